@@ -1,0 +1,3 @@
+module github.com/maixstream/maixstream
+
+go 1.26

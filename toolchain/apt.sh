@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# toolchain/apt.sh GROUP...: make sure that the Debian packages of toolchain/packages/GROUP are installed.
+# Quick and offline when they are; one apt-get call when they are not; a clear message when that cannot work.
+set -euo pipefail
+cd "$(dirname "$0")"
+missing=()
+for group in "$@"; do
+  [ -r "packages/$group" ] || { echo "apt.sh: no package group '$group' (see toolchain/packages/)" >&2; exit 2; }
+  while read -r package _; do
+    case "$package" in ''|'#'*) continue ;; esac
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done <"packages/$group"
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+how="install them by hand: apt-get install ${missing[*]}"
+command -v apt-get >/dev/null || { echo "apt.sh: these Debian packages are needed and this machine has no apt-get: ${missing[*]}" >&2; exit 1; }
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || { echo "apt.sh: not root and no sudo; $how" >&2; exit 1; }
+  sudo=(sudo)
+fi
+echo "installing Debian packages: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+# One installer at a time: several make targets may ask at once.
+exec 9>"${TMPDIR:-/tmp}/maixstream-apt.lock"
+flock 9
+"${sudo[@]}" apt-get -qq update >&2 || { echo "apt.sh: apt-get update failed (no network?); $how" >&2; exit 1; }
+"${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+  { echo "apt.sh: apt-get install failed; $how" >&2; exit 1; }
