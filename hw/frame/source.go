@@ -1,0 +1,90 @@
+package frame
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that a source's reads wrap, so that the pipeline knows what to do.
+var (
+	// ErrEnd: the source has come to its end in order (a file that is not looped, standard input closed).
+	ErrEnd = errors.New("source ended")
+	// ErrGone: the device or file disappeared or stopped delivering; opening it again later may help.
+	ErrGone = errors.New("source gone")
+	// ErrBadPicture: this picture was broken and was dropped; the next read may succeed.
+	ErrBadPicture = errors.New("broken picture dropped")
+	// ErrTooLarge: a JPEG did not fit into the destination and was dropped.
+	ErrTooLarge = errors.New("picture too large for its buffer")
+	// ErrUnsupported: not on this platform, or the device cannot do it.
+	ErrUnsupported = errors.New("not supported")
+)
+
+// Info describes an open source.
+type Info struct {
+	Name    string  `json:"name"`  // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
+	Kind    string  `json:"kind"`  // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
+	Width   int     `json:"width"` // of the pictures it delivers now, in pixels
+	Height  int     `json:"height"`
+	FPS     float64 `json:"fps"`               // what it delivers at most now; 0 when it is not known
+	Encoder string  `json:"encoder,omitempty"` // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
+	Sizes   []Size  `json:"sizes,omitempty"`   // sizes that it really has, for a choice in the page; nil when any size goes
+}
+
+// Size is a picture's width and height in pixels.
+type Size struct {
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}
+
+// Source is an open source of pictures: either a RawSource or a JPEGSource. Its methods are called from one goroutine, but
+// Close may come from any, ends a read that waits, and may be called twice.
+type Source interface {
+	// Info describes what the source delivers at this moment; it is cheap.
+	Info() Info
+	// Close gives everything back and joins what the source started.
+	Close() error
+}
+
+// RawSource delivers raw frames.
+type RawSource interface {
+	Source
+	// ReadFrame waits for the next picture and fills f (what f held before must have been released). It returns
+	// ctx's error when that ends first, or one of this package's errors, wrapped. At its steady state it does not allocate.
+	ReadFrame(ctx context.Context, f *Frame) error
+}
+
+// JPEGSource delivers pictures that are JPEG already: hardware-encoded, or passed through and checked.
+type JPEGSource interface {
+	Source
+	// ReadJPEG waits for the next picture and writes it into dst, which is not Go memory as a rule (a slot of a ring) and
+	// is not kept. It returns what the picture is; p.Size bytes of dst are written. Errors as ReadFrame's.
+	ReadJPEG(ctx context.Context, dst []byte, p *Picture) error
+}
+
+// Picture describes one JPEG.
+type Picture struct {
+	Size          int       // bytes
+	Width, Height int       // pixels
+	Quality       int       // 1..100, or 0 when it is not known (pass-through)
+	Captured      time.Time // as Frame.Captured
+	Sequence      uint64    // as Frame.Sequence
+}
+
+// What a source may offer beyond reading. Each takes effect from one of the next pictures on, is called from any goroutine, and
+// returns ErrUnsupported, wrapped, when the device cannot.
+type (
+	// QualitySetter is a JPEGSource whose encoder's quality can be changed. It returns the quality really used, which may be a
+	// neighbour of the one asked for (the SG2002 has no 50 and no 100).
+	QualitySetter interface {
+		SetQuality(quality int) (used int, err error)
+	}
+	// RateSetter is a source that can be told its frame rate, so that no picture is made for nothing.
+	RateSetter interface{ SetFPS(fps float64) error }
+	// Resizer is a source whose picture size can be changed while it runs.
+	Resizer interface{ Resize(width, height int) error }
+	// Orienter is a source that mirrors (left to right) and flips (top to bottom) by itself.
+	Orienter interface{ SetOrientation(mirror, flip bool) error }
+	// Overlayer is a JPEGSource that can write text over its pictures before they are encoded.
+	Overlayer interface{ SetOverlay(text string) error }
+)

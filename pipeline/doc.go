@@ -1,0 +1,2 @@
+// Package pipeline runs a source into a ring at the wanted rate.
+package pipeline

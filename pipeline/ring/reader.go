@@ -1,0 +1,127 @@
+package ring
+
+import (
+	"context"
+	"slices"
+)
+
+// Reader reads a ring at its own pace: it always gets the newest frame that it has not had yet. One goroutine uses it at a time.
+type Reader struct {
+	ring   *Ring
+	wake   func()
+	notify chan struct{}
+	last   uint64
+}
+
+// Subscribe makes a reader whose wake is called after each frame is published and when the ring is closed, in the producer's
+// goroutine: it must neither block nor allocate. Close ends it.
+func (r *Ring) Subscribe(wake func()) *Reader {
+	rd := &Reader{ring: r, wake: wake}
+	r.register(rd)
+	return rd
+}
+
+// NewReader makes a reader for Next and Updates.
+func (r *Ring) NewReader() *Reader {
+	rd := &Reader{ring: r, notify: make(chan struct{}, 1)}
+	rd.wake = func() {
+		select {
+		case rd.notify <- struct{}{}:
+		default: // told already
+		}
+	}
+	r.register(rd)
+	return rd
+}
+
+func (r *Ring) register(rd *Reader) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	readers := append(slices.Clone(*r.readers.Load()), rd)
+	r.readers.Store(&readers)
+}
+
+// Close ends the reader; frames that it holds stay valid until they are released. It may be called twice.
+func (rd *Reader) Close() {
+	r := rd.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	readers := slices.DeleteFunc(slices.Clone(*r.readers.Load()), func(other *Reader) bool { return other == rd })
+	r.readers.Store(&readers)
+}
+
+// TryNext fills f with the newest frame if the reader has not had it yet. f must be released; what it held before must have been.
+func (rd *Reader) TryNext(f *Frame) bool {
+	s := rd.ring.acquire()
+	if s == nil {
+		return false
+	}
+	*f = Frame{ring: rd.ring, slot: s}
+	if s.meta.Sequence <= rd.last {
+		f.Release()
+		return false
+	}
+	f.Skipped = s.meta.Sequence - rd.last - 1
+	rd.last = s.meta.Sequence
+	return true
+}
+
+// Next waits for a frame newer than the last one. It returns ctx's error or ErrClosed.
+func (rd *Reader) Next(ctx context.Context, f *Frame) error {
+	for {
+		if rd.TryNext(f) {
+			return nil
+		}
+		if rd.ring.closed.Load() {
+			return ErrClosed
+		}
+		select {
+		case <-rd.notify:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Updates has a value after each published frame that TryNext has not been asked for since; for a select. Only of NewReader's readers.
+func (rd *Reader) Updates() <-chan struct{} { return rd.notify }
+
+// Frame is one reader's hold on one published frame. Its bytes are read-only and valid until Release. It must not be copied.
+type Frame struct {
+	ring *Ring
+	slot *slot
+	// Skipped is how many frames were published between this reader's last one and this one. For a reader's first frame it counts
+	// those published before.
+	Skipped uint64
+}
+
+// Meta returns what the frame carries; valid until Release.
+func (f *Frame) Meta() *Meta { return &f.slot.meta }
+
+// JPEG returns the picture's bytes; valid until Release, not to be written.
+func (f *Frame) JPEG() []byte { return f.slot.jpeg }
+
+// Part returns the picture with its envelope around it, one piece of memory; valid until Release, not to be written.
+func (f *Frame) Part() []byte { return f.slot.part }
+
+// Held says whether f holds a frame.
+func (f *Frame) Held() bool { return f.slot != nil }
+
+// Share takes a second hold on the same frame, released on its own.
+func (f *Frame) Share(other *Frame) {
+	f.slot.state.Add(1)
+	*other = Frame{ring: f.ring, slot: f.slot, Skipped: f.Skipped}
+}
+
+// Release ends the hold. It may be called twice, and on the zero Frame.
+func (f *Frame) Release() {
+	s, r := f.slot, f.ring
+	if s == nil {
+		return
+	}
+	f.slot = nil
+	s.state.Add(^uint64(0))
+	if r.closed.Load() {
+		r.free()
+	}
+}

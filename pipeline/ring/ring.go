@@ -1,0 +1,279 @@
+// Package ring hands encoded frames from one producer to many readers without a lock and without a copy.
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// ErrClosed is returned by reads of a ring that was closed.
+var ErrClosed = errors.New("ring closed")
+
+// Config is the shape of a Ring.
+type Config struct {
+	// Slots is how many frames exist at once, 3 to 4096: the newest, those being encoded and those that readers hold. 0: 32.
+	Slots int
+	// SlotSize is the largest JPEG in bytes. Address space for it is reserved a slot; memory is used only as far as a frame ever
+	// filled it.
+	SlotSize int
+	// Envelope is put around each JPEG when it is published; the zero Envelope puts nothing.
+	Envelope Envelope
+}
+
+// Envelope is what stands directly before and after each JPEG in its slot, so that a reader that sends the three sends one
+// piece of memory. The ring does not know what it means.
+type Envelope struct {
+	// HeadSize is the most bytes that Head appends.
+	HeadSize int
+	// Head appends the bytes before the JPEG to dst, which is empty and has HeadSize bytes of room. It runs in the
+	// producer's goroutine once a frame and must not allocate. nil: none.
+	Head func(dst []byte, m *Meta) []byte
+	// Tail is copied behind the JPEG.
+	Tail []byte
+}
+
+// Meta is what a frame carries beside its bytes. It does not change while the frame is held.
+type Meta struct {
+	frame.Picture
+	// Sequence rises by one with each frame published in this ring, from 1. It hides Picture.Sequence, which counts what the source took.
+	Sequence uint64
+	// Encoded is when the JPEG was complete, Published when readers could first see it.
+	Encoded, Published time.Time
+}
+
+// Ring is a set of slots. Its memory is bounded by Slots x (SlotSize + envelope), of which only pages ever written count:
+// in practice Slots x the largest JPEG so far. See the package documentation for the argument of its correctness.
+type Ring struct {
+	slots    []slot
+	envelope Envelope
+	slotSize int
+	memory   []byte
+
+	latest   atomic.Uint64 // generation<<indexBits | index+1 of the newest frame; 0: none yet
+	sequence uint64        // of the newest frame; the producer's own
+	next     int           // where the producer looks for a free slot first; the producer's own
+
+	closed  atomic.Bool
+	readers atomic.Pointer[[]*Reader] // copied on write, under mu
+	mu      sync.Mutex                // readers come and go; memory is given back
+	taken   []bool                    // while closing: slots that nobody can reach any more
+	freed   bool
+}
+
+// A slot's state is one word, so that "still the frame that I saw" and "one reader more" are one atomic step:
+//
+//	generation (40 bits) | writing (1 bit) | references (23 bits)
+const (
+	refsBits  = 23
+	refsMask  = 1<<refsBits - 1
+	writing   = 1 << refsBits
+	genShift  = refsBits + 1
+	genMask   = 1<<(64-genShift) - 1
+	indexBits = 16
+	indexMask = 1<<indexBits - 1
+)
+
+type slot struct {
+	state atomic.Uint64
+	_     [56]byte // a cache line of its own: readers' reference counts must not slow the neighbours
+	meta  Meta
+	room  []byte // head | JPEG | tail
+	part  []byte // of room: what is filled
+	jpeg  []byte // of part
+}
+
+// New makes a ring.
+func New(c Config) (*Ring, error) {
+	if c.Slots == 0 {
+		c.Slots = 32
+	}
+	if c.Slots < 3 || c.Slots > 4096 {
+		return nil, fmt.Errorf("ring: %d slots: out of range (3 to 4096)", c.Slots)
+	}
+	if c.SlotSize < 1 {
+		return nil, fmt.Errorf("ring: slots of %d bytes: must be positive", c.SlotSize)
+	}
+	const page = 4096
+	room := c.Envelope.HeadSize + c.SlotSize + len(c.Envelope.Tail)
+	stride := (room + page - 1) &^ (page - 1)
+	memory, err := allocate(stride * c.Slots)
+	if err != nil {
+		return nil, fmt.Errorf("ring: %d slots of %d bytes: %w", c.Slots, stride, err)
+	}
+	r := &Ring{slots: make([]slot, c.Slots), envelope: c.Envelope, slotSize: c.SlotSize, memory: memory}
+	for i := range r.slots {
+		r.slots[i].room = memory[i*stride : i*stride+room : i*stride+room]
+	}
+	r.readers.Store(&[]*Reader{})
+	return r, nil
+}
+
+// SlotSize returns the largest JPEG that a slot takes, in bytes.
+func (r *Ring) SlotSize() int { return r.slotSize }
+
+// Free returns how many slots the producer could reserve now. It is exact only if called by the producer.
+func (r *Ring) Free() int {
+	n := 0
+	newest := int(r.latest.Load()&indexMask) - 1
+	for i := range r.slots {
+		if s := r.slots[i].state.Load(); i != newest && s&(writing|refsMask) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Reservation is a slot that the producer fills. The zero Reservation is none.
+type Reservation struct{ slot *slot }
+
+// Reserve takes a free slot for the next frame, false when all are held or being written: the frame must be dropped then,
+// the producer never waits. Several slots may be reserved at once. Only the producer's goroutine calls Reserve, Publish and Discard;
+// the bytes may be written by any goroutine in between.
+func (r *Ring) Reserve() (Reservation, bool) {
+	newest := int(r.latest.Load()&indexMask) - 1 // only we change it
+	for range r.slots {
+		i := r.next
+		r.next++
+		if r.next == len(r.slots) {
+			r.next = 0
+		}
+		if i == newest {
+			continue
+		}
+		s := &r.slots[i]
+		old := s.state.Load()
+		if old&(writing|refsMask) != 0 {
+			continue
+		}
+		gen := (old>>genShift + 1) & genMask
+		if s.state.CompareAndSwap(old, gen<<genShift|writing) {
+			return Reservation{s}, true
+		}
+	}
+	return Reservation{}, false
+}
+
+// Buffer returns where the JPEG goes: SlotSize bytes, not Go memory on Linux. It is valid until Publish or Discard.
+func (v Reservation) Buffer(r *Ring) []byte {
+	h := r.envelope.HeadSize
+	return v.slot.room[h : h+r.slotSize : h+r.slotSize]
+}
+
+// Publish makes the first p.Size bytes of the reservation's buffer the newest frame and wakes all readers. encoded is when they were
+// complete. The reservation is spent.
+func (r *Ring) Publish(v Reservation, p *frame.Picture, encoded time.Time) error {
+	s := v.slot
+	if p.Size < 1 || p.Size > r.slotSize {
+		r.Discard(v)
+		return fmt.Errorf("ring: publish: a JPEG of %d bytes in a slot of %d: %w", p.Size, r.slotSize, frame.ErrTooLarge)
+	}
+	r.sequence++
+	s.meta = Meta{Picture: *p, Sequence: r.sequence, Encoded: encoded, Published: time.Now()}
+	start := r.envelope.HeadSize
+	end := start + p.Size
+	s.jpeg = s.room[start:end:end]
+	if r.envelope.Head != nil {
+		head := r.envelope.Head(s.room[0:0:start], &s.meta)
+		start -= len(head)
+		copy(s.room[start:], head) // to the right, up against the JPEG; copy handles the overlap
+	}
+	end += copy(s.room[end:], r.envelope.Tail)
+	s.part = s.room[start:end:end]
+
+	state := s.state.Load() &^ writing
+	s.state.Store(state)
+	index := uint64(0)
+	for i := range r.slots {
+		if &r.slots[i] == s {
+			index = uint64(i + 1)
+		}
+	}
+	r.latest.Store(state>>genShift<<indexBits | index)
+	for _, rd := range *r.readers.Load() {
+		rd.wake()
+	}
+	if r.closed.Load() {
+		r.free()
+	}
+	return nil
+}
+
+// Discard gives a reservation back unpublished.
+func (r *Ring) Discard(v Reservation) {
+	v.slot.state.Store(v.slot.state.Load() &^ writing)
+	if r.closed.Load() {
+		r.free()
+	}
+}
+
+// acquire takes a reference to the newest frame; nil when there is none.
+func (r *Ring) acquire() *slot {
+	for {
+		latest := r.latest.Load()
+		if latest == 0 || r.closed.Load() {
+			return nil
+		}
+		s := &r.slots[latest&indexMask-1]
+		for {
+			old := s.state.Load()
+			if old>>genShift != latest>>indexBits || old&writing != 0 {
+				break // reused since: there is a newer frame
+			}
+			if s.state.CompareAndSwap(old, old+1) {
+				return s
+			}
+		}
+	}
+}
+
+// Latest fills f with the newest frame whatever it is, false when nothing was published yet. f must be released.
+func (r *Ring) Latest(f *Frame) bool {
+	s := r.acquire()
+	if s == nil {
+		return false
+	}
+	*f = Frame{ring: r, slot: s}
+	return true
+}
+
+// Close ends all readers. The slots' memory is given back when the last reader has released its frame and the producer its
+// reservations. It may be called twice.
+func (r *Ring) Close() {
+	if !r.closed.CompareAndSwap(false, true) {
+		return
+	}
+	for _, rd := range *r.readers.Load() {
+		rd.wake()
+	}
+	r.free()
+}
+
+// free takes every slot that nobody holds, so that nobody can acquire it again; when it has them all, the memory goes.
+func (r *Ring) free() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.freed {
+		return
+	}
+	if r.taken == nil {
+		r.taken = make([]bool, len(r.slots))
+	}
+	all := true
+	for i := range r.slots {
+		if r.taken[i] {
+			continue
+		}
+		old := r.slots[i].state.Load()
+		r.taken[i] = old&(writing|refsMask) == 0 && r.slots[i].state.CompareAndSwap(old, old|writing)
+		all = all && r.taken[i]
+	}
+	if all {
+		r.freed = true
+		release(r.memory)
+	}
+}
