@@ -69,6 +69,8 @@ type Picture struct {
 	Quality       int       // 1..100, or 0 when it is not known (pass-through)
 	Captured      time.Time // as Frame.Captured
 	Sequence      uint64    // as Frame.Sequence
+	// Substitute marks a picture that says "no signal" in place of the camera's: shown to viewers, never recorded or pushed.
+	Substitute bool
 }
 
 // What a source may offer beyond reading. Each takes effect from one of the next pictures on, is called from any goroutine, and
