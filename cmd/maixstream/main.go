@@ -1,6 +1,19 @@
-// Command maixstream streams a camera's pictures as JPEG over HTTP.
+// Command maixstream streams a camera's pictures as JPEG over HTTP, sends pictures to a server, and is that server.
 package main
 
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Set by the linker.
 var version, commit = "unknown", "unknown"
 
-func main() { println("maixstream", version, commit) }
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], terminal{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/pflag"
+)
+
+// envPrefix begins the name of each flag's environment variable.
+const envPrefix = "MAIXSTREAM_"
+
+func envName(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fillFlags gives flags that are not on the command line the value of their environment variable, or else that of the
+// configuration file.
+func fillFlags(flags *pflag.FlagSet, config *string, env func(string) (string, bool)) error {
+	var problem error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || problem != nil || f.Name == "help" {
+			return
+		}
+		if value, ok := env(envName(f.Name)); ok {
+			if err := flags.Set(f.Name, value); err != nil {
+				problem = usagef("environment variable %s=%q: %w", envName(f.Name), value, err)
+			}
+		}
+	})
+	if problem != nil || *config == "" {
+		return problem
+	}
+	return fillFromFile(flags, *config)
+}
+
+func fillFromFile(flags *pflag.FlagSet, path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return usagef("read configuration: %w", err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return usagef("configuration %s: %w", path, err)
+	}
+	keys := make([]string, 0, len(values))
+	for key := range values {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys) // the first problem reported is always the same one
+	for _, key := range keys {
+		f := flags.Lookup(key)
+		if f == nil || key == "config" || key == "help" {
+			return usagef("configuration %s: unknown key %q: keys are the flags' names", path, key)
+		}
+		if f.Changed {
+			continue
+		}
+		if err := setFromYAML(flags, key, values[key]); err != nil {
+			return usagef("configuration %s: %s: %w", path, key, err)
+		}
+	}
+	return nil
+}
+
+func setFromYAML(flags *pflag.FlagSet, key string, value any) error {
+	switch v := value.(type) {
+	case []any:
+		list, ok := flags.Lookup(key).Value.(pflag.SliceValue)
+		if !ok {
+			return fmt.Errorf("takes one value, not a list")
+		}
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = fmt.Sprint(item)
+		}
+		flags.Lookup(key).Changed = true
+		return list.Replace(items)
+	case map[string]any:
+		return fmt.Errorf("takes one value, not a mapping")
+	case nil:
+		return fmt.Errorf("has no value")
+	default:
+		return flags.Set(key, fmt.Sprint(v))
+	}
+}

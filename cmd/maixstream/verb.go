@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // at run time
+	exitUsage  = 2 // used wrongly
+)
+
+// terminal is what a verb has of the process around it.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(name string) (string, bool)
+}
+
+// verb is one subcommand. setup defines its flags and returns what runs once they are parsed; args are what is left of
+// the command line. An error that is a usageError ends the program with code 2, another one with 1.
+type verb struct {
+	name    string
+	args    string // what follows the flags, for the usage line
+	summary string
+	setup   func(flags *pflag.FlagSet) func(ctx context.Context, args []string, t terminal) error
+}
+
+func verbs() []verb {
+	return []verb{
+		{"version", "", "print the version", setupVersion},
+	}
+}
+
+// usageError is a mistake of the person at the keyboard.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the program: the first argument names the verb; without one it is serve.
+func run(ctx context.Context, args []string, t terminal) int {
+	all := verbs()
+	chosen := all[0]
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		found := false
+		for _, v := range all {
+			if v.name == args[0] {
+				chosen, found = v, true
+			}
+		}
+		if !found {
+			if args[0] == "help" {
+				printOverview(t.out, all)
+				return exitDone
+			}
+			fmt.Fprintf(t.err, "maixstream: unknown verb %q: one of %s\n", args[0], strings.Join(names(all), ", "))
+			return exitUsage
+		}
+		args = args[1:]
+	} else if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
+		printOverview(t.out, all)
+		fmt.Fprintf(t.out, "\nFlags of %s, which is the verb when none is given:\n", chosen.name)
+	}
+	err := runVerb(ctx, chosen, args, t)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintf(t.err, "maixstream %s: %v\nmaixstream %s --help lists the flags\n", chosen.name, err, chosen.name)
+		return exitUsage
+	case errors.Is(err, errReported):
+	default:
+		fmt.Fprintf(t.err, "maixstream %s: %v\n", chosen.name, err)
+	}
+	return exitFailed
+}
+
+// errReported ends the program with code 1 after the verb has said why itself.
+var errReported = errors.New("failed")
+
+func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
+	flags := pflag.NewFlagSet(v.name, pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.SortFlags = false
+	start := v.setup(flags)
+	config := flags.String("config", "", "read settings from this YAML `FILE`: keys are the flags' names")
+	help := flags.BoolP("help", "h", false, "print this help")
+	if err := flags.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if *help {
+		fmt.Fprintf(t.out, "Usage: maixstream %s\n%s\n\n%s", strings.TrimSpace(v.name+" [flags] "+v.args), v.summary, flags.FlagUsages())
+		fmt.Fprintln(t.out, "\nEvery flag can also be given as an environment variable: --idle-fps is MAIXSTREAM_IDLE_FPS.\nA flag wins over the environment, the environment over --config.")
+		return nil
+	}
+	if err := fillFlags(flags, config, t.env); err != nil {
+		return err
+	}
+	if v.args == "" && flags.NArg() > 0 {
+		return usagef("unexpected argument %q", flags.Arg(0))
+	}
+	return start(ctx, flags.Args(), t)
+}
+
+func names(all []verb) []string {
+	var out []string
+	for _, v := range all {
+		out = append(out, v.name)
+	}
+	return out
+}
+
+func printOverview(w io.Writer, all []verb) {
+	fmt.Fprintf(w, "maixstream: JPEG streams from a MaixCAM or a PC, to browsers and to servers\n\nUsage: maixstream [VERB] [flags]\n\n")
+	for _, v := range all {
+		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
+	}
+	fmt.Fprintf(w, "\nmaixstream VERB --help lists a verb's flags.\n")
+}
+
+func setupVersion(*pflag.FlagSet) func(context.Context, []string, terminal) error {
+	return func(_ context.Context, _ []string, t terminal) error {
+		_, err := fmt.Fprintf(t.out, "maixstream %s (%s)\n", version, commit)
+		return err
+	}
+}
