@@ -10,9 +10,11 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-TEST_TARGETS :=
+TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
-.PHONY: help setup build run test
+TEST_TARGETS := lint test-go test-cgo test-nocgo
+
+.PHONY: help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
 help: ## print this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -28,5 +30,27 @@ run: build ## build and serve at http://localhost:8000 (flags: make run ARGS='--
 
 include $(sort $(wildcard */*.mk */*/*.mk))
 
-test: setup $(TEST_TARGETS) ## everything that CI runs
+setup-test: ## install what the tests need besides
+	@toolchain/apt.sh build test
+
+lint: setup ## formatting, vet, staticcheck
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofumpt-formatted (make fmt): $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+fmt: ## format all Go files
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+test-go: setup-test ## every package's tests, with the race detector
+	$(GO) test -race $(GOTESTFLAGS) ./...
+
+test-cgo: setup-test ## the packages with C, under the strict check of cgo's pointer rules
+	GOEXPERIMENT=cgocheck2 $(GO) test -short $(GOTESTFLAGS) $$($(GO) list -f '{{if .CgoFiles}}{{.ImportPath}}{{end}}' ./...)
+
+test-nocgo: setup-test ## what must work without a C compiler
+	CGO_ENABLED=0 $(GO) test -short $(GOTESTFLAGS) ./...
+
+test: setup-test $(TEST_TARGETS) ## everything that CI runs
 	@echo "all tests passed: $(TEST_TARGETS)"
