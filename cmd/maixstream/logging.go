@@ -1,0 +1,37 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// logFlags are the flags of every verb that logs.
+type logFlags struct{ level, format *choiceValue }
+
+func addLogFlags(flags *pflag.FlagSet) *logFlags {
+	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json")}
+	flags.Var(l.level, "log-level", "least level that is logged")
+	flags.Var(l.format, "log-format", "for people or for machines")
+	return l
+}
+
+// logger writes to w, one line an entry.
+func (l *logFlags) logger(w io.Writer) *zap.Logger {
+	level, err := zapcore.ParseLevel(l.level.value)
+	if err != nil {
+		level = zapcore.InfoLevel // cannot be: the flag has only zap's own names
+	}
+	config := zap.NewProductionEncoderConfig()
+	config.EncodeTime = zapcore.ISO8601TimeEncoder
+	config.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(config)
+	if l.format.value == "console" {
+		config.EncodeLevel = zapcore.CapitalLevelEncoder
+		config.ConsoleSeparator = " "
+		encoder = zapcore.NewConsoleEncoder(config)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+}

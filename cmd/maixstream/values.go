@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// sizeValue is a flag like 640x480, in pixels.
+type sizeValue struct{ width, height int }
+
+func (s *sizeValue) String() string { return fmt.Sprintf("%dx%d", s.width, s.height) }
+func (s *sizeValue) Type() string   { return "WxH" }
+func (s *sizeValue) Set(text string) error {
+	var w, h int
+	if n, err := fmt.Sscanf(strings.ToLower(text), "%dx%d", &w, &h); n != 2 || err != nil || fmt.Sprintf("%dx%d", w, h) != strings.ToLower(text) {
+		return fmt.Errorf("a size is WIDTHxHEIGHT in pixels, like 640x480")
+	}
+	if err := frame.CheckSize(w, h); err != nil {
+		return fmt.Errorf("out of range: 1x1 to %dx%d", frame.MaxDimension, frame.MaxDimension)
+	}
+	s.width, s.height = w, h
+	return nil
+}
+
+// choiceValue is a flag that takes one of a few words.
+type choiceValue struct {
+	value   string
+	choices []string
+}
+
+func choice(first string, others ...string) *choiceValue {
+	return &choiceValue{first, append([]string{first}, others...)}
+}
+
+func (c *choiceValue) String() string { return c.value }
+func (c *choiceValue) Type() string   { return strings.Join(c.choices, "|") }
+func (c *choiceValue) Set(text string) error {
+	for _, one := range c.choices {
+		if text == one {
+			c.value = text
+			return nil
+		}
+	}
+	return fmt.Errorf("one of %s", strings.Join(c.choices, ", "))
+}
+
+// bytesValue is a flag like 256MiB.
+type bytesValue uint64
+
+func (b *bytesValue) String() string { return strings.ReplaceAll(humanize.IBytes(uint64(*b)), " ", "") }
+func (b *bytesValue) Type() string   { return "BYTES" }
+func (b *bytesValue) Set(text string) error {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > math.MaxInt64 {
+		return fmt.Errorf("an amount of bytes is a number and a unit, like 256MiB or 1GB")
+	}
+	*b = bytesValue(n)
+	return nil
+}
+
+// rangeValue is a whole number within bounds.
+type rangeValue struct{ value, least, most int }
+
+func (r *rangeValue) String() string { return fmt.Sprint(r.value) }
+func (r *rangeValue) Type() string   { return fmt.Sprintf("%d..%d", r.least, r.most) }
+func (r *rangeValue) Set(text string) error {
+	var n int
+	if _, err := fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text || n < r.least || n > r.most {
+		return fmt.Errorf("a whole number from %d to %d", r.least, r.most)
+	}
+	r.value = n
+	return nil
+}
+
+// fpsValue is a frame rate; fractions such as 0.5 (one frame in two seconds) are fine.
+type fpsValue float64
+
+// maxFPS is more than any sensor of the board reaches (180).
+const maxFPS = 240
+
+func (f *fpsValue) String() string { return fmt.Sprint(float64(*f)) }
+func (f *fpsValue) Type() string   { return "FPS" }
+func (f *fpsValue) Set(text string) error {
+	var v float64
+	var rest string
+	if n, _ := fmt.Sscanf(text, "%g%s", &v, &rest); n != 1 || !(v > 0) || v > maxFPS {
+		return fmt.Errorf("frames a second: more than 0, at most %d", maxFPS)
+	}
+	*f = fpsValue(v)
+	return nil
+}
