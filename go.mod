@@ -3,10 +3,26 @@ module github.com/maixstream/maixstream
 go 1.26.0
 
 require (
+	github.com/bluenviron/gortsplib/v5 v5.2.1
 	github.com/goccy/go-yaml v1.19.2
 	github.com/spf13/pflag v1.1.0
+	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/bluenviron/mediacommon/v2 v2.5.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/pion/logging v0.2.4 // indirect
+	github.com/pion/randutil v0.1.0 // indirect
+	github.com/pion/rtcp v1.2.16 // indirect
+	github.com/pion/rtp v1.8.26 // indirect
+	github.com/pion/sdp/v3 v3.0.16 // indirect
+	github.com/pion/srtp/v3 v3.0.9 // indirect
+	github.com/pion/transport/v3 v3.1.1 // indirect
+	golang.org/x/net v0.47.0 // indirect
 )
 
 require (

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// sourceFlags say where pictures come from and how they look; serve, push, snapshot and bench share them.
+type sourceFlags struct {
+	source    *string
+	size      sizeValue
+	fps       fpsValue
+	quality   rangeValue
+	encoder   *choiceValue
+	workers   rangeValue
+	path      *choiceValue
+	mpiLibDir *string
+	sensor    *string
+	fit       *choiceValue
+	flip      *bool
+	mirror    *bool
+	rotate    *choiceValue
+	overlay   *string
+	loop      *bool
+}
+
+func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
+	s := &sourceFlags{
+		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
+		encoder: choice("auto", "hardware", "software"),
+		path:    choice("frame", "bound"),
+		fit:     choice("crop", "pad", "stretch"),
+		rotate:  choice("0", "90", "180", "270"),
+	}
+	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard,\n"+
+		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, or - for MJPEG on standard input")
+	flags.Var(&s.size, "size", "picture size in pixels")
+	flags.Var(&s.fps, "fps", "frames a second at most")
+	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
+	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
+	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
+	s.loop = flags.Bool("loop", true, "begin a file again at its end; --loop=false ends there")
+	s.flip = flags.Bool("flip", false, "turn pictures upside down")
+	s.mirror = flags.Bool("mirror", false, "swap left and right")
+	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
+	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
+	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
+	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
+	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
+	s.mpiLibDir = flags.String("mpi-lib-dir", "", "camera: `DIR` with the chip's libraries, when they are not in their usual places")
+	return s
+}
+
+// serveFlags are the flags of serve alone.
+type serveFlags struct {
+	*sourceFlags
+	*logFlags
+	idleFPS      fpsValue
+	listen       *[]string
+	unix         *string
+	maxClients   rangeValue
+	html         *string
+	cors         *string
+	authFile     *string
+	tokenFile    *string
+	tlsCert      *string
+	tlsKey       *string
+	stallTimeout *time.Duration
+	push         *[]string
+	record       *string
+	recordMax    bytesValue
+	report       *time.Duration
+}
+
+func addServeFlags(flags *pflag.FlagSet) *serveFlags {
+	s := &serveFlags{sourceFlags: addSourceFlags(flags), idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
+	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
+	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
+	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
+	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
+	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
+	s.cors = flags.String("cors", "", "let pages of this `ORIGIN` read the streams; * for all")
+	s.authFile = flags.String("auth-file", "", "ask for a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
+	s.tokenFile = flags.String("token-file", "", "let in whoever has a token from this `FILE` (a token a line): Authorization: Bearer, or ?token=")
+	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
+	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
+	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
+	s.push = flags.StringArray("push", nil, "post each picture to this `URL`, too; may be given several times")
+	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
+	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
+	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
+	s.logFlags = addLogFlags(flags)
+	return s
+}
+
+// check reports flags that contradict each other, before anything is opened.
+func (s *serveFlags) check() error {
+	switch {
+	case (*s.tlsCert == "") != (*s.tlsKey == ""):
+		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
+	case *s.stallTimeout <= 0:
+		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
+	case *s.report < 0:
+		return usagef("--report %v: must not be negative", *s.report)
+	case *s.record != "" && s.recordMax < 1<<20:
+		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
+	case s.idleFPS > s.fps:
+		s.idleFPS = s.fps
+	}
+	return s.sourceFlags.check()
+}
+
+var errBoardOnly = errors.New("only the camera of a MaixCAM has it")
+
+// check reports source flags that contradict each other.
+func (s *sourceFlags) check() error {
+	if s.encoder.value == "hardware" && *s.source != "auto" && *s.source != "camera" {
+		return usageError{fmt.Errorf("--encoder hardware with --source %s: %w", *s.source, errBoardOnly)}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+// Package rtsp serves a ring's frames as RTP/JPEG (RFC 2435) over RTSP, TCP and UDP, without encoding anything again.
+package rtsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5"
+	"github.com/bluenviron/gortsplib/v5/pkg/auth"
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpmjpeg"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
+	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// Feed is where frames come from.
+type Feed interface {
+	Ring() *ring.Ring
+	// Watch says that someone looks; leave says that they are gone.
+	Watch() (leave func())
+}
+
+// Config is what a Server needs.
+type Config struct {
+	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
+	Address string
+	Feed    Feed
+	// Allow decides about a user and password; nil lets everybody in. Only Basic is offered: passwords are kept as bcrypt
+	// hashes, from which a digest cannot be computed.
+	Allow func(user, password string) bool
+	// MaxReaders is how many sessions may play at once; 0: no limit.
+	MaxReaders int
+	Log        *zap.Logger
+}
+
+// clockRate is RTP/JPEG's, ticks a second (RFC 2435 section 3).
+const clockRate = 90000
+
+// Server is a running RTSP server.
+type Server struct {
+	config Config
+	rtsp   *gortsplib.Server
+	stream *gortsplib.ServerStream
+	media  *description.Media
+	reader *ring.Reader
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	playing atomic.Int64
+	started time.Time
+	ready   chan struct{} // closed when stream may be used by handlers
+	mu      sync.Mutex
+	leave   map[*gortsplib.ServerSession]func()
+}
+
+// Start opens the ports and serves until Close.
+func Start(c Config) (*Server, error) {
+	host, portText, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("rtsp: address %q: %w", c.Address, err)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil || port < 1 || port > 65532 {
+		return nil, fmt.Errorf("rtsp: address %q: the port must be a number from 1 to 65532", c.Address)
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	// RTP wants an even port and RTCP the odd one above (RFC 3550 section 11); the first pair above the RTSP port.
+	rtp := port + 2 - port%2
+	s := &Server{
+		config: c, started: time.Now(), ready: make(chan struct{}),
+		media: &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{&format.MJPEG{}}},
+		leave: map[*gortsplib.ServerSession]func(){},
+	}
+	s.rtsp = &gortsplib.Server{
+		Handler:        s,
+		RTSPAddress:    c.Address,
+		UDPRTPAddress:  net.JoinHostPort(host, strconv.Itoa(rtp)),
+		UDPRTCPAddress: net.JoinHostPort(host, strconv.Itoa(rtp+1)),
+		// A 2 MiB picture is 1,450 packets: a queue must hold one whole, or none arrives complete.
+		WriteQueueSize: 4096,
+		AuthMethods:    []auth.VerifyMethod{auth.VerifyMethodBasic},
+	}
+	if err := s.rtsp.Start(); err != nil {
+		return nil, fmt.Errorf("rtsp: listen at %s (media at UDP %d and %d): %w", c.Address, rtp, rtp+1, err)
+	}
+	s.stream = &gortsplib.ServerStream{Server: s.rtsp, Desc: &description.Session{Title: "maixstream", Medias: []*description.Media{s.media}}}
+	if err := s.stream.Initialize(); err != nil {
+		s.rtsp.Close()
+		return nil, fmt.Errorf("rtsp: %w", err)
+	}
+	close(s.ready)
+	s.reader = c.Feed.Ring().NewReader()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.done.Go(func() { s.send(ctx) })
+	return s, nil
+}
+
+// Close ends all sessions and frees the ports. It may be called twice.
+func (s *Server) Close() {
+	s.cancel()
+	s.done.Wait()
+	s.reader.Close()
+	s.stream.Close()
+	s.rtsp.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session, leave := range s.leave {
+		leave()
+		delete(s.leave, session)
+	}
+}
+
+// Readers returns how many sessions play now.
+func (s *Server) Readers() int { return int(s.playing.Load()) }
+
+// send packs each frame once for all readers.
+func (s *Server) send(ctx context.Context) {
+	encoder := &rtpmjpeg.Encoder{}
+	if err := encoder.Init(); err != nil {
+		s.config.Log.Error("rtsp: no random numbers", zap.Error(err))
+		return
+	}
+	var refused string
+	for {
+		var f ring.Frame
+		if err := s.reader.Next(ctx, &f); err != nil {
+			return
+		}
+		if s.playing.Load() > 0 {
+			err := s.sendFrame(encoder, &f)
+			switch {
+			case errors.Is(err, ErrCannotCarry) && err.Error() != refused:
+				refused = err.Error() // once, not for each frame
+				s.config.Log.Warn("rtsp: frames are not sent", zap.Error(err))
+			case err == nil:
+				refused = ""
+			}
+		}
+		f.Release()
+	}
+}
+
+func (s *Server) sendFrame(encoder *rtpmjpeg.Encoder, f *ring.Frame) error {
+	if err := Carries(f.JPEG()); err != nil {
+		return err
+	}
+	packets, err := encoder.Encode(f.JPEG())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCannotCarry, err)
+	}
+	captured := f.Meta().Captured
+	ticks := uint32(captured.Sub(s.started).Microseconds() * clockRate / 1e6) // wraps by design, RFC 3550 section 5.1
+	for _, packet := range packets {
+		packet.Timestamp = ticks
+		if err := s.stream.WritePacketRTPWithNTP(s.media, packet, captured); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OnDescribe is called by gortsplib.
+func (s *Server) OnDescribe(c *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	if response, err := s.admit(c.Request); response != nil {
+		return response, nil, err
+	}
+	var f ring.Frame
+	if s.config.Feed.Ring().Latest(&f) {
+		defer f.Release()
+		if err := Carries(f.JPEG()); err != nil {
+			return &base.Response{StatusCode: base.StatusUnsupportedMediaType, StatusMessage: err.Error()}, nil, nil
+		}
+	}
+	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+}
+
+// OnSetup is called by gortsplib.
+func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	if response, err := s.admit(c.Request); response != nil {
+		return response, nil, err
+	}
+	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
+}
+
+// admit answers who may not come in; nil for the others.
+func (s *Server) admit(request *base.Request) (*base.Response, error) {
+	<-s.ready
+	if s.config.Allow == nil {
+		return nil, nil
+	}
+	var given headers.Authorization
+	if err := given.Unmarshal(request.Header["Authorization"]); err == nil && given.Method == headers.AuthMethodBasic &&
+		s.config.Allow(given.Username, given.BasicPass) {
+		return nil, nil
+	}
+	return &base.Response{StatusCode: base.StatusUnauthorized}, liberrors.ErrServerAuth{}
+}
+
+// OnPlay is called by gortsplib.
+func (s *Server) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.leave[c.Session]; ok {
+		return &base.Response{StatusCode: base.StatusOK}, nil
+	}
+	if s.config.MaxReaders > 0 && len(s.leave) >= s.config.MaxReaders {
+		return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: "too many readers"}, nil
+	}
+	s.leave[c.Session] = s.config.Feed.Watch()
+	s.playing.Store(int64(len(s.leave)))
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+// OnPause is called by gortsplib.
+func (s *Server) OnPause(c *gortsplib.ServerHandlerOnPauseCtx) (*base.Response, error) {
+	s.stopped(c.Session)
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+// OnSessionClose is called by gortsplib.
+func (s *Server) OnSessionClose(c *gortsplib.ServerHandlerOnSessionCloseCtx) { s.stopped(c.Session) }
+
+func (s *Server) stopped(session *gortsplib.ServerSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if leave, ok := s.leave[session]; ok {
+		leave()
+		delete(s.leave, session)
+		s.playing.Store(int64(len(s.leave)))
+	}
+}

@@ -1,0 +1,238 @@
+package rtsp_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server/rtsp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// picture is a JPEG whose brightness is its number.
+func picture(t testing.TB, width, height, number int) []byte {
+	t.Helper()
+	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		img.Y[i] = byte(number*7 + i%width)
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 128, 128
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 80}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// feed publishes pictures at 50 fps while it is watched.
+type feed struct {
+	ring     *ring.Ring
+	watchers atomic.Int64
+}
+
+func (f *feed) Ring() *ring.Ring { return f.ring }
+func (f *feed) Watch() func() {
+	f.watchers.Add(1)
+	return func() { f.watchers.Add(-1) }
+}
+
+func publish(t testing.TB, r *ring.Ring, picture []byte) {
+	t.Helper()
+	slot, ok := r.Reserve()
+	if !ok {
+		t.Fatal("no free slot")
+	}
+	n := copy(slot.Buffer(r), picture)
+	if err := r.Publish(slot, &frame.Picture{Size: n, Captured: time.Now()}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t *testing.T, width, height int, allow func(u, p string) bool) (*feed, string) {
+	t.Helper()
+	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &feed{ring: r}
+	var pictures [][]byte
+	for i := range 20 {
+		pictures = append(pictures, picture(t, width, height, i))
+	}
+	publish(t, r, pictures[0])
+	address := freePorts(t)
+	s, err := rtsp.Start(rtsp.Config{Address: address, Feed: f, Allow: allow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				publish(t, r, pictures[i%len(pictures)])
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+		s.Close()
+		if n := f.watchers.Load(); n != 0 {
+			t.Errorf("%d watchers left after Close", n)
+		}
+		r.Close()
+	})
+	return f, address
+}
+
+// freePorts finds an address whose port and the media ports above it are free.
+func freePorts(t *testing.T) string {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().(*net.TCPAddr)
+		_ = l.Close()
+		if address.Port > 65000 {
+			continue
+		}
+		free := true
+		for _, port := range []int{address.Port + 2 - address.Port%2, address.Port + 3 - address.Port%2} {
+			u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				free = false
+				continue
+			}
+			_ = u.Close()
+		}
+		if free {
+			return address.String()
+		}
+	}
+	t.Fatal("no free ports")
+	return ""
+}
+
+func ffmpeg(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	path, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("ffmpeg is not installed")
+		}
+		t.Skip("ffmpeg is not installed")
+	}
+	out, err := exec.Command(path, append([]string{"-hide_banner", "-nostdin", "-loglevel", "info"}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+func TestFFmpegReads300FramesWithoutAnError(t *testing.T) {
+	for _, transport := range []string{"tcp", "udp"} {
+		t.Run(transport, func(t *testing.T) {
+			f, address := start(t, 640, 480, nil)
+			out, err := ffmpeg(t, "-rtsp_transport", transport, "-xerror", "-err_detect", "explode",
+				"-i", "rtsp://"+address+"/stream", "-frames:v", "300", "-fps_mode", "passthrough", "-f", "null", "-")
+			if err != nil || !strings.Contains(out, "frame=  300") || !strings.Contains(out, "640x480") ||
+				strings.Contains(out, "error") || strings.Contains(out, "missed") {
+				t.Errorf("ffmpeg: %v\n%s", err, out)
+			}
+			for range 200 { // the session ends when ffmpeg's TEARDOWN or its closed connection is seen
+				if f.watchers.Load() == 0 {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Error("still watched after the reader has gone")
+		})
+	}
+}
+
+func TestSizeThatRTPCannotCarryIsRefusedWithAReason(t *testing.T) {
+	_, address := start(t, 2048, 64, nil)
+	out, err := ffmpeg(t, "-i", "rtsp://"+address+"/", "-frames:v", "1", "-f", "null", "-")
+	if err == nil || !strings.Contains(out, "2048x64 is larger than 2040x2040") {
+		t.Errorf("ffmpeg: %v\n%s", err, out)
+	}
+}
+
+func TestPasswordIsAskedFor(t *testing.T) {
+	_, address := start(t, 64, 64, func(u, p string) bool { return u == "ada" && p == "engine" })
+	for who, want := range map[string]bool{"ada:engine@": true, "ada:wrong@": false, "": false} {
+		out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+who+address+"/", "-frames:v", "2", "-f", "null", "-")
+		if (err == nil) != want {
+			t.Errorf("as %q: %v\n%s", who, err, out)
+		}
+	}
+}
+
+func TestPortInUseIsSaid(t *testing.T) {
+	_, address := start(t, 64, 64, nil)
+	if s, err := rtsp.Start(rtsp.Config{Address: address}); err == nil || !strings.Contains(err.Error(), address) {
+		t.Errorf("second server at %s: %v %v", address, s, err)
+	}
+	for _, bad := range []string{"", "localhost", ":0", ":rtsp", ":65535"} {
+		if _, err := rtsp.Start(rtsp.Config{Address: bad}); err == nil || !strings.Contains(err.Error(), "address") {
+			t.Errorf("address %q: %v", bad, err)
+		}
+	}
+}
+
+func TestCarriesToldApart(t *testing.T) {
+	good := picture(t, 64, 48, 1)
+	if err := rtsp.Carries(good); err != nil {
+		t.Error(err)
+	}
+	var grey bytes.Buffer
+	if err := jpeg.Encode(&grey, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
+		t.Fatal(err)
+	}
+	var odd bytes.Buffer
+	m := image.NewRGBA(image.Rect(0, 0, 17, 16))
+	m.Set(3, 3, color.White)
+	if err := jpeg.Encode(&odd, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	optimised := bytes.Clone(good)
+	optimised[bytes.Index(optimised, []byte{0xff, 0xc4})+6]++ // one more code of length 2
+	progressive := bytes.Clone(good)
+	progressive[bytes.Index(progressive, []byte{0xff, 0xc0})+1] = 0xc2
+	for reason, picture := range map[string][]byte{
+		"components": grey.Bytes(), "multiples of 8": odd.Bytes(), "Huffman": optimised, "baseline": progressive,
+		"cut short": good[:30], "not a JPEG": good[2:],
+	} {
+		if err := rtsp.Carries(picture); !errors.Is(err, rtsp.ErrCannotCarry) || !strings.Contains(err.Error(), reason) {
+			t.Errorf("want %q, got %v", reason, err)
+		}
+	}
+}
+
+func FuzzCarries(f *testing.F) {
+	f.Add(picture(f, 16, 16, 1))
+	f.Add([]byte{0xff, 0xd8, 0xff, 0xc0, 0, 2})
+	f.Fuzz(func(t *testing.T, b []byte) { _ = rtsp.Carries(b) })
+}
