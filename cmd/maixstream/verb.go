@@ -35,6 +35,7 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
+		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"version", "", "print the version", setupVersion},
 	}
 }
