@@ -36,6 +36,8 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"find", "", "list the streams that answer on the local network", setupFind},
+		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
+		{"man", "", "print the manual page", setupMan},
 		{"version", "", "print the version", setupVersion},
 	}
 }
@@ -94,8 +96,7 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	flags.SetOutput(io.Discard)
 	flags.SortFlags = false
 	start := v.setup(flags)
-	config := flags.String("config", "", "read settings from this YAML `FILE`: keys are the flags' names")
-	help := flags.BoolP("help", "h", false, "print this help")
+	config, help := addCommonFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
 	}
@@ -111,6 +112,12 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 		return usagef("unexpected argument %q", flags.Arg(0))
 	}
 	return start(ctx, flags.Args(), t)
+}
+
+// addCommonFlags adds what every verb has.
+func addCommonFlags(flags *pflag.FlagSet) (config *string, help *bool) {
+	return flags.String("config", "", "read settings from this YAML `FILE`: keys are the flags' names"),
+		flags.BoolP("help", "h", false, "print this help")
 }
 
 func names(all []verb) []string {

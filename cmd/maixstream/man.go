@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+func setupMan(*pflag.FlagSet) func(context.Context, []string, terminal) error {
+	return func(_ context.Context, _ []string, t terminal) error {
+		writeMan(t.out, verbs())
+		return nil
+	}
+}
+
+// writeMan writes the manual page, section 1, from the flags themselves.
+func writeMan(w io.Writer, all []verb) {
+	esc := func(s string) string {
+		s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(strings.ReplaceAll(s, "\n", " "))
+		if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+			s = `\&` + s
+		}
+		return s
+	}
+	fmt.Fprintf(w, ".TH MAIXSTREAM 1 \"\" \"maixstream %s\" \"User Commands\"\n", esc(version))
+	fmt.Fprintf(w, ".SH NAME\nmaixstream \\- JPEG streams from a MaixCAM or a PC, to browsers and to servers\n")
+	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n.SH VERBS\nWithout a verb it is \\fB%s\\fR.\n", all[0].name)
+	for _, v := range all {
+		fmt.Fprintf(w, ".SS maixstream %s\n%s.\n", esc(strings.TrimSpace(v.name+" [flags] "+v.args)), esc(v.summary))
+		for _, f := range flagsOf(v) {
+			name, usage := pflag.UnquoteUsage(f)
+			fmt.Fprintf(w, ".TP\n")
+			if f.Shorthand != "" {
+				fmt.Fprintf(w, "\\fB\\-%s\\fR, ", f.Shorthand)
+			}
+			fmt.Fprintf(w, "\\fB\\-\\-%s\\fR", esc(f.Name))
+			if !isSwitch(f) && name != "" {
+				fmt.Fprintf(w, " \\fI%s\\fR", esc(name))
+			}
+			fmt.Fprintf(w, "\n%s.", esc(usage))
+			if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+				fmt.Fprintf(w, " Default: %s.", esc(f.DefValue))
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	fmt.Fprintf(w, ".SH ENVIRONMENT\nEach flag can also be given as a variable: \\fB\\-\\-idle\\-fps\\fR is \\fBMAIXSTREAM_IDLE_FPS\\fR. A flag wins over the environment, the environment over \\fB\\-\\-config\\fR.\n")
+	fmt.Fprintf(w, ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nfailed at run time\n.TP\n.B 2\nused wrongly\n")
+}
