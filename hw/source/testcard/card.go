@@ -171,4 +171,3 @@ func fill(b []byte, v byte) {
 		b[i] = v
 	}
 }
-
