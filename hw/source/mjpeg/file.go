@@ -1,0 +1,196 @@
+// Package mjpeg is a source of JPEG pictures that are passed through, checked but not decoded: out of a file (JPEG after JPEG, or AVI), or out of a
+// stream such as standard input (also a multipart one).
+package mjpeg
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/hw/source/internal/pace"
+)
+
+// DefaultFPS is the rate of files that do not say theirs.
+const DefaultFPS = 25
+
+// Config says how pictures are delivered.
+type Config struct {
+	// FPS is how many pictures a second are delivered, up to 100000, or +Inf for as many as are read. 0: a file's own rate (DefaultFPS when it does not
+	// say); a stream's pictures as they come.
+	FPS float64
+	// Once ends a file behind its last picture (frame.ErrEnd) instead of beginning again.
+	Once bool
+	// Warn is told of what is odd but can be lived with: a file that is cut off. nil: nobody is.
+	Warn func(error)
+}
+
+// File delivers the pictures of a file at an even rate, none of them left out, again and again.
+type File struct {
+	path      string
+	file      *os.File
+	buffered  *bufio.Reader
+	reader    *reader
+	config    Config
+	pacer     *pace.Pacer
+	sequence  uint64
+	delivered bool // a picture since the file's beginning
+	warned    bool
+	size      atomic.Uint64 // width<<32 | height of the last picture
+
+	closing sync.Mutex
+	closed  bool
+}
+
+var (
+	_ frame.JPEGSource = (*File)(nil)
+	_ frame.RateSetter = (*File)(nil)
+)
+
+// OpenFile opens an MJPEG file. It reports one that cannot be read or has no whole picture in it.
+func OpenFile(path string, c Config) (*File, error) {
+	if c.FPS != 0 {
+		if err := pace.CheckFPS(c.FPS); err != nil {
+			return nil, fmt.Errorf("mjpeg: %w", err)
+		}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("mjpeg: %w", err)
+	}
+	f := &File{path: path, file: file, config: c, buffered: bufio.NewReaderSize(file, 64<<10)}
+	if err := f.begin(); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("mjpeg: %s: %w", path, err)
+	}
+	fps := c.FPS
+	if fps == 0 {
+		fps = f.reader.fps()
+	}
+	if fps == 0 {
+		fps = DefaultFPS
+	}
+	f.pacer = pace.New(fps)
+	return f, nil
+}
+
+// begin finds out what the file is and looks for its first whole picture.
+func (f *File) begin() (err error) {
+	if f.reader, err = newReader(f.buffered); errors.Is(err, io.EOF) {
+		return errors.New("the file is empty")
+	} else if err != nil {
+		return err
+	}
+	for {
+		_, header, err := f.reader.next()
+		switch {
+		case err == nil:
+			f.noteSize(header)
+			return f.rewind()
+		case errors.Is(err, frame.ErrBadPicture):
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return errors.New("no whole JPEG picture in the file")
+		default:
+			return err
+		}
+	}
+}
+
+func (f *File) rewind() error {
+	f.delivered = false
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return f.reader.reset(f.buffered, f.file)
+}
+
+func (f *File) noteSize(h jfif.Header) { f.size.Store(uint64(h.Width)<<32 | uint64(h.Height)) }
+
+// Info implements frame.Source.
+func (f *File) Info() frame.Info {
+	size := f.size.Load()
+	return frame.Info{
+		Name: f.path, Kind: f.reader.kind(), Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: f.pacer.FPS(),
+	}
+}
+
+// ReadJPEG implements frame.JPEGSource. A broken picture is dropped and reported as frame.ErrBadPicture.
+func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if _, err := f.pacer.Wait(ctx, errClosed); err != nil {
+		return err
+	}
+	f.closing.Lock() // the file stays open while it is read
+	defer f.closing.Unlock()
+	if f.closed {
+		return errClosed
+	}
+	for {
+		data, header, err := f.reader.next()
+		switch {
+		case err == nil:
+			f.delivered = true
+			f.sequence++
+			f.noteSize(header)
+			if err := deliver(dst, data, header, p); err != nil {
+				return err
+			}
+			p.Captured, p.Sequence = time.Now(), f.sequence
+			return nil
+		case errors.Is(err, frame.ErrBadPicture):
+			f.sequence++
+			return fmt.Errorf("mjpeg: %s: %w", f.path, err)
+		}
+		if err := f.atEnd(err); err != nil {
+			return err
+		}
+	}
+}
+
+// atEnd begins again where that makes sense.
+func (f *File) atEnd(cause error) error {
+	if !errors.Is(cause, io.EOF) && !f.warned {
+		f.warned = true
+		if f.config.Warn != nil {
+			f.config.Warn(fmt.Errorf("mjpeg: %s: damaged: played up to there: %w", f.path, cause))
+		}
+	}
+	switch {
+	case f.config.Once:
+		return fmt.Errorf("mjpeg: %s: %w", f.path, frame.ErrEnd)
+	case !f.delivered:
+		return fmt.Errorf("mjpeg: %s: %w: no whole JPEG picture in it any more: %w", f.path, frame.ErrGone, cause)
+	}
+	if err := f.rewind(); err != nil {
+		return fmt.Errorf("mjpeg: %s: %w: begin again: %w", f.path, frame.ErrGone, err)
+	}
+	return nil
+}
+
+// SetFPS implements frame.RateSetter.
+func (f *File) SetFPS(fps float64) error {
+	if err := f.pacer.SetFPS(fps); err != nil {
+		return fmt.Errorf("mjpeg: %w", err)
+	}
+	return nil
+}
+
+// Close implements frame.Source.
+func (f *File) Close() error {
+	f.pacer.Close()
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	return f.file.Close()
+}
+
+var errClosed = fmt.Errorf("mjpeg: %w: closed", frame.ErrEnd)

@@ -1,0 +1,117 @@
+// Package testcard is a source that draws a moving test card: colour bars, a sweep, a clock with milliseconds and the frame's number, to
+// be read by people (delay: film both screens) and by programs (ReadNumber).
+package testcard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/hw/source/internal/pool"
+)
+
+// Config says what the card looks like. Zero fields take the default.
+type Config struct {
+	Width, Height int     // pixels, 1x1 up to frame.MaxDimension; default 640x480
+	FPS           float64 // pictures a second, up to 100000, or +Inf for as many as are read; default 30
+}
+
+// Source draws YUV420 frames. A frame's Captured is the time drawn in it, its Sequence (the low 32 bits of it) the number. Pictures that
+// were due while nobody read are counted as lost, as a camera's would be. Frames may be written until they are released.
+type Source struct {
+	pacer    *pace.Pacer
+	resizing sync.Mutex
+	current  atomic.Pointer[sized]
+	sequence uint64 // of the last frame; ReadFrame's only
+}
+
+// sized is all that depends on the size.
+type sized struct {
+	card *card
+	pool *pool.Pool
+}
+
+var (
+	_ frame.RawSource  = (*Source)(nil)
+	_ frame.RateSetter = (*Source)(nil)
+	_ frame.Resizer    = (*Source)(nil)
+)
+
+// ErrClosed is returned by reads of a closed source.
+var ErrClosed = fmt.Errorf("testcard: %w: closed", frame.ErrEnd)
+
+// New makes a test card source. It reports a size or rate out of range.
+func New(c Config) (*Source, error) {
+	if c.Width == 0 && c.Height == 0 {
+		c.Width, c.Height = 640, 480
+	}
+	if c.FPS == 0 {
+		c.FPS = 30
+	}
+	if err := pace.CheckFPS(c.FPS); err != nil {
+		return nil, fmt.Errorf("testcard: %w", err)
+	}
+	s := &Source{pacer: pace.New(c.FPS)}
+	if err := s.Resize(c.Width, c.Height); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Info implements frame.Source.
+func (s *Source) Info() frame.Info {
+	card := s.current.Load().card
+	return frame.Info{Name: "testcard", Kind: "testcard", Width: card.width, Height: card.height, FPS: s.pacer.FPS()}
+}
+
+// ReadFrame implements frame.RawSource.
+func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	missed, err := s.pacer.Wait(ctx, ErrClosed)
+	if err != nil {
+		return err
+	}
+	now := s.current.Load()
+	if err := now.pool.Get(f); err != nil {
+		return fmt.Errorf("testcard: %w", err)
+	}
+	s.sequence += 1 + missed
+	f.Sequence = s.sequence
+	f.Captured = time.Now()
+	now.card.draw(f, s.pacer.FPS())
+	return nil
+}
+
+// SetFPS implements frame.RateSetter: a read that waits takes the new rate at once.
+func (s *Source) SetFPS(fps float64) error {
+	if err := s.pacer.SetFPS(fps); err != nil {
+		return fmt.Errorf("testcard: %w", err)
+	}
+	return nil
+}
+
+// Resize implements frame.Resizer; the next picture has the new size.
+func (s *Source) Resize(width, height int) error {
+	s.resizing.Lock()
+	defer s.resizing.Unlock()
+	buffers, err := pool.New(frame.YUV420, width, height)
+	if err != nil {
+		return fmt.Errorf("testcard: %w", err)
+	}
+	card, err := newCard(width, height)
+	if err != nil {
+		return errors.Join(errors.New("testcard: draw the background"), err)
+	}
+	s.current.Store(&sized{card: card, pool: buffers})
+	return nil
+}
+
+// Close implements frame.Source.
+func (s *Source) Close() error {
+	s.pacer.Close()
+	return nil
+}
