@@ -1,0 +1,80 @@
+// Package hw opens cameras, other sources of pictures and JPEG encoders by name.
+package hw
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source"
+)
+
+// SourceConfig names a source and says how it is to deliver. Zero fields take the defaults in brackets.
+type SourceConfig struct {
+	// Name is auto (the camera on a MaixCAM, elsewhere the test card), camera, testcard, a folder of photographs, a file, - or
+	// v4l2:/dev/videoN [auto].
+	Name          string
+	Width, Height int     // pixels [640x480]
+	FPS           float64 // at most [30]
+	Once          bool    // end a file at its end instead of beginning again
+	Quality       int     // of a camera's own JPEG, 1..100 [80]
+	Mirror, Flip  bool    // by a camera's own hardware
+	Overlay       string  // by a camera's own hardware
+	Camera        CameraOptions
+	Log           *zap.Logger // [none]
+}
+
+// CameraOptions are of the MaixCAM's camera only.
+type CameraOptions struct {
+	Path   string // frame: each frame is sent to the encoder by its handle; bound: the hardware hands it on alone [frame]
+	LibDir string // where the chip's libraries are [where the board has them]
+	Sensor string // auto or the sensor's name [auto]
+	Fit    string // how the sensor's picture becomes Width x Height: crop, pad, stretch [crop]
+}
+
+func (c *SourceConfig) setDefaults() {
+	if c.Name == "" {
+		c.Name = "auto"
+	}
+	if c.Width == 0 && c.Height == 0 {
+		c.Width, c.Height = 640, 480
+	}
+	if c.FPS == 0 {
+		c.FPS = 30
+	}
+	if c.Quality == 0 {
+		c.Quality = 80
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+}
+
+// OpenSource opens a source. What it returns is a frame.RawSource or a frame.JPEGSource.
+func OpenSource(c SourceConfig) (frame.Source, error) {
+	c.setDefaults()
+	if err := frame.CheckSize(c.Width, c.Height); err != nil {
+		return nil, err
+	}
+	if err := frame.CheckQuality(c.Quality); err != nil {
+		return nil, err
+	}
+	switch c.Name {
+	case "auto":
+		if onBoard() {
+			return openBoardCamera(c)
+		}
+		c.Name = "testcard"
+	case "camera":
+		return openBoardCamera(c)
+	}
+	src, err := source.Open(c.Name, source.Options{
+		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once,
+		Warn: func(err error) { c.Log.Warn("source", zap.Error(err)) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hw: %w", err)
+	}
+	return src, nil
+}

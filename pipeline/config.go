@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a frame.RawSource.
+type Config struct {
+	// Open opens the source for the given settings. It is called again, with backoff, whenever the source is gone.
+	Open func(ctx context.Context, s Settings) (frame.Source, error)
+	// NewEncoder makes a software encoder, one for each worker.
+	NewEncoder func() (frame.Encoder, error)
+	// Workers is how many frames are encoded at once; 0: one for each core.
+	Workers int
+	// NewTransform makes what turns raw frames and writes over them, one for each worker; nil: raw frames stay as they are.
+	NewTransform func() frame.Transform
+	// Ring takes the frames. The pipeline is its only producer until Close has returned; the caller closes it after that.
+	Ring *ring.Ring
+	// Settings to begin with; Quality, FPS, Width and Height must be set.
+	Settings Settings
+	// IdleFPS is the frame rate while nobody looks; 0: 1.
+	IdleFPS float64
+	// NoSignal makes the JPEG that is shown while the source is away; nil: none is shown.
+	NoSignal func(reason string, width, height int) ([]byte, error)
+	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
+	StallTimeout time.Duration
+	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), instead of opening it again.
+	EndIsFinal bool
+	Log        *zap.Logger // nil: nobody is told
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Open == nil:
+		return errors.New("pipeline: no source to open")
+	case c.Ring == nil:
+		return errors.New("pipeline: no ring")
+	case c.Workers < 0:
+		return fmt.Errorf("pipeline: %d workers: must not be negative", c.Workers)
+	}
+	if err := frame.CheckSize(c.Settings.Width, c.Settings.Height); err != nil {
+		return fmt.Errorf("pipeline: %w", err)
+	}
+	if err := checkSettings(&c.Settings); err != nil {
+		return fmt.Errorf("pipeline: %w", err)
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.IdleFPS <= 0 {
+		c.IdleFPS = 1
+	}
+	if c.StallTimeout <= 0 {
+		c.StallTimeout = 3 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	return nil
+}
+
+// maxFPS is more than any sensor of the board reaches (180).
+const maxFPS = 240
+
+// checkSettings reports a value that no source could take.
+func checkSettings(s *Settings) error {
+	switch {
+	case s.Quality < 1 || s.Quality > 100:
+		return &SettingError{"quality", s.Quality, "out of range (1 to 100)"}
+	case !(s.FPS > 0 && s.FPS <= maxFPS):
+		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (more than 0, at most %d)", maxFPS)}
+	case s.Rotate != 0 && s.Rotate != 90 && s.Rotate != 180 && s.Rotate != 270:
+		return &SettingError{"rotate", s.Rotate, "must be 0, 90, 180 or 270"}
+	case len(s.Overlay) > maxOverlay:
+		return &SettingError{"overlay", s.Overlay[:32] + "…", fmt.Sprintf("at most %d bytes", maxOverlay)}
+	}
+	return nil
+}
+
+// maxOverlay bounds the text over the picture: more would not fit on any.
+const maxOverlay = 512

@@ -1,2 +1,0 @@
-// Package pipeline runs a source into a ring at the wanted rate.
-package pipeline

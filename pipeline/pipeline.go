@@ -1,0 +1,194 @@
+// Package pipeline runs a source into a ring at the wanted rate: it paces, encodes raw frames on all cores, keeps statistics,
+// rests while nobody looks, watches over the source and opens it again when it is gone.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+type reservation = ring.Reservation
+
+// Pipeline is a source on its way into a ring. Its methods may be called from any goroutine.
+type Pipeline struct {
+	config   Config
+	started  time.Time
+	count    counters
+	settings atomic.Pointer[Settings] // replaced whole
+	watchers atomic.Int64
+	resting  atomic.Bool // nobody has looked for restAfter
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+	done   chan struct{} // closed when the pipeline has ended, by Close or by the source's end
+	ended  error         // why, set before done is closed
+
+	changing sync.Mutex // one Change at a time
+
+	// mu guards what follows and serialises the ring's producer calls. It is held for moments, never while encoding or reading.
+	mu            sync.Mutex
+	session       *session
+	info          frame.Info
+	encoderName   string
+	activeWorkers int
+	signal        bool
+	reason        string
+	restTimer     *time.Timer
+	window        window
+	lastSecond    second
+	sequence      uint64
+	newest        Newest
+	substituted   bool // the newest frame says "no signal"
+	lastFailure   atomic.Int64
+}
+
+// restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
+// must not put it to sleep and wake it each time.
+const restAfter = 2 * time.Second
+
+// New makes a pipeline; Start runs it.
+func New(c Config) (*Pipeline, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: "starting"}
+	p.settings.Store(&c.Settings)
+	p.resting.Store(true)
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Start opens the source and runs it in the background until Close. A source that cannot be opened is tried again: see State.
+func (p *Pipeline) Start() {
+	p.window.began = time.Now()
+	p.wait.Go(p.measure)
+	p.wait.Go(func() {
+		defer close(p.done)
+		defer p.cancel()
+		p.ended = p.run()
+	})
+}
+
+// Close ends the source and waits until all that the pipeline started has ended, but for a source that hangs: that is left behind after a
+// second. It may be called twice.
+func (p *Pipeline) Close() {
+	p.cancel()
+	p.wait.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.restTimer != nil {
+		p.restTimer.Stop()
+	}
+}
+
+// Done is closed when the pipeline has ended; Err then says why.
+func (p *Pipeline) Done() <-chan struct{} { return p.done }
+
+// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended.
+func (p *Pipeline) Err() error {
+	select {
+	case <-p.done:
+		return p.ended
+	default:
+		return nil
+	}
+}
+
+// Ring returns the ring that the pipeline fills.
+func (p *Pipeline) Ring() *ring.Ring { return p.config.Ring }
+
+// Watch says that somebody looks: the encoder works from now on, until leave was called by all and a short while has passed. leave may be
+// called twice.
+func (p *Pipeline) Watch() (leave func()) {
+	if p.watchers.Add(1) == 1 && p.resting.Swap(false) {
+		p.retune()
+	}
+	return sync.OnceFunc(func() {
+		if p.watchers.Add(-1) > 0 {
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.restTimer == nil {
+			p.restTimer = time.AfterFunc(restAfter, p.rest)
+		} else {
+			p.restTimer.Reset(restAfter)
+		}
+	})
+}
+
+func (p *Pipeline) rest() {
+	if p.watchers.Load() > 0 || p.ctx.Err() != nil {
+		return
+	}
+	p.resting.Store(true)
+	if p.watchers.Load() > 0 && p.resting.Swap(false) { // somebody came in between
+		return
+	}
+	p.retune()
+}
+
+func (p *Pipeline) idle() bool { return p.resting.Load() }
+
+// rate returns the frames a second that are wanted now.
+func (p *Pipeline) rate() float64 {
+	fps := p.settings.Load().FPS
+	if p.idle() {
+		return min(fps, p.config.IdleFPS)
+	}
+	return fps
+}
+
+// retune tells the source the rate that is wanted now, so that it makes no picture for nothing.
+func (p *Pipeline) retune() {
+	p.mu.Lock()
+	s := p.session
+	p.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.fresh.Store(true)
+	select {
+	case s.tune <- struct{}{}:
+	default: // asked already
+	}
+}
+
+// Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
+// source is away. f must be released.
+func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	if p.config.Ring.Latest(f) {
+		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
+			return nil
+		}
+		f.Release()
+	}
+	defer p.Watch()()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.ctx, cancel)()
+	reader := p.config.Ring.NewReader()
+	defer reader.Close()
+	for {
+		p.mu.Lock()
+		away, reason := !p.signal && p.reason != "starting", p.reason
+		p.mu.Unlock()
+		if away {
+			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+		}
+		if err := reader.Next(ctx, f); err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
+			return nil
+		}
+		f.Release()
+	}
+}

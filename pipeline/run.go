@@ -1,0 +1,225 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+const (
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+	// abandonAfter is how long a source may take to end a read or a Close; then it is left behind.
+	abandonAfter = time.Second
+)
+
+// errReopen ends a session whose settings need another one.
+var errReopen = errors.New("settings changed")
+
+// run opens the source again and again until the pipeline ends.
+func (p *Pipeline) run() error {
+	backoff := firstBackoff
+	away := false // an outage is logged once, not at each try
+	for {
+		frames := p.count.captured.Load()
+		err := p.runSession(&away)
+		switch {
+		case p.ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errReopen):
+			backoff = firstBackoff
+			continue
+		case errors.Is(err, frame.ErrEnd) && p.config.EndIsFinal:
+			p.setSignal(false, reason(err))
+			return err
+		}
+		if p.count.captured.Load() > frames {
+			backoff = firstBackoff
+		}
+		if !away {
+			away = true
+			p.config.Log.Warn("no signal; trying again", zap.Error(err))
+		}
+		p.setSignal(false, reason(err))
+		if !p.pause(backoff, reason(err)) {
+			return nil
+		}
+		backoff = min(2*backoff, lastBackoff)
+		p.count.restarts.Add(1)
+	}
+}
+
+// reason is an error as a person who looks at the picture wants to read it: the last cause.
+func reason(err error) string {
+	if err == nil {
+		return "the source ended"
+	}
+	return err.Error()
+}
+
+// pause waits for the backoff and some jitter, so that many boards behind one broken thing don't come back at once. It shows the substitute
+// picture meanwhile. false: the pipeline ends.
+func (p *Pipeline) pause(backoff time.Duration, why string) bool {
+	until := time.Now().Add(backoff/2 + rand.N(backoff))
+	for {
+		p.showNoSignal(why)
+		left := time.Until(until)
+		if left <= 0 {
+			return p.ctx.Err() == nil
+		}
+		select {
+		case <-p.ctx.Done():
+			return false
+		case <-time.After(min(left, time.Second)):
+		}
+	}
+}
+
+// showNoSignal publishes the substitute picture, at most about once a second.
+func (p *Pipeline) showNoSignal(why string) {
+	if p.config.NoSignal == nil {
+		return
+	}
+	p.mu.Lock()
+	recent := p.substituted && time.Since(p.newest.Captured) < 900*time.Millisecond
+	p.mu.Unlock()
+	if recent {
+		return
+	}
+	s := p.settings.Load()
+	jpeg, err := p.config.NoSignal(why, s.Width, s.Height)
+	if err != nil {
+		p.config.Log.Debug("no picture for no signal", zap.Error(err))
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slot, ok := p.config.Ring.Reserve()
+	if !ok {
+		return
+	}
+	picture := frame.Picture{Size: copy(slot.Buffer(p.config.Ring), jpeg), Width: s.Width, Height: s.Height, Captured: time.Now(), Substitute: true}
+	if picture.Size < len(jpeg) {
+		p.config.Ring.Discard(slot)
+		return
+	}
+	p.publish(slot, &picture)
+	p.substituted = true
+}
+
+func (p *Pipeline) setSignal(on bool, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signal, p.reason = on, why
+	if on {
+		p.substituted = false
+	}
+}
+
+// runSession opens the source once and runs it to its end.
+func (p *Pipeline) runSession(away *bool) error {
+	settings := *p.settings.Load()
+	source, err := p.open(settings)
+	if err != nil {
+		return err
+	}
+	s := &session{pipeline: p, source: source, done: make(chan struct{}), tune: make(chan struct{}, 1)}
+	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
+	defer s.cancel(nil)
+	if err := s.prepare(settings); err != nil {
+		s.closeSource()
+		return err
+	}
+	p.mu.Lock()
+	p.session = s
+	p.info = source.Info()
+	p.encoderName, p.activeWorkers = s.encoderName(), len(s.encoders)
+	p.mu.Unlock()
+	p.count.lastFrame.Store(int64(time.Since(p.started)))
+	p.retune()
+
+	s.firstFrame = func() {
+		if *away {
+			p.config.Log.Info("signal is back", zap.String("source", source.Info().Name))
+		} else {
+			p.config.Log.Info("source runs", zap.String("source", source.Info().Name), zap.String("encoder", s.encoderName()))
+		}
+		*away = false
+		p.setSignal(true, "")
+	}
+	go s.capture()
+	err = p.oversee(s)
+
+	p.mu.Lock()
+	p.session = nil
+	p.mu.Unlock()
+	return err
+}
+
+// open opens the source; a source that takes its time is not waited for when the pipeline ends.
+func (p *Pipeline) open(settings Settings) (frame.Source, error) {
+	type opened struct {
+		source frame.Source
+		err    error
+	}
+	result := make(chan opened, 1)
+	go func() {
+		s, err := p.config.Open(p.ctx, settings)
+		result <- opened{s, err}
+	}()
+	select {
+	case o := <-result:
+		return o.source, o.err
+	case <-p.ctx.Done():
+	}
+	select {
+	case o := <-result:
+		if o.err == nil {
+			_ = o.source.Close()
+		}
+	case <-time.After(abandonAfter):
+		p.config.Log.Warn("the source is still being opened: left behind")
+		go func() {
+			if o := <-result; o.err == nil {
+				_ = o.source.Close()
+			}
+		}()
+	}
+	return nil, p.ctx.Err()
+}
+
+// oversee waits for a session's end, and brings it about when the source stalls.
+func (p *Pipeline) oversee(s *session) error {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.done:
+			s.closeSource()
+			return s.err
+		case <-s.ctx.Done():
+			return s.end(context.Cause(s.ctx))
+		case <-s.tune:
+			if setter, ok := s.source.(frame.RateSetter); ok {
+				if err := setter.SetFPS(p.rate()); err != nil {
+					p.config.Log.Debug("the source keeps its rate", zap.Error(err))
+				}
+			}
+		case <-tick.C:
+			slowest := p.rate()
+			if fps := s.source.Info().FPS; fps > 0 {
+				slowest = min(slowest, fps)
+			}
+			allowed := p.config.StallTimeout + time.Duration(2/slowest*float64(time.Second))
+			if silent := time.Since(p.started) - time.Duration(p.count.lastFrame.Load()); silent > allowed {
+				return s.end(fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, silent.Seconds()))
+			}
+		}
+	}
+}

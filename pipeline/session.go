@@ -1,0 +1,203 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// session is one opened source, until it ends.
+type session struct {
+	pipeline *Pipeline
+	source   frame.Source
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	done     chan struct{} // closed when capture and workers have ended
+	err      error         // why capture ended, set before done is closed
+
+	tune       chan struct{} // the wanted rate has changed
+	fresh      atomic.Bool   // the next picture is wanted at once
+	firstFrame func()
+	pacer      pacer
+	lastNumber uint64 // of the source's last picture
+	good       bool   // a picture has come
+
+	// Of a raw source only.
+	encoders   []frame.Encoder
+	transforms []frame.Transform
+	jobs       jobs
+	workers    sync.WaitGroup
+}
+
+// prepare makes the encoders that the source needs, and asks the source for what it does by itself.
+func (s *session) prepare(settings Settings) error {
+	switch s.source.(type) {
+	case frame.JPEGSource:
+		return nil
+	case frame.RawSource:
+	default:
+		return fmt.Errorf("pipeline: source %s delivers neither raw frames nor JPEG", s.source.Info().Name)
+	}
+	if s.pipeline.config.NewEncoder == nil {
+		return fmt.Errorf("pipeline: source %s delivers raw frames and there is no encoder", s.source.Info().Name)
+	}
+	for range s.pipeline.config.Workers {
+		e, err := s.pipeline.config.NewEncoder()
+		if err != nil {
+			s.closeEncoders()
+			return fmt.Errorf("pipeline: %w", err)
+		}
+		s.encoders = append(s.encoders, e)
+		if s.pipeline.config.NewTransform != nil {
+			s.transforms = append(s.transforms, s.pipeline.config.NewTransform())
+		}
+	}
+	s.jobs.init(len(s.encoders))
+	return nil
+}
+
+func (s *session) encoderName() string {
+	if len(s.encoders) > 0 {
+		return s.encoders[0].Name()
+	}
+	return s.source.Info().Encoder
+}
+
+// end makes a session end for the given reason, and leaves it behind when it does not.
+func (s *session) end(why error) error {
+	s.cancel(why)
+	s.closeSource() // ends a read that waits
+	select {
+	case <-s.done:
+	case <-time.After(abandonAfter):
+		s.pipeline.config.Log.Warn("the source does not end its read: left behind", zap.String("source", s.source.Info().Name))
+	}
+	return why
+}
+
+// closeSource closes the source, but waits only so long for it.
+func (s *session) closeSource() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := s.source.Close(); err != nil {
+			s.pipeline.config.Log.Debug("closing the source", zap.Error(err))
+		}
+	}()
+	select {
+	case <-closed:
+	case <-time.After(abandonAfter):
+		s.pipeline.config.Log.Warn("the source does not close: left behind")
+	}
+}
+
+// capture reads the source to its end.
+func (s *session) capture() {
+	switch source := s.source.(type) {
+	case frame.JPEGSource:
+		s.err = s.captureJPEG(source)
+	case frame.RawSource:
+		for i := range s.encoders {
+			s.workers.Go(func() { s.work(i) })
+		}
+		s.err = s.captureRaw(source)
+		s.jobs.close(s.ctx.Err() != nil)
+		s.workers.Wait()
+	}
+	s.closeEncoders()
+	close(s.done)
+}
+
+func (s *session) closeEncoders() {
+	for _, e := range s.encoders {
+		_ = e.Close()
+	}
+}
+
+// arrived notes a picture that the source delivered and says whether it is wanted.
+func (s *session) arrived(captured time.Time, number uint64) bool {
+	p := s.pipeline
+	p.count.captured.Add(1)
+	p.count.lastFrame.Store(int64(time.Since(p.started)))
+	if s.good && number > s.lastNumber+1 {
+		p.count.missed.Add(number - s.lastNumber - 1)
+	}
+	s.lastNumber = number
+	if !s.good {
+		s.good = true
+		s.firstFrame()
+	}
+	if s.fresh.Swap(false) {
+		s.pacer.reset()
+	}
+	if !s.pacer.take(captured, time.Duration(float64(time.Second)/p.rate())) {
+		p.count.rate.Add(1)
+		return false
+	}
+	return true
+}
+
+// broken notes a picture that could not be used and says whether the source can go on.
+func (s *session) broken(err error) bool {
+	if errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
+		s.pipeline.count.broken.Add(1)
+		return true
+	}
+	return false
+}
+
+// captureJPEG reads pictures straight into slots.
+func (s *session) captureJPEG(source frame.JPEGSource) error {
+	p := s.pipeline
+	var slot reservation
+	var scratch []byte // where pictures go while readers hold every slot: the source must be kept running
+	held := false
+	defer func() {
+		if held {
+			p.mu.Lock()
+			p.config.Ring.Discard(slot)
+			p.mu.Unlock()
+		}
+	}()
+	for {
+		if !held {
+			p.mu.Lock()
+			slot, held = p.config.Ring.Reserve()
+			p.mu.Unlock()
+		}
+		dst := scratch
+		if held {
+			dst = slot.Buffer(p.config.Ring)
+		} else if dst == nil {
+			scratch = make([]byte, p.config.Ring.SlotSize())
+			dst = scratch
+		}
+		var picture frame.Picture
+		if err := source.ReadJPEG(s.ctx, dst, &picture); err != nil {
+			if s.broken(err) {
+				continue
+			}
+			return err
+		}
+		if !s.arrived(picture.Captured, picture.Sequence) {
+			continue
+		}
+		if !held {
+			p.count.ring.Add(1)
+			continue
+		}
+		p.mu.Lock()
+		if s.ctx.Err() == nil { // a session that was left behind must not publish any more
+			held = false
+			p.publish(slot, &picture)
+		}
+		p.mu.Unlock()
+	}
+}
