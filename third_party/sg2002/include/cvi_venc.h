@@ -1,0 +1,282 @@
+/* libvenc.so: the encoder, here only for JPEG. */
+#ifndef MAIXSTREAM_CVI_VENC_H
+#define MAIXSTREAM_CVI_VENC_H
+
+#include "cvi_common.h"
+
+#define VENC_MAX_CHN_NUM 16
+#define VENC_ALIGN_W 32
+#define VENC_ALIGN_H 16
+#define JPEGE_MIN_WIDTH 32
+#define JPEGE_MIN_HEIGHT 32
+#define JPEGE_MAX_WIDTH 8192
+#define JPEGE_MAX_HEIGHT 8192
+
+typedef enum {
+	VENC_PIC_RECEIVE_SINGLE = 0,
+} VENC_PIC_RECEIVE_MODE_E;
+
+typedef struct {
+	uint8_t u8LargeThumbNailNum;
+	SIZE_S astLargeThumbNailSize[2];
+} VENC_MPF_CFG_S;
+
+typedef struct {
+	uint8_t bSupportDCF;
+	VENC_MPF_CFG_S stMPFCfg;
+	VENC_PIC_RECEIVE_MODE_E enReceiveMode;
+} VENC_ATTR_JPEG_S;
+
+/* u32BufSize: bytes of stream buffer in ION, a multiple of 1024; 0 means 9 MiB. */
+typedef struct {
+	PAYLOAD_TYPE_E enType;
+	uint32_t u32MaxPicWidth;
+	uint32_t u32MaxPicHeight;
+	uint32_t u32BufSize;
+	uint32_t u32Profile;
+	uint8_t bByFrame;
+	uint32_t u32PicWidth;
+	uint32_t u32PicHeight;
+	uint8_t bSingleCore;
+	uint8_t bEsBufQueueEn;
+	uint8_t bIsoSendFrmEn;
+	union {
+		VENC_ATTR_JPEG_S stAttrJpege;
+	};
+} VENC_ATTR_S;
+
+typedef enum {
+	VENC_RC_MODE_MJPEGCBR = 8,
+	VENC_RC_MODE_MJPEGVBR = 9,
+	VENC_RC_MODE_MJPEGFIXQP = 10,
+} VENC_RC_MODE_E;
+
+typedef struct {
+	uint32_t u32StatTime;
+	uint32_t u32SrcFrameRate;
+	uint32_t fr32DstFrameRate;
+	uint32_t u32BitRate;
+	uint8_t bVariFpsEn;
+} VENC_MJPEG_CBR_S;
+
+typedef struct {
+	uint32_t u32SrcFrameRate;
+	uint32_t fr32DstFrameRate;
+	uint32_t u32Qfactor;
+	uint8_t bVariFpsEn;
+} VENC_MJPEG_FIXQP_S;
+
+typedef struct {
+	VENC_RC_MODE_E enRcMode;
+	union {
+		VENC_MJPEG_CBR_S stMjpegCbr;
+		VENC_MJPEG_FIXQP_S stMjpegFixQp;
+		uint32_t room_[7];
+	};
+} VENC_RC_ATTR_S;
+
+typedef struct {
+	int32_t s32IPQpDelta;
+} VENC_GOP_NORMALP_S;
+
+typedef enum {
+	VENC_GOPMODE_NORMALP = 0,
+} VENC_GOP_MODE_E;
+
+typedef struct {
+	VENC_GOP_MODE_E enGopMode;
+	union {
+		VENC_GOP_NORMALP_S stNormalP;
+		uint32_t room_[3];
+	};
+} VENC_GOP_ATTR_S;
+
+typedef struct {
+	VENC_ATTR_S stVencAttr;
+	VENC_RC_ATTR_S stRcAttr;
+	VENC_GOP_ATTR_S stGopAttr;
+} VENC_CHN_ATTR_S;
+
+typedef struct {
+	int32_t s32RecvPicNum; /* -1: until StopRecvFrame */
+} VENC_RECV_PIC_PARAM_S;
+
+/* u32Qfactor: 1..49 and 51..99; 50 is refused. Tables are all zero unless given. */
+typedef struct {
+	uint32_t u32Qfactor;
+	uint8_t u8YQt[64];
+	uint8_t u8CbQt[64];
+	uint8_t u8CrQt[64];
+	uint32_t u32MCUPerECS; /* restart interval in MCUs, 0: none */
+} VENC_JPEG_PARAM_S;
+
+typedef enum {
+	MODTYPE_VENC = 1,
+	MODTYPE_JPEGE = 4,
+} VENC_MODTYPE_E;
+
+typedef enum {
+	JPEGE_FORMAT_DEFAULT = 0,
+	JPEGE_FORMAT_TYPE_1 = 1,
+	JPEGE_FORMAT_CUSTOM = 255,
+} JPEGE_FORMAT_E;
+
+typedef enum {
+	JPEGE_MARKER_SOI = 1,
+	JPEGE_MARKER_DQT = 2,
+	JPEGE_MARKER_DQT_MERGE = 3,
+	JPEGE_MARKER_DHT = 4,
+	JPEGE_MARKER_DHT_MERGE = 5,
+	JPEGE_MARKER_DRI = 6,
+	JPEGE_MARKER_DRI_OPT = 7,
+	JPEGE_MARKER_SOF0 = 8,
+	JPEGE_MARKER_JFIF = 9,
+	JPEGE_MARKER_FRAME_INDEX = 10,
+	JPEGE_MARKER_ADOBE = 11,
+	JPEGE_MARKER_USER_DATA = 12,
+} JPEGE_MARKER_TYPE_E;
+
+/* Of all JPEG channels; to be set before a channel is made. TYPE_1 writes JFIF APP0 and no frame counter in APP9. */
+typedef struct {
+	uint32_t u32OneStreamBuffer;
+	uint32_t u32JpegeMiniBufMode;
+	uint32_t u32JpegClearStreamBuf;
+	uint8_t bSingleEsBuf;
+	uint32_t u32SingleEsBufSize;
+	JPEGE_FORMAT_E enJpegeFormat;
+	JPEGE_MARKER_TYPE_E JpegMarkerOrder[16];
+} VENC_MOD_JPEGE_S;
+
+typedef struct {
+	VENC_MODTYPE_E enVencModType;
+	union {
+		VENC_MOD_JPEGE_S stJpegeModParam;
+	};
+} VENC_PARAM_MOD_S;
+
+typedef enum {
+	JPEGE_PACK_ECS = 5,
+	JPEGE_PACK_APP = 6,
+	JPEGE_PACK_VDO = 7,
+	JPEGE_PACK_PIC = 8,
+} JPEGE_PACK_TYPE_E;
+
+typedef union {
+	JPEGE_PACK_TYPE_E enJPEGEType;
+} VENC_DATA_TYPE_U;
+
+typedef struct {
+	VENC_DATA_TYPE_U u32PackType;
+	uint32_t u32PackOffset;
+	uint32_t u32PackLength;
+} VENC_PACK_INFO_S;
+
+/* The picture is pu8Addr + u32Offset, u32Len - u32Offset bytes; gone with CVI_VENC_ReleaseStream. */
+typedef struct {
+	uint64_t u64PhyAddr;
+	uint8_t *pu8Addr;
+	uint32_t u32Len;
+	uint64_t u64PTS;
+	uint8_t bFrameEnd;
+	VENC_DATA_TYPE_U DataType;
+	uint32_t u32Offset;
+	uint32_t u32DataNum;
+	VENC_PACK_INFO_S stPackInfo[8];
+} VENC_PACK_S;
+
+typedef struct {
+	uint32_t u32PicBytesNum;
+	uint32_t u32UpdateAttrCnt;
+	uint32_t u32Qfactor;
+} VENC_STREAM_INFO_JPEG_S;
+
+/* pstPack is the caller's, with room for 8 packs; unchanged until ReleaseStream. */
+typedef struct {
+	VENC_PACK_S *pstPack;
+	uint32_t u32PackCount;
+	uint32_t u32Seq;
+	union {
+		VENC_STREAM_INFO_JPEG_S stJpegInfo;
+		uint32_t room_[14];
+	};
+	union {
+		uint64_t room_2[39];
+	};
+} VENC_STREAM_S;
+
+typedef struct {
+	uint32_t enRefType;
+	uint32_t u32PicBytesNum;
+	uint32_t u32PicCnt;
+	uint32_t u32StartQp;
+	uint32_t u32MeanQp;
+	uint8_t bPSkip;
+	uint32_t u32ResidualBitNum;
+	uint32_t u32HeadBitNum;
+	uint32_t u32MadiVal;
+	uint32_t u32MadpVal;
+	uint32_t u32MseSum;
+	uint32_t u32MseLcuCnt;
+	double dPSNRVal;
+} VENC_STREAM_INFO_S;
+
+/* u32CurPacks is always 1 for JPEG: u32LeftStreamFrames is what says that a picture is ready. */
+typedef struct {
+	uint32_t u32LeftPics;
+	uint32_t u32LeftStreamBytes;
+	uint32_t u32LeftStreamFrames;
+	uint32_t u32CurPacks;
+	uint32_t u32LeftRecvPics;
+	uint32_t u32LeftEncPics;
+	uint8_t bJpegSnapEnd;
+	VENC_STREAM_INFO_S stVencStrmInfo;
+} VENC_CHN_STATUS_S;
+
+typedef struct {
+	uint8_t bEnable;
+	RECT_S stRect;
+} CROP_INFO_S;
+
+typedef struct {
+	uint8_t bEnable;
+	RECT_S stRect;
+} VENC_CROP_INFO_S;
+
+typedef struct {
+	int32_t s32SrcFrmRate;
+	int32_t s32DstFrmRate;
+} VENC_FRAME_RATE_S;
+
+typedef struct {
+	uint8_t bColor2Grey;
+	uint32_t u32Priority;
+	uint32_t u32MaxStrmCnt;
+	uint32_t u32PollWakeUpFrmCnt;
+	VENC_CROP_INFO_S stCropCfg;
+	VENC_FRAME_RATE_S stFrameRate;
+} VENC_CHN_PARAM_S;
+
+int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr);
+int32_t CVI_VENC_DestroyChn(int32_t VeChn);
+int32_t CVI_VENC_ResetChn(int32_t VeChn);
+int32_t CVI_VENC_StartRecvFrame(int32_t VeChn, const VENC_RECV_PIC_PARAM_S *pstRecvParam);
+int32_t CVI_VENC_StopRecvFrame(int32_t VeChn);
+int32_t CVI_VENC_QueryStatus(int32_t VeChn, VENC_CHN_STATUS_S *pstStatus);
+int32_t CVI_VENC_GetFd(int32_t VeChn);
+int32_t CVI_VENC_CloseFd(int32_t VeChn);
+
+int32_t CVI_VENC_SendFrame(int32_t VeChn, const VIDEO_FRAME_INFO_S *pstFrame, int32_t s32MilliSec);
+int32_t CVI_VENC_GetStream(int32_t VeChn, VENC_STREAM_S *pstStream, int32_t S32MilliSec);
+int32_t CVI_VENC_ReleaseStream(int32_t VeChn, VENC_STREAM_S *pstStream);
+
+int32_t CVI_VENC_SetChnAttr(int32_t VeChn, const VENC_CHN_ATTR_S *pstChnAttr);
+int32_t CVI_VENC_GetChnAttr(int32_t VeChn, VENC_CHN_ATTR_S *pstChnAttr);
+int32_t CVI_VENC_SetChnParam(int32_t VeChn, const VENC_CHN_PARAM_S *pstChnParam);
+int32_t CVI_VENC_GetChnParam(int32_t VeChn, VENC_CHN_PARAM_S *pstChnParam);
+int32_t CVI_VENC_SetModParam(const VENC_PARAM_MOD_S *pstModParam);
+int32_t CVI_VENC_GetModParam(VENC_PARAM_MOD_S *pstModParam);
+int32_t CVI_VENC_SetJpegParam(int32_t VeChn, const VENC_JPEG_PARAM_S *pstJpegParam);
+int32_t CVI_VENC_GetJpegParam(int32_t VeChn, VENC_JPEG_PARAM_S *pstJpegParam);
+int32_t CVI_VENC_InsertUserData(int32_t VeChn, uint8_t *pu8Data, uint32_t u32Len);
+
+#endif
