@@ -1,0 +1,84 @@
+package y4m
+
+import (
+	"io"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Limited ("studio") range: luma 16..235, chroma 16..240 around 128 (BT.601). What lies outside is clipped.
+var fullLuma, fullChroma = ranges()
+
+func ranges() (luma, chroma [256]byte) {
+	for v := range 256 {
+		luma[v] = clip((float64(v) - 16) * 255 / 219)
+		chroma[v] = clip((float64(v)-128)*255/224 + 128)
+	}
+	return luma, chroma
+}
+
+func clip(v float64) byte { return byte(min(255, max(0, v+0.5))) }
+
+// read fills f's planes from the file.
+func (s *Source) read(f *frame.Frame) error {
+	h := s.header
+	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, &fullLuma); err != nil {
+		return err
+	}
+	width, height := h.plane()
+	for i := 1; i < h.chroma.format().Planes(); i++ {
+		outWidth, outHeight := f.Format.PlaneSize(i, f.Width, f.Height)
+		var err error
+		if outWidth == width && outHeight == height {
+			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, &fullChroma)
+		} else {
+			err = s.readScaled(f.Planes[i], f.Strides[i], outWidth, outHeight)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if h.chroma.alpha {
+		_, err := s.r.Discard(h.width * h.height)
+		return err
+	}
+	return nil
+}
+
+func (s *Source) readPlane(plane []byte, stride, width, height int, full *[256]byte) error {
+	for y := range height {
+		row := plane[y*stride:][:width]
+		if _, err := io.ReadFull(s.r, row); err != nil {
+			return err
+		}
+		if !s.header.full {
+			for x, v := range row {
+				row[x] = full[v]
+			}
+		}
+	}
+	return nil
+}
+
+// readScaled makes a chroma plane of 4:2:0 from one of 4:4:4 or 4:1:1: the mean of the samples that it covers.
+func (s *Source) readScaled(plane []byte, stride, outWidth, outHeight int) error {
+	width, height := s.header.plane()
+	for y := range outHeight {
+		n := min(2, height-2*y) // rows in the file
+		for i := range n {
+			if err := s.readPlane(s.rows[i*width:], width, width, 1, &fullChroma); err != nil {
+				return err
+			}
+		}
+		upper, lower := s.rows[:width], s.rows[(n-1)*width:][:width]
+		row := plane[y*stride:][:outWidth]
+		for x := range row {
+			left, right := x/2, x/2 // 4:1:1: one sample for two
+			if s.header.chroma.across == 1 {
+				left, right = 2*x, min(2*x+1, width-1)
+			}
+			row[x] = byte((int(upper[left]) + int(upper[right]) + int(lower[left]) + int(lower[right]) + 2) / 4)
+		}
+	}
+	return nil
+}
