@@ -3,8 +3,10 @@ module github.com/maixstream/maixstream
 go 1.26.0
 
 require (
+	github.com/blackjack/webcam v0.6.1
 	github.com/goccy/go-yaml v1.19.2
 	github.com/spf13/pflag v1.1.0
+	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0

@@ -4,25 +4,13 @@ import (
 	"io"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/fullrange"
 )
-
-// Limited ("studio") range: luma 16..235, chroma 16..240 around 128 (BT.601). What lies outside is clipped.
-var fullLuma, fullChroma = ranges()
-
-func ranges() (luma, chroma [256]byte) {
-	for v := range 256 {
-		luma[v] = clip((float64(v) - 16) * 255 / 219)
-		chroma[v] = clip((float64(v)-128)*255/224 + 128)
-	}
-	return luma, chroma
-}
-
-func clip(v float64) byte { return byte(min(255, max(0, v+0.5))) }
 
 // read fills f's planes from the file.
 func (s *Source) read(f *frame.Frame) error {
 	h := s.header
-	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, &fullLuma); err != nil {
+	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, &fullrange.Luma); err != nil {
 		return err
 	}
 	width, height := h.plane()
@@ -30,7 +18,7 @@ func (s *Source) read(f *frame.Frame) error {
 		outWidth, outHeight := f.Format.PlaneSize(i, f.Width, f.Height)
 		var err error
 		if outWidth == width && outHeight == height {
-			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, &fullChroma)
+			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, &fullrange.Chroma)
 		} else {
 			err = s.readScaled(f.Planes[i], f.Strides[i], outWidth, outHeight)
 		}
@@ -52,9 +40,7 @@ func (s *Source) readPlane(plane []byte, stride, width, height int, full *[256]b
 			return err
 		}
 		if !s.header.full {
-			for x, v := range row {
-				row[x] = full[v]
-			}
+			fullrange.Row(row, full, full)
 		}
 	}
 	return nil
@@ -66,7 +52,7 @@ func (s *Source) readScaled(plane []byte, stride, outWidth, outHeight int) error
 	for y := range outHeight {
 		n := min(2, height-2*y) // rows in the file
 		for i := range n {
-			if err := s.readPlane(s.rows[i*width:], width, width, 1, &fullChroma); err != nil {
+			if err := s.readPlane(s.rows[i*width:], width, width, 1, &fullrange.Chroma); err != nil {
 				return err
 			}
 		}
