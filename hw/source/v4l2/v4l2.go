@@ -41,7 +41,7 @@ var formats = []format{
 	{"YUYV", frame.YUYV, true},
 	{"RGB3", frame.RGB, false},
 	{"BGR3", frame.BGR, false},
-	{"GREY", frame.Grey, true},
+	{"GREY", frame.Grey, false}, // vivid and infrared webcams use the full range
 }
 
 func fourCC(code string) uint32 {
