@@ -14,6 +14,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/mjpeg"
 	"github.com/maixstream/maixstream/hw/source/photos"
 	"github.com/maixstream/maixstream/hw/source/testcard"
+	"github.com/maixstream/maixstream/hw/source/y4m"
 )
 
 // Options say how a source is to deliver. Zero fields take the source's own default.
@@ -79,6 +80,8 @@ func openFile(path string, o Options) (frame.Source, error) {
 	switch {
 	case len(head) == 0:
 		return nil, errors.New("the file is empty")
+	case strings.HasPrefix(head, "YUV4MPEG2"):
+		return opened(y4m.Open(path, y4m.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))
 	case strings.HasPrefix(head, "\x89PNG"):
 		return nil, errors.New("a single picture: name its folder to show the photographs in it")
 	case strings.HasPrefix(head, "\xff\xd8"), strings.HasPrefix(head, "RIFF") && strings.HasPrefix(head[min(8, len(head)):], "AVI "), strings.HasPrefix(head, "--"):

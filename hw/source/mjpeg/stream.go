@@ -141,7 +141,7 @@ func (s *Stream) run() {
 	err := s.pump()
 	s.mu.Lock()
 	switch {
-	case err == nil || errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF):
 		s.end = fmt.Errorf("mjpeg: %s: %w", s.name, frame.ErrEnd)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		s.end = fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)

@@ -1,0 +1,162 @@
+package v4l2
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/blackjack/webcam"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// mode is one way in which a device can deliver.
+type mode struct {
+	format        format
+	width, height int
+	fps           float64 // at most; 0: it does not say
+}
+
+// choice is what a device was set to, and what else it has.
+type choice struct {
+	mode
+	name  string
+	sizes []frame.Size // nil: any
+}
+
+// choose opens the device, finds the mode that is nearest to c and sets it. It leaves the device closed again: the settings stay.
+func choose(device string, c *Config) (choice, error) {
+	cam, err := webcam.Open(device)
+	if err != nil {
+		switch err.Error() {
+		case "Not a video capture device", "Device does not support the streaming I/O method":
+			return choice{}, fmt.Errorf("open: %w: %w", frame.ErrUnsupported, err)
+		}
+		return choice{}, explain("open", err)
+	}
+	defer cam.Close()
+	modes, has := modesOf(cam, c)
+	if len(modes) == 0 {
+		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
+	}
+	best := slices.MinFunc(modes, func(a, b mode) int { return c.compare(a, b) })
+	code, _, _, err := cam.SetImageFormat(webcam.PixelFormat(fourCC(best.format.code)), uint32(best.width), uint32(best.height))
+	if err != nil {
+		return choice{}, explain(fmt.Sprintf("set %s %dx%d", best.format.code, best.width, best.height), err)
+	}
+	if got := letters(uint32(code)); got != best.format.code {
+		return choice{}, fmt.Errorf("set %s: %w: the device took %s", best.format.code, frame.ErrUnsupported, got)
+	}
+	result := choice{mode: best}
+	if rate := min(c.FPS, 1000); best.fps > 0 || !math.IsInf(c.FPS, 1) {
+		if best.fps > 0 {
+			rate = min(rate, best.fps)
+		}
+		_ = cam.SetFramerate(float32(rate)) // a wish: pictures beyond it are left out
+	}
+	if fps, err := cam.GetFramerate(); err == nil {
+		result.fps = math.Round(float64(fps)*1000) / 1000
+	}
+	if result.name, err = cam.GetName(); err != nil || result.name == "" {
+		result.name = device
+	} else {
+		result.name = device + " (" + result.name + ")"
+	}
+	for _, m := range modes {
+		if size := (frame.Size{Width: m.width, Height: m.height}); m.format == best.format && !slices.Contains(result.sizes, size) {
+			result.sizes = append(result.sizes, size)
+		}
+	}
+	if len(cam.GetSupportedFrameSizes(code)) == 0 || stepwise(cam, code) {
+		result.sizes = nil
+	}
+	return result, nil
+}
+
+func wanted(c *Config) (codes []string) {
+	for _, f := range formats {
+		if c.Formats == nil || slices.Contains(c.Formats, f.code) {
+			codes = append(codes, f.code)
+		}
+	}
+	return codes
+}
+
+func stepwise(cam *webcam.Webcam, code webcam.PixelFormat) bool {
+	return slices.ContainsFunc(cam.GetSupportedFrameSizes(code), func(s webcam.FrameSize) bool { return s.StepWidth != 0 || s.StepHeight != 0 })
+}
+
+// modesOf lists the modes of all formats that are understood and wanted; has names all formats of the device.
+func modesOf(cam *webcam.Webcam, c *Config) (modes []mode, has string) {
+	offered := cam.GetSupportedFormats()
+	var names []string
+	for code := range offered {
+		names = append(names, letters(uint32(code)))
+	}
+	slices.Sort(names)
+	for _, name := range wanted(c) {
+		f, _ := formatOf(name)
+		code := webcam.PixelFormat(fourCC(name))
+		if _, ok := offered[code]; !ok {
+			continue
+		}
+		sizes := cam.GetSupportedFrameSizes(code)
+		if len(sizes) == 0 { // the driver does not tell: it will say what it takes
+			modes = append(modes, mode{format: f, width: c.Width, height: c.Height})
+		}
+		for _, s := range sizes {
+			w, h := fit(c.Width, s.MinWidth, s.MaxWidth, s.StepWidth), fit(c.Height, s.MinHeight, s.MaxHeight, s.StepHeight)
+			if frame.CheckSize(w, h) != nil {
+				continue
+			}
+			modes = append(modes, mode{format: f, width: w, height: h, fps: fastest(cam.GetSupportedFramerates(code, uint32(w), uint32(h)))})
+		}
+	}
+	return modes, strings.Join(names, ", ")
+}
+
+// fit returns the size nearest to want in a range with steps.
+func fit(want int, least, most, step uint32) int {
+	v := min(max(want, int(least)), int(most))
+	if step > 1 {
+		v -= (v - int(least)) % int(step)
+	}
+	return v
+}
+
+func fastest(rates []webcam.FrameRate) (fps float64) {
+	for _, r := range rates {
+		if r.MinNumerator > 0 {
+			fps = max(fps, float64(r.MinDenominator)/float64(r.MinNumerator))
+		}
+	}
+	return fps
+}
+
+// compare orders modes: nearest size first, then the rate as far as it is wanted, then the format's order.
+func (c *Config) compare(a, b mode) int {
+	distance := func(m mode) float64 {
+		return math.Abs(math.Log(float64(m.width)/float64(c.Width))) + math.Abs(math.Log(float64(m.height)/float64(c.Height)))
+	}
+	rate := func(m mode) float64 {
+		if m.fps == 0 || m.fps >= c.FPS*0.99 { // 29.97 will do for 30
+			return math.Inf(1)
+		}
+		return m.fps
+	}
+	switch da, db := distance(a), distance(b); {
+	case da < db:
+		return -1
+	case da > db:
+		return 1
+	}
+	switch ra, rb := rate(a), rate(b); {
+	case ra > rb:
+		return -1
+	case ra < rb:
+		return 1
+	}
+	index := func(m mode) int { return slices.Index(formats, m.format) }
+	return index(a) - index(b)
+}

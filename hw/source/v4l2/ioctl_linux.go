@@ -1,0 +1,82 @@
+package v4l2
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// From linux/videodev2.h. The layouts are those of the C structs; what depends on the word size follows unix.Timeval and uintptr.
+const (
+	bufTypeCapture = 1
+	memoryMmap     = 1
+
+	bufFlagError              = 0x40
+	bufFlagTimestampMask      = 0xe000
+	bufFlagTimestampMonotonic = 0x2000
+
+	colorspaceJPEG   = 7
+	quantizationFull = 1
+)
+
+type pixFormat struct {
+	width, height, pixelformat, field, bytesperline, sizeimage, colorspace, priv, flags, ycbcrEnc, quantization, xferFunc uint32
+}
+
+type formatArg struct {
+	kind uint32
+	_    [unsafe.Sizeof(uintptr(0)) - 4]byte // the union holds pointers
+	pix  pixFormat
+	_    [200 - unsafe.Sizeof(pixFormat{})]byte
+}
+
+type requestBuffers struct {
+	count, kind, memory, capabilities uint32
+	flags                             uint8
+	_                                 [3]uint8
+}
+
+type buffer struct {
+	index, kind, bytesused, flags, field uint32
+	timestamp                            unix.Timeval
+	timecode                             [4]uint32
+	sequence, memory                     uint32
+	offset                               uintptr // union m
+	length, reserved2                    uint32
+	requestFD                            int32
+}
+
+func number(direction, nr, size uintptr) uintptr { return direction<<30 | size<<16 | 'V'<<8 | nr }
+
+const (
+	writes     = 1
+	readWrites = 3
+)
+
+var (
+	vidiocGetFormat = number(readWrites, 4, unsafe.Sizeof(formatArg{}))
+	vidiocRequest   = number(readWrites, 8, unsafe.Sizeof(requestBuffers{}))
+	vidiocQuery     = number(readWrites, 9, unsafe.Sizeof(buffer{}))
+	vidiocQueue     = number(readWrites, 15, unsafe.Sizeof(buffer{}))
+	vidiocDequeue   = number(readWrites, 17, unsafe.Sizeof(buffer{}))
+	vidiocStreamOn  = number(writes, 18, 4)
+	vidiocStreamOff = number(writes, 19, 4)
+)
+
+// ioctl calls the driver, again when a signal came in between. arg points to the request's struct.
+func ioctl[T any](fd int, request uintptr, arg *T) error {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(arg)))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+		case unix.EAGAIN: // not boxed anew for each picture
+			return errAgain
+		default:
+			return errno
+		}
+	}
+}
+
+var errAgain error = unix.EAGAIN

@@ -1,0 +1,91 @@
+// Package v4l2 is a source of pictures from a webcam, or whatever else Linux shows as a video capture device.
+//
+// What a device can do is asked for, and its format set, through github.com/blackjack/webcam. The buffers are handled here: that library's frames have
+// no timestamp, no sequence number, no error flag and no stride, and it reports the size that was asked for in place of the one that was got.
+package v4l2
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Config says what is wanted of a device. Zero fields take the default.
+type Config struct {
+	Width, Height int     // pixels; the nearest size that the device has is taken; default 640x480
+	FPS           float64 // pictures a second at most; default 30
+	// Formats restricts the pixel formats, by their four letters ("MJPG", "YUYV"); nil: all that are known, MJPG first where size and rate are equal,
+	// because its pictures need not be encoded.
+	Formats []string
+	// Buffers is how many pictures the device and the reader have together, 2 to 32; default 6. A reader that holds more than Buffers-2 frames makes the
+	// device drop pictures.
+	Buffers int
+}
+
+// format is a pixel format that is understood.
+type format struct {
+	code   string       // four letters
+	pixels frame.Format // Unknown: JPEG
+	luma   bool         // limited range is possible
+}
+
+// formats lists them by rising work for the encoder.
+var formats = []format{
+	{"MJPG", frame.Unknown, false},
+	{"JPEG", frame.Unknown, false},
+	{"YU12", frame.YUV420, true},
+	{"NV12", frame.NV12, true},
+	{"NV21", frame.NV21, true},
+	{"422P", frame.YUV422, true},
+	{"YUYV", frame.YUYV, true},
+	{"RGB3", frame.RGB, false},
+	{"BGR3", frame.BGR, false},
+	{"GREY", frame.Grey, false}, // vivid and infrared webcams use the full range
+}
+
+func fourCC(code string) uint32 {
+	return uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24
+}
+
+func letters(code uint32) string {
+	return string([]byte{byte(code), byte(code >> 8), byte(code >> 16), byte(code >> 24)})
+}
+
+// check fills in the defaults and reports what is out of range.
+func (c *Config) check() error {
+	if c.Width == 0 && c.Height == 0 {
+		c.Width, c.Height = 640, 480
+	}
+	if c.FPS == 0 {
+		c.FPS = 30
+	}
+	if c.Buffers == 0 {
+		c.Buffers = 6
+	}
+	if c.Buffers < 2 || c.Buffers > 32 {
+		return fmt.Errorf("%d buffers: out of range (2 to 32)", c.Buffers)
+	}
+	for i, code := range c.Formats {
+		code = strings.ToUpper(code)
+		if code == "MJPEG" {
+			code = "MJPG"
+		}
+		c.Formats[i] = code
+		if _, err := formatOf(code); err != nil {
+			return err
+		}
+	}
+	return frame.CheckSize(c.Width, c.Height)
+}
+
+func formatOf(code string) (format, error) {
+	var known []string
+	for _, f := range formats {
+		if f.code == code {
+			return f, nil
+		}
+		known = append(known, f.code)
+	}
+	return format{}, fmt.Errorf("pixel format %q: %w (%s)", code, frame.ErrUnsupported, strings.Join(known, ", "))
+}
