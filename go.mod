@@ -10,6 +10,11 @@ require (
 )
 
 require (
+	github.com/pixiv/go-libjpeg v0.0.0-20190822045933-3da21a74767d // indirect
+	golang.org/x/image v0.47.0 // indirect
+)
+
+require (
 	github.com/dustin/go-humanize v1.1.0
 	go.uber.org/multierr v1.10.0 // indirect
 )
