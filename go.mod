@@ -7,6 +7,7 @@ require (
 	github.com/bluenviron/gortsplib/v5 v5.2.1
 	github.com/brutella/dnssd v1.2.14
 	github.com/goccy/go-yaml v1.19.2
+	github.com/pixiv/go-libjpeg v0.0.0-20190822045933-3da21a74767d
 	github.com/spf13/pflag v1.1.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0

@@ -1,0 +1,11 @@
+//go:build cgo
+
+package libjpeg
+
+import (
+	"image"
+
+	"github.com/maixstream/maixstream/hw/libjpeg/pixiv"
+)
+
+func decode(jpg []byte) (image.Image, error) { return pixiv.Decode(jpg) }

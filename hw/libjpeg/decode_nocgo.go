@@ -1,0 +1,12 @@
+//go:build !cgo
+
+package libjpeg
+
+import (
+	"image"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// decode leaves everything to image/jpeg.
+func decode([]byte) (image.Image, error) { return nil, frame.ErrUnsupported }
