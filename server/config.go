@@ -1,0 +1,60 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Config is what a Server needs. The zero value of each field but Feed is usable.
+type Config struct {
+	Feed Feed
+	// Listen is the addresses to serve at, host:port. nil: ":8000", unless Unix, Listeners or SocketActivation say where.
+	Listen []string
+	// Unix is the path of a Unix socket to serve at, too; "": none. A socket left behind there by a dead server is replaced.
+	Unix string
+	// Listeners are served, too, and closed with the Server.
+	Listeners []net.Listener
+	// SocketActivation serves at the sockets that systemd hands over (LISTEN_FDS), if there are any; Listen's default is then not used.
+	SocketActivation bool
+	// MaxClients is how many viewers /stream takes at once; 0: no limit.
+	MaxClients int
+	// StallTimeout closes a viewer that takes nothing for so long. 0: 10 s.
+	StallTimeout time.Duration
+	// HTML is the page at /; nil: the built-in one. It is read only.
+	HTML []byte
+	// CORS is the origin whose pages may read everything here, "*" for all; "": none.
+	CORS string
+	// AuthFile has user:bcrypt lines (htpasswd -B), TokenFile a token a line. With one of them, only who has one gets in; /healthz is
+	// open always.
+	AuthFile, TokenFile string
+	// TLSCert and TLSKey are PEM files; both or none.
+	TLSCert, TLSKey string
+	// Version is shown by /state.
+	Version string
+	// Log gets what an operator should know; nil: nothing.
+	Log *zap.Logger
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Feed == nil:
+		return errors.New("server: no feed: Config.Feed must be set")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("server: TLS needs a certificate and its key: only one of them is given (certificate %q, key %q)", c.TLSCert, c.TLSKey)
+	case c.MaxClients < 0:
+		return fmt.Errorf("server: at most %d clients: must not be negative", c.MaxClients)
+	case c.StallTimeout < 0:
+		return fmt.Errorf("server: stall timeout %v: must not be negative", c.StallTimeout)
+	}
+	if c.StallTimeout == 0 {
+		c.StallTimeout = 10 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	return nil
+}

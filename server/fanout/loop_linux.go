@@ -1,0 +1,328 @@
+package fanout
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// fewSlots is the number of free slots of the ring below which unfinished frames are copied out of theirs: enough for every worker of a
+// small machine and the frames that other readers hold.
+const fewSlots = 6
+
+// loop is one goroutine that serves many sockets. Everything but what stands under mu belongs to it.
+type loop struct {
+	config Config
+	epoll  int
+	event  int // eventfd: a frame, a new viewer, the end
+	reader *ring.Reader
+	began  time.Time
+
+	viewers []*socketViewer // by index; nil: free
+	count   int
+	newest  ring.Frame // held while a turn lasts
+	holds   int        // viewers that hold a slot
+	ticked  time.Duration
+	info    unix.TCPInfo // scratch
+
+	mu      sync.Mutex
+	arrived []*socketViewer
+	some    atomic.Bool // arrived is not empty
+	closing atomic.Bool
+	done    chan struct{}
+	one     uint64
+}
+
+// socketViewer is a viewer with its socket, which nobody else knows.
+type socketViewer struct {
+	*Viewer
+	fd    int
+	index int
+	rest  []byte     // of the frame that it is in the middle of
+	frame ring.Frame // what holds rest; not held when rest is private
+	own   []byte     // private memory, once slots were short
+	asked bool       // epoll will tell when its socket has room
+}
+
+func startLoop(c Config) (*loop, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("fan-out: epoll: %w", err)
+	}
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(epoll)
+		return nil, fmt.Errorf("fan-out: eventfd: %w", err)
+	}
+	// Edge-triggered: each write to the eventfd wakes, and nobody need read it.
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, event, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
+		unix.Close(epoll)
+		unix.Close(event)
+		return nil, fmt.Errorf("fan-out: watch eventfd: %w", err)
+	}
+	l := &loop{config: c, epoll: epoll, event: event, began: time.Now(), done: make(chan struct{}), one: 1}
+	l.reader = c.Ring.Subscribe(l.wake)
+	go l.run()
+	return l, nil
+}
+
+// wake makes the loop take a turn.
+func (l *loop) wake() {
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.event), uintptr(unsafe.Pointer(&l.one)), 8)
+}
+
+// add takes over a plain socket; false when conn is none.
+func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return false, nil
+	}
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false, nil
+	}
+	// A descriptor of our own, and the Go connection closed: Go's poller then no longer wakes for this socket, and the number cannot be
+	// given to another file behind our back.
+	fd, dupErr := -1, error(nil)
+	if err := raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err == nil {
+		err = dupErr
+	}
+	conn.Close()
+	if fd < 0 {
+		return true, fmt.Errorf("fan-out: take over socket: %w", dupErr)
+	}
+	limitSocket(fd)
+	s := &socketViewer{Viewer: v, fd: fd}
+	v.since = time.Now()
+	l.mu.Lock()
+	l.arrived = append(l.arrived, s)
+	l.some.Store(true)
+	l.mu.Unlock()
+	l.wake()
+	return true, nil
+}
+
+func (l *loop) close() {
+	if l.closing.CompareAndSwap(false, true) {
+		l.reader.Close()
+		l.wake()
+	}
+	<-l.done
+}
+
+func (l *loop) run() {
+	defer close(l.done)
+	events := make([]unix.EpollEvent, 256)
+	last := uint64(0)
+	for !l.closing.Load() {
+		// The second's timeout is only for stalled viewers and rates while no frames come; frames never wait for it.
+		timeout := -1
+		if l.count > 0 {
+			timeout = 1000
+		}
+		n, err := unix.EpollWait(l.epoll, events, timeout)
+		if err != nil && err != unix.EINTR {
+			break // cannot be: the descriptor is ours
+		}
+		if l.some.Load() {
+			l.welcome()
+		}
+		held := l.count > 0 && l.config.Ring.Latest(&l.newest)
+		if held && l.newest.Meta().Sequence != last {
+			last = l.newest.Meta().Sequence
+			at := time.Since(l.began)
+			for _, s := range l.viewers {
+				if s != nil && s.rest == nil {
+					l.offer(s, at, true)
+				}
+			}
+			l.relieve()
+		}
+		for i := range max(n, 0) {
+			l.handle(&events[i])
+		}
+		if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second {
+			l.ticked = now
+			l.tick(now)
+		}
+		if held {
+			l.newest.Release()
+		}
+	}
+	l.welcome() // those that came last are closed, too
+	for _, s := range l.viewers {
+		if s != nil {
+			l.drop(s, Closed)
+		}
+	}
+	unix.Close(l.epoll)
+	unix.Close(l.event)
+}
+
+// welcome takes in new viewers. Their sockets are writable, so the epoll tells at once, and they get the newest frame.
+func (l *loop) welcome() {
+	l.mu.Lock()
+	arrived := l.arrived
+	l.arrived = nil
+	l.some.Store(false)
+	l.mu.Unlock()
+	for _, s := range arrived {
+		s.start(time.Since(l.began))
+		for s.index < len(l.viewers) && l.viewers[s.index] != nil {
+			s.index++
+		}
+		if s.index == len(l.viewers) {
+			l.viewers = append(l.viewers, nil)
+		}
+		l.viewers[s.index] = s
+		l.count++
+		if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
+			l.drop(s, Left)
+		}
+	}
+}
+
+// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes.
+func (l *loop) ask(s *socketViewer, op int) error {
+	s.asked = true
+	return unix.EpollCtl(l.epoll, op, s.fd, &unix.EpollEvent{
+		Events: unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(s.index), Pad: int32(s.fd),
+	})
+}
+
+func (l *loop) handle(e *unix.EpollEvent) {
+	if e.Fd < 0 || int(e.Fd) >= len(l.viewers) {
+		return
+	}
+	s := l.viewers[e.Fd]
+	if s == nil || s.fd != int(e.Pad) {
+		return // closed earlier in this turn
+	}
+	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		l.drop(s, Left)
+		return
+	}
+	s.asked = false
+	if s.rest != nil && !l.resume(s) {
+		return
+	}
+	if l.newest.Held() {
+		l.offer(s, time.Since(l.began), false)
+	}
+}
+
+// offer sends the newest frame to a viewer that is not in the middle of one, if it has not had it and the one before has left.
+func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
+	m := l.newest.Meta()
+	if m.Sequence == s.sequence {
+		return
+	}
+	if _, ready := queued(s.fd, &l.info); !ready {
+		if published && !s.asked && l.ask(s, unix.EPOLL_CTL_MOD) != nil {
+			l.drop(s, Left)
+		}
+		return
+	}
+	if !s.pace(at) {
+		return
+	}
+	piece := s.Form.piece(&l.newest)
+	if piece == nil {
+		l.drop(s, Broken)
+		return
+	}
+	n, errno := send(s.fd, piece)
+	switch {
+	case errno == unix.EAGAIN: // the epoll tells when there is room; it gets then what is newest then
+		s.asked = true
+	case errno != 0:
+		l.drop(s, Left)
+	default:
+		s.begin(m)
+		s.took(n)
+		if n == len(piece) {
+			s.finished()
+			return
+		}
+		s.asked = true
+		s.rest = piece[n:]
+		l.newest.Share(&s.frame)
+		l.holds++
+	}
+}
+
+// resume goes on with an unfinished frame; true when it is finished.
+func (l *loop) resume(s *socketViewer) bool {
+	n, errno := send(s.fd, s.rest)
+	if errno != 0 {
+		if errno != unix.EAGAIN {
+			l.drop(s, Left)
+		}
+		return false
+	}
+	s.took(n)
+	if s.rest = s.rest[n:]; len(s.rest) > 0 {
+		return false
+	}
+	s.rest = nil
+	l.let(s)
+	s.finished()
+	return true
+}
+
+// let gives back the slot that a viewer holds, if it does.
+func (l *loop) let(s *socketViewer) {
+	if s.frame.Held() {
+		s.frame.Release()
+		l.holds--
+	}
+}
+
+// relieve copies unfinished frames out of their slots when the ring runs short of them.
+func (l *loop) relieve() {
+	if l.holds == 0 || l.config.Ring.Free() >= fewSlots {
+		return
+	}
+	for _, s := range l.viewers {
+		if s != nil && s.frame.Held() {
+			s.own = append(s.own[:0], s.rest...)
+			s.rest = s.own
+			l.let(s)
+		}
+	}
+}
+
+// tick closes stalled viewers and computes rates.
+func (l *loop) tick(now time.Duration) {
+	for _, s := range l.viewers {
+		if s == nil {
+			continue
+		}
+		unacked, _ := queued(s.fd, &l.info)
+		if s.tick(now, l.config.StallTimeout, unacked, s.rest != nil) {
+			// Nobody takes what is queued: a reset frees the kernel's memory at once.
+			_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+			l.drop(s, Stalled)
+		}
+	}
+}
+
+func (l *loop) drop(s *socketViewer, reason Reason) {
+	l.let(s)
+	s.rest, s.own = nil, nil
+	unix.Close(s.fd)
+	l.viewers[s.index] = nil
+	l.count--
+	if s.Gone != nil {
+		s.Gone(reason)
+	}
+}

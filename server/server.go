@@ -1,0 +1,132 @@
+// Package server shows a feed's pictures over HTTP: a page, an endless stream for any number of viewers, snapshots, state, metrics and
+// settings.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server/fanout"
+)
+
+// Server serves one feed. Start it once; Close ends it for good.
+type Server struct {
+	config    Config
+	auth      *auth // nil: everybody may
+	listeners []net.Listener
+	tls       *tls.Config
+	http      *http.Server
+	fanout    *fanout.Fanout
+	began     time.Time
+	html      atomic.Pointer[[]byte]
+
+	clients atomic.Int64 // viewers and those about to be
+	counts  counts
+
+	mu      sync.Mutex
+	viewers map[*fanout.Viewer]struct{}
+	closed  bool
+	serving sync.WaitGroup
+}
+
+// counts are totals since the start.
+type counts struct {
+	viewers, refused, stalled, snapshots, denied atomic.Uint64
+	gone                                         struct{ frames, skipped, bytes atomic.Uint64 } // of viewers that have left
+}
+
+// New checks c and reads the files that it names. It opens nothing else yet.
+func New(c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
+	var err error
+	if s.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
+		return nil, err
+	}
+	s.SetHTML(c.HTML)
+	return s, nil
+}
+
+// SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
+func (s *Server) SetHTML(html []byte) {
+	if html == nil {
+		html = builtinPage
+	}
+	s.html.Store(&html)
+}
+
+// Start opens the addresses and serves until Close.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.http != nil {
+		return errors.New("server: start: was started already")
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	f, err := fanout.New(fanout.Config{Ring: s.config.Feed.Ring(), StallTimeout: s.config.StallTimeout})
+	if err != nil {
+		closeAll(s.listeners)
+		return fmt.Errorf("server: start: %w", err)
+	}
+	s.fanout, s.began = f, time.Now()
+	s.http = &http.Server{
+		Handler: s.handler(),
+		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		TLSConfig:         s.tls,
+	}
+	for _, l := range s.listeners {
+		if s.tls != nil && l.Addr().Network() != "unix" {
+			l = tls.NewListener(l, s.tls)
+		}
+		s.serving.Go(func() {
+			if err := s.http.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				s.config.Log.Error("server stopped listening", zap.Stringer("address", l.Addr()), zap.Error(err))
+			}
+		})
+	}
+	return nil
+}
+
+// Close ends the server: the addresses are free again, viewers' connections are closed, running requests may end until ctx does and are cut off
+// then, or after a second. It joins all goroutines and may be called twice.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed || s.http == nil {
+		s.closed = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	s.fanout.Close()
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close() // some did not end in time
+	}
+	s.serving.Wait()
+	return nil
+}
+
+// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
+func (s *Server) Allow(user, password string) bool {
+	return s.auth == nil || s.auth.password(user, password)
+}

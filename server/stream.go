@@ -1,0 +1,124 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server/fanout"
+)
+
+const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
+
+// stream hands the connection to the fan-out.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	interval, err := frameInterval(r.URL.Query().Get("fps"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", streamType)
+	h.Set("X-Accel-Buffering", "no") // nginx would collect the stream
+	h.Set("Connection", "close")
+	if r.Method == http.MethodHead {
+		return
+	}
+	if s.clients.Add(1); s.config.MaxClients > 0 && s.clients.Load() > int64(s.config.MaxClients) {
+		s.clients.Add(-1)
+		s.counts.refused.Add(1)
+		h.Set("Retry-After", "5")
+		http.Error(w, fmt.Sprintf("there are %d viewers already, which is all that is allowed", s.config.MaxClients), http.StatusServiceUnavailable)
+		return
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.clients.Add(-1)
+		http.Error(w, "this connection cannot carry a stream; use HTTP/1.1", http.StatusHTTPVersionNotSupported)
+		return
+	}
+	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval}
+	leave := s.config.Feed.Watch()
+	v.Gone = func(reason fanout.Reason) {
+		leave()
+		s.gone(v, reason)
+	}
+	var head strings.Builder
+	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+	_ = h.Write(&head)
+	head.WriteString("\r\n" + v.Form.Preamble())
+	_ = conn.SetDeadline(time.Now().Add(s.config.StallTimeout))
+	if _, err := conn.Write([]byte(head.String())); err != nil {
+		conn.Close()
+		leave()
+		s.clients.Add(-1)
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	s.counts.viewers.Add(1)
+	s.mu.Lock()
+	s.viewers[v] = struct{}{}
+	s.mu.Unlock()
+	if err := s.fanout.Add(conn, v); err != nil {
+		v.Gone(fanout.Closed)
+	}
+}
+
+// gone forgets a viewer. It runs in the fan-out's goroutine.
+func (s *Server) gone(v *fanout.Viewer, reason fanout.Reason) {
+	s.mu.Lock()
+	delete(s.viewers, v)
+	s.mu.Unlock()
+	s.clients.Add(-1)
+	stats := v.Stats()
+	s.counts.gone.frames.Add(stats.Frames)
+	s.counts.gone.skipped.Add(stats.Skipped)
+	s.counts.gone.bytes.Add(stats.Bytes)
+	log := s.config.Log.Debug
+	if reason == fanout.Stalled {
+		s.counts.stalled.Add(1)
+		log = s.config.Log.Info
+	}
+	log("viewer gone", zap.String("address", v.Address), zap.Stringer("reason", reason),
+		zap.Uint64("frames", stats.Frames), zap.Uint64("skipped", stats.Skipped))
+}
+
+// frameInterval turns ?fps= into the least time between two frames.
+func frameInterval(fps string) (time.Duration, error) {
+	if fps == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseFloat(fps, 64)
+	if err != nil || !(n >= 0.01 && n <= 1000) {
+		return 0, fmt.Errorf("fps=%.40q: want a number of frames a second, 0.01 to 1000", fps)
+	}
+	return time.Duration(float64(time.Second) / n), nil
+}
+
+// form tells browsers, which want the next part's headers in advance, by what they send with a request for an image; ?advance_headers=1
+// or =0 decides where that is wrong.
+func form(r *http.Request) fanout.Form {
+	switch r.URL.Query().Get("advance_headers") {
+	case "1", "true":
+		return fanout.Advance
+	case "0", "false":
+		return fanout.Plain
+	}
+	accept := r.Header.Get("Accept")
+	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	return fanout.Plain
+}
+
+func transport(conn net.Conn, r *http.Request) string {
+	if r.TLS != nil {
+		return "tls"
+	}
+	return conn.LocalAddr().Network()
+}
