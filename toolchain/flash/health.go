@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// state is what matters here of the program's /state.
+type state struct {
+	Version   string `json:"version"`
+	Signal    bool   `json:"signal"`
+	Reason    string `json:"reason"`
+	Published uint64 `json:"published"`
+}
+
+// waitForFrames waits until the program answers /healthz, /state is the new version's, and the number of frames in it grows. It asks
+// through the ssh connection: whether the port can be reached from here is no matter of the installation.
+func (b board) waitForFrames(ctx context.Context, limit time.Duration, version string) error {
+	port, err := b.port(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+		return b.ssh.DialContext(ctx, "tcp", address)
+	}}
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	first, problem := state{}, errors.New("it did not answer yet")
+	for seen := false; ; {
+		s, err := ask(ctx, client, "http://127.0.0.1:"+port)
+		switch {
+		case err != nil:
+			problem = err
+		case !strings.Contains(version, s.Version):
+			problem = fmt.Errorf("version %s answers, not %s", s.Version, version)
+		case !s.Signal && s.Reason != "":
+			problem = fmt.Errorf("no frames: %s", s.Reason)
+		case !s.Signal || s.Published == 0:
+			problem = errors.New("it answers, but no frame has come yet")
+		case !seen || s.Published < first.Published: // the second: it was started again in between
+			seen, first = true, s
+			problem = errors.New("one frame came, and no second one")
+		case s.Published > first.Published:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return errors.New("interrupted")
+			}
+			return fmt.Errorf("no frames within %v: %w", limit, problem)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// ask reads /healthz and /state.
+func ask(ctx context.Context, client *http.Client, base string) (state, error) {
+	var s state
+	for _, path := range []string{"/healthz", "/state"} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+		if err != nil {
+			return s, err
+		}
+		reply, err := client.Do(request)
+		if err != nil {
+			return s, fmt.Errorf("GET %s on the board: %w", path, err)
+		}
+		body, err := io.ReadAll(io.LimitReader(reply.Body, 1<<20))
+		reply.Body.Close()
+		if err != nil {
+			return s, fmt.Errorf("GET %s on the board: %w", path, err)
+		}
+		if reply.StatusCode != http.StatusOK {
+			return s, fmt.Errorf("GET %s on the board: %s %s", path, reply.Status, strings.TrimSpace(string(body)))
+		}
+		if path == "/state" {
+			if err := json.Unmarshal(body, &s); err != nil {
+				return s, fmt.Errorf("GET %s on the board: %w", path, err)
+			}
+		}
+	}
+	return s, nil
+}

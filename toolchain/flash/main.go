@@ -1,0 +1,76 @@
+// Command flash installs maixstream as a service on a MaixCAM over ssh, and removes it. `make flash HOST=…` runs it.
+//
+// The board always boots with the old or the new version: the new one is copied under a temporary name, checked there, tried
+// while the old one is kept, and becomes the installed one only after frames were seen. A board that hears nothing more of the
+// installer takes the old version back by itself, also when its power was cut.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options are what the command line says.
+type options struct {
+	host, user   string
+	port         int
+	key          string        // private key file; "": the agent's and the user's own
+	passwordFile string        // file whose first line is the password
+	knownHosts   string        // where boards' host keys are remembered
+	program      string        // the program for the board
+	wait         time.Duration // for the first frames
+	remove       bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string) int {
+	var o options
+	config, err := os.UserConfigDir()
+	if err != nil {
+		config = "."
+	}
+	flags := pflag.NewFlagSet("flash", pflag.ContinueOnError)
+	flags.StringVar(&o.host, "host", "", "the board: name or address, as maixcam-xxxx.local")
+	flags.StringVar(&o.user, "user", "root", "who logs in")
+	flags.IntVar(&o.port, "port", 22, "ssh port")
+	flags.StringVar(&o.key, "key", "", "private key `FILE` (default: the ssh agent, then ~/.ssh/id_ed25519 and id_rsa)")
+	flags.StringVar(&o.passwordFile, "password-file", "", "`FILE` whose first line is the password (or MAIXSTREAM_PASSWORD in the environment, or a prompt)")
+	flags.StringVar(&o.knownHosts, "known-hosts", filepath.Join(config, "maixstream", "known_hosts"), "`FILE` that remembers boards' keys")
+	flags.StringVar(&o.program, "program", "build/riscv64/maixstream", "the program that make device built")
+	flags.DurationVar(&o.wait, "wait", 60*time.Second, "how long the new version may take to show frames")
+	flags.BoolVar(&o.remove, "remove", false, "stop and remove maixstream from the board")
+	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
+		return 0
+	} else if err == nil && (o.host == "" || flags.NArg() > 0) {
+		err = errors.New("name the board: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]")
+		fmt.Fprintln(os.Stderr, "flash:", err)
+		return 2
+	} else if err != nil {
+		fmt.Fprintln(os.Stderr, "flash:", err)
+		return 2
+	}
+	if o.remove {
+		err = unflash(ctx, o)
+	} else {
+		err = flash(ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "flash:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# go.sh ARGUMENTS...: the go command set up for the board: riscv64, cgo with the musl toolchain, our static libjpeg-turbo, and a
+# link that fits the board's image. `make device` and `make test-riscv64` call it; so can a developer:
+#   make toolchain && toolchain/go.sh build ./examples/…
+#
+# CROSS_COMPILE=riscv64-unknown-linux-musl- takes the vendor's compiler instead of ours, with the vendor's flags.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+settings=$("$here/env.sh") # SYSROOT CC LIBJPEG TARGET_CFLAGS
+eval "$settings"
+
+# The longest of the three loader names in use: the installer writes the board's own over it in place.
+loader=/lib/ld-musl-riscv64v0p7_xthead.so.1
+# The MPI libraries open each other by bare name, which musl looks up along the program's RPATH: an own copy beside the
+# program comes first, then the image's.
+rpath='$ORIGIN/dl_lib:/mnt/system/usr/lib:/mnt/system/usr/lib/3rd'
+# musl's threads have 128 KiB of stack unless the program asks for more here; vendor code keeps whole tables on it.
+link="-Wl,--dynamic-linker=$loader -Wl,--disable-new-dtags -Wl,-rpath,$rpath -Wl,-z,stack-size=2097152"
+# libsys and libisp expect these of libatomic and libgcc_s, which an image may lack: the program defines and exports them.
+for symbol in __atomic_compare_exchange_1 __sync_fetch_and_add_1 __sync_fetch_and_and_1; do
+  link+=" -Wl,--export-dynamic-symbol=$symbol"
+done
+# Nothing of our static libraries is exported: a library of the image that wants its own libjpeg must not get ours.
+link+=" -Wl,--exclude-libs,ALL -Wl,--build-id=none -static-libgcc"
+
+export GOOS=linux GOARCH=riscv64 GORISCV64=rva20u64 CGO_ENABLED=1 CC
+export CGO_CFLAGS="-O2 -g0 $TARGET_CFLAGS -I$LIBJPEG/include"
+export CGO_LDFLAGS="$TARGET_CFLAGS -L$LIBJPEG/lib"
+export PKG_CONFIG_LIBDIR=$LIBJPEG/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_PATH=
+ldflags="-s -w -buildid= -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
+verb=$1
+shift
+case "$verb" in
+build | install | run) exec "${GO:-go}" "$verb" -trimpath -buildvcs=false -ldflags "$ldflags" "$@" ;;
+test) exec "${GO:-go}" test -trimpath -buildvcs=false -ldflags "$ldflags" -exec "$here/qemu.sh" "$@" ;;
+*) exec "${GO:-go}" "$verb" "$@" ;;
+esac
