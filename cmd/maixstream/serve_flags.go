@@ -59,7 +59,10 @@ type serveFlags struct {
 	*sourceFlags
 	*logFlags
 	idleFPS      fpsValue
+	flags        *pflag.FlagSet
 	listen       *[]string
+	rtsp         *string
+	announced    *bool
 	unix         *string
 	maxClients   rangeValue
 	html         *string
@@ -69,17 +72,16 @@ type serveFlags struct {
 	tlsCert      *string
 	tlsKey       *string
 	stallTimeout *time.Duration
-	push         *[]string
-	record       *string
-	recordMax    bytesValue
 	report       *time.Duration
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
-	s := &serveFlags{sourceFlags: addSourceFlags(flags), idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
+	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}}
 	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
+	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
+	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
 	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
 	s.cors = flags.String("cors", "", "let pages of this `ORIGIN` read the streams; * for all")
@@ -88,9 +90,6 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
 	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
-	s.push = flags.StringArray("push", nil, "post each picture to this `URL`, too; may be given several times")
-	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
-	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
 	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
 	s.logFlags = addLogFlags(flags)
 	return s
@@ -105,13 +104,14 @@ func (s *serveFlags) check() error {
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
 	case *s.report < 0:
 		return usagef("--report %v: must not be negative", *s.report)
-	case *s.record != "" && s.recordMax < 1<<20:
-		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
 	return s.sourceFlags.check()
 }
+
+// listenGiven says whether --listen was given in any way.
+func (s *serveFlags) listenGiven() bool { return s.flags.Changed("listen") }
 
 var errBoardOnly = errors.New("only the camera of a MaixCAM has it")
 

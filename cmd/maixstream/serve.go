@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/rtsp"
+)
+
+// closeWithin is how long a signal may take to end everything.
+const closeWithin = 1500 * time.Millisecond
+
+func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
+	s := addServeFlags(flags)
+	return func(ctx context.Context, _ []string, t terminal) error {
+		if err := s.check(); err != nil {
+			return err
+		}
+		return s.serve(ctx, t)
+	}
+}
+
+func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	log := s.logger(t.err)
+	limitMemory()
+	feed, err := s.startPipeline(log, s.idleFPS)
+	if err != nil {
+		return err
+	}
+	defer feed.close()
+
+	web, err := s.newServer(feed.pipeline, log)
+	if err != nil {
+		return err
+	}
+	if err := web.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), closeWithin)
+		defer cancel()
+		if err := web.Close(closing); err != nil {
+			log.Warn("closing the server", zap.Error(err))
+		}
+	}()
+	if *s.rtsp != "" {
+		media, err := rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
+		if err != nil {
+			return err
+		}
+		defer media.Close()
+	}
+	for _, url := range web.URLs() {
+		fmt.Fprintln(t.out, url)
+	}
+	defer s.announce(ctx, web, log)()
+	s.reportUntilEnd(ctx, t.out, feed.pipeline, web)
+	if ctx.Err() == nil { // the source has come to its end
+		log.Info("the source has ended", zap.Error(feed.pipeline.Err()))
+	}
+	return nil
+}
+
+// newServer makes the HTTP server; what it refuses are flags and files that are no good.
+func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+	config := server.Config{
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
+	}
+	if !s.listenGiven() { // the default steps back for systemd's sockets
+		config.Listen = nil
+	}
+	if *s.html != "" {
+		page, err := os.ReadFile(*s.html)
+		if err != nil {
+			return nil, usagef("--html: %w", err)
+		}
+		config.HTML = page
+	}
+	web, err := server.New(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return web, nil
+}
+
+// reportUntilEnd prints a line with fps and ms now and then, until a signal comes or the source ends.
+func (s *serveFlags) reportUntilEnd(ctx context.Context, out io.Writer, feed *pipeline.Pipeline, web *server.Server) {
+	var tick <-chan time.Time
+	if *s.report > 0 {
+		ticker := time.NewTicker(*s.report)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-feed.Done():
+			return
+		case now := <-tick:
+			fmt.Fprintln(out, reportLine(now, web.State()))
+		}
+	}
+}
+
+// reportLine is what a person who benchmarks reads: time, fps, ms.
+func reportLine(now time.Time, s server.State) string {
+	line := fmt.Sprintf("%s  %5.1f fps  %6.2f ms  %d viewers  %.2f MB/s", now.Format(time.TimeOnly), s.FPS, s.EncodeMS.P50, s.Server.Viewers, s.Server.BytesPerSec/1e6)
+	switch {
+	case !s.Signal:
+		line += "  no signal: " + s.Reason
+	case s.Idle:
+		line += "  (nobody looks: resting)"
+	}
+	return line
+}
+
+// feed is a pipeline with its ring.
+type feed struct {
+	pipeline *pipeline.Pipeline
+	ring     *ring.Ring
+}
+
+func (f *feed) close() {
+	f.pipeline.Close()
+	f.ring.Close()
+}
+
+// startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
+func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, error) {
+	settings := pipeline.Settings{
+		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
+		Mirror: *s.mirror, Flip: *s.flip, Overlay: *s.overlay,
+	}
+	settings.Rotate, _ = strconv.Atoi(s.rotate.value)
+	first, err := s.open(settings, log)
+	switch {
+	case errors.Is(err, frame.ErrGone): // it may come: the picture says "no signal" until then
+		log.Warn("the source is not there yet", zap.Error(err))
+	case errors.Is(err, frame.ErrUnsupported):
+		return nil, err
+	case err != nil:
+		return nil, usageError{err}
+	default:
+		if err := s.checkOpened(first); err != nil {
+			_ = first.Close()
+			return nil, err
+		}
+	}
+	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: server.Envelope()})
+	if err != nil {
+		closeSource(first)
+		return nil, err
+	}
+	p, err := pipeline.New(pipeline.Config{
+		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
+			if opened := first; opened != nil {
+				first = nil
+				return opened, nil
+			}
+			return s.open(now, log)
+		},
+		NewEncoder: hw.NewEncoder, Workers: s.workers.value,
+		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+	})
+	if err != nil {
+		closeSource(first)
+		frames.Close()
+		return nil, usageError{err}
+	}
+	p.Start()
+	return &feed{p, frames}, nil
+}
+
+func closeSource(s frame.Source) {
+	if s != nil {
+		_ = s.Close()
+	}
+}
+
+// open opens the source that the flags name.
+func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
+	return hw.OpenSource(hw.SourceConfig{
+		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
+		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
+		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
+	})
+}
+
+// checkOpened reports flags that the opened source cannot follow.
+func (s *sourceFlags) checkOpened(source frame.Source) error {
+	info := source.Info()
+	if _, jpeg := source.(frame.JPEGSource); !jpeg {
+		if s.encoder.value == "hardware" {
+			return usagef("--encoder hardware: source %s delivers raw frames on this machine", info.Name)
+		}
+		return nil
+	}
+	_, orients := source.(frame.Orienter)
+	_, overlays := source.(frame.Overlayer)
+	const passed = "%s: the pictures of %s are JPEG already and are passed through as they are"
+	switch {
+	case s.rotate.value != "0":
+		return usagef(passed, "--rotate "+s.rotate.value, info.Name)
+	case (*s.mirror || *s.flip) && !orients:
+		return usagef(passed, "--mirror, --flip", info.Name)
+	case *s.overlay != "" && !overlays:
+		return usagef(passed, "--overlay", info.Name)
+	}
+	return nil
+}
+
+// slotSize is room for the largest JPEG: of the size asked for, of the source's own, and of sizes that may be chosen later. It is address
+// space; only what pictures fill becomes memory.
+func slotSize(source frame.Source, s pipeline.Settings) int {
+	const later = 6 << 20 // the bound at 1920x1080
+	most := max(later, frame.MaxJPEGSize(s.Width, s.Height))
+	if source != nil {
+		if info := source.Info(); info.Width > 0 {
+			most = max(most, frame.MaxJPEGSize(info.Width, info.Height))
+		}
+	}
+	return most
+}
+
+// limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
+func limitMemory() {
+	const board, limit = 512 << 20, 48 << 20
+	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
+		debug.SetMemoryLimit(limit)
+	}
+}
