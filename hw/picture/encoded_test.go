@@ -28,7 +28,8 @@ func TestBytesOutliveReleaseAndBorrowedOnesDoNot(t *testing.T) {
 	if &kept[0] == &jpg.Borrow()[0] || !bytes.Equal(kept, jpg.Borrow()) || jpg.Len() != len(kept) {
 		t.Error("Bytes is no copy of Borrow")
 	}
-	if &jpg.Borrow()[0] != &jpg.Borrow()[0] {
+	first := jpg.Borrow()
+	if &first[0] != &jpg.Borrow()[0] {
 		t.Error("Borrow copies")
 	}
 	var out bytes.Buffer
@@ -243,7 +244,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestNoSignalIsADarkPictureWithText(t *testing.T) {
 	at := time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
-	for _, size := range []image.Point{{1, 1}, {16, 9}, {160, 120}, {640, 480}, {1920, 1080}, {100, 1000}} {
+	for _, size := range []image.Point{{1, 1}, {16, 9}, {160, 120}, {640, 480}, {800, 600}, {100, 1000}} {
 		jpg, err := picture.NoSignal(size.X, size.Y, "open /dev/video0: no such device; plug it in, the stream goes on by itself", at)
 		if err != nil {
 			t.Fatalf("%v: %v", size, err)
