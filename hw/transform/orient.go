@@ -103,33 +103,53 @@ func (t turn) from(y, w, h, stride, size int) (start, step int) {
 	return start, step
 }
 
+// tile is the side of the squares in which a transposed plane is walked, in samples: its rows are read as columns, and a whole plane's do not stay in the cache.
+const tile = 64
+
 func (t turn) plane(dst, src *frame.Frame, i, size int) {
 	rowBytes, h := dst.Format.PlaneSize(i, dst.Width, dst.Height)
 	w := rowBytes / size // rows of packed 4:2:2 come here whole, as samples of one byte
 	in, stride := src.Planes[i], src.Strides[i]
-	for y := range h {
-		out := dst.Planes[i][y*dst.Strides[i]:][:rowBytes]
-		start, step := t.from(y, w, h, stride, size)
-		if step == size {
-			copy(out, in[start:start+rowBytes])
-			continue
+	columns, rows := w, h
+	if t.transpose {
+		columns, rows = tile, tile
+	}
+	for top := 0; top < h; top += rows {
+		for left := 0; left < w; left += columns {
+			right := min(left+columns, w)
+			for y := top; y < min(top+rows, h); y++ {
+				start, step := t.from(y, w, h, stride, size)
+				pick(dst.Planes[i][y*dst.Strides[i]:][left*size:right*size], in, start+left*step, step, size)
+			}
 		}
-		switch size {
-		case 1:
-			for x := range out {
-				out[x] = in[start]
-				start += step
-			}
-		case 2:
-			for x := 0; x+1 < len(out); x += 2 {
-				out[x], out[x+1] = in[start], in[start+1]
-				start += step
-			}
-		default:
-			for x := 0; x < len(out); x += size {
-				copy(out[x:x+size], in[start:start+size])
-				start += step
-			}
+	}
+}
+
+// pick fills out with samples of size bytes of in, the first from start, each next one step bytes on.
+func pick(out, in []byte, start, step, size int) {
+	switch {
+	case step == size:
+		copy(out, in[start:])
+	case size == 1 && step == -1:
+		in = in[start+1-len(out):][:len(out)]
+		for x := range out {
+			out[x] = in[len(in)-1-x]
+		}
+	case size == 1:
+		for x := range out {
+			out[x] = in[start]
+			start += step
+		}
+	case size == 2:
+		for x := 0; x+1 < len(out); x += 2 {
+			pair := in[start : start+2]
+			out[x], out[x+1] = pair[0], pair[1]
+			start += step
+		}
+	default:
+		for x := 0; x < len(out); x += size {
+			copy(out[x:x+size], in[start:start+size])
+			start += step
 		}
 	}
 }
