@@ -11,7 +11,8 @@ import (
 	"github.com/maixstream/maixstream/hw/jpegcheck"
 )
 
-// Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded.
+// Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded. A pixel costs up to 3 bytes, in
+// a progressive JPEG 9 while it is decoded: on a small board lower MaxPixels.
 type Limits struct {
 	MaxPixels int // width x height; 0: 64 million
 	MaxBytes  int // of the JPEG; 0: 64 MiB
