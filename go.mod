@@ -8,6 +8,7 @@ require (
 	github.com/brutella/dnssd v1.2.14
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/goccy/go-yaml v1.19.2
+	github.com/ncruces/go-strftime v1.1.0
 	github.com/pixiv/go-libjpeg v0.0.0-20190822045933-3da21a74767d
 	github.com/prometheus/client_golang v1.25.0
 	github.com/spf13/pflag v1.1.0

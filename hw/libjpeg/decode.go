@@ -11,7 +11,8 @@ import (
 	"github.com/maixstream/maixstream/hw/jpegcheck"
 )
 
-// Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded.
+// Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded. A pixel costs up to 3 bytes, in
+// a progressive JPEG 9 while it is decoded: on a small board lower MaxPixels.
 type Limits struct {
 	MaxPixels int // width x height; 0: 64 million
 	MaxBytes  int // of the JPEG; 0: 64 MiB
@@ -22,26 +23,46 @@ const (
 	defaultMaxBytes  = 64 << 20
 )
 
+// Bytes returns the most bytes that are taken.
+func (l Limits) Bytes() int {
+	if l.MaxBytes == 0 {
+		return defaultMaxBytes
+	}
+	return l.MaxBytes
+}
+
+// Pixels returns the most pixels that are taken.
+func (l Limits) Pixels() int {
+	if l.MaxPixels == 0 {
+		return defaultMaxPixels
+	}
+	return l.MaxPixels
+}
+
+// CheckSize reports a picture of so many bytes and pixels that is beyond the limits; the error wraps frame.ErrTooLarge, or frame.ErrSize.
+func (l Limits) CheckSize(bytes, width, height int) error {
+	if bytes > l.Bytes() {
+		return fmt.Errorf("%d bytes, more than %d: %w", bytes, l.Bytes(), frame.ErrTooLarge)
+	}
+	if err := frame.CheckSize(width, height); err != nil {
+		return fmt.Errorf("%w: %w", frame.ErrTooLarge, err)
+	}
+	if width*height > l.Pixels() {
+		return fmt.Errorf("%dx%d pixels, more than %d: %w", width, height, l.Pixels(), frame.ErrTooLarge)
+	}
+	return nil
+}
+
 // Check reports a JPEG that is broken (the error wraps frame.ErrBadPicture) or beyond the limits (frame.ErrTooLarge).
 func (l Limits) Check(jpg []byte) (jpegcheck.Info, error) {
-	maxBytes, maxPixels := l.MaxBytes, l.MaxPixels
-	if maxBytes == 0 {
-		maxBytes = defaultMaxBytes
-	}
-	if maxPixels == 0 {
-		maxPixels = defaultMaxPixels
-	}
-	if len(jpg) > maxBytes {
-		return jpegcheck.Info{}, fmt.Errorf("jpeg: %d bytes, more than %d: %w", len(jpg), maxBytes, frame.ErrTooLarge)
+	if err := l.CheckSize(len(jpg), 1, 1); err != nil {
+		return jpegcheck.Info{}, err
 	}
 	info, err := jpegcheck.Parse(jpg)
 	if err != nil {
 		return jpegcheck.Info{}, err
 	}
-	if info.Width*info.Height > maxPixels {
-		return jpegcheck.Info{}, fmt.Errorf("jpeg: %dx%d pixels, more than %d: %w", info.Width, info.Height, maxPixels, frame.ErrTooLarge)
-	}
-	return info, nil
+	return info, l.CheckSize(len(jpg), info.Width, info.Height)
 }
 
 // Decode decodes a whole JPEG within limits to an image of the standard library's kinds. What go-libjpeg does not do (CMYK, odd sampling factors), and

@@ -3,10 +3,10 @@
 // # Encoding
 //
 // An Encoder calls libjpeg-turbo's raw data interface: one cgo call a frame, one persistent compressor for each Encoder, straight into
-// the caller's buffer. Every format is brought to planar 4:2:0 sixteen rows at a time (planar 4:2:0 itself by a plain copy), so that what
-// was converted is still in the first-level cache when it is encoded, and no converted frame is ever written to memory. RGB, BGR, RGBA
-// and grey go through the library's own (SIMD) colour conversion. The copy of sixteen rows is faster than none: the
-// DCT reads eight bytes each of eight rows, which at 1920x1080 costs 2 % more from rows that lie far apart.
+// the caller's buffer. NV21, NV12, YUV422 and YUYV are brought to planar 4:2:0 sixteen rows at a time, so that what was converted is still
+// in the first-level cache when it is encoded, and no converted frame is ever written to memory. Planar 4:2:0 is encoded where it lies,
+// or from copies of sixteen rows where its rows are so long that this is faster. RGB, BGR, RGBA and grey go through the library's own
+// (SIMD) colour conversion.
 //
 // The rows below a picture whose height is no multiple of 16 are the last row again, by pointer; the columns right of a picture whose
 // width is no multiple of 8 are the last column again. So the padding of a frame is neither read nor written, and the same picture

@@ -183,25 +183,34 @@ static inline int clamp(int y, int rows)
     return y < rows ? y : rows - 1;
 }
 
-/* Copies n rows of a plane of width x height samples from row y on, padded, and points at the copies. The copy pays: the DCT reads
- * columns of eight bytes from eight rows, and from rows that lie as far apart as those of a large picture that costs more. */
-static void copy_rows(JSAMPROW *rows, int n, const struct picture *p, int plane, int y, int width, int height, uint8_t *copy,
-                      size_t copy_stride)
+/* Pictures up to this width are encoded where they lie. The DCT reads eight bytes each of eight rows, and from rows that lie further apart
+ * this costs more than copying all rows first (measured: copying loses 7 % at 640x480, nothing at 1280x720, and wins 2 % at 1920x1080). */
+enum { NEAR = 1280 };
+
+/* Points at n rows of a plane of width x height samples from row y on, or at padded copies of them. */
+static void take_rows(JSAMPROW *rows, int n, const struct picture *p, int plane, int y, int width, int height, int near,
+                      uint8_t *copy, size_t copy_stride)
 {
+    const int in_place = near && width % DCTSIZE == 0;
+
     for (int i = 0; i < n; i++) {
-        if (i > 0 && y + i >= height) { /* below the picture: the last row once more */
+        const uint8_t *row = p->plane[plane] + p->stride[plane] * (size_t)clamp(y + i, height);
+
+        if (in_place) {
+            rows[i] = (JSAMPROW)(uintptr_t)row; /* libjpeg only reads */
+        } else if (i > 0 && y + i >= height) { /* below the picture: the last row once more */
             rows[i] = rows[i - 1];
-            continue;
+        } else {
+            rows[i] = copy + copy_stride * (size_t)i;
+            memcpy(rows[i], row, (size_t)width);
+            pad_row(rows[i], width);
         }
-        rows[i] = copy + copy_stride * (size_t)i;
-        memcpy(rows[i], p->plane[plane] + p->stride[plane] * (size_t)(y + i), (size_t)width);
-        pad_row(rows[i], width);
     }
 }
 
 static void write_raw(mx_encoder *e, const struct picture *p)
 {
-    const int w = e->width, h = e->height, cw = (w + 1) / 2, ch = (h + 1) / 2;
+    const int w = e->width, h = e->height, cw = (w + 1) / 2, ch = (h + 1) / 2, near = w <= NEAR;
     const size_t ystride = ((size_t)w + MCU - 1) & ~(size_t)(MCU - 1), cstride = ystride / 2;
     uint8_t *const ybuf = e->rows, *const cbbuf = ybuf + ystride * MCU, *const crbuf = cbbuf + cstride * CHROMA;
     JSAMPROW yrows[MCU], cbrows[CHROMA], crrows[CHROMA];
@@ -211,10 +220,10 @@ static void write_raw(mx_encoder *e, const struct picture *p)
         const int cy = y / 2;
 
         if (e->format != MX_YUYV)
-            copy_rows(yrows, MCU, p, 0, y, w, h, ybuf, ystride);
+            take_rows(yrows, MCU, p, 0, y, w, h, near, ybuf, ystride);
         if (e->format == MX_YUV420) {
-            copy_rows(cbrows, CHROMA, p, 1, cy, cw, ch, cbbuf, cstride);
-            copy_rows(crrows, CHROMA, p, 2, cy, cw, ch, crbuf, cstride);
+            take_rows(cbrows, CHROMA, p, 1, cy, cw, ch, near, cbbuf, cstride);
+            take_rows(crrows, CHROMA, p, 2, cy, cw, ch, near, crbuf, cstride);
             jpeg_write_raw_data(&e->cinfo, image, MCU);
             continue;
         }

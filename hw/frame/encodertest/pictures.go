@@ -4,13 +4,27 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
+// scenes keeps what Scene made.
+var scenes sync.Map // image.Point -> *image.RGBA
+
 // Scene is the picture that the suite encodes: smooth shades, a few edges and some fine texture, a function of the position alone, so that any size has it.
+// It is shared: not to be written.
 func Scene(width, height int) *image.RGBA {
+	size := image.Pt(width, height)
+	if made, ok := scenes.Load(size); ok {
+		return made.(*image.RGBA)
+	}
+	made, _ := scenes.LoadOrStore(size, makeScene(width, height))
+	return made.(*image.RGBA)
+}
+
+func makeScene(width, height int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {

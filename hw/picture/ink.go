@@ -1,0 +1,125 @@
+package picture
+
+import (
+	"image/color"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// ink is a colour in all the forms in which it is put on pixels.
+type ink struct {
+	r, g, b, a   uint32 // premultiplied by alpha, 0..0xffff
+	straight     color.NRGBA
+	luma, cb, cr uint8 // of straight
+}
+
+func inkOf(c color.Color) ink {
+	if c == nil {
+		c = color.Transparent
+	}
+	var i ink
+	i.r, i.g, i.b, i.a = c.RGBA()
+	i.straight = color.NRGBAModel.Convert(c).(color.NRGBA)
+	i.luma, i.cb, i.cr = color.RGBToYCbCr(i.straight.R, i.straight.G, i.straight.B)
+	return i
+}
+
+const full = 0xffff
+
+// over puts a premultiplied channel s over d with s's alpha a, through coverage m, all 0..0xffff but d. It is image/draw's arithmetic, bit by bit.
+func over(d uint8, s, a, m uint32) uint8 {
+	keep := (full - a*m/full) * 0x101
+	return uint8((uint32(d)*keep + s*m) / full >> 8)
+}
+
+// put puts ink over the pixel at x, y, which is inside and mapped, through coverage m (0..0xffff).
+func (p *Image) put(x, y int, i *ink, m uint32) {
+	f := p.f
+	switch f.Format {
+	case frame.RGB, frame.BGR:
+		px := f.Planes[0][y*f.Strides[0]+3*x:][:3]
+		first, third := i.r, i.b
+		if f.Format == frame.BGR {
+			first, third = third, first
+		}
+		px[0], px[1], px[2] = over(px[0], first, i.a, m), over(px[1], i.g, i.a, m), over(px[2], third, i.a, m)
+	case frame.RGBA:
+		putRGBA(f.Planes[0][y*f.Strides[0]+4*x:][:4], i, m)
+	case frame.Grey:
+		px := &f.Planes[0][y*f.Strides[0]+x]
+		*px = over(*px, uint32(i.luma)*0x101*i.a/full, i.a, m)
+	default:
+		luma, cb, cr := p.ycc(x, y)
+		*luma = over(*luma, uint32(i.luma)*0x101*i.a/full, i.a, m)
+		*cb = over(*cb, uint32(i.cb)*0x101*i.a/full, i.a, m)
+		*cr = over(*cr, uint32(i.cr)*0x101*i.a/full, i.a, m)
+	}
+}
+
+// putRGBA is put for a pixel with an alpha of its own, not premultiplied.
+func putRGBA(px []byte, i *ink, m uint32) {
+	if px[3] == 255 {
+		px[0], px[1], px[2] = over(px[0], i.r, i.a, m), over(px[1], i.g, i.a, m), over(px[2], i.b, i.a, m)
+		return
+	}
+	below := color.NRGBA{px[0], px[1], px[2], px[3]}
+	r, g, b, a := below.RGBA()
+	keep := full - i.a*m/full
+	sum := color.RGBA64{
+		R: uint16((r*keep + i.r*m) / full), G: uint16((g*keep + i.g*m) / full),
+		B: uint16((b*keep + i.b*m) / full), A: uint16((a*keep + i.a*m) / full),
+	}
+	c := color.NRGBAModel.Convert(sum).(color.NRGBA)
+	px[0], px[1], px[2], px[3] = c.R, c.G, c.B, c.A
+}
+
+// replace gives the pixel at x, y, which is inside and mapped, exactly the ink's colour; formats without alpha drop it as over black.
+func (p *Image) replace(x, y int, i *ink) {
+	f := p.f
+	switch f.Format {
+	case frame.RGBA:
+		s := i.straight
+		copy(f.Planes[0][y*f.Strides[0]+4*x:][:4], []byte{s.R, s.G, s.B, s.A})
+	case frame.RGB:
+		copy(f.Planes[0][y*f.Strides[0]+3*x:][:3], []byte{uint8(i.r >> 8), uint8(i.g >> 8), uint8(i.b >> 8)})
+	case frame.BGR:
+		copy(f.Planes[0][y*f.Strides[0]+3*x:][:3], []byte{uint8(i.b >> 8), uint8(i.g >> 8), uint8(i.r >> 8)})
+	default:
+		luma, cb, cr := color.RGBToYCbCr(uint8(i.r>>8), uint8(i.g>>8), uint8(i.b>>8))
+		if f.Format == frame.Grey {
+			f.Planes[0][y*f.Strides[0]+x] = luma
+			return
+		}
+		a, b, c := p.ycc(x, y)
+		*a, *b, *c = luma, cb, cr
+	}
+}
+
+// span puts ink over the pixels x0..x1-1 of row y, clipped to the picture, which is mapped.
+func (p *Image) span(x0, x1, y int, i *ink) {
+	if y < 0 || y >= p.f.Height {
+		return
+	}
+	x0, x1 = max(x0, 0), min(x1, p.f.Width)
+	if x0 >= x1 || i.a == 0 {
+		return
+	}
+	if size := pixelBytes[p.f.Format]; size > 0 && i.a == full {
+		// Opaque and packed: one pixel, copied on by doubling.
+		p.put(x0, y, i, full)
+		row := p.f.Planes[0][y*p.f.Strides[0]:][size*x0 : size*x1]
+		if size == 4 {
+			row[3] = 255
+		}
+		for n := size; n < len(row); n *= 2 {
+			copy(row[n:], row[:n])
+		}
+		return
+	}
+	for x := x0; x < x1; x++ {
+		p.put(x, y, i, full)
+	}
+}
+
+// pixelBytes is how many bytes a pixel has in the packed formats; 0 in the others.
+var pixelBytes = [...]int{frame.Grey: 1, frame.RGB: 3, frame.BGR: 3, frame.RGBA: 4}
