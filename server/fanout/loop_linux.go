@@ -24,7 +24,6 @@ type loop struct {
 	config Config
 	epoll  int
 	poller *os.File // the epoll, as Go's poller knows it
-	event  int      // eventfd: a frame, a new viewer, the end
 	second int      // timerfd: a second has passed; runs only while there are viewers
 	reader *ring.Reader
 	began  time.Time
@@ -39,9 +38,11 @@ type loop struct {
 	mu      sync.Mutex
 	arrived []*socketViewer
 	some    atomic.Bool // arrived is not empty
+
+	turn    chan struct{} // a turn is to be taken: a frame, an event of the epoll, a new viewer, the end
+	events  atomic.Bool   // the epoll has some
 	closing atomic.Bool
-	done    chan struct{}
-	one     uint64
+	done    sync.WaitGroup
 }
 
 // socketViewer is a viewer with its socket, which nobody else knows.
@@ -56,13 +57,14 @@ type socketViewer struct {
 }
 
 func startLoop(c Config) (*loop, error) {
-	l := &loop{config: c, began: time.Now(), done: make(chan struct{}), one: 1, event: -1, second: -1}
+	l := &loop{config: c, began: time.Now(), turn: make(chan struct{}, 1), second: -1}
 	if err := l.open(); err != nil {
 		l.release()
 		return nil, fmt.Errorf("fan-out: %w", err)
 	}
 	l.reader = c.Ring.Subscribe(l.wake)
-	go l.run()
+	l.done.Go(l.watch)
+	l.done.Go(l.run)
 	return l, nil
 }
 
@@ -75,17 +77,12 @@ func (l *loop) open() (err error) {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	l.poller = os.NewFile(uintptr(l.epoll), "fan-out")
-	if l.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("eventfd: %w", err)
-	}
 	if l.second, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return fmt.Errorf("timerfd: %w", err)
 	}
-	// Edge-triggered: each write to the eventfd and each second wakes, and nobody need read them.
-	for _, fd := range []int{l.event, l.second} {
-		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
-			return fmt.Errorf("watch: %w", err)
-		}
+	// Edge-triggered: each second wakes, and nobody need read it.
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.second, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
+		return fmt.Errorf("watch: %w", err)
 	}
 	return nil
 }
@@ -94,16 +91,34 @@ func (l *loop) release() {
 	if l.poller != nil {
 		l.poller.Close()
 	}
-	for _, fd := range []int{l.event, l.second} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
+	if l.second >= 0 {
+		unix.Close(l.second)
 	}
 }
 
 // wake makes the loop take a turn.
 func (l *loop) wake() {
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.event), uintptr(unsafe.Pointer(&l.one)), 8)
+	select {
+	case l.turn <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+// watch waits for events of the epoll. It does so in Go's poller and not in epoll_wait: while a goroutine waits in a system call, the
+// runtime's monitor looks after it every 20 µs for a while, which costs more than sending to a few viewers. The loop itself waits in a
+// channel, so that a frame costs no system call but the viewers' own.
+func (l *loop) watch() {
+	raw, err := l.poller.SyscallConn()
+	for err == nil {
+		waited := false
+		err = raw.Read(func(uintptr) bool {
+			was := waited
+			waited = true
+			return was
+		})
+		l.events.Store(true)
+		l.wake()
+	}
 }
 
 // add takes over a plain socket; false when conn is none.
@@ -143,26 +158,15 @@ func (l *loop) close() {
 		l.reader.Close()
 		l.wake()
 	}
-	<-l.done
+	l.done.Wait()
 }
 
 func (l *loop) run() {
-	defer close(l.done)
 	events := make([]unix.EpollEvent, 256)
-	last, n := uint64(0), 0
-	wait, err := l.poller.SyscallConn()
-	// Waiting in Go's poller and not in epoll_wait lets the scheduler sleep, too: while a goroutine waits in a system call, the runtime's
-	// monitor looks after it every 20 µs for a while, which costs more than sending to a few viewers.
-	take := func(fd uintptr) bool {
-		r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-		if n = 0; errno == 0 {
-			n = int(r)
-		}
-		return n > 0 || errno != 0
-	}
-	for err == nil && !l.closing.Load() {
-		if err = wait.Read(take); err != nil {
-			break // cannot be: the descriptor is ours
+	last := uint64(0)
+	for range l.turn {
+		if l.closing.Load() {
+			break
 		}
 		if l.some.Load() {
 			l.welcome()
@@ -178,8 +182,8 @@ func (l *loop) run() {
 			}
 			l.relieve()
 		}
-		for i := range n {
-			l.handle(&events[i])
+		if l.events.Swap(false) {
+			l.handle(events)
 		}
 		if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
 			l.ticked = now
@@ -232,9 +236,24 @@ func (l *loop) ask(s *socketViewer, op int) error {
 	})
 }
 
-func (l *loop) handle(e *unix.EpollEvent) {
-	if e.Fd < 0 || int(e.Fd) >= len(l.viewers) {
-		return
+// handle fetches what the epoll has and acts on it.
+func (l *loop) handle(events []unix.EpollEvent) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return // closed: the end
+	}
+	if int(n) == len(events) { // there may be more, of which nobody would tell
+		l.events.Store(true)
+		l.wake()
+	}
+	for i := range events[:n] {
+		l.one(&events[i])
+	}
+}
+
+func (l *loop) one(e *unix.EpollEvent) {
+	if e.Fd < 0 {
+		return // a second has passed
 	}
 	s := l.viewers[e.Fd]
 	if s == nil || s.fd != int(e.Pad) {
