@@ -150,7 +150,6 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	}
 	limitSocket(fd)
 	s := &socketViewer{Viewer: v, fd: fd}
-	v.since = time.Now()
 	l.mu.Lock()
 	l.arrived = append(l.arrived, s)
 	l.some.Store(true)
