@@ -42,7 +42,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this connection cannot carry a stream; use HTTP/1.1", http.StatusHTTPVersionNotSupported)
 		return
 	}
-	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval}
+	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval, Since: time.Now()}
 	leave := s.config.Feed.Watch()
 	v.Gone = func(reason fanout.Reason) {
 		leave()

@@ -3,6 +3,7 @@ package fanout
 import (
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +23,8 @@ const fewSlots = 6
 type loop struct {
 	config Config
 	epoll  int
-	event  int // eventfd: a frame, a new viewer, the end
+	poller *os.File // the epoll, as Go's poller knows it
+	second int      // timerfd: a second has passed; runs only while there are viewers
 	reader *ring.Reader
 	began  time.Time
 
@@ -36,9 +38,11 @@ type loop struct {
 	mu      sync.Mutex
 	arrived []*socketViewer
 	some    atomic.Bool // arrived is not empty
+
+	turn    chan struct{} // a turn is to be taken: a frame, an event of the epoll, a new viewer, the end
+	events  atomic.Bool   // the epoll has some
 	closing atomic.Bool
-	done    chan struct{}
-	one     uint64
+	done    sync.WaitGroup
 }
 
 // socketViewer is a viewer with its socket, which nobody else knows.
@@ -50,33 +54,77 @@ type socketViewer struct {
 	frame ring.Frame // what holds rest; not held when rest is private
 	own   []byte     // private memory, once slots were short
 	asked bool       // epoll will tell when its socket has room
+	clear int        // checks in a row that found nothing queued, up to trusted
+	sends int        // since the last check
 }
 
+// A viewer whose queue was empty at the last `trusted` checks is checked only before every trusted-th frame: asking costs a system
+// call. That it has become slow shows at once, too, when its socket takes only a part of a frame.
+const trusted = 8
+
 func startLoop(c Config) (*loop, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("fan-out: epoll: %w", err)
+	l := &loop{config: c, began: time.Now(), turn: make(chan struct{}, 1), second: -1}
+	if err := l.open(); err != nil {
+		l.release()
+		return nil, fmt.Errorf("fan-out: %w", err)
 	}
-	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(epoll)
-		return nil, fmt.Errorf("fan-out: eventfd: %w", err)
-	}
-	// Edge-triggered: each write to the eventfd wakes, and nobody need read it.
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, event, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
-		unix.Close(epoll)
-		unix.Close(event)
-		return nil, fmt.Errorf("fan-out: watch eventfd: %w", err)
-	}
-	l := &loop{config: c, epoll: epoll, event: event, began: time.Now(), done: make(chan struct{}), one: 1}
 	l.reader = c.Ring.Subscribe(l.wake)
-	go l.run()
+	l.done.Go(l.watch)
+	l.done.Go(l.run)
 	return l, nil
+}
+
+func (l *loop) open() (err error) {
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	// Non-blocking is what makes Go's poller take it.
+	if err := unix.SetNonblock(l.epoll, true); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	l.poller = os.NewFile(uintptr(l.epoll), "fan-out")
+	if l.second, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return fmt.Errorf("timerfd: %w", err)
+	}
+	// Edge-triggered: each second wakes, and nobody need read it.
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.second, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return nil
+}
+
+func (l *loop) release() {
+	if l.poller != nil {
+		l.poller.Close()
+	}
+	if l.second >= 0 {
+		unix.Close(l.second)
+	}
 }
 
 // wake makes the loop take a turn.
 func (l *loop) wake() {
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.event), uintptr(unsafe.Pointer(&l.one)), 8)
+	select {
+	case l.turn <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+// watch waits for events of the epoll. It does so in Go's poller and not in epoll_wait: while a goroutine waits in a system call, the
+// runtime's monitor looks after it every 20 µs for a while, which costs more than sending to a few viewers. The loop itself waits in a
+// channel, so that a frame costs no system call but the viewers' own.
+func (l *loop) watch() {
+	raw, err := l.poller.SyscallConn()
+	for err == nil {
+		waited := false
+		err = raw.Read(func(uintptr) bool {
+			was := waited
+			waited = true
+			return was
+		})
+		l.events.Store(true)
+		l.wake()
+	}
 }
 
 // add takes over a plain socket; false when conn is none.
@@ -102,7 +150,6 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	}
 	limitSocket(fd)
 	s := &socketViewer{Viewer: v, fd: fd}
-	v.since = time.Now()
 	l.mu.Lock()
 	l.arrived = append(l.arrived, s)
 	l.some.Store(true)
@@ -116,22 +163,15 @@ func (l *loop) close() {
 		l.reader.Close()
 		l.wake()
 	}
-	<-l.done
+	l.done.Wait()
 }
 
 func (l *loop) run() {
-	defer close(l.done)
 	events := make([]unix.EpollEvent, 256)
 	last := uint64(0)
-	for !l.closing.Load() {
-		// The second's timeout is only for stalled viewers and rates while no frames come; frames never wait for it.
-		timeout := -1
-		if l.count > 0 {
-			timeout = 1000
-		}
-		n, err := unix.EpollWait(l.epoll, events, timeout)
-		if err != nil && err != unix.EINTR {
-			break // cannot be: the descriptor is ours
+	for range l.turn {
+		if l.closing.Load() {
+			break
 		}
 		if l.some.Load() {
 			l.welcome()
@@ -147,10 +187,10 @@ func (l *loop) run() {
 			}
 			l.relieve()
 		}
-		for i := range max(n, 0) {
-			l.handle(&events[i])
+		if l.events.Swap(false) {
+			l.handle(events)
 		}
-		if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second {
+		if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
 			l.ticked = now
 			l.tick(now)
 		}
@@ -164,8 +204,7 @@ func (l *loop) run() {
 			l.drop(s, Closed)
 		}
 	}
-	unix.Close(l.epoll)
-	unix.Close(l.event)
+	l.release()
 }
 
 // welcome takes in new viewers. Their sockets are writable, so the epoll tells at once, and they get the newest frame.
@@ -185,6 +224,9 @@ func (l *loop) welcome() {
 		}
 		l.viewers[s.index] = s
 		l.count++
+		if l.count == 1 {
+			l.ticking(true)
+		}
 		if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
 			l.drop(s, Left)
 		}
@@ -199,9 +241,24 @@ func (l *loop) ask(s *socketViewer, op int) error {
 	})
 }
 
-func (l *loop) handle(e *unix.EpollEvent) {
-	if e.Fd < 0 || int(e.Fd) >= len(l.viewers) {
-		return
+// handle fetches what the epoll has and acts on it.
+func (l *loop) handle(events []unix.EpollEvent) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return // closed: the end
+	}
+	if int(n) == len(events) { // there may be more, of which nobody would tell
+		l.events.Store(true)
+		l.wake()
+	}
+	for i := range events[:n] {
+		l.one(&events[i])
+	}
+}
+
+func (l *loop) one(e *unix.EpollEvent) {
+	if e.Fd < 0 {
+		return // a second has passed
 	}
 	s := l.viewers[e.Fd]
 	if s == nil || s.fd != int(e.Pad) {
@@ -226,7 +283,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	if m.Sequence == s.sequence {
 		return
 	}
-	if _, ready := queued(s.fd, &l.info); !ready {
+	if !l.ready(s) {
 		if published && !s.asked && l.ask(s, unix.EPOLL_CTL_MOD) != nil {
 			l.drop(s, Left)
 		}
@@ -243,7 +300,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	n, errno := send(s.fd, piece)
 	switch {
 	case errno == unix.EAGAIN: // the epoll tells when there is room; it gets then what is newest then
-		s.asked = true
+		s.asked, s.clear = true, 0
 	case errno != 0:
 		l.drop(s, Left)
 	default:
@@ -253,11 +310,25 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 			s.finished()
 			return
 		}
-		s.asked = true
+		s.asked, s.clear = true, 0
 		s.rest = piece[n:]
 		l.newest.Share(&s.frame)
 		l.holds++
 	}
+}
+
+// ready says whether the frame before has left.
+func (l *loop) ready(s *socketViewer) bool {
+	if s.clear == trusted && s.sends < trusted {
+		s.sends++
+		return true
+	}
+	unacked, ready := queued(s.fd, &l.info)
+	s.sends = 0
+	if s.clear = min(s.clear+1, trusted); unacked > 0 {
+		s.clear = 0
+	}
+	return ready
 }
 
 // resume goes on with an unfinished frame; true when it is finished.
@@ -301,6 +372,16 @@ func (l *loop) relieve() {
 	}
 }
 
+// ticking lets the timer run, which is only for rates and stalled viewers: frames never wait for it.
+func (l *loop) ticking(on bool) {
+	var period unix.ItimerSpec
+	if on {
+		second := unix.NsecToTimespec(int64(time.Second))
+		period = unix.ItimerSpec{Interval: second, Value: second}
+	}
+	_ = unix.TimerfdSettime(l.second, 0, &period, nil)
+}
+
 // tick closes stalled viewers and computes rates.
 func (l *loop) tick(now time.Duration) {
 	for _, s := range l.viewers {
@@ -321,7 +402,9 @@ func (l *loop) drop(s *socketViewer, reason Reason) {
 	s.rest, s.own = nil, nil
 	unix.Close(s.fd)
 	l.viewers[s.index] = nil
-	l.count--
+	if l.count--; l.count == 0 {
+		l.ticking(false)
+	}
 	if s.Gone != nil {
 		s.Gone(reason)
 	}

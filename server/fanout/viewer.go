@@ -15,11 +15,11 @@ type Viewer struct {
 	Form      Form
 	// Interval is the least time between two frames; 0: every frame.
 	Interval time.Duration
+	Since    time.Time // when it came
 	// Gone is called once when the viewer's connection was closed, with the reason, in a goroutine that serves others: it must not
 	// block. It is not called when Add fails.
 	Gone func(Reason)
 
-	since    time.Time
 	frames   atomic.Uint64
 	skipped  atomic.Uint64
 	bytes    atomic.Uint64
@@ -77,7 +77,7 @@ func (v *Viewer) Stats() Stats {
 		Address: v.Address, Transport: v.Transport, Form: v.Form.String(),
 		FPS: math.Float64frombits(v.fps.Load()), BytesPerSec: math.Float64frombits(v.byteRate.Load()),
 		Frames: v.frames.Load(), Skipped: v.skipped.Load(), Bytes: v.bytes.Load(),
-		AgeSeconds: time.Since(v.since).Seconds(),
+		AgeSeconds: time.Since(v.Since).Seconds(),
 	}
 	if v.Interval > 0 {
 		s.LimitFPS = 1 / v.Interval.Seconds()
@@ -87,7 +87,6 @@ func (v *Viewer) Stats() Stats {
 
 // start prepares the viewer for its first frame, at now on the writer's clock.
 func (v *Viewer) start(now time.Duration) {
-	v.since = time.Now()
 	v.measured, v.progress = now, now
 }
 

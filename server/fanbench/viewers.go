@@ -1,0 +1,243 @@
+//go:build linux
+
+package fanbench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Report is what the viewers saw.
+type Report struct {
+	Viewers int
+	Frames  int           // received, by all
+	Skipped int           // gaps in the sequence numbers
+	Bytes   int64         // of pictures
+	Elapsed time.Duration // that was measured
+	// P50, P99 and Max are from a frame's X-Timestamp to its last byte read.
+	P50, P99, Max time.Duration
+	// Least is the fewest frames that one viewer got.
+	Least int
+}
+
+// Viewers are connections to one stream (in its plain form), read by one goroutine with an epoll of its own.
+type Viewers struct {
+	epoll   int
+	viewers []viewer
+	buffer  []byte
+	ages    []time.Duration
+	frames  int
+	bytes   int64
+	skipped int
+	// Check, when not nil, is given each complete picture; the bytes are valid during the call only. It costs a copy.
+	Check func(viewer int, sequence uint64, jpg []byte) error
+	err   error
+}
+
+type viewer struct {
+	fd       int
+	head     []byte // of the part that is being read, until its headers are complete
+	left     int    // bytes of the picture and its boundary still to come
+	size     int
+	captured int64 // µs of Unix time
+	sequence uint64
+	gap      int // frames that it missed before this one
+	frames   int
+	began    bool   // the response's own headers have been passed
+	jpg      []byte // for Check
+}
+
+const trailer = len("\r\n--frame\r\n")
+
+// Connect asks for the stream at address (host:port) n times. path is the request's, "/stream" as a rule.
+func Connect(address, path string, n int) (*Viewers, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("viewers: epoll: %w", err)
+	}
+	v := &Viewers{epoll: epoll, buffer: make([]byte, 256<<10), ages: make([]time.Duration, 0, 1<<20)}
+	for i := range n {
+		fd, err := request(address, path)
+		if err != nil {
+			v.Close()
+			return nil, fmt.Errorf("viewers: connection %d: %w", i, err)
+		}
+		v.viewers = append(v.viewers, viewer{fd: fd, head: make([]byte, 0, 2048)})
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
+			v.Close()
+			return nil, fmt.Errorf("viewers: watch: %w", err)
+		}
+	}
+	return v, nil
+}
+
+func request(address, path string) (int, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return -1, err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+address+"\r\n\r\n"); err != nil {
+		return -1, err
+	}
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	if controlErr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); controlErr != nil {
+		err = controlErr
+	}
+	return fd, err
+}
+
+// Close ends all connections.
+func (v *Viewers) Close() {
+	for i := range v.viewers {
+		unix.Close(v.viewers[i].fd)
+	}
+	unix.Close(v.epoll)
+}
+
+// Read reads for d and reports what came in that time.
+func (v *Viewers) Read(d time.Duration) (Report, error) {
+	v.ages, v.frames, v.bytes, v.skipped = v.ages[:0], 0, 0, 0
+	for i := range v.viewers {
+		v.viewers[i].frames = 0
+	}
+	events := make([]unix.EpollEvent, 512)
+	began := time.Now()
+	for end := began.Add(d); v.err == nil; {
+		wait := time.Until(end)
+		if wait <= 0 {
+			break
+		}
+		n, err := unix.EpollWait(v.epoll, events, int(wait.Milliseconds())+1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return Report{}, fmt.Errorf("viewers: wait: %w", err)
+		}
+		for i := range max(n, 0) {
+			if err := v.read(int(events[i].Fd)); err != nil {
+				v.err = fmt.Errorf("viewer %d: %w", events[i].Fd, err)
+				break
+			}
+		}
+	}
+	r := Report{Viewers: len(v.viewers), Frames: v.frames, Skipped: v.skipped, Bytes: v.bytes, Elapsed: time.Since(began)}
+	for i := range v.viewers {
+		if i == 0 || v.viewers[i].frames < r.Least {
+			r.Least = v.viewers[i].frames
+		}
+	}
+	if len(v.ages) > 0 {
+		slices.Sort(v.ages)
+		r.P50, r.P99, r.Max = v.ages[len(v.ages)/2], v.ages[len(v.ages)*99/100], v.ages[len(v.ages)-1]
+	}
+	return r, v.err
+}
+
+func (v *Viewers) read(index int) error {
+	s := &v.viewers[index]
+	n, err := unix.Read(s.fd, v.buffer)
+	if err != nil {
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			return nil
+		}
+		return err
+	}
+	if n == 0 {
+		return io.EOF
+	}
+	for b := v.buffer[:n]; len(b) > 0; {
+		if s.left == 0 {
+			rest, err := s.headers(b)
+			if err != nil {
+				return err
+			}
+			b = rest
+			continue
+		}
+		take := min(s.left, len(b))
+		if v.Check != nil {
+			s.jpg = append(s.jpg, b[:take]...)
+		}
+		b = b[take:]
+		if s.left -= take; s.left == 0 {
+			if err := v.finish(index); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *Viewers) finish(index int) error {
+	s := &v.viewers[index]
+	v.ages = append(v.ages, time.Duration(time.Now().UnixMicro()-s.captured)*time.Microsecond)
+	v.frames++
+	s.frames++
+	v.skipped += s.gap
+	v.bytes += int64(s.size)
+	if v.Check == nil {
+		return nil
+	}
+	err := v.Check(index, s.sequence, s.jpg[:s.size])
+	if err == nil && string(s.jpg[s.size:]) != "\r\n--frame\r\n" {
+		err = errors.New("the boundary behind the picture is torn")
+	}
+	s.jpg = s.jpg[:0]
+	return err
+}
+
+// headers collects header bytes until they end and reads them; it returns what is behind.
+func (s *viewer) headers(b []byte) ([]byte, error) {
+	had := len(s.head)
+	s.head = append(s.head, b[:min(len(b), cap(s.head)-had)]...)
+	end := bytes.Index(s.head, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(s.head) == cap(s.head) {
+			return nil, errors.New("headers do not end")
+		}
+		return nil, nil
+	}
+	rest := b[end+4-had:]
+	head := s.head[:end+2]
+	s.head = s.head[:0]
+	if !s.began {
+		s.began = true
+		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+			return nil, fmt.Errorf("reply: %.80q", head)
+		}
+		return rest, nil
+	}
+	size, err := strconv.Atoi(field(head, "Content-Length: "))
+	if err != nil {
+		return nil, fmt.Errorf("part without Content-Length: %.80q", head)
+	}
+	stamp := field(head, "X-Timestamp: ")
+	seconds, micros, _ := bytes.Cut([]byte(stamp), []byte("."))
+	sec, _ := strconv.ParseInt(string(seconds), 10, 64)
+	us, _ := strconv.ParseInt(string(micros), 10, 64)
+	s.captured = sec*1e6 + us
+	sequence, _ := strconv.ParseUint(field(head, "X-Sequence: "), 10, 64)
+	if s.sequence != 0 {
+		s.gap = int(sequence - s.sequence - 1)
+	}
+	s.sequence = sequence
+	s.size, s.left = size, size+trailer
+	return rest, nil
+}
+
+func field(head []byte, name string) string {
+	_, value, _ := bytes.Cut(head, []byte(name))
+	value, _, _ = bytes.Cut(value, []byte("\r\n"))
+	return string(value)
+}
