@@ -30,7 +30,7 @@ func (p *photo) bytes() int { return len(p.planes.Planes[0]) * 3 / 2 }
 
 // read decodes the file and scales it for frames of the given size.
 func read(path string, index int, size uint64) (*photo, error) {
-	img, err := decode(path)
+	img, turned, err := decode(path)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +38,9 @@ func read(path string, index int, size uint64) (*photo, error) {
 	p := &photo{index: index, size: size}
 	marginX, marginY := max(16, w/8), max(16, h/8)
 	bigW, bigH := w+marginX, h+marginY
+	if sideways(turned) {
+		bigW, bigH = bigH, bigW
+	}
 	// Cover: the scale of the tighter side holds for both, the longer side is cropped in the middle.
 	b := img.Bounds()
 	crop := b
@@ -50,36 +53,45 @@ func read(path string, index int, size uint64) (*photo, error) {
 	}
 	scaled := image.NewRGBA(image.Rect(0, 0, bigW, bigH))
 	draw.BiLinear.Scale(scaled, scaled.Rect, img, crop, draw.Src, nil)
-	if p.planes, err = toYUV420(scaled); err != nil {
+	if p.planes, err = toYUV420(upright(scaled, turned)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	p.travelX, p.room = marginX, marginY
 	return p, nil
 }
 
-func decode(path string) (image.Image, error) {
+// decode returns the picture as it is stored, and its orientation.
+func decode(path string) (image.Image, int, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer file.Close()
 	r := bufio.NewReader(file)
+	again := func() error {
+		_, err := file.Seek(0, io.SeekStart)
+		r.Reset(file)
+		return err
+	}
 	c, _, err := image.DecodeConfig(r)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, fmt.Errorf("%s: %dx%d pixels: too large to decode (at most %d Mpixel)", path, c.Width, c.Height, maxPixels>>20)
+		return nil, 0, fmt.Errorf("%s: %dx%d pixels: too large to decode (at most %d Mpixel)", path, c.Width, c.Height, maxPixels>>20)
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+	if err := again(); err != nil {
+		return nil, 0, err
 	}
-	r.Reset(file)
+	turned := orientation(r)
+	if err := again(); err != nil {
+		return nil, 0, err
+	}
 	img, _, err := image.Decode(r)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return img, nil
+	return img, turned, nil
 }
 
 // toYUV420 converts, each chroma sample the mean of its four pixels.
