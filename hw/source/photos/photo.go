@@ -1,22 +1,25 @@
 package photos
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/jpeg" // decoders
-	_ "image/png"
+	"image/png"
 	"io"
 	"os"
 
 	"golang.org/x/image/draw"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
 // maxPixels is the largest photograph that is decoded: three bytes a pixel of memory while that goes on.
-const maxPixels = 64 << 20
+const maxPixels = 64_000_000
+
+// maxBytes is the largest file that is read.
+const maxBytes = 64 << 20
 
 // photo is one photograph, scaled so that it covers a frame with a margin to pan in.
 type photo struct {
@@ -61,37 +64,45 @@ func read(path string, index int, size uint64) (*photo, error) {
 }
 
 // decode returns the picture as it is stored, and its orientation.
-func decode(path string) (image.Image, int, error) {
+func decode(path string) (img image.Image, turned int, err error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if bytes.HasPrefix(data, []byte("\xff\xd8")) {
+		img, err = libjpeg.Decode(data, libjpeg.Limits{MaxPixels: maxPixels, MaxBytes: maxBytes})
+	} else {
+		img, err = decodePNG(data)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, orientation(bytes.NewReader(data)), nil
+}
+
+// readFile is os.ReadFile with a limit.
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer file.Close()
-	r := bufio.NewReader(file)
-	again := func() error {
-		_, err := file.Seek(0, io.SeekStart)
-		r.Reset(file)
-		return err
+	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = fmt.Errorf("%s: more than %d MiB", path, maxBytes>>20)
 	}
-	c, _, err := image.DecodeConfig(r)
+	return data, err
+}
+
+func decodePNG(data []byte) (image.Image, error) {
+	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%w: neither JPEG nor PNG: %w", frame.ErrBadPicture, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, 0, fmt.Errorf("%s: %dx%d pixels: too large to decode (at most %d Mpixel)", path, c.Width, c.Height, maxPixels>>20)
+		return nil, fmt.Errorf("png: %dx%d pixels: %w to decode (at most %d Mpixel)", c.Width, c.Height, frame.ErrTooLarge, maxPixels/1_000_000)
 	}
-	if err := again(); err != nil {
-		return nil, 0, err
-	}
-	turned := orientation(r)
-	if err := again(); err != nil {
-		return nil, 0, err
-	}
-	img, _, err := image.Decode(r)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return img, turned, nil
+	return png.Decode(bytes.NewReader(data))
 }
 
 // toYUV420 converts, each chroma sample the mean of its four pixels.

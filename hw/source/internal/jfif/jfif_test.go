@@ -66,23 +66,23 @@ func TestCheckSeesWhatIsBroken(t *testing.T) {
 		name, want string
 		data       []byte
 	}{
-		{"nothing", "before its EOI", nil},
-		{"one byte", "before its EOI", good[:1]},
+		{"nothing", "SOI", nil},
+		{"one byte", "SOI", good[:1]},
 		{"no SOI", "SOI", good[2:]},
-		{"no end", "before its EOI", good[:len(good)-2]},
-		{"cut in its headers", "before its EOI", good[:sof+5]},
-		{"cut in its scan", "before its EOI", good[:len(good)-20]},
-		{"two halves", "another picture begins", append(append([]byte(nil), good[:len(good)-20]...), good...)},
+		{"no end", "cut off in its scan", good[:len(good)-2]},
+		{"cut in its headers", "past the end", good[:sof+5]},
+		{"cut in its scan", "cut off in its scan", good[:len(good)-20]},
+		{"two halves", "out of place", append(append([]byte(nil), good[:len(good)-20]...), good...)},
 		{"no width", "size 0x30", with(with(good, sof+7, 0), sof+8, 0)},
 		{"no height", "size 40x0", with(with(good, sof+5, 0), sof+6, 0)},
 		{"too wide", "out of range", with(good, sof+7, 255)},
-		{"twelve bits", "no viewer", with(good, sof+4, 12)},
-		{"length in pieces", "length", with(with(good, dqt+2, 0), dqt+3, 1)},
-		{"length beyond", "marker must be", with(good, dqt+3, good[dqt+3]+1)},
+		{"twelve bits", "12 bits", with(good, sof+4, 12)},
+		{"length in pieces", "segment", with(with(good, dqt+2, 0), dqt+3, 1)},
+		{"length beyond", "no marker", with(good, dqt+3, good[dqt+3]+1)},
 		{"scan header", "scan header", with(good, sos+4, 9)},
 		{"frame header", "frame header", with(good, sof+9, 7)},
-		{"no frame header", "before the frame header", without(t, good, 0xc0)},
-		{"no scan", "no scan", append(append([]byte(nil), good[:sos]...), 0xff, 0xd9)},
+		{"no frame header", "before its frame header", without(t, good, 0xc0)},
+		{"no scan", "without a picture", append(append([]byte(nil), good[:sos]...), 0xff, 0xd9)},
 	} {
 		if _, err := jfif.Check(c.data); !errors.Is(err, frame.ErrBadPicture) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.name, err, c.want)
