@@ -54,6 +54,7 @@ func read(path string, index int, size uint64) (*photo, error) {
 		crop.Min.Y += (b.Dy() - max(1, ch)) / 2
 		crop.Max.Y = crop.Min.Y + max(1, ch)
 	}
+	img, crop = shrink(img, crop, min(crop.Dx()/bigW, crop.Dy()/bigH))
 	scaled := image.NewRGBA(image.Rect(0, 0, bigW, bigH))
 	draw.BiLinear.Scale(scaled, scaled.Rect, img, crop, draw.Src, nil)
 	if p.planes, err = toYUV420(upright(scaled, turned)); err != nil {
@@ -103,6 +104,38 @@ func decodePNG(data []byte) (image.Image, error) {
 		return nil, fmt.Errorf("png: %dx%d pixels: %w to decode (at most %d Mpixel)", c.Width, c.Height, frame.ErrTooLarge, maxPixels/1_000_000)
 	}
 	return png.Decode(bytes.NewReader(data))
+}
+
+// shrink makes each sample of a large YCbCr picture the mean of k times k, before the exact scaling, whose cost grows with the pixels that go in.
+func shrink(img image.Image, crop image.Rectangle, k int) (image.Image, image.Rectangle) {
+	from, ok := img.(*image.YCbCr)
+	if !ok || k < 2 || from.Rect.Min != (image.Point{}) {
+		return img, crop
+	}
+	to := image.NewYCbCr(image.Rect(0, 0, from.Rect.Dx()/k, from.Rect.Dy()/k), from.SubsampleRatio)
+	width := from.Rect.Dx()
+	shrinkPlane(to.Y, to.YStride, from.Y, from.YStride, width, k)
+	width = image.NewYCbCr(image.Rect(0, 0, width, 1), from.SubsampleRatio).CStride // as wide as chroma is, without padding
+	shrinkPlane(to.Cb, to.CStride, from.Cb, from.CStride, width, k)
+	shrinkPlane(to.Cr, to.CStride, from.Cr, from.CStride, width, k)
+	small := image.Rect(crop.Min.X/k, crop.Min.Y/k, max(crop.Max.X/k, crop.Min.X/k+1), max(crop.Max.Y/k, crop.Min.Y/k+1)).Intersect(to.Rect)
+	return to, small
+}
+
+// shrinkPlane fills a plane whose samples stand for kxk of another; at the right and lower edge, where chroma is rounded up, the last ones count again.
+func shrinkPlane(to []byte, toStride int, from []byte, fromStride, width, k int) {
+	rows := len(from) / fromStride
+	for y := range len(to) / toStride {
+		for x := range toStride {
+			x0, sum := min(x*k, width-k), 0
+			for dy := range k {
+				for _, v := range from[min(y*k+dy, rows-1)*fromStride+x0:][:k] {
+					sum += int(v)
+				}
+			}
+			to[y*toStride+x] = byte(sum / (k * k))
+		}
+	}
 }
 
 // toYUV420 converts, each chroma sample the mean of its four pixels.

@@ -116,6 +116,18 @@ func TestColoursAndPlacesAreKept(t *testing.T) {
 	}
 }
 
+func TestLargePhotographsKeepColoursAndPlaces(t *testing.T) {
+	for _, large := range []image.Point{{1999, 1501}, {701, 1100}} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "a.jpg"), asJPEG(t, quarters(large.X, large.Y)))
+		var f frame.Frame
+		read(t, open(t, dir, photos.Config{Width: 101, Height: 77}), &f)
+		if got := corners(&f); got != "r g b rgb" {
+			t.Errorf("%v: corners %s", large, got)
+		}
+	}
+}
+
 func TestPNGIsShown(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
