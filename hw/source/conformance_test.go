@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,5 +126,3 @@ func y4mOf(colour string, w, h, frames int) []byte {
 	}
 	return out.Bytes()
 }
-
-func inf() source.Options { return source.Options{FPS: math.Inf(1)} }

@@ -112,10 +112,10 @@ func (l *loader) load(r request) result {
 		}
 		last = err
 		l.bad[i] = true
-		l.skipped.Add(1)
 		if l.warn != nil {
 			l.warn(fmt.Errorf("photos: skipped: %w", err))
 		}
+		l.skipped.Add(1)
 	}
 	if last == nil {
 		last = errors.New("all were skipped before")

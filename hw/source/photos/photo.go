@@ -1,22 +1,25 @@
 package photos
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/jpeg" // decoders
-	_ "image/png"
+	"image/png"
 	"io"
 	"os"
 
 	"golang.org/x/image/draw"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
 // maxPixels is the largest photograph that is decoded: three bytes a pixel of memory while that goes on.
-const maxPixels = 64 << 20
+const maxPixels = 64_000_000
+
+// maxBytes is the largest file that is read.
+const maxBytes = 64 << 20
 
 // photo is one photograph, scaled so that it covers a frame with a margin to pan in.
 type photo struct {
@@ -30,7 +33,7 @@ func (p *photo) bytes() int { return len(p.planes.Planes[0]) * 3 / 2 }
 
 // read decodes the file and scales it for frames of the given size.
 func read(path string, index int, size uint64) (*photo, error) {
-	img, err := decode(path)
+	img, turned, err := decode(path)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +41,9 @@ func read(path string, index int, size uint64) (*photo, error) {
 	p := &photo{index: index, size: size}
 	marginX, marginY := max(16, w/8), max(16, h/8)
 	bigW, bigH := w+marginX, h+marginY
+	if sideways(turned) {
+		bigW, bigH = bigH, bigW
+	}
 	// Cover: the scale of the tighter side holds for both, the longer side is cropped in the middle.
 	b := img.Bounds()
 	crop := b
@@ -48,38 +54,88 @@ func read(path string, index int, size uint64) (*photo, error) {
 		crop.Min.Y += (b.Dy() - max(1, ch)) / 2
 		crop.Max.Y = crop.Min.Y + max(1, ch)
 	}
+	img, crop = shrink(img, crop, min(crop.Dx()/bigW, crop.Dy()/bigH))
 	scaled := image.NewRGBA(image.Rect(0, 0, bigW, bigH))
 	draw.BiLinear.Scale(scaled, scaled.Rect, img, crop, draw.Src, nil)
-	if p.planes, err = toYUV420(scaled); err != nil {
+	if p.planes, err = toYUV420(upright(scaled, turned)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	p.travelX, p.room = marginX, marginY
 	return p, nil
 }
 
-func decode(path string) (image.Image, error) {
+// decode returns the picture as it is stored, and its orientation.
+func decode(path string) (img image.Image, turned int, err error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if bytes.HasPrefix(data, []byte("\xff\xd8")) {
+		img, err = libjpeg.Decode(data, libjpeg.Limits{MaxPixels: maxPixels, MaxBytes: maxBytes})
+	} else {
+		img, err = decodePNG(data)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, orientation(bytes.NewReader(data)), nil
+}
+
+// readFile is os.ReadFile with a limit.
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	r := bufio.NewReader(file)
-	c, _, err := image.DecodeConfig(r)
+	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = fmt.Errorf("%s: more than %d MiB", path, maxBytes>>20)
+	}
+	return data, err
+}
+
+func decodePNG(data []byte) (image.Image, error) {
+	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%w: neither JPEG nor PNG: %w", frame.ErrBadPicture, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, fmt.Errorf("%s: %dx%d pixels: too large to decode (at most %d Mpixel)", path, c.Width, c.Height, maxPixels>>20)
+		return nil, fmt.Errorf("png: %dx%d pixels: %w to decode (at most %d Mpixel)", c.Width, c.Height, frame.ErrTooLarge, maxPixels/1_000_000)
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+	return png.Decode(bytes.NewReader(data))
+}
+
+// shrink makes each sample of a large YCbCr picture the mean of k times k, before the exact scaling, whose cost grows with the pixels that go in.
+func shrink(img image.Image, crop image.Rectangle, k int) (image.Image, image.Rectangle) {
+	from, ok := img.(*image.YCbCr)
+	if !ok || k < 2 || from.Rect.Min != (image.Point{}) {
+		return img, crop
 	}
-	r.Reset(file)
-	img, _, err := image.Decode(r)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	to := image.NewYCbCr(image.Rect(0, 0, from.Rect.Dx()/k, from.Rect.Dy()/k), from.SubsampleRatio)
+	width := from.Rect.Dx()
+	shrinkPlane(to.Y, to.YStride, from.Y, from.YStride, width, k)
+	width = image.NewYCbCr(image.Rect(0, 0, width, 1), from.SubsampleRatio).CStride // as wide as chroma is, without padding
+	shrinkPlane(to.Cb, to.CStride, from.Cb, from.CStride, width, k)
+	shrinkPlane(to.Cr, to.CStride, from.Cr, from.CStride, width, k)
+	small := image.Rect(crop.Min.X/k, crop.Min.Y/k, max(crop.Max.X/k, crop.Min.X/k+1), max(crop.Max.Y/k, crop.Min.Y/k+1)).Intersect(to.Rect)
+	return to, small
+}
+
+// shrinkPlane fills a plane whose samples stand for kxk of another; at the right and lower edge, where chroma is rounded up, the last ones count again.
+func shrinkPlane(to []byte, toStride int, from []byte, fromStride, width, k int) {
+	rows := len(from) / fromStride
+	for y := range len(to) / toStride {
+		for x := range toStride {
+			x0, sum := min(x*k, width-k), 0
+			for dy := range k {
+				for _, v := range from[min(y*k+dy, rows-1)*fromStride+x0:][:k] {
+					sum += int(v)
+				}
+			}
+			to[y*toStride+x] = byte(sum / (k * k))
+		}
 	}
-	return img, nil
 }
 
 // toYUV420 converts, each chroma sample the mean of its four pixels.

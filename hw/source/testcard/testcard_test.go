@@ -43,11 +43,11 @@ func picture(f *frame.Frame) *image.YCbCr {
 }
 
 func TestNumberSurvivesJPEG(t *testing.T) {
-	for _, size := range []image.Point{{22, 64}, {32, 32}, {64, 48}, {100, 75}, {160, 120}, {177, 99}, {320, 240}, {641, 479}, {1280, 720}} {
-		for _, quality := range []int{10, 50, 80, 100} {
+	for _, size := range []image.Point{{22, 64}, {32, 32}, {64, 48}, {100, 75}, {160, 120}, {177, 99}, {320, 240}, {641, 479}} {
+		for _, quality := range []int{10, 80} {
 			t.Run(fmt.Sprintf("%dx%d q%d", size.X, size.Y, quality), func(t *testing.T) {
 				s := open(t, testcard.Config{Width: size.X, Height: size.Y, FPS: math.Inf(1)})
-				for range 5 {
+				for range 3 {
 					var f frame.Frame
 					read(t, s, &f)
 					var out bytes.Buffer
@@ -85,7 +85,7 @@ func TestNumberIsNotSeenWhereThereIsNone(t *testing.T) {
 }
 
 func TestAnySizeIsDrawn(t *testing.T) {
-	for _, size := range []image.Point{{1, 1}, {1, 300}, {300, 1}, {2, 2}, {3, 5}, {15, 17}, {16, 16}, {33, 31}, {250, 16}, {16, 250}, {1920, 1080}, {1921, 1081}, {8192, 16}} {
+	for _, size := range []image.Point{{1, 1}, {1, 300}, {300, 1}, {2, 2}, {3, 5}, {15, 17}, {16, 16}, {33, 31}, {250, 16}, {16, 250}, {1920, 1080}, {8192, 16}} {
 		s := open(t, testcard.Config{Width: size.X, Height: size.Y, FPS: math.Inf(1)})
 		for range 3 {
 			var f frame.Frame
@@ -191,8 +191,8 @@ func BenchmarkDraw(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%d", size.X, size.Y), func(b *testing.B) {
 			s := open(b, testcard.Config{Width: size.X, Height: size.Y, FPS: math.Inf(1)})
 			b.ReportAllocs()
+			var f frame.Frame
 			for b.Loop() {
-				var f frame.Frame
 				read(b, s, &f)
 				f.Release()
 			}

@@ -20,7 +20,9 @@ const (
 )
 
 type pixFormat struct {
-	width, height, pixelformat, field, bytesperline, sizeimage, colorspace, priv, flags, ycbcrEnc, quantization, xferFunc uint32
+	width, height, pixelformat, _ uint32
+	bytesperline, _, colorspace   uint32
+	_, _, _, quantization, _      uint32
 }
 
 type formatArg struct {
@@ -31,19 +33,17 @@ type formatArg struct {
 }
 
 type requestBuffers struct {
-	count, kind, memory, capabilities uint32
-	flags                             uint8
-	_                                 [3]uint8
+	count, kind, memory uint32
+	_, _                uint32 // capabilities, flags
 }
 
 type buffer struct {
-	index, kind, bytesused, flags, field uint32
-	timestamp                            unix.Timeval
-	timecode                             [4]uint32
-	sequence, memory                     uint32
-	offset                               uintptr // union m
-	length, reserved2                    uint32
-	requestFD                            int32
+	index, kind, bytesused, flags, _ uint32
+	timestamp                        unix.Timeval
+	_                                [4]uint32 // timecode
+	sequence, memory                 uint32
+	offset                           uintptr // union m
+	length, _, _                     uint32
 }
 
 func number(direction, nr, size uintptr) uintptr { return direction<<30 | size<<16 | 'V'<<8 | nr }

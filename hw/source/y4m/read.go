@@ -10,7 +10,7 @@ import (
 // read fills f's planes from the file.
 func (s *Source) read(f *frame.Frame) error {
 	h := s.header
-	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, &fullrange.Luma); err != nil {
+	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, fullrange.OnlyLuma); err != nil {
 		return err
 	}
 	width, height := h.plane()
@@ -18,7 +18,7 @@ func (s *Source) read(f *frame.Frame) error {
 		outWidth, outHeight := f.Format.PlaneSize(i, f.Width, f.Height)
 		var err error
 		if outWidth == width && outHeight == height {
-			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, &fullrange.Chroma)
+			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, fullrange.OnlyChroma)
 		} else {
 			err = s.readScaled(f.Planes[i], f.Strides[i], outWidth, outHeight)
 		}
@@ -33,14 +33,14 @@ func (s *Source) read(f *frame.Frame) error {
 	return nil
 }
 
-func (s *Source) readPlane(plane []byte, stride, width, height int, full *[256]byte) error {
+func (s *Source) readPlane(plane []byte, stride, width, height int, kind fullrange.Kind) error {
 	for y := range height {
 		row := plane[y*stride:][:width]
 		if _, err := io.ReadFull(s.r, row); err != nil {
 			return err
 		}
 		if !s.header.full {
-			fullrange.Row(row, full, full)
+			fullrange.Row(row, kind)
 		}
 	}
 	return nil
@@ -52,7 +52,7 @@ func (s *Source) readScaled(plane []byte, stride, outWidth, outHeight int) error
 	for y := range outHeight {
 		n := min(2, height-2*y) // rows in the file
 		for i := range n {
-			if err := s.readPlane(s.rows[i*width:], width, width, 1, &fullrange.Chroma); err != nil {
+			if err := s.readPlane(s.rows[i*width:], width, width, 1, fullrange.OnlyChroma); err != nil {
 				return err
 			}
 		}

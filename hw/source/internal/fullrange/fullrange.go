@@ -4,6 +4,7 @@ package fullrange
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -21,39 +22,63 @@ func tables() (luma, chroma [256]byte) {
 
 func clip(v float64) byte { return byte(min(255, max(0, v+0.5))) }
 
+// Kind is what the samples of a row are.
+type Kind uint8
+
+const (
+	OnlyLuma   Kind = iota
+	OnlyChroma      // Cb, Cr, or both in turn
+	Mixed           // luma and chroma in turn, as YUYV has them
+)
+
+// pairs maps two samples at once: half the look-ups. The tables of 128 KiB are made when they are needed first.
+var pairs = [...]func() *[1 << 16]uint16{
+	OnlyLuma:   sync.OnceValue(func() *[1 << 16]uint16 { return pairsOf(&Luma, &Luma) }),
+	OnlyChroma: sync.OnceValue(func() *[1 << 16]uint16 { return pairsOf(&Chroma, &Chroma) }),
+	Mixed:      sync.OnceValue(func() *[1 << 16]uint16 { return pairsOf(&Luma, &Chroma) }),
+}
+
+func pairsOf(even, odd *[256]byte) *[1 << 16]uint16 {
+	var p [1 << 16]uint16
+	for i := range p {
+		p[i] = uint16(even[i&255]) | uint16(odd[i>>8])<<8
+	}
+	return &p
+}
+
 // Convert changes all samples of a luma and chroma frame in place; RGB stays as it is.
 func Convert(f *frame.Frame) {
 	for i := range f.Format.Planes() {
 		rowBytes, rows := f.Format.PlaneSize(i, f.Width, f.Height)
-		even, odd := &Luma, &Luma
+		kind := OnlyLuma
 		switch {
 		case f.Format == frame.YUYV:
-			odd = &Chroma
+			kind = Mixed
 		case f.Format == frame.RGB || f.Format == frame.BGR || f.Format == frame.RGBA:
 			return
 		case i > 0:
-			even, odd = &Chroma, &Chroma
+			kind = OnlyChroma
 		}
 		for y := range rows {
-			Row(f.Planes[i][y*f.Strides[i]:][:rowBytes], even, odd)
+			Row(f.Planes[i][y*f.Strides[i]:][:rowBytes], kind)
 		}
 	}
 }
 
-// Row maps the bytes at even places by even, those at odd places by odd.
-func Row(row []byte, even, odd *[256]byte) {
-	for len(row) >= 8 { // a load and a store for eight bytes
+// Row changes the samples of one row, which begins with luma if it is mixed.
+func Row(row []byte, kind Kind) {
+	table := pairs[kind]()
+	for len(row) >= 8 { // a load and a store for eight samples
 		v := binary.LittleEndian.Uint64(row)
-		binary.LittleEndian.PutUint64(row, uint64(even[byte(v)])|uint64(odd[byte(v>>8)])<<8|
-			uint64(even[byte(v>>16)])<<16|uint64(odd[byte(v>>24)])<<24|uint64(even[byte(v>>32)])<<32|
-			uint64(odd[byte(v>>40)])<<40|uint64(even[byte(v>>48)])<<48|uint64(odd[byte(v>>56)])<<56)
+		binary.LittleEndian.PutUint64(row, uint64(table[uint16(v)])|uint64(table[uint16(v>>16)])<<16|
+			uint64(table[uint16(v>>32)])<<32|uint64(table[v>>48])<<48)
 		row = row[8:]
 	}
-	for i, v := range row {
-		if i&1 == 0 {
-			row[i] = even[v]
-		} else {
-			row[i] = odd[v]
-		}
+	for len(row) >= 2 {
+		binary.LittleEndian.PutUint16(row, table[binary.LittleEndian.Uint16(row)])
+		row = row[2:]
+	}
+	if len(row) == 1 {
+		row[0] = byte(table[row[0]])
 	}
 }

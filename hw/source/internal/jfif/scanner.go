@@ -45,7 +45,8 @@ func (s *Scanner) Next() ([]byte, Header, error) {
 		case done:
 			picture := s.have[:s.walker.pos:s.walker.pos]
 			s.have = s.have[s.walker.pos:]
-			return picture, s.walker.header, nil
+			header, err := Check(picture)
+			return picture, header, err
 		case err != nil:
 			s.have = s.have[s.walker.resume():]
 			return nil, Header{}, fmt.Errorf("jpeg: %w: %w", frame.ErrBadPicture, err)
