@@ -48,3 +48,10 @@ $(SIM_OUT)/%.so: $(SIM_HEADERS)
 $(SIM_OUT)/maixsim: $(SIM_CORE) $(SIM_SRC)/tool.c $(SIM_SRC)/root.c $(SIM_HEADERS)
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -o $@ $(filter %.c,$^)
+
+SIM_TEST := third_party/sg2002/simtest
+SIM_JPEG_TEST ?= -ljpeg
+
+$(SIM_OUT)/simtest: $(wildcard $(SIM_TEST)/*.c $(SIM_TEST)/*.h) $(SIM_HEADERS)
+	@mkdir -p $(SIM_OUT)
+	$(SIM_CC) $(SIM_FLAGS) -rdynamic -o $@ $(filter $(SIM_TEST)/%.c,$^) $(SIM_JPEG_TEST) -ldl

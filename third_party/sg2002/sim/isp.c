@@ -54,7 +54,9 @@ int32_t CVI_MIPI_SetMipiAttr(int32_t ViPipe, const void *devAttr)
 
 	ENTER(0);
 	CHECK(mipi(), CVI_FAILURE);
-	CHECK(a && ViPipe == 0 && a->input_mode == INPUT_MODE_MIPI && a->mipi_attr.lane_id[0] >= 0 && a->mipi_attr.lane_id[1] >= 0, EINVAL);
+	CHECK(a && ViPipe == 0 && a->input_mode == INPUT_MODE_MIPI && a->mipi_attr.lane_id[0] >= 0 && a->mipi_attr.lane_id[1] >= 0 &&
+		      a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
+	      EINVAL);
 	if (!K->mipi.mipi_reset)
 		sim_fault(F_ORDER, __func__, "CVI_MIPI_SetMipiReset(devno, 1) comes first");
 	if (!K->mipi.reset)
