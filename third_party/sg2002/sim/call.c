@@ -1,0 +1,181 @@
+/* What happens around every call of the MPI: counting, threads, signals, stalls, failures, the trace. */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../include/cvi_errors.h"
+#include "core_private.h"
+#include "rules.h"
+
+#define ACTIVE 64
+
+static struct {
+	pthread_t thread;
+	bool used, life;
+	int module, object;
+	const char *name;
+} active[ACTIVE];
+
+static uint64_t random_state = 88172645463325252ull;
+
+static bool one_in(int64_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return n > 0 && random_state % (uint64_t)n == 0;
+}
+
+/* The real libraries keep unlocked tables: what makes or ends things must have its module to itself. */
+static void check_threads(const struct sim_call *call)
+{
+	bool by_object = call->module == CVI_ID_VPSS || !strcmp(sim_text("threads", "module"), "object");
+
+	for (int i = 0; i < ACTIVE; i++) {
+		if (!active[i].used || active[i].module != call->module || pthread_equal(active[i].thread, pthread_self()))
+			continue;
+		if (!active[i].life && !(call->flags & SIM_LIFE))
+			continue;
+		if (by_object && active[i].object >= 0 && call->object >= 0 && active[i].object != call->object)
+			continue;
+		sim_fault(F_THREAD, call->name, "runs while another thread is in %s", active[i].name);
+		return;
+	}
+}
+
+static void enlist(const struct sim_call *call)
+{
+	for (int i = 0; i < ACTIVE; i++) {
+		if (active[i].used)
+			continue;
+		active[i].used = true;
+		active[i].thread = pthread_self();
+		active[i].life = call->flags & SIM_LIFE;
+		active[i].module = call->module;
+		active[i].object = call->object;
+		active[i].name = call->name;
+		return;
+	}
+}
+
+static void discharge(const struct sim_call *call)
+{
+	for (int i = 0; i < ACTIVE; i++)
+		if (active[i].used && active[i].name == call->name && pthread_equal(active[i].thread, pthread_self())) {
+			active[i].used = false;
+			return;
+		}
+}
+
+/* The faults that a program causes itself cannot be blocked, and the C library keeps two or three for its own use. */
+static bool may_stay_open(int sig)
+{
+	switch (sig) {
+	case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS: case SIGFPE: case SIGILL: case SIGTRAP: case SIGABRT: case SIGSYS:
+		return true;
+	}
+	return sig > 31 && sig < 35;
+}
+
+static void check_signals(const char *name)
+{
+	sigset_t mask;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	for (int s = 1; s < 64; s++)
+		if (!may_stay_open(s) && !sigismember(&mask, s)) {
+			sim_fault(F_SIGNAL_UNSAFE, name, "waits on a thread that signal %d can interrupt", s);
+			return;
+		}
+}
+
+static void trace(const struct sim_call *call, const char *verb, int64_t result)
+{
+	static FILE *file;
+	char path[PATH_MAX + 16];
+
+	if (!sim_setting("trace", 0))
+		return;
+	if (!file) {
+		snprintf(path, sizeof path, "%s/trace.log", sim_dir());
+		file = sim_private() ? stderr : fopen(path, "ae");
+		if (!file)
+			return;
+	}
+	if (call->object >= 0)
+		fprintf(file, "%d %llu.%06llu %s(%d) %s 0x%llx\n", getpid(), (unsigned long long)(sim_now() / 1000000),
+			(unsigned long long)(sim_now() % 1000000), call->name, call->object, verb, (unsigned long long)result);
+	else
+		fprintf(file, "%d %llu.%06llu %s %s 0x%llx\n", getpid(), (unsigned long long)(sim_now() / 1000000),
+			(unsigned long long)(sim_now() % 1000000), call->name, verb, (unsigned long long)result);
+	fflush(file);
+}
+
+static int64_t retryable(const struct sim_call *call)
+{
+	if (call->module == CVI_ID_VPSS)
+		return strstr(call->name, "Send") ? CVI_ERR_VPSS_BUSY : CVI_ERR_VPSS_BUF_EMPTY;
+	return CVI_ERR_VENC_BUSY;
+}
+
+bool sim_enter(struct sim_call *call, const char *name, int module, int object, int flags)
+{
+	struct sim_rule *rule;
+	long stall;
+
+	*call = (struct sim_call){.name = name, .module = module, .object = object, .flags = flags};
+	sim_lock();
+	sim_self();
+	sim_settings_poll();
+	sim_count("calls", 1);
+	if (!(flags & SIM_QUIET)) {
+		check_threads(call);
+		enlist(call);
+	}
+	if (flags & SIM_WAITS)
+		check_signals(name);
+	rule = sim_rule('W', name);
+	stall = rule ? (long)rule->value : 0;
+	if (stall > 0) {
+		sim_count("injected.stalls", 1);
+		sim_unlock();
+		usleep((useconds_t)stall * 1000);
+		sim_lock();
+	}
+	if (flags & SIM_WAITS) {
+		rule = sim_rule('S', name);
+		if (rule || one_in(sim_setting("sprinkle", 0))) {
+			/* As when a signal or the clock ended the wait: VENC says -1 to a signal, VPSS that there is no frame. */
+			sim_count("injected.waits", 1);
+			call->result = rule && module == CVI_ID_VENC ? -1 : retryable(call);
+			call->interrupted = true;
+			trace(call, "was interrupted", call->result);
+			sim_leave(call, call->result);
+			return false;
+		}
+	}
+	rule = sim_rule('F', name);
+	if (rule) {
+		sim_count("injected.failures", 1);
+		call->result = rule->value;
+		trace(call, "is made to fail:", call->result);
+		sim_leave(call, call->result);
+		return false;
+	}
+	return true;
+}
+
+int64_t sim_leave(struct sim_call *call, int64_t result)
+{
+	if (!(call->flags & SIM_QUIET))
+		discharge(call);
+	trace(call, "=", result);
+	sim_wake();
+	sim_unlock();
+	return result;
+}

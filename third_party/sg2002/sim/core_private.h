@@ -1,0 +1,16 @@
+/* Between the files of libsys.so (and of the tool maixsim, which has them inside). */
+#ifndef MAIXSIM_CORE_PRIVATE_H
+#define MAIXSIM_CORE_PRIVATE_H
+
+#include "core.h"
+
+extern int sim_ion_fd;
+
+void sim_settings_load(void);
+int sim_settings_add(const char *text);
+void sim_settings_poll(void);
+/* Notes what the dead process pid still holds in the kernel; returns how many things. pid -1: of all that are dead. */
+int sim_left(int32_t pid);
+int sim_faults(void);
+
+#endif

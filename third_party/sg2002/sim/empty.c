@@ -1,0 +1,1 @@
+/* For libraries that exist on the board and have nothing that maixstream calls. */

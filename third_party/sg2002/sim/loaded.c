@@ -1,0 +1,16 @@
+#include <stdlib.h>
+
+#include "core.h"
+
+/* A program that loads the libraries finds the files of the board as a kernel would have left them. */
+__attribute__((constructor)) static void loaded(void)
+{
+	const char *r = getenv("MAIXSTREAM_ROOT"), *d = getenv("MAIXSIM_DIR");
+
+	if (!(r && *r) && !(d && *d))
+		return;
+	sim_lock();
+	sim_reap();
+	sim_dirty();
+	sim_unlock();
+}

@@ -1,0 +1,241 @@
+/*
+ * Drives the simulator through the real order by dlopen: right callers must leave an empty log, wrong ones must be found.
+ * Each scenario is a process of its own. usage: simtest LIBRARIES [SCENARIO]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kill.h"
+#include "mpi.h"
+
+static const char *libraries;
+static int failures, count;
+
+/* A scenario that hangs ends here; every signal is blocked, an alarm would not. */
+static void *watchdog(void *arg)
+{
+	(void)arg;
+	sleep(40);
+	_exit(9);
+}
+
+static void child(const char *log)
+{
+	pthread_t thread;
+	sigset_t all;
+
+	setenv("MAIXSIM_LOG", log, 1);
+	setenv("MAIXSIM_SET", "quiet=1", 1);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	if (pthread_create(&thread, NULL, watchdog, NULL) == 0)
+		pthread_detach(thread);
+}
+
+static char *read_log(const char *path)
+{
+	static char text[1 << 16];
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	unlink(path);
+	return text;
+}
+
+/* Does every line of the log stand in expect, and is every part of expect but those with a ? in the log? */
+static const char *judge(char *log, const char *expect)
+{
+	static char why[512];
+	char parts[512], *save = NULL, *line_save = NULL, copy[1 << 16];
+
+	snprintf(copy, sizeof copy, "%s", log);
+	for (char *l = strtok_r(copy, "\n", &line_save); l; l = strtok_r(NULL, "\n", &line_save)) {
+		bool known = false;
+
+		if (strncmp(l, "FAULT ", 6))
+			continue;
+		snprintf(parts, sizeof parts, "%s", expect ? expect : "");
+		for (char *p = strtok_r(parts, ";", &save); p; p = strtok_r(NULL, ";", &save))
+			p += *p == '?', known |= !strncmp(l + 6, p, strlen(p)) && l[6 + strlen(p)] == ':';
+		if (!known) {
+			snprintf(why, sizeof why, "unexpected: %.480s", l);
+			return why;
+		}
+	}
+	snprintf(parts, sizeof parts, "%s", expect ? expect : "");
+	for (char *p = strtok_r(parts, ";", &save); p; p = strtok_r(NULL, ";", &save))
+		if (*p != '?' && !strstr(log, p)) {
+			snprintf(why, sizeof why, "not found: %s", p);
+			return why;
+		}
+	return NULL;
+}
+
+static void verdict(const char *name, int status, char *log, const char *expect)
+{
+	const char *why = judge(log, expect);
+
+	count++;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !why) {
+		if (getenv("SIMTEST_VERBOSE"))
+			printf("ok   %s\n", name);
+		return;
+	}
+	failures++;
+	if (WIFSIGNALED(status))
+		printf("FAIL %s: signal %d%s\n", name, WTERMSIG(status), why ? "" : ", log as expected");
+	else
+		printf("FAIL %s: exit %d%s%s\n", name, WEXITSTATUS(status), why ? ": " : "", why ? why : "");
+	if (*log)
+		printf("     %s\n", log);
+}
+
+static void new_log(char *path)
+{
+	int fd;
+
+	strcpy(path, "/tmp/simtest-XXXXXX");
+	fd = mkstemp(path);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void run(const struct scenario *s)
+{
+	char path[32];
+	int status;
+	pid_t pid;
+
+	new_log(path);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		child(path);
+		if (!strcmp(s->name, "ION short"))
+			setenv("MAIXSIM_SET", "quiet=1;ion=42991616", 1); /* 41 MiB, 22 of them the firmware's: no 12 for VI */
+		mpi_open(libraries, "libsophgo-middleware.so");
+		s->run();
+		if (!s->expect)
+			m.report();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	verdict(s->name, status, read_log(path), s->expect);
+}
+
+/* Each step of the bring-up left out: something must say so. Exit 0: noticed. */
+static void without(const char *step)
+{
+	static struct jpeg j;
+	int failed = bring_up(step), rc = -1;
+
+	if (failed < 0) {
+		m.set("stall_frames=0");
+		rc = setup.bind ? -1 : next_jpeg(&j);
+	}
+	tear_down("");
+	_exit(failed >= 0 || rc != 0 || m.report() > 0 ? 0 : 4);
+}
+
+static void every_step_missing(void)
+{
+	/* These may be left out: the defaults do. */
+	static const char optional[] = " dev_num reset_grp crop attach mod_param jpeg_param bind_venc vb_config_ ";
+	char path[32], padded[64];
+	int status;
+
+	for (int i = 0; step_name(i); i++) {
+		pid_t pid;
+
+		snprintf(padded, sizeof padded, " %s ", step_name(i));
+		if (strstr(optional, padded))
+			continue;
+		new_log(path);
+		pid = fork();
+		if (pid == 0) {
+			child(path);
+			mpi_open(libraries, "libsophgo-middleware.so");
+			without(step_name(i));
+		}
+		waitpid(pid, &status, 0);
+		read_log(path);
+		count++;
+		if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+			printf("FAIL step %s missing: not noticed (status 0x%x)\n", step_name(i), status);
+			failures++;
+		}
+	}
+}
+
+/* Each call of the bring-up failed in turn: what was done until then can be undone, and nothing is left. */
+static void every_call_failed(void)
+{
+	char path[32], name[48], rule[48];
+	int status = 0;
+
+	for (int n = 1; n < 100; n++) {
+		pid_t pid;
+
+		new_log(path);
+		pid = fork();
+		if (pid == 0) {
+			int failed;
+
+			child(path);
+			mpi_open(libraries, "libsophgo-middleware.so");
+			snprintf(rule, sizeof rule, "fail=*:%d:-1", n);
+			m.set(rule);
+			failed = bring_up("isp_run"); /* its thread counts calls too */
+			tear_down("");
+			m.report();
+			_exit(failed < 0 ? 7 : 0);
+		}
+		waitpid(pid, &status, 0);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 7) {
+			/* Calls whose result the bring-up does not look at can fail without an end; the last one is the end. */
+			read_log(path);
+			if (n > 60)
+				return;
+			continue;
+		}
+		snprintf(name, sizeof name, "call %d failed", n);
+		verdict(name, status, read_log(path), "?ORDER CVI_VI_EnableChn");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = argc > 2 ? argv[2] : NULL;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: simtest LIBRARIES [SCENARIO]\n");
+		return 2;
+	}
+	libraries = argv[1];
+	for (const struct scenario *s = right; s->name; s++)
+		if (!only || !strcmp(only, s->name))
+			run(s);
+	for (const struct scenario *s = wrong; s->name; s++)
+		if (!only || !strcmp(only, s->name))
+			run(s);
+	if (!only || !strcmp(only, "every step missing"))
+		every_step_missing();
+	if (!only || !strcmp(only, "every call failed"))
+		every_call_failed();
+	if (!only || !strcmp(only, "kill")) {
+		count++;
+		failures += kill_and_restart(libraries);
+	}
+	printf("simtest: %d of %d failed\n", failures, count);
+	return failures != 0;
+}
