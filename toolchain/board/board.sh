@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# board.sh start|wait|stop|cut|log|status: the virtual board, a MaixCAM in qemu. Its disk keeps what was done to it.
+# board.sh start|wait|stop|cut|new|ssh|log|status: the virtual board, a MaixCAM in qemu. Its disk keeps what was done to it.
 #   BOARD_DIR   its files (default build/board)      BOARD_SSH, BOARD_HTTP  ports on 127.0.0.1 (default 2222, 8888)
 #   BOARD_CPUS  cores (default 1)                    BOARD_SIM  the camera libraries' simulator for riscv64
 # stop shuts down in order, cut pulls the power, new makes a fresh disk.
@@ -34,6 +34,12 @@ wait_up() {
   exit 1
 }
 
+# log_in COMMAND...: over ssh, without a question: the board listens on 127.0.0.1 only and has the factory's password.
+log_in() {
+  SSH_ASKPASS_REQUIRE=force SSH_ASKPASS="$here/askpass.sh" ssh -p "$ssh_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+    -o LogLevel=ERROR -o ConnectTimeout=20 -o PreferredAuthentications=password root@127.0.0.1 "$@"
+}
+
 # ended waits at most $1 seconds for the machine to go off.
 ended() {
   for ((n = 0; n < $1 * 5; n++)); do
@@ -56,8 +62,7 @@ wait) wait_up ;;
 stop)
   running || { echo "the virtual board does not run"; exit 0; }
   # Ctrl-Alt-Del has no wire on this machine: over ssh, and if that fails by the power switch.
-  SSH_ASKPASS_REQUIRE=force SSH_ASKPASS="$here/askpass.sh" ssh -p "$ssh_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
-    -o ConnectTimeout=5 root@127.0.0.1 poweroff </dev/null >/dev/null 2>&1 || true
+  log_in poweroff </dev/null >/dev/null 2>&1 || true
   ended 20 || { echo "it did not shut down: power off"; kill -KILL "$(cat "$dir/pid")"; ended 5; }
   rm -f "$dir/pid"
   ;;
@@ -71,7 +76,11 @@ new)
   running && { echo "board.sh: stop the virtual board first (make board-stop)" >&2; exit 1; }
   "$here/build.sh" "$dir" "${BOARD_SIM:-}"
   ;;
+ssh)
+  shift
+  log_in "$@"
+  ;;
 log) cat "$dir/console.log" ;;
 status) if running; then echo "the virtual board runs (pid $(cat "$dir/pid"))"; else echo "the virtual board does not run"; exit 1; fi ;;
-*) echo "usage: board.sh start|wait|stop|cut|new|log|status" >&2; exit 2 ;;
+*) echo "usage: board.sh start|wait|stop|cut|new|ssh|log|status" >&2; exit 2 ;;
 esac

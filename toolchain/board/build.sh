@@ -43,7 +43,7 @@ ln -sf /bin/busybox "$root/sbin/init"
 # musl, under one of the loader's three names, and not the one that programs are linked with: the installer has to fit them.
 install -m 755 "$SYSROOT/usr/lib/libc.so" "$root/lib/libc.so"
 ln -s libc.so "$root/lib/ld-musl-riscv64xthead.so.1"
-"$CC" $TARGET_CFLAGS -O2 -static -o "$root/maixapp/apps/launcher/launcher" "$here/launcher.c"
+"$CC" $TARGET_CFLAGS -O2 -static -o "$root/maixapp/apps/launcher/launcher" "$here/onboard/launcher.c"
 "${PREFIX}strip" "$root/maixapp/apps/launcher/launcher"
 # One ssh identity for all virtual boards of this user, so that a new disk is not taken for a stranger.
 hostkey=$MAIXSTREAM_CACHE/board-hostkey

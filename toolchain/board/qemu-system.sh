@@ -3,5 +3,5 @@
 set -euo pipefail
 initramfs=$1 kernel=$2
 shift 2
-exec qemu-system-riscv64 -machine virt -smp "${BOARD_CPUS:-1}" -m 256 -display none -no-reboot \
-  -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 quiet panic=-1" "$@"
+exec qemu-system-riscv64 -machine virt -smp "${BOARD_CPUS:-1}" -m 256 -display none \
+  -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 quiet" "$@"

@@ -61,7 +61,7 @@ func flash(ctx context.Context, o options) error {
 		return fmt.Errorf("%w; nothing was changed", errors.Join(err, n.drop(b)))
 	}
 	say("swap", "%s becomes the program, the old one is kept", n.version)
-	if err := n.swap(ctx, b, o.wait+30*time.Second); err != nil {
+	if err := n.swap(ctx, b, o.wait+15*time.Second); err != nil {
 		return b.giveUp(fmt.Errorf("swap the program: %w", err))
 	}
 	say("wait", "for frames (at most %v)", o.wait)
@@ -214,4 +214,3 @@ func orNone(s string) string {
 	}
 	return s
 }
-

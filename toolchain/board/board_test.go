@@ -1,0 +1,266 @@
+//go:build board
+
+// Package board_test is the way from source to a running board, end to end on the virtual board: make test-board.
+package board_test
+
+import (
+	"os"
+	"os/exec"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// root is the repository.
+const root = "../.."
+
+// The board of this test run; its parts follow each other in TestBoard.
+type board struct {
+	t         *testing.T
+	env       []string
+	ssh, http int
+	dir       string
+	flash     string // the installer, built
+	one, two  string // two versions of the program
+	broken    string // a program that fails when started
+}
+
+func TestBoard(t *testing.T) {
+	b := newBoard(t)
+	b.control("new")
+	began := time.Now()
+	b.control("start")
+	t.Logf("booted in %.1f s", time.Since(began).Seconds())
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := b.command("log").CombinedOutput()
+			t.Logf("console:\n%s", tail(string(out), 30))
+			out, _ = b.command("ssh", "/etc/init.d/S99maixstream log | tail -n 30; ps").CombinedOutput()
+			t.Logf("board:\n%s", out)
+		}
+		b.control("cut")
+	})
+	for _, step := range []struct {
+		name string
+		run  func(b *board)
+	}{
+		{"a board that is no MaixCAM is refused", refusesOthers},
+		{"first flash, and curl reads 100 frames", firstFlash},
+		{"the launcher rests while the service runs", launcherRests},
+		{"a program that holds the camera is named", namesCameraHolder},
+		{"no room on the disk is said before anything is copied", noRoom},
+		{"a viewer comes back after a new version is flashed", reflashWithViewer},
+		{"a broken version is rolled back, with the board's log", rollsBack},
+		{"a broken version is rolled back by the board alone when the installer dies", rollsBackAlone},
+		{"kill -9 of the program is survived", restarts},
+		{"power cut at each step of a flash", powerCuts},
+		{"reboot: the service comes up by itself", reboots},
+		{"the log's size is bounded", boundsLog},
+		{"unflash leaves nothing, and the launcher is back", unflashes},
+		{"the app starts and stops as the launcher expects", runsAsApp},
+	} {
+		ok := t.Run(step.name, func(t *testing.T) {
+			began := time.Now()
+			part := *b
+			part.t = t
+			step.run(&part)
+			t.Logf("%.1f s", time.Since(began).Seconds())
+		})
+		if !ok {
+			return // what follows builds on it
+		}
+	}
+}
+
+func refusesOthers(b *board) {
+	b.run("sed -i s/id=maixcam/id=other/ /boot/board")
+	b.refused(b.one, `no MaixCAM image: /boot/board has id "other"`)
+	b.run("sed -i s/id=other/id=maixcam/ /boot/board")
+	notProgram := filepath.Join(b.dir, "text")
+	if err := os.WriteFile(notProgram, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	b.refused(notProgram, "not a dynamic riscv64 program")
+}
+
+func firstFlash(b *board) {
+	out := b.flashes(b.one)
+	for _, want := range []string{"http://10.0.2.15:8000", "http://maixcam-0001.local:8000", "loader /lib/ld-musl-riscv64xthead.so.1"} {
+		if !strings.Contains(out, want) {
+			b.t.Errorf("the installer does not say %s:\n%s", want, out)
+		}
+	}
+	b.runs("one")
+	curl := exec.Command("curl", "-sN", "--max-time", "120", b.url("/stream"))
+	stdout, err := curl.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := curl.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = curl.Wait() }()
+	defer func() { _ = curl.Process.Kill() }()
+	n, err := readFrames(stdout, 100, nil)
+	if err != nil || n != 100 {
+		b.t.Fatalf("curl read %d frames, then: %v", n, err)
+	}
+}
+
+func launcherRests(b *board) {
+	if out := b.run("pidof launcher || echo none"); out != "none" {
+		b.t.Errorf("the launcher still runs beside the service: %s", out)
+	}
+}
+
+func namesCameraHolder(b *board) {
+	b.run("setsid sleep 1000 </dev/cvi-vi >/dev/null 2>&1 & sleep 1")
+	b.refused(b.two, "another program holds the camera", "sleep 1000")
+	b.run("killall sleep; true")
+	b.runs("one")
+}
+
+func noRoom(b *board) {
+	b.run("dd if=/dev/zero of=/filler bs=1M 2>/dev/null; sync; true")
+	b.refused(b.two, "KiB free")
+	b.run("rm /filler; sync")
+	b.runs("one")
+}
+
+func reflashWithViewer(b *board) {
+	watch := newViewer(b.url("/stream"))
+	defer watch.close()
+	watch.wait(b.t, func(v seen) bool { return v.frames > 5 })
+	before := watch.seen()
+	b.flashes(b.two)
+	watch.wait(b.t, func(v seen) bool { return v.connections > before.connections && v.inThis > 5 })
+	b.runs("two")
+}
+
+func rollsBack(b *board) {
+	b.refused(b.broken, "sensor does not answer", "the earlier version is back")
+	b.runs("two")
+}
+
+func rollsBackAlone(b *board) {
+	b.killedAt("wait", b.broken, "--wait=3s")
+	deadline := time.Now().Add(90 * time.Second)
+	for b.version() != "two" {
+		if time.Now().After(deadline) {
+			b.t.Fatal("the broken version is still installed")
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+func restarts(b *board) {
+	pid := b.run("cat /var/run/maixstream/program")
+	b.run("kill -9 " + pid)
+	b.runs("two")
+	if now := b.run("cat /var/run/maixstream/program"); now == pid {
+		b.t.Errorf("pid %s was killed and is still the program's", pid)
+	}
+}
+
+// powerCuts pulls the plug in each step. The board must boot with a whole version, installed or new; after the confirm only
+// with the new one, before the swap only with the old one.
+func powerCuts(b *board) {
+	installed, other := b.two, b.one
+	for _, step := range []string{"copy", "verify", "try", "swap", "wait", "confirm"} {
+		b.killedAt(step, other)
+		b.control("cut")
+		b.control("start")
+		version := b.runs("one", "two")
+		b.whole(installed, other)
+		old, next := name(installed), name(other)
+		b.t.Logf("power cut at %q: %s was installed, %s was being flashed, %s runs", step, old, next, version)
+		switch {
+		case version == old:
+		case step == "confirm": // was it written already? both are right
+			installed, other = other, installed
+		default:
+			b.t.Errorf("power cut at %q: the unconfirmed version %s runs", step, version)
+		}
+		if left := b.run("ls /opt/maixstream | grep -v -x -e maixstream -e maixstream.old -e 'maixstream.new.*'; true"); left != "" {
+			b.t.Errorf("power cut at %q left %s", step, left)
+		}
+	}
+	b.flashes(other)
+	b.runs(name(other))
+	if left := b.run("ls /opt/maixstream /etc/init.d | grep '[.]new[.]'; true"); left != "" {
+		b.t.Errorf("a whole flash left %s of the interrupted ones", left)
+	}
+}
+
+func reboots(b *board) {
+	was := b.version()
+	b.run("reboot")
+	time.Sleep(3 * time.Second) // it still answers while it goes down
+	b.runs(was)
+	uptime, err := strconv.ParseFloat(strings.Fields(b.run("cat /proc/uptime"))[0], 64)
+	if err != nil || uptime > 240 {
+		b.t.Errorf("up since %v s: it did not reboot (%v)", uptime, err)
+	}
+}
+
+func boundsLog(b *board) {
+	b.run(`n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo "line $n"; head -c 16000 /dev/zero | tr '\0' x; echo; done >/var/run/maixstream/pipe; echo the last line >/var/run/maixstream/pipe; sleep 1`)
+	size, err := strconv.Atoi(strings.Fields(b.run("cat /var/log/maixstream.log* | wc -c"))[0])
+	if err != nil || size < 1<<18 || size > 3*512*1000 {
+		b.t.Errorf("after 4.8 MB of log the files have %d bytes (%v)", size, err)
+	}
+	if out := b.run("/etc/init.d/S99maixstream log | tail -n 20"); !strings.Contains(out, "the last line") {
+		b.t.Error("the log's end is missing")
+	}
+	b.runs("one", "two")
+}
+
+func unflashes(b *board) {
+	if out, err := b.installer("--remove").CombinedOutput(); err != nil {
+		b.t.Fatalf("unflash: %v\n%s", err, out)
+	}
+	if left := b.run("find / -xdev -name '*maixstream*' ! -path '/etc/default/*' ! -path '/proc/*'; ps | grep -v grep | grep maixstream; true"); left != "" {
+		b.t.Errorf("unflash left:\n%s", left)
+	}
+	if out := b.run("pidof launcher || echo none"); out == "none" {
+		b.t.Error("the launcher is not back")
+	}
+}
+
+// name is the version that is built into one of the test's programs.
+func name(program string) string { return filepath.Base(program) }
+
+func tail(text string, lines int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func runsAsApp(b *board) {
+	pack := exec.Command("go", "run", "./toolchain/app", "--program="+b.one, "--version=v1.2.3", "--dir="+b.dir)
+	pack.Dir = root
+	if out, err := pack.CombinedOutput(); err != nil {
+		b.t.Fatalf("make app: %v\n%s", err, out)
+	}
+	archive, err := os.Open(filepath.Join(b.dir, "maixstream_v1.2.3.zip"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer archive.Close()
+	install := b.command("ssh", "cat >/tmp/app.zip && unzip -q -o -d /maixapp/apps /tmp/app.zip && ls /maixapp/apps/maixstream")
+	install.Stdin = archive
+	if out, err := install.CombinedOutput(); err != nil || strings.Join(strings.Fields(string(out)), " ") != "app.yaml icon.png main.sh maixstream" {
+		b.t.Fatalf("unpack the app: %v\n%s", err, out)
+	}
+	b.flashes(b.two) // the service holds the camera, and gives way
+
+	pid := b.run("cd /maixapp/apps/maixstream && setsid ./main.sh >/tmp/app.log 2>&1 </dev/null & echo $!")
+	b.runs("one")
+	b.run("kill " + pid + "; n=0; while kill -0 " + pid + " 2>/dev/null; do n=$((n+1)); [ $n -gt 60 ] && exit 1; sleep 1; done")
+	b.runs("two")
+	if out := b.run("ps | grep -v grep | grep apps/maixstream; true"); out != "" {
+		b.t.Errorf("the app left %s", out)
+	}
+}

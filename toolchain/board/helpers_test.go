@@ -1,0 +1,320 @@
+//go:build board
+
+package board_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/toolchain/flash/loader"
+)
+
+// patience is how long a thing may take that takes seconds on a free machine.
+const patience = 2 * time.Minute
+
+// boardLoader is the one name that musl's loader has on the virtual board.
+const boardLoader = "/lib/ld-musl-riscv64xthead.so.1"
+
+// newBoard builds the programs and chooses ports; nothing runs yet.
+func newBoard(t *testing.T) *board {
+	dir, err := filepath.Abs(filepath.Join(root, "build", "board-test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := filepath.Join(dir, "programs")
+	if err := os.MkdirAll(programs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := &board{
+		t: t, dir: dir, ssh: freePort(t), http: freePort(t), flash: filepath.Join(programs, "flash"),
+		one: filepath.Join(programs, "one"), two: filepath.Join(programs, "two"), broken: filepath.Join(programs, "broken"),
+	}
+	b.env = append(os.Environ(), "BOARD_DIR="+dir, fmt.Sprint("BOARD_SSH=", b.ssh), fmt.Sprint("BOARD_HTTP=", b.http), fmt.Sprint("BOARD_WAIT=", int(patience.Seconds())))
+	host := exec.Command("go", "build", "-o", b.flash, "./toolchain/flash")
+	build := []*exec.Cmd{host}
+	// The two versions differ in what they call themselves only.
+	for _, program := range []string{b.one, b.two} {
+		cross := exec.Command("toolchain/go.sh", "build", "-o", program, "./cmd/maixstream")
+		if other := os.Getenv("BOARD_TEST_PROGRAM"); other != "" { // a directory with a stand-in, while working on the test itself
+			cross = exec.Command("cp", filepath.Join(other, filepath.Base(program)), program)
+		}
+		cross.Env = append(os.Environ(), "MAIXSTREAM_LDFLAGS=-X main.version="+filepath.Base(program)+" -X main.commit=test")
+		build = append(build, cross)
+	}
+	build = append(build, exec.Command("bash", "-c", `settings=$(toolchain/env.sh) && eval "$settings" && "$CC" $TARGET_CFLAGS -O1 -s -o "$1" toolchain/board/testdata/broken.c`, "bash", b.broken))
+	for _, command := range build {
+		command.Dir = root
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", command.Args, err, out)
+		}
+	}
+	return b
+}
+
+// freePort is one that nobody listened on a moment ago.
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (b *board) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", b.http, path) }
+
+// command is one of board.sh's.
+func (b *board) command(args ...string) *exec.Cmd {
+	c := exec.Command("./board.sh", args...)
+	c.Env = b.env
+	return c
+}
+
+func (b *board) control(verb string) {
+	b.t.Helper()
+	if out, err := b.command(verb).CombinedOutput(); err != nil {
+		b.t.Fatalf("board.sh %s: %v\n%s", verb, err, out)
+	}
+}
+
+// run runs a shell command on the board and returns what it printed.
+func (b *board) run(command string) string {
+	b.t.Helper()
+	out, err := b.command("ssh", command).CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("on the board: %s: %v\n%s", command, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// installer is the command that `make flash` runs.
+func (b *board) installer(args ...string) *exec.Cmd {
+	return exec.Command(b.flash, append([]string{"--host=127.0.0.1", fmt.Sprint("--port=", b.ssh), "--known-hosts=" + filepath.Join(b.dir, "known_hosts"), "--wait=" + patience.String()}, args...)...)
+}
+
+// flashes installs a program and returns what the installer said.
+func (b *board) flashes(program string) string {
+	b.t.Helper()
+	out, err := b.installer("--program=" + program).CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("flash %s: %v\n%s", name(program), err, out)
+	}
+	return string(out)
+}
+
+// refused expects the installation to fail, and its message to have all the texts.
+func (b *board) refused(program string, texts ...string) {
+	b.t.Helper()
+	wait := "--wait=" + patience.String()
+	if program == b.broken {
+		wait = "--wait=8s"
+	}
+	out, err := b.installer("--program="+program, wait).CombinedOutput()
+	if err == nil {
+		b.t.Fatalf("flash %s was not refused:\n%s", name(program), out)
+	}
+	for _, text := range texts {
+		if !strings.Contains(string(out), text) {
+			b.t.Errorf("flash %s does not say %q:\n%s", name(program), text, out)
+		}
+	}
+}
+
+// killedAt starts an installation and kills it as soon as it announces the step.
+func (b *board) killedAt(step, program string, args ...string) {
+	b.t.Helper()
+	c := b.installer(append([]string{"--program=" + program}, args...)...)
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var problems bytes.Buffer
+	c.Stderr = &problems
+	if err := c.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	reached := false
+	for lines := bufio.NewScanner(stdout); !reached && lines.Scan(); {
+		reached = strings.HasPrefix(lines.Text(), "flash: "+step+" ")
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if !reached {
+		b.t.Fatalf("the installation ended before %q: %s", step, problems.String())
+	}
+}
+
+// whole checks that the program on the board is, but for the loader's name, one of these files.
+func (b *board) whole(programs ...string) {
+	b.t.Helper()
+	size := b.run("stat -c %s /opt/maixstream/maixstream && sha256sum </opt/maixstream/maixstream")
+	for _, program := range programs {
+		if size == b.fitted(program) {
+			return
+		}
+	}
+	b.t.Errorf("the program on the board (%s) is none of %v", size, programs)
+}
+
+// version asks the program that runs on the board; "" while it does not answer.
+func (b *board) version() string {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	reply, err := client.Get(b.url("/state"))
+	if err != nil {
+		return ""
+	}
+	defer reply.Body.Close()
+	var state struct {
+		Version   string `json:"version"`
+		Signal    bool   `json:"signal"`
+		Published int    `json:"published"`
+	}
+	if json.NewDecoder(reply.Body).Decode(&state) != nil || !state.Signal || state.Published == 0 {
+		return ""
+	}
+	return state.Version
+}
+
+// runs waits until one of the versions runs and has frames, and returns it.
+func (b *board) runs(versions ...string) string {
+	b.t.Helper()
+	version := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if version = b.version(); slices.Contains(versions, version) {
+			return version
+		}
+	}
+	b.t.Fatalf("version %q runs, not %v", version, versions)
+	return ""
+}
+
+// readFrames reads n pictures of a stream's body, decodes the first, and calls each (may be nil) for every one.
+func readFrames(body io.Reader, n int, each func()) (int, error) {
+	parts := multipart.NewReader(body, "frame")
+	for i := range n {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return i, err
+		}
+		picture, err := io.ReadAll(part)
+		if err != nil {
+			return i, err
+		}
+		if !bytes.HasPrefix(picture, []byte{0xff, 0xd8}) || !bytes.HasSuffix(picture, []byte{0xff, 0xd9}) {
+			return i, fmt.Errorf("frame %d is no whole JPEG (%d bytes)", i, len(picture))
+		}
+		if i == 0 {
+			if _, err := jpeg.Decode(bytes.NewReader(picture)); err != nil {
+				return i, err
+			}
+		}
+		if each != nil {
+			each()
+		}
+	}
+	return n, nil
+}
+
+// seen is what a viewer has got so far.
+type seen struct{ connections, frames, inThis int }
+
+// viewer watches a stream and comes back when it ends, as a browser's page does.
+type viewer struct {
+	mu   sync.Mutex
+	now  seen
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func newViewer(url string) *viewer {
+	ctx, stop := context.WithCancel(context.Background())
+	v := &viewer{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(v.done)
+		for ctx.Err() == nil {
+			v.look(ctx, url)
+			select {
+			case <-ctx.Done():
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+	}()
+	return v
+}
+
+func (v *viewer) look(ctx context.Context, url string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return
+	}
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode != http.StatusOK {
+		return
+	}
+	v.mu.Lock()
+	v.now.connections++
+	v.now.inThis = 0
+	v.mu.Unlock()
+	_, _ = readFrames(reply.Body, 1<<30, func() {
+		v.mu.Lock()
+		v.now.frames++
+		v.now.inThis++
+		v.mu.Unlock()
+	})
+}
+
+func (v *viewer) seen() seen {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.now
+}
+
+func (v *viewer) wait(t *testing.T, enough func(seen) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if enough(v.seen()) {
+			return
+		}
+	}
+	t.Fatalf("the viewer has %+v only", v.seen())
+}
+
+func (v *viewer) close() {
+	v.stop()
+	<-v.done
+}
+
+// fitted is size and checksum of a program as the installer puts it on this board.
+func (b *board) fitted(program string) string {
+	b.t.Helper()
+	text, err := os.ReadFile(program)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	fitted, err := loader.Fit(text, boardLoader)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return fmt.Sprintf("%d\n%x  -", len(fitted), sha256.Sum256(fitted))
+}
