@@ -1,13 +1,21 @@
 package hw
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-func onBoard() bool { return false }
+func onBoard() bool { return sg2002.OnBoard() }
 
-func openBoardCamera(SourceConfig) (frame.Source, error) {
-	return nil, fmt.Errorf("camera: %w: this build has no MaixCAM camera; use --source testcard", frame.ErrUnsupported)
+func openBoardCamera(c SourceConfig) (frame.Source, error) {
+	camera, err := sg2002.Open(context.Background(), sg2002.Config{
+		Width: c.Width, Height: c.Height, FPS: c.FPS, Quality: c.Quality, Mirror: c.Mirror, Flip: c.Flip, Overlay: c.Overlay,
+		Path: c.Camera.Path, LibDir: c.Camera.LibDir, Sensor: c.Camera.Sensor, Fit: c.Camera.Fit, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return camera, nil
 }

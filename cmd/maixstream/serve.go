@@ -175,7 +175,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			}
 			return s.open(now, log)
 		},
-		NewEncoder: hw.NewEncoder, Workers: s.workers.value,
+		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
 		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
 	})
 	if err != nil {

@@ -1,0 +1,55 @@
+/*
+ * libsys.so and libisp.so call three helpers of GCC that live in libatomic.so.1 and libgcc_s.so.1. Images without those two
+ * files exist, so the program itself has them, weak: where the libraries are there, theirs come first or ours do the same.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EXPORT __attribute__((visibility("default"), weak, used))
+
+bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wanted, int success, int failure)
+	__asm__("__atomic_compare_exchange_1") EXPORT;
+bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wanted, int success, int failure)
+{
+	(void)success;
+	(void)failure;
+	/* A word around the byte, because a byte-sized exchange would be compiled into a call of this very function. */
+	uintptr_t address = (uintptr_t)at;
+	volatile uint32_t *word = (volatile uint32_t *)(address & ~(uintptr_t)3);
+	unsigned shift = (unsigned)(address & 3) * 8;
+	uint32_t mask = (uint32_t)0xff << shift;
+	uint8_t *want_old = expected;
+	uint32_t old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	for (;;) {
+		uint8_t now = (uint8_t)((old & mask) >> shift);
+		if (now != *want_old) {
+			*want_old = now;
+			return false;
+		}
+		uint32_t new = (old & ~mask) | (uint32_t)wanted << shift;
+		if (__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return true;
+	}
+}
+
+static uint8_t change(volatile void *at, uint8_t operand, bool add)
+{
+	uintptr_t address = (uintptr_t)at;
+	volatile uint32_t *word = (volatile uint32_t *)(address & ~(uintptr_t)3);
+	unsigned shift = (unsigned)(address & 3) * 8;
+	uint32_t mask = (uint32_t)0xff << shift;
+	uint32_t old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	for (;;) {
+		uint8_t now = (uint8_t)((old & mask) >> shift);
+		uint8_t next = add ? (uint8_t)(now + operand) : (uint8_t)(now & operand);
+		uint32_t new = (old & ~mask) | (uint32_t)next << shift;
+		if (__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return now;
+	}
+}
+
+uint8_t maixstream_fetch_and_add_1(volatile void *at, uint8_t operand) __asm__("__sync_fetch_and_add_1") EXPORT;
+uint8_t maixstream_fetch_and_add_1(volatile void *at, uint8_t operand) { return change(at, operand, true); }
+
+uint8_t maixstream_fetch_and_and_1(volatile void *at, uint8_t operand) __asm__("__sync_fetch_and_and_1") EXPORT;
+uint8_t maixstream_fetch_and_and_1(volatile void *at, uint8_t operand) { return change(at, operand, false); }

@@ -1,0 +1,24 @@
+//go:build !linux || !cgo
+
+package sg2002
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Camera cannot be opened on this platform.
+type Camera struct{ frame.JPEGSource }
+
+// Open returns an error that wraps frame.ErrUnsupported: the chip's libraries are called through cgo on Linux.
+func Open(context.Context, Config) (*Camera, error) {
+	return nil, fmt.Errorf("camera: %w in this build (Linux with cgo only); use --source testcard", frame.ErrUnsupported)
+}
+
+// Libraries returns an error that wraps frame.ErrUnsupported.
+func Libraries(string) error {
+	_, err := Open(context.Background(), Config{})
+	return err
+}

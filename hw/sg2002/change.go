@@ -1,0 +1,104 @@
+//go:build linux && cgo
+
+package sg2002
+
+/*
+#include "camera.h"
+*/
+import "C"
+
+import (
+	"fmt"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// change runs f with the camera to itself; a camera that is closing refuses.
+func (c *Camera) change(f func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return fmt.Errorf("camera: closed: %w", frame.ErrGone)
+	}
+	return f()
+}
+
+// SetQuality implements frame.QualitySetter; it takes effect with the next frame.
+func (c *Camera) SetQuality(quality int) (used int, err error) {
+	if err := frame.CheckQuality(quality); err != nil {
+		return 0, fmt.Errorf("camera: %w", err)
+	}
+	used = realQuality(quality)
+	return used, c.change(func() error {
+		before := c.c.config.quality
+		c.c.config.quality = C.uint32_t(used)
+		if err := c.run(C.CAMERA_QUALITY, changeWithin); err != nil {
+			c.c.config.quality = before
+			return fmt.Errorf("camera: quality %d: %w", used, err)
+		}
+		c.config.Quality = used
+		return nil
+	})
+}
+
+// SetFPS implements frame.RateSetter. VPSS thins the frames; the sensor keeps its mode, so that it wakes within a frame time.
+func (c *Camera) SetFPS(fps float64) error {
+	if !(fps > 0) {
+		return fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+	}
+	return c.change(func() error {
+		rate := c.wantedRate(fps)
+		before := c.c.config.out_fps
+		if rate == before {
+			return nil
+		}
+		c.c.config.out_fps = rate
+		if err := c.run(C.CAMERA_VPSS, changeWithin); err != nil {
+			c.c.config.out_fps = before
+			return fmt.Errorf("camera: %v frames a second: %w", fps, err)
+		}
+		return nil
+	})
+}
+
+// SetOrientation implements frame.Orienter.
+func (c *Camera) SetOrientation(mirror, flip bool) error {
+	return c.change(func() error {
+		oldMirror, oldFlip := c.config.Mirror, c.config.Flip
+		c.config.Mirror, c.config.Flip = mirror, flip
+		c.orient()
+		if err := c.run(C.CAMERA_VPSS, changeWithin); err != nil {
+			c.config.Mirror, c.config.Flip = oldMirror, oldFlip
+			c.orient()
+			return fmt.Errorf("camera: mirror %v, flip %v: %w", mirror, flip, err)
+		}
+		return c.text.show(c)
+	})
+}
+
+// Resize implements frame.Resizer. Only the scaler's channel, its pool and the encoder are made again; the sensor keeps running.
+func (c *Camera) Resize(width, height int) error {
+	if err := checkSize(width, height); err != nil {
+		return err
+	}
+	return c.change(func() error {
+		oldWidth, oldHeight := c.config.Width, c.config.Height
+		c.setSize(width, height)
+		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {
+			c.setSize(oldWidth, oldHeight)
+			if again := c.run(C.CAMERA_OUTPUT, changeWithin); again != nil {
+				return fmt.Errorf("camera: size %dx%d: %w; and back: %w", width, height, err, again)
+			}
+			return fmt.Errorf("camera: size %dx%d: %w", width, height, err)
+		}
+		c.info.Sizes = c.sizes()
+		return c.text.show(c)
+	})
+}
+
+func (c *Camera) setSize(width, height int) {
+	c.config.Width, c.config.Height = width, height
+	c.info.Width, c.info.Height = width, height
+	c.c.config.out_width, c.c.config.out_height = C.uint32_t(width), C.uint32_t(height)
+	c.c.config.stream_buffer = C.uint32_t(streamBuffer(width, height))
+}

@@ -1,0 +1,89 @@
+package sg2002
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Config is what a Camera is opened with. Zero fields take the default in brackets.
+type Config struct {
+	Width, Height int     // of the pictures, pixels, both even [640x480]
+	FPS           float64 // at most; it also chooses the sensor's mode [30]
+	Quality       int     // 1..100 [80]; the encoder has no 50 and no 100 and takes the neighbour
+	Path          string  // frame: each frame is sent to the encoder by its handle; bound: the hardware hands it on alone [frame]
+	LibDir        string  // where the chip's libraries are [the loader's search path]
+	Sensor        string  // auto, or a name of Sensors [auto]
+	Fit           string  // crop, pad or stretch: how the sensor's picture becomes Width x Height [crop]
+	Mirror, Flip  bool
+	Overlay       string // text with strftime's % fields [none]
+	Log           *zap.Logger
+}
+
+// Limits of VPSS and VENC, in pixels (VPSS_MIN_IMAGE_WIDTH, VPSS_MAX_IMAGE_WIDTH, VPSS_MAX_IMAGE_HEIGHT; the encoder wants at least 32).
+const (
+	minSide   = 32
+	maxWidth  = 2880
+	maxHeight = 4096
+)
+
+func (c *Config) check() error {
+	if c.Width == 0 && c.Height == 0 {
+		c.Width, c.Height = 640, 480
+	}
+	if c.FPS == 0 {
+		c.FPS = 30
+	}
+	if c.Quality == 0 {
+		c.Quality = 80
+	}
+	for _, d := range []struct {
+		value   *string
+		name    string
+		choices []string
+	}{{&c.Path, "path", []string{"frame", "bound"}}, {&c.Fit, "fit", []string{"crop", "pad", "stretch"}}} {
+		if *d.value == "" {
+			*d.value = d.choices[0]
+		}
+		ok := false
+		for _, choice := range d.choices {
+			ok = ok || *d.value == choice
+		}
+		if !ok {
+			return fmt.Errorf("camera: %s %q: one of %v", d.name, *d.value, d.choices)
+		}
+	}
+	if c.Sensor == "" {
+		c.Sensor = "auto"
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if !(c.FPS > 0) {
+		return fmt.Errorf("camera: %v frames a second: must be more than 0", c.FPS)
+	}
+	if err := frame.CheckQuality(c.Quality); err != nil {
+		return fmt.Errorf("camera: %w", err)
+	}
+	return checkSize(c.Width, c.Height)
+}
+
+func checkSize(width, height int) error {
+	if width < minSide || height < minSide || width > maxWidth || height > maxHeight || width%2 != 0 || height%2 != 0 {
+		return fmt.Errorf("camera: size %dx%d: %w: the hardware makes even sizes from %dx%d to %dx%d", width, height, frame.ErrSize, minSide, minSide, maxWidth, maxHeight)
+	}
+	return nil
+}
+
+// realQuality is what the encoder does for a quality asked for.
+func realQuality(quality int) int {
+	switch {
+	case quality == 50:
+		return 51
+	case quality > 99:
+		return 99
+	}
+	return quality
+}

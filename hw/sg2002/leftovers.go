@@ -1,0 +1,143 @@
+package sg2002
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Nodes returns the device nodes that must exist.
+func Nodes() []string {
+	return []string{
+		"/dev/cvi-base", "/dev/cvi-sys", "/dev/cvi-vi", "/dev/cvi-vpss", "/dev/cvi-rgn", "/dev/cvi-mipi-rx", "/dev/cvi_vc_enc0", "/dev/mem", "/dev/i2c-4",
+	}
+}
+
+// MissingNodes returns those that do not. CVI_SYS_Init succeeds without some of them and no frame comes then, so they are looked for first.
+func MissingNodes() []string {
+	var missing []string
+	for _, node := range Nodes() {
+		if _, err := os.Stat(Root(node)); err != nil {
+			missing = append(missing, node)
+		}
+	}
+	return missing
+}
+
+// Pools returns how many VB pools exist: those of a process that runs, or left by one that died.
+func Pools() int {
+	text, err := os.ReadFile(Root("/proc/cvitek/vb"))
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(text), "PoolId(")
+}
+
+// users returns the third column of /proc/modules for a module: how many hold it; -1 when it is not loaded.
+func users(module string) int {
+	file, err := os.Open(Root("/proc/modules"))
+	if err != nil {
+		return -1
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if f := strings.Fields(lines.Text()); len(f) >= 3 && f[0] == module {
+			n, err := strconv.Atoi(f[2])
+			if err != nil {
+				return -1
+			}
+			return n
+		}
+	}
+	return -1
+}
+
+// Loaded says whether a kernel module is loaded.
+func Loaded(module string) bool { return users(module) >= 0 }
+
+// Holder names the process that has the camera's device open; "" when there is none but this one.
+func Holder() string {
+	nodes, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	self := strconv.Itoa(os.Getpid())
+	for _, fd := range nodes {
+		target, err := os.Readlink(fd)
+		if err != nil || !strings.HasPrefix(strings.TrimPrefix(target, os.Getenv("MAIXSTREAM_ROOT")), "/dev/cvi-vi") {
+			continue
+		}
+		pid := strings.Split(fd, "/")[2]
+		if pid == self {
+			continue
+		}
+		name, _ := os.ReadFile(filepath.Join("/proc", pid, "comm"))
+		return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
+	}
+	return ""
+}
+
+// busyError says who has the camera.
+func busyError() error {
+	holder := Holder()
+	if holder == "" {
+		holder = "another process"
+	}
+	return fmt.Errorf("camera: in use by %s: stop it first (on a MaixCAM an app of the launcher, or another maixstream): %w", holder, frame.ErrGone)
+}
+
+// The kernel modules that keep what a dead process left, in the order of unloading and of loading. soph_sys stays.
+var (
+	unload = []string{
+		"soph_ive", "soph_vc_driver", "soph_rgn", "soph_dwa", "soph_vo", "soph_vpss", "soph_vi", "soph_snsr_i2c", "soph_mipi_rx",
+		"soph_fast_image", "soph_rtos_cmdqu", "soph_base",
+	}
+	load = []string{
+		"soph_base", "soph_rtos_cmdqu", "soph_fast_image", "soph_mipi_rx", "soph_snsr_i2c", "soph_vi", "soph_vpss", "soph_vo", "soph_dwa",
+		"soph_rgn", "soph_vc_driver", "soph_ive",
+	}
+	// Without it the encoder has 16 nodes instead of the image's 9.
+	arguments = map[string][]string{"soph_vc_driver": {"MaxVencChnNum=9", "MaxVdecChnNum=9"}}
+)
+
+// reloadModules clears the kernel's state. Those that are not loaded are not unloaded; all that were are loaded again, also after a failure.
+func reloadModules() error {
+	var was []string
+	var problem error
+	for _, module := range unload {
+		if !Loaded(module) {
+			continue
+		}
+		if err := tool("rmmod", module); err != nil {
+			problem = err
+			break
+		}
+		was = append(was, module)
+	}
+	for _, module := range load {
+		for _, name := range was {
+			if name != module {
+				continue
+			}
+			if err := tool("insmod", append([]string{Root("/mnt/system/ko/" + module + ".ko")}, arguments[module]...)...); err != nil && problem == nil {
+				problem = err
+			}
+		}
+	}
+	return problem
+}
+
+// tool runs a program of the board.
+func tool(name string, args ...string) error {
+	path := name
+	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {
+		path = filepath.Join(root, "bin", name)
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

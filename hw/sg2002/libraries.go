@@ -1,0 +1,190 @@
+//go:build linux && cgo
+
+package sg2002
+
+/*
+#include <stdlib.h>
+#include "mpi.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// The libraries need one another in a circle, so they are opened lazily, in this order: it leaves no data relocation open at any step.
+// Optional ones are GCC's helpers, which the program has itself, and what we do not call.
+var libraries = []struct {
+	name     string
+	optional bool
+}{
+	{"libatomic.so.1", true},
+	{"libgcc_s.so.1", true},
+	{"libsys.so", false},
+	{"libisp_algo.so", false},
+	{"libae.so", false},
+	{"libawb.so", false},
+	{"libisp.so", false},
+	{"libvpu.so", false},
+	{"libcvi_bin_isp.so", false},
+	{"libcvi_bin.so", false},
+	{"libvenc.so", false},
+	{"libaf.so", true},
+	{"libini.so", true},
+	{"libmisc.so", true},
+}
+
+// sensorLibraries have the sensors' drivers, the newer vintage first. The board's own software keeps copies of it in directories of its own.
+var sensorLibraries = []string{
+	"libsophgo-middleware.so",
+	"/usr/lib/python3.11/site-packages/maix/dl_lib/libsophgo-middleware.so",
+	"/maixapp/apps/*/dl_lib/libsophgo-middleware.so",
+	"libsns_full.so",
+	"libsns_gc4653.so",
+}
+
+// vintage is the size in bytes of a sensor object of the SDK that the declarations describe: 15 pointers. The newer one has 16 and must
+// not be called.
+const vintage = C.sizeof_ISP_SNS_OBJ_S
+
+// mpi is the opened libraries. They cannot be closed again: they leave threads and mappings behind.
+type mpi struct {
+	table   *C.struct_mpi
+	dir     string
+	sensors []unsafe.Pointer // handles
+	where   []string         // their files
+}
+
+var opened struct {
+	sync.Mutex
+	mpi *mpi
+}
+
+// Libraries opens the chip's libraries from dir ("": from the program's run path and the loader's own) and finds every function that is used.
+// The error names what is missing and wraps frame.ErrUnsupported.
+func Libraries(dir string) error {
+	_, err := openLibraries(dir)
+	return err
+}
+
+func openLibraries(dir string) (*mpi, error) {
+	opened.Lock()
+	defer opened.Unlock()
+	if dir == "" {
+		dir = os.Getenv("MAIXSTREAM_MPI_LIBS")
+	}
+	if m := opened.mpi; m != nil {
+		if m.dir != dir {
+			return nil, fmt.Errorf("camera: the libraries of %q are open already; those of %q need a new process", m.dir, dir)
+		}
+		return m, nil
+	}
+	var missing []string
+	var first error
+	for _, library := range libraries {
+		path := library.name
+		if dir != "" {
+			path = filepath.Join(dir, library.name)
+		}
+		if _, err := open(path); err != nil && !library.optional {
+			missing = append(missing, library.name)
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	if len(missing) > 0 {
+		place := dir
+		if place == "" {
+			place = "/mnt/system/usr/lib"
+		}
+		return nil, fmt.Errorf("camera: %s not found in %s (%w): %w: is this a MaixCAM? use --source testcard on a PC",
+			strings.Join(missing, ", "), place, first, frame.ErrUnsupported)
+	}
+	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir}
+	var library *C.char
+	if name := C.mpi_resolve(m.table, &library); name != nil {
+		C.free(unsafe.Pointer(m.table))
+		return nil, fmt.Errorf("camera: %s has no function %s: %w: libraries of another SDK; update the board's image",
+			C.GoString(library), C.GoString(name), frame.ErrUnsupported)
+	}
+	if err := m.sameDirectory(); err != nil {
+		return nil, err
+	}
+	m.openSensors(dir)
+	if len(m.sensors) == 0 {
+		return nil, fmt.Errorf("camera: no library with sensors found (%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), frame.ErrUnsupported)
+	}
+	opened.mpi = m
+	return m, nil
+}
+
+func open(path string) (unsafe.Pointer, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var why [256]C.char
+	handle := C.mpi_open(name, &why[0], C.size_t(len(why)))
+	if handle == nil {
+		return nil, errors.New(C.GoString(&why[0]))
+	}
+	return handle, nil
+}
+
+// sameDirectory reports libraries of two sets mixed: each has state of its own, and they crash.
+func (m *mpi) sameDirectory() error {
+	at := func(f unsafe.Pointer) string { return C.GoString(C.mpi_file_of(f)) }
+	base := filepath.Dir(at(unsafe.Pointer(m.table.CVI_SYS_Init)))
+	for _, f := range []unsafe.Pointer{
+		unsafe.Pointer(m.table.CVI_VPSS_CreateGrp), unsafe.Pointer(m.table.CVI_VENC_CreateChn),
+		unsafe.Pointer(m.table.CVI_ISP_Init), unsafe.Pointer(m.table.CVI_AE_Register), unsafe.Pointer(m.table.CVI_BIN_ImportBinData),
+	} {
+		if dir := filepath.Dir(at(f)); dir != base {
+			return fmt.Errorf("camera: libraries of two sets are mixed (libsys.so of %s, %s): %w: give --mpi-lib-dir, and check LD_LIBRARY_PATH",
+				base, at(f), frame.ErrUnsupported)
+		}
+	}
+	return nil
+}
+
+func (m *mpi) openSensors(dir string) {
+	for _, name := range sensorLibraries {
+		paths := []string{name}
+		if filepath.IsAbs(name) {
+			paths, _ = filepath.Glob(Root(name))
+		} else if dir != "" {
+			paths = []string{filepath.Join(dir, name)}
+		}
+		for _, path := range paths {
+			if handle, err := open(path); err == nil {
+				m.sensors, m.where = append(m.sensors, handle), append(m.where, path)
+			}
+		}
+	}
+}
+
+// object finds a sensor's driver and checks its vintage before anything in it can be called.
+func (m *mpi) object(s *sensor) (*C.ISP_SNS_OBJ_S, error) {
+	name := C.CString(s.object)
+	defer C.free(unsafe.Pointer(name))
+	for i, handle := range m.sensors {
+		var size C.size_t
+		object := C.mpi_sensor(handle, name, &size)
+		if object == nil {
+			continue
+		}
+		if size != vintage {
+			return nil, fmt.Errorf("camera: %s in %s has %d bytes instead of %d: %w: sensor driver of another SDK; update the board's image",
+				s.object, m.where[i], size, vintage, frame.ErrUnsupported)
+		}
+		return object, nil
+	}
+	return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s: %w", s.name, s.object, strings.Join(m.where, ", "), frame.ErrUnsupported)
+}

@@ -1,0 +1,60 @@
+/* Raw frames for programs: kept, mapped, drawn on, encoded by their handle; and pictures that a program made itself. */
+#include "camera.h"
+
+#include <string.h>
+
+#define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
+
+int output_raw(struct camera *c)
+{
+	int result = output_raw_release(c);
+	if (result != CAMERA_OK)
+		return result;
+	memset(&c->frame, 0, sizeof c->frame);
+	c->doing = "CVI_VPSS_GetChnFrame";
+	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, VPSS_CHN, &c->frame, c->wait_ms);
+	if (code == CVI_SUCCESS)
+		return CAMERA_OK;
+	memset(&c->frame, 0, sizeof c->frame);
+	if (code == CVI_ERR_VPSS_BUF_EMPTY)
+		return CAMERA_EMPTY;
+	call_result(c, "CVI_VPSS_GetChnFrame", code);
+	return CAMERA_FAILED;
+}
+
+int output_raw_release(struct camera *c)
+{
+	if (c->mapped) {
+		c->doing = "CVI_SYS_Munmap";
+		c->mpi->CVI_SYS_Munmap(c->mapped, c->mapped_size);
+		c->mapped = NULL;
+	}
+	if (!c->frame.stVFrame.u64PhyAddr[0])
+		return CAMERA_OK;
+	bool ok = CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, VPSS_CHN, &c->frame);
+	memset(&c->frame, 0, sizeof c->frame);
+	return ok ? CAMERA_OK : CAMERA_FAILED;
+}
+
+int output_raw_map(struct camera *c)
+{
+	const VIDEO_FRAME_S *f = &c->frame.stVFrame;
+	if (c->mapped)
+		return CAMERA_OK;
+	c->mapped_size = f->u32Length[0] + f->u32Length[1] + f->u32Length[2]; /* the planes lie one behind the other */
+	c->doing = "CVI_SYS_MmapCache";
+	c->mapped = c->mpi->CVI_SYS_MmapCache(f->u64PhyAddr[0], c->mapped_size);
+	if (!c->mapped) {
+		call_result(c, "CVI_SYS_MmapCache", CVI_ERR_SYS_NOMEM);
+		return CAMERA_FAILED;
+	}
+	/* What the hardware wrote is not in the CPU's cache yet, or something older is. */
+	return CALL(c, CVI_SYS_IonInvalidateCache, f->u64PhyAddr[0], c->mapped, c->mapped_size) ? CAMERA_OK : CAMERA_FAILED;
+}
+
+int output_raw_flush(struct camera *c)
+{
+	if (!c->mapped)
+		return CAMERA_OK;
+	return CALL(c, CVI_SYS_IonFlushCache, c->frame.stVFrame.u64PhyAddr[0], c->mapped, c->mapped_size) ? CAMERA_OK : CAMERA_FAILED;
+}

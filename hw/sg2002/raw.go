@@ -1,0 +1,183 @@
+//go:build linux && cgo
+
+package sg2002
+
+/*
+#include "camera.h"
+
+static uint8_t *plane(const struct camera *c, int i)
+{
+	uint8_t *base = c->mapped;
+	return base ? base + (c->frame.stVFrame.u64PhyAddr[i] - c->frame.stVFrame.u64PhyAddr[0]) : NULL;
+}
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// Raw gives raw frames of the camera, for programs that draw on pictures or look into them: a frame.RawSource whose frames have a handle,
+// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close.
+type Raw struct{ camera *Camera }
+
+// Raw returns the camera's raw frames. Only with Path "frame".
+func (c *Camera) Raw() *Raw { return &Raw{c} }
+
+var (
+	_ frame.RawSource = (*Raw)(nil)
+	_ frame.Mapper    = (*Raw)(nil)
+)
+
+// Info implements frame.Source.
+func (r *Raw) Info() frame.Info { return r.camera.Info() }
+
+// Close implements frame.Source.
+func (r *Raw) Close() error { return nil }
+
+var errRawOut = errors.New("the frame before has not been released")
+
+// ReadFrame implements frame.RawSource. The frame is NV21.
+func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	c := r.camera
+	if c.config.Path == "bound" {
+		return fmt.Errorf("camera: raw frames with path bound: %w: the hardware hands them to the encoder alone", frame.ErrUnsupported)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := c.change(func() error {
+			if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
+				return fmt.Errorf("camera: read frame: %w", errRawOut)
+			}
+			c.c.wait_ms = C.int32_t(slice.Milliseconds())
+			if err := c.run(C.CAMERA_RAW, pictureWithin); err != nil {
+				return err
+			}
+			c.number++
+			v := &c.c.frame.stVFrame
+			*f = frame.Frame{
+				Format: frame.NV21, Width: int(v.u32Width), Height: int(v.u32Height),
+				Strides: [3]int{int(v.u32Stride[0]), int(v.u32Stride[1])}, Captured: captured(uint64(v.u64PTS)), Sequence: c.number,
+				Owner: r, Handle: uintptr(v.u64PhyAddr[0]),
+			}
+			return nil
+		})
+		if err != errEmpty { //nolint:errorlint // our own, never wrapped
+			return err
+		}
+	}
+}
+
+// ReleaseFrame implements frame.Owner.
+func (r *Raw) ReleaseFrame(f *frame.Frame) {
+	_ = r.camera.change(func() error {
+		if uintptr(r.camera.c.frame.stVFrame.u64PhyAddr[0]) != f.Handle {
+			return nil
+		}
+		return r.camera.run(C.CAMERA_RAW_RELEASE, changeWithin)
+	})
+}
+
+// MapFrame implements frame.Mapper.
+func (r *Raw) MapFrame(f *frame.Frame) error {
+	c := r.camera
+	return c.change(func() error {
+		if f.Handle == 0 || uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != f.Handle {
+			return errors.New("camera: map: the frame was released")
+		}
+		if err := c.run(C.CAMERA_RAW_MAP, changeWithin); err != nil {
+			return fmt.Errorf("camera: map: %w", err)
+		}
+		for i := range frame.NV21.Planes() {
+			f.Planes[i] = unsafe.Slice((*byte)(unsafe.Pointer(C.plane(c.c, C.int(i)))), int(c.c.frame.stVFrame.u32Length[i]))
+		}
+		return nil
+	})
+}
+
+// FlushFrame implements frame.Mapper.
+func (r *Raw) FlushFrame(*frame.Frame) error {
+	return r.camera.change(func() error { return r.camera.run(C.CAMERA_RAW_FLUSH, changeWithin) })
+}
+
+// Encoder returns the hardware encoder: for the camera's own raw frames, by their handle, and for NV21 pictures of the camera's size that a program made.
+// It lives as long as the camera.
+func (c *Camera) Encoder() frame.Encoder { return &encoder{camera: c} }
+
+type encoder struct{ camera *Camera }
+
+// Name implements frame.Encoder.
+func (e *encoder) Name() string { return "hardware (VENC)" }
+
+// Close implements frame.Encoder.
+func (e *encoder) Close() error { return nil }
+
+// Encode implements frame.Encoder. Formats and sizes that it cannot take give an error that wraps frame.ErrUnsupported. The quality is that of
+// the camera's next pictures, too.
+func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
+	c := e.camera
+	if c.config.Path == "bound" {
+		return 0, fmt.Errorf("camera: encode with path bound: %w: the encoder belongs to the stream", frame.ErrUnsupported)
+	}
+	if len(dst) == 0 {
+		return 0, fmt.Errorf("camera: encode: %w", frame.ErrTooLarge)
+	}
+	if err := frame.CheckQuality(quality); err != nil {
+		return 0, fmt.Errorf("camera: encode: %w", err)
+	}
+	if used := realQuality(quality); used != c.quality() {
+		if _, err := c.SetQuality(used); err != nil {
+			return 0, err
+		}
+	}
+	if r, ok := f.Owner.(*Raw); ok && r.camera == c {
+		return e.encode(dst, C.CAMERA_ENCODE_RAW, f.Handle, nil, nil)
+	}
+	if f.Format != frame.NV21 {
+		return 0, fmt.Errorf("camera: encode a %s picture: %w: NV21 only", f.Format, frame.ErrUnsupported)
+	}
+	if err := f.Map(); err != nil {
+		return 0, err
+	}
+	if err := f.Check(); err != nil {
+		return 0, fmt.Errorf("camera: encode: %w", err)
+	}
+	if info := c.Info(); f.Width != info.Width || f.Height != info.Height {
+		return 0, fmt.Errorf("camera: encode %dx%d: %w: the encoder is set to %dx%d", f.Width, f.Height, frame.ErrUnsupported, info.Width, info.Height)
+	}
+	return e.encode(dst, C.CAMERA_ENCODE_PICTURE, 0, f, f.Planes[0])
+}
+
+func (c *Camera) quality() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int(c.c.config.quality)
+}
+
+func (e *encoder) encode(dst []byte, op C.enum_camera_op, handle uintptr, picture *frame.Frame, luma []byte) (size int, err error) {
+	c := e.camera
+	err = c.change(func() error {
+		var y, vu *C.uint8_t
+		if picture != nil {
+			y, vu = (*C.uint8_t)(&luma[0]), (*C.uint8_t)(&picture.Planes[1][0])
+			c.c.strides[0], c.c.strides[1] = C.uint32_t(picture.Strides[0]), C.uint32_t(picture.Strides[1])
+			c.c.picture_width, c.c.picture_height = C.uint32_t(picture.Width), C.uint32_t(picture.Height)
+		} else if uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != handle || handle == 0 {
+			return errors.New("camera: encode: the frame was released")
+		}
+		code := C.camera_encode(c.c, op, (*C.uint8_t)(&dst[0]), C.size_t(len(dst)), y, vu, C.int(pictureWithin.Milliseconds()))
+		size = int(c.c.size)
+		return c.result(code)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return size, nil
+}

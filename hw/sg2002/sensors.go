@@ -1,0 +1,113 @@
+package sg2002
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Bayer orders as the ISP and the VI device count them: ISP_BAYER_FORMAT_E and BAYER_FORMAT_E of the MPI.
+const (
+	bggr, gbrg, grbg, rggb = 0, 1, 2, 3
+)
+
+// sensor is one that the MaixCAM's image has a driver for. The values are those that the board's own software uses; docs/hardware.md says where
+// each comes from.
+type sensor struct {
+	name      string
+	object    string // the driver's symbol
+	addresses []int  // 7-bit, on i2c bus 4
+	check     *register
+	lanes     [2][5]int // MaixCAM, MaixCAM-Pro: pads of clock lane and data lanes
+	swaps     [2][5]int
+	clock     bool // fed by the board's clock output
+	yuv, grey bool
+	exposure  uint32 // longest, microseconds; bounds the frame rate from below
+	modes     []mode // from the most to the fewest pixels
+}
+
+// register is read to tell sensors apart that share an address.
+type register struct {
+	number, bytes int
+	value         uint32
+}
+
+// mode is a size and rate of a sensor.
+type mode struct {
+	width, height int
+	fps           float64
+	isp, device   int    // bayer orders
+	tuning        string // file in /mnt/cfg/param; "": the library's default
+	proTuning     string // on a Pro, when another
+}
+
+var sensors = []sensor{
+	{
+		name: "gc4653", object: "stSnsGc4653_Obj", addresses: []int{0x29}, clock: true, exposure: 363636,
+		lanes: [2][5]int{{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 1, 0, 0}},
+		modes: []mode{{2560, 1440, 25, rggb, grbg, "", ""}, {1280, 720, 60, grbg, grbg, "", ""}},
+	},
+	{
+		name: "sc035gs", object: "stSnsSC035GS_Obj", addresses: []int{0x30}, clock: true, grey: true, exposure: 800000,
+		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
+		modes: []mode{{640, 480, 120, bggr, bggr, "", ""}},
+	},
+	{
+		name: "ov2685", object: "stSnsOv2685_Obj", addresses: []int{0x3c, 0x48}, clock: true, exposure: 363636,
+		lanes: [2][5]int{{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}}, swaps: [2][5]int{{1, 1, 1, 0, 0}, {}},
+		modes: []mode{{1600, 1200, 30, bggr, bggr, "cvi_sdr_bin.ov2685", ""}},
+	},
+	{
+		name: "gc02m1", object: "stSnsGc02m1_Obj", addresses: []int{0x37}, clock: true, exposure: 363636,
+		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
+		modes: []mode{{1600, 1200, 25, rggb, rggb, "cvi_sdr_bin.gc02m1", ""}},
+	},
+	{
+		name: "gc030a", object: "stSnsGc030a_Obj", addresses: []int{0x21}, check: &register{0xf0, 2, 0x030a}, clock: true, exposure: 363636,
+		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
+		modes: []mode{{640, 480, 30, grbg, grbg, "", ""}},
+	},
+	{
+		name: "os04a10", object: "stSnsOs04a10_Obj", addresses: []int{0x36}, exposure: 40000000,
+		lanes: [2][5]int{{2, 1, 3, 0, 4}, {2, 3, 1, 4, 0}}, swaps: [2][5]int{{}, {1, 1, 1, 1, 1}},
+		modes: []mode{
+			{2560, 1440, 25, bggr, bggr, "cvi_sdr_bin.os04a10", ""},
+			{1280, 720, 90, bggr, bggr, "cvi_sdr_bin.os04a10", "cvi_sdr_bin_90fps.os04a10"},
+		},
+	},
+	{
+		name: "lt6911", object: "stSnsLT6911_Obj", addresses: []int{0x2b}, yuv: true, exposure: 363636,
+		lanes: [2][5]int{{2, 4, 3, 1, 0}, {2, 0, 1, 3, 4}}, swaps: [2][5]int{{}, {1, 1, 1, 1, 1}},
+		modes: []mode{{1920, 1080, 60, bggr, bggr, "", ""}},
+	},
+}
+
+// Sensors returns the names that --sensor takes besides auto.
+func Sensors() []string {
+	var names []string
+	for i := range sensors {
+		names = append(names, sensors[i].name)
+	}
+	return names
+}
+
+// sensorNamed finds a sensor by its name, with or without the maker's prefix that the board's software writes before it (gcore_gc4653).
+func sensorNamed(name string) (*sensor, error) {
+	for i := range sensors {
+		if s := &sensors[i]; s.name == name || strings.HasSuffix(name, "_"+s.name) {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("camera: sensor %q: unknown (one of auto, %s)", name, strings.Join(Sensors(), ", "))
+}
+
+// mode returns the sensor's mode for pictures of a size at a rate: the one with the most pixels, unless it is too slow and one that is not smaller
+// than the picture is faster.
+func (s *sensor) mode(width, height int, fps float64) mode {
+	best := s.modes[0]
+	for _, m := range s.modes[1:] {
+		if best.fps < fps && m.fps > best.fps && m.width >= width && m.height >= height {
+			best = m
+		}
+	}
+	return best
+}
