@@ -108,6 +108,8 @@ struct camera {
 	uint32_t picture_pool;
 	uint32_t picture_pool_size;
 	pthread_t isp_thread;
+	bool isp_thread_started; /* under lock */
+	pthread_cond_t isp_started;
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
 	volatile const char *doing; /* the call that is under way, for a report of one that hangs */

@@ -84,6 +84,7 @@ struct camera *camera_new(const struct mpi *mpi)
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->isp_started, NULL);
 	pthread_cond_init(&c->ready, &clock);
 	pthread_condattr_destroy(&clock);
 
@@ -164,6 +165,7 @@ void camera_free(struct camera *c)
 	pthread_mutex_unlock(&c->lock);
 	pthread_join(c->thread, NULL);
 	pthread_cond_destroy(&c->wake);
+	pthread_cond_destroy(&c->isp_started);
 	pthread_cond_destroy(&c->ready);
 	pthread_mutex_destroy(&c->lock);
 	free(c);

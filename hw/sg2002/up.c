@@ -206,6 +206,10 @@ static void tune(struct camera *c)
 static void *run_isp(void *argument)
 {
 	struct camera *c = argument;
+	pthread_mutex_lock(&c->lock);
+	c->isp_thread_started = true;
+	pthread_cond_broadcast(&c->isp_started);
+	pthread_mutex_unlock(&c->lock);
 	c->mpi->CVI_ISP_Run(VI_PIPE); /* until CVI_ISP_Exit */
 	return NULL;
 }
@@ -264,6 +268,13 @@ static bool isp_up(struct camera *c)
 		return call_result(c, "start the ISP thread", error);
 	pthread_setname_np(c->isp_thread, "ISP0_RUN");
 	c->isp_thread_runs = true;
+	/* Frames that come before it runs have no exposure set. It is on its way once it has started. */
+	pthread_mutex_lock(&c->lock);
+	while (!c->isp_thread_started)
+		pthread_cond_wait(&c->isp_started, &c->lock);
+	c->isp_thread_started = false;
+	pthread_mutex_unlock(&c->lock);
+	usleep(5000);
 	return true;
 }
 
@@ -402,8 +413,12 @@ void camera_down(struct camera *c)
 int camera_recover(struct camera *c)
 {
 	const struct mpi *m = c->mpi;
-	if (!CALL(c, CVI_SYS_Init))
+	if (!CALL(c, CVI_VB_Init))
 		return CAMERA_FAILED;
+	if (!CALL(c, CVI_SYS_Init)) {
+		m->CVI_VB_Exit();
+		return CAMERA_FAILED;
+	}
 	for (int32_t i = 0; i < VPSS_MAX_CHN_NUM; i++)
 		m->CVI_VPSS_DisableChn(VPSS_GRP, i);
 	m->CVI_VPSS_StopGrp(VPSS_GRP);
@@ -413,5 +428,6 @@ int camera_recover(struct camera *c)
 		m->CVI_VENC_ResetChn(VENC_CHN);
 		m->CVI_VENC_DestroyChn(VENC_CHN);
 	}
-	return CALL(c, CVI_SYS_Exit) ? CAMERA_OK : CAMERA_FAILED;
+	bool ok = CALL(c, CVI_SYS_Exit);
+	return CALL(c, CVI_VB_Exit) && ok ? CAMERA_OK : CAMERA_FAILED;
 }
