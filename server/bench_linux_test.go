@@ -22,20 +22,6 @@ import (
 	"github.com/maixstream/maixstream/server/fanbench"
 )
 
-// The benchmarks run the test binary again in these roles, so that each part's CPU time is its process's.
-const roleVariable = "MAIXSTREAM_BENCH_ROLE"
-
-func TestMain(m *testing.M) {
-	switch role := strings.Fields(os.Getenv(roleVariable)); {
-	case len(role) == 0:
-		os.Exit(m.Run())
-	case role[0] == "viewers":
-		viewersRole(role[1], number(role[2]), number(role[3]))
-	default:
-		serverRole(role[0], role[1], number(role[2]), number(role[3]), number(role[4]))
-	}
-}
-
 func number(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image/jpeg"
 	"net"
 	"strconv"
 	"sync"
@@ -14,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/jpegcheck"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
@@ -171,13 +170,11 @@ type writtenFeed struct {
 
 func (f *writtenFeed) write(jpg []byte) error {
 	now := time.Now()
-	if len(jpg) < 4 || jpg[0] != 0xff || jpg[1] != 0xd8 || !endsJPEG(jpg) {
-		return fmt.Errorf("%d bytes that are not a whole JPEG: %w", len(jpg), frame.ErrBadPicture)
-	}
-	size, err := jpeg.DecodeConfig(bytes.NewReader(jpg))
+	info, err := jpegcheck.Parse(jpg)
 	if err != nil {
-		return fmt.Errorf("%w: %w", frame.ErrBadPicture, err)
+		return err
 	}
+	jpg = jpg[:info.Size]
 	if len(jpg) > f.ring.SlotSize() {
 		return fmt.Errorf("a JPEG of %d bytes, at most %d (MaxJPEG): %w", len(jpg), f.ring.SlotSize(), frame.ErrTooLarge)
 	}
@@ -188,17 +185,12 @@ func (f *writtenFeed) write(jpg []byte) error {
 		f.mu.Unlock()
 		return errors.New("every slot is held by slow readers, the picture was dropped")
 	}
-	p := frame.Picture{Size: copy(v.Buffer(f.ring), jpg), Width: size.Width, Height: size.Height, Captured: now}
+	p := frame.Picture{Size: copy(v.Buffer(f.ring), jpg), Width: info.Width, Height: info.Height, Captured: now}
 	if err := f.ring.Publish(v, &p, time.Now()); err != nil {
 		return err
 	}
 	f.count(&p)
 	return nil
-}
-
-// endsJPEG says whether the end marker is among the last bytes: some encoders pad behind it.
-func endsJPEG(jpg []byte) bool {
-	return bytes.Contains(jpg[max(0, len(jpg)-64):], []byte{0xff, 0xd9})
 }
 
 func (f *writtenFeed) count(p *frame.Picture) {

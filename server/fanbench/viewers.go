@@ -37,9 +37,12 @@ type Viewers struct {
 	frames  int
 	bytes   int64
 	skipped int
+	read4K  int // pieces read, while the speed is limited
 	// Check, when not nil, is given each complete picture; the bytes are valid during the call only. It costs a copy.
 	Check func(viewer int, sequence uint64, jpg []byte) error
-	err   error
+	// BytesPerSec, when not 0, is how much all of them together read at most, in pieces of 4 KiB.
+	BytesPerSec float64
+	err         error
 }
 
 type viewer struct {
@@ -54,6 +57,8 @@ type viewer struct {
 	began    bool   // the response's own headers have been passed
 	jpg      []byte // for Check
 }
+
+const slowPiece = 4 << 10
 
 const trailer = len("\r\n--frame\r\n")
 
@@ -109,7 +114,7 @@ func (v *Viewers) Close() {
 
 // Read reads for d and reports what came in that time.
 func (v *Viewers) Read(d time.Duration) (Report, error) {
-	v.ages, v.frames, v.bytes, v.skipped = v.ages[:0], 0, 0, 0
+	v.ages, v.frames, v.bytes, v.skipped, v.read4K = v.ages[:0], 0, 0, 0, 0
 	for i := range v.viewers {
 		v.viewers[i].frames = 0
 	}
@@ -119,6 +124,9 @@ func (v *Viewers) Read(d time.Duration) (Report, error) {
 		wait := time.Until(end)
 		if wait <= 0 {
 			break
+		}
+		if v.BytesPerSec > 0 {
+			time.Sleep(time.Duration(float64(v.read4K)*slowPiece/v.BytesPerSec*1e9) - time.Since(began))
 		}
 		n, err := unix.EpollWait(v.epoll, events, int(wait.Milliseconds())+1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -146,7 +154,12 @@ func (v *Viewers) Read(d time.Duration) (Report, error) {
 
 func (v *Viewers) read(index int) error {
 	s := &v.viewers[index]
-	n, err := unix.Read(s.fd, v.buffer)
+	buffer := v.buffer
+	if v.BytesPerSec > 0 {
+		buffer = buffer[:slowPiece]
+		v.read4K++
+	}
+	n, err := unix.Read(s.fd, buffer)
 	if err != nil {
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 			return nil

@@ -140,13 +140,13 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	}
 	// A descriptor of our own, and the Go connection closed: Go's poller then no longer wakes for this socket, and the number cannot be
 	// given to another file behind our back.
-	fd, dupErr := -1, error(nil)
-	if err := raw.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err == nil {
-		err = dupErr
+	fd := -1
+	if controlErr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); controlErr != nil {
+		err = controlErr
 	}
 	conn.Close()
-	if fd < 0 {
-		return true, fmt.Errorf("fan-out: take over socket: %w", dupErr)
+	if err != nil {
+		return true, fmt.Errorf("fan-out: take over socket: %w", err)
 	}
 	limitSocket(fd)
 	s := &socketViewer{Viewer: v, fd: fd}
