@@ -55,3 +55,10 @@ SIM_JPEG_TEST ?= -ljpeg
 $(SIM_OUT)/simtest: $(wildcard $(SIM_TEST)/*.c $(SIM_TEST)/*.h) $(SIM_HEADERS)
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -rdynamic -o $@ $(filter $(SIM_TEST)/%.c,$^) $(SIM_JPEG_TEST) -ldl
+
+# Under sanitizers; leaks of the simulator's own memory are not looked for: scenarios end in the middle.
+test-sim: ## run the simulator through right and wrong callers, under AddressSanitizer and UBSan
+	@toolchain/apt.sh build sim
+	@$(MAKE) --no-print-directory sim-libs $(BUILD)/sim/amd64-asan/simtest SIM_ARCH=amd64-asan \
+		SIM_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' >/dev/null
+	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/sim/amd64-asan/simtest $(BUILD)/sim/amd64-asan

@@ -139,10 +139,9 @@ static void without(const char *step)
 	static struct jpeg j;
 	int failed = bring_up(step), rc = -1;
 
-	if (failed < 0) {
-		m.set("stall_frames=0");
-		rc = setup.bind ? -1 : next_jpeg(&j);
-	}
+	frame_timeout = 300;
+	if (failed < 0)
+		rc = next_jpeg(&j);
 	tear_down("");
 	_exit(failed >= 0 || rc != 0 || m.report() > 0 ? 0 : 4);
 }
@@ -189,27 +188,23 @@ static void every_call_failed(void)
 		new_log(path);
 		pid = fork();
 		if (pid == 0) {
-			int failed;
-
 			child(path);
 			mpi_open(libraries, "libsophgo-middleware.so");
 			snprintf(rule, sizeof rule, "fail=*:%d:-1", n);
 			m.set(rule);
-			failed = bring_up("isp_run"); /* its thread counts calls too */
+			bring_up("");
+			m.set("fail=");
 			tear_down("");
 			m.report();
-			_exit(failed < 0 ? 7 : 0);
+			_exit(m.counter("injected.failures") ? 0 : 7);
 		}
 		waitpid(pid, &status, 0);
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 7) {
-			/* Calls whose result the bring-up does not look at can fail without an end; the last one is the end. */
-			read_log(path);
-			if (n > 60)
-				return;
-			continue;
+			read_log(path); /* it makes no more calls than that */
+			return;
 		}
 		snprintf(name, sizeof name, "call %d failed", n);
-		verdict(name, status, read_log(path), "?ORDER CVI_VI_EnableChn");
+		verdict(name, status, read_log(path), "?ORDER CVI_VI_EnableChn"); /* when CVI_ISP_Run is what failed */
 	}
 }
 
