@@ -62,3 +62,13 @@ test-sim: ## run the simulator through right and wrong callers, under AddressSan
 	@$(MAKE) --no-print-directory sim-libs $(BUILD)/sim/amd64-asan/simtest SIM_ARCH=amd64-asan \
 		SIM_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' >/dev/null
 	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/sim/amd64-asan/simtest $(BUILD)/sim/amd64-asan
+
+SIM_ROOT ?= $(BUILD)/sim/root
+SIM_BOARD ?= maixcam
+
+sim-root: sim-libs ## lay out a simulated board's files in build/sim/root (SIM_BOARD=maixcam|maixcam_pro|none)
+	@$(SIM_OUT)/maixsim root $(SIM_ROOT) --board $(SIM_BOARD)
+
+sim: build sim-root ## stream from a simulated camera (flags: make sim ARGS='--size 1280x720 --path bound')
+	MAIXSTREAM_ROOT=$(abspath $(SIM_ROOT)) $(BUILD)/maixstream serve --source camera --mpi-lib-dir $(SIM_OUT) $(ARGS); \
+		status=$$?; cat $(SIM_ROOT)/.sim/counters; $(SIM_OUT)/maixsim report $(SIM_ROOT) && exit $$status
