@@ -55,3 +55,20 @@ SIM_JPEG_TEST ?= -ljpeg
 $(SIM_OUT)/simtest: $(wildcard $(SIM_TEST)/*.c $(SIM_TEST)/*.h) $(SIM_HEADERS)
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -rdynamic -o $@ $(filter $(SIM_TEST)/%.c,$^) $(SIM_JPEG_TEST) -ldl
+
+# Under sanitizers; leaks of the simulator's own memory are not looked for: scenarios end in the middle.
+test-sim: ## run the simulator through right and wrong callers, under AddressSanitizer and UBSan
+	@toolchain/apt.sh build sim
+	@$(MAKE) --no-print-directory sim-libs $(BUILD)/sim/amd64-asan/simtest SIM_ARCH=amd64-asan \
+		SIM_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' >/dev/null
+	ASAN_OPTIONS=detect_leaks=0 $(BUILD)/sim/amd64-asan/simtest $(BUILD)/sim/amd64-asan
+
+SIM_ROOT ?= $(BUILD)/sim/root
+SIM_BOARD ?= maixcam
+
+sim-root: sim-libs ## lay out a simulated board's files in build/sim/root (SIM_BOARD=maixcam|maixcam_pro|none)
+	@$(SIM_OUT)/maixsim root $(SIM_ROOT) --board $(SIM_BOARD)
+
+sim: build sim-root ## stream from a simulated camera (flags: make sim ARGS='--size 1280x720 --path bound')
+	MAIXSTREAM_ROOT=$(abspath $(SIM_ROOT)) $(BUILD)/maixstream serve --source camera --mpi-lib-dir $(SIM_OUT) $(ARGS); \
+		status=$$?; cat $(SIM_ROOT)/.sim/counters; $(SIM_OUT)/maixsim report $(SIM_ROOT) && exit $$status

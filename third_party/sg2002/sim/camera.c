@@ -150,6 +150,8 @@ float sim_camera_fps(void)
 	if (missing[0] || !fitted || sim_camera.miswired || fitted != sim_camera.driver || pulled("unplug_at", &unplugged) || pulled("stall_at", &stalled) ||
 	    sim_setting("stall_frames", 0))
 		return 0;
+	if (sim_setting("sensor_fps", 0) > 0) /* faster than any sensor, for long runs */
+		fps = (float)sim_setting("sensor_fps", 0);
 	if (sim_setting("dark", 0) && sim_camera.longest > 0 && fps > 1e6f / (float)sim_camera.longest)
 		fps = 1e6f / (float)sim_camera.longest;
 	return fps;

@@ -24,6 +24,7 @@ struct kernel *K;
 uint8_t *sim_ion;
 struct sim_hooks sim_hook;
 int sim_ion_fd = -1;
+bool sim_is_tool;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
@@ -132,6 +133,11 @@ static void attach(void)
 	sim_ion = mmap(NULL, K->ion_size, PROT_READ | PROT_WRITE, MAP_SHARED, sim_ion_fd, 0);
 	if (sim_ion == MAP_FAILED)
 		die("map", "carveout");
+	/* So that a zero can be read, not only guessed from an absence. */
+	sim_count("raw.mapped", 0);
+	sim_count("raw.touched", 0);
+	sim_count("raw.invalidated", 0);
+	sim_count("raw.flushed", 0);
 	if (kernel_fd >= 0)
 		flock(kernel_fd, LOCK_UN);
 }

@@ -2,9 +2,12 @@
 #ifndef MAIXSIM_CORE_PRIVATE_H
 #define MAIXSIM_CORE_PRIVATE_H
 
+#include <stdio.h>
+
 #include "core.h"
 
 extern int sim_ion_fd;
+extern bool sim_is_tool; /* no program of its own: it counts nothing */
 
 void sim_settings_load(void);
 int sim_settings_add(const char *text);
@@ -12,5 +15,6 @@ void sim_settings_poll(void);
 /* Notes what the dead process pid still holds in the kernel; returns how many things. pid -1: of all that are dead. */
 int sim_left(int32_t pid);
 int sim_faults(void);
+void sim_write_counters(FILE *f);
 
 #endif

@@ -128,6 +128,7 @@ int64_t maixsim_counter(const char *name)
 /* ---- what is still held ---- */
 
 static int found;
+static bool only_show; /* only to be shown, not to be logged again */
 
 /* Whose things are counted: pid's; everybody's for 0; those of the dead for -1. */
 static bool counts(int32_t owner, int32_t pid)
@@ -147,6 +148,8 @@ static void held(bool fault, int32_t pid, const char *format, ...)
 	va_end(args);
 	if (fault)
 		sim_fault(F_LEAK, "report", "%s", text);
+	else if (only_show)
+		printf("LEFT by pid %d: %s\n", pid, text);
 	else
 		sim_note("LEFT by pid %d: %s", pid, text);
 }
@@ -198,7 +201,17 @@ static int account(int32_t pid, bool fault)
 	return found;
 }
 
-int sim_left(int32_t pid) { return account(pid, false); }
+int sim_left(int32_t pid)
+{
+	only_show = pid < 0;
+	return account(pid, false);
+}
+
+void sim_write_counters(FILE *f)
+{
+	for (int i = 0; i < COUNTERS && counters[i].name[0]; i++)
+		fprintf(f, "%s %lld\n", counters[i].name, (long long)counters[i].value);
+}
 
 int32_t maixsim_report(void)
 {

@@ -113,9 +113,19 @@ static void write_file(const char *path, void (*content)(FILE *))
 
 void sim_files(void)
 {
-	if (!dirty || !*sim_root())
+	char path[PATH_MAX + 32];
+	FILE *f;
+
+	if (!dirty)
 		return;
 	dirty = false;
+	snprintf(path, sizeof path, "%s/counters", sim_dir());
+	if (!sim_private() && !sim_is_tool && (f = fopen(path, "we"))) {
+		sim_write_counters(f);
+		fclose(f);
+	}
+	if (!*sim_root())
+		return;
 	write_file("/proc/cvitek/vb", write_vb);
 	write_file("/proc/modules", write_modules);
 	write_file("/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary", write_ion);

@@ -98,7 +98,7 @@ static int report(bool allow_left)
 
 static int reset(void)
 {
-	static const char *const files[] = {"kernel", "faults.log", "trace.log", "control"};
+	static const char *const files[] = {"kernel", "faults.log", "trace.log", "control", "counters"};
 	char path[PATH_MAX + 32];
 
 	sim_lock();
@@ -198,6 +198,7 @@ int main(int argc, char **argv)
 	const char *verb = argc > 1 ? argv[1] : "";
 	bool allow_left, jpeg_lock;
 
+	sim_is_tool = true;
 	argc -= 2;
 	argv += 2;
 	if (!strcmp(verb, "root") && argc >= 1)

@@ -141,7 +141,7 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 		}
 		if (v->from_send && (v->stream == STREAM_BUSY || v->stream == STREAM_READY) && !leaked)
 			sim_fault(F_ORDER, __func__, "a frame of channel %d was sent and never fetched", VeChn);
-		if (v->waiting)
+		if (v->waiting || (leaked && v->stream == STREAM_BUSY))
 			sim_drop(v->frame.pool, v->frame.block, H_VENC);
 		sim_ion_free(v->phys);
 		if (v->big_phys)
@@ -188,7 +188,7 @@ int32_t CVI_VENC_StopRecvFrame(int32_t VeChn)
 	if (v->waiting)
 		sim_drop(v->frame.pool, v->frame.block, H_VENC);
 	v->waiting = 0;
-	while (v->stream == STREAM_BUSY && !v->from_send)
+	while (v->stream == STREAM_BUSY && !v->from_send && v->pid == getpid())
 		sim_wait(0);
 	LEAVE(VeChn, 0);
 }

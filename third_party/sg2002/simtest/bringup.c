@@ -12,6 +12,7 @@
 
 struct mpi m;
 struct setup setup;
+int frame_timeout = 2000;
 
 void check_at(const char *file, int line, bool ok, const char *format, ...)
 {
@@ -359,7 +360,7 @@ int next_jpeg(struct jpeg *j)
 
 		return poll(&p, 1, 2000) == 1 ? fetch(j) : -1000;
 	}
-	rc = m.CVI_VPSS_GetChnFrame(0, 0, &f, 2000);
+	rc = m.CVI_VPSS_GetChnFrame(0, 0, &f, frame_timeout);
 	if (rc)
 		return rc;
 	rc = m.CVI_VENC_SendFrame(0, &f, 1000);

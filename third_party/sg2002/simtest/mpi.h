@@ -42,6 +42,7 @@ struct setup {
 	bool jfif;
 };
 extern struct setup setup;
+extern int frame_timeout; /* milliseconds that next_jpeg waits for VPSS */
 
 /* Runs all steps but those named in skip (comma-separated); -1: all succeeded, else the number of the step that failed. */
 int bring_up(const char *skip);

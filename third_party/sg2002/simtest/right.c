@@ -61,6 +61,30 @@ static void path_bound(void)
 	stream(20);
 }
 
+/* Not a test: what the simulator itself costs, sensor and encoder without their clocks. */
+static void bench(void)
+{
+	static const uint32_t sizes[][2] = {{160, 120}, {640, 480}, {1280, 720}};
+
+	for (int path = 0; path < 2; path++)
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			int64_t start;
+
+			setup.bind = path;
+			setup.depth = path ? 0 : 2;
+			setup.w = sizes[i][0];
+			setup.h = sizes[i][1];
+			m.set("sensor_fps=2000;encode_us_per_mpixel=0");
+			CHECK(bring_up("") < 0 && next_jpeg(&picture) == 0, "no picture");
+			start = now();
+			for (int n = 0; n < 500; n++)
+				CHECK(next_jpeg(&picture) == 0, "picture %d", n);
+			printf("%ux%u path %s: %.0f frames a second\n", setup.w, setup.h, path ? "bound" : "frame", 500 * 1e6 / (double)(now() - start));
+			fflush(stdout);
+			tear_down("");
+		}
+}
+
 static void sixty(void)
 {
 	setup.sensor_w = setup.w = 1280;
@@ -334,6 +358,7 @@ static void again_and_again(void)
 const struct scenario right[] = {
 	{"path frame", path_frame, NULL},
 	{"path bound", path_bound, NULL},
+	{"bench", bench, NULL},
 	{"60 fps", sixty, NULL},
 	{"sizes", sizes, NULL},
 	{"mirror and flip", turns, NULL},
