@@ -6,7 +6,6 @@ package board_test
 import (
 	"os"
 	"os/exec"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"

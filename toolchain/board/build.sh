@@ -49,8 +49,11 @@ ln -s libc.so "$root/lib/ld-musl-riscv64xthead.so.1"
 hostkey=$MAIXSTREAM_CACHE/board-hostkey
 [ -s "$hostkey" ] || qemu-riscv64 "$programs/dropbearkey" -t ed25519 -f "$hostkey" >/dev/null 2>&1
 install -m 600 "$hostkey" "$root/etc/dropbear/dropbear_ed25519_host_key"
+mkdir -p "$root/etc/default"
 if [ -n "$simulator" ]; then
   "$here/add-simulator.sh" "$simulator" "$root"
+else # a MaixCAM without a camera: the test card in its place
+  echo 'ARGS="--source testcard"' >"$root/etc/default/maixstream"
 fi
 
 rm -f "$work/root.ext4" "$work/boot.vfat"
