@@ -16,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/rtsp"
@@ -63,6 +64,15 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			return err
 		}
 		defer media.Close()
+	}
+	if *s.record != "" {
+		recorder, err := record.Start(record.Config{
+			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
+		})
+		if err != nil {
+			return err
+		}
+		defer recorder.Close()
 	}
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
@@ -148,6 +158,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		Mirror: *s.mirror, Flip: *s.flip, Overlay: *s.overlay,
 	}
 	settings.Rotate, _ = strconv.Atoi(s.rotate.value)
+	if *s.mpiLibDir != "" {
+		if err := searchLibrariesIn(*s.mpiLibDir); err != nil {
+			return nil, err
+		}
+	}
 	first, err := s.open(settings, log)
 	switch {
 	case errors.Is(err, frame.ErrGone): // it may come: the picture says "no signal" until then

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/pipeline/record"
 )
 
 // sourceFlags say where pictures come from and how they look; serve, push, snapshot and bench share them.
@@ -72,11 +74,13 @@ type serveFlags struct {
 	tlsCert      *string
 	tlsKey       *string
 	stallTimeout *time.Duration
+	record       *string
+	recordMax    bytesValue
 	report       *time.Duration
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
-	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}}
+	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
@@ -90,6 +94,8 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
 	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
+	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
+	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
 	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
 	s.logFlags = addLogFlags(flags)
 	return s
@@ -104,6 +110,8 @@ func (s *serveFlags) check() error {
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
 	case *s.report < 0:
 		return usagef("--report %v: must not be negative", *s.report)
+	case *s.record != "" && s.recordMax < record.MinBytes:
+		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}

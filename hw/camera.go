@@ -1,0 +1,102 @@
+package hw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/libjpeg"
+	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/hw/sg2002"
+)
+
+// CameraConfig says what a Camera's pictures are like. Zero fields take the defaults in brackets.
+type CameraConfig struct {
+	Source        string  // as SourceConfig.Name: on a MaixCAM its camera, elsewhere the test card, unless told otherwise [auto]
+	Width, Height int     // pixels [640x480]
+	FPS           float64 // at most [30]
+	Mirror, Flip  bool    // of a MaixCAM's camera only
+	Options       CameraOptions
+	Log           *zap.Logger // [none]
+}
+
+// Camera gives a program one picture after the other, to look into, draw on, and encode. One goroutine reads at a time; Close may come from any.
+type Camera struct {
+	source  frame.Source
+	raw     frame.RawSource
+	jpeg    frame.JPEGSource
+	encoder frame.Encoder // the hardware's; nil: pictures use their own
+
+	buffer []byte
+}
+
+// OpenCamera opens a camera. Errors are those of OpenSource.
+func OpenCamera(c CameraConfig) (*Camera, error) {
+	source, err := OpenSource(SourceConfig{
+		Name: c.Source, Width: c.Width, Height: c.Height, FPS: c.FPS, Mirror: c.Mirror, Flip: c.Flip, Camera: c.Options, Log: c.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	camera := &Camera{source: source}
+	if board, ok := source.(*sg2002.Camera); ok && c.Options.Path != "bound" {
+		camera.raw, camera.encoder = board.Raw(), board.Encoder()
+		return camera, nil
+	}
+	camera.jpeg, _ = source.(frame.JPEGSource)
+	if camera.jpeg == nil {
+		camera.raw, _ = source.(frame.RawSource)
+	}
+	if camera.raw == nil && camera.jpeg == nil {
+		_ = source.Close()
+		return nil, fmt.Errorf("hw: source %s delivers no pictures", source.Info().Name)
+	}
+	return camera, nil
+}
+
+// Info describes the source behind the camera.
+func (c *Camera) Info() frame.Info { return c.source.Info() }
+
+// Read waits for the next picture. It is the caller's until Release, which must be called before the next Read of a MaixCAM's camera. A
+// broken picture of a source that passes JPEG through is skipped. Errors are ctx's or wrap frame.ErrEnd or frame.ErrGone.
+func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
+	if c.raw != nil {
+		f := new(frame.Frame)
+		for {
+			err := c.raw.ReadFrame(ctx, f)
+			if errors.Is(err, frame.ErrBadPicture) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("hw: read: %w", err)
+			}
+			return picture.FromFrame(f, c.encoder), nil
+		}
+	}
+	if c.buffer == nil {
+		info := c.source.Info()
+		c.buffer = make([]byte, frame.MaxJPEGSize(max(info.Width, 640), max(info.Height, 480)))
+	}
+	for {
+		var p frame.Picture
+		if err := c.jpeg.ReadJPEG(ctx, c.buffer, &p); errors.Is(err, frame.ErrBadPicture) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("hw: read: %w", err)
+		}
+		f, err := libjpeg.DecodeFrame(c.buffer[:p.Size], libjpeg.Limits{})
+		if errors.Is(err, frame.ErrBadPicture) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("hw: read: %w", err)
+		}
+		f.Captured, f.Sequence = p.Captured, p.Sequence
+		return picture.FromFrame(f, nil), nil
+	}
+}
+
+// Close ends a Read that waits and gives the camera back. It may be called twice.
+func (c *Camera) Close() error { return c.source.Close() }
