@@ -22,3 +22,9 @@ func Libraries(string) error {
 	_, err := Open(context.Background(), Config{})
 	return err
 }
+
+// Raw is never called: there is no Camera here.
+func (*Camera) Raw() frame.RawSource { return nil }
+
+// Encoder is never called: there is no Camera here.
+func (*Camera) Encoder() frame.Encoder { return nil }
