@@ -81,14 +81,14 @@ func inspect(ctx context.Context, c Config) (found sg2002.Inspection, err error)
 		return found, errors.New("opening them does not come to an end")
 	}
 	said := strings.TrimSpace(problem.String())
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
-		if _, last, ok := strings.Cut(said, "camera: "); ok { // the program's own words
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 { // the program's own words
+		if _, last, ok := strings.Cut(said, "camera: "); ok {
 			said = last
 		}
 		return found, errors.New(said)
 	}
-	last := said[strings.LastIndexByte(said, '\n')+1:]
-	return found, fmt.Errorf("opening them takes the process with it (%v): %s", err, last)
+	first, _, _ := strings.Cut(said, "\n") // Go's runtime says which signal it was, and then a lot about itself
+	return found, fmt.Errorf("opening one takes the process with it: %s (%v)", first, err)
 }
 
 func libDir(c Config) string {
