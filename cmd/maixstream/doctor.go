@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/pflag"
 
 	"github.com/maixstream/maixstream/hw/doctor"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
 func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
@@ -53,4 +56,13 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 		}
 		return err
 	}
+}
+
+// pointToDoctor adds to what is wrong with a MaixCAM's camera where more is to be learnt.
+func (s *sourceFlags) pointToDoctor(err error) error {
+	camera := *s.source == "camera" || *s.source == "auto"
+	if camera && sg2002.OnBoard() && (errors.Is(err, frame.ErrGone) || errors.Is(err, frame.ErrUnsupported)) {
+		return fmt.Errorf("%w; maixstream doctor looks for the cause", err)
+	}
+	return err
 }
