@@ -202,11 +202,15 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
-	return hw.OpenSource(hw.SourceConfig{
+	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
 	})
+	if err != nil {
+		return nil, s.pointToDoctor(err)
+	}
+	return source, nil
 }
 
 // checkOpened reports flags that the opened source cannot follow.
