@@ -104,7 +104,7 @@ func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Serve
 
 func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
 	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
