@@ -266,6 +266,7 @@ func (c *Camera) fill(object *C.ISP_SNS_OBJ_S) {
 	k.quality = C.uint32_t(realQuality(c.config.Quality))
 	k.bound = C.bool(c.config.Path == "bound")
 	k.stream_buffer = C.uint32_t(streamBuffer(c.config.Width, c.config.Height))
+	k.still, k.still_buffer = C.bool(c.config.Still), C.uint32_t(streamBuffer(m.width, m.height))
 }
 
 func bit(on bool) C.uint8_t {
@@ -341,6 +342,26 @@ func (c *Camera) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	return c.readUntil(ctx, C.CAMERA_JPEG, dst, p)
+}
+
+// Still takes one picture of the size of the sensor's mode, beside the stream, whatever size that has: StillSize pixels, without overlay, at
+// the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
+// frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
+func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if !c.config.Still {
+		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
+	}
+	return c.readUntil(ctx, C.CAMERA_STILL, dst, p)
+}
+
+// StillSize is the size of Still's pictures, in pixels.
+func (c *Camera) StillSize() frame.Size {
+	return frame.Size{Width: c.mode.width, Height: c.mode.height}
+}
+
+// readUntil reads a picture, waiting in slices, so that ctx and Close are heeded and others get their turn.
+func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	if len(dst) == 0 {
 		return fmt.Errorf("camera: %w", frame.ErrTooLarge)
 	}
@@ -348,14 +369,14 @@ func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := c.read(dst, p)
+		err := c.read(op, dst, p)
 		if err != errEmpty { //nolint:errorlint // our own, never wrapped
 			return err
 		}
 	}
 }
 
-func (c *Camera) read(dst []byte, p *frame.Picture) error {
+func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
@@ -364,12 +385,17 @@ func (c *Camera) read(dst []byte, p *frame.Picture) error {
 	if err := c.text.refresh(c); err != nil {
 		c.log.Debug("camera: overlay", zap.Error(err))
 	}
-	code := C.camera_jpeg(c.c, (*C.uint8_t)(unsafe.Pointer(&dst[0])), C.size_t(len(dst)), C.int32_t(slice.Milliseconds()), C.int(pictureWithin.Milliseconds()))
+	code := C.camera_jpeg(c.c, op, (*C.uint8_t)(unsafe.Pointer(&dst[0])), C.size_t(len(dst)), C.int32_t(slice.Milliseconds()), C.int(pictureWithin.Milliseconds()))
 	if code == C.CAMERA_OK {
+		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
+		if op == C.CAMERA_STILL {
+			size = c.StillSize()
+		} else {
+			c.number++
+		}
 		c.last = time.Now()
-		c.number++
 		*p = frame.Picture{
-			Size: int(c.c.size), Width: c.config.Width, Height: c.config.Height, Quality: int(c.c.config.quality),
+			Size: int(c.c.size), Width: size.Width, Height: size.Height, Quality: int(c.c.config.quality),
 			Captured: captured(uint64(c.c.pts)), Sequence: c.number,
 		}
 		return nil
