@@ -222,7 +222,7 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 			}
 			got := b.trace()
 			want = once(slices.DeleteFunc(want, func(name string) bool { return name == "pfnPatchI2cAddr" })) // the simulator's has no result to trace
-			got = once(slices.DeleteFunc(got, func(name string) bool { return name == "CVI_ISP_Run" }))      // traced when it returns
+			got = once(slices.DeleteFunc(got, func(name string) bool { return name == "CVI_ISP_Run" }))       // traced when it returns
 			for i := range max(len(want), len(got)) {
 				if i >= len(want) || i >= len(got) || want[i] != got[i] {
 					t.Fatalf("call %d is another one:\nin the document %s\nin the trace    %s", i, around(want, i), around(got, i))
