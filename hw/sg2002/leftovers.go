@@ -63,6 +63,15 @@ func Loaded(module string) bool { return users(module) >= 0 }
 
 // Holder names the process that has the camera's device open; "" when there is none but this one.
 func Holder() string {
+	if pid, name := HolderProcess(); pid != 0 {
+		return fmt.Sprintf("process %d (%s)", pid, name)
+	}
+	return ""
+}
+
+// HolderProcess returns the process that has the camera's device open, and its name, 15 bytes at most; 0 when there is none but this one,
+// or none that this user may look into.
+func HolderProcess() (pid int, name string) {
 	nodes, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	self := strconv.Itoa(os.Getpid())
 	for _, fd := range nodes {
@@ -70,15 +79,19 @@ func Holder() string {
 		if err != nil || !strings.HasPrefix(strings.TrimPrefix(target, os.Getenv("MAIXSTREAM_ROOT")), "/dev/cvi-vi") {
 			continue
 		}
-		pid := strings.Split(fd, "/")[2]
-		if pid == self {
+		owner := strings.Split(fd, "/")[2]
+		if owner == self {
 			continue
 		}
-		name, _ := os.ReadFile(filepath.Join("/proc", pid, "comm"))
-		return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
+		comm, _ := os.ReadFile(filepath.Join("/proc", owner, "comm"))
+		pid, _ = strconv.Atoi(owner)
+		return pid, strings.TrimSpace(string(comm))
 	}
-	return ""
+	return 0, ""
 }
+
+// InUse says whether a live process has the camera's device open, whoever it is: the kernel counts it.
+func InUse() bool { return users("soph_vi") > 0 }
 
 // busyError says who has the camera.
 func busyError() error {
