@@ -44,9 +44,9 @@ func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 			answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
 			return
 		}
-		if s.auth != nil && !s.auth.allows(r) {
+		if auth := s.live.Load().auth; auth != nil && !auth.allows(r) {
 			s.counts.denied.Add(1)
-			if len(s.auth.hashes) > 0 {
+			if len(auth.hashes) > 0 {
 				w.Header().Set("WWW-Authenticate", `Basic realm="maixstream", charset="UTF-8"`)
 			} else {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="maixstream"`)
@@ -71,11 +71,12 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Server", "maixstream")
-	if s.config.CORS == "" {
+	origin := s.live.Load().cors
+	if origin == "" {
 		return
 	}
-	h.Set("Access-Control-Allow-Origin", s.config.CORS)
-	if s.config.CORS != "*" {
+	h.Set("Access-Control-Allow-Origin", origin)
+	if origin != "*" {
 		h.Set("Vary", "Origin")
 	}
 	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence")

@@ -21,7 +21,7 @@ import (
 // Server serves one feed. Start it once; Close ends it for good.
 type Server struct {
 	config    Config
-	auth      *auth // nil: everybody may
+	live      atomic.Pointer[live]
 	listeners []net.Listener
 	tls       *tls.Config
 	http      *http.Server
@@ -50,10 +50,11 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
-	var err error
-	if s.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
+	l, err := readLive(&c)
+	if err != nil {
 		return nil, err
 	}
+	s.live.Store(l)
 	s.SetHTML(c.HTML)
 	return s, nil
 }
@@ -128,5 +129,6 @@ func (s *Server) Close(ctx context.Context) error {
 
 // Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
 func (s *Server) Allow(user, password string) bool {
-	return s.auth == nil || s.auth.password(user, password)
+	a := s.live.Load().auth
+	return a == nil || a.password(user, password)
 }

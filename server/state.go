@@ -51,7 +51,7 @@ func (s *Server) State() State {
 
 func (s *Server) traffic() Traffic {
 	c := &s.counts
-	t := Traffic{MaxClients: s.config.MaxClients, List: []fanout.Stats{}, Total: Totals{
+	t := Traffic{MaxClients: s.live.Load().maxClients, List: []fanout.Stats{}, Total: Totals{
 		Viewers: c.viewers.Load(), Frames: c.gone.frames.Load(), Skipped: c.gone.skipped.Load(), Bytes: c.gone.bytes.Load(),
 		Refused: c.refused.Load(), Stalled: c.stalled.Load(), Denied: c.denied.Load(), Snapshots: c.snapshots.Load(),
 	}}

@@ -39,7 +39,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 			Source: source.value, Width: size.width, Height: size.height, FPS: float64(fps), Overlay: *overlay, Sensor: *sensor, LibDir: *libDir,
 			Inspector: []string{self, "doctor", "--inspect"},
 		})
-		if c, ok := service(ctx); ok {
+		if c, ok := serviceCheck(ctx); ok {
 			report.Add(c)
 		}
 		if *asJSON {

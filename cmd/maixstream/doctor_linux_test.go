@@ -218,7 +218,7 @@ func TestDoctorLooksAfterTheService(t *testing.T) {
 			t.Setenv("MAIXSTREAM_ROOT", root)
 			installService(t, root, c.status, c.port)
 			state, code = c.state, c.code
-			check, ok := service(context.Background())
+			check, ok := serviceCheck(context.Background())
 			if !ok || check.Status != c.want || !strings.Contains(check.Found, c.found) {
 				t.Errorf("%v %+v, not %s: %q", ok, check, c.want, c.found)
 			}
@@ -229,7 +229,7 @@ func TestDoctorLooksAfterTheService(t *testing.T) {
 	}
 	t.Run("not installed", func(t *testing.T) {
 		t.Setenv("MAIXSTREAM_ROOT", t.TempDir())
-		if check, ok := service(context.Background()); ok {
+		if check, ok := serviceCheck(context.Background()); ok {
 			t.Errorf("a PC needs no service: %+v", check)
 		}
 	})

@@ -19,9 +19,9 @@ import (
 // serviceScript is what make flash installs on a board.
 const serviceScript = "/etc/init.d/S99maixstream"
 
-// service looks after maixstream as a service: whether it is installed, runs, and delivers frames. ok is false on machines that have no such
+// serviceCheck looks after maixstream as a service: whether it is installed, runs, and delivers frames. ok is false on machines that have no such
 // services.
-func service(ctx context.Context) (c doctor.Check, ok bool) {
+func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 	c = doctor.Check{Name: "service", Status: doctor.OK}
 	script := sg2002.Root(serviceScript)
 	if _, err := os.Stat(script); err != nil {

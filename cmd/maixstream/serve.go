@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -58,8 +57,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
+	var media *rtsp.Server
 	if *s.rtsp != "" {
-		media, err := rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
+		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,11 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, web, log)()
-	s.reportUntilEnd(ctx, t.out, feed.pipeline, web)
+	running := &service{
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, rtsp: media,
+		patience: watchdogPatience + *s.stallTimeout,
+	}
+	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
 		log.Info("the source has ended", zap.Error(feed.pipeline.Err()))
 	}
@@ -87,6 +91,18 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
 func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+	config, err := s.serverConfig(feed, log)
+	if err != nil {
+		return nil, err
+	}
+	web, err := server.New(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return web, nil
+}
+
+func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
 	config := server.Config{
 		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
@@ -97,35 +113,11 @@ func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Serve
 	if *s.html != "" {
 		page, err := os.ReadFile(*s.html)
 		if err != nil {
-			return nil, usagef("--html: %w", err)
+			return config, usagef("--html: %w", err)
 		}
 		config.HTML = page
 	}
-	web, err := server.New(config)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return web, nil
-}
-
-// reportUntilEnd prints a line with fps and ms now and then, until a signal comes or the source ends.
-func (s *serveFlags) reportUntilEnd(ctx context.Context, out io.Writer, feed *pipeline.Pipeline, web *server.Server) {
-	var tick <-chan time.Time
-	if *s.report > 0 {
-		ticker := time.NewTicker(*s.report)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-feed.Done():
-			return
-		case now := <-tick:
-			fmt.Fprintln(out, reportLine(now, web.State()))
-		}
-	}
+	return config, nil
 }
 
 // reportLine is what a person who benchmarks reads: time, fps, ms.

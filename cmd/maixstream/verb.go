@@ -22,6 +22,7 @@ type terminal struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(name string) (string, bool)
+	args     []string // of the verb, as they were given: for a reload
 }
 
 // verb is one subcommand. setup defines its flags and returns what runs once they are parsed; args are what is left of
@@ -114,6 +115,7 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	if v.args == "" && flags.NArg() > 0 {
 		return usagef("unexpected argument %q", flags.Arg(0))
 	}
+	t.args = args
 	return start(ctx, flags.Args(), t)
 }
 

@@ -143,6 +143,9 @@ func (c *Camera) bringUp() error {
 	}
 	c.mode = c.sensor.mode(c.config.Width, c.config.Height, c.config.FPS)
 	c.fill(object)
+	if err := c.room(); err != nil {
+		return err
+	}
 	if err := c.run(C.CAMERA_UP, upWithin); err != nil {
 		if failed, ok := errors.AsType[*Error](err); ok && failed.Call == "sensor pfnSnsProbe" {
 			return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
@@ -179,7 +182,7 @@ func (c *Camera) clearLeftovers() error {
 	if Pools() == 0 {
 		return nil
 	}
-	if Holder() != "" || users("soph_vi") > 0 {
+	if inUse() {
 		return busyError()
 	}
 	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
@@ -196,6 +199,27 @@ func (c *Camera) clearLeftovers() error {
 		return fmt.Errorf("camera: %d VB pools are left after the kernel modules were loaded again: reboot: %w", Pools(), frame.ErrGone)
 	}
 	return nil
+}
+
+// room checks that memory will suffice, and marks what dead processes left in it to be freed.
+func (c *Camera) room() error {
+	ion, ok := readCarveout()
+	if !ok {
+		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
+		return nil
+	}
+	if inUse() {
+		return busyError() // before VB is up a process may have VI open already
+	}
+	for i, b := range ion.orphans() {
+		if i == C.ORPHANS {
+			break
+		}
+		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
+		c.c.config.orphans[i] = C.uint64_t(b.phys)
+		c.c.config.orphan_count = C.int(i + 1)
+	}
+	return checkRoom(int64(C.camera_memory(&c.c.config)), ion)
 }
 
 func (c *Camera) findSensor() (err error) {

@@ -15,6 +15,7 @@ enum { /* objects that we use; there is one camera */
 	POOL_BLOCKS = 4, /* one written, two parked, one with the encoder */
 	STILL_BLOCKS = 2, /* one written, one with the encoder */
 	PARKED = 2,
+	ORPHANS = 64,
 };
 
 enum fit { FIT_CROP, FIT_PAD, FIT_STRETCH };
@@ -44,6 +45,8 @@ struct camera_config {
 	uint32_t quality;
 	bool bound; /* VPSS bound to VENC, else each frame is sent */
 	uint32_t stream_buffer; /* bytes, a multiple of 1024 */
+	uint64_t orphans[ORPHANS]; /* ION buffers that dead processes left, by physical address */
+	int orphan_count;
 	bool still; /* keep memory for pictures of the sensor's size */
 	uint32_t still_buffer;
 };
@@ -137,6 +140,9 @@ struct camera {
 	uint64_t copied; /* pictures and bytes copied from the encoder */
 	uint64_t copied_bytes;
 };
+
+/* The least ION memory that CAMERA_UP takes with this configuration, in bytes; VI's own buffer comes on top. */
+int64_t camera_memory(const struct camera_config *config);
 
 /* Makes a session and its thread; NULL when memory or threads are short. */
 struct camera *camera_new(const struct mpi *mpi);

@@ -154,3 +154,19 @@ func tool(name string, args ...string) error {
 	}
 	return nil
 }
+
+// inUse says whether a process other than this one has VI open. The kernel's count is the last word, for the files of other users' processes cannot
+// be seen; but this process may keep the device open itself after it was closed: the libraries decide that.
+func inUse() bool {
+	if Holder() != "" {
+		return true
+	}
+	own := 0
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil && target == Root("/dev/cvi-vi") {
+			own++
+		}
+	}
+	return users("soph_vi") > own
+}

@@ -23,7 +23,8 @@ import (
 )
 
 // Raw gives raw frames of the camera, for programs that draw on pictures or look into them: a frame.RawSource whose frames have a handle,
-// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close.
+// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close, which takes the frame
+// that is out, and its planes, away.
 type Raw struct{ camera *Camera }
 
 // Raw returns the camera's raw frames. Only with Path "frame".
@@ -40,7 +41,7 @@ func (r *Raw) Info() frame.Info { return r.camera.Info() }
 // Close implements frame.Source.
 func (r *Raw) Close() error { return nil }
 
-var errRawOut = errors.New("the frame before has not been released")
+var errRawOut = errors.New("a raw frame is out: release it first")
 
 // ReadFrame implements frame.RawSource. The frame is NV21.
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {

@@ -21,18 +21,33 @@ static ALG_LIB_S awb_library(void) { return (ALG_LIB_S){.s32Id = 0, .acLibName =
 
 static PIXEL_FORMAT_E vi_format(const struct camera *c) { return c->config.yuv ? PIXEL_FORMAT_UYVY : PIXEL_FORMAT_NV21; }
 
+enum { SENSOR_BLOCKS = 3 }; /* two with VI, one with VPSS */
+
+/* Of a frame of the sensor, in bytes. */
+static uint32_t sensor_block(const struct camera_config *k)
+{
+	uint32_t upright = nv21_size(k->width, k->height), turned = nv21_size(k->height, k->width);
+	if (k->yuv)
+		return ALIGN(2 * k->width, DEFAULT_ALIGN) * k->height;
+	return upright > turned ? upright : turned;
+}
+
+int64_t camera_memory(const struct camera_config *k)
+{
+	const int64_t isp_shared = 291424; /* libisp.so's ISP_SHARED_BUFFER_0 */
+	int64_t need = (int64_t)SENSOR_BLOCKS * sensor_block(k) + isp_shared + POOL_BLOCKS * (int64_t)picture_size(k->out_width, k->out_height) + k->stream_buffer;
+	if (k->still)
+		need += STILL_BLOCKS * (int64_t)picture_size(k->width, k->height) + k->still_buffer;
+	return need;
+}
+
 static bool system_up(struct camera *c)
 {
 	const struct mpi *m = c->mpi;
 	m->CVI_SYS_Exit();
 	m->CVI_VB_Exit();
 	VB_CONFIG_S vb = {.u32MaxPoolCnt = 1};
-	uint32_t w = c->config.width, h = c->config.height;
-	uint32_t upright = nv21_size(w, h), turned = nv21_size(h, w);
-	uint32_t size = upright > turned ? upright : turned;
-	if (c->config.yuv)
-		size = ALIGN(2 * w, DEFAULT_ALIGN) * h;
-	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = size, .u32BlkCnt = 3, .enRemapMode = VB_REMAP_MODE_CACHED};
+	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = sensor_block(&c->config), .u32BlkCnt = SENSOR_BLOCKS, .enRemapMode = VB_REMAP_MODE_CACHED};
 	if (!CALL(c, CVI_VB_SetConfig, &vb))
 		return false;
 	/* After a failed Init a second one in this process would claim success; Exit makes it honest again. */
@@ -44,6 +59,10 @@ static bool system_up(struct camera *c)
 	if (!CALL(c, CVI_SYS_Init))
 		return false;
 	c->sys = true;
+	c->doing = "CVI_SYS_IonFree";
+	for (int i = 0; i < c->config.orphan_count; i++) /* if it cannot be freed there is less room, no more */
+		m->CVI_SYS_IonFree(c->config.orphans[i], NULL);
+	c->config.orphan_count = 0;
 	return CALL(c, CVI_VI_SetDevNum, 1);
 }
 

@@ -109,6 +109,13 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
+// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
+func (s *Server) SetMaxReaders(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.MaxReaders = n
+}
+
 // Close ends all sessions and frees the ports. It may be called twice.
 func (s *Server) Close() {
 	s.cancel()
