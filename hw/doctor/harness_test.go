@@ -105,7 +105,7 @@ func memory() error {
 	if err != nil {
 		return err
 	}
-	said := 0
+	said := int64(0)
 	for _, part := range in.Memory {
 		said += part.Bytes
 	}
