@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	_ "image/png"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -59,9 +58,9 @@ func near(c [3]uint8, i int) bool {
 	return true
 }
 
-// A browser paints each published frame at once, though no other follows; so one by one each is seen.
+// An <img> paints each published frame at once, though no other follows; so one by one each is seen.
 func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
-	s, feed := serve(t, nil)
+	s, feed := serve(t, func(c *server.Config) { c.HTML = []byte(`<!doctype html><img id="picture" src="/stream">`) })
 	ctx := browser(t)
 	feed.publish(t, picture(t, 1))
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0])); err != nil {
@@ -75,13 +74,6 @@ func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	if form := s.State().Server.List[0].Form; form != "browser" {
 		t.Errorf("Chromium got the %s form", form)
 	}
-	eventually(t, "the page shows the state", func() bool {
-		status, err := chromedp.Run(ctx, chromedp.Text("#status"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(status) > 20
-	})
 }
 
 func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
@@ -114,13 +106,4 @@ func TestChromiumWithToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the picture", func() bool { return near(shown(ctx, t, "#picture"), 6) })
-	if name := os.Getenv("MAIXSTREAM_SCREENSHOT"); name != "" {
-		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, png, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

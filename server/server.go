@@ -27,7 +27,10 @@ type Server struct {
 	http      *http.Server
 	fanout    *fanout.Fanout
 	began     time.Time
-	html      atomic.Pointer[[]byte]
+	html      atomic.Pointer[[]byte] // nil: the built-in page
+	origins   *http.CrossOriginProtection
+	done      chan struct{} // closed when the server ends
+	news      news
 
 	clients atomic.Int64 // viewers and those about to be
 	counts  counts
@@ -49,8 +52,13 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, origins: http.NewCrossOriginProtection(), done: make(chan struct{})}
 	var err error
+	if c.CORS != "" && c.CORS != "*" {
+		if err = s.origins.AddTrustedOrigin(c.CORS); err != nil {
+			return nil, fmt.Errorf("server: CORS: want an origin like https://page.example, or *: %w", err)
+		}
+	}
 	if s.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
 		return nil, err
 	}
@@ -61,7 +69,8 @@ func New(c Config) (*Server, error) {
 // SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
 func (s *Server) SetHTML(html []byte) {
 	if html == nil {
-		html = builtinPage
+		s.html.Store(nil)
+		return
 	}
 	s.html.Store(&html)
 }
@@ -116,6 +125,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.fanout.Close()
@@ -128,5 +138,5 @@ func (s *Server) Close(ctx context.Context) error {
 
 // Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
 func (s *Server) Allow(user, password string) bool {
-	return s.auth == nil || s.auth.password(user, password)
+	return s.auth == nil || s.auth.password("", user, password) == admitted
 }
