@@ -15,8 +15,8 @@ import (
 	"github.com/maixstream/maixstream/server"
 )
 
-// browser starts a headless Chromium.
-func browser(t *testing.T) context.Context {
+// chromiumContext starts a headless Chromium.
+func chromiumContext(t *testing.T) context.Context {
 	t.Helper()
 	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.
@@ -27,7 +27,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -61,7 +61,7 @@ func near(c [3]uint8, i int) bool {
 // An <img> paints each published frame at once, though no other follows; so one by one each is seen.
 func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	s, feed := serve(t, func(c *server.Config) { c.HTML = []byte(`<!doctype html><img id="picture" src="/stream">`) })
-	ctx := browser(t)
+	ctx := chromiumContext(t)
 	feed.publish(t, picture(t, 1))
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0])); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
 	if err := stream.WriteBytes(picture(t, 4)); err != nil {
 		t.Fatal(err)
 	}
-	ctx := browser(t)
+	ctx := chromiumContext(t)
 	if err := chromedp.Do(ctx, chromedp.Navigate("http://127.0.0.1:"+strconv.Itoa(stream.Port()))); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestChromiumWithToken(t *testing.T) {
 	const token = "0123456789abcdef"
 	s, feed := serve(t, func(c *server.Config) { c.TokenFile = write(t, "tokens", token) })
 	feed.publish(t, picture(t, 6))
-	ctx := browser(t)
+	ctx := chromiumContext(t)
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0]+"/?token="+token)); err != nil {
 		t.Fatal(err)
 	}
