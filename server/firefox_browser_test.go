@@ -49,7 +49,6 @@ user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("services.settings.server", "data:,");
 user_pref("toolkit.telemetry.unified", false);
-user_pref("remote.prefs.recommended", true);
 `, f.folder)
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs), 0o600); err != nil {
 		t.Fatal(err)
@@ -88,9 +87,11 @@ user_pref("remote.prefs.recommended", true);
 	}
 	t.Cleanup(func() { f.conn.Close() })
 	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{}}, nil)
-	var tree struct{ Contexts []struct{ Context string } }
-	f.call(t, "browsingContext.getTree", map[string]any{}, &tree)
-	f.context = tree.Contexts[0].Context
+	// A tab of its own: the one that Firefox begins with has not the focus, and takes no keys.
+	var own struct{ Context string }
+	f.call(t, "browsingContext.create", map[string]any{"type": "tab"}, &own)
+	f.context = own.Context
+	f.call(t, "browsingContext.activate", map[string]any{"context": f.context}, nil)
 	return f
 }
 

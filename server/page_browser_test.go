@@ -326,11 +326,15 @@ func pageByKeyboard(t *testing.T, b tab) {
 		"mirror":  func() { b.press(t, " "); eventually(t, "mirrored", func() bool { return c.State().Settings.Mirror }) },
 		"archive": func() { b.press(t, " "); eventually(t, "it records", func() bool { return s.State().Recording.On }) },
 	}
-	for range 20 {
+	const want = "snapshot record full toggle quality fps size mirror flip archive"
+	for len(order) < strings.Count(want, " ")+1 { // the next Tab would leave the page
 		b.press(t, "Tab")
 		id := b.eval(t, `document.activeElement.id`)
-		if id == "" || len(order) > 0 && id == order[0] {
+		if id == "" {
 			break
+		}
+		if id == "panel" { // Firefox lets what scrolls have the focus, too
+			continue
 		}
 		order = append(order, id)
 		if outline := b.eval(t, `getComputedStyle(document.activeElement).outlineStyle`); outline == "none" {
@@ -340,8 +344,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 			action()
 		}
 	}
-	want := "snapshot record full toggle quality fps size mirror flip archive"
-	if got := strings.Join(order, " "); !strings.HasPrefix(got, want) {
+	if got := strings.Join(order, " "); got != want {
 		t.Errorf("Tab goes to %s, want %s", got, want)
 	}
 	b.eval(t, `document.getElementById("toggle").focus()`)
@@ -414,13 +417,13 @@ func pageOnPhone(t *testing.T, b tab) {
 	b.viewport(t, 390, 844)
 	b.open(t, s.URLs()[0])
 	wait(t, b, "measurements", live+` && document.getElementById("short-delay").textContent`)
-	var m struct{ Width, Picture, Bottom float64 }
-	layout := b.eval(t, `JSON.stringify({Width: document.documentElement.scrollWidth, Picture: document.getElementById("picture").getBoundingClientRect().width,
+	var m struct{ Window, Width, Picture, Bottom float64 }
+	layout := b.eval(t, `JSON.stringify({Window: document.documentElement.clientWidth, Width: document.documentElement.scrollWidth, Picture: document.getElementById("picture").getBoundingClientRect().width,
 		Bottom: Math.max(...[...document.querySelectorAll("#buttons > :not([hidden])")].map((e) => e.getBoundingClientRect().bottom))})`)
 	if err := json.Unmarshal([]byte(layout), &m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Width > 390 || m.Picture < 388 || m.Bottom > 844 {
+	if m.Window > 390 || m.Window < 370 || m.Width > m.Window || m.Picture < m.Window-2 || m.Bottom > 844 { // a scroll bar may take some
 		t.Errorf("layout: %+v", m)
 	}
 	small := b.eval(t, `[...document.querySelectorAll("button, a, select, input")].filter((e) => e.offsetParent && (e.offsetHeight < 24 || e.offsetWidth < 24)).map((e) => e.id)`)
