@@ -62,6 +62,13 @@ type unpluggable struct {
 	pulled *atomic.Bool
 }
 
+// Info leaves out in which folder photographs are.
+func (u unpluggable) Info() frame.Info {
+	info := u.Source.Info()
+	info.Name = filepath.Base(info.Name)
+	return info
+}
+
 func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if u.pulled.Load() {
 		return fmt.Errorf("the test has pulled it: %w", frame.ErrGone)
@@ -69,8 +76,10 @@ func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return u.raw.ReadFrame(ctx, f)
 }
 
-func (u unpluggable) Resize(width, height int) error { return u.raw.(frame.Resizer).Resize(width, height) }
-func (u unpluggable) SetFPS(fps float64) error       { return u.raw.(frame.RateSetter).SetFPS(fps) }
+func (u unpluggable) Resize(width, height int) error {
+	return u.raw.(frame.Resizer).Resize(width, height)
+}
+func (u unpluggable) SetFPS(fps float64) error { return u.raw.(frame.RateSetter).SetFPS(fps) }
 
 // camera is a pipeline of a source on this machine.
 type camera struct {
@@ -333,7 +342,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 		if id == "" {
 			break
 		}
-		if id == "panel" { // Firefox lets what scrolls have the focus, too
+		if id == "panel" { // it scrolls
 			continue
 		}
 		order = append(order, id)
