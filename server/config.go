@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline/record"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
@@ -33,6 +35,8 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
+	Recording *record.Switch
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil: nothing.

@@ -27,7 +27,9 @@ type Server struct {
 	http      *http.Server
 	fanout    *fanout.Fanout
 	began     time.Time
-	html      atomic.Pointer[[]byte]
+	html      atomic.Pointer[[]byte] // nil: the built-in page
+	done      chan struct{}          // closed when the server ends
+	news      news
 
 	clients atomic.Int64 // viewers and those about to be
 	counts  counts
@@ -49,8 +51,8 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
-	l, err := readLive(&c)
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{})}
+	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,8 @@ func New(c Config) (*Server, error) {
 // SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
 func (s *Server) SetHTML(html []byte) {
 	if html == nil {
-		html = builtinPage
+		s.html.Store(nil)
+		return
 	}
 	s.html.Store(&html)
 }
@@ -117,6 +120,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.fanout.Close()
@@ -130,5 +134,5 @@ func (s *Server) Close(ctx context.Context) error {
 // Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
 func (s *Server) Allow(user, password string) bool {
 	a := s.live.Load().auth
-	return a == nil || a.password(user, password)
+	return a == nil || a.password("", user, password) == admitted
 }

@@ -43,7 +43,17 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer feed.close()
 
-	web, err := s.newServer(feed.pipeline, log)
+	var recording *record.Switch
+	if *s.record != "" {
+		recording = record.NewSwitch(record.Config{
+			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
+		})
+		if err := recording.Set(true); err != nil {
+			return err
+		}
+		defer recording.Close()
+	}
+	web, err := s.newServer(feed.pipeline, recording, log)
 	if err != nil {
 		return err
 	}
@@ -65,15 +75,6 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		}
 		defer media.Close()
 	}
-	if *s.record != "" {
-		recorder, err := record.Start(record.Config{
-			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
-		})
-		if err != nil {
-			return err
-		}
-		defer recorder.Close()
-	}
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
@@ -90,11 +91,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, log *zap.Logger) (*server.Server, error) {
 	config, err := s.serverConfig(feed, log)
 	if err != nil {
 		return nil, err
 	}
+	config.Recording = recording
 	web, err := server.New(config)
 	if err != nil {
 		return nil, usageError{err}
