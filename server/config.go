@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline/push"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
@@ -33,6 +35,8 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	Pushes func() []push.State
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil: nothing.

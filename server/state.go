@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/server/fanout"
 )
 
 // State is what /state shows: the pipeline's state and the server's own.
 type State struct {
 	pipeline.State
-	Version       string  `json:"version"`
-	UptimeSeconds float64 `json:"uptime_seconds"`
-	Server        Traffic `json:"server"`
+	Version       string       `json:"version"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Server        Traffic      `json:"server"`
+	Push          []push.State `json:"push,omitempty"` // a target each
 }
 
 // Traffic is what the server sends, and to whom.
@@ -43,10 +45,14 @@ type Totals struct {
 
 // State may be called from any goroutine.
 func (s *Server) State() State {
-	return State{
+	state := State{
 		State: s.config.Feed.State(), Version: s.config.Version,
 		UptimeSeconds: time.Since(s.began).Seconds(), Server: s.traffic(),
 	}
+	if s.config.Pushes != nil {
+		state.Push = s.config.Pushes()
+	}
+	return state
 }
 
 func (s *Server) traffic() Traffic {

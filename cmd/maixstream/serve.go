@@ -16,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -44,7 +45,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer feed.close()
 
-	web, err := s.newServer(feed.pipeline, log)
+	pushes, endPushes, err := s.startPushes(feed, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
+	web, err := s.newServer(feed.pipeline, pushes, log)
 	if err != nil {
 		return err
 	}
@@ -86,10 +92,10 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
 	config := server.Config{
 		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
+		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Pushes: pushes, Log: log,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
 		config.Listen = nil
@@ -210,6 +216,9 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
+	if isStreamURL(*s.source) {
+		return openStream(*s.source, now.FPS)
+	}
 	return hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,

@@ -78,9 +78,6 @@ func (c *Config) check() error {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	if c.OnResult == nil {
-		c.OnResult = func(Result) {}
-	}
 	switch {
 	case c.As != Raw && c.As != Form && c.As != Multipart:
 		return fmt.Errorf("push: as %q: raw, form or multipart", c.As)

@@ -89,7 +89,7 @@ func send(ctx context.Context, c *http.Client, t *target, s *Shot) (Reply, error
 	defer cancel() // before end: a body that is still being sent ends with it
 	resp, err := c.Do(r)
 	if err != nil {
-		return Reply{}, fmt.Errorf("push: %w", err) // url.Error, which says method, URL without password, and what went wrong
+		return Reply{}, fmt.Errorf("push: %s: %w", t.shown(), withoutURL(err))
 	}
 	return readReply(resp)
 }

@@ -80,9 +80,10 @@ func New(c Config) (*Pusher, error) {
 		return nil, err
 	}
 	p := &Pusher{
-		config: c, client: newClient(transport), state: State{URL: redacted(c.URL), As: c.As},
+		config: c, client: newClient(transport), state: State{As: c.As},
 		target: target{url: c.URL, method: c.Method, device: c.Device, header: c.Header, secret: secret},
 	}
+	p.state.URL = p.target.shown()
 	if c.As == Form {
 		p.target.field = c.Field
 	}
@@ -220,17 +221,17 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 		if v == stopped {
 			return v
 		}
+		wait := max(waits.NextBackOff(), reply.wait(time.Now()))
+		if v == failed && !p.triesOn(began, wait) {
+			v = givenUp
+		}
 		p.note(v, &reply, err, took)
 		if v == failed {
-			wait := max(waits.NextBackOff(), reply.wait(time.Now()))
-			if !p.triesOn(began, wait) {
-				v = givenUp
-			} else if pause(ctx, wait) != nil {
+			if pause(ctx, wait) != nil {
 				return stopped
-			} else {
-				renew()
-				continue
 			}
+			renew()
+			continue
 		}
 		p.finish(v, shot, reply, err, took)
 		return v
@@ -272,8 +273,9 @@ func (p *Pusher) note(v verdict, reply *Reply, err error, took time.Duration) {
 	}
 	now := s.Away
 	p.mu.Unlock()
+	told := p.config.OnResult != nil && v != failed // of what is final
 	switch {
-	case now && !was:
+	case now && !was && !told:
 		p.config.Log.Warn("push: not delivered", zap.String("url", p.state.URL), zap.Error(err))
 	case was && !now:
 		p.config.Log.Info("push: the server is back", zap.String("url", p.state.URL))
@@ -293,7 +295,13 @@ func (p *Pusher) finish(v verdict, shot *Shot, reply Reply, err error, took time
 		p.state.GivenUp++
 	}
 	p.mu.Unlock()
-	p.config.OnResult(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
+	p.tell(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
+}
+
+func (p *Pusher) tell(r Result) {
+	if p.config.OnResult != nil {
+		p.config.OnResult(r)
+	}
 }
 
 func (p *Pusher) skip(n uint64) {

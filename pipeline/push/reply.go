@@ -1,7 +1,6 @@
 package push
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +20,7 @@ type Reply struct {
 	StatusCode int
 	Text       string // the body, at most 64 KiB of it
 	Header     http.Header
-	URL        string // that answered, which is another than was asked after a redirect; without a password
+	URL        string // that answered, which is another than was asked after a redirect; without password and query
 }
 
 // OK says whether the server took the picture.
@@ -70,7 +69,7 @@ func location(r *Reply) string {
 // readReply reads what the server says and closes the body.
 func readReply(resp *http.Response) (Reply, error) {
 	defer resp.Body.Close()
-	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: resp.Request.URL.Redacted()}
+	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: redacted(resp.Request.URL)}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	reply.Text = string(text)
 	if err != nil {
@@ -103,8 +102,6 @@ func (r *Reply) aboutPicture() bool {
 
 // wait is how long the server asks to be left alone; 0: it does not.
 func (r *Reply) wait(now time.Time) time.Duration { return retryAfter(r.Header, now) }
-
-func asError[E error](err error, target *E) bool { return errors.As(err, target) }
 
 // OneLine makes text from outside fit for a line on a terminal: at most limit characters, no control characters, one line.
 func OneLine(text string, limit int) string {

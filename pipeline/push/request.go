@@ -3,6 +3,7 @@ package push
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -34,30 +35,41 @@ func checkURL(text string) error {
 	u, err := url.Parse(strings.NewReplacer(namePlace, "name", devicePlace, "device").Replace(text))
 	switch {
 	case err != nil:
-		return fmt.Errorf("push: %w", redactURLError(err))
+		return fmt.Errorf("push: the URL: %w", withoutURL(err))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("push: %s: a URL begins with http:// or https://", u.Redacted())
+		return fmt.Errorf("push: %s: a URL begins with http:// or https://", redacted(u))
 	case u.Hostname() == "":
-		return fmt.Errorf("push: %s: no host in the URL", u.Redacted())
+		return fmt.Errorf("push: %s: no host in the URL", redacted(u))
 	}
 	return nil
 }
 
-// redactURLError keeps the URL, and with it a password, out of the message.
-func redactURLError(err error) error {
+// withoutURL keeps the URL, and with it a password, out of a message.
+func withoutURL(err error) error {
 	var e *url.Error
-	if ok := asError(err, &e); ok {
-		return fmt.Errorf("URL: %w", e.Err)
+	if errors.As(err, &e) {
+		return e.Err
 	}
 	return err
 }
 
-// redacted returns a URL as it may be shown.
-func redacted(text string) string {
-	if u, err := url.Parse(strings.NewReplacer(namePlace, "NAME-PLACE", devicePlace, "DEVICE-PLACE").Replace(text)); err == nil {
-		return strings.NewReplacer("NAME-PLACE", namePlace, "DEVICE-PLACE", devicePlace).Replace(u.Redacted())
+// redacted returns a URL as it may be shown: without a password, and without the query, in which tokens travel.
+func redacted(u *url.URL) string {
+	shown := *u
+	if shown.RawQuery != "" {
+		shown.RawQuery = "..."
 	}
-	return "(a URL that cannot be read)"
+	return shown.Redacted()
+}
+
+// shown is the target's URL as it may be shown.
+func (t *target) shown() string {
+	const name, device = "NAME-PLACE", "DEVICE-PLACE" // braces would be escaped
+	u, err := url.Parse(strings.NewReplacer(namePlace, name, devicePlace, device).Replace(t.url))
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	return strings.NewReplacer(name, namePlace, device, devicePlace).Replace(redacted(u))
 }
 
 // address is the URL for a picture. A PUT to a folder gets the picture's name, as curl -T does it.
@@ -81,7 +93,7 @@ func (t *target) request(ctx context.Context, s *Shot) (*http.Request, *loan, er
 	body, _ := l.open()
 	r, err := http.NewRequestWithContext(ctx, t.method, t.address(s.Name), body)
 	if err != nil {
-		return nil, nil, fmt.Errorf("push: %w", redactURLError(err))
+		return nil, nil, fmt.Errorf("push: the URL: %w", withoutURL(err))
 	}
 	r.ContentLength = l.size
 	r.GetBody = l.open

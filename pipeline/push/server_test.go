@@ -400,7 +400,7 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 	for want, c := range map[string]push.Config{
 		"http:// or https://":        {URL: "ftp://x/"},
 		"no host":                    {URL: "http:///upload"},
-		"URL:":                       {URL: "http://user:secret@[x/"},
+		"the URL:":                   {URL: "http://user:secret@[x/"},
 		"raw, form or multipart":     {URL: "http://x/", As: "carrier pigeon"},
 		"POST, PUT or PATCH":         {URL: "http://x/", Method: "GET"},
 		"with multipart":             {URL: "http://x/", As: push.Multipart, Spool: "x"},

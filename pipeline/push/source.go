@@ -29,6 +29,8 @@ type RingConfig struct {
 	Watch func() (leave func())
 	// Every is the time between pictures; 0: every frame.
 	Every time.Duration
+	// Done, when closed, says that no more frames come; nil: that is not known before the ring is closed.
+	Done <-chan struct{}
 }
 
 // RingSource gives the newest frames of a ring. Frames that say "no signal" are left out. Close ends it.
@@ -56,25 +58,39 @@ func (r *RingSource) Close() {
 	r.reader.Close()
 }
 
-// Next implements Source. The end of the ring is io.EOF.
+// Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF.
 func (r *RingSource) Next(ctx context.Context, s *Shot) error {
 	if err := r.sleep(ctx); err != nil {
 		return err
 	}
 	r.watch()
-	for {
+	for ended := false; ; {
 		f := new(ring.Frame)
-		switch err := r.reader.Next(ctx, f); {
-		case errors.Is(err, ring.ErrClosed):
+		switch err := r.reader.Next(expired, f); {
+		case err == nil:
+			if r.take(f, s) {
+				return nil
+			}
+			continue
+		case errors.Is(err, ring.ErrClosed) || ended:
 			return io.EOF
-		case err != nil:
-			return err
 		}
-		if r.take(f, s) {
-			return nil
+		select {
+		case <-r.reader.Updates():
+		case <-r.config.Done:
+			ended = true // but look once more
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
+
+// expired makes a Reader's Next look without waiting.
+var expired = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // Newer implements Live.
 func (r *RingSource) Newer(s *Shot) bool {

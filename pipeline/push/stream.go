@@ -52,7 +52,7 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		}
 		p.note(v, &reply, err, took)
 		if v == delivered || (feed.ended && !feed.held) { // in the second case nobody knows what of the last stream arrived
-			p.config.OnResult(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 			return ctx.Err()
 		}
 		if p.follow(&reply) {
@@ -71,7 +71,7 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 			wait = refusals.NextBackOff()
 		}
 		if v != failed || !p.triesOn(failing, wait) {
-			p.config.OnResult(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 		}
 		if !p.triesOn(failing, wait) || (v != failed && !feed.live()) {
 			p.mu.Lock()
@@ -122,7 +122,7 @@ func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
 	})()
 	r, err := http.NewRequestWithContext(request, p.target.method, p.target.address(streamName), body)
 	if err != nil {
-		return Reply{}, fmt.Errorf("push: %w", redactURLError(err))
+		return Reply{}, fmt.Errorf("push: %w", withoutURL(err))
 	}
 	p.target.describe(r)
 	// A server that refuses or redirects does so before the pictures are under way.
@@ -131,9 +131,9 @@ func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
 	resp, err := p.client.Do(r)
 	if err != nil {
 		if cause := context.Cause(request); cause != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%s: %w", p.state.URL, cause)
+			err = cause
 		}
-		return Reply{}, fmt.Errorf("push: %w", err)
+		return Reply{}, fmt.Errorf("push: %s: %w", p.target.shown(), withoutURL(err))
 	}
 	return readReply(resp)
 }

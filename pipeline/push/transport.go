@@ -68,10 +68,10 @@ func newClient(t http.RoundTripper) *http.Client {
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	before := via[len(via)-1]
 	if len(via) >= 10 {
-		return fmt.Errorf("push: stopped after %d redirects, the last to %s", len(via), next.URL.Redacted())
+		return fmt.Errorf("stopped after %d redirects, the last to %s", len(via), redacted(next.URL))
 	}
 	if before.URL.Scheme == "https" && next.URL.Scheme != "https" {
-		return fmt.Errorf("push: %s redirects to %s, which is not encrypted: give that URL if it is wanted", before.URL.Redacted(), next.URL.Redacted())
+		return fmt.Errorf("%s redirects to %s, which is not encrypted: give that URL if it is wanted", redacted(before.URL), redacted(next.URL))
 	}
 	if next.Method != before.Method && next.Response != nil && next.Response.StatusCode != http.StatusSeeOther {
 		return http.ErrUseLastResponse
