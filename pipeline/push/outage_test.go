@@ -124,7 +124,11 @@ func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
 				}
 			}()
 			c.wait(t, "the first", atLeast(1))
-			for range 10 {
+			returns := 10
+			if testing.Short() {
+				returns = 3
+			}
+			for range returns {
 				f.kill()
 				time.Sleep(200 * time.Millisecond)
 				before := len(c.all())

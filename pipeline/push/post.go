@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -77,19 +78,32 @@ func Post(ctx context.Context, url string, p Picture, options ...Option) (Reply,
 	return send(ctx, o.client, &o.target, &o.shot)
 }
 
-// send sends one picture once. Its memory is free again when send returns.
+// send sends one picture. Its memory is free again when send returns. A connection that was kept from an earlier picture may turn out to be closed by the
+// server only when the next one is under way; then it is sent once more, over a new one.
 func send(ctx context.Context, c *http.Client, t *target, s *Shot) (Reply, error) {
+	reply, kept, err := sendOnce(ctx, c, t, s)
+	if err != nil && kept && reply.StatusCode == 0 && ctx.Err() == nil {
+		c.CloseIdleConnections()
+		reply, _, err = sendOnce(ctx, c, t, s)
+	}
+	return reply, err
+}
+
+// sendOnce says besides whether the connection was an old one.
+func sendOnce(ctx context.Context, c *http.Client, t *target, s *Shot) (reply Reply, kept bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r, l, err := t.request(ctx, s)
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { kept = i.Reused }})
+	r, l, err := t.request(traced, s)
 	if err != nil {
 		cancel()
-		return Reply{}, err
+		return Reply{}, false, err
 	}
 	defer l.end()
 	defer cancel() // before end: a body that is still being sent ends with it
 	resp, err := c.Do(r)
 	if err != nil {
-		return Reply{}, fmt.Errorf("push: %s: %w", t.shown(), withoutURL(err))
+		return Reply{}, kept, fmt.Errorf("push: %s: %w", t.shown(), withoutURL(err))
 	}
-	return readReply(resp)
+	reply, err = readReply(resp)
+	return reply, kept, err
 }

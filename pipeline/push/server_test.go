@@ -434,3 +434,19 @@ func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
 		}
 	}
 }
+
+func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
+	c := newCollector()
+	f := newFlaky(t, c)
+	p := newPusher(t, push.Config{URL: f.url(), Retry: -1})
+	for range 20 {
+		if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		f.kill()
+		f.start()
+	}
+	if state := p.State(); state.Delivered != 20 || state.Failures != 0 {
+		t.Errorf("%+v", state)
+	}
+}
