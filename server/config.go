@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	TLSCert, TLSKey string
 	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
 	Recording *record.Switch
+	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	Pushes func() []push.State
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil: nothing.

@@ -15,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -53,7 +54,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		}
 		defer recording.Close()
 	}
-	web, err := s.newServer(feed.pipeline, recording, log)
+	pushes, endPushes, err := s.startPushes(feed, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
+	web, err := s.newServer(feed.pipeline, recording, pushes, log)
 	if err != nil {
 		return err
 	}
@@ -91,12 +97,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
 	config, err := s.serverConfig(feed, log)
 	if err != nil {
 		return nil, err
 	}
-	config.Recording = recording
+	config.Recording, config.Pushes = recording, pushes
 	web, err := server.New(config)
 	if err != nil {
 		return nil, usageError{err}
@@ -106,7 +112,7 @@ func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, log *
 
 func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
 	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
@@ -204,6 +210,9 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
+	if isStreamURL(*s.source) {
+		return openStream(*s.source, now.FPS)
+	}
 	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
