@@ -131,8 +131,9 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
-// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
+// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is, nobody ("", "")
+// too.
 func (s *Server) Allow(user, password string) bool {
 	a := s.live.Load().auth
-	return a == nil || a.password("", user, password) == admitted
+	return a == nil || user != "" && a.password("", user, password) == admitted
 }
