@@ -30,19 +30,20 @@ export CGO_LDFLAGS="$TARGET_CFLAGS -L$LIBJPEG/lib"
 export PKG_CONFIG_LIBDIR=$LIBJPEG/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_PATH=
 ldflags="-s -w -buildid= -funcalign=4 -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
 # The board has little disk and memory: no HTTP/2 (streams do not gain from it), functions at 4 bytes, and no inlining in packages
-# where it buys no frame anything: all but ours and a standard library without these. Ciphers stay as they are: with TLS every
-# byte goes through them. Together that is a sixth of the program. The last pattern that fits a package counts.
+# where it buys no frame anything: all but ours and a standard library without these. Ciphers stay as they are, with TLS every
+# byte goes through them; and so do packages whose small functions make garbage when they are called and not inlined (strings,
+# slices, time). Together that is a sixth of the program. The last pattern that fits a package counts.
 small=(-tags nethttpomithttp2 -gcflags=all=-l -gcflags=std= '-gcflags=github.com/maixstream/...=' '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
 for cold in crypto/x509 crypto/tls crypto/hpke crypto/rsa crypto/dsa crypto/elliptic \
   crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
-  encoding math/big regexp mime compress text html log go container net fmt reflect time os unicode sort path io/fs context \
-  internal/{reflectlite,profile,godebug,fmtsort,strconv} embed debug expvar flag strings strconv errors iter slices maps runtime/{debug,pprof}; do
+  encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs \
+  internal/{reflectlite,profile,godebug,fmtsort,strconv} embed debug expvar flag runtime/{debug,pprof}; do
   small+=("-gcflags=$cold/...=-l")
 done
 verb=$1
 shift
 case "$verb" in
 build | install | run) exec "${GO:-go}" "$verb" -trimpath -buildvcs=false "${small[@]}" -ldflags "$ldflags" "$@" ;;
-test) exec "${GO:-go}" test -trimpath -buildvcs=false -ldflags "$ldflags" -exec "$here/qemu.sh" "$@" ;;
+test) exec "${GO:-go}" test -trimpath -buildvcs=false "${small[@]}" -ldflags "$ldflags" -exec "$here/qemu.sh" "$@" ;;
 *) exec "${GO:-go}" "$verb" "$@" ;;
 esac

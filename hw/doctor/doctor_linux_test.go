@@ -285,6 +285,22 @@ func TestPoolsLeftByADeadProcess(t *testing.T) {
 	}
 }
 
+// Buffers that outlive a process, and the reload of the modules as well, are no memory that is missing: the next start frees them.
+func TestBuffersLeftByADeadProcess(t *testing.T) {
+	b := newBoard(t, "maixcam", "")
+	b.maixsim("leak", b.root)
+	for _, module := range []string{"soph_ive", "soph_vc_driver", "soph_rgn", "soph_dwa", "soph_vo", "soph_vpss", "soph_vi", "soph_mipi_rx", "soph_fast_image", "soph_base"} {
+		b.maixsim("rmmod", module)
+	}
+	for _, module := range []string{"soph_base", "soph_fast_image", "soph_mipi_rx", "soph_vi", "soph_vpss", "soph_vo", "soph_dwa", "soph_rgn", "soph_vc_driver", "soph_ive"} {
+		b.maixsim("insmod", filepath.Join(b.root, "mnt/system/ko", module+".ko"))
+	}
+	r := b.examine(doctor.Config{Width: 1280, Height: 720})
+	if c := b.check(r, "ION memory"); r.Wrong() != 0 || !strings.Contains(c.Found, "12.3 MiB are left of a program that died: the next start frees them") {
+		t.Errorf("%d wrong; %+v", r.Wrong(), c)
+	}
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {

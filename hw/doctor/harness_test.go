@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"inspect": func() error { return doctor.Inspect(os.Stdin, os.Stdout) },
 		"stream":  stream,
 		"memory":  memory,
+		"calls":   calls,
 	}
 	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
 		if err := roles[os.Args[1]](); err != nil {
@@ -104,7 +105,7 @@ func memory() error {
 	if err != nil {
 		return err
 	}
-	said := 0
+	said := int64(0)
 	for _, part := range in.Memory {
 		said += part.Bytes
 	}

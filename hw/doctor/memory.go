@@ -11,26 +11,18 @@ import (
 
 const ionSummary = "/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"
 
-var ionHeap = regexp.MustCompile(`heap size:\s*(\d+) bytes,\s*used:\s*(\d+) bytes`)
-
 // ion compares the memory that the hardware's buffers come from with what a stream of the size asked for takes.
 func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 	c := Check{Name: "ION memory", Status: OK}
-	text, err := os.ReadFile(sg2002.Root(ionSummary))
-	if err != nil {
-		return Check{
-			Name: "ION memory", Status: Note, Found: fmt.Sprintf("how much is free cannot be seen: %v", err),
-			Remedy: "mount -t debugfs none /sys/kernel/debug, as root",
-		}
-	}
-	m := ionHeap.FindSubmatch(text)
-	if m == nil {
+	if !in.ION.Known {
 		c.Status, c.Found = Note, "how much is free cannot be seen: "+ionSummary+" has another format than expected"
+		if _, err := os.Stat(sg2002.Root(ionSummary)); err != nil {
+			c.Found = fmt.Sprintf("how much is free cannot be seen: %v", err)
+			c.Remedy = "mount -t debugfs none /sys/kernel/debug, as root"
+		}
 		return c
 	}
-	size, _ := strconv.Atoi(string(m[1]))
-	used, _ := strconv.Atoi(string(m[2]))
-	need := 0
+	var need int64
 	for _, part := range in.Memory {
 		need += part.Bytes
 		word := "takes"
@@ -39,21 +31,24 @@ func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 		}
 		c.Items = append(c.Items, fmt.Sprintf("%s: %s %s", part.Name, word, mebibytes(part.Bytes)))
 	}
-	free := size - used
-	c.Found = fmt.Sprintf("%s of %s free", mebibytes(free), mebibytes(size))
+	free := in.ION.Size - in.ION.Used + in.ION.Orphaned
+	c.Found = fmt.Sprintf("%s of %s free", mebibytes(free), mebibytes(in.ION.Size))
 	what := fmt.Sprintf("%dx%d (sensor %s) takes about %s", config.Width, config.Height, in.Mode, mebibytes(need))
 	switch {
 	case state.inUse:
 		c.Found += " while the camera is in use"
+		return c
 	case state.leaked:
 		c.Found += "; what the program that died has left counts as used until it is cleared (see camera)"
+		return c
 	case need > free:
 		c.Status = Wrong
-		c.Found += "; " + what
 		c.Remedy = "choose a smaller --size, or a lower --fps with a smaller mode of the sensor; stop what else takes it (" + ionSummary +
-			" names the buffers): apps, the launcher's screen; ISP_SHARED_BUFFER_0 and VI_DMA_BUF that nobody uses go with a reboot"
-	default:
-		c.Found += "; " + what
+			" names the buffers): apps, the launcher's screen; or reboot"
+	}
+	c.Found += "; " + what
+	if in.ION.Orphaned > 0 {
+		c.Found += fmt.Sprintf("; %s are left of a program that died: the next start frees them", mebibytes(in.ION.Orphaned))
 	}
 	return c
 }
@@ -66,9 +61,9 @@ var memoryLine = regexp.MustCompile(`(?m)^(MemTotal|MemAvailable):\s*(\d+) kB`)
 func linuxMemory() Check {
 	c := Check{Name: "memory", Status: OK}
 	text, err := os.ReadFile(sg2002.Root("/proc/meminfo"))
-	values := map[string]int{}
+	values := map[string]int64{}
 	for _, m := range memoryLine.FindAllSubmatch(text, -1) {
-		n, _ := strconv.Atoi(string(m[2]))
+		n, _ := strconv.ParseInt(string(m[2]), 10, 64)
 		values[string(m[1])] = n << 10
 	}
 	available, known := values["MemAvailable"]
@@ -85,4 +80,4 @@ func linuxMemory() Check {
 	return c
 }
 
-func mebibytes(n int) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -105,7 +105,19 @@ func Inspect(config Config) (Inspection, error) {
 	mode := used.mode(config.Width, config.Height, config.FPS)
 	in.Mode = fmt.Sprintf("%s %dx%d at %g fps", used.name, mode.width, mode.height, mode.fps)
 	in.Memory = memoryParts(used, mode, config)
+	in.ION = lookAtION()
 	return in, nil
+}
+
+func lookAtION() ION {
+	heap, ok := readCarveout()
+	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
+	if !InUse() {
+		for _, b := range heap.orphans() {
+			ion.Orphaned += b.size
+		}
+	}
+	return ion
 }
 
 // drivers says for each sensor which library's driver would be used.
@@ -133,7 +145,7 @@ func (m *mpi) look() SensorAnswer {
 		answer.NotAsked = "this is not a MaixCAM"
 	case os.Getenv("MAIXSTREAM_ROOT") != "" && !m.simulated():
 		answer.NotAsked = "the simulator's bus is in its libraries, which are not there"
-	case InUse() || Holder() != "":
+	case InUse():
 		answer.NotAsked = "the camera is in use"
 	default:
 		if err := m.setPads(readBoard()); err != nil {
@@ -161,25 +173,25 @@ func (m *mpi) look() SensorAnswer {
 
 // memoryParts is the ION memory that a stream takes: what system_up, output_up and the drivers beneath them ask for.
 func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
-	up := func(n, to int) int { return (n + to - 1) / to * to }
-	nv21 := func(w, h int) int { return up(w, C.DEFAULT_ALIGN) * up(h, 2) * 3 / 2 }
+	up := func(n, to int) int64 { return int64((n + to - 1) / to * to) }
+	nv21 := func(w, h int) int64 { return up(w, C.DEFAULT_ALIGN) * up(h, 2) * 3 / 2 }
 	block := max(nv21(m.width, m.height), nv21(m.height, m.width))
 	if s.yuv {
-		block = up(2*m.width, C.DEFAULT_ALIGN) * m.height
+		block = up(2*m.width, C.DEFAULT_ALIGN) * int64(m.height)
 	}
 	parts := []MemoryPart{
 		{"frames of the sensor", 3 * block, false},
 		{"frames of the size asked for", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
-		{"the encoder's buffer", streamBuffer(c.Width, c.Height), false},
+		{"the encoder's buffer", int64(streamBuffer(c.Width, c.Height)), false},
 		{"the ISP's shared buffer", 291424, false}, // as libisp.so asks for it
 		{"the sensor's raw frames", rawBuffer(m), true},
 	}
 	if c.Overlay != "" {
 		// Two canvases of two bytes a pixel, over a strip of a tenth of the picture's height at most.
-		parts = append(parts, MemoryPart{"the overlay", 2 * 2 * c.Width * max(c.Height/10, 24), true})
+		parts = append(parts, MemoryPart{"the overlay", 2 * 2 * int64(c.Width) * int64(max(c.Height/10, 24)), true})
 	}
 	return parts
 }
 
 // rawBuffer stands for the size of VI_DMA_BUF, which the driver decides and only a board can show: 3.5 bytes a pixel, 12 MiB at 2560x1440.
-func rawBuffer(m mode) int { return m.width * m.height * 7 / 2 }
+func rawBuffer(m mode) int64 { return int64(m.width) * int64(m.height) * 7 / 2 }

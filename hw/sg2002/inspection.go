@@ -12,6 +12,7 @@ type Inspection struct {
 	Missing   []Symbol       `json:"missing"` // those of libraries that were opened
 	Drivers   []SensorDriver `json:"drivers"`
 	Sensor    SensorAnswer   `json:"sensor"`
+	ION       ION            `json:"ion"`
 	Memory    []MemoryPart   `json:"memory"` // ION that a stream of the size asked for takes
 	Mode      string         `json:"mode"`   // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
 }
@@ -47,10 +48,19 @@ type SensorAnswer struct {
 	Others   []int  `json:"others"`    // addresses, 7-bit, of what else answered
 }
 
+// ION is what the kernel says about the memory of camera, scaler and encoder, in bytes. Orphaned is what buffers take that processes left which
+// died; while a process has the camera it cannot be told from what is in use, and is 0.
+type ION struct {
+	Known    bool  `json:"known"` // false without debugfs
+	Size     int64 `json:"size"`
+	Used     int64 `json:"used"`
+	Orphaned int64 `json:"orphaned"`
+}
+
 // MemoryPart is a piece of ION memory.
 type MemoryPart struct {
 	Name  string `json:"name"`
-	Bytes int    `json:"bytes"`
+	Bytes int64  `json:"bytes"`
 	Guess bool   `json:"guess"` // the driver asks for it, and how much can only be seen on a board
 }
 

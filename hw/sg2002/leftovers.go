@@ -91,8 +91,8 @@ func HolderProcess() (pid int, name string) {
 	return 0, ""
 }
 
-// InUse says whether a live process has the camera's device open, whoever it is: the kernel counts it.
-func InUse() bool { return users("soph_vi") > 0 }
+// InUse says whether a process other than this one has the camera's device open, whoever it is: the kernel counts it.
+func InUse() bool { return inUse() }
 
 // busyError says who has the camera.
 func busyError() error {
