@@ -13,7 +13,12 @@ import (
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path, methods string, h http.HandlerFunc) {
-		mux.Handle(path, s.guard(methods, h))
+		if s.config.Feed != nil || methods == "" { // without a feed there is nothing of it to show
+			mux.Handle(path, s.guard(methods, h))
+		}
+	}
+	for _, r := range s.config.Routes {
+		mux.Handle(r.Path, s.guard(r.Methods, r.Handler))
 	}
 	route("/{$}", "GET, HEAD", s.root)
 	route("/stream", "GET, HEAD", s.stream)
@@ -26,7 +31,7 @@ func (s *Server) handler() http.Handler {
 	route("/", "", nil)
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) {
 		s.common(w, r)
-		if answered(w, r, "GET, HEAD") {
+		if s.answered(w, r, "GET, HEAD") {
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -41,7 +46,7 @@ func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
 		s.common(w, r)
 		if r.Method == http.MethodOptions && methods != "" {
-			answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
+			s.answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
 			return
 		}
 		if s.auth != nil && !s.auth.allows(r) {
@@ -51,14 +56,14 @@ func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 			} else {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="maixstream"`)
 			}
-			http.Error(w, "a user and password, or a token, are needed", http.StatusUnauthorized)
+			s.refuse(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
 			return
 		}
 		if methods == "" {
-			http.Error(w, "there is nothing here; see /", http.StatusNotFound)
+			s.refuse(w, http.StatusNotFound, "there is nothing here; see /")
 			return
 		}
-		if !answered(w, r, methods) {
+		if !s.answered(w, r, methods) {
 			h(w, r)
 		}
 	})
@@ -86,7 +91,7 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 }
 
 // answered replies to OPTIONS and to methods that a path does not have.
-func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
+func (s *Server) answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 	for m := range strings.SplitSeq(methods, ", ") {
 		if r.Method == m {
 			return false
@@ -100,7 +105,7 @@ func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 		w.WriteHeader(http.StatusNoContent)
 		return true
 	}
-	http.Error(w, r.Method+" is not possible here, only "+methods, http.StatusMethodNotAllowed)
+	s.refuse(w, http.StatusMethodNotAllowed, r.Method+" is not possible here, only "+methods)
 	return true
 }
 

@@ -36,6 +36,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
+		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
