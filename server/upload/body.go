@@ -31,9 +31,10 @@ type body struct {
 	connection *http.ResponseController
 	stall      time.Duration
 
-	began   time.Time // the picture
-	got     int64     // bytes since then
-	idle    time.Duration // not 0: between two parts, where only headers may come, and for so long nothing
+	began time.Time     // the picture
+	got   int64         // bytes since then
+	err   error         // that ended it
+	idle  time.Duration // not 0: between two parts, where only headers may come, and for so long nothing
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration) *body {
@@ -51,7 +52,8 @@ func (b *body) Read(p []byte) (int, error) {
 	deadline := time.Now()
 	if b.idle != 0 {
 		if b.got > maxPartHeaders {
-			return 0, errHeaders
+			b.err = errHeaders
+			return 0, b.err
 		}
 		deadline = deadline.Add(b.idle)
 	} else {
@@ -67,7 +69,9 @@ func (b *body) Read(p []byte) (int, error) {
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, fmt.Errorf("%w: %d bytes in %v", errSlow, b.got, time.Since(b.began).Round(time.Second))
+		b.err = fmt.Errorf("%w: %d bytes in %v", errSlow, b.got, time.Since(b.began).Round(time.Second))
+	default:
+		b.err = fmt.Errorf("%w: %w", errCut, err)
 	}
-	return n, fmt.Errorf("%w: %w", errCut, err)
+	return n, b.err
 }

@@ -74,7 +74,7 @@ func pngSize(data []byte) (int, error) {
 		}
 		n := binary.BigEndian.Uint32(data[pos:])
 		if uint64(n) > uint64(len(data)-pos-12) {
-			return 0, fmt.Errorf("chunk of %d bytes at byte %d goes past the end", n, pos)
+			return 0, fmt.Errorf("cut off in a chunk of %d bytes at byte %d", n, pos)
 		}
 		end := pos + 8 + int(n)
 		kind := string(data[pos+4 : pos+8])

@@ -4,9 +4,9 @@ import "time"
 
 // rate is pictures a second over the last seconds.
 type rate struct {
-	began   time.Time
-	count   int
-	last    float64 // of the window before
+	began time.Time
+	count int
+	last  float64 // of the window before
 }
 
 const rateWindow = 4 * time.Second

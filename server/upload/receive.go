@@ -37,7 +37,7 @@ type reply struct {
 	OK        bool   `json:"ok"`
 	Device    string `json:"device,omitempty"`
 	File      string `json:"file,omitempty"`      // of the newest picture: DEVICE/DAY/NAME
-	Bytes     int64  `json:"bytes"`               // of all pictures
+	Bytes     int64  `json:"bytes,omitempty"`     // of all pictures
 	Duplicate bool   `json:"duplicate,omitempty"` // all of them were here already
 	// Of requests with several pictures:
 	Pictures   int `json:"pictures,omitempty"`   // with the duplicates
@@ -175,7 +175,7 @@ func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form boo
 			return nil
 		}
 		if err != nil {
-			return partError(err)
+			return in.multipartError(err)
 		}
 		in.part()
 		k, duplicate, err := s.part(part, whole, form, n)
@@ -194,7 +194,7 @@ func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form boo
 		}
 		// What is left of the part: a form's field, or what followed the picture.
 		if left, err := io.Copy(io.Discard, io.LimitReader(part, s.config.MaxUpload+1)); err != nil {
-			return partError(err)
+			return in.multipartError(err)
 		} else if left > s.config.MaxUpload {
 			return s.tooLarge(left)
 		}
@@ -204,13 +204,15 @@ func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form boo
 // isCut says that the sender is gone, or ended in the middle.
 func isCut(err error) bool { return errors.Is(err, errCut) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// partError names what is wrong with a multipart body.
-func partError(err error) error {
+// multipartError names what is wrong with a multipart body: what ended the body, if something did, whatever the parser made of it.
+func (b *body) multipartError(err error) error {
 	switch {
-	case errors.Is(err, errSlow) || isCut(err):
-		return err
-	case errors.Is(err, errHeaders), errors.Is(err, multipart.ErrMessageTooLarge):
+	case errors.Is(b.err, errHeaders), errors.Is(err, multipart.ErrMessageTooLarge):
 		return refusef(http.StatusRequestHeaderFieldsTooLarge, "a part's headers have more than %d bytes", maxPartHeaders)
+	case b.err != nil:
+		return b.err
+	case isCut(err):
+		return err
 	}
 	return refusef(http.StatusBadRequest, "multipart: %v", err)
 }
@@ -411,7 +413,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, er
 		return
 	}
 	code := s.codeOf(err)
-	result.Error = err.Error()
+	result.Error = strings.TrimSuffix(err.Error(), ": "+frame.ErrBadPicture.Error())
 	log := s.config.Log.Debug
 	switch {
 	case code == http.StatusInsufficientStorage:
