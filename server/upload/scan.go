@@ -14,7 +14,7 @@ import (
 )
 
 // openStore takes over dir, which is made if it is not there, and finds what is in it.
-func openStore(c *Config) (s *store, err error) {
+func openStore(c *Config) (*store, error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("upload: make the directory for pictures: %w", err)
 	}
@@ -22,7 +22,7 @@ func openStore(c *Config) (s *store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("upload: open the directory for pictures: %w", err)
 	}
-	s = &store{
+	s := &store{
 		root: root, keep: c.Keep, maxBytes: c.MaxBytes, maxDevices: c.MaxDevices, sync: c.Sync, log: c.Log,
 		devices: map[string]*device{},
 	}
@@ -30,31 +30,34 @@ func openStore(c *Config) (s *store, err error) {
 		_ = root.Close()
 		return nil, fmt.Errorf("upload: %s cannot be written: %w", c.Dir, err)
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+	if err := s.takeOver(c.Dir); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *store) takeOver(dir string) error {
 	if err := lock(s.lock); err != nil {
-		return nil, fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", c.Dir, err)
+		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", dir, err)
 	}
-	if err := root.RemoveAll(incomingDir); err != nil {
-		return nil, fmt.Errorf("upload: clear what was not complete: %w", err)
+	if err := s.root.RemoveAll(incomingDir); err != nil {
+		return fmt.Errorf("upload: clear what was not complete: %w", err)
 	}
-	if err := root.Mkdir(incomingDir, 0o755); err != nil {
-		return nil, fmt.Errorf("upload: %w", err)
+	if err := s.root.Mkdir(incomingDir, 0o755); err != nil {
+		return fmt.Errorf("upload: %w", err)
 	}
 	began := time.Now()
 	if err := s.scan(); err != nil {
-		return nil, fmt.Errorf("upload: look through %s: %w", c.Dir, err)
+		return fmt.Errorf("upload: look through %s: %w", dir, err)
 	}
 	pictures := 0
 	for _, d := range s.devices {
 		pictures += d.pictures
 	}
-	s.log.Info("kept pictures found", zap.String("dir", c.Dir), zap.Int("devices", len(s.devices)), zap.Int("pictures", pictures),
+	s.log.Info("kept pictures found", zap.String("dir", dir), zap.Int("devices", len(s.devices)), zap.Int("pictures", pictures),
 		zap.Int64("bytes", s.bytes), zap.Duration("took", time.Since(began)))
-	return s, nil
+	return nil
 }
 
 // scan fills the index. It keeps what is there, even more devices than are taken: fewer come only by age.
