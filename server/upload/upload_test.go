@@ -180,7 +180,9 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 		w := multipart.NewWriter(in)
 		done := make(chan answer, 1)
 		device := strings.TrimPrefix(kind, "multipart/")
-		go func() { done <- post(t, s, "?device="+device, out, headers{"Content-Type": kind + `; boundary="` + w.Boundary() + `"`}) }()
+		go func() {
+			done <- post(t, s, "?device="+device, out, headers{"Content-Type": kind + `; boundary="` + w.Boundary() + `"`})
+		}()
 		sum := 0
 		for i := range 5 {
 			body := jpegOf(t, i)
