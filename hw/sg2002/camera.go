@@ -149,15 +149,23 @@ func (c *Camera) bringUp() error {
 		return err
 	}
 	c.mode = c.sensor.mode(c.config.Width, c.config.Height, c.config.FPS)
-	c.fill(object)
-	if err := c.room(); err != nil {
-		return err
+	err = c.start(object)
+	failed, _ := errors.AsType[*Error](err)
+	if failed != nil && failed.Call == "sensor set_image_mode" && c.mode != c.sensor.modes[0] {
+		// The oldest driver of gc4653 has only this one.
+		c.log.Warn("camera: the sensor's driver lacks the mode that would suit best", zap.String("sensor", c.sensor.name), zap.Int("width", c.mode.width),
+			zap.Int("height", c.mode.height), zap.Float64("fps", c.mode.fps))
+		c.mode = c.sensor.modes[0]
+		err = c.start(object)
+		failed, _ = errors.AsType[*Error](err)
 	}
-	if err := c.run(C.CAMERA_UP, upWithin); err != nil {
-		if failed, ok := errors.AsType[*Error](err); ok && failed.Call == "sensor pfnSnsProbe" {
-			return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
-		}
+	switch {
+	case failed != nil && failed.Call == "sensor pfnSnsProbe":
+		return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
+	case failed != nil:
 		return fmt.Errorf("camera: bring-up: %w", err)
+	case err != nil:
+		return err
 	}
 	encoder := "hardware (VENC)"
 	c.info = frame.Info{
@@ -165,6 +173,15 @@ func (c *Camera) bringUp() error {
 		FPS: c.mode.fps, Encoder: encoder, Sizes: c.sizes(),
 	}
 	return nil
+}
+
+// start brings everything up in the mode chosen.
+func (c *Camera) start(object *C.ISP_SNS_OBJ_S) error {
+	c.fill(object)
+	if err := c.room(); err != nil {
+		return err
+	}
+	return c.run(C.CAMERA_UP, upWithin)
 }
 
 // sizes are what a page offers; any even size within the limits is fine, these are the usual ones that the sensor's picture fills.

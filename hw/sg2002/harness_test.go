@@ -73,7 +73,8 @@ type scenario struct {
 	board    string              // maixcam, maixcam_pro or none
 	libs     func(string) string // makes another directory of libraries
 	prepare  func(*testing.T, string)
-	left     bool // the process ends with the camera open, on purpose
+	env      func(libs string) []string // more of the environment
+	left     bool                       // the process ends with the camera open, on purpose
 }
 
 // onBoard runs body on a board of its own, in a process of its own, and reports what the simulator finds fault with.
@@ -81,7 +82,7 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	t.Helper()
 	if os.Getenv(childEnv) == t.Name() {
 		b := &bench{T: t, root: os.Getenv("MAIXSTREAM_ROOT")}
-		if s.libs == nil {
+		if s.libs == nil && s.env == nil {
 			sim, ok, err := OpenSimulator("")
 			if err != nil || !ok {
 				t.Fatalf("open the simulator: %v, %v", ok, err)
@@ -108,15 +109,26 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	if s.prepare != nil {
 		s.prepare(t, root)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), childWithin())
 	defer cancel()
 	child := again(ctx, t, root, libs, s.settings)
+	if s.env != nil {
+		child.Env = append(child.Env, s.env(libs)...)
+	}
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	} else if testing.Verbose() {
 		t.Logf("%s", out)
 	}
 	checkReport(t, root, s.left)
+}
+
+// childWithin is how long a test's process may take: a soak as long as it likes, within a day.
+func childWithin() time.Duration {
+	if os.Getenv("SOAK_FRAMES") != "" {
+		return 24 * time.Hour
+	}
+	return 8 * time.Minute
 }
 
 // newBoard lays out a board's files.
@@ -163,7 +175,7 @@ func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec
 	for _, part := range strings.Split(t.Name(), "/") {
 		pattern = append(pattern, "^"+part+"$")
 	}
-	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=8m"}
+	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childWithin().String()}
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}

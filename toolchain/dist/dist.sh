@@ -37,7 +37,7 @@ mkdir -p "$common/docs"
 "$dir/work/host" completion fish >"$common/maixstream.fish"
 "$dir/work/host" man >"$common/maixstream.1"
 gzip -9n <"$common/maixstream.1" >"$common/maixstream.1.gz"
-printf 'maixstream (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- maixstream <https://github.com/maixstream/maixstream>  %s\n' \
+printf 'maixstream (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- maixstream <maixstream@users.noreply.github.com>  %s\n' \
   "$release" "$COMMIT" "$date_rfc" | gzip -9n >"$common/changelog.gz"
 cp README.md "$common/docs/"
 for part in docs/service.md docs/recipes; do if [ -e $part ]; then cp -R $part "$common/docs/"; fi; done
