@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/pipeline/push"
+	"github.com/maixstream/maixstream/pipeline/record"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
@@ -35,6 +36,8 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
+	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
 	// Version is shown by /state.
