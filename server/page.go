@@ -46,11 +46,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a *auth, v verdi
 	}
 	if v == tooMany {
 		w.Header().Set("Retry-After", retryAfter)
-		http.Error(w, tooManyText, http.StatusTooManyRequests)
+		s.fail(w, http.StatusTooManyRequests, tooManyText)
 		return
 	}
 	w.Header().Set("WWW-Authenticate", challenge(a, r))
-	http.Error(w, "a user and password, or a token, are needed", http.StatusUnauthorized)
+	s.fail(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
 }
 
 const (

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -80,12 +79,10 @@ func (s *Server) Start() error {
 	if err := s.listen(); err != nil {
 		return err
 	}
-	f, err := fanout.New(fanout.Config{Ring: s.config.Feed.Ring(), StallTimeout: s.config.StallTimeout})
-	if err != nil {
+	if err := s.startFanout(); err != nil {
 		closeAll(s.listeners)
-		return fmt.Errorf("server: start: %w", err)
+		return err
 	}
-	s.fanout, s.began = f, time.Now()
 	s.http = &http.Server{
 		Handler: s.handler(),
 		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
@@ -113,8 +110,7 @@ func (s *Server) Start() error {
 // then, or after a second. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed || s.http == nil {
-		s.closed = true
+	if s.closed {
 		s.mu.Unlock()
 		return nil
 	}
@@ -123,7 +119,12 @@ func (s *Server) Close(ctx context.Context) error {
 	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	s.fanout.Close()
+	if s.fanout != nil {
+		s.fanout.Close()
+	}
+	if s.http == nil {
+		return nil
+	}
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // some did not end in time
 	}

@@ -20,10 +20,10 @@ import (
 
 // docs/hardware.md is for people who check the program against a board, line by line; so it is checked against the program first.
 const (
-	document = "../../docs/hardware.md"
-	sources  = "../sg2002/*.c"
-	declared = "../../third_party/sg2002/include/cvi_symbols.h"
-	uncalled = "Resolved, and not called"
+	document     = "../../docs/hardware.md"
+	sources      = "../sg2002/*.c"
+	calledList   = "../sg2002/calls.h"
+	declaredList = "../../third_party/sg2002/include/cvi_symbols.h"
 )
 
 // step is a row of one of the document's tables of calls.
@@ -65,15 +65,23 @@ func names(text string, pattern string) map[string]bool {
 	return found
 }
 
-func TestDocumentNamesEveryCall(t *testing.T) {
-	header, err := os.ReadFile(declared)
+// resolved are the functions that are looked for when the libraries are opened, each with its library.
+func resolved(t *testing.T, file string) map[string]string {
+	t.Helper()
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions := names(string(header), `\bCVI_[A-Z]+_[A-Z][a-z]\w+`)
-	if len(functions) < 100 {
-		t.Fatalf("%d functions in %s", len(functions), declared)
+	list := map[string]string{}
+	for _, m := range regexp.MustCompile(`X\((CVI_\w+), "(\w+\.so)"\)`).FindAllStringSubmatch(string(content), -1) {
+		list[m[1]] = m[2]
 	}
+	return list
+}
+
+// called are the functions of the libraries and of sensors' drivers that the C code calls.
+func called(t *testing.T, functions map[string]string) map[string]bool {
+	t.Helper()
 	files, _ := filepath.Glob(sources)
 	code := ""
 	for _, file := range files {
@@ -84,52 +92,59 @@ func TestDocumentNamesEveryCall(t *testing.T) {
 		code += string(content)
 	}
 	code = regexp.MustCompile(`(?s)/\*.*?\*/|"(\\.|[^"\\])*"`).ReplaceAllString(code, "")
-	called := names(code, `\b(CVI_[A-Z]+_[A-Z][a-z]\w+|pfn\w+)`)
+	list := map[string]bool{}
+	for name := range names(code, `\b(CVI|pfn)\w+`) {
+		if strings.HasPrefix(name, "pfn") && name != "pfnMirrorFlip" { // that one is handed to VI, which calls it
+			list[name] = true
+		} else if functions[name] != "" {
+			list[name] = true
+		}
+	}
+	return list
+}
 
+func TestResolvedIsWhatIsCalled(t *testing.T) {
+	wanted, declared := resolved(t, calledList), resolved(t, declaredList)
+	if len(declared) < 100 || len(wanted) < 50 {
+		t.Fatalf("%d functions declared, %d looked for", len(declared), len(wanted))
+	}
+	calls := called(t, declared)
+	for name, library := range wanted {
+		if !calls[name] {
+			t.Errorf("%s is in %s and is not called", name, calledList)
+		}
+		if declared[name] != library {
+			t.Errorf("%s is in %q, %s says %q", name, declared[name], calledList, library)
+		}
+	}
+	// That those that are called are in the list, the compiler sees to.
+}
+
+func TestDocumentNamesEveryCall(t *testing.T) {
+	declared := resolved(t, declaredList)
+	calls := called(t, declared)
 	text, steps := chapters(t)
-	rows, rest := map[string]bool{}, map[string]bool{}
+	rows := map[string]bool{}
 	for _, table := range steps {
 		for _, s := range table {
 			rows[s.name] = true
 		}
 	}
-	listed := names(text[uncalled], `\bCVI_\w+`)
-	for heading, part := range text {
-		if heading != uncalled {
-			for name := range names(part, `\bCVI_[A-Z]+_[A-Z][a-z]\w+`) {
-				rest[name] = true
-			}
-		}
-	}
-	for name := range called {
-		if !functions[name] && strings.HasPrefix(name, "CVI_") {
-			continue // a type or a constant
-		}
-		if name == "pfnMirrorFlip" {
-			continue // handed to VI, which calls it
-		}
+	for name := range calls {
 		if !rows[name] {
-			t.Errorf("%s is called, and no table of %s has it: add a row where it is called, and take it out of %q", name, document, uncalled)
+			t.Errorf("%s is called, and no table of %s has it", name, document)
 		}
 	}
 	for name := range rows {
-		if !called[name] {
+		if !calls[name] {
 			t.Errorf("%s has a row for %s, which is not called", document, name)
 		}
 	}
-	for name := range functions {
-		if !called[name] && !listed[name] {
-			t.Errorf("%s is resolved and not called: add it to %q of %s", name, uncalled, document)
-		}
-	}
-	for name := range listed {
-		if called[name] || !functions[name] {
-			t.Errorf("%q of %s names %s, which is called, or not declared", uncalled, document, name)
-		}
-	}
-	for name := range rest {
-		if functions[name] && !called[name] {
-			t.Errorf("%s speaks of %s as if it were called", document, name)
+	for heading, part := range text {
+		for name := range names(part, `\bCVI_\w+`) {
+			if declared[name] != "" && !calls[name] {
+				t.Errorf("%q of %s speaks of %s, which is not called", heading, document, name)
+			}
 		}
 	}
 }

@@ -13,7 +13,7 @@ static const struct {
 	const char *name, *library;
 } symbols[] = {
 #define X(name, library) {#name, library},
-	CVI_SYMBOLS(X)
+	MPI_CALLS(X)
 #undef X
 };
 
