@@ -71,7 +71,7 @@ func (u unpluggable) Info() frame.Info {
 
 func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if u.pulled.Load() {
-		return fmt.Errorf("the test has pulled it: %w", frame.ErrGone)
+		return fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
 	}
 	return u.raw.ReadFrame(ctx, f)
 }
@@ -100,7 +100,7 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 	c.Pipeline, err = pipeline.New(pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if c.pulled.Load() {
-				return nil, fmt.Errorf("the test has pulled it: %w", frame.ErrGone)
+				return nil, fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
 			}
 			s, err := hw.OpenSource(hw.SourceConfig{Name: name, Width: now.Width, Height: now.Height, FPS: now.FPS})
 			if err != nil {
@@ -373,7 +373,7 @@ func pageWithoutSignal(t *testing.T, b tab) {
 	}
 	c.pulled.Store(true)
 	eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") })
-	if notice := text(t, b, "notice"); !strings.Contains(notice, "the test has pulled it") {
+	if notice := text(t, b, "notice"); !strings.Contains(notice, "the camera was unplugged") {
 		t.Errorf("the notice does not say why: %q", notice)
 	}
 	wait(t, b, "nothing can be changed", `document.getElementById("quality").disabled && document.getElementById("size").disabled`)
