@@ -139,5 +139,5 @@ func localPath(next string) string {
 	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(u.Path, `/\:`) {
 		return ""
 	}
-	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI()[1:]
+	return strings.TrimPrefix((&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI(), "/")
 }

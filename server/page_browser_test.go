@@ -178,6 +178,7 @@ func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
 		"Firefox":  func(t *testing.T) tab { return startFirefox(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time is waiting
 			b := start(t)
 			for name, scenario := range scenarios {
 				t.Run(name, func(t *testing.T) {
