@@ -11,17 +11,16 @@ import (
 
 // page shows the program's own page, or the built-in one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	session := s.auth != nil && s.auth.sessions.has(s.auth, r)
-	if session {
-		setCookie(w, r, sessionKey(r)) // the browser keeps it as long as the server does
-	}
 	if own := s.html.Load(); own != nil {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	show(w, http.StatusOK, page.Live(session))
+	show(w, http.StatusOK, page.Live(s.inSession(r)))
 }
+
+// inSession says whether r was let in by its session, which lives on then.
+func (s *Server) inSession(r *http.Request) bool { return s.auth != nil && s.auth.judge(r) == inSession }
 
 func show(w http.ResponseWriter, code int, d page.Document) {
 	h := w.Header()

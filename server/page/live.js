@@ -156,9 +156,13 @@ async function compareClocks(times) {
       const reply = await fetch("healthz", { cache: "no-store" });
       const heard = now();
       const server = Number(reply.headers.get("X-Time")) * 1000;
-      if (server > 0) clock.samples.push({ error: (heard - asked) / 2, offset: server - (asked + heard) / 2 });
+      if (server > 0) {
+        const s = { error: (heard - asked) / 2, offset: server - (asked + heard) / 2 };
+        // Earlier ones that contradict it are of a clock that was set, or that stood still while the machine slept.
+        clock.samples = clock.samples.filter((old) => Math.abs(old.offset - s.offset) <= old.error + s.error + 1).slice(-7);
+        clock.samples.push(s);
+      }
     } catch { /* it is asked again */ }
-    clock.samples = clock.samples.slice(-8);
     if (clock.samples.length) Object.assign(clock, clock.samples.reduce((a, b) => (b.error < a.error ? b : a)));
     await pause(100);
   }
@@ -177,6 +181,7 @@ function follow() {
     update(JSON.parse(e.data));
   };
   events.onerror = () => {
+    for (const id of ["source-fps", "encode", "viewers", "sent"]) $(id).textContent = "–";
     if (events && events.readyState === EventSource.CLOSED) unfollow(); // refused: the watchdog asks again
   };
 }
@@ -370,7 +375,7 @@ $("snapshot").addEventListener("click", async (e) => {
     save(await reply.blob(), "maixstream-" + stamp(Number(reply.headers.get("X-Timestamp")) * 1000) + ".jpg");
     problem("");
   } catch (error) {
-    problem("No snapshot: " + error.message);
+    problem("No snapshot: " + (error instanceof TypeError ? "the connection was lost." : error.message)); // a TypeError is fetch's own
   }
 });
 
