@@ -20,7 +20,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 }
 
 // inSession says whether r was let in by its session, which lives on then.
-func (s *Server) inSession(r *http.Request) bool { return s.auth != nil && s.auth.judge(r) == inSession }
+func (s *Server) inSession(r *http.Request) bool {
+	return s.auth != nil && s.auth.judge(r) == inSession
+}
 
 func show(w http.ResponseWriter, code int, d page.Document) {
 	h := w.Header()
