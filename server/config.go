@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+	"github.com/maixstream/maixstream/pipeline/record"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
@@ -36,6 +39,10 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
+	Recording *record.Switch
+	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	Pushes func() []push.State
 	// Routes, when there are any, are all that is served, with /healthz; Feed must be nil then.
 	Routes []Route
 	// Refuse writes the replies to requests that nothing else answers (401, 404, 405); nil: as plain text.

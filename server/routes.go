@@ -43,8 +43,8 @@ func (s *Server) startFanout() error {
 // may, and with which method, the caller has decided.
 func (s *Server) Stream(w http.ResponseWriter, r *http.Request) { s.stream(w, r) }
 
-// refuse replies with an error: as text, or as Config.Refuse has it.
-func (s *Server) refuse(w http.ResponseWriter, code int, text string) {
+// fail replies with an error: as text, or as Config.Refuse has it.
+func (s *Server) fail(w http.ResponseWriter, code int, text string) {
 	if s.config.Refuse != nil {
 		s.config.Refuse(w, code, text)
 		return

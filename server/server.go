@@ -20,13 +20,15 @@ import (
 // Server serves one feed. Start it once; Close ends it for good.
 type Server struct {
 	config    Config
-	auth      *auth // nil: everybody may
+	live      atomic.Pointer[live]
 	listeners []net.Listener
 	tls       *tls.Config
 	http      *http.Server
 	fanout    *fanout.Fanout
 	began     time.Time
-	html      atomic.Pointer[[]byte]
+	html      atomic.Pointer[[]byte] // nil: the built-in page
+	done      chan struct{}          // closed when the server ends
+	news      news
 
 	clients atomic.Int64 // viewers and those about to be
 	counts  counts
@@ -48,11 +50,12 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
-	var err error
-	if s.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{})}
+	l, err := readLive(&c, nil)
+	if err != nil {
 		return nil, err
 	}
+	s.live.Store(l)
 	s.SetHTML(c.HTML)
 	return s, nil
 }
@@ -60,7 +63,8 @@ func New(c Config) (*Server, error) {
 // SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
 func (s *Server) SetHTML(html []byte) {
 	if html == nil {
-		html = builtinPage
+		s.html.Store(nil)
+		return
 	}
 	s.html.Store(&html)
 }
@@ -112,6 +116,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if s.fanout != nil {
@@ -127,7 +132,9 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
-// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
+// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is, nobody ("", "")
+// too.
 func (s *Server) Allow(user, password string) bool {
-	return s.auth == nil || s.auth.password(user, password)
+	a := s.live.Load().auth
+	return a == nil || user != "" && a.password("", user, password) == admitted
 }

@@ -44,3 +44,22 @@ flash: device ## install on a MaixCAM: make flash HOST=maixcam-xxxx.local [USER=
 
 unflash: ## remove from a MaixCAM: make unflash HOST=…
 	@$(FLASH) $(FLASH_FLAGS) --remove
+
+# The emulator tests take what `make device` builds, and need no network once the toolchain's cache is filled.
+TEST_TARGETS += test-device test-riscv64 test-board
+.PHONY: test-device test-riscv64 test-board
+
+test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice
+	$(GO) vet -tags device,board ./toolchain/...
+	$(GO) test -count=1 -tags device $(GOTESTFLAGS) ./toolchain
+
+# Left out: tests that start their own test program again, which takes an emulator registered with the kernel to run.
+RISCV64_PACKAGES := ./pipeline/... ./server ./server/fanout ./server/rtsp ./hw/frame/... ./hw/jpegcheck ./hw/lettering ./hw/libjpeg/... ./hw/picture \
+	./hw/transform ./hw/source/testcard
+RISCV64_SKIP := ^(TestSocketFromSystemd)$$
+
+test-riscv64: setup-board ## the board's program's packages under qemu-riscv64: pipeline, server, encoder, pictures
+	toolchain/go.sh test -short -timeout 5m -skip '$(RISCV64_SKIP)' $(GOTESTFLAGS) $(RISCV64_PACKAGES)
+
+test-board: setup-board setup-test ## the virtual board end to end: flash, stream, power cuts, roll-back, reboot, unflash
+	$(GO) test -count=1 -tags board -timeout 15m $(GOTESTFLAGS) ./toolchain/board

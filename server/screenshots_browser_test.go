@@ -1,0 +1,59 @@
+package server_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestScreenshots makes the pictures of the page in the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("MAIXSTREAM_SCREENSHOTS")
+	if folder == "" {
+		t.Skip("make screenshots does this")
+	}
+	b := startChromium(t)
+	c := newCamera(t, photographs(t), 1280, 720)
+	s := c.show(t, "127.0.0.1:0", nil)
+	for _, shot := range []struct {
+		name          string
+		width, height int
+		dark, pulled  bool
+	}{
+		{"page.png", 1280, 720, false, false},
+		{"page-dark.png", 1280, 720, true, false},
+		{"page-phone.png", 390, 844, false, false},
+		{"page-no-signal.png", 1280, 720, true, true},
+	} {
+		b.dark(t, shot.dark)
+		b.sharp(t, shot.width, shot.height, 1.5)
+		b.open(t, s.URLs()[0])
+		wait(t, b, "the page is live", live)
+		wait(t, b, "measurements", `document.querySelector("#graph .line").getAttribute("d")?.split("L").length > 12`)
+		c.pulled.Store(shot.pulled)
+		eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") == shot.pulled })
+		_, png := b.screenshot(t)
+		if err := os.WriteFile(filepath.Join(folder, shot.name), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c.pulled.Store(false)
+	}
+}
+
+// photographs is a folder with the one that is shown best.
+func photographs(t *testing.T) string {
+	t.Helper()
+	const name = "/usr/share/backgrounds/Dragonfly_by_Bolly.jpg" // of lomiri-wallpapers-16.04
+	if _, err := os.Stat(name); err != nil {
+		t.Fatalf("%v (Debian package lomiri-wallpapers-16.04)", err)
+	}
+	folder := filepath.Join(t.TempDir(), "photographs")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(name, filepath.Join(folder, "dragonfly.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
