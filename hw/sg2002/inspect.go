@@ -126,15 +126,9 @@ func lookAtION() ION {
 func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
-		name := C.CString(sensors[i].object)
-		for k, handle := range m.sensors {
-			var size C.size_t
-			if C.mpi_sensor(handle, name, &size) != nil {
-				list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[k])), int(size), vintage})
-				break
-			}
+		if object, size, library := m.driver(&sensors[i]); object != nil {
+			list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[library])), size, vintage})
 		}
-		C.free(unsafe.Pointer(name))
 	}
 	return list
 }
