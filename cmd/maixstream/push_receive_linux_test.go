@@ -179,3 +179,9 @@ func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
 	}
 	t.Logf("%d of them had been kept before the server was killed, and were told by their keys", strings.Count(e.out, `"duplicate":true`))
 }
+
+// files lists all pictures that are kept.
+func (r *receiver) files() []string {
+	files, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "*.*g"))
+	return files
+}
