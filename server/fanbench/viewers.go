@@ -55,7 +55,7 @@ type Viewers struct {
 	Record bool
 	// Markers has each picture's length and its first and last two bytes checked, Sums the checksums of Payload's pictures, too.
 	Markers, Sums bool
-	arrivals []Arrival
+	arrivals      []Arrival
 	// BytesPerSec, when not 0, is how much all of them together read at most, in pieces of 4 KiB.
 	BytesPerSec float64
 	err         error
@@ -82,7 +82,7 @@ const slowPiece = 4 << 10
 const (
 	boundary  = "\r\n--frame\r\n"
 	trailer   = len(boundary)
-	sumBytes  = 4 + 2                // Payload's checksum and the end marker
+	sumBytes  = 4 + 2 // Payload's checksum and the end marker
 	lastBytes = trailer + sumBytes
 )
 
