@@ -37,6 +37,7 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
+		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},
