@@ -18,31 +18,28 @@ func threadCPU() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// processCPU is the CPU time of this process, but for threads that stand for hardware.
+// threadTimes is the CPU time of each thread that lives now, by its number.
+func threadTimes() map[string]threadTime {
+	threads, _ := os.ReadDir("/proc/self/task")
+	times := make(map[string]threadTime, len(threads))
+	for _, t := range threads {
+		name, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/comm")
+		// The first field of schedstat is time on the CPU in nanoseconds (Documentation/scheduler/sched-stats.rst).
+		text, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/schedstat")
+		first, _, _ := strings.Cut(string(text), " ")
+		ns, _ := strconv.ParseInt(first, 10, 64)
+		times[t.Name()] = threadTime{strings.TrimSpace(string(name)), time.Duration(ns)}
+	}
+	return times
+}
+
+// processCPU is the CPU time of this process, all threads that ever were together.
 func processCPU() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return 0
 	}
-	return time.Duration(u.Utime.Nano()+u.Stime.Nano()) - hardwareCPU()
-}
-
-// hardwareCPU is the CPU time of the threads with which the simulator of the chip's libraries does what sensor, scaler and encoder do on a board.
-func hardwareCPU() time.Duration {
-	threads, _ := os.ReadDir("/proc/self/task")
-	var sum time.Duration
-	for _, t := range threads {
-		name, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/comm")
-		if !strings.HasPrefix(string(name), "sim-") {
-			continue
-		}
-		// The first field of schedstat is time on the CPU in nanoseconds (Documentation/scheduler/sched-stats.rst).
-		text, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/schedstat")
-		first, _, _ := strings.Cut(string(text), " ")
-		ns, _ := strconv.ParseInt(first, 10, 64)
-		sum += time.Duration(ns)
-	}
-	return sum
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func residentBytes() int64 {

@@ -10,4 +10,6 @@ func threadCPU() time.Duration { return 0 }
 
 func processCPU() time.Duration { return 0 }
 
+func threadTimes() map[string]threadTime { return nil }
+
 func residentBytes() int64 { return 0 }

@@ -34,7 +34,6 @@ type meter struct {
 	began     time.Time
 	first     chan struct{} // closed at the first published frame
 	ring      *ring.Ring
-	info      func() frame.Info
 }
 
 func newMeter(room int, clock bool) *meter {

@@ -19,10 +19,13 @@ type Result struct {
 
 	Seconds    float64 `json:"seconds"`     // that were measured, with viewers if there are any
 	CPUPercent float64 `json:"cpu_percent"` // of one core: the whole process
-	RSS        int64   `json:"rss_bytes"`   // of the process, at the end
-	FirstFrame float64 `json:"first_frame_ms"`
-	Dropped    uint64  `json:"dropped"` // taken and not published: no worker or no slot was free, or a picture was broken
-	Skipped    int     `json:"skipped"` // published and not sent to a viewer that was not ready
+	// Threads is the CPU time of the process's threads by their names, in µs per published frame: Go's bear the program's name, the chip's libraries
+	// name their own. Those that begin with "sim-" stand for hardware, and are counted nowhere else.
+	Threads    map[string]float64 `json:"threads_us_per_frame,omitempty"`
+	RSS        int64              `json:"rss_bytes"` // of the process, at the end
+	FirstFrame float64            `json:"first_frame_ms"`
+	Dropped    uint64             `json:"dropped"` // taken and not published: no worker or no slot was free, or a picture was broken
+	Skipped    int                `json:"skipped"` // published and not sent to a viewer that was not ready
 	// Corrupt is always 0 in a Result: a viewer that gets a wrong length or no JPEG ends the run with an error.
 	Verified int `json:"verified"` // frames whose length and markers the viewers checked
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -74,23 +75,51 @@ type run struct {
 
 // usage is what this process spent in a window.
 type usage struct {
-	cpu    time.Duration
-	allocs uint64
+	cpu     time.Duration // without what stands for hardware
+	allocs  uint64
+	threads map[string]threadTime
 }
 
+type threadTime struct {
+	name string
+	cpu  time.Duration
+}
+
+// simulated begins the names of the threads with which the simulator of the chip's libraries does what sensor, scaler and encoder do on a board.
+const simulated = "sim-"
+
 func usageNow() (u usage) {
-	u.cpu = processCPU() // allocates itself: so first
+	u.threads, u.cpu = threadTimes(), processCPU() // both allocate
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u.allocs = m.Mallocs
 	return u
 }
 
-// since is what was spent between before and now.
-func (u usage) since() usage {
+// since is what was spent between then and now.
+func (then usage) since() usage {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{processCPU() - u.cpu, m.Mallocs - u.allocs}
+	u := usage{cpu: processCPU() - then.cpu, allocs: m.Mallocs - then.allocs, threads: map[string]threadTime{}}
+	for number, t := range threadTimes() {
+		t.cpu -= then.threads[number].cpu
+		u.threads[number] = t
+		if strings.HasPrefix(t.name, simulated) {
+			u.cpu -= t.cpu
+		}
+	}
+	return u
+}
+
+// byName sums threads of one name up, in µs per frame.
+func (u usage) byName(frames int) map[string]float64 {
+	sums := map[string]float64{}
+	for _, t := range u.threads {
+		if t.cpu > 0 {
+			sums[t.name] += float64(t.cpu) / 1e3 / float64(max(frames, 1))
+		}
+	}
+	return sums
 }
 
 // delivered is what viewers saw.
@@ -319,6 +348,7 @@ func (r *run) report() {
 	if r.Clients > 0 {
 		r.result.Stages = append(r.result.Stages, r.deliver())
 	}
+	r.result.Threads = r.use.byName(len(published))
 	r.result.Seconds, r.result.CPUPercent = seconds, 100*r.use.cpu.Seconds()/seconds
 }
 
