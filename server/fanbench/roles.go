@@ -204,9 +204,14 @@ func (s *served) run(l net.Listener, pictures [][]byte, fps int) error {
 	if err := web.Start(); err != nil {
 		return err
 	}
-	ticker := time.NewTicker(time.Second / time.Duration(fps))
+	ticker, err := newTicker(time.Second / time.Duration(fps))
+	if err != nil {
+		return err
+	}
 	for i := 0; ; i++ {
-		<-ticker.C
+		if err := ticker.wait(); err != nil {
+			return err
+		}
 		v, ok := r.Reserve()
 		if !ok {
 			return errors.New("viewers hold every slot of the ring")
