@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ type Role struct {
 	// Of servers.
 	FPS, Size int    // Payload pictures of Size bytes so many times a second
 	Pictures  string // or the pictures in this file, as WritePictures writes it
+	Profile   string // "server": write a CPU profile to this file, of all the time until the end
 }
 
 // Usage is what a server's child has used so far.
@@ -154,10 +156,21 @@ func (r *Role) serve() error {
 		return bare(l.(*net.TCPListener), r.Viewers, pictures, r.FPS)
 	}
 	s := &served{}
+	if r.Profile != "" {
+		file, err := os.Create(r.Profile)
+		if err != nil {
+			return err
+		}
+		runtime.SetCPUProfileRate(profileHz)
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+	}
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 			_ = json.NewEncoder(os.Stdout).Encode(s.usage())
 		}
+		pprof.StopCPUProfile()
 		os.Exit(0)
 	}()
 	return s.run(l, pictures, r.FPS)
@@ -173,6 +186,9 @@ func (r *Role) pictures() ([][]byte, error) {
 	}
 	return pictures, nil
 }
+
+// profileHz is more than the runtime's 100: a server that is busy a tenth of the time would give few samples.
+const profileHz = 1000
 
 // served is a server whose ring a ticker fills.
 type served struct {

@@ -113,6 +113,7 @@ type measurement struct {
 var sets = map[string][]measurement{
 	"standard": {
 		{"delivery", (*set).delivery},
+		{"profile", (*set).profile},
 		{"crowd", (*set).crowd},
 		{"encode", (*set).encode},
 		{"hardware", (*set).hardware},
