@@ -24,6 +24,7 @@ type set struct {
 	program string // the maixstream to run
 	simLibs string // directory of the simulator's libraries
 	simRoot string // the simulated board's files
+	board   board
 }
 
 func main() {
@@ -40,6 +41,12 @@ func run() error {
 	flag.StringVar(&s.program, "program", "build/maixstream", "the maixstream to run")
 	flag.StringVar(&s.simLibs, "sim-libs", "", "directory of the simulator's libraries")
 	flag.StringVar(&s.simRoot, "sim-root", "", "directory of the simulated board's files")
+	flag.StringVar(&s.board.program, "board-program", "", "the board's maixstream")
+	flag.StringVar(&s.board.sysroot, "board-sysroot", "", "where its loader and C library are")
+	flag.StringVar(&s.board.plugin, "board-plugin", "", "the plugin that counts instructions")
+	flag.StringVar(&s.board.simLibs, "board-sim-libs", "", "directory of the simulator's libraries for the board")
+	flag.StringVar(&s.board.simRoot, "board-sim-root", "", "directory for a simulated board's files")
+	flag.StringVar(&s.board.simTool, "board-sim-tool", "", "this machine's maixsim")
 	dir := flag.String("dir", "build/bench", "where results go, and where those of other sets are found (DIR/*.json)")
 	doc := flag.String("doc", "docs/BENCHMARKS.md", "the document to write; \"\": none")
 	only := flag.String("only", "", "run only groups whose name contains this; the document is not written")
@@ -122,6 +129,7 @@ var sets = map[string][]measurement{
 		{"links", (*set).links},
 		{"slow", (*set).slow},
 	},
+	"riscv64": {{"instructions", (*set).instructions}},
 }
 
 func (s *set) measure(groups []measurement, only string) (*results, error) {

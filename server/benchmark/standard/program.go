@@ -85,8 +85,10 @@ type serving struct {
 	began   time.Time
 }
 
-func (s *set) serve(args ...string) (*serving, error) {
-	cmd := exec.Command(s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--announce=false", "--report", "0", "--log-level", "error"}, args...)...)
+func (s *set) serve(args ...string) (*serving, error) { return serveBy([]string{s.program}, args...) }
+
+func serveBy(program []string, args ...string) (*serving, error) {
+	cmd := exec.Command(program[0], append(append(program[1:], "serve", "--listen", "127.0.0.1:0", "--announce=false", "--report", "0", "--log-level", "error"), args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
