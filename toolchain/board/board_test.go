@@ -185,13 +185,13 @@ func reflashWithViewer(b *board) {
 }
 
 func rollsBack(b *board) {
-	b.refused(b.broken, "sensor does not answer", "the earlier version is back")
+	b.refused(b.broken, "it ended 4 times", "sensor does not answer", "the earlier version is back")
 	b.runs("two")
 }
 
 func rollsBackAlone(b *board) {
 	b.killedAt("wait", b.broken, "--wait=3s")
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(patience)
 	for b.version() != "two" {
 		if time.Now().After(deadline) {
 			b.t.Fatal("the broken version is still installed")
