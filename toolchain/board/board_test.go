@@ -48,7 +48,7 @@ func TestBoard(t *testing.T) {
 		b.control("cut")
 	})
 	// Most of what follows is about programs and disks: a source that costs the emulated core little.
-	b.run(`echo 'ARGS="--source testcard"' >>/etc/default/maixstream`)
+	b.run(`echo 'ARGS="--source testcard --size 320x240 --fps 10"' >>/etc/default/maixstream`)
 	for _, step := range []struct {
 		name string
 		run  func(b *board)
@@ -140,8 +140,8 @@ func chromiumShows(b *board) {
 	for len(shown) < 3 {
 		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
 			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas")
-			if (picture.naturalWidth != 640) return ""
-			canvas.width = 640, canvas.height = 480
+			if (picture.naturalWidth != 320) return ""
+			canvas.width = 320, canvas.height = 240
 			canvas.getContext("2d").drawImage(picture, 0, 0)
 			return canvas.toDataURL("image/png")
 		})()`))
