@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -44,7 +44,22 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer feed.close()
 
-	web, err := s.newServer(feed.pipeline, log)
+	var recording *record.Switch
+	if *s.record != "" {
+		recording = record.NewSwitch(record.Config{
+			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
+		})
+		if err := recording.Set(true); err != nil {
+			return err
+		}
+		defer recording.Close()
+	}
+	pushes, endPushes, err := s.startPushes(feed, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
+	web, err := s.newServer(feed.pipeline, recording, pushes, log)
 	if err != nil {
 		return err
 	}
@@ -58,27 +73,23 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
+	var media *rtsp.Server
 	if *s.rtsp != "" {
-		media, err := rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
+		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
 		if err != nil {
 			return err
 		}
 		defer media.Close()
 	}
-	if *s.record != "" {
-		recorder, err := record.Start(record.Config{
-			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
-		})
-		if err != nil {
-			return err
-		}
-		defer recorder.Close()
-	}
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, web, log)()
-	s.reportUntilEnd(ctx, t.out, feed.pipeline, web)
+	running := &service{
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, rtsp: media,
+		patience: watchdogPatience + *s.stallTimeout,
+	}
+	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
 		log.Info("the source has ended", zap.Error(feed.pipeline.Err()))
 	}
@@ -86,9 +97,22 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
+	config, err := s.serverConfig(feed, log)
+	if err != nil {
+		return nil, err
+	}
+	config.Recording, config.Pushes = recording, pushes
+	web, err := server.New(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return web, nil
+}
+
+func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
 	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
@@ -97,35 +121,11 @@ func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Serve
 	if *s.html != "" {
 		page, err := os.ReadFile(*s.html)
 		if err != nil {
-			return nil, usagef("--html: %w", err)
+			return config, usagef("--html: %w", err)
 		}
 		config.HTML = page
 	}
-	web, err := server.New(config)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return web, nil
-}
-
-// reportUntilEnd prints a line with fps and ms now and then, until a signal comes or the source ends.
-func (s *serveFlags) reportUntilEnd(ctx context.Context, out io.Writer, feed *pipeline.Pipeline, web *server.Server) {
-	var tick <-chan time.Time
-	if *s.report > 0 {
-		ticker := time.NewTicker(*s.report)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-feed.Done():
-			return
-		case now := <-tick:
-			fmt.Fprintln(out, reportLine(now, web.State()))
-		}
-	}
+	return config, nil
 }
 
 // reportLine is what a person who benchmarks reads: time, fps, ms.
@@ -210,11 +210,18 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
-	return hw.OpenSource(hw.SourceConfig{
+	if isStreamURL(*s.source) {
+		return openStream(*s.source, now.FPS)
+	}
+	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
 	})
+	if err != nil {
+		return nil, s.pointToDoctor(err)
+	}
+	return source, nil
 }
 
 // checkOpened reports flags that the opened source cannot follow.

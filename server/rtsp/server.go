@@ -36,7 +36,7 @@ type Config struct {
 	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
 	Address string
 	Feed    Feed
-	// Allow decides about a user and password; nil lets everybody in. Only Basic is offered: passwords are kept as bcrypt
+	// Allow decides about a user and password; nil lets everybody in, and so does one that lets in user "" with password "". Only Basic is offered: passwords are kept as bcrypt
 	// hashes, from which a digest cannot be computed.
 	Allow func(user, password string) bool
 	// MaxReaders is how many sessions may play at once; 0: no limit.
@@ -107,6 +107,13 @@ func Start(c Config) (*Server, error) {
 	s.cancel = cancel
 	s.done.Go(func() { s.send(ctx) })
 	return s, nil
+}
+
+// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
+func (s *Server) SetMaxReaders(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.MaxReaders = n
 }
 
 // Close ends all sessions and frees the ports. It may be called twice.
@@ -200,6 +207,9 @@ func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, 
 func (s *Server) admit(request *base.Request) (*base.Response, error) {
 	<-s.ready
 	if s.config.Allow == nil {
+		return nil, nil
+	}
+	if s.config.Allow("", "") { // nobody needs a password
 		return nil, nil
 	}
 	var given headers.Authorization
