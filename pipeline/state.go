@@ -63,6 +63,7 @@ type State struct {
 	Restarts  uint64   `json:"restarts"` // times the source was opened again
 	Newest    Newest   `json:"newest"`
 	Settings  Settings `json:"settings"`
+	Can       Can      `json:"can"`
 }
 
 // Quantiles of a duration over the last second, in milliseconds.

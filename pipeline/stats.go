@@ -93,6 +93,9 @@ func (p *Pipeline) State() State {
 		Settings: *settings,
 	}
 	s.Newest = p.newest
+	if p.session != nil {
+		s.Can = p.can(p.session.source, settings)
+	}
 	return s
 }
 

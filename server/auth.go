@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/time/rate"
 )
 
 // auth knows who may in.
@@ -27,6 +29,9 @@ type auth struct {
 	verify sync.Mutex
 	mu     sync.Mutex
 	known  map[digest]time.Time // until when a user and password need not be verified again
+
+	sessions sessions
+	attempts attempts
 }
 
 type digest [sha256.Size]byte
@@ -36,13 +41,18 @@ const (
 	maxKnown = 1024
 )
 
-// newAuth reads the files; nil when there are none.
-func newAuth(authFile, tokenFile string) (*auth, error) {
+// newAuth reads the files; nil when there are none. Only two with the same key can be compared; nil: a new key.
+func newAuth(authFile, tokenFile string, key []byte) (*auth, error) {
 	if authFile == "" && tokenFile == "" {
 		return nil, nil
 	}
-	a := &auth{hashes: map[string][]byte{}, tokens: map[digest]struct{}{}, key: make([]byte, 32), known: map[digest]time.Time{}}
-	rand.Read(a.key)
+	a := &auth{hashes: map[string][]byte{}, tokens: map[digest]struct{}{}, key: key, known: map[digest]time.Time{}}
+	a.sessions.until = map[digest]time.Time{}
+	a.attempts.limiters = map[string]*rate.Limiter{}
+	if key == nil {
+		a.key = make([]byte, 32)
+		rand.Read(a.key)
+	}
 	if authFile != "" {
 		if err := readLines("auth file", authFile, a.addUser); err != nil {
 			return nil, err
@@ -54,6 +64,12 @@ func newAuth(authFile, tokenFile string) (*auth, error) {
 		}
 	}
 	return a, nil
+}
+
+// same says whether both let in exactly the same.
+func (a *auth) same(b *auth) bool {
+	equal := func(x, y []byte) bool { return string(x) == string(y) }
+	return maps.EqualFunc(a.hashes, b.hashes, equal) && maps.Equal(a.tokens, b.tokens)
 }
 
 func readLines(what, name string, add func(line string) error) error {
@@ -115,41 +131,70 @@ func (a *auth) digest(parts ...string) (d digest) {
 	return d
 }
 
-// allows decides about a request.
-func (a *auth) allows(r *http.Request) bool {
+// verdict is what is known about who sent a request.
+type verdict int
+
+const (
+	unknown   verdict = iota
+	admitted          // by Basic, Bearer or ?token=
+	inSession         // by the page's cookie: the browser sends it by itself, so whose wish the request was must be checked
+	tooMany           // wrong ones have come from this address
+)
+
+// judge decides about a request.
+func (a *auth) judge(r *http.Request) verdict {
 	if user, password, ok := r.BasicAuth(); ok {
-		return a.password(user, password)
+		return a.password(clientOf(r), user, password)
 	}
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return a.token(strings.TrimSpace(token))
+	token := r.URL.Query().Get("token")
+	if scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimSpace(bearer)
 	}
-	return a.token(r.URL.Query().Get("token"))
+	if token != "" {
+		return a.token(clientOf(r), token)
+	}
+	if a.sessions.has(a, r) {
+		return inSession
+	}
+	return unknown
 }
 
-func (a *auth) token(token string) bool {
-	if token == "" {
-		return false
+// token needs no slow comparison: a right one is let in however many wrong ones came before it.
+func (a *auth) token(client, token string) verdict {
+	if _, ok := a.tokens[a.digest("token", token)]; ok {
+		return admitted
 	}
-	_, ok := a.tokens[a.digest("token", token)]
-	return ok
+	if !a.attempts.allowed(client) {
+		return tooMany
+	}
+	a.attempts.failed(client)
+	return unknown
 }
 
-func (a *auth) password(user, password string) bool {
+// password verifies a user's password for a client; client "": attempts are not counted.
+func (a *auth) password(client, user, password string) verdict {
 	d := a.digest("password", user, password)
 	if a.remembers(d) {
-		return true
+		return admitted
+	}
+	if !a.attempts.allowed(client) { // without waiting for the lock, which the attempts of others may hold
+		return tooMany
 	}
 	a.verify.Lock()
 	defer a.verify.Unlock()
 	if a.remembers(d) { // verified while we waited
-		return true
+		return admitted
+	}
+	if !a.attempts.allowed(client) {
+		return tooMany
 	}
 	hash, exists := a.hashes[user]
 	if !exists {
 		hash = a.decoy
 	}
 	if hash == nil || bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !exists {
-		return false
+		a.attempts.failed(client)
+		return unknown
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,7 +202,7 @@ func (a *auth) password(user, password string) bool {
 		clear(a.known)
 	}
 	a.known[d] = time.Now().Add(knownFor)
-	return true
+	return admitted
 }
 
 func (a *auth) remembers(d digest) bool {

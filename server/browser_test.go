@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	_ "image/png"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -16,8 +15,8 @@ import (
 	"github.com/maixstream/maixstream/server"
 )
 
-// browser starts a headless Chromium.
-func browser(t *testing.T) context.Context {
+// chromiumContext starts a headless Chromium.
+func chromiumContext(t *testing.T) context.Context {
 	t.Helper()
 	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.
@@ -28,7 +27,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -59,10 +58,10 @@ func near(c [3]uint8, i int) bool {
 	return true
 }
 
-// A browser paints each published frame at once, though no other follows; so one by one each is seen.
+// An <img> paints each published frame at once, though no other follows; so one by one each is seen.
 func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
-	s, feed := serve(t, nil)
-	ctx := browser(t)
+	s, feed := serve(t, func(c *server.Config) { c.HTML = []byte(`<!doctype html><img id="picture" src="/stream">`) })
+	ctx := chromiumContext(t)
 	feed.publish(t, picture(t, 1))
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0])); err != nil {
 		t.Fatal(err)
@@ -75,13 +74,6 @@ func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	if form := s.State().Server.List[0].Form; form != "browser" {
 		t.Errorf("Chromium got the %s form", form)
 	}
-	eventually(t, "the page shows the state", func() bool {
-		status, err := chromedp.Run(ctx, chromedp.Text("#status"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(status) > 20
-	})
 }
 
 func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
@@ -94,7 +86,7 @@ func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
 	if err := stream.WriteBytes(picture(t, 4)); err != nil {
 		t.Fatal(err)
 	}
-	ctx := browser(t)
+	ctx := chromiumContext(t)
 	if err := chromedp.Do(ctx, chromedp.Navigate("http://127.0.0.1:"+strconv.Itoa(stream.Port()))); err != nil {
 		t.Fatal(err)
 	}
@@ -109,18 +101,9 @@ func TestChromiumWithToken(t *testing.T) {
 	const token = "0123456789abcdef"
 	s, feed := serve(t, func(c *server.Config) { c.TokenFile = write(t, "tokens", token) })
 	feed.publish(t, picture(t, 6))
-	ctx := browser(t)
+	ctx := chromiumContext(t)
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0]+"/?token="+token)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the picture", func() bool { return near(shown(ctx, t, "#picture"), 6) })
-	if name := os.Getenv("MAIXSTREAM_SCREENSHOT"); name != "" {
-		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, png, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

@@ -13,7 +13,12 @@ import (
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path, methods string, h http.HandlerFunc) {
-		mux.Handle(path, s.guard(methods, h))
+		if s.config.Feed != nil || methods == "" { // without a feed there is nothing of it to show
+			mux.Handle(path, s.guard(methods, h))
+		}
+	}
+	for _, r := range s.config.Routes {
+		mux.Handle(r.Path, s.guard(r.Methods, r.Handler))
 	}
 	route("/{$}", "GET, HEAD", s.root)
 	route("/stream", "GET, HEAD", s.stream)
@@ -21,46 +26,69 @@ func (s *Server) handler() http.Handler {
 	route("/snapshot", "GET, HEAD", s.snapshot)
 	route("/snapshot.jpg", "GET, HEAD", s.snapshot)
 	route("/state", "GET, HEAD", s.state)
+	route("/api/recording", "GET, HEAD, PATCH", s.recording)
 	route("/api/settings", "GET, HEAD, PATCH", s.settings)
 	route("/metrics", "GET, HEAD", promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}).ServeHTTP)
 	route("/", "", nil)
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) {
-		s.common(w, r)
-		if answered(w, r, "GET, HEAD") {
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, "ok")
-	})
+	mux.Handle("/login", s.open("GET, HEAD, POST", s.login))
+	mux.Handle("/logout", s.open("GET, HEAD, POST", s.logout))
+	mux.Handle("/healthz", s.open("GET, HEAD", healthz))
 	return mux
 }
 
-// guard does what is the same for all paths: headers, preflights, who may in, methods. methods "": the path is unknown.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	now := time.Now()
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Time", fmt.Sprintf("%d.%06d", now.Unix(), now.Nanosecond()/1000)) // on the clock of X-Timestamp, for the page's delay
+	fmt.Fprintln(w, "ok")
+}
+
+// guard is open, but lets in only who may. methods "": the path is unknown.
 func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
+	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
+		if a := s.live.Load().auth; a != nil {
+			if v := a.judge(r); v != admitted && v != inSession {
+				s.refuse(w, r, a, v)
+				return
+			}
+		}
+		if methods == "" {
+			s.fail(w, http.StatusNotFound, "there is nothing here; see /")
+			return
+		}
+		if !s.answered(w, r, methods) {
+			h(w, r)
+		}
+	})
+}
+
+// open serves a path to everybody.
+func (s *Server) open(methods string, h http.HandlerFunc) http.Handler {
+	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
+		if !s.answered(w, r, methods) {
+			h(w, r)
+		}
+	})
+}
+
+// outer does what is the same for all paths: headers, preflights, and changes that another site's page asks for.
+func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
 		s.common(w, r)
 		if r.Method == http.MethodOptions && methods != "" {
-			answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
+			s.answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
 			return
 		}
-		if auth := s.live.Load().auth; auth != nil && !auth.allows(r) {
-			s.counts.denied.Add(1)
-			if len(auth.hashes) > 0 {
-				w.Header().Set("WWW-Authenticate", `Basic realm="maixstream", charset="UTF-8"`)
-			} else {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="maixstream"`)
+		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
+		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
+			if err := live.origins.Check(r); err != nil {
+				s.fail(w, http.StatusForbidden, "a page of another site asked for this; --cors ORIGIN would let it")
+				return
 			}
-			http.Error(w, "a user and password, or a token, are needed", http.StatusUnauthorized)
-			return
 		}
-		if methods == "" {
-			http.Error(w, "there is nothing here; see /", http.StatusNotFound)
-			return
-		}
-		if !answered(w, r, methods) {
-			h(w, r)
-		}
+		h(w, r)
 	})
 }
 
@@ -79,7 +107,7 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 	if origin != "*" {
 		h.Set("Vary", "Origin")
 	}
-	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence")
+	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 		h.Set("Access-Control-Max-Age", "600")
@@ -87,7 +115,7 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 }
 
 // answered replies to OPTIONS and to methods that a path does not have.
-func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
+func (s *Server) answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 	for m := range strings.SplitSeq(methods, ", ") {
 		if r.Method == m {
 			return false
@@ -101,7 +129,7 @@ func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 		w.WriteHeader(http.StatusNoContent)
 		return true
 	}
-	http.Error(w, r.Method+" is not possible here, only "+methods, http.StatusMethodNotAllowed)
+	s.fail(w, http.StatusMethodNotAllowed, r.Method+" is not possible here, only "+methods)
 	return true
 }
 
@@ -119,6 +147,5 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("unknown action %.40q: stream or snapshot", action), http.StatusBadRequest)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(*s.html.Load())
+	s.page(w, r)
 }

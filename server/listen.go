@@ -39,7 +39,7 @@ func (s *Server) listen() (err error) {
 	}
 	addresses := c.Listen
 	if addresses == nil && len(s.listeners) == 0 && c.Unix == "" {
-		addresses = []string{":8000"}
+		addresses = []string{c.DefaultListen}
 	}
 	for _, address := range addresses {
 		l, err := net.Listen("tcp", address)

@@ -1,8 +1,146 @@
 package server
 
-import _ "embed"
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 
-// builtinPage is served at / unless there is another. It needs nothing from outside.
-//
-//go:embed page.html
-var builtinPage []byte
+	"github.com/maixstream/maixstream/server/page"
+)
+
+// page shows the program's own page, or the built-in one.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	if own := s.html.Load(); own != nil {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(*own)
+		return
+	}
+	show(w, http.StatusOK, page.Live(s.inSession(r)))
+}
+
+// inSession says whether r was let in by its session, which lives on then.
+func (s *Server) inSession(r *http.Request) bool {
+	a := s.live.Load().auth
+	return a != nil && a.judge(r) == inSession
+}
+
+func show(w http.ResponseWriter, code int, d page.Document) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", d.Policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, d.HTML)
+}
+
+// refuse answers somebody who may not in: a person at a browser with the login form, a program with a challenge.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a *auth, v verdict) {
+	s.counts.denied.Add(1)
+	if wantsPage(r) {
+		next := strings.TrimPrefix(r.URL.Path, "/")
+		if r.URL.RawQuery != "" && !r.URL.Query().Has("token") {
+			next += "?" + r.URL.RawQuery
+		}
+		loginForm(w, a, next, v, "")
+		return
+	}
+	if v == tooMany {
+		w.Header().Set("Retry-After", retryAfter)
+		s.fail(w, http.StatusTooManyRequests, tooManyText)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", challenge(a, r))
+	s.fail(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
+}
+
+const (
+	tooManyText = "Too many wrong passwords have come from your address. Wait a little."
+	retryAfter  = "5" // seconds, as wrongEvery
+)
+
+// wantsPage says whether a person asked for r by typing an address or following a link. Only paths without a slash within have the form:
+// its own address is relative to theirs, so that it works behind a proxy's path, too.
+func wantsPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
+		strings.LastIndex(r.URL.Path, "/") == 0
+}
+
+// challenge is for WWW-Authenticate. The page's own requests get one that no browser knows: at Basic it would open a window of its own.
+func challenge(a *auth, r *http.Request) string {
+	switch {
+	case r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+		return formChallenge
+	case len(a.hashes) > 0:
+		return `Basic realm="maixstream", charset="UTF-8"`
+	}
+	return `Bearer realm="maixstream"`
+}
+
+const formChallenge = `Form realm="maixstream"`
+
+func loginForm(w http.ResponseWriter, a *auth, next string, v verdict, message string) {
+	code := http.StatusUnauthorized
+	if v == tooMany {
+		code, message = http.StatusTooManyRequests, tooManyText
+		w.Header().Set("Retry-After", retryAfter)
+	} else {
+		w.Header().Set("WWW-Authenticate", formChallenge)
+	}
+	d := page.Login(page.Form{Next: next, Users: len(a.hashes) > 0, Message: message})
+	d.Policy += "; frame-ancestors 'self'"
+	show(w, code, d)
+}
+
+// login takes the form.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	a := s.live.Load().auth
+	if a == nil || r.Method != http.MethodPost {
+		redirect(w, "./")
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "login: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	next := localPath(r.PostForm.Get("next"))
+	var v verdict
+	message := "This user and password do not fit."
+	if len(a.hashes) > 0 {
+		v = a.password(clientOf(r), r.PostForm.Get("user"), r.PostForm.Get("password"))
+	} else {
+		v = a.token(clientOf(r), r.PostForm.Get("token"))
+		message = "This token is not known."
+	}
+	if v != admitted {
+		s.counts.denied.Add(1)
+		loginForm(w, a, next, v, message)
+		return
+	}
+	setCookie(w, r, a.sessions.start(a))
+	redirect(w, "./"+next)
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if a := s.live.Load().auth; a != nil && r.Method == http.MethodPost {
+		a.sessions.end(a, r)
+		setCookie(w, r, "")
+	}
+	redirect(w, "./")
+}
+
+// redirect keeps the path relative, which http.Redirect would not.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// localPath returns next if it is a path of this server without a directory, and "" otherwise.
+func localPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(u.Path, `/\:`) {
+		return ""
+	}
+	return strings.TrimPrefix((&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI(), "/")
+}

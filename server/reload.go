@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // live is the part of the Config, and of the files that it names, that a running server can exchange. It is never written, only replaced.
@@ -12,13 +13,27 @@ type live struct {
 	cors       string
 	maxClients int
 	cert       *tls.Certificate // nil: no TLS
+	origins    *http.CrossOriginProtection
 }
 
-func readLive(c *Config) (*live, error) {
-	l := &live{cors: c.CORS, maxClients: c.MaxClients}
+// readLive makes it; old is what it replaces, nil at first.
+func readLive(c *Config, old *live) (*live, error) {
+	l := &live{cors: c.CORS, maxClients: c.MaxClients, origins: http.NewCrossOriginProtection()}
 	var err error
-	if l.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
+	if c.CORS != "" && c.CORS != "*" {
+		if err := l.origins.AddTrustedOrigin(c.CORS); err != nil {
+			return nil, fmt.Errorf("server: CORS origin %q: %w", c.CORS, err)
+		}
+	}
+	var key []byte
+	if old != nil && old.auth != nil {
+		key = old.auth.key
+	}
+	if l.auth, err = newAuth(c.AuthFile, c.TokenFile, key); err != nil {
 		return nil, err
+	}
+	if key != nil && l.auth != nil && old.auth.same(l.auth) {
+		l.auth = old.auth // whoever is logged in stays so
 	}
 	if c.TLSCert != "" {
 		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -43,7 +58,7 @@ func (s *Server) Reload(c Config) error {
 	if (c.TLSCert == "") != (s.live.Load().cert == nil) {
 		return errors.New("server: TLS cannot be switched on or off while addresses are served: start again")
 	}
-	l, err := readLive(&c)
+	l, err := readLive(&c, s.live.Load())
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -27,7 +26,9 @@ type Server struct {
 	http      *http.Server
 	fanout    *fanout.Fanout
 	began     time.Time
-	html      atomic.Pointer[[]byte]
+	html      atomic.Pointer[[]byte] // nil: the built-in page
+	done      chan struct{}          // closed when the server ends
+	news      news
 
 	clients atomic.Int64 // viewers and those about to be
 	counts  counts
@@ -49,8 +50,8 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}}
-	l, err := readLive(&c)
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{})}
+	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,8 @@ func New(c Config) (*Server, error) {
 // SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
 func (s *Server) SetHTML(html []byte) {
 	if html == nil {
-		html = builtinPage
+		s.html.Store(nil)
+		return
 	}
 	s.html.Store(&html)
 }
@@ -77,12 +79,10 @@ func (s *Server) Start() error {
 	if err := s.listen(); err != nil {
 		return err
 	}
-	f, err := fanout.New(fanout.Config{Ring: s.config.Feed.Ring(), StallTimeout: s.config.StallTimeout})
-	if err != nil {
+	if err := s.startFanout(); err != nil {
 		closeAll(s.listeners)
-		return fmt.Errorf("server: start: %w", err)
+		return err
 	}
-	s.fanout, s.began = f, time.Now()
 	s.http = &http.Server{
 		Handler: s.handler(),
 		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
@@ -110,16 +110,21 @@ func (s *Server) Start() error {
 // then, or after a second. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed || s.http == nil {
-		s.closed = true
+	if s.closed {
 		s.mu.Unlock()
 		return nil
 	}
 	s.closed = true
 	s.mu.Unlock()
+	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	s.fanout.Close()
+	if s.fanout != nil {
+		s.fanout.Close()
+	}
+	if s.http == nil {
+		return nil
+	}
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // some did not end in time
 	}
@@ -131,5 +136,5 @@ func (s *Server) Close(ctx context.Context) error {
 // too.
 func (s *Server) Allow(user, password string) bool {
 	a := s.live.Load().auth
-	return a == nil || user != "" && a.password(user, password)
+	return a == nil || user != "" && a.password("", user, password) == admitted
 }

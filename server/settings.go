@@ -21,19 +21,8 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.config.Feed.State().Settings)
 		return
 	}
-	// A form on a foreign page can send anything but this type without asking first (a preflight, which CORS answers).
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" && t != "application/merge-patch+json" {
-		problem(w, http.StatusUnsupportedMediaType, "", "send the change as Content-Type: application/json")
-		return
-	}
-	change, err := readChange(http.MaxBytesReader(w, r.Body, maxSettings))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("a change has at most %d bytes", maxSettings))
-			return
-		}
-		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
+	var change pipeline.Change
+	if !readJSON(w, r, &change, `{"quality": 70}`) {
 		return
 	}
 	settings, err := s.config.Feed.Change(r.Context(), change)
@@ -53,20 +42,56 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readChange reads exactly one JSON object with known fields.
-func readChange(r io.Reader) (c pipeline.Change, err error) {
-	d := json.NewDecoder(r)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		if errors.Is(err, io.EOF) {
-			return c, errors.New("the body is empty; want a JSON object like {\"quality\": 70}")
+// recording shows the server's own recording, or switches it.
+func (s *Server) recording(w http.ResponseWriter, r *http.Request) {
+	recorder := s.config.Recording
+	if recorder == nil {
+		problem(w, http.StatusNotImplemented, "", "the server records nothing: start it with --record DIR")
+		return
+	}
+	if r.Method == http.MethodPatch {
+		var change struct {
+			On *bool `json:"on"`
 		}
-		return c, err
+		if !readJSON(w, r, &change, `{"on": true}`) {
+			return
+		}
+		if change.On != nil {
+			if err := recorder.Set(*change.On); err != nil {
+				problem(w, http.StatusInternalServerError, "on", err.Error())
+				return
+			}
+		}
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("more than one JSON value")
+	writeJSON(w, http.StatusOK, recorder.State())
+}
+
+// readJSON reads exactly one JSON object with known fields into change, or replies with what is wrong and returns false.
+func readJSON(w http.ResponseWriter, r *http.Request, change any, example string) bool {
+	// A form on a foreign page can send anything but this type without asking first (a preflight, which CORS answers).
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" && t != "application/merge-patch+json" {
+		problem(w, http.StatusUnsupportedMediaType, "", "send the change as Content-Type: application/json")
+		return false
 	}
-	return c, nil
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSettings))
+	d.DisallowUnknownFields()
+	err := d.Decode(change)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return true
+		}
+		err = errors.New("more than one JSON value")
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("a change has at most %d bytes", maxSettings))
+	case errors.Is(err, io.EOF):
+		problem(w, http.StatusBadRequest, "", "change: the body is empty; want a JSON object like "+example)
+	default:
+		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
+	}
+	return false
 }
 
 func problem(w http.ResponseWriter, code int, setting, text string) {

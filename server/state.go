@@ -5,18 +5,24 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
+	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/fanout"
 )
 
 // State is what /state shows: the pipeline's state and the server's own.
 type State struct {
 	pipeline.State
-	Version       string  `json:"version"`
-	UptimeSeconds float64 `json:"uptime_seconds"`
-	Server        Traffic `json:"server"`
+	Version       string       `json:"version"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Server        Traffic      `json:"server"`
+	Push          []push.State `json:"push,omitempty"` // a target each
+	// Recording is the server's own recording; nil: it was not given a place for one.
+	Recording *record.SwitchState `json:"recording,omitempty"`
 }
 
 // Traffic is what the server sends, and to whom.
@@ -43,10 +49,18 @@ type Totals struct {
 
 // State may be called from any goroutine.
 func (s *Server) State() State {
-	return State{
+	state := State{
 		State: s.config.Feed.State(), Version: s.config.Version,
 		UptimeSeconds: time.Since(s.began).Seconds(), Server: s.traffic(),
 	}
+	if s.config.Recording != nil {
+		now := s.config.Recording.State()
+		state.Recording = &now
+	}
+	if s.config.Pushes != nil {
+		state.Push = s.config.Pushes()
+	}
+	return state
 }
 
 func (s *Server) traffic() Traffic {
@@ -73,7 +87,11 @@ func (s *Server) traffic() Traffic {
 	return t
 }
 
-func (s *Server) state(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) state(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		s.events(w, r)
+		return
+	}
 	writeJSON(w, http.StatusOK, s.State())
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -43,7 +44,22 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer feed.close()
 
-	web, err := s.newServer(feed.pipeline, log)
+	var recording *record.Switch
+	if *s.record != "" {
+		recording = record.NewSwitch(record.Config{
+			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
+		})
+		if err := recording.Set(true); err != nil {
+			return err
+		}
+		defer recording.Close()
+	}
+	pushes, endPushes, err := s.startPushes(feed, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
+	web, err := s.newServer(feed.pipeline, recording, pushes, log)
 	if err != nil {
 		return err
 	}
@@ -65,15 +81,6 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		}
 		defer media.Close()
 	}
-	if *s.record != "" {
-		recorder, err := record.Start(record.Config{
-			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
-		})
-		if err != nil {
-			return err
-		}
-		defer recorder.Close()
-	}
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
@@ -90,11 +97,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
 	config, err := s.serverConfig(feed, log)
 	if err != nil {
 		return nil, err
 	}
+	config.Recording, config.Pushes = recording, pushes
 	web, err := server.New(config)
 	if err != nil {
 		return nil, usageError{err}
@@ -104,7 +112,7 @@ func (s *serveFlags) newServer(feed server.Feed, log *zap.Logger) (*server.Serve
 
 func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
 	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
@@ -202,11 +210,18 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
-	return hw.OpenSource(hw.SourceConfig{
+	if isStreamURL(*s.source) {
+		return openStream(*s.source, now.FPS)
+	}
+	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
 	})
+	if err != nil {
+		return nil, s.pointToDoctor(err)
+	}
+	return source, nil
 }
 
 // checkOpened reports flags that the opened source cannot follow.

@@ -37,7 +37,10 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
+		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
+		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
+		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},

@@ -1,0 +1,65 @@
+package pipeline
+
+import "github.com/maixstream/maixstream/hw/frame"
+
+// Can says which settings of the running source can be changed, so that a page offers nothing that would be refused. All are false and
+// Sizes is nil while the source is away.
+type Can struct {
+	Quality bool `json:"quality"`
+	FPS     bool `json:"fps"`
+	Orient  bool `json:"orient"` // mirror and flip
+	Rotate  bool `json:"rotate"`
+	Overlay bool `json:"overlay"`
+	// Sizes to choose from, the present one among them: the source's own, or usual ones when it takes any size.
+	Sizes []frame.Size `json:"sizes"`
+}
+
+// usualSizes are offered for a source that takes any size.
+var usualSizes = []frame.Size{
+	{Width: 320, Height: 240},
+	{Width: 640, Height: 480},
+	{Width: 800, Height: 600},
+	{Width: 1280, Height: 720},
+	{Width: 1920, Height: 1080},
+	{Width: 2560, Height: 1440},
+}
+
+// can must say of each setting what apply would.
+func (p *Pipeline) can(source frame.Source, settings *Settings) Can {
+	_, raw := source.(frame.RawSource)
+	if _, ready := source.(frame.JPEGSource); ready {
+		raw = false
+	}
+	transforms := raw && p.config.NewTransform != nil
+	_, quality := source.(frame.QualitySetter)
+	_, orients := source.(frame.Orienter)
+	_, overlays := source.(frame.Overlayer)
+	return Can{
+		Quality: raw || quality, FPS: true, Orient: transforms || orients, Rotate: transforms, Overlay: transforms || overlays,
+		Sizes: p.sizes(source, settings),
+	}
+}
+
+func (p *Pipeline) sizes(source frame.Source, settings *Settings) []frame.Size {
+	present := frame.Size{Width: settings.Width, Height: settings.Height}
+	info := source.Info()
+	choice := info.Sizes
+	if choice == nil {
+		if _, resizes := source.(frame.Resizer); !resizes {
+			return []frame.Size{{Width: info.Width, Height: info.Height}}
+		}
+		choice = usualSizes
+	}
+	var sizes []frame.Size
+	known := false
+	for _, s := range choice {
+		if frame.MaxJPEGSize(s.Width, s.Height) <= p.config.Ring.SlotSize() {
+			sizes = append(sizes, s)
+			known = known || s == present
+		}
+	}
+	if !known {
+		sizes = append(sizes, present)
+	}
+	return sizes
+}
