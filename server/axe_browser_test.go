@@ -26,6 +26,8 @@ func TestPageIsAccessible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Parallel()
+	whole := t
 	b := startChromium(t)
 	c := newCamera(t, "testcard", 640, 480)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -79,7 +81,7 @@ func TestPageIsAccessible(t *testing.T) {
 			}
 			eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "Connection lost.") })
 			findings(t, b, string(axe))
-			alone = c.show(t, where, nil)
+			alone = c.show(whole, where, nil)
 			wait(t, b, "the page is live", live)
 		})
 	}

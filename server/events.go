@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -40,10 +41,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, strconv.Itoa(maxFollowers)+" follow the state already, which is all that is allowed", http.StatusServiceUnavailable)
 		return
 	}
+	session := s.inSession(r)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the server's is for requests; this one has been read
 	tick := time.NewTicker(eventEvery)
 	defer tick.Stop()
+	_, _ = io.WriteString(w, "retry: 1000\n\n") // milliseconds until a browser comes again when the connection breaks
 	for {
 		event, err := s.event()
 		if err != nil {
@@ -55,6 +58,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-tick.C:
+			if session && !s.inSession(r) { // logged out in another tab
+				return
+			}
 		case <-r.Context().Done():
 			return
 		case <-s.done:

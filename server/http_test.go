@@ -23,7 +23,7 @@ import (
 
 func get(t *testing.T, request *http.Request) (*http.Response, string) {
 	t.Helper()
-	reply, err := (&http.Client{Transport: &http.Transport{
+	reply, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 	}}).Do(request)
@@ -88,6 +88,10 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 		{"PATCH", "/api/settings", ``, jsonType, 400, "empty"},
 		{"PATCH", "/api/settings", `{"quality": 70}`, "text/plain", 415, jsonType},
 		{"PATCH", "/api/settings", `{"overlay": "` + strings.Repeat("x", 20000) + `"}`, jsonType, 413, "at most"},
+		{"GET", "/api/recording", "", "", 501, "--record"},
+		{"PATCH", "/api/recording", `{"on": true}`, jsonType, 501, "--record"},
+		{"GET", "/login", "", "", 303, "Location: ./"},
+		{"PUT", "/login", "", "", 405, "Allow: GET, HEAD, POST, OPTIONS"},
 		{"DELETE", "/api/settings", "", "", 405, "Allow: GET, HEAD, PATCH, OPTIONS"},
 		{"POST", "/stream", "x", "", 405, "Allow: GET, HEAD, OPTIONS"},
 		{"PUT", "/healthz", "x", "", 405, "Allow: GET, HEAD, OPTIONS"},

@@ -11,17 +11,18 @@ import (
 
 // page shows the program's own page, or the built-in one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	a := s.live.Load().auth
-	session := a != nil && a.sessions.has(a, r)
-	if session {
-		setCookie(w, r, sessionKey(r)) // the browser keeps it as long as the server does
-	}
 	if own := s.html.Load(); own != nil {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	show(w, http.StatusOK, page.Live(session))
+	show(w, http.StatusOK, page.Live(s.inSession(r)))
+}
+
+// inSession says whether r was let in by its session, which lives on then.
+func (s *Server) inSession(r *http.Request) bool {
+	a := s.live.Load().auth
+	return a != nil && a.judge(r) == inSession
 }
 
 func show(w http.ResponseWriter, code int, d page.Document) {
@@ -141,5 +142,5 @@ func localPath(next string) string {
 	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(u.Path, `/\:`) {
 		return ""
 	}
-	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI()[1:]
+	return strings.TrimPrefix((&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI(), "/")
 }

@@ -11,4 +11,5 @@ $(AXE): server/testdata/axe/package.json server/testdata/axe/package-lock.json
 	@cd $(BUILD)/axe && npm ci --silent --ignore-scripts && touch node_modules/.package-lock.json
 
 screenshots: setup-test ## the pictures of the page in docs/
+	@toolchain/apt.sh screenshots
 	MAIXSTREAM_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run '^TestScreenshots$$' ./server

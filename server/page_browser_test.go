@@ -7,7 +7,12 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,7 +76,7 @@ func (u unpluggable) Info() frame.Info {
 
 func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if u.pulled.Load() {
-		return fmt.Errorf("the test has pulled it: %w", frame.ErrGone)
+		return fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
 	}
 	return u.raw.ReadFrame(ctx, f)
 }
@@ -100,7 +105,7 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 	c.Pipeline, err = pipeline.New(pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if c.pulled.Load() {
-				return nil, fmt.Errorf("the test has pulled it: %w", frame.ErrGone)
+				return nil, fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
 			}
 			s, err := hw.OpenSource(hw.SourceConfig{Name: name, Width: now.Width, Height: now.Height, FPS: now.FPS})
 			if err != nil {
@@ -178,6 +183,7 @@ func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
 		"Firefox":  func(t *testing.T) tab { return startFirefox(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time is waiting
 			b := start(t)
 			for name, scenario := range scenarios {
 				t.Run(name, func(t *testing.T) {
@@ -203,6 +209,7 @@ func TestPage(t *testing.T) {
 		"snapshot and recording":   pageSaves,
 		"program's pictures":       pageOfProgram,
 		"full server":              pageOfFullServer,
+		"behind a proxy's path":    pageBehindProxy,
 	})
 }
 
@@ -319,6 +326,13 @@ func pageByKeyboard(t *testing.T, b tab) {
 	wait(t, b, "settings can be changed", `!document.getElementById("quality").disabled && !document.getElementById("recording").hidden`)
 	var order []string
 	do := map[string]func(){
+		"full": func() {
+			b.press(t, "Enter")
+			wait(t, b, "full screen", `document.fullscreenElement?.id === "viewer"`)
+			wait(t, b, "the picture has all of it", `document.getElementById("picture").getBoundingClientRect().height >= innerHeight - 1`)
+			b.press(t, "Enter")
+			wait(t, b, "no full screen", `!document.fullscreenElement`)
+		},
 		"quality": func() {
 			b.press(t, "Home")
 			eventually(t, "Home: quality 1", func() bool { return c.State().Settings.Quality == 1 })
@@ -373,7 +387,7 @@ func pageWithoutSignal(t *testing.T, b tab) {
 	}
 	c.pulled.Store(true)
 	eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") })
-	if notice := text(t, b, "notice"); !strings.Contains(notice, "the test has pulled it") {
+	if notice := text(t, b, "notice"); !strings.Contains(notice, "the camera was unplugged") {
 		t.Errorf("the notice does not say why: %q", notice)
 	}
 	wait(t, b, "nothing can be changed", `document.getElementById("quality").disabled && document.getElementById("size").disabled`)
@@ -569,6 +583,35 @@ func pageOfFullServer(t *testing.T, b tab) {
 	eventually(t, "the notice", func() bool { return strings.Contains(text(t, b, "notice"), "1 viewers already") })
 	other.Close()
 	wait(t, b, "the page is live", live)
+}
+
+// pageBehindProxy: all addresses are relative, so that the page works at any path of another server.
+func pageBehindProxy(t *testing.T, b tab) {
+	c := newCamera(t, "testcard", 320, 240)
+	s := c.show(t, "127.0.0.1:0", func(config *server.Config) { config.TokenFile = write(t, "tokens", "0123456789abcdef") })
+	target, err := url.Parse(s.URLs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/camera")
+		r.Out.Host = r.In.Host
+	}}
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+	defer front.CloseClientConnections()
+	b.open(t, front.URL+"/camera/")
+	wait(t, b, "the form", `document.querySelector("[name=token]")`)
+	b.eval(t, `(() => { document.querySelector("[name=token]").value = "0123456789abcdef"; document.querySelector("form").submit() })()`)
+	wait(t, b, "the page is live", `document.getElementById("live-text")?.textContent === "Live"`)
+	if path := b.eval(t, "location.pathname"); path != "/camera/" {
+		t.Errorf("the browser is at %s", path)
+	}
+	b.eval(t, `(() => { const e = document.getElementById("quality"); e.value = 31; e.dispatchEvent(new Event("input")) })()`)
+	eventually(t, "a change", func() bool { return c.State().Settings.Quality == 31 })
+	b.eval(t, `document.querySelector("#logout button").click()`)
+	wait(t, b, "the form", `document.querySelector("[name=token]")`)
 }
 
 // middle returns the middle of the picture on the screen.

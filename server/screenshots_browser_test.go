@@ -3,6 +3,7 @@ package server_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,28 +17,34 @@ func TestScreenshots(t *testing.T) {
 	b := startChromium(t)
 	c := newCamera(t, photographs(t), 1280, 720)
 	s := c.show(t, "127.0.0.1:0", nil)
+	b.viewport(t, 1280, 800)
+	b.open(t, s.URLs()[0])
+	wait(t, b, "the page is live", live)
+	for _, enough := range []string{"12", "24", "36"} { // seconds, for the graph to tell something
+		wait(t, b, "measurements", `document.querySelector("#graph .line").getAttribute("d")?.split("L").length > `+enough)
+	}
 	for _, shot := range []struct {
 		name          string
 		width, height int
+		scale         float64
 		dark, pulled  bool
 	}{
-		{"page.png", 1280, 720, false, false},
-		{"page-dark.png", 1280, 720, true, false},
-		{"page-phone.png", 390, 844, false, false},
-		{"page-no-signal.png", 1280, 720, true, true},
+		{"page.png", 1280, 800, 1, false, false},
+		{"page-dark.png", 1280, 800, 1, true, false},
+		{"page-phone.png", 390, 844, 2, false, false},
+		{"page-no-signal.png", 1280, 800, 1, true, true},
 	} {
 		b.dark(t, shot.dark)
-		b.sharp(t, shot.width, shot.height, 1.5)
-		b.open(t, s.URLs()[0])
-		wait(t, b, "the page is live", live)
-		wait(t, b, "measurements", `document.querySelector("#graph .line").getAttribute("d")?.split("L").length > 12`)
+		b.sharp(t, shot.width, shot.height, shot.scale)
 		c.pulled.Store(shot.pulled)
 		eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") == shot.pulled })
+		wait(t, b, "measurements", `(document.getElementById("delay").innerText === "–") === `+strconv.FormatBool(shot.pulled))
+		// Changing the window holds the browser up, and is seen in what it measures for a while.
+		b.eval(t, `new Promise((done) => setTimeout(done, 3000))`)
 		_, png := b.screenshot(t)
 		if err := os.WriteFile(filepath.Join(folder, shot.name), png, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		c.pulled.Store(false)
 	}
 }
 

@@ -22,6 +22,8 @@ const (
 	sessionFor  = 7 * 24 * time.Hour // after it was used last
 	maxSessions = 1024
 	maxCookie   = 64 // bytes of a session's key at most
+	// cookieFor is as long as browsers keep any: the server knows when a session is over.
+	cookieFor = 400 * 24 * time.Hour
 )
 
 // start makes a session and returns its key.
@@ -97,7 +99,7 @@ func sessionKey(r *http.Request) string {
 // setCookie gives the browser its session's key; "" takes it away.
 func setCookie(w http.ResponseWriter, r *http.Request, key string) {
 	c := &http.Cookie{
-		Name: cookieName(r), Value: key, Path: "/", MaxAge: int(sessionFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName(r), Value: key, Path: "/", MaxAge: int(cookieFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
 	}
 	if key == "" {

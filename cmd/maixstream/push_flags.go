@@ -29,7 +29,7 @@ type targetFlags struct {
 func addTargetFlags(flags *pflag.FlagSet, prefix, whose string) *targetFlags {
 	f := &targetFlags{prefix: prefix, as: choice("raw", "form", "multipart"), spoolMax: 256 << 20}
 	flags.Var(f.as, prefix+"as", whose+"how pictures travel: each the body of a request, each a file in a form, or all parts of one request without end")
-	f.device = flags.String(prefix+"device", hostname(), whose+"`NAME` by which the server knows this device (header X-Device)")
+	f.device = flags.String(prefix+"device", "", whose+"`NAME` by which the server knows this device (header X-Device); this machine's by default")
 	f.header = flags.StringArray(prefix+"header", nil, whose+"one more `'NAME: VALUE'` in each request; any number")
 	f.spool = flags.String(prefix+"spool", "", whose+"keep every picture in this `DIR` until the server has it, also over restarts; without it the newest wins")
 	flags.Var(&f.spoolMax, prefix+"spool-max", whose+"drop the oldest pictures of the spool above this size")
@@ -52,6 +52,9 @@ func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 	c := push.Config{
 		URL: url, As: push.Mode(f.as.value), Device: *f.device, CAFile: *f.caFile, AuthFile: *f.authFile, TokenFile: *f.tokenFile,
 		Spool: *f.spool, SpoolMax: int64(f.spoolMax), Header: http.Header{}, Log: log,
+	}
+	if c.Device == "" {
+		c.Device = hostname()
 	}
 	if *f.spool != "" && f.as.value == string(push.Multipart) {
 		return c, usagef("--%sspool with --%sas multipart: in one request without end no picture is known to have arrived: send raw or form", f.prefix, f.prefix)

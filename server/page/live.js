@@ -156,9 +156,13 @@ async function compareClocks(times) {
       const reply = await fetch("healthz", { cache: "no-store" });
       const heard = now();
       const server = Number(reply.headers.get("X-Time")) * 1000;
-      if (server > 0) clock.samples.push({ error: (heard - asked) / 2, offset: server - (asked + heard) / 2 });
+      if (server > 0) {
+        const s = { error: (heard - asked) / 2, offset: server - (asked + heard) / 2 };
+        // Earlier ones that contradict it are of a clock that was set, or that stood still while the machine slept.
+        clock.samples = clock.samples.filter((old) => Math.abs(old.offset - s.offset) <= old.error + s.error + 1).slice(-7);
+        clock.samples.push(s);
+      }
     } catch { /* it is asked again */ }
-    clock.samples = clock.samples.slice(-8);
     if (clock.samples.length) Object.assign(clock, clock.samples.reduce((a, b) => (b.error < a.error ? b : a)));
     await pause(100);
   }
@@ -177,6 +181,7 @@ function follow() {
     update(JSON.parse(e.data));
   };
   events.onerror = () => {
+    for (const id of ["source-fps", "encode", "viewers", "sent"]) $(id).textContent = "–";
     if (events && events.readyState === EventSource.CLOSED) unfollow(); // refused: the watchdog asks again
   };
 }
@@ -293,27 +298,31 @@ $("archive").addEventListener("change", async (e) => {
 });
 
 // --- Once a second: what was seen here, and whether all still runs.
-const delays = []; // of the last two minutes, ms
+const delays = []; // of the last minute, ms
 let before = { at: now(), bytes: 0 };
 setInterval(() => {
   const at = now(), seconds = (at - before.at) / 1000;
   const fps = drawn.frames / seconds, bytes = (total.bytes - before.bytes) / seconds;
   const sorted = drawn.delays.sort((a, b) => a - b);
-  const delay = sorted.length && clock.error < 1000 ? Math.max(0, sorted[sorted.length >> 1]) : NaN;
+  let delay = sorted.length && clock.error < 1000 ? Math.max(0, sorted[sorted.length >> 1]) : NaN;
   before = { at, bytes: total.bytes };
   drawn = { frames: 0, delays: [] };
   if (document.hidden) return;
-  if (total.frames) {
-    const size = canvas.width + "×" + canvas.height, ms = isNaN(delay) ? "– ms" : Math.round(delay) + " ms";
-    $("short-size").textContent = $("seen-size").textContent = size;
-    $("short-fps").textContent = $("seen-fps").textContent = fps.toFixed(1) + " fps";
-    $("short-delay").textContent = ms;
-    $("delay").textContent = isNaN(delay) ? ms : ms + " ± " + Math.max(1, Math.ceil(clock.error));
-    $("seen-bytes").textContent = rate(bytes);
-    delays.push(delay);
-    if (delays.length > 120) delays.shift();
-    graph();
+  const put = (text, ...ids) => ids.forEach((id) => { $(id).textContent = text; });
+  if (wrong.stream || wrong.signal || !total.frames) { // pictures that say "no signal" are not measured
+    put("", "short-size", "short-fps", "short-delay");
+    put("–", "seen-size", "seen-fps", "delay", "seen-bytes");
+    delay = NaN;
+  } else {
+    put(canvas.width + "×" + canvas.height, "short-size", "seen-size");
+    put(fps.toFixed(1) + " fps", "short-fps", "seen-fps");
+    put(isNaN(delay) ? "" : Math.round(delay) + " ms", "short-delay");
+    put(isNaN(delay) ? "–" : Math.round(delay) + " ms ± " + Math.max(1, Math.ceil(clock.error)), "delay");
+    put(rate(bytes), "seen-bytes");
   }
+  delays.push(delay);
+  if (delays.length > 60) delays.shift();
+  graph();
   if (at - heard > 5000) { // a network that is gone does not say so
     wrong.events = ["Connection lost.", "Trying again…"];
     notice();
@@ -327,11 +336,24 @@ setInterval(() => {
 }, 1000);
 
 function graph() {
-  const top = Math.max(100, ...delays.filter((d) => d >= 0));
-  const points = delays.map((d, i) => (isNaN(d) ? "" : (120 - delays.length + i + 1) + " " + (36 - 32 * d / top).toFixed(1))).filter(Boolean);
-  const [area, line] = $("graph").children;
-  line.setAttribute("d", points.length > 1 ? "M" + points.join("L") : "");
-  area.setAttribute("d", points.length > 1 ? "M" + points[0].split(" ")[0] + " 36L" + points.join("L") + "V36Z" : "");
+  const most = Math.max(0, ...delays.filter((d) => d >= 0)) * 1.15;
+  const top = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((t) => t >= most) || most;
+  let line = "", area = "", from = NaN;
+  delays.forEach((d, i) => {
+    const x = 2 * i;
+    if (isNaN(d)) { // a gap
+      if (!isNaN(from)) area += "V36H" + from + "Z";
+      from = NaN;
+      return;
+    }
+    const point = x + " " + (36 - 36 * d / top).toFixed(1);
+    line += (isNaN(from) ? "M" : "L") + point;
+    area += (isNaN(from) ? "M" + x + " 36L" : "L") + point;
+    if (isNaN(from)) from = x;
+  });
+  if (!isNaN(from)) area += "V36H" + from + "Z";
+  $("graph").children[0].setAttribute("d", area);
+  $("graph").children[1].setAttribute("d", line);
   $("graph-top").textContent = Math.round(top) + " ms";
 }
 
@@ -353,7 +375,7 @@ $("snapshot").addEventListener("click", async (e) => {
     save(await reply.blob(), "maixstream-" + stamp(Number(reply.headers.get("X-Timestamp")) * 1000) + ".jpg");
     problem("");
   } catch (error) {
-    problem("No snapshot: " + error.message);
+    problem("No snapshot: " + (error instanceof TypeError ? "the connection was lost." : error.message)); // a TypeError is fetch's own
   }
 });
 
