@@ -17,12 +17,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/page"
 )
 
-// galleryPage needs nothing from outside.
-//
-//go:embed gallery.html
-var galleryPage []byte
+var (
+	//go:embed gallery.html
+	galleryHTML string
+	//go:embed gallery.css
+	galleryStyle string
+	//go:embed gallery.js
+	galleryScript string
+
+	galleryPage   = page.New(galleryHTML, galleryStyle, galleryScript)
+	galleryLogout = page.Document{HTML: strings.Replace(galleryPage.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), Policy: galleryPage.Policy}
+)
 
 func (s *Server) routes() []server.Route {
 	const read = "GET, HEAD"
@@ -49,11 +57,8 @@ func writeJSON(w http.ResponseWriter, code int, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the client is gone when it fails
 }
 
-func (s *Server) gallery(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
-	_, _ = w.Write(galleryPage)
+func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
+	s.web.ShowPage(w, r, galleryPage, galleryLogout)
 }
 
 // Device is a device as /devices and /events show it. Times are Unix seconds.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -76,7 +75,6 @@ func (c *Config) check() error {
 type Server struct {
 	config Config
 	web    *server.Server
-	origin *http.CrossOriginProtection // nil: pages of all origins may post
 	store  *store
 	began  time.Time
 
@@ -109,14 +107,6 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
-	}
-	if c.HTTP.CORS != "*" {
-		s.origin = http.NewCrossOriginProtection()
-		if c.HTTP.CORS != "" {
-			if err := s.origin.AddTrustedOrigin(c.HTTP.CORS); err != nil {
-				return nil, fmt.Errorf("upload: pages of %q may not be let in: %w", c.HTTP.CORS, err)
-			}
-		}
 	}
 	web := c.HTTP
 	web.Log, web.Routes, web.Refuse = c.Log, s.routes(), refuse
