@@ -125,21 +125,10 @@ func (s *Server) Devices() []Device {
 }
 
 func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request) {
-	list := s.Devices()
-	result := struct {
-		Devices  []Device `json:"devices"`
-		Pictures int      `json:"pictures"`
-		Bytes    int64    `json:"bytes"`
-		MaxBytes int64    `json:"max_bytes"`    // 0: no limit
-		Keep     float64  `json:"keep_seconds"` // 0: for ever
-		Uploads  int64    `json:"uploads"`      // that run
-		Viewers  int64    `json:"viewers"`
-	}{list, 0, 0, s.config.MaxBytes, s.config.Keep.Seconds(), s.uploads.Load(), s.viewers.Load()}
-	for i := range list {
-		result.Pictures += list[i].Pictures
-		result.Bytes += list[i].Bytes
-	}
-	writeJSON(w, http.StatusOK, result)
+	writeJSON(w, http.StatusOK, struct {
+		Devices []Device `json:"devices"`
+		Total   State    `json:"total"`
+	}{s.Devices(), s.State()})
 }
 
 // newest returns a device's picture that came in last.
