@@ -320,6 +320,17 @@ func TestServePushesToSeveralTargets(t *testing.T) {
 	if p := state.Push; len(p) != 3 || p[0].Delivered < 19 || p[0].Status != "200 OK" || p[1].Delivered != 0 || p[1].Spool.Waiting == 0 || bytes.Contains(text, []byte("secret")) {
 		t.Errorf("/state: %s", text)
 	}
+	metrics, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer metrics.Body.Close()
+	text, err = io.ReadAll(metrics.Body)
+	for _, line := range []string{`maixstream_push_away{target="1",url="` + good.URL + `/a"} 0`, `maixstream_push_pictures_total{target="2",url="` + slow.URL + `/?..."} 0`} {
+		if err != nil || !strings.Contains(string(text), line) {
+			t.Errorf("/metrics lacks %s (%v)", line, err)
+		}
+	}
 	if dirs, err := os.ReadDir(spool); err != nil || len(dirs) != 3 {
 		t.Errorf("spools: %v %v", dirs, err)
 	}
