@@ -403,3 +403,15 @@ func TestPushOfASourceThatEnds(t *testing.T) {
 		t.Errorf("standard input at its end: code %d, %v", code, context.Cause(ctx))
 	}
 }
+
+func TestProgressLine(t *testing.T) {
+	s := push.State{Delivered: 12, Bytes: 3 << 20, Skipped: 4, MS: 7.6, Spool: &push.SpoolState{Waiting: 2, Dropped: 1}}
+	last := push.Result{Reply: push.Reply{Status: "200 OK", Text: "thank\x1b[2J you\n"}}
+	if got, want := progressLine(s, last), "12 sent, 3.0 MiB, 4 skipped, 2 waiting, 1 dropped  200 OK 8 ms  thank?[2J you"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.Away, s.Error = true, "push: http://x: connection refused"
+	if got := progressLine(s, last); !strings.HasSuffix(got, "not delivered: push: http://x: connection refused") {
+		t.Errorf("%q", got)
+	}
+}
