@@ -379,7 +379,7 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		conn.Close()
 	}
-	eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Refused == 6 })
+	eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Cut == 6 })
 	if list := files(t, dir); len(list) != 0 {
 		t.Errorf("left behind: %v", list)
 	}
