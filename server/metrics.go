@@ -1,16 +1,6 @@
 package server
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-)
-
-// registry is what /metrics shows; one a server, so that a program may have several.
-func (s *Server) registry() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(newCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return r
-}
+import "github.com/maixstream/maixstream/server/prometheus"
 
 // collector reads the state when it is asked, so that nothing is counted twice and frames cost nothing more.
 type collector struct {
@@ -26,9 +16,9 @@ type metric struct {
 }
 
 func newCollector(s *Server) *collector {
-	c := &collector{server: s, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"}, nil)}
+	c := &collector{server: s, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"})}
 	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
-		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil, nil), kind, value})
+		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return truth(s.Signal) })
@@ -58,24 +48,17 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for i := range c.metrics {
-		ch <- c.metrics[i].desc
-	}
-	ch <- c.dropped
-}
-
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
+func (c *collector) Collect(emit func(prometheus.Metric)) {
 	state := c.server.State()
 	for i := range c.metrics {
 		m := &c.metrics[i]
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
+		emit(prometheus.NewMetric(m.desc, m.kind, m.value(&state)))
 	}
 	d := &state.Dropped
 	for _, cause := range []struct {
 		name  string
 		count uint64
 	}{{"rate", d.Rate}, {"encoder", d.Encoder}, {"ring", d.Ring}, {"broken", d.Broken}, {"missed", d.Missed}} {
-		ch <- prometheus.MustNewConstMetric(c.dropped, prometheus.CounterValue, float64(cause.count), cause.name)
+		emit(prometheus.NewMetric(c.dropped, prometheus.CounterValue, float64(cause.count), cause.name))
 	}
 }
