@@ -32,6 +32,9 @@ import (
 // browser starts a headless Chromium.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
 	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 860),

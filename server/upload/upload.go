@@ -118,7 +118,7 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Start takes over the directory, finds what is in it (about a second for 200,000 pictures), opens the addresses and serves until Close.
+// Start takes over the directory, finds what is in it (one to two seconds for 200,000 pictures), opens the addresses and serves until Close.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
