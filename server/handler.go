@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // handler makes the server's routes.
@@ -28,7 +26,7 @@ func (s *Server) handler() http.Handler {
 	route("/state", "GET, HEAD", s.state)
 	route("/api/recording", "GET, HEAD, PATCH", s.recording)
 	route("/api/settings", "GET, HEAD, PATCH", s.settings)
-	route("/metrics", "GET, HEAD", promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}).ServeHTTP)
+	route("/metrics", "GET, HEAD", MetricsHandler(s.registry()))
 	route("/", "", nil)
 	mux.Handle("/login", s.open("GET, HEAD, POST", s.login))
 	mux.Handle("/logout", s.open("GET, HEAD, POST", s.logout))

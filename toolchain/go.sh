@@ -33,8 +33,9 @@ ldflags="-s -w -buildid= -funcalign=4 -linkmode external -extldflags '$link' ${M
 # where it buys no frame anything: all but ours and a standard library without these. Ciphers stay as they are, with TLS every
 # byte goes through them; and so do packages whose small functions make garbage when they are called and not inlined (strings,
 # slices, time). Together that is a sixth of the program. The last pattern that fits a package counts.
-small=(-tags nethttpomithttp2 -gcflags=all=-l -gcflags=std= '-gcflags=github.com/maixstream/...=' '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
-for cold in crypto/x509 crypto/tls crypto/hpke crypto/rsa crypto/dsa crypto/elliptic \
+own=github.com/maixstream/maixstream
+small=(-tags nethttpomithttp2,netgo,osusergo -gcflags=all=-l -gcflags=std= "-gcflags=$own/hw/...=" "-gcflags=$own/pipeline/...=" "-gcflags=$own/server/...=" '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
+for cold in $own/{hw/doctor,hw/source,pipeline/push,server/upload,server/benchmark,server/fanbench,server/page,server/discover} crypto/x509 crypto/tls crypto/hpke crypto/rsa crypto/dsa crypto/elliptic \
   crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
   encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs \
   internal/{reflectlite,profile,godebug,fmtsort,strconv} embed debug expvar flag runtime/{debug,pprof}; do

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/page"
 )
@@ -43,7 +41,7 @@ func (s *Server) routes() []server.Route {
 		{Path: "/snapshot/{device}", Methods: read, Handler: s.snapshot},
 		{Path: "/stream/{device}", Methods: read, Handler: s.stream},
 		{Path: "/events", Methods: read, Handler: s.events},
-		{Path: "/metrics", Methods: read, Handler: promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}).ServeHTTP},
+		{Path: "/metrics", Methods: read, Handler: server.MetricsHandler(s.registry())},
 	}
 }
 
