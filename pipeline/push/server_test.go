@@ -10,10 +10,12 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -367,15 +369,35 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// Go reads these variables once in a process: the test is one of its own.
 func TestProxyOfTheEnvironment(t *testing.T) {
+	const address = "MAIXSTREAM_TEST_PROXY"
+	if os.Getenv(address) == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		free := l.Addr().String()
+		_ = l.Close()
+		again := exec.Command(os.Args[0], "-test.run=^TestProxyOfTheEnvironment$", "-test.v")
+		again.Env = append(os.Environ(), address+"="+free, "http_proxy=http://"+free, "no_proxy=direct.invalid")
+		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestProxyOfTheEnvironment") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
 	c := newCollector()
 	var asked []string
-	proxy := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	l, err := net.Listen("tcp", os.Getenv(address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.String())
 		c.ServeHTTP(w, r)
-	}))
-	t.Setenv("http_proxy", proxy.URL)
-	t.Setenv("no_proxy", "direct.invalid")
+	})}
+	go func() { _ = proxy.Serve(l) }()
+	t.Cleanup(func() { _ = proxy.Close() })
 	const target = "http://camera-server.invalid/upload" // never resolved: the proxy does that
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		p := newPusher(t, push.Config{URL: target, As: mode, Retry: -1})
