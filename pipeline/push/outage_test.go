@@ -273,6 +273,17 @@ func TestSpoolOfFilesWaitsForRoomInsteadOfDropping(t *testing.T) {
 	}
 }
 
+func TestAFullSpoolOfFilesGivesUpWithTheServer(t *testing.T) {
+	f := newFlaky(t, newCollector())
+	f.kill()
+	large := make([]byte, 600<<10)
+	p := newPusher(t, push.Config{URL: f.url(), Spool: t.TempDir(), SpoolMax: push.MinSpool, Retry: -1})
+	err := p.Run(context.Background(), &list{shots: [][]byte{large, large, large}})
+	if state := p.State(); err == nil || !strings.Contains(err.Error(), "neither sent nor kept") || state.Spool.Waiting != 1 || state.Spool.Dropped != 0 {
+		t.Errorf("%v, %+v", err, *state.Spool)
+	}
+}
+
 func TestSpoolAfterAPowerCut(t *testing.T) {
 	dir, shots := t.TempDir(), pictures(t, 6)
 	keep(t, dir, 0, shots)
@@ -365,6 +376,28 @@ func TestSpoolKeepsNamesOfAllKinds(t *testing.T) {
 	}
 	if n := len(c.all()); n != len(names) {
 		t.Errorf("%d arrived", n)
+	}
+}
+
+// failing is a source that breaks behind its pictures.
+type failing struct{ list }
+
+func (f *failing) Next(ctx context.Context, s *push.Shot) error {
+	err := f.list.Next(ctx, s)
+	if errors.Is(err, io.EOF) {
+		return errors.New("the camera is broken")
+	}
+	return err
+}
+
+func TestASourcesErrorIsRunsErrorBehindItsPictures(t *testing.T) {
+	for _, config := range []push.Config{{As: push.Raw}, {As: push.Multipart}, {As: push.Raw, Spool: t.TempDir()}} {
+		c := newCollector()
+		config.URL = serve(t, c).URL
+		err := newPusher(t, config).Run(context.Background(), &failing{list{shots: pictures(t, 3)}})
+		if err == nil || !strings.Contains(err.Error(), "the camera is broken") || len(c.all()) != 3 {
+			t.Errorf("%s, spool %v: %v, %d arrived", config.As, config.Spool != "", err, len(c.all()))
+		}
 	}
 }
 
