@@ -29,6 +29,7 @@ func buildProgram(t *testing.T) string {
 		if buildFolder, buildError = os.MkdirTemp("", "maixstream-test"); buildError != nil {
 			return
 		}
+		afterTests = append(afterTests, func() { _ = os.RemoveAll(buildFolder) })
 		if out, err := exec.Command("go", "build", "-o", filepath.Join(buildFolder, "maixstream"), ".").CombinedOutput(); err != nil {
 			buildError = fmt.Errorf("%w: %s", err, out)
 		}
@@ -45,14 +46,6 @@ var (
 	buildFolder string
 	buildError  error
 )
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if buildFolder != "" {
-		_ = os.RemoveAll(buildFolder)
-	}
-	os.Exit(code)
-}
 
 // onSimulatedBoard lays out a board for this test and what it starts. It returns its root and what makes a command of the program.
 func onSimulatedBoard(t *testing.T, program, kind, settings string) (root string, command func(args ...string) *exec.Cmd) {
