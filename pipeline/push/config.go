@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
 )
 
 // Mode is how pictures travel.
@@ -89,6 +90,16 @@ func (c *Config) check() error {
 		return fmt.Errorf("push: count %d: must not be negative", c.Count)
 	case c.Spool != "" && c.As == Multipart:
 		return errors.New("push: a spool with multipart: in one endless request no picture is known to have arrived: send raw or form")
+	}
+	if !httpguts.ValidHeaderFieldValue(c.Device) {
+		return fmt.Errorf("push: device %q: it has characters that a header cannot have", c.Device)
+	}
+	for name, values := range c.Header {
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+				return fmt.Errorf("push: header %q: %q has characters that a header cannot have", name, value)
+			}
+		}
 	}
 	return checkURL(c.URL)
 }

@@ -434,6 +434,9 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 		"no such file or directory":  {URL: "http://x/", CAFile: filepath.Join(t.TempDir(), "none")},
 		"token file: open":           {URL: "http://x/", TokenFile: filepath.Join(t.TempDir(), "none")},
 		"count -1: must not be nega": {URL: "http://x/", Count: -1},
+		`device "a\nb"`:              {URL: "http://x/", Device: "a\nb"},
+		`header "a b"`:               {URL: "http://x/", Header: http.Header{"a b": {"c"}}},
+		"its first line has":         {URL: "http://x/", TokenFile: writeFile(t, "to\x00ken")},
 	} {
 		if _, err := push.New(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%+v: %v, want it to say %q", c, err, want)
@@ -486,5 +489,20 @@ func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
 	}
 	if state := p.State(); state.Delivered != 20 || state.Failures != 0 {
 		t.Errorf("%+v", state)
+	}
+}
+
+func TestAnOldServerThatDoesNotKnowExpect(t *testing.T) {
+	c := newCollector()
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Expect") != "" {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		c.ServeHTTP(w, r)
+	}))
+	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, Retry: -1})
+	if err := p.Run(context.Background(), &list{shots: pictures(t, 3)}); err != nil || len(c.all()) != 3 {
+		t.Errorf("%v, %d arrived", err, len(c.all()))
 	}
 }

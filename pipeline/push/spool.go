@@ -35,6 +35,7 @@ type spool struct {
 	bytes   int64
 	last    uint64 // sequence of the newest ever kept
 	counts  SpoolState
+	waiting bool          // put waits for room
 	changed chan struct{} // closed and replaced when entries change
 }
 
@@ -233,10 +234,18 @@ func plainKey(key string) bool {
 	return len(key) >= 1 && len(key) <= 64
 }
 
+// full says whether put waits for room.
+func (s *spool) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
 func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	for {
 		s.mu.Lock()
 		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
+			s.waiting = false
 			s.mu.Unlock()
 			return nil
 		}
@@ -249,6 +258,7 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 			continue
 		}
 		changed := s.changed
+		s.waiting = true
 		s.mu.Unlock()
 		select {
 		case <-changed:
