@@ -39,7 +39,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// guard is open, but lets in only who may. methods "": the path is unknown.
+// guard serves a path to those who may. methods "": the path is unknown.
 func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
 		if s.auth != nil {
@@ -79,7 +79,8 @@ func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
 		if s.config.CORS != "*" || sessionKey(r) != "" {
 			if err := s.origins.Check(r); err != nil {
-				http.Error(w, "a page of another site asked for this; --cors ORIGIN would let it", http.StatusForbidden)
+				problem(w, http.StatusForbidden, "", "the page that asks for this is not this server's, or a proxy between does not pass on the Host header as it came; "+
+					"--cors ORIGIN lets a page in")
 				return
 			}
 		}

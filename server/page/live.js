@@ -218,6 +218,7 @@ function offer(s) {
   $("quality").disabled = !can.quality;
   $("fps").disabled = !can.fps;
   $("mirror").disabled = $("flip").disabled = !can.orient;
+  $("rotate").disabled = !can.rotate;
   const sizes = can.sizes || [{ width: s.settings.width, height: s.settings.height }];
   const select = $("size");
   select.disabled = sizes.length < 2;
@@ -249,6 +250,7 @@ function show(s) {
     $("fps-value").textContent = Number(s.fps.toFixed(1));
   });
   put("size", (e) => { e.value = s.width + "×" + s.height; });
+  put("rotate", (e) => { e.value = s.rotate; });
   put("mirror", (e) => { e.checked = s.mirror; });
   put("flip", (e) => { e.checked = s.flip; });
 }
@@ -286,6 +288,7 @@ $("size").addEventListener("change", (e) => {
   const [width, height] = e.target.value.split("×").map(Number);
   change("size", { width, height });
 });
+$("rotate").addEventListener("change", (e) => change("rotate", { rotate: Number(e.target.value) }));
 for (const id of ["mirror", "flip"]) $(id).addEventListener("change", (e) => change(id, { [id]: e.target.checked }));
 $("settings").addEventListener("submit", (e) => e.preventDefault());
 $("archive").addEventListener("change", async (e) => {
