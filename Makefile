@@ -43,10 +43,10 @@ lint: setup ## formatting, vet, staticcheck
 fmt: ## format all Go files
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')
 
-test-go: setup-test ## every package's tests, with the race detector
+test-go: setup-test sim-libs ## every package's tests, with the race detector
 	$(GO) test -race $(GOTESTFLAGS) ./...
 
-test-cgo: setup-test ## the packages with C, under the strict check of cgo's pointer rules
+test-cgo: setup-test sim-libs ## the packages with C, under the strict check of cgo's pointer rules
 	GOEXPERIMENT=cgocheck2 $(GO) test -short $(GOTESTFLAGS) $$($(GO) list -f '{{if .CgoFiles}}{{.ImportPath}}{{end}}' ./...)
 
 test-nocgo: setup-test ## what must work without a C compiler

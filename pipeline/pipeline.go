@@ -5,6 +5,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type Pipeline struct {
 	started  time.Time
 	count    counters
 	settings atomic.Pointer[Settings] // replaced whole
+	idleFPS  atomic.Uint64            // math.Float64bits
 	watchers atomic.Int64
 	resting  atomic.Bool // nobody has looked for restAfter
 
@@ -60,6 +62,7 @@ func New(c Config) (*Pipeline, error) {
 	}
 	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: "starting"}
 	p.settings.Store(&c.Settings)
+	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
@@ -141,9 +144,16 @@ func (p *Pipeline) idle() bool { return p.resting.Load() }
 func (p *Pipeline) rate() float64 {
 	fps := p.settings.Load().FPS
 	if p.idle() {
-		return min(fps, p.config.IdleFPS)
+		return min(fps, math.Float64frombits(p.idleFPS.Load()))
 	}
 	return fps
+}
+
+// SetIdleFPS changes the frame rate while nobody looks. fps must be more than 0.
+func (p *Pipeline) SetIdleFPS(fps float64) {
+	if p.idleFPS.Swap(math.Float64bits(fps)) != math.Float64bits(fps) {
+		p.retune()
+	}
 }
 
 // retune tells the source the rate that is wanted now, so that it makes no picture for nothing.

@@ -183,7 +183,8 @@ func TestSlowerSourceIsNotSavedUpForABurst(t *testing.T) {
 		p := start(t, setup{open: always(c), fps: 30})
 		defer p.Watch()()
 		time.Sleep(10 * time.Second)
-		if s := p.State(); s.Dropped.Rate != 0 || math.Abs(s.FPS-10) > 0.5 {
+		// Frames come exactly at the second's ends, and each may be counted in either.
+		if s := p.State(); s.Dropped.Rate != 0 || math.Abs(s.FPS-10) > 1 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -51,6 +51,7 @@ type State struct {
 	Idle    bool       `json:"idle"` // nobody looks: the encoder rests
 	// CapturedFPS and FPS are what came in and what was published over the last whole second.
 	CapturedFPS float64 `json:"captured_fps"`
+	WantedFPS   float64 `json:"wanted_fps"` // what is asked of the source now: the setting, or less while nobody looks
 	FPS         float64 `json:"fps"`
 	BytesPerSec float64 `json:"bytes_per_second"`
 	// EncodeMS is capture to published, in milliseconds, of the last second's frames.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -40,15 +41,18 @@ const (
 	maxKnown = 1024
 )
 
-// newAuth reads the files; nil when there are none.
-func newAuth(authFile, tokenFile string) (*auth, error) {
+// newAuth reads the files; nil when there are none. Only two with the same key can be compared; nil: a new key.
+func newAuth(authFile, tokenFile string, key []byte) (*auth, error) {
 	if authFile == "" && tokenFile == "" {
 		return nil, nil
 	}
-	a := &auth{hashes: map[string][]byte{}, tokens: map[digest]struct{}{}, key: make([]byte, 32), known: map[digest]time.Time{}}
+	a := &auth{hashes: map[string][]byte{}, tokens: map[digest]struct{}{}, key: key, known: map[digest]time.Time{}}
 	a.sessions.until = map[digest]time.Time{}
 	a.attempts.limiters = map[string]*rate.Limiter{}
-	rand.Read(a.key)
+	if key == nil {
+		a.key = make([]byte, 32)
+		rand.Read(a.key)
+	}
 	if authFile != "" {
 		if err := readLines("auth file", authFile, a.addUser); err != nil {
 			return nil, err
@@ -60,6 +64,12 @@ func newAuth(authFile, tokenFile string) (*auth, error) {
 		}
 	}
 	return a, nil
+}
+
+// same says whether both let in exactly the same.
+func (a *auth) same(b *auth) bool {
+	equal := func(x, y []byte) bool { return string(x) == string(y) }
+	return maps.EqualFunc(a.hashes, b.hashes, equal) && maps.Equal(a.tokens, b.tokens)
 }
 
 func readLines(what, name string, add func(line string) error) error {

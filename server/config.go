@@ -4,18 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
 type Config struct {
 	Feed Feed
-	// Listen is the addresses to serve at, host:port. nil: ":8000", unless Unix, Listeners or SocketActivation say where.
+	// Listen is the addresses to serve at, host:port. nil: DefaultListen, unless Unix, Listeners or SocketActivation say where.
 	Listen []string
+	// DefaultListen is where to serve when nothing else says; "": ":8000".
+	DefaultListen string
 	// Unix is the path of a Unix socket to serve at, too; "": none. A socket left behind there by a dead server is replaced.
 	Unix string
 	// Listeners are served, too, and closed with the Server.
@@ -37,6 +41,12 @@ type Config struct {
 	TLSCert, TLSKey string
 	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
 	Recording *record.Switch
+	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	Pushes func() []push.State
+	// Routes, when there are any, are all that is served, with /healthz; Feed must be nil then.
+	Routes []Route
+	// Refuse writes the replies to requests that nothing else answers (401, 404, 405); nil: as plain text.
+	Refuse func(w http.ResponseWriter, code int, text string)
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil: nothing.
@@ -45,14 +55,17 @@ type Config struct {
 
 func (c *Config) check() error {
 	switch {
-	case c.Feed == nil:
-		return errors.New("server: no feed: Config.Feed must be set")
+	case (c.Feed == nil) == (c.Routes == nil):
+		return errors.New("server: no feed: one of Config.Feed and Config.Routes must be set")
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return fmt.Errorf("server: TLS needs a certificate and its key: only one of them is given (certificate %q, key %q)", c.TLSCert, c.TLSKey)
 	case c.MaxClients < 0:
 		return fmt.Errorf("server: at most %d clients: must not be negative", c.MaxClients)
 	case c.StallTimeout < 0:
 		return fmt.Errorf("server: stall timeout %v: must not be negative", c.StallTimeout)
+	}
+	if c.DefaultListen == "" {
+		c.DefaultListen = ":8000"
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = 10 * time.Second

@@ -13,7 +13,12 @@ import (
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path, methods string, h http.HandlerFunc) {
-		mux.Handle(path, s.guard(methods, h))
+		if s.config.Feed != nil || methods == "" { // without a feed there is nothing of it to show
+			mux.Handle(path, s.guard(methods, h))
+		}
+	}
+	for _, r := range s.config.Routes {
+		mux.Handle(r.Path, s.guard(r.Methods, r.Handler))
 	}
 	route("/{$}", "GET, HEAD", s.root)
 	route("/stream", "GET, HEAD", s.stream)
@@ -42,17 +47,17 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 // guard serves a path to those who may. methods "": the path is unknown.
 func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
-		if s.auth != nil {
-			if v := s.auth.judge(r); v != admitted && v != inSession {
-				s.refuse(w, r, v)
+		if a := s.live.Load().auth; a != nil {
+			if v := a.judge(r); v != admitted && v != inSession {
+				s.refuse(w, r, a, v)
 				return
 			}
 		}
 		if methods == "" {
-			http.Error(w, "there is nothing here; see /", http.StatusNotFound)
+			s.fail(w, http.StatusNotFound, "there is nothing here; see /")
 			return
 		}
-		if !answered(w, r, methods) {
+		if !s.answered(w, r, methods) {
 			h(w, r)
 		}
 	})
@@ -61,7 +66,7 @@ func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 // open serves a path to everybody.
 func (s *Server) open(methods string, h http.HandlerFunc) http.Handler {
 	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
-		if !answered(w, r, methods) {
+		if !s.answered(w, r, methods) {
 			h(w, r)
 		}
 	})
@@ -73,13 +78,13 @@ func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
 		s.common(w, r)
 		if r.Method == http.MethodOptions && methods != "" {
-			answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
+			s.answered(w, r, methods) // before the question of who asks: browsers send preflights without credentials
 			return
 		}
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
-		if s.config.CORS != "*" || sessionKey(r) != "" {
-			if err := s.origins.Check(r); err != nil {
-				problem(w, http.StatusForbidden, "", "the page that asks for this is not this server's, or a proxy between does not pass on the Host header as it came; "+
+		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
+			if err := live.origins.Check(r); err != nil {
+				s.fail(w, http.StatusForbidden, "the page that asks for this is not this server's, or a proxy between does not pass on the Host header as it came; "+
 					"--cors ORIGIN lets a page in")
 				return
 			}
@@ -95,11 +100,12 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Server", "maixstream")
-	if s.config.CORS == "" {
+	origin := s.live.Load().cors
+	if origin == "" {
 		return
 	}
-	h.Set("Access-Control-Allow-Origin", s.config.CORS)
-	if s.config.CORS != "*" {
+	h.Set("Access-Control-Allow-Origin", origin)
+	if origin != "*" {
 		h.Set("Vary", "Origin")
 	}
 	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
@@ -110,7 +116,7 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 }
 
 // answered replies to OPTIONS and to methods that a path does not have.
-func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
+func (s *Server) answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 	for m := range strings.SplitSeq(methods, ", ") {
 		if r.Method == m {
 			return false
@@ -124,7 +130,7 @@ func answered(w http.ResponseWriter, r *http.Request, methods string) bool {
 		w.WriteHeader(http.StatusNoContent)
 		return true
 	}
-	http.Error(w, r.Method+" is not possible here, only "+methods, http.StatusMethodNotAllowed)
+	s.fail(w, http.StatusMethodNotAllowed, r.Method+" is not possible here, only "+methods)
 	return true
 }
 

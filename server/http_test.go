@@ -257,8 +257,14 @@ func TestWhoMayIn(t *testing.T) {
 			}
 		})
 	}
-	if !s.Allow("anna", "right") || s.Allow("anna", "wrong") {
+	if !s.Allow("anna", "right") || s.Allow("anna", "wrong") || s.Allow("", "") {
 		t.Error("Allow decides otherwise")
+	}
+}
+
+func TestWithoutFilesEverybodyMayIn(t *testing.T) {
+	if s, _ := serve(t, nil); !s.Allow("", "") || !s.Allow("anna", "any") {
+		t.Error("a password is asked for that nobody has set")
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *Server) listen() (err error) {
 	}
 	addresses := c.Listen
 	if addresses == nil && len(s.listeners) == 0 && c.Unix == "" {
-		addresses = []string{":8000"}
+		addresses = []string{c.DefaultListen}
 	}
 	for _, address := range addresses {
 		l, err := net.Listen("tcp", address)
@@ -56,12 +56,9 @@ func (s *Server) listen() (err error) {
 		s.listeners = append(s.listeners, l)
 	}
 	if c.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return fmt.Errorf("server: TLS certificate %s with key %s: %w", c.TLSCert, c.TLSKey, err)
-		}
+		certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
 		// No HTTP/2: a stream takes its connection over.
-		s.tls = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 
 // inSession says whether r was let in by its session, which lives on then.
 func (s *Server) inSession(r *http.Request) bool {
-	return s.auth != nil && s.auth.judge(r) == inSession
+	a := s.live.Load().auth
+	return a != nil && a.judge(r) == inSession
 }
 
 func show(w http.ResponseWriter, code int, d page.Document) {
@@ -34,23 +35,23 @@ func show(w http.ResponseWriter, code int, d page.Document) {
 }
 
 // refuse answers somebody who may not in: a person at a browser with the login form, a program with a challenge.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, v verdict) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a *auth, v verdict) {
 	s.counts.denied.Add(1)
 	if wantsPage(r) {
 		next := strings.TrimPrefix(r.URL.Path, "/")
 		if r.URL.RawQuery != "" && !r.URL.Query().Has("token") {
 			next += "?" + r.URL.RawQuery
 		}
-		s.loginForm(w, next, v, "")
+		loginForm(w, a, next, v, "")
 		return
 	}
 	if v == tooMany {
 		w.Header().Set("Retry-After", retryAfter)
-		http.Error(w, tooManyText, http.StatusTooManyRequests)
+		s.fail(w, http.StatusTooManyRequests, tooManyText)
 		return
 	}
-	w.Header().Set("WWW-Authenticate", s.challenge(r))
-	http.Error(w, "a user and password, or a token, are needed", http.StatusUnauthorized)
+	w.Header().Set("WWW-Authenticate", challenge(a, r))
+	s.fail(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
 }
 
 const (
@@ -66,11 +67,11 @@ func wantsPage(r *http.Request) bool {
 }
 
 // challenge is for WWW-Authenticate. The page's own requests get one that no browser knows: at Basic it would open a window of its own.
-func (s *Server) challenge(r *http.Request) string {
+func challenge(a *auth, r *http.Request) string {
 	switch {
 	case r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
 		return formChallenge
-	case len(s.auth.hashes) > 0:
+	case len(a.hashes) > 0:
 		return `Basic realm="maixstream", charset="UTF-8"`
 	}
 	return `Bearer realm="maixstream"`
@@ -78,7 +79,7 @@ func (s *Server) challenge(r *http.Request) string {
 
 const formChallenge = `Form realm="maixstream"`
 
-func (s *Server) loginForm(w http.ResponseWriter, next string, v verdict, message string) {
+func loginForm(w http.ResponseWriter, a *auth, next string, v verdict, message string) {
 	code := http.StatusUnauthorized
 	if v == tooMany {
 		code, message = http.StatusTooManyRequests, tooManyText
@@ -86,14 +87,15 @@ func (s *Server) loginForm(w http.ResponseWriter, next string, v verdict, messag
 	} else {
 		w.Header().Set("WWW-Authenticate", formChallenge)
 	}
-	d := page.Login(page.Form{Next: next, Users: len(s.auth.hashes) > 0, Message: message})
+	d := page.Login(page.Form{Next: next, Users: len(a.hashes) > 0, Message: message})
 	d.Policy += "; frame-ancestors 'self'"
 	show(w, code, d)
 }
 
 // login takes the form.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if s.auth == nil || r.Method != http.MethodPost {
+	a := s.live.Load().auth
+	if a == nil || r.Method != http.MethodPost {
 		redirect(w, "./")
 		return
 	}
@@ -105,24 +107,24 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	next := localPath(r.PostForm.Get("next"))
 	var v verdict
 	message := "This user and password do not fit."
-	if len(s.auth.hashes) > 0 {
-		v = s.auth.password(clientOf(r), r.PostForm.Get("user"), r.PostForm.Get("password"))
+	if len(a.hashes) > 0 {
+		v = a.password(clientOf(r), r.PostForm.Get("user"), r.PostForm.Get("password"))
 	} else {
-		v = s.auth.token(clientOf(r), r.PostForm.Get("token"))
+		v = a.token(clientOf(r), r.PostForm.Get("token"))
 		message = "This token is not known."
 	}
 	if v != admitted {
 		s.counts.denied.Add(1)
-		s.loginForm(w, next, v, message)
+		loginForm(w, a, next, v, message)
 		return
 	}
-	setCookie(w, r, s.auth.sessions.start(s.auth))
+	setCookie(w, r, a.sessions.start(a))
 	redirect(w, "./"+next)
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	if s.auth != nil && r.Method == http.MethodPost {
-		s.auth.sessions.end(s.auth, r)
+	if a := s.live.Load().auth; a != nil && r.Method == http.MethodPost {
+		a.sessions.end(a, r)
 		setCookie(w, r, "")
 	}
 	redirect(w, "./")

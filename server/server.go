@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -21,15 +20,14 @@ import (
 // Server serves one feed. Start it once; Close ends it for good.
 type Server struct {
 	config    Config
-	auth      *auth // nil: everybody may
+	live      atomic.Pointer[live]
 	listeners []net.Listener
 	tls       *tls.Config
 	http      *http.Server
 	fanout    *fanout.Fanout
 	began     time.Time
 	html      atomic.Pointer[[]byte] // nil: the built-in page
-	origins   *http.CrossOriginProtection
-	done      chan struct{} // closed when the server ends
+	done      chan struct{}          // closed when the server ends
 	news      news
 
 	clients atomic.Int64 // viewers and those about to be
@@ -52,16 +50,12 @@ func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, origins: http.NewCrossOriginProtection(), done: make(chan struct{})}
-	var err error
-	if c.CORS != "" && c.CORS != "*" {
-		if err = s.origins.AddTrustedOrigin(c.CORS); err != nil {
-			return nil, fmt.Errorf("server: CORS: want an origin like https://page.example, or *: %w", err)
-		}
-	}
-	if s.auth, err = newAuth(c.AuthFile, c.TokenFile); err != nil {
+	s := &Server{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{})}
+	l, err := readLive(&c, nil)
+	if err != nil {
 		return nil, err
 	}
+	s.live.Store(l)
 	s.SetHTML(c.HTML)
 	return s, nil
 }
@@ -85,12 +79,10 @@ func (s *Server) Start() error {
 	if err := s.listen(); err != nil {
 		return err
 	}
-	f, err := fanout.New(fanout.Config{Ring: s.config.Feed.Ring(), StallTimeout: s.config.StallTimeout})
-	if err != nil {
+	if err := s.startFanout(); err != nil {
 		closeAll(s.listeners)
-		return fmt.Errorf("server: start: %w", err)
+		return err
 	}
-	s.fanout, s.began = f, time.Now()
 	s.http = &http.Server{
 		Handler: s.handler(),
 		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
@@ -118,8 +110,7 @@ func (s *Server) Start() error {
 // then, or after a second. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed || s.http == nil {
-		s.closed = true
+	if s.closed {
 		s.mu.Unlock()
 		return nil
 	}
@@ -128,7 +119,12 @@ func (s *Server) Close(ctx context.Context) error {
 	close(s.done)
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	s.fanout.Close()
+	if s.fanout != nil {
+		s.fanout.Close()
+	}
+	if s.http == nil {
+		return nil
+	}
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // some did not end in time
 	}
@@ -136,7 +132,9 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
-// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is.
+// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is, nobody ("", "")
+// too.
 func (s *Server) Allow(user, password string) bool {
-	return s.auth == nil || s.auth.password("", user, password) == admitted
+	a := s.live.Load().auth
+	return a == nil || user != "" && a.password("", user, password) == admitted
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/fanout"
 )
@@ -16,9 +17,10 @@ import (
 // State is what /state shows: the pipeline's state and the server's own.
 type State struct {
 	pipeline.State
-	Version       string  `json:"version"`
-	UptimeSeconds float64 `json:"uptime_seconds"`
-	Server        Traffic `json:"server"`
+	Version       string       `json:"version"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Server        Traffic      `json:"server"`
+	Push          []push.State `json:"push,omitempty"` // a target each
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -55,12 +57,15 @@ func (s *Server) State() State {
 		now := s.config.Recording.State()
 		state.Recording = &now
 	}
+	if s.config.Pushes != nil {
+		state.Push = s.config.Pushes()
+	}
 	return state
 }
 
 func (s *Server) traffic() Traffic {
 	c := &s.counts
-	t := Traffic{MaxClients: s.config.MaxClients, List: []fanout.Stats{}, Total: Totals{
+	t := Traffic{MaxClients: s.live.Load().maxClients, List: []fanout.Stats{}, Total: Totals{
 		Viewers: c.viewers.Load(), Frames: c.gone.frames.Load(), Skipped: c.gone.skipped.Load(), Bytes: c.gone.bytes.Load(),
 		Refused: c.refused.Load(), Stalled: c.stalled.Load(), Denied: c.denied.Load(), Snapshots: c.snapshots.Load(),
 	}}

@@ -29,11 +29,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if s.clients.Add(1); s.config.MaxClients > 0 && s.clients.Load() > int64(s.config.MaxClients) {
+	most := s.live.Load().maxClients
+	if s.clients.Add(1); most > 0 && s.clients.Load() > int64(most) {
 		s.clients.Add(-1)
 		s.counts.refused.Add(1)
 		h.Set("Retry-After", "5")
-		http.Error(w, fmt.Sprintf("there are %d viewers already, which is all that is allowed", s.config.MaxClients), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("there are %d viewers already, which is all that is allowed", most), http.StatusServiceUnavailable)
 		return
 	}
 	conn, _, err := http.NewResponseController(w).Hijack()

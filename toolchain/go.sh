@@ -20,25 +20,30 @@ link="-Wl,--dynamic-linker=$loader -Wl,--disable-new-dtags -Wl,-rpath,$rpath -Wl
 for symbol in __atomic_compare_exchange_1 __sync_fetch_and_add_1 __sync_fetch_and_and_1; do
   link+=" -Wl,--export-dynamic-symbol=$symbol"
 done
-# Nothing of our static libraries is exported: a library of the image that wants its own libjpeg must not get ours.
-link+=" -Wl,--exclude-libs,ALL -Wl,--build-id=none -static-libgcc"
+# Nothing else is exported, of our own or of our static libraries: a library of the image that wants its own libjpeg, or has a
+# function of the same name, must not get ours.
+link+=" -Wl,--no-export-dynamic -Wl,--exclude-libs,ALL -Wl,--build-id=none -static-libgcc"
 
 export GOOS=linux GOARCH=riscv64 GORISCV64=rva20u64 CGO_ENABLED=1 CC
 export CGO_CFLAGS="-O2 -g0 $TARGET_CFLAGS -I$LIBJPEG/include"
 export CGO_LDFLAGS="$TARGET_CFLAGS -L$LIBJPEG/lib"
 export PKG_CONFIG_LIBDIR=$LIBJPEG/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_PATH=
-ldflags="-s -w -buildid= -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
-# The board has little disk and memory: no HTTP/2 (streams do not gain from it), and no inlining in packages that no frame
-# passes through. Together that is a tenth of the program. The last pattern that fits a package counts.
-small=(-tags nethttpomithttp2 -gcflags=all=-l -gcflags=std= '-gcflags=github.com/maixstream/...=' '-gcflags=github.com/bluenviron/...=' '-gcflags=github.com/pion/...='
-  '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
-for cold in crypto/x509 crypto/tls encoding/json encoding/asn1 encoding/xml encoding/pem math/big regexp mime compress vendor/golang.org/x/net vendor/golang.org/x/text; do
+ldflags="-s -w -buildid= -funcalign=4 -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
+# The board has little disk and memory: no HTTP/2 (streams do not gain from it), functions at 4 bytes, and no inlining in packages
+# where it buys no frame anything: all but ours and a standard library without these. Ciphers stay as they are, with TLS every
+# byte goes through them; and so do packages whose small functions make garbage when they are called and not inlined (strings,
+# slices, time). Together that is a sixth of the program. The last pattern that fits a package counts.
+small=(-tags nethttpomithttp2 -gcflags=all=-l -gcflags=std= '-gcflags=github.com/maixstream/...=' '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
+for cold in crypto/x509 crypto/tls crypto/hpke crypto/rsa crypto/dsa crypto/elliptic \
+  crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
+  encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs \
+  internal/{reflectlite,profile,godebug,fmtsort,strconv} embed debug expvar flag runtime/{debug,pprof}; do
   small+=("-gcflags=$cold/...=-l")
 done
 verb=$1
 shift
 case "$verb" in
 build | install | run) exec "${GO:-go}" "$verb" -trimpath -buildvcs=false "${small[@]}" -ldflags "$ldflags" "$@" ;;
-test) exec "${GO:-go}" test -trimpath -buildvcs=false -ldflags "$ldflags" -exec "$here/qemu.sh" "$@" ;;
+test) exec "${GO:-go}" test -trimpath -buildvcs=false "${small[@]}" -ldflags "$ldflags" -exec "$here/qemu.sh" "$@" ;;
 *) exec "${GO:-go}" "$verb" "$@" ;;
 esac

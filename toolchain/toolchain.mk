@@ -36,11 +36,47 @@ board-cut: ## pull the virtual board's power
 
 # Only from the command line: USER and HOST are often in the environment, and mean something else there.
 flag = $(if $(filter command line,$(origin $(1))),--$(2)='$($(1))')
-FLASH := $(GO) run ./toolchain/flash
+# (built and not run by go, which would add a line of its own about the exit code)
+FLASH := $(GO) build -o $(BUILD)/flash ./toolchain/flash && $(BUILD)/flash
 FLASH_FLAGS = $(call flag,HOST,host) $(call flag,USER,user) $(call flag,PORT,port) $(call flag,KEY,key) $(call flag,PASSWORD_FILE,password-file) $(call flag,WAIT,wait)
 
-flash: device ## install on a MaixCAM: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]
+.PHONY: named
+named:
+	@$(if $(filter command line,$(origin HOST)),,echo 'name the board: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]' >&2; exit 2)
+
+flash: named device ## install on a MaixCAM: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]
 	@$(FLASH) $(FLASH_FLAGS) --program $(DEVICE)
 
-unflash: ## remove from a MaixCAM: make unflash HOST=…
+unflash: named ## remove from a MaixCAM: make unflash HOST=…
 	@$(FLASH) $(FLASH_FLAGS) --remove
+
+# The emulator tests take what `make device` builds, and need no network once the toolchain's cache is filled.
+TEST_TARGETS += test-device test-riscv64 test-board
+.PHONY: test-device test-riscv64 test-board
+
+test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice
+	$(GO) vet -tags device,board ./toolchain/...
+	$(GO) test -count=1 -tags device $(GOTESTFLAGS) ./toolchain
+
+# Left out: a test that starts its own test program again, which takes an emulator registered with the kernel to run; loads of many
+# viewers, which under an emulator say something of this machine's speed only; and a browser, which test-board has.
+RISCV64_PACKAGES := ./pipeline/... ./server ./server/fanout ./server/rtsp ./hw/frame/... ./hw/jpegcheck ./hw/lettering ./hw/libjpeg/... ./hw/picture \
+	./hw/transform ./hw/source/testcard
+RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer)$$
+
+test-riscv64: setup-board setup-test ## the board's program's packages under qemu-riscv64: pipeline, server, encoder, pictures
+	toolchain/go.sh test -short -timeout 5m -skip '$(RISCV64_SKIP)' $(GOTESTFLAGS) $(RISCV64_PACKAGES)
+
+test-board: setup-board setup-test ## the virtual board end to end: flash, stream, power cuts, roll-back, reboot, unflash
+	$(GO) test -count=1 -tags board -timeout 20m $(GOTESTFLAGS) ./toolchain/board
+
+# A disk and ports of its own, so that a developer's board stays as it is. BENCH_WRITE= only prints.
+BENCH_BOARD := BOARD_DIR=$(BUILD)/board-bench BOARD_SSH=2232 BOARD_HTTP=8898
+BENCH_WRITE ?= docs/device.md
+.PHONY: bench-board
+bench-board: setup-board device ## measure start, CPU and memory on the virtual board, into docs/device.md
+	@$(BENCH_BOARD) BOARD_CAMERA=none toolchain/board/board.sh new
+	@$(BENCH_BOARD) toolchain/board/board.sh start >/dev/null
+	@$(FLASH) --host 127.0.0.1 --port 2232 --known-hosts $(BUILD)/board-bench/known_hosts --program $(DEVICE) && \
+		$(BENCH_BOARD) $(GO) run ./toolchain/board/bench --url http://127.0.0.1:8898 --write '$(BENCH_WRITE)'; \
+		status=$$?; $(BENCH_BOARD) toolchain/board/board.sh cut; exit $$status

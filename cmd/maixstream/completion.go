@@ -43,6 +43,14 @@ func choicesOf(f *pflag.Flag) []string {
 	return nil
 }
 
+// argChoices returns the words that a verb takes behind its flags, nil when it takes anything.
+func argChoices(v verb) []string {
+	if !strings.Contains(v.args, "|") {
+		return nil
+	}
+	return strings.Split(v.args, "|")
+}
+
 // takesFile says whether a flag's value is a path.
 func takesFile(f *pflag.Flag) bool {
 	name, _ := pflag.UnquoteUsage(f)
@@ -74,16 +82,16 @@ func bashCompletion(w io.Writer, all []verb) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\tesac\n\tlocal words=\n\tcase $verb in\n")
+	fmt.Fprintf(w, "\tesac\n\tlocal words= rest=\n\tcase $verb in\n")
 	for _, v := range all {
 		var words []string
 		for _, f := range flagsOf(v) {
 			words = append(words, "--"+f.Name)
 		}
-		fmt.Fprintf(w, "\t%s) words='%s' ;;\n", v.name, strings.Join(words, " "))
+		fmt.Fprintf(w, "\t%s) words='%s' rest='%s' ;;\n", v.name, strings.Join(words, " "), strings.Join(argChoices(v), " "))
 	}
 	fmt.Fprintf(w, "\tesac\n\tif [[ $COMP_CWORD == 1 && $cur != -* ]]; then words='%s'; fi\n", strings.Join(names(all), " "))
-	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); else COMPREPLY=($(compgen -f -- \"$cur\")); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
+	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); elif [[ $rest ]]; then COMPREPLY=($(compgen -W \"$rest\" -- \"$cur\")); else COMPREPLY=($(compgen -f -- \"$cur\")); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
 }
 
 func zshCompletion(w io.Writer, all []verb) {
@@ -112,7 +120,11 @@ func zshCompletion(w io.Writer, all []verb) {
 			}
 			fmt.Fprintf(w, " \\\n\t\t'--%s%s[%s]%s'", f.Name, equals, quote(firstLine(f)), value)
 		}
-		fmt.Fprintf(w, " \\\n\t\t'*:file:_files' ;;\n")
+		rest := "*:file:_files"
+		if words := argChoices(v); words != nil {
+			rest = "*:value:(" + strings.Join(words, " ") + ")"
+		}
+		fmt.Fprintf(w, " \\\n\t\t'%s' ;;\n", rest)
 	}
 	fmt.Fprintf(w, "\tesac\n}\n_maixstream \"$@\"\n")
 }
@@ -128,6 +140,9 @@ func fishCompletion(w io.Writer, all []verb) {
 		condition := "__fish_seen_subcommand_from " + v.name
 		if i == 0 { // the verb when none is given
 			condition = "not __fish_seen_subcommand_from " + others
+		}
+		if words := argChoices(v); words != nil {
+			fmt.Fprintf(w, "complete -c maixstream -n %s -f -a %s\n", quote(condition), quote(strings.Join(words, " ")))
 		}
 		for _, f := range flagsOf(v) {
 			kind := " -x"

@@ -9,10 +9,13 @@ import (
 )
 
 // logFlags are the flags of every verb that logs.
-type logFlags struct{ level, format *choiceValue }
+type logFlags struct {
+	level, format *choiceValue
+	now           zap.AtomicLevel // of the logger, so that it can change while it is used
+}
 
 func addLogFlags(flags *pflag.FlagSet) *logFlags {
-	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json")}
+	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json"), zap.NewAtomicLevel()}
 	flags.Var(l.level, "log-level", "least level that is logged")
 	flags.Var(l.format, "log-format", "for people or for machines")
 	return l
@@ -24,6 +27,7 @@ func (l *logFlags) logger(w io.Writer) *zap.Logger {
 	if err != nil {
 		level = zapcore.InfoLevel // cannot be: the flag has only zap's own names
 	}
+	l.now.SetLevel(level)
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.ISO8601TimeEncoder
 	config.EncodeDuration = zapcore.StringDurationEncoder
@@ -33,5 +37,5 @@ func (l *logFlags) logger(w io.Writer) *zap.Logger {
 		config.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(config)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), l.now))
 }

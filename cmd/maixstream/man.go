@@ -16,6 +16,42 @@ func setupMan(*pflag.FlagSet) func(context.Context, []string, terminal) error {
 	}
 }
 
+const (
+	manDescription = `.SH DESCRIPTION
+Pictures of a camera, a webcam, a video file or a folder of photographs are shown
+to browsers and other programs as a stream of JPEG (multipart/x\-mixed\-replace),
+as single pictures and as RTP/JPEG over RTSP.
+Each picture is encoded once for all viewers, and a slow viewer gets the newest
+one instead of old ones.
+.PP
+At its start it prints the addresses where a browser finds it.
+`
+	manSignals = `.SH SIGNALS
+.TP
+.BR SIGTERM ", " SIGINT
+end everything in order, within two seconds
+.TP
+.B SIGHUP
+read the configuration, passwords, tokens and certificates again; what cannot
+change while pictures are streamed is named in the log.
+At a terminal it ends the program, as for others.
+`
+	manFiles = `.SH FILES
+.TP
+.I /etc/maixstream.yaml
+the configuration of the service: each setting with its default
+.TP
+.I /etc/default/maixstream
+variables of the service: ARGS, with more flags, and MAIXSTREAM_\&...
+.TP
+.I /etc/maixstream
+a place for passwords, tokens and keys, which others cannot read
+.TP
+.I /var/lib/maixstream
+a place for recordings
+`
+)
+
 // writeMan writes the manual page, section 1, from the flags themselves.
 func writeMan(w io.Writer, all []verb) {
 	esc := func(s string) string {
@@ -27,7 +63,7 @@ func writeMan(w io.Writer, all []verb) {
 	}
 	fmt.Fprintf(w, ".TH MAIXSTREAM 1 \"\" \"maixstream %s\" \"User Commands\"\n", esc(version))
 	fmt.Fprintf(w, ".SH NAME\nmaixstream \\- JPEG streams from a MaixCAM or a PC, to browsers and to servers\n")
-	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n.SH VERBS\nWithout a verb it is \\fB%s\\fR.\n", all[0].name)
+	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n"+manDescription+".SH VERBS\nWithout a verb it is \\fB%s\\fR.\n", all[0].name)
 	for _, v := range all {
 		fmt.Fprintf(w, ".SS maixstream %s\n%s.\n", esc(strings.TrimSpace(v.name+" [flags] "+v.args)), esc(v.summary))
 		for _, f := range flagsOf(v) {
@@ -48,5 +84,5 @@ func writeMan(w io.Writer, all []verb) {
 		}
 	}
 	fmt.Fprintf(w, ".SH ENVIRONMENT\nEach flag can also be given as a variable: \\fB\\-\\-idle\\-fps\\fR is \\fBMAIXSTREAM_IDLE_FPS\\fR. A flag wins over the environment, the environment over \\fB\\-\\-config\\fR.\n")
-	fmt.Fprintf(w, ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nfailed at run time\n.TP\n.B 2\nused wrongly\n")
+	fmt.Fprintf(w, ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nfailed at run time\n.TP\n.B 2\nused wrongly\n%s%s", manSignals, manFiles)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -54,7 +54,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		}
 		defer recording.Close()
 	}
-	web, err := s.newServer(feed.pipeline, recording, log)
+	pushes, endPushes, err := s.startPushes(feed, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
+	web, err := s.newServer(feed.pipeline, recording, pushes, log)
 	if err != nil {
 		return err
 	}
@@ -68,8 +73,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
+	var media *rtsp.Server
 	if *s.rtsp != "" {
-		media, err := rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
+		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
 		if err != nil {
 			return err
 		}
@@ -79,7 +85,11 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, web, log)()
-	s.reportUntilEnd(ctx, t.out, feed.pipeline, web)
+	running := &service{
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, rtsp: media,
+		patience: watchdogPatience + *s.stallTimeout,
+	}
+	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
 		log.Info("the source has ended", zap.Error(feed.pipeline.Err()))
 	}
@@ -87,21 +97,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, log *zap.Logger) (*server.Server, error) {
-	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: true, MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Recording: recording, Version: version, Log: log,
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
+	config, err := s.serverConfig(feed, log)
+	if err != nil {
+		return nil, err
 	}
-	if !s.listenGiven() { // the default steps back for systemd's sockets
-		config.Listen = nil
-	}
-	if *s.html != "" {
-		page, err := os.ReadFile(*s.html)
-		if err != nil {
-			return nil, usagef("--html: %w", err)
-		}
-		config.HTML = page
-	}
+	config.Recording, config.Pushes = recording, pushes
 	web, err := server.New(config)
 	if err != nil {
 		return nil, usageError{err}
@@ -109,24 +110,22 @@ func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, log *
 	return web, nil
 }
 
-// reportUntilEnd prints a line with fps and ms now and then, until a signal comes or the source ends.
-func (s *serveFlags) reportUntilEnd(ctx context.Context, out io.Writer, feed *pipeline.Pipeline, web *server.Server) {
-	var tick <-chan time.Time
-	if *s.report > 0 {
-		ticker := time.NewTicker(*s.report)
-		defer ticker.Stop()
-		tick = ticker.C
+func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
+	config := server.Config{
+		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-feed.Done():
-			return
-		case now := <-tick:
-			fmt.Fprintln(out, reportLine(now, web.State()))
+	if !s.listenGiven() { // the default steps back for systemd's sockets
+		config.Listen = nil
+	}
+	if *s.html != "" {
+		page, err := os.ReadFile(*s.html)
+		if err != nil {
+			return config, usagef("--html: %w", err)
 		}
+		config.HTML = page
 	}
+	return config, nil
 }
 
 // reportLine is what a person who benchmarks reads: time, fps, ms.
@@ -154,15 +153,9 @@ func (f *feed) close() {
 
 // startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
 func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, error) {
-	settings := pipeline.Settings{
-		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
-		Mirror: *s.mirror, Flip: *s.flip, Overlay: *s.overlay,
-	}
-	settings.Rotate, _ = strconv.Atoi(s.rotate.value)
-	if *s.mpiLibDir != "" {
-		if err := searchLibrariesIn(*s.mpiLibDir); err != nil {
-			return nil, err
-		}
+	settings := s.settings()
+	if err := s.findLibraries(); err != nil {
+		return nil, err
 	}
 	first, err := s.open(settings, log)
 	switch {
@@ -183,7 +176,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		closeSource(first)
 		return nil, err
 	}
-	p, err := pipeline.New(pipeline.Config{
+	config := pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if opened := first; opened != nil {
 				first = nil
@@ -193,7 +186,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
 		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
-	})
+	}
+	if s.instrument != nil {
+		s.instrument(&config)
+	}
+	p, err := pipeline.New(config)
 	if err != nil {
 		closeSource(first)
 		frames.Close()
@@ -201,6 +198,23 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	}
 	p.Start()
 	return &feed{p, frames}, nil
+}
+
+// settings are the pictures that the flags ask for.
+func (s *sourceFlags) settings() pipeline.Settings {
+	rotate, _ := strconv.Atoi(s.rotate.value)
+	return pipeline.Settings{
+		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
+		Mirror: *s.mirror, Flip: *s.flip, Rotate: rotate, Overlay: *s.overlay,
+	}
+}
+
+// findLibraries makes the chip's libraries be found where --mpi-lib-dir says.
+func (s *sourceFlags) findLibraries() error {
+	if *s.mpiLibDir == "" {
+		return nil
+	}
+	return searchLibrariesIn(*s.mpiLibDir)
 }
 
 func closeSource(s frame.Source) {
@@ -211,11 +225,18 @@ func closeSource(s frame.Source) {
 
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
-	return hw.OpenSource(hw.SourceConfig{
+	if isStreamURL(*s.source) {
+		return openStream(*s.source, now.FPS)
+	}
+	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
 	})
+	if err != nil {
+		return nil, s.pointToDoctor(err)
+	}
+	return source, nil
 }
 
 // checkOpened reports flags that the opened source cannot follow.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 )
 
@@ -27,6 +28,8 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
+	// instrument, when not nil, is given the pipeline's configuration before that is used.
+	instrument func(*pipeline.Config)
 }
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
@@ -38,7 +41,8 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 		rotate:  choice("0", "90", "180", "270"),
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard,\n"+
-		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, or - for MJPEG on standard input")
+		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input,\n"+
+		"or another server's stream: http://HOST:8000/stream")
 	flags.Var(&s.size, "size", "picture size in pixels")
 	flags.Var(&s.fps, "fps", "frames a second at most")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
@@ -77,6 +81,9 @@ type serveFlags struct {
 	record       *string
 	recordMax    bytesValue
 	report       *time.Duration
+	pushes       *[]string
+	pushEvery    *time.Duration
+	target       *targetFlags
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
@@ -96,6 +103,9 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
 	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
+	s.pushes = flags.StringArray("push", nil, "send pictures to this `URL`, too; any number, and none slows another one or the stream")
+	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
+	s.target = addTargetFlags(flags, "push-", "--push: ")
 	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
 	s.logFlags = addLogFlags(flags)
 	return s
@@ -110,6 +120,8 @@ func (s *serveFlags) check() error {
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
 	case *s.report < 0:
 		return usagef("--report %v: must not be negative", *s.report)
+	case *s.pushEvery < 0:
+		return usagef("--push-every %v: must not be negative", *s.pushEvery)
 	case *s.record != "" && s.recordMax < record.MinBytes:
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
 	case s.idleFPS > s.fps:

@@ -22,6 +22,7 @@ type terminal struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(name string) (string, bool)
+	args     []string // of the verb, as they were given: for a reload
 }
 
 // verb is one subcommand. setup defines its flags and returns what runs once they are parsed; args are what is left of
@@ -36,7 +37,11 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
+		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
+		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
+		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
+		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},
@@ -113,6 +118,7 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	if v.args == "" && flags.NArg() > 0 {
 		return usagef("unexpected argument %q", flags.Arg(0))
 	}
+	t.args = args
 	return start(ctx, flags.Args(), t)
 }
 

@@ -104,7 +104,14 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	case one.open:
 		return nil, fmt.Errorf("camera: this program has it open already: %w", frame.ErrGone)
 	}
-	if missing := MissingNodes(); len(missing) > 0 {
+	missing := MissingNodes()
+	if len(missing) > 0 {
+		if err := finishReload(); err != nil {
+			config.Log.Warn("camera: loading the kernel modules", zap.Error(err))
+		}
+		missing = MissingNodes()
+	}
+	if len(missing) > 0 {
 		return nil, fmt.Errorf("camera: %s missing: are the kernel modules loaded? /etc/init.d/S00kmod start: %w", strings.Join(missing, ", "), frame.ErrGone)
 	}
 	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard()}
@@ -142,12 +149,23 @@ func (c *Camera) bringUp() error {
 		return err
 	}
 	c.mode = c.sensor.mode(c.config.Width, c.config.Height, c.config.FPS)
-	c.fill(object)
-	if err := c.run(C.CAMERA_UP, upWithin); err != nil {
-		if failed, ok := errors.AsType[*Error](err); ok && failed.Call == "sensor pfnSnsProbe" {
-			return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
-		}
+	err = c.start(object)
+	failed, _ := errors.AsType[*Error](err)
+	if failed != nil && failed.Call == "sensor set_image_mode" && c.mode != c.sensor.modes[0] {
+		// The oldest driver of gc4653 has only this one.
+		c.log.Warn("camera: the sensor's driver lacks the mode that would suit best", zap.String("sensor", c.sensor.name), zap.Int("width", c.mode.width),
+			zap.Int("height", c.mode.height), zap.Float64("fps", c.mode.fps))
+		c.mode = c.sensor.modes[0]
+		err = c.start(object)
+		failed, _ = errors.AsType[*Error](err)
+	}
+	switch {
+	case failed != nil && failed.Call == "sensor pfnSnsProbe":
+		return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
+	case failed != nil:
 		return fmt.Errorf("camera: bring-up: %w", err)
+	case err != nil:
+		return err
 	}
 	encoder := "hardware (VENC)"
 	c.info = frame.Info{
@@ -155,6 +173,15 @@ func (c *Camera) bringUp() error {
 		FPS: c.mode.fps, Encoder: encoder, Sizes: c.sizes(),
 	}
 	return nil
+}
+
+// start brings everything up in the mode chosen.
+func (c *Camera) start(object *C.ISP_SNS_OBJ_S) error {
+	c.fill(object)
+	if err := c.room(); err != nil {
+		return err
+	}
+	return c.run(C.CAMERA_UP, upWithin)
 }
 
 // sizes are what a page offers; any even size within the limits is fine, these are the usual ones that the sensor's picture fills.
@@ -179,7 +206,7 @@ func (c *Camera) clearLeftovers() error {
 	if Pools() == 0 {
 		return nil
 	}
-	if Holder() != "" || users("soph_vi") > 0 {
+	if inUse() {
 		return busyError()
 	}
 	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
@@ -196,6 +223,27 @@ func (c *Camera) clearLeftovers() error {
 		return fmt.Errorf("camera: %d VB pools are left after the kernel modules were loaded again: reboot: %w", Pools(), frame.ErrGone)
 	}
 	return nil
+}
+
+// room checks that memory will suffice, and marks what dead processes left in it to be freed.
+func (c *Camera) room() error {
+	ion, ok := readCarveout()
+	if !ok {
+		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
+		return nil
+	}
+	if inUse() {
+		return busyError() // before VB is up a process may have VI open already
+	}
+	for i, b := range ion.orphans() {
+		if i == C.ORPHANS {
+			break
+		}
+		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
+		c.c.config.orphans[i] = C.uint64_t(b.phys)
+		c.c.config.orphan_count = C.int(i + 1)
+	}
+	return checkRoom(int64(C.camera_memory(&c.c.config)), ion)
 }
 
 func (c *Camera) findSensor() (err error) {
@@ -266,6 +314,7 @@ func (c *Camera) fill(object *C.ISP_SNS_OBJ_S) {
 	k.quality = C.uint32_t(realQuality(c.config.Quality))
 	k.bound = C.bool(c.config.Path == "bound")
 	k.stream_buffer = C.uint32_t(streamBuffer(c.config.Width, c.config.Height))
+	k.still, k.still_buffer = C.bool(c.config.Still), C.uint32_t(streamBuffer(m.width, m.height))
 }
 
 func bit(on bool) C.uint8_t {
@@ -314,14 +363,19 @@ func (c *Camera) result(code C.int) error {
 	case C.CAMERA_TOO_LARGE:
 		return fmt.Errorf("camera: a picture of %d bytes: %w", c.c.size, frame.ErrTooLarge)
 	case C.CAMERA_HANGS:
-		call := "a call of the chip's libraries"
-		if c.c.doing != nil {
-			call = C.GoString((*C.char)(unsafe.Pointer(c.c.doing)))
-		}
+		call := c.doing()
 		c.hangs()
 		return fmt.Errorf("camera: %s does not come back: %w: start the program again", call, frame.ErrGone)
 	}
 	return &Error{Call: C.GoString(c.c.failed_call), Code: uint32(c.c.failed_code)}
+}
+
+// doing names the call that is under way.
+func (c *Camera) doing() string {
+	if name := c.c.doing; name != nil {
+		return C.GoString((*C.char)(unsafe.Pointer(name)))
+	}
+	return "a call of the chip's libraries"
 }
 
 // hangs gives the C side up for lost.
@@ -341,6 +395,26 @@ func (c *Camera) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	return c.readUntil(ctx, C.CAMERA_JPEG, dst, p)
+}
+
+// Still takes one picture of the size of the sensor's mode, beside the stream, whatever size that has: StillSize pixels, without overlay, at
+// the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
+// frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
+func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if !c.config.Still {
+		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
+	}
+	return c.readUntil(ctx, C.CAMERA_STILL, dst, p)
+}
+
+// StillSize is the size of Still's pictures, in pixels.
+func (c *Camera) StillSize() frame.Size {
+	return frame.Size{Width: c.mode.width, Height: c.mode.height}
+}
+
+// readUntil reads a picture, waiting in slices, so that ctx and Close are heeded and others get their turn.
+func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	if len(dst) == 0 {
 		return fmt.Errorf("camera: %w", frame.ErrTooLarge)
 	}
@@ -348,14 +422,14 @@ func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := c.read(dst, p)
+		err := c.read(op, dst, p)
 		if err != errEmpty { //nolint:errorlint // our own, never wrapped
 			return err
 		}
 	}
 }
 
-func (c *Camera) read(dst []byte, p *frame.Picture) error {
+func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
@@ -364,12 +438,17 @@ func (c *Camera) read(dst []byte, p *frame.Picture) error {
 	if err := c.text.refresh(c); err != nil {
 		c.log.Debug("camera: overlay", zap.Error(err))
 	}
-	code := C.camera_jpeg(c.c, (*C.uint8_t)(unsafe.Pointer(&dst[0])), C.size_t(len(dst)), C.int32_t(slice.Milliseconds()), C.int(pictureWithin.Milliseconds()))
+	code := C.camera_jpeg(c.c, op, (*C.uint8_t)(unsafe.Pointer(&dst[0])), C.size_t(len(dst)), C.int32_t(slice.Milliseconds()), C.int(pictureWithin.Milliseconds()))
 	if code == C.CAMERA_OK {
+		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
+		if op == C.CAMERA_STILL {
+			size = c.StillSize()
+		} else {
+			c.number++
+		}
 		c.last = time.Now()
-		c.number++
 		*p = frame.Picture{
-			Size: int(c.c.size), Width: c.config.Width, Height: c.config.Height, Quality: int(c.c.config.quality),
+			Size: int(c.c.size), Width: size.Width, Height: size.Height, Quality: int(c.c.config.quality),
 			Captured: captured(uint64(c.c.pts)), Sequence: c.number,
 		}
 		return nil
@@ -418,6 +497,7 @@ func (c *Camera) Close() error {
 		return err
 	}
 	C.camera_free(c.c)
+	c.c = nil
 	C.free(c.bitmap)
 	c.bitmap = nil
 	return nil
@@ -426,7 +506,7 @@ func (c *Camera) Close() error {
 // result0 is result for Close, which owns the C side's end.
 func (c *Camera) result0(code C.int) error {
 	if code == C.CAMERA_HANGS {
-		return fmt.Errorf("camera: going down hangs: %w: start the program again", frame.ErrGone)
+		return fmt.Errorf("camera: close: %s does not come back: %w: start the program again", c.doing(), frame.ErrGone)
 	}
 	return nil
 }

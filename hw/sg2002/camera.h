@@ -9,11 +9,13 @@ enum { /* objects that we use; there is one camera */
 	VI_PIPE = 0,
 	VI_CHN = 0,
 	VPSS_GRP = 0,
-	VPSS_CHN = 0,
-	VENC_CHN = 0,
+	STREAM_CHN = 0, /* of VPSS and of VENC: the pictures that are streamed */
+	STILL_CHN = 1, /* and those of the sensor's full size, beside them */
 	RGN_HANDLE = 0,
 	POOL_BLOCKS = 4, /* one written, two parked, one with the encoder */
+	STILL_BLOCKS = 2, /* one written, one with the encoder */
 	PARKED = 2,
+	ORPHANS = 64,
 };
 
 enum fit { FIT_CROP, FIT_PAD, FIT_STRETCH };
@@ -43,6 +45,24 @@ struct camera_config {
 	uint32_t quality;
 	bool bound; /* VPSS bound to VENC, else each frame is sent */
 	uint32_t stream_buffer; /* bytes, a multiple of 1024 */
+	uint64_t orphans[ORPHANS]; /* ION buffers that dead processes left, by physical address */
+	int orphan_count;
+	bool still; /* keep memory for pictures of the sensor's size */
+	uint32_t still_buffer;
+};
+
+/* A channel of VPSS with its memory, and the encoder behind it. */
+struct output {
+	int32_t chn; /* of VPSS and of VENC */
+	uint32_t width, height, stream_buffer;
+	enum fit fit;
+	int32_t fps; /* 0: every frame */
+	uint32_t depth, blocks; /* frames parked for GetChnFrame, and blocks of the pool */
+	bool bound;
+	/* what is up */
+	bool channel, venc, venc_bound, receiving;
+	uint32_t pool; /* VB_INVALID_POOLID: none */
+	bool remade; /* the encoder was made again, and no picture has come since */
 };
 
 enum camera_op {
@@ -61,7 +81,8 @@ enum camera_op {
 	CAMERA_RAW_MAP,
 	CAMERA_RAW_FLUSH,
 	CAMERA_ENCODE_RAW, /* a kept frame through the encoder */
-	CAMERA_ENCODE_PICTURE, /* NV21 of a program through the encoder */
+	CAMERA_ENCODE_PICTURE, /* a program's picture through the encoder */
+	CAMERA_STILL, /* one picture of the sensor's size into the caller's buffer */
 };
 
 enum camera_result {
@@ -94,21 +115,24 @@ struct camera {
 	int32_t failed_code;
 	const uint8_t *bitmap; /* ARGB4444 rows of the overlay, bitmap_width x bitmap_height; NULL: take it away */
 	uint32_t bitmap_width, bitmap_height, bitmap_x, bitmap_y;
-	const uint8_t *planes[2]; /* of a program's NV21 picture */
+	const uint8_t *planes[2]; /* of a program's picture: NV21, or RGB in the first; read under lock and only while not abandoned */
 	uint32_t strides[2], picture_width, picture_height;
+	bool rgb;
 	VIDEO_FRAME_INFO_S frame; /* of CAMERA_RAW */
 	void *mapped;
 	uint32_t mapped_size;
 
 	/* what is up; the thread's own */
 	bool vb, sys, sensor_registered, ae, awb, isp_ready, isp_thread_runs, vi_dev, vi_pipe, vi_pipe_started, flip_callback, vi_chn;
-	bool group, group_started, vi_bound, channel, venc, venc_bound, receiving, region, region_attached;
-	uint32_t region_width, region_height;
-	uint32_t pool; /* VB_INVALID_POOLID: none */
-	uint32_t picture_pool;
+	bool group, group_started, vi_bound, region, region_attached;
+	uint32_t region_width, region_height, region_x, region_y;
+	struct output streamed, still;
+	uint32_t picture_pool; /* VB_INVALID_POOLID: none */
 	uint32_t picture_pool_size;
 	pthread_t isp_thread;
 	bool isp_thread_started; /* under lock */
+	bool isp_ended; /* atomic: CVI_ISP_Run came back, with isp_result */
+	int32_t isp_result;
 	pthread_cond_t isp_started;
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
@@ -117,14 +141,17 @@ struct camera {
 	uint64_t copied_bytes;
 };
 
+/* The least ION memory that CAMERA_UP takes with this configuration, in bytes; VI's own buffer comes on top. */
+int64_t camera_memory(const struct camera_config *config);
+
 /* Makes a session and its thread; NULL when memory or threads are short. */
 struct camera *camera_new(const struct mpi *mpi);
 
 /* Runs an operation on the thread and waits for it, at most timeout_ms. After CAMERA_HANGS only camera_abandon may be called. */
 int camera_run(struct camera *c, enum camera_op op, int timeout_ms);
 
-/* CAMERA_JPEG into buffer, which is not kept. */
-int camera_jpeg(struct camera *c, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms);
+/* CAMERA_JPEG or CAMERA_STILL into buffer, which is not kept. */
+int camera_jpeg(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms);
 
 /* CAMERA_ENCODE_RAW or CAMERA_ENCODE_PICTURE into buffer, which is not kept. */
 int camera_encode(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, const uint8_t *y, const uint8_t *vu, int timeout_ms);
@@ -138,26 +165,48 @@ void camera_abandon(struct camera *c);
 /* The operations, on the thread. */
 int camera_up(struct camera *c);
 void camera_down(struct camera *c);
-int output_up(struct camera *c);
+int output_up(struct camera *c); /* the stream's */
 void output_down(struct camera *c);
-int output_picture(struct camera *c);
-int output_quality(struct camera *c);
 int output_vpss(struct camera *c);
-int output_raw(struct camera *c);
-int output_raw_release(struct camera *c);
-int output_raw_map(struct camera *c);
-int output_raw_flush(struct camera *c);
-int output_encode_raw(struct camera *c);
-int output_encode_picture(struct camera *c);
+int still_up(struct camera *c);
+void still_down(struct camera *c);
+int still_picture(struct camera *c);
+int raw_get(struct camera *c);
+int raw_release(struct camera *c);
+int raw_map(struct camera *c);
+int raw_flush(struct camera *c);
+bool venc_module(struct camera *c);
+bool venc_up(struct camera *c, struct output *o);
+void venc_down(struct camera *c, struct output *o);
+int venc_quality(struct camera *c, const struct output *o);
+int venc_picture(struct camera *c); /* the stream's next */
+int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame);
+int venc_raw(struct camera *c);
+int program_picture(struct camera *c);
+void program_down(struct camera *c);
+bool pool_up(struct camera *c, uint32_t *pool, uint32_t size, uint32_t count);
+void pool_down(struct camera *c, uint32_t *pool);
+bool frame_release(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame);
 int overlay_set(struct camera *c);
 void overlay_down(struct camera *c);
 int camera_recover(struct camera *c);
+
+/* Whether the ISP's thread is in CVI_ISP_Run; without it exposure stays as it is. */
+bool isp_runs(struct camera *c);
 
 /*
  * A call of the MPI: notes which one is under way, and which one failed with what. As an expression it is true when the call
  * succeeded.
  */
 #define CALL(c, name, ...) ((c)->doing = #name, call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
+
+#define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
+
+/* Bytes of an NV21 picture. The encoder rounds the height up to 16 and reads those rows, too: a block that ends with the picture would be overrun. */
+static inline uint32_t picture_size(uint32_t width, uint32_t height)
+{
+	return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 16) * 3 / 2;
+}
 
 static inline bool call_result(struct camera *c, const char *name, int32_t code)
 {

@@ -26,5 +26,11 @@ func Libraries(string) error {
 // Raw is never called: there is no Camera here.
 func (*Camera) Raw() frame.RawSource { return nil }
 
+// Still is never called: there is no Camera here.
+func (*Camera) Still(context.Context, []byte, *frame.Picture) error { return frame.ErrUnsupported }
+
+// StillSize is never called: there is no Camera here.
+func (*Camera) StillSize() frame.Size { return frame.Size{} }
+
 // Encoder is never called: there is no Camera here.
 func (*Camera) Encoder() frame.Encoder { return nil }

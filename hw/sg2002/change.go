@@ -76,12 +76,16 @@ func (c *Camera) SetOrientation(mirror, flip bool) error {
 	})
 }
 
-// Resize implements frame.Resizer. Only the scaler's channel, its pool and the encoder are made again; the sensor keeps running.
+// Resize implements frame.Resizer. Only the scaler's channel, its pool and the encoder are made again; the sensor keeps running. A frame of Raw must
+// be released before.
 func (c *Camera) Resize(width, height int) error {
 	if err := checkSize(width, height); err != nil {
 		return err
 	}
 	return c.change(func() error {
+		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 { // its memory would go, and a program may be looking at it
+			return fmt.Errorf("camera: size %dx%d: %w", width, height, errRawOut)
+		}
 		oldWidth, oldHeight := c.config.Width, c.config.Height
 		c.setSize(width, height)
 		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {

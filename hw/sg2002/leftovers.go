@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,15 @@ func Loaded(module string) bool { return users(module) >= 0 }
 
 // Holder names the process that has the camera's device open; "" when there is none but this one.
 func Holder() string {
+	if pid, name := HolderProcess(); pid != 0 {
+		return fmt.Sprintf("process %d (%s)", pid, name)
+	}
+	return ""
+}
+
+// HolderProcess returns the process that has the camera's device open, and its name, 15 bytes at most; 0 when there is none but this one,
+// or none that this user may look into.
+func HolderProcess() (pid int, name string) {
 	nodes, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	self := strconv.Itoa(os.Getpid())
 	for _, fd := range nodes {
@@ -70,15 +80,19 @@ func Holder() string {
 		if err != nil || !strings.HasPrefix(strings.TrimPrefix(target, os.Getenv("MAIXSTREAM_ROOT")), "/dev/cvi-vi") {
 			continue
 		}
-		pid := strings.Split(fd, "/")[2]
-		if pid == self {
+		owner := strings.Split(fd, "/")[2]
+		if owner == self {
 			continue
 		}
-		name, _ := os.ReadFile(filepath.Join("/proc", pid, "comm"))
-		return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
+		comm, _ := os.ReadFile(filepath.Join("/proc", owner, "comm"))
+		pid, _ = strconv.Atoi(owner)
+		return pid, strings.TrimSpace(string(comm))
 	}
-	return ""
+	return 0, ""
 }
+
+// InUse says whether a process other than this one has the camera's device open, whoever it is: the kernel counts it.
+func InUse() bool { return inUse() }
 
 // busyError says who has the camera.
 func busyError() error {
@@ -117,17 +131,38 @@ func reloadModules() error {
 		}
 		was = append(was, module)
 	}
+	if err := loadModules(was); problem == nil {
+		problem = err
+	}
+	return problem
+}
+
+// loadModules loads modules, in the order that they need.
+func loadModules(modules []string) (problem error) {
 	for _, module := range load {
-		for _, name := range was {
-			if name != module {
-				continue
-			}
-			if err := tool("insmod", append([]string{Root("/mnt/system/ko/" + module + ".ko")}, arguments[module]...)...); err != nil && problem == nil {
-				problem = err
-			}
+		if !slices.Contains(modules, module) {
+			continue
+		}
+		if err := tool("insmod", append([]string{Root("/mnt/system/ko/" + module + ".ko")}, arguments[module]...)...); err != nil && problem == nil {
+			problem = err
 		}
 	}
 	return problem
+}
+
+// finishReload loads what a process that was killed while it reloaded the modules has left unloaded. soph_sys tells that from a board that loads none:
+// it stays loaded all the time.
+func finishReload() error {
+	if !Loaded("soph_sys") {
+		return nil
+	}
+	var missing []string
+	for _, module := range load {
+		if _, err := os.Stat(Root("/mnt/system/ko/" + module + ".ko")); err == nil && !Loaded(module) {
+			missing = append(missing, module)
+		}
+	}
+	return loadModules(missing)
 }
 
 // tool runs a program of the board.
@@ -140,4 +175,20 @@ func tool(name string, args ...string) error {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
+}
+
+// inUse says whether a process other than this one has VI open. The kernel's count is the last word, for the files of other users' processes cannot
+// be seen; but this process may keep the device open itself after it was closed: the libraries decide that.
+func inUse() bool {
+	if Holder() != "" {
+		return true
+	}
+	own := 0
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil && target == Root("/dev/cvi-vi") {
+			own++
+		}
+	}
+	return users("soph_vi") > own
 }

@@ -27,7 +27,7 @@ const char *mpi_resolve(struct mpi *mpi, const char **library)
 		*library = lib; \
 		return #name; \
 	}
-	CVI_SYMBOLS(X)
+	MPI_CALLS(X)
 #undef X
 	*(void **)&mpi->i2c_transfer = dlsym(RTLD_DEFAULT, "maixsim_i2c_transfer");
 	*(void **)&mpi->poke = dlsym(RTLD_DEFAULT, "maixsim_poke");

@@ -7,21 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "calls.h"
 #include "cvi_errors.h"
 #include "cvi_isp.h"
 #include "cvi_mipi.h"
 #include "cvi_rgn.h"
 #include "cvi_sensor.h"
-#include "cvi_symbols.h"
 #include "cvi_sys.h"
 #include "cvi_venc.h"
 #include "cvi_vi.h"
 #include "cvi_vpss.h"
 
-/* One pointer for each function of the MPI that is declared. All are set, or the table is not used. */
+/* One pointer for each function that is called; calling another does not compile. All are set, or the table is not used. */
 struct mpi {
 #define X(name, library) __typeof__(name) *name;
-	CVI_SYMBOLS(X)
+	MPI_CALLS(X)
 #undef X
 	/* The simulator's own, NULL on a board. */
 	int32_t (*i2c_transfer)(int32_t bus, int32_t addr, const uint8_t *out, int32_t out_len, uint8_t *in, int32_t in_len);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const MMF_CHN_S vpss_channel = {CVI_ID_VPSS, VPSS_GRP, VPSS_CHN};
+static const MMF_CHN_S vpss_channel = {CVI_ID_VPSS, VPSS_GRP, STREAM_CHN};
 
 void overlay_down(struct camera *c)
 {
@@ -33,6 +33,8 @@ static bool region_up(struct camera *c)
 	c->region = true;
 	c->region_width = c->bitmap_width;
 	c->region_height = c->bitmap_height;
+	c->region_x = c->bitmap_x;
+	c->region_y = c->bitmap_y;
 	RGN_CHN_ATTR_S place;
 	memset(&place, 0, sizeof place);
 	place.bShow = 1;
@@ -50,7 +52,8 @@ int overlay_set(struct camera *c)
 		overlay_down(c);
 		return CAMERA_OK;
 	}
-	if (c->region && (c->region_width != c->bitmap_width || c->region_height != c->bitmap_height))
+	if (c->region && (c->region_width != c->bitmap_width || c->region_height != c->bitmap_height || c->region_x != c->bitmap_x ||
+			  c->region_y != c->bitmap_y))
 		overlay_down(c);
 	if (!c->region_attached && !region_up(c)) {
 		overlay_down(c);

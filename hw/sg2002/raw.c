@@ -1,18 +1,16 @@
-/* Raw frames for programs: kept, mapped, drawn on, encoded by their handle; and pictures that a program made itself. */
+/* Raw frames for programs: kept, mapped, drawn on, encoded by their handle. */
 #include "camera.h"
 
 #include <string.h>
 
-#define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
-
-int output_raw(struct camera *c)
+int raw_get(struct camera *c)
 {
-	int result = output_raw_release(c);
+	int result = raw_release(c);
 	if (result != CAMERA_OK)
 		return result;
 	memset(&c->frame, 0, sizeof c->frame);
 	c->doing = "CVI_VPSS_GetChnFrame";
-	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, VPSS_CHN, &c->frame, c->wait_ms);
+	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, STREAM_CHN, &c->frame, c->wait_ms);
 	if (code == CVI_SUCCESS)
 		return CAMERA_OK;
 	memset(&c->frame, 0, sizeof c->frame);
@@ -22,7 +20,7 @@ int output_raw(struct camera *c)
 	return CAMERA_FAILED;
 }
 
-int output_raw_release(struct camera *c)
+int raw_release(struct camera *c)
 {
 	if (c->mapped) {
 		c->doing = "CVI_SYS_Munmap";
@@ -31,12 +29,12 @@ int output_raw_release(struct camera *c)
 	}
 	if (!c->frame.stVFrame.u64PhyAddr[0])
 		return CAMERA_OK;
-	bool ok = CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, VPSS_CHN, &c->frame);
+	bool ok = frame_release(c, &c->streamed, &c->frame);
 	memset(&c->frame, 0, sizeof c->frame);
 	return ok ? CAMERA_OK : CAMERA_FAILED;
 }
 
-int output_raw_map(struct camera *c)
+int raw_map(struct camera *c)
 {
 	const VIDEO_FRAME_S *f = &c->frame.stVFrame;
 	if (c->mapped)
@@ -52,7 +50,7 @@ int output_raw_map(struct camera *c)
 	return CALL(c, CVI_SYS_IonInvalidateCache, f->u64PhyAddr[0], c->mapped, c->mapped_size) ? CAMERA_OK : CAMERA_FAILED;
 }
 
-int output_raw_flush(struct camera *c)
+int raw_flush(struct camera *c)
 {
 	if (!c->mapped)
 		return CAMERA_OK;

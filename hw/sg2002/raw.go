@@ -23,7 +23,8 @@ import (
 )
 
 // Raw gives raw frames of the camera, for programs that draw on pictures or look into them: a frame.RawSource whose frames have a handle,
-// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close.
+// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close, which takes the frame
+// that is out, and its planes, away.
 type Raw struct{ camera *Camera }
 
 // Raw returns the camera's raw frames. Only with Path "frame".
@@ -40,7 +41,7 @@ func (r *Raw) Info() frame.Info { return r.camera.Info() }
 // Close implements frame.Source.
 func (r *Raw) Close() error { return nil }
 
-var errRawOut = errors.New("the frame before has not been released")
+var errRawOut = errors.New("a raw frame is out: release it first")
 
 // ReadFrame implements frame.RawSource. The frame is NV21.
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
@@ -107,8 +108,8 @@ func (r *Raw) FlushFrame(*frame.Frame) error {
 	return r.camera.change(func() error { return r.camera.run(C.CAMERA_RAW_FLUSH, changeWithin) })
 }
 
-// Encoder returns the hardware encoder: for the camera's own raw frames, by their handle, and for NV21 pictures of the camera's size that a program made.
-// It lives as long as the camera.
+// Encoder returns the hardware encoder: for the camera's own raw frames, by their handle, and for NV21 and RGB pictures of the camera's size that
+// a program made. It lives as long as the camera.
 func (c *Camera) Encoder() frame.Encoder { return &encoder{camera: c} }
 
 type encoder struct{ camera *Camera }
@@ -138,10 +139,10 @@ func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 		}
 	}
 	if r, ok := f.Owner.(*Raw); ok && r.camera == c {
-		return e.encode(dst, C.CAMERA_ENCODE_RAW, f.Handle, nil, nil)
+		return e.encode(dst, C.CAMERA_ENCODE_RAW, f.Handle, nil)
 	}
-	if f.Format != frame.NV21 {
-		return 0, fmt.Errorf("camera: encode a %s picture: %w: NV21 only", f.Format, frame.ErrUnsupported)
+	if f.Format != frame.NV21 && f.Format != frame.RGB {
+		return 0, fmt.Errorf("camera: encode a %s picture: %w: NV21 and RGB only", f.Format, frame.ErrUnsupported)
 	}
 	if err := f.Map(); err != nil {
 		return 0, err
@@ -152,32 +153,40 @@ func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if info := c.Info(); f.Width != info.Width || f.Height != info.Height {
 		return 0, fmt.Errorf("camera: encode %dx%d: %w: the encoder is set to %dx%d", f.Width, f.Height, frame.ErrUnsupported, info.Width, info.Height)
 	}
-	return e.encode(dst, C.CAMERA_ENCODE_PICTURE, 0, f, f.Planes[0])
+	return e.encode(dst, C.CAMERA_ENCODE_PICTURE, 0, f)
 }
 
 func (c *Camera) quality() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int(c.c.config.quality)
+	return realQuality(c.config.Quality) // not the C side's: it goes with Close
 }
 
-func (e *encoder) encode(dst []byte, op C.enum_camera_op, handle uintptr, picture *frame.Frame, luma []byte) (size int, err error) {
+// encode encodes a frame of the camera by its handle, or a program's picture.
+func (e *encoder) encode(dst []byte, op C.enum_camera_op, handle uintptr, picture *frame.Frame) (size int, err error) {
 	c := e.camera
-	err = c.change(func() error {
-		var y, vu *C.uint8_t
-		if picture != nil {
-			y, vu = (*C.uint8_t)(&luma[0]), (*C.uint8_t)(&picture.Planes[1][0])
-			c.c.strides[0], c.c.strides[1] = C.uint32_t(picture.Strides[0]), C.uint32_t(picture.Strides[1])
-			c.c.picture_width, c.c.picture_height = C.uint32_t(picture.Width), C.uint32_t(picture.Height)
-		} else if uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != handle || handle == 0 {
-			return errors.New("camera: encode: the frame was released")
+	for { // an encoder that had to be made again takes the picture the second time
+		err = c.change(func() error {
+			var first, second *C.uint8_t
+			if picture != nil {
+				first = (*C.uint8_t)(&picture.Planes[0][0])
+				if c.c.rgb = C.bool(picture.Format == frame.RGB); !c.c.rgb {
+					second = (*C.uint8_t)(&picture.Planes[1][0])
+				}
+				c.c.strides[0], c.c.strides[1] = C.uint32_t(picture.Strides[0]), C.uint32_t(picture.Strides[1])
+				c.c.picture_width, c.c.picture_height = C.uint32_t(picture.Width), C.uint32_t(picture.Height)
+			} else if uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != handle || handle == 0 {
+				return errors.New("camera: encode: the frame was released")
+			}
+			code := C.camera_encode(c.c, op, (*C.uint8_t)(&dst[0]), C.size_t(len(dst)), first, second, C.int(pictureWithin.Milliseconds()))
+			size = int(c.c.size)
+			return c.result(code)
+		})
+		if err == nil {
+			return size, nil
 		}
-		code := C.camera_encode(c.c, op, (*C.uint8_t)(&dst[0]), C.size_t(len(dst)), y, vu, C.int(pictureWithin.Milliseconds()))
-		size = int(c.c.size)
-		return c.result(code)
-	})
-	if err != nil {
-		return 0, err
+		if err != errEmpty { //nolint:errorlint // our own, never wrapped
+			return 0, err
+		}
 	}
-	return size, nil
 }

@@ -19,13 +19,15 @@ static int perform(struct camera *c)
 		camera_down(c);
 		return CAMERA_OK;
 	case CAMERA_JPEG:
-		return output_picture(c);
+		return venc_picture(c);
+	case CAMERA_STILL:
+		return still_picture(c);
 	case CAMERA_OUTPUT:
 		overlay_down(c);
 		output_down(c);
 		return output_up(c);
 	case CAMERA_QUALITY:
-		return output_quality(c);
+		return venc_quality(c, &c->streamed);
 	case CAMERA_VPSS:
 		return output_vpss(c);
 	case CAMERA_OVERLAY:
@@ -37,17 +39,17 @@ static int perform(struct camera *c)
 	case CAMERA_RECOVER:
 		return camera_recover(c);
 	case CAMERA_RAW:
-		return output_raw(c);
+		return raw_get(c);
 	case CAMERA_RAW_RELEASE:
-		return output_raw_release(c);
+		return raw_release(c);
 	case CAMERA_RAW_MAP:
-		return output_raw_map(c);
+		return raw_map(c);
 	case CAMERA_RAW_FLUSH:
-		return output_raw_flush(c);
+		return raw_flush(c);
 	case CAMERA_ENCODE_RAW:
-		return output_encode_raw(c);
+		return venc_raw(c);
 	case CAMERA_ENCODE_PICTURE:
-		return output_encode_picture(c);
+		return program_picture(c);
 	}
 	return CAMERA_FAILED;
 }
@@ -78,7 +80,7 @@ struct camera *camera_new(const struct mpi *mpi)
 	if (!c)
 		return NULL;
 	c->mpi = mpi;
-	c->pool = c->picture_pool = VB_INVALID_POOLID;
+	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_t clock;
 	pthread_condattr_init(&clock);
@@ -130,17 +132,18 @@ int camera_run(struct camera *c, enum camera_op op, int timeout_ms)
 	if (c->busy) {
 		c->abandoned = true;
 		c->buffer = NULL;
+		c->planes[0] = c->planes[1] = NULL;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return result;
 }
 
-int camera_jpeg(struct camera *c, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms)
+int camera_jpeg(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms)
 {
 	c->buffer = buffer;
 	c->room = room;
 	c->wait_ms = wait_ms;
-	int result = camera_run(c, CAMERA_JPEG, timeout_ms);
+	int result = camera_run(c, op, timeout_ms);
 	c->buffer = NULL;
 	return result;
 }

@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
-
 static uint32_t nv21_size(uint32_t width, uint32_t height)
 {
 	return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 2) * 3 / 2;
@@ -23,18 +21,33 @@ static ALG_LIB_S awb_library(void) { return (ALG_LIB_S){.s32Id = 0, .acLibName =
 
 static PIXEL_FORMAT_E vi_format(const struct camera *c) { return c->config.yuv ? PIXEL_FORMAT_UYVY : PIXEL_FORMAT_NV21; }
 
+enum { SENSOR_BLOCKS = 3 }; /* two with VI, one with VPSS */
+
+/* Of a frame of the sensor, in bytes. */
+static uint32_t sensor_block(const struct camera_config *k)
+{
+	uint32_t upright = nv21_size(k->width, k->height), turned = nv21_size(k->height, k->width);
+	if (k->yuv)
+		return ALIGN(2 * k->width, DEFAULT_ALIGN) * k->height;
+	return upright > turned ? upright : turned;
+}
+
+int64_t camera_memory(const struct camera_config *k)
+{
+	const int64_t isp_shared = 291424; /* libisp.so's ISP_SHARED_BUFFER_0 */
+	int64_t need = (int64_t)SENSOR_BLOCKS * sensor_block(k) + isp_shared + POOL_BLOCKS * (int64_t)picture_size(k->out_width, k->out_height) + k->stream_buffer;
+	if (k->still)
+		need += STILL_BLOCKS * (int64_t)picture_size(k->width, k->height) + k->still_buffer;
+	return need;
+}
+
 static bool system_up(struct camera *c)
 {
 	const struct mpi *m = c->mpi;
 	m->CVI_SYS_Exit();
 	m->CVI_VB_Exit();
 	VB_CONFIG_S vb = {.u32MaxPoolCnt = 1};
-	uint32_t w = c->config.width, h = c->config.height;
-	uint32_t upright = nv21_size(w, h), turned = nv21_size(h, w);
-	uint32_t size = upright > turned ? upright : turned;
-	if (c->config.yuv)
-		size = ALIGN(2 * w, DEFAULT_ALIGN) * h;
-	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = size, .u32BlkCnt = 3, .enRemapMode = VB_REMAP_MODE_CACHED};
+	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = sensor_block(&c->config), .u32BlkCnt = SENSOR_BLOCKS, .enRemapMode = VB_REMAP_MODE_CACHED};
 	if (!CALL(c, CVI_VB_SetConfig, &vb))
 		return false;
 	/* After a failed Init a second one in this process would claim success; Exit makes it honest again. */
@@ -46,6 +59,10 @@ static bool system_up(struct camera *c)
 	if (!CALL(c, CVI_SYS_Init))
 		return false;
 	c->sys = true;
+	c->doing = "CVI_SYS_IonFree";
+	for (int i = 0; i < c->config.orphan_count; i++) /* if it cannot be freed there is less room, no more */
+		m->CVI_SYS_IonFree(c->config.orphans[i], NULL);
+	c->config.orphan_count = 0;
 	return CALL(c, CVI_VI_SetDevNum, 1);
 }
 
@@ -75,6 +92,7 @@ static bool sensor_up(struct camera *c)
 	if (!SENSOR(pfnRegisterCallback, VI_PIPE, &ae, &awb))
 		return false;
 	c->sensor_registered = true;
+	c->isp_ready = true; /* the registration took the ISP's shared memory, and only Exit gives it back */
 	ISP_SENSOR_EXP_FUNC_S functions;
 	memset(&functions, 0, sizeof functions);
 	if (!SENSOR(pfnExpSensorCb, &functions))
@@ -210,8 +228,16 @@ static void *run_isp(void *argument)
 	c->isp_thread_started = true;
 	pthread_cond_broadcast(&c->isp_started);
 	pthread_mutex_unlock(&c->lock);
-	c->mpi->CVI_ISP_Run(VI_PIPE); /* until CVI_ISP_Exit */
+	c->isp_result = c->mpi->CVI_ISP_Run(VI_PIPE); /* until CVI_ISP_Exit */
+	__atomic_store_n(&c->isp_ended, true, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+bool isp_runs(struct camera *c)
+{
+	if (!__atomic_load_n(&c->isp_ended, __ATOMIC_ACQUIRE))
+		return true;
+	return call_result(c, "CVI_ISP_Run", c->isp_result ? c->isp_result : CVI_FAILURE);
 }
 
 static bool isp_up(struct camera *c)
@@ -230,7 +256,6 @@ static bool isp_up(struct camera *c)
 	bind.stAwbLib = awb;
 	if (!CALL(c, CVI_ISP_SetBindAttr, VI_PIPE, &bind))
 		return false;
-	c->isp_ready = true; /* from here on Exit has something to give back */
 	if (!CALL(c, CVI_ISP_MemInit, VI_PIPE))
 		return false;
 	ISP_PUB_ATTR_S pub;
@@ -254,6 +279,7 @@ static bool isp_up(struct camera *c)
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 1 << 20);
+	c->isp_ended = false;
 	struct sched_param priority = {.sched_priority = 80};
 	pthread_attr_setschedpolicy(&attr, SCHED_RR);
 	pthread_attr_setschedparam(&attr, &priority);
@@ -275,7 +301,7 @@ static bool isp_up(struct camera *c)
 	c->isp_thread_started = false;
 	pthread_mutex_unlock(&c->lock);
 	usleep(5000);
-	return true;
+	return isp_runs(c);
 }
 
 static bool channel_up(struct camera *c)
@@ -342,7 +368,8 @@ static const MMF_CHN_S vi_end = {CVI_ID_VI, VI_DEV, VI_CHN}, vpss_in = {CVI_ID_V
 
 int camera_up(struct camera *c)
 {
-	bool ok = system_up(c) && sensor_up(c) && device_up(c) && isp_up(c) && channel_up(c) && group_up(c) && output_up(c) == CAMERA_OK;
+	bool ok = system_up(c) && sensor_up(c) && device_up(c) && isp_up(c) && channel_up(c) && group_up(c) && venc_module(c) &&
+		output_up(c) == CAMERA_OK && still_up(c) == CAMERA_OK;
 	if (ok) {
 		ok = CALL(c, CVI_SYS_Bind, &vi_end, &vpss_in);
 		c->vi_bound = ok;
@@ -380,7 +407,8 @@ void camera_down(struct camera *c)
 {
 	ALG_LIB_S ae = ae_library(), awb = awb_library();
 	overlay_down(c);
-	output_raw_release(c);
+	raw_release(c);
+	still_down(c);
 	output_down(c);
 	UNDO(c, vi_bound, CVI_SYS_UnBind, &vi_end, &vpss_in);
 	UNDO(c, group_started, CVI_VPSS_StopGrp, VPSS_GRP);
@@ -423,10 +451,12 @@ int camera_recover(struct camera *c)
 		m->CVI_VPSS_DisableChn(VPSS_GRP, i);
 	m->CVI_VPSS_StopGrp(VPSS_GRP);
 	m->CVI_VPSS_DestroyGrp(VPSS_GRP);
-	if (m->CVI_VENC_GetFd(VENC_CHN) >= 0) { /* without the node open the three would do nothing */
-		m->CVI_VENC_StopRecvFrame(VENC_CHN);
-		m->CVI_VENC_ResetChn(VENC_CHN);
-		m->CVI_VENC_DestroyChn(VENC_CHN);
+	for (int32_t i = STREAM_CHN; i <= STILL_CHN; i++) {
+		if (m->CVI_VENC_GetFd(i) < 0) /* without the node open the three would do nothing */
+			continue;
+		m->CVI_VENC_StopRecvFrame(i);
+		m->CVI_VENC_ResetChn(i);
+		m->CVI_VENC_DestroyChn(i);
 	}
 	bool ok = CALL(c, CVI_SYS_Exit);
 	return CALL(c, CVI_VB_Exit) && ok ? CAMERA_OK : CAMERA_FAILED;

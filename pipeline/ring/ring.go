@@ -1,4 +1,3 @@
-// Package ring hands encoded frames from one producer to many readers without a lock and without a copy.
 package ring
 
 import (
@@ -81,6 +80,7 @@ const (
 type slot struct {
 	state atomic.Uint64
 	_     [56]byte // a cache line of its own: readers' reference counts must not slow the neighbours
+	index uint64   // in Ring.slots, plus 1
 	meta  Meta
 	room  []byte // head | JPEG | tail
 	part  []byte // of room: what is filled
@@ -98,6 +98,9 @@ func New(c Config) (*Ring, error) {
 	if c.SlotSize < 1 {
 		return nil, fmt.Errorf("ring: slots of %d bytes: must be positive", c.SlotSize)
 	}
+	// JPEGs begin at cache lines: Go's memmove copies byte by byte on riscv64 when source and destination are not aligned alike.
+	const line = 64
+	c.Envelope.HeadSize = (c.Envelope.HeadSize + line - 1) &^ (line - 1)
 	const page = 4096
 	room := c.Envelope.HeadSize + c.SlotSize + len(c.Envelope.Tail)
 	stride := (room + page - 1) &^ (page - 1)
@@ -107,6 +110,7 @@ func New(c Config) (*Ring, error) {
 	}
 	r := &Ring{slots: make([]slot, c.Slots), envelope: c.Envelope, slotSize: c.SlotSize, memory: memory}
 	for i := range r.slots {
+		r.slots[i].index = uint64(i + 1)
 		r.slots[i].room = memory[i*stride : i*stride+room : i*stride+room]
 	}
 	r.readers.Store(&[]*Reader{})
@@ -187,13 +191,7 @@ func (r *Ring) Publish(v Reservation, p *frame.Picture, encoded time.Time) error
 
 	state := s.state.Load() &^ writing
 	s.state.Store(state)
-	index := uint64(0)
-	for i := range r.slots {
-		if &r.slots[i] == s {
-			index = uint64(i + 1)
-		}
-	}
-	r.latest.Store(state>>genShift<<indexBits | index)
+	r.latest.Store(state>>genShift<<indexBits | s.index)
 	for _, rd := range *r.readers.Load() {
 		rd.wake()
 	}

@@ -255,6 +255,16 @@ function show(s) {
   put("flip", (e) => { e.checked = s.flip; });
 }
 
+// said is the server's answer; one that comes from before it, or from a proxy, may be plain text.
+async function said(reply) {
+  const text = await reply.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: text.trim() || reply.statusText };
+  }
+}
+
 let wishes = {}, sending = false;
 async function change(id, wish) {
   touched[id] = now();
@@ -266,7 +276,7 @@ async function change(id, wish) {
     wishes = {};
     try {
       const reply = await ask("api/settings", { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
-      const answer = await reply.json();
+      const answer = await said(reply);
       problem(reply.ok ? "" : "Not changed: " + answer.error);
       if (!reply.ok) touched[id] = 0;
       show(reply.ok ? answer : state.settings);
@@ -294,7 +304,7 @@ $("settings").addEventListener("submit", (e) => e.preventDefault());
 $("archive").addEventListener("change", async (e) => {
   try {
     const reply = await ask("api/recording", { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ on: e.target.checked }) });
-    problem(reply.ok ? "" : "Recording: " + (await reply.json()).error);
+    problem(reply.ok ? "" : "Recording: " + (await said(reply)).error);
   } catch {
     problem("Recording: the connection was lost.");
   }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type Config struct {
 	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
 	Address string
 	Feed    Feed
-	// Allow decides about a user and password; nil lets everybody in. Only Basic is offered: passwords are kept as bcrypt
+	// Allow decides about a user and password; nil lets everybody in, and so does one that lets in user "" with password "". Only Basic is offered: passwords are kept as bcrypt
 	// hashes, from which a digest cannot be computed.
 	Allow func(user, password string) bool
 	// MaxReaders is how many sessions may play at once; 0: no limit.
@@ -107,6 +108,13 @@ func Start(c Config) (*Server, error) {
 	s.cancel = cancel
 	s.done.Go(func() { s.send(ctx) })
 	return s, nil
+}
+
+// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
+func (s *Server) SetMaxReaders(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.MaxReaders = n
 }
 
 // Close ends all sessions and frees the ports. It may be called twice.
@@ -188,6 +196,22 @@ func (s *Server) OnDescribe(c *gortsplib.ServerHandlerOnDescribeCtx) (*base.Resp
 	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
 }
 
+// OnRequest is called by gortsplib before anything else.
+func (s *Server) OnRequest(_ *gortsplib.ServerConn, r *base.Request) {
+	if r.Method != base.Setup {
+		return
+	}
+	// For rtsp://host:port/ the base that gortsplib gives out ends in //. GStreamer makes /trackID=0 of it and asks to PLAY // later, which
+	// gortsplib then takes for another path and refuses.
+	if r.URL != nil && strings.HasPrefix(r.URL.Path, "/trackID=") {
+		r.URL.Path = "/" + r.URL.Path
+	}
+	// gortsplib lets GStreamer wait a second at SETUP because of a bug in how GStreamer publishes; nobody publishes here.
+	delete(r.Header, "User-Agent")
+}
+
+var _ gortsplib.ServerHandlerOnRequest = (*Server)(nil)
+
 // OnSetup is called by gortsplib.
 func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
 	if response, err := s.admit(c.Request); response != nil {
@@ -200,6 +224,9 @@ func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, 
 func (s *Server) admit(request *base.Request) (*base.Response, error) {
 	<-s.ready
 	if s.config.Allow == nil {
+		return nil, nil
+	}
+	if s.config.Allow("", "") { // nobody needs a password
 		return nil, nil
 	}
 	var given headers.Authorization

@@ -190,6 +190,15 @@ func TestPasswordIsAskedFor(t *testing.T) {
 	}
 }
 
+// server.Server's Allow without a password file.
+func TestNoPasswordIsAskedForWhereNobodyNeedsOne(t *testing.T) {
+	_, address := start(t, 64, 64, func(u, p string) bool { return true })
+	out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/", "-frames:v", "2", "-f", "null", "-")
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestPortInUseIsSaid(t *testing.T) {
 	_, address := start(t, 64, 64, nil)
 	if s, err := rtsp.Start(rtsp.Config{Address: address}); err == nil || !strings.Contains(err.Error(), address) {

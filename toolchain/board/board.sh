@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # board.sh start|wait|stop|cut|new|ssh|log|status: the virtual board, a MaixCAM in qemu. Its disk keeps what was done to it.
 #   BOARD_DIR   its files (default build/board)      BOARD_SSH, BOARD_HTTP  ports on 127.0.0.1 (default 2222, 8888)
-#   BOARD_CPUS  cores (default 1)                    BOARD_SIM  the camera libraries' simulator for riscv64
+#   BOARD_CPUS  cores (default 1)                    BOARD_CAMERA  none: a new disk without the simulated camera
 # stop shuts down in order, cut pulls the power, new makes a fresh disk.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ running() { [ -s "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null && grep
 
 start() {
   running && { echo "the virtual board runs already (pid $(cat "$dir/pid"))"; return; }
-  [ -e "$dir/root.ext4" ] || "$here/build.sh" "$dir" "${BOARD_SIM:-}"
+  [ -e "$dir/root.ext4" ] || "$here/build.sh" "$dir" "${BOARD_CAMERA:-}"
   rm -f "$dir/pid"
   : >"$dir/console.log"
   "$here/qemu-system.sh" "$dir/initramfs" "$dir/vmlinux" -dtb "$dir/board.dtb" -daemonize -pidfile "$dir/pid" -serial "file:$dir/console.log" \
@@ -74,7 +74,7 @@ cut)
   ;;
 new)
   running && { echo "board.sh: stop the virtual board first (make board-stop)" >&2; exit 1; }
-  "$here/build.sh" "$dir" "${BOARD_SIM:-}"
+  "$here/build.sh" "$dir" "${BOARD_CAMERA:-}"
   ;;
 ssh)
   shift

@@ -4,6 +4,9 @@
 package board_test
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // root is the repository.
@@ -42,12 +47,15 @@ func TestBoard(t *testing.T) {
 		}
 		b.control("cut")
 	})
+	// Most of what follows is about programs and disks: a source that costs the emulated core little.
+	b.run(`echo 'ARGS="--source testcard --size 320x240 --fps 10"' >>/etc/default/maixstream`)
 	for _, step := range []struct {
 		name string
 		run  func(b *board)
 	}{
 		{"a board that is no MaixCAM is refused", refusesOthers},
 		{"first flash, and curl reads 100 frames", firstFlash},
+		{"Chromium shows moving pictures", chromiumShows},
 		{"the launcher rests while the service runs", launcherRests},
 		{"a program that holds the camera is named", namesCameraHolder},
 		{"no room on the disk is said before anything is copied", noRoom},
@@ -58,6 +66,7 @@ func TestBoard(t *testing.T) {
 		{"power cut at each step of a flash", powerCuts},
 		{"reboot: the service comes up by itself", reboots},
 		{"the log's size is bounded", boundsLog},
+		{"the camera's libraries are found where a board has them, and frames come", cameraStreams},
 		{"unflash leaves nothing, and the launcher is back", unflashes},
 		{"the app starts and stops as the launcher expects", runsAsApp},
 	} {
@@ -93,6 +102,12 @@ func firstFlash(b *board) {
 		}
 	}
 	b.runs("one")
+	b.curls(100)
+}
+
+// curls reads n frames of the stream with curl.
+func (b *board) curls(n int) {
+	b.t.Helper()
 	curl := exec.Command("curl", "-sN", "--max-time", "120", b.url("/stream"))
 	stdout, err := curl.StdoutPipe()
 	if err != nil {
@@ -103,9 +118,39 @@ func firstFlash(b *board) {
 	}
 	defer func() { _ = curl.Wait() }()
 	defer func() { _ = curl.Process.Kill() }()
-	n, err := readFrames(stdout, 100, nil)
-	if err != nil || n != 100 {
-		b.t.Fatalf("curl read %d frames, then: %v", n, err)
+	if got, err := readFrames(stdout, n, nil); err != nil || got != n {
+		b.t.Fatalf("curl read %d frames, then: %v", got, err)
+	}
+}
+
+func chromiumShows(b *board) {
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	defer stop()
+	ctx, stop = chromedp.NewContext(ctx)
+	defer stop()
+	ctx, stop = context.WithTimeout(ctx, patience)
+	defer stop()
+	if err := chromedp.Do(ctx, chromedp.Navigate(b.url("/"))); err != nil {
+		b.t.Fatal(err)
+	}
+	// Different pictures of the size of the source, one after the other.
+	shown := map[string]bool{}
+	for len(shown) < 3 {
+		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
+			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas")
+			if (picture.naturalWidth != 320) return ""
+			canvas.width = 320, canvas.height = 240
+			canvas.getContext("2d").drawImage(picture, 0, 0)
+			return canvas.toDataURL("image/png")
+		})()`))
+		if err != nil {
+			b.t.Fatalf("Chromium showed %d different pictures, then: %v", len(shown), err)
+		}
+		if picture != "" {
+			shown[picture] = true
+		}
 	}
 }
 
@@ -140,13 +185,13 @@ func reflashWithViewer(b *board) {
 }
 
 func rollsBack(b *board) {
-	b.refused(b.broken, "sensor does not answer", "the earlier version is back")
+	b.refused(b.broken, "it ended 4 times", "sensor does not answer", "the earlier version is back")
 	b.runs("two")
 }
 
 func rollsBackAlone(b *board) {
 	b.killedAt("wait", b.broken, "--wait=3s")
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(patience)
 	for b.version() != "two" {
 		if time.Now().After(deadline) {
 			b.t.Fatal("the broken version is still installed")
@@ -215,6 +260,29 @@ func boundsLog(b *board) {
 		b.t.Error("the log's end is missing")
 	}
 	b.runs("one", "two")
+}
+
+func cameraStreams(b *board) {
+	b.run("cp /etc/default/maixstream /tmp/kept && sed -i /ARGS=/d /etc/default/maixstream && /etc/init.d/S99maixstream restart")
+	version := b.runs("one", "two")
+	reply, err := http.Get(b.url("/state"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	var state struct {
+		Source  struct{ Name, Kind string }
+		Encoder string
+	}
+	if err := json.NewDecoder(reply.Body).Decode(&state); err != nil {
+		b.t.Fatal(err)
+	}
+	if state.Source.Kind != "camera" || state.Source.Name != "gc030a" || !strings.HasPrefix(state.Encoder, "hardware") {
+		b.t.Errorf("version %s streams from %+v", version, state)
+	}
+	b.curls(5)
+	b.run("mv /tmp/kept /etc/default/maixstream && /etc/init.d/S99maixstream restart")
+	b.runs(version)
 }
 
 func unflashes(b *board) {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# build.sh DIR [SIMULATOR]: the virtual board's files in DIR: vmlinux, initramfs, board.dtb, and new disks root.ext4 and boot.vfat.
-# SIMULATOR is a directory with the simulator of the camera's libraries for riscv64; its files go where the board has the MPI's.
+# build.sh DIR [CAMERA]: the virtual board's files in DIR: vmlinux, initramfs, board.dtb, and new disks root.ext4 and boot.vfat.
+# CAMERA none leaves out the simulator of the camera's libraries, which has the place of the MPI's: the test card is served then.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
-simulator=${2:-}
+camera=${2:-simulated}
 settings=$(CROSS_COMPILE='' "$here/../env.sh")
 eval "$settings"
 key() { cat "$@" | sha256sum | cut -c1-12; }
@@ -50,8 +50,8 @@ hostkey=$MAIXSTREAM_CACHE/board-hostkey
 [ -s "$hostkey" ] || qemu-riscv64 "$programs/dropbearkey" -t ed25519 -f "$hostkey" >/dev/null 2>&1
 install -m 600 "$hostkey" "$root/etc/dropbear/dropbear_ed25519_host_key"
 mkdir -p "$root/etc/default"
-if [ -n "$simulator" ]; then
-  "$here/add-simulator.sh" "$simulator" "$root"
+if [ "$camera" != none ]; then
+  "$here/add-simulator.sh" "$root"
 else # a MaixCAM without a camera: the test card in its place
   echo 'ARGS="--source testcard"' >"$root/etc/default/maixstream"
 fi

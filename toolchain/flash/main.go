@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,13 +54,13 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&o.program, "program", "build/riscv64/maixstream", "the program that make device built")
 	flags.DurationVar(&o.wait, "wait", 60*time.Second, "how long the new version may take to show frames")
 	flags.BoolVar(&o.remove, "remove", false, "stop and remove maixstream from the board")
-	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
+	if err = flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return 0
-	} else if err == nil && (o.host == "" || flags.NArg() > 0) {
-		err = errors.New("name the board: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]")
-		fmt.Fprintln(os.Stderr, "flash:", err)
-		return 2
-	} else if err != nil {
+	}
+	if err == nil {
+		err = o.check(flags.NArg())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "flash:", err)
 		return 2
 	}
@@ -73,4 +74,19 @@ func run(ctx context.Context, args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// check says what is wrong with the command line.
+func (o options) check(arguments int) error {
+	switch {
+	case o.host == "" || arguments > 0:
+		return errors.New("name the board: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]")
+	case strings.ContainsAny(o.host, "/@ "):
+		return fmt.Errorf("HOST=%s: only the board's name or address, as maixcam-xxxx.local or 192.168.0.123; the user goes into USER", o.host)
+	case o.port < 1 || o.port > 65535:
+		return fmt.Errorf("PORT=%d: ssh's port on the board, 1 to 65535 (22 unless you changed it)", o.port)
+	case o.wait <= 0:
+		return fmt.Errorf("WAIT=%v: how long the new version may take to show frames, as 60s", o.wait)
+	}
+	return nil
 }

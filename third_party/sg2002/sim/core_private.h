@@ -16,5 +16,7 @@ void sim_settings_poll(void);
 int sim_left(int32_t pid);
 int sim_faults(void);
 void sim_write_counters(FILE *f);
+/* Opens or closes the camera's node in the fake root: who has the camera is found by its open files, as on the board. */
+void sim_hold_vi(bool hold);
 
 #endif

@@ -237,7 +237,7 @@ static void *engine(void *arg)
 			if (!tick || tick + 4 * period < now) /* just started, or this machine was too slow: no burst to catch up */
 				tick = now + period;
 			if (now >= tick) {
-				sensor_frame(now, period);
+				sensor_frame(tick, period); /* the sensor's clock is not late when this machine is */
 				tick += period;
 				continue;
 			}

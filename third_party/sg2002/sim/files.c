@@ -160,6 +160,20 @@ bool sim_node(const char *path)
 	return access(full, R_OK | W_OK) == 0;
 }
 
+void sim_hold_vi(bool hold)
+{
+	static int fd = -1;
+	char full[PATH_MAX + 64];
+
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+	if (!hold || !*sim_root())
+		return;
+	snprintf(full, sizeof full, "%s/dev/cvi-vi", sim_root());
+	fd = open(full, O_RDWR | O_CLOEXEC);
+}
+
 /* Makes and removes the nodes of a module in the fake root. */
 void sim_module_nodes(enum k_module module)
 {

@@ -84,6 +84,7 @@ enum k_stream { STREAM_NONE, STREAM_BUSY, STREAM_READY, STREAM_OUT, STREAM_FAILE
 struct k_venc {
 	uint8_t created, receiving, thread, waiting;
 	int32_t pid;
+	uint64_t made; /* counts the times that the channel was made */
 	VENC_CHN_ATTR_S attr;
 	VENC_JPEG_PARAM_S jpeg;
 	VENC_CHN_PARAM_S param;

@@ -121,6 +121,7 @@ static void board_files(const char *board)
 	put("/mnt/data/sensor_cfg.ini", 0644, "[sensor]\nname = GCORE_GC4653_MIPI_4M_30FPS_10BIT\nbus_id = 4\n");
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		put(others[i], 0666, "");
+	put("/proc/meminfo", 0644, "MemTotal:         154624 kB\nMemFree:           61440 kB\nMemAvailable:      92160 kB\n");
 	put("/proc/cvitek/vb", 0644, "");
 	put("/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary", 0644, "");
 }

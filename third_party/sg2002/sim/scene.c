@@ -14,6 +14,11 @@ static struct {
 	uint8_t *y, *c, *clean_y, *clean_c;
 } scene;
 
+static struct {
+	uint32_t x, y, w, h;
+} stamped[128];
+static int stamps;
+
 static void render(void)
 {
 	for (uint32_t y = 0; y < scene.height; y++) {
@@ -58,12 +63,8 @@ static void resize(uint32_t width, uint32_t height)
 	scene.c = scene.y + size;
 	scene.clean_c = scene.clean_y + size;
 	render();
+	stamps = 0;
 }
-
-static struct {
-	uint32_t x, y, w, h;
-} stamped[128];
-static int stamps;
 
 static void stamp(uint32_t shift, uint32_t x, uint32_t y, uint32_t w, uint32_t h, uint8_t luma, uint8_t u, uint8_t v)
 {

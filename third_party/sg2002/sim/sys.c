@@ -28,6 +28,7 @@ int32_t CVI_SYS_Init(void)
 	sim_self()->sys = 1;
 	sim_self()->base = 1;
 	sim_self()->vi = sim_node("/dev/cvi-vi");
+	sim_hold_vi(sim_self()->vi);
 	sim_dirty();
 	return (int32_t)sim_leave(&c, 0);
 }
@@ -62,6 +63,7 @@ int32_t CVI_SYS_Exit(void)
 		sim_fault(F_ORDER, __func__, "CVI_ISP_Run has not returned");
 	sim_self()->sys = 0;
 	sim_self()->vi = 0;
+	sim_hold_vi(false);
 	for (int i = 0; i < K_PROCS; i++)
 		others |= K->procs[i].pid && K->procs[i].sys;
 	for (int i = 0; i < K_BINDS && !others; i++) {

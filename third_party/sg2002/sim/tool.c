@@ -152,6 +152,7 @@ static void take(bool jpeg_lock)
 	sim_lock();
 	self = sim_self();
 	self->sys = self->vi = self->base = 1;
+	sim_hold_vi(true);
 	K->vi.pid = getpid();
 	K->vi.chn = K->vi.has_chn = K->vi.dev = K->vi.has_dev = 1;
 	K->vi.pool = VB_INVALID_POOLID;

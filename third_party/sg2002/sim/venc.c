@@ -85,7 +85,7 @@ static int32_t check_attr(const VENC_CHN_ATTR_S *a)
 int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 {
 	uint32_t size;
-	uint64_t phys, until;
+	uint64_t phys, until, made;
 	int32_t rc;
 
 	ENTER(VeChn, SIM_LIFE);
@@ -104,10 +104,12 @@ int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 	if (v->created)
 		sim_fault(F_LEAK, __func__, "channel %d exists: its handle and its buffer are lost", VeChn);
 	size = pstAttr->stVencAttr.u32BufSize ? pstAttr->stVencAttr.u32BufSize : DEFAULT_BUFFER;
+	made = v->made;
 	phys = sim_ion_alloc("JPEG_ES", size);
 	CHECK(VeChn, phys, CVI_ERR_VENC_NOMEM);
 	memset(v, 0, sizeof *v);
 	v->created = 1;
+	v->made = made + 1;
 	v->pid = getpid();
 	v->attr = *pstAttr;
 	v->jpeg.u32Qfactor = pstAttr->stRcAttr.enRcMode == VENC_RC_MODE_MJPEGFIXQP ? pstAttr->stRcAttr.stMjpegFixQp.u32Qfactor : 60;
@@ -121,6 +123,8 @@ int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 
 int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 {
+	uint64_t made;
+
 	ENTER(VeChn, SIM_LIFE);
 	created--;
 	if (venc_fds[VeChn] < 0) {
@@ -148,7 +152,9 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 			sim_ion_free(v->big_phys);
 		if (!leaked)
 			venc_finish_lock(VeChn);
+		made = v->made;
 		memset(v, 0, sizeof *v);
+		v->made = made;
 	}
 	out_address[VeChn] = NULL;
 	close(venc_fds[VeChn]);

@@ -109,6 +109,12 @@ static uint64_t encode_time(uint32_t pixels)
 	return (uint64_t)sim_setting("encode_us_per_mpixel", 7000) * pixels / 1000000;
 }
 
+/* Does the channel still wait for the picture, and is it the same channel? */
+static bool wanted_still(const struct k_venc *v, uint64_t made)
+{
+	return v->created && v->made == made && v->stream == STREAM_BUSY;
+}
+
 static void encode(int ch)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -116,7 +122,7 @@ static void encode(int ch)
 	struct encode_order o = {.frame = v->frame, .width = v->frame.width, .height = v->frame.height, .quality = v->jpeg.u32Qfactor,
 				 .restart = v->jpeg.u32MCUPerECS, .jfif = K->jpege.enJpegeFormat == JPEGE_FORMAT_TYPE_1, .index = v->index++,
 				 .user = user, .user_len = v->user_len};
-	uint64_t start = sim_now(), wanted, spent;
+	uint64_t start = sim_now(), wanted, spent, made = v->made;
 	const uint8_t *data;
 	uint32_t len;
 	bool ok;
@@ -136,10 +142,14 @@ static void encode(int ch)
 
 		usleep(slice);
 		left -= slice;
+		sim_lock();
+		if (!wanted_still(v, made))
+			left = 0; /* the driver has reset the unit */
+		sim_unlock();
 	}
 	sim_lock();
 	sim_drop(o.frame.pool, o.frame.block, H_VENC);
-	if (!v->created || v->stream != STREAM_BUSY) /* destroyed or reset meanwhile */
+	if (!wanted_still(v, made))
 		return;
 	ok = store(v, data, len);
 	v->pts = o.frame.pts;

@@ -4,6 +4,8 @@
 cd "$(dirname "$0")" || exit 1
 service=/etc/init.d/S99maixstream
 export GOMEMLIMIT=${GOMEMLIMIT:-64MiB}
+# The launcher keeps what is printed in a file: not a line every second.
+export MAIXSTREAM_REPORT=${MAIXSTREAM_REPORT:-1m}
 
 # An app package cannot know the loader's name on this image: the loader is called by whichever name is there.
 for loader in /lib/ld-musl-riscv64v0p7_xthead.so.1 /lib/ld-musl-riscv64xthead.so.1 /lib/ld-musl-riscv64.so.1; do

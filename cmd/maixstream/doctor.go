@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/hw/doctor"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/sg2002"
+)
+
+func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
+	source := choice("auto", "camera")
+	size, fps := sizeValue{640, 480}, fpsValue(30)
+	flags.VarP(source, "source", "s", "what is to work; camera: that of a MaixCAM, so that another machine is wrong")
+	flags.Var(&size, "size", "picture size whose memory is to be there, in pixels")
+	flags.Var(&fps, "fps", "frames a second, which choose the sensor's mode")
+	overlay := flags.String("overlay", "", "the `TEXT` over pictures, which takes memory")
+	sensor := flags.String("sensor", "auto", "the sensor's `NAME` that is to answer")
+	libDir := flags.String("mpi-lib-dir", "", "`DIR` with the chip's libraries, when they are not in their usual places")
+	asJSON := flags.Bool("json", false, "print JSON")
+	// What doctor starts itself with: libraries are opened in a process of their own.
+	inspect := flags.Bool("inspect", false, "")
+	_ = flags.MarkHidden("inspect")
+	return func(ctx context.Context, _ []string, t terminal) error {
+		if *inspect {
+			return doctor.Inspect(t.in, t.out)
+		}
+		known := func(name string) bool { return *sensor == name || strings.HasSuffix(*sensor, "_"+name) }
+		if *sensor != "auto" && !slices.ContainsFunc(sg2002.Sensors(), known) {
+			return usagef("--sensor %s: unknown: auto, or one of %s", *sensor, strings.Join(sg2002.Sensors(), ", "))
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program's own file: %w", err)
+		}
+		report := doctor.Examine(ctx, doctor.Config{
+			Source: source.value, Width: size.width, Height: size.height, FPS: float64(fps), Overlay: *overlay, Sensor: *sensor, LibDir: *libDir,
+			Inspector: []string{self, "doctor", "--inspect"},
+		})
+		if c, ok := serviceCheck(ctx); ok {
+			report.Add(c)
+		}
+		if *asJSON {
+			err = json.NewEncoder(t.out).Encode(struct {
+				OK      bool   `json:"ok"`
+				Version string `json:"version"`
+				*doctor.Report
+			}{report.Wrong() == 0, version, report})
+		} else {
+			err = report.Write(t.out)
+		}
+		if err == nil && report.Wrong() > 0 {
+			return errReported
+		}
+		return err
+	}
+}
+
+// pointToDoctor adds to what is wrong with a MaixCAM's camera where more is to be learnt.
+func (s *sourceFlags) pointToDoctor(err error) error {
+	camera := *s.source == "camera" || *s.source == "auto"
+	if camera && sg2002.OnBoard() && (errors.Is(err, frame.ErrGone) || errors.Is(err, frame.ErrUnsupported)) {
+		return fmt.Errorf("%w; maixstream doctor looks for the cause", err)
+	}
+	return err
+}

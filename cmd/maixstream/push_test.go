@@ -1,0 +1,394 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/jpegcheck"
+	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/pipeline/push"
+)
+
+// inbox is a server that keeps what it gets.
+type inbox struct {
+	*httptest.Server
+	mu   sync.Mutex
+	all  []mail
+	code int // of every answer; 0: 200
+	hold chan struct{}
+}
+
+type mail struct {
+	data   []byte
+	path   string
+	header http.Header
+}
+
+func newInbox(t *testing.T) *inbox {
+	t.Helper()
+	in := &inbox{}
+	in.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if in.hold != nil {
+			select {
+			case <-in.hold:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if strings.HasPrefix(kind, "multipart/") {
+			for parts := multipart.NewReader(r.Body, params["boundary"]); ; {
+				part, err := parts.NextRawPart()
+				if err != nil {
+					break
+				}
+				length, _ := strconv.Atoi(part.Header.Get("Content-Length"))
+				data := make([]byte, length)
+				if length == 0 {
+					data, _ = io.ReadAll(part)
+				} else if _, err := io.ReadFull(part, data); err != nil {
+					break
+				}
+				header := r.Header.Clone()
+				header["Part-Name"] = []string{part.FormName() + "=" + part.FileName()}
+				in.keep(mail{data, r.URL.Path, header})
+			}
+		} else {
+			data, _ := io.ReadAll(r.Body)
+			in.keep(mail{data, r.URL.Path, r.Header.Clone()})
+		}
+		if in.code != 0 {
+			w.WriteHeader(in.code)
+		}
+		fmt.Fprintf(w, "{\"ok\":true}\n\x1b[31m")
+	}))
+	t.Cleanup(in.Close)
+	return in
+}
+
+func (in *inbox) keep(m mail) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.all = append(in.all, m)
+}
+
+func (in *inbox) list() []mail {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return append([]mail(nil), in.all...)
+}
+
+// verbRun runs the program in this process.
+func verbRun(t *testing.T, stdin io.Reader, args ...string) (code int, out, problems string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var o, e bytes.Buffer
+	code = run(ctx, args, terminal{in: stdin, out: &o, err: &e, env: noEnv})
+	if ctx.Err() != nil {
+		t.Fatalf("%v did not end; it said %q, %q", args, o.String(), e.String())
+	}
+	return code, o.String(), e.String()
+}
+
+// samples makes a folder with a JPEG, a PNG and a text.
+func samples(t *testing.T) (dir string, jpg, png []byte) {
+	t.Helper()
+	dir = t.TempDir()
+	img := picture.New(64, 48, picture.RGB)
+	img.DrawRect(10, 10, 20, 20, picture.Red, -1)
+	j, err := img.JPEG(90)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := img.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jpg, png = j.Bytes(), p.Bytes()
+	for name, data := range map[string][]byte{"a.jpg": jpg, "b.PNG": png, "note.txt": []byte("not a picture")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, jpg, png
+}
+
+func TestPushOfASource(t *testing.T) {
+	for _, as := range []string{"raw", "form", "multipart"} {
+		in := newInbox(t)
+		code, out, problems := verbRun(t, nil, "push", "--source", "testcard", "--size", "320x240", "--count", "3", "--fps", "50", "--as", as,
+			"--field", "pic", "--device", "d1", "--header", "X-Room: cellar: left", in.URL+"/upload")
+		lines := map[string]int{"raw": 3, "form": 3, "multipart": 1}[as]
+		if code != exitDone || out != strings.Repeat("200 OK {\"ok\":true} ?[31m\n", lines) {
+			t.Fatalf("%s: code %d, %q, %q", as, code, out, problems)
+		}
+		all := in.list()
+		if len(all) != 3 {
+			t.Fatalf("%s: %d came", as, len(all))
+		}
+		for _, m := range all {
+			info, err := jpegcheck.Parse(m.data)
+			if err != nil || info.Width != 320 || m.header.Get("X-Device") != "d1" || m.header.Get("X-Room") != "cellar: left" || m.path != "/upload" {
+				t.Errorf("%s: %v, %v, %v", as, err, info, m.header)
+			}
+			if as == "form" && !strings.HasPrefix(m.header.Get("Part-Name"), "pic=") {
+				t.Errorf("field %q", m.header.Get("Part-Name"))
+			}
+		}
+	}
+}
+
+func TestPushOfASourceAsPNG(t *testing.T) {
+	in := newInbox(t)
+	code, out, problems := verbRun(t, nil, "push", "--source", "testcard", "--size", "160x120", "--count", "2", "--fps", "20", "--format", "png", in.URL)
+	if code != exitDone {
+		t.Fatal(code, out, problems)
+	}
+	for _, m := range in.list() {
+		img, err := png.Decode(bytes.NewReader(m.data))
+		if err != nil || img.Bounds() != image.Rect(0, 0, 160, 120) || m.header.Get("Content-Type") != "image/png" {
+			t.Errorf("%v, %s", err, m.header.Get("Content-Type"))
+		}
+	}
+	if n := len(in.list()); n != 2 {
+		t.Errorf("%d came", n)
+	}
+}
+
+func TestPushOfFilesFoldersAndStandardInput(t *testing.T) {
+	dir, jpg, pngFile := samples(t)
+	in := newInbox(t)
+	code, out, problems := verbRun(t, bytes.NewReader(pngFile), "push", in.URL+"/up/{name}", dir, filepath.Join(dir, "a.jpg"), "-")
+	if code != exitDone || strings.Count(out, "200 OK") != 4 {
+		t.Fatal(code, out, problems)
+	}
+	all := in.list()
+	for i, want := range []struct {
+		data       []byte
+		path, kind string
+	}{{jpg, "/up/a.jpg", "image/jpeg"}, {pngFile, "/up/b.PNG", "image/png"}, {jpg, "/up/a.jpg", "image/jpeg"}, {pngFile, "", "image/png"}} {
+		if m := all[i]; !bytes.Equal(m.data, want.data) || (want.path != "" && m.path != want.path) || m.header.Get("Content-Type") != want.kind {
+			t.Errorf("%d: %s %s, %d bytes", i, m.path, m.header.Get("Content-Type"), len(m.data))
+		}
+	}
+
+	// What is no picture is said and left out; a format that is asked for is made.
+	code, out, problems = verbRun(t, nil, "push", "--format", "jpeg", "--count", "2", "--every", "1ms", in.URL+"/{name}",
+		filepath.Join(dir, "note.txt"), filepath.Join(dir, "b.PNG"), filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
+	if code != exitFailed || strings.Count(out, "200 OK") != 2 || !strings.Contains(problems, "note.txt: not a picture") {
+		t.Fatal(code, out, problems)
+	}
+	all = in.list()[4:]
+	if info, err := jpegcheck.Parse(all[0].data); err != nil || info.Width != 64 || all[0].path != "/b.jpg" || len(all) != 2 {
+		t.Errorf("converted: %v %v %s, %d came", info, err, all[0].path, len(all))
+	}
+}
+
+func TestPushSaysWhatGoesWrong(t *testing.T) {
+	dir, _, _ := samples(t)
+	in := newInbox(t)
+	in.code = http.StatusForbidden
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	file := filepath.Join(dir, "a.jpg")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{in.URL, file}, exitFailed, "a.jpg: " + in.URL + ": 403 Forbidden"},
+		{[]string{"--retry", "0", nobody.URL, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "200ms", nobody.URL, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "0", "--as", "multipart", nobody.URL, file}, exitFailed, "connect: connection refused"},
+		{[]string{in.URL, filepath.Join(dir, "none.jpg")}, exitUsage, "no such file"},
+		{[]string{in.URL, t.TempDir()}, exitUsage, "no pictures"},
+		{nil, exitUsage, "URL"},
+		{[]string{"server:8080/upload"}, exitUsage, "http:// or https://"},
+		{[]string{"--every", "1s", "--fps", "3", in.URL}, exitUsage, "one of them"},
+		{[]string{"--every", "0", in.URL}, exitUsage, "more than 0"},
+		{[]string{"--every", "1ms", in.URL}, exitUsage, "at most 240"},
+		{[]string{"--source", "testcard", in.URL, file}, exitUsage, "one of them"},
+		{[]string{"--as", "pigeon", in.URL}, exitUsage, "raw, form, multipart"},
+		{[]string{"--header", "no colon", in.URL}, exitUsage, "X-Room: cellar"},
+		{[]string{"--spool", dir, "--as", "multipart", in.URL}, exitUsage, "raw or form"},
+		{[]string{"--spool", dir, "--spool-max", "1KiB", in.URL}, exitUsage, "too small"},
+		{[]string{"--format", "png", "--rotate", "90", in.URL}, exitUsage, "without --mirror"},
+		{[]string{"--timeout", "0", in.URL}, exitUsage, "more than 0"},
+		{[]string{"--token-file", filepath.Join(dir, "none"), in.URL}, exitUsage, "token file"},
+		{[]string{"--source", filepath.Join(dir, "none.mjpeg"), in.URL}, exitUsage, "none.mjpeg"},
+	} {
+		code, out, problems := verbRun(t, nil, append([]string{"push"}, c.args...)...)
+		if code != c.code || !strings.Contains(problems, c.says) {
+			t.Errorf("%q: code %d, %q %q, want %d and %q", c.args, code, out, problems, c.code, c.says)
+		}
+	}
+}
+
+func TestPushKeepsInTheSpoolWhatANewProcessDelivers(t *testing.T) {
+	dir, jpg, _ := samples(t)
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	spool := filepath.Join(dir, "spool")
+	code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "100ms", nobody.URL, filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
+	if code != exitFailed || out != "" || !strings.Contains(problems, "2 pictures wait in "+spool) {
+		t.Fatal(code, out, problems)
+	}
+	in := newInbox(t)
+	code, out, problems = verbRun(t, nil, "push", "--spool", spool, in.URL, filepath.Join(dir, "b.PNG"))
+	if code != exitDone || strings.Count(out, "200 OK") != 3 {
+		t.Fatal(code, out, problems)
+	}
+	all := in.list()
+	if len(all) != 3 || !bytes.Equal(all[1].data, jpg) || all[2].header.Get("X-Sequence") != "3" {
+		t.Errorf("%d came, the last with sequence %s", len(all), all[len(all)-1].header.Get("X-Sequence"))
+	}
+}
+
+// serveInBackground runs serve and returns its address.
+func serveInBackground(t *testing.T, args ...string) (url string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	in, out := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		code := run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--report", "0", "--announce=false", "--log-level", "error"}, args...),
+			terminal{out: out, err: os.Stderr, env: noEnv})
+		out.CloseWithError(fmt.Errorf("serve ended with code %d", code))
+		done <- code
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if code := <-done; code != exitDone {
+			t.Errorf("serve ended with code %d", code)
+		}
+	})
+	if _, err := fmt.Fscanln(in, &url); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, in) }()
+	return url
+}
+
+func TestServePushesToSeveralTargets(t *testing.T) {
+	good, other, slow := newInbox(t), newInbox(t), newInbox(t)
+	slow.hold = make(chan struct{})
+	defer close(slow.hold)
+	spool := t.TempDir()
+	url := serveInBackground(t, "--source", "testcard", "--size", "160x120", "--fps", "50", "--push", good.URL+"/a", "--push", slow.URL+"/?token=secret",
+		"--push", other.URL+"/b", "--push-every", "0", "--push-device", "cam", "--push-spool", spool)
+	for deadline := time.Now().Add(30 * time.Second); len(good.list()) < 20 || len(other.list()) < 20; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d and %d came, while a third target hangs", len(good.list()), len(other.list()))
+		}
+	}
+	for i, m := range good.list() {
+		if _, err := jpegcheck.Parse(m.data); err != nil || m.path != "/a" || m.header.Get("X-Device") != "cam" || m.header.Get("X-Sequence") != strconv.Itoa(i+1) {
+			t.Errorf("%d: %v, %s, %v", i, err, m.path, m.header)
+		}
+	}
+	reply, err := http.Get(url + "/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state struct{ Push []push.State }
+	if err := json.Unmarshal(text, &state); err != nil {
+		t.Fatal(err)
+	}
+	if p := state.Push; len(p) != 3 || p[0].Delivered < 19 || p[0].Status != "200 OK" || p[1].Delivered != 0 || p[1].Spool.Waiting == 0 || bytes.Contains(text, []byte("secret")) {
+		t.Errorf("/state: %s", text)
+	}
+	if dirs, err := os.ReadDir(spool); err != nil || len(dirs) != 3 {
+		t.Errorf("spools: %v %v", dirs, err)
+	}
+}
+
+func TestPushWakesTheEncoderOnlyWhenAPictureIsDue(t *testing.T) {
+	in := newInbox(t)
+	url := serveInBackground(t, "--source", "testcard", "--size", "160x120", "--fps", "50", "--idle-fps", "1", "--push", in.URL, "--push-every", "1h")
+	for deadline := time.Now().Add(30 * time.Second); len(in.list()) < 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing came")
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		reply, err := http.Get(url + "/state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var state struct{ Idle bool }
+		err = json.NewDecoder(reply.Body).Decode(&state)
+		reply.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Idle {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the encoder does not rest")
+		}
+	}
+}
+
+func TestAnotherServersStreamIsASource(t *testing.T) {
+	in := newInbox(t)
+	url := serveInBackground(t, "--source", "testcard", "--size", "176x144", "--fps", "25")
+	code, out, problems := verbRun(t, nil, "push", "--source", url+"/stream", "--fps", "25", "--count", "3", in.URL)
+	if code != exitDone || strings.Count(out, "200 OK") != 3 {
+		t.Fatal(code, out, problems)
+	}
+	for _, m := range in.list() {
+		if info, err := jpegcheck.Parse(m.data); err != nil || info.Width != 176 || info.Height != 144 {
+			t.Errorf("%+v %v", info, err)
+		}
+	}
+	for path, says := range map[string]string{"/nothing": "404", "/": "not a stream of JPEG"} {
+		code, _, problems := verbRun(t, nil, "push", "--source", url+path, "--count", "1", in.URL)
+		if code != exitUsage || !strings.Contains(problems, says) {
+			t.Errorf("%s: code %d, %q", path, code, problems)
+		}
+	}
+}
+
+func TestPushOfASourceThatEnds(t *testing.T) {
+	dir, jpg, _ := samples(t)
+	film := filepath.Join(dir, "film.mjpeg")
+	if err := os.WriteFile(film, bytes.Repeat(jpg, 3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := newInbox(t)
+	code, out, problems := verbRun(t, nil, "push", "--source", film, "--loop=false", "--fps", "20", in.URL)
+	if code != exitDone || strings.Count(out, "200 OK") != 3 || len(in.list()) != 3 {
+		t.Error(code, out, problems)
+	}
+	end := errors.New("must end by itself")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, end)
+	defer cancel()
+	var o bytes.Buffer
+	if code := run(ctx, []string{"push", "--source", "-", "--fps", "20", in.URL}, terminal{out: &o, err: io.Discard, env: noEnv}); ctx.Err() != nil {
+		t.Errorf("standard input at its end: code %d, %v", code, context.Cause(ctx))
+	}
+}

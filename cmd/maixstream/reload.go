@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/maixstream/maixstream/pipeline"
+)
+
+// reloadable are the flags that a running serve follows; the others need a new start.
+var reloadable = map[string]bool{
+	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
+	"max-clients": true, "html": true, "cors": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
+	"report": true, "log-level": true,
+}
+
+// again reads the command line, the environment and the configuration file once more, from the beginning.
+func (s *serveFlags) again(t terminal) (*serveFlags, error) {
+	flags := pflag.NewFlagSet(s.flags.Name(), pflag.ContinueOnError)
+	fresh := addServeFlags(flags)
+	config, _ := addCommonFlags(flags)
+	if err := flags.Parse(t.args); err != nil {
+		return nil, err
+	}
+	if err := fillFlags(flags, config, t.env); err != nil {
+		return nil, err
+	}
+	return fresh, fresh.check()
+}
+
+// reload follows the configuration as it is now, as far as that goes while pictures are streamed. Passwords, tokens and certificates
+// are read again in any case. On an error everything stays as it was.
+func (s *service) reload(ctx context.Context) {
+	fresh, err := s.flags.again(s.terminal)
+	if err != nil {
+		s.log.Error("reload: the configuration is no good; the old one stays", zap.Error(err))
+		return
+	}
+	config, err := fresh.serverConfig(s.pipeline, s.log)
+	if err == nil {
+		err = s.web.Reload(config)
+	}
+	if err != nil {
+		s.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		return
+	}
+	changed := s.follow(fresh)
+	if level, err := zapcore.ParseLevel(s.flags.level.value); err == nil {
+		s.flags.now.SetLevel(level)
+	}
+	s.pipeline.SetIdleFPS(float64(s.flags.idleFPS))
+	if s.rtsp != nil {
+		s.rtsp.SetMaxReaders(s.flags.maxClients.value)
+	}
+	s.log.Info("configuration, passwords and certificates read again", zap.Strings("changed", changed))
+	s.pending = append(s.pending, changed...)
+	s.changeSource(ctx)
+}
+
+// follow takes over the fresh values of reloadable flags, says which those are, and logs which changes wait for a new start.
+func (s *service) follow(fresh *serveFlags) (changed []string) {
+	s.flags.flags.VisitAll(func(running *pflag.Flag) {
+		wanted := fresh.flags.Lookup(running.Name).Value.String()
+		switch {
+		case wanted == running.Value.String():
+		case !reloadable[running.Name]:
+			s.log.Warn("reload: this takes effect at the next start only",
+				zap.String("setting", running.Name), zap.String("now", running.Value.String()), zap.String("then", wanted))
+		case running.Value.Set(wanted) == nil:
+			changed = append(changed, running.Name)
+		}
+	})
+	return changed
+}
+
+// changeOf is what the pipeline has to do about changed flags. Others stay as they are, as somebody may have set them by the page.
+func (s *sourceFlags) changeOf(changed []string) (c pipeline.Change) {
+	for _, name := range changed {
+		switch name {
+		case "quality":
+			c.Quality = &s.quality.value
+		case "fps":
+			fps := float64(s.fps)
+			c.FPS = &fps
+		case "size":
+			size := s.size
+			c.Width, c.Height = &size.width, &size.height
+		case "mirror":
+			c.Mirror = s.mirror
+		case "flip":
+			c.Flip = s.flip
+		case "rotate":
+			degrees, _ := strconv.Atoi(s.rotate.value)
+			c.Rotate = &degrees
+		case "overlay":
+			c.Overlay = s.overlay
+		}
+	}
+	return c
+}
+
+// changeSource asks the pipeline for what is pending; while the source is away it stays so.
+func (s *service) changeSource(ctx context.Context) {
+	_, err := s.pipeline.Change(ctx, s.flags.changeOf(s.pending))
+	var refused *pipeline.SettingError
+	if errors.As(err, &refused) && refused.Name == "source" {
+		return
+	}
+	if err != nil {
+		s.log.Error("reload: the source refuses a setting; its settings stay", zap.Error(err))
+	}
+	s.pending = nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/rtsp"
+)
+
+// service is serve while it runs: it reports, follows SIGHUP, and tells the service manager how it is.
+type service struct {
+	flags    *serveFlags // as they hold now
+	terminal terminal
+	log      *zap.Logger
+	pipeline *pipeline.Pipeline
+	web      *server.Server
+	rtsp     *rtsp.Server  // nil: none
+	patience time.Duration // of the watchdog, beyond two frame times
+
+	pending []string // flags whose new values wait for the source, which is away
+}
+
+// run works until a signal comes or the source ends.
+func (s *service) run(ctx context.Context) {
+	hangup, stop := hangups(s.terminal.in)
+	defer stop()
+	report := newReport(*s.flags.report)
+	defer func() { report.Stop() }()
+	watchdog, pings := newWatchdog(s.log)
+	defer watchdog.Stop()
+	retry := time.NewTicker(time.Second)
+	defer retry.Stop()
+	alive := liveness{patience: s.patience}
+
+	s.notify(daemon.SdNotifyReady)
+	defer s.notify(daemon.SdNotifyStopping)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.pipeline.Done():
+			return
+		case now := <-report.C:
+			fmt.Fprintln(s.terminal.out, reportLine(now, s.web.State()))
+		case <-hangup:
+			s.notify(reloading())
+			s.reload(ctx)
+			s.notify(daemon.SdNotifyReady)
+			report.Stop()
+			report = newReport(*s.flags.report)
+		case <-retry.C:
+			if len(s.pending) > 0 {
+				s.changeSource(ctx)
+			}
+		case now := <-watchdog.C:
+			state := s.web.State()
+			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
+			if !state.Signal {
+				status = "STATUS=no signal: " + state.Reason
+			}
+			if pings && alive.now(now, &state.State) {
+				status = daemon.SdNotifyWatchdog + "\n" + status
+			} else if pings {
+				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
+					zap.Duration("patience", alive.allowed(&state.State)))
+			}
+			s.notify(status)
+		}
+	}
+}
+
+// newReport ticks at each line that is to be printed; never when every is 0.
+func newReport(every time.Duration) *time.Ticker {
+	if every > 0 {
+		return time.NewTicker(every)
+	}
+	t := time.NewTicker(time.Hour)
+	t.Stop()
+	return t
+}
+
+// statusEvery is how often systemctl status is brought up to date when there is no watchdog.
+const statusEvery = 10 * time.Second
+
+// newWatchdog ticks twice in the time after which the service manager gives up (sd_watchdog_enabled(3)). pings says whether it waits for
+// them.
+func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
+	limit, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the service manager's watchdog is not served", zap.Error(err))
+	}
+	if limit > 0 {
+		return time.NewTicker(max(limit/2, time.Millisecond)), true
+	}
+	return time.NewTicker(statusEvery), false
+}
+
+// watchdogPatience is how long the pipeline may show no sign of life: it gives a silent source three seconds and tries again every five, and
+// what opens a camera takes its time. On top comes how long stalled viewers may hold every slot.
+const watchdogPatience = 20 * time.Second
+
+// liveness tells a streamer that works from one that hangs. A source that is away is no reason to start again: the pipeline tries to
+// get it back, shows that there is no signal, and both count as progress. What does not is a pipeline in which neither happens any more, such as
+// with a driver or a library that does not return.
+type liveness struct {
+	patience time.Duration // beyond two frame times
+	progress uint64
+	since    time.Time // when progress was last seen; zero: not looked yet
+}
+
+// now says whether all is well at a time.
+func (l *liveness) now(at time.Time, s *pipeline.State) bool {
+	if progress := s.Published + s.Restarts; progress != l.progress || l.since.IsZero() {
+		l.progress, l.since = progress, at
+	}
+	return at.Sub(l.since) <= l.allowed(s)
+}
+
+// allowed is how long nothing may happen.
+func (l *liveness) allowed(s *pipeline.State) time.Duration {
+	slowest := s.WantedFPS
+	if s.Source.FPS > 0 {
+		slowest = min(slowest, s.Source.FPS)
+	}
+	if slowest <= 0 {
+		slowest = 1
+	}
+	return l.patience + time.Duration(2/slowest*float64(time.Second))
+}
+
+// notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
+func (s *service) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
+	}
+}
+
+// hangups delivers SIGHUP. At a terminal it means that the user has gone, and under nohup that it does not matter: both stay so.
+func hangups(in io.Reader) (c <-chan os.Signal, stop func()) {
+	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) || signal.Ignored(syscall.SIGHUP) {
+		return nil, func() {}
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals, func() { signal.Stop(signals) }
+}

@@ -1,0 +1,328 @@
+//go:build recipes
+
+// Package recipes_test runs the commands of the recipes, exactly as they stand in the documents: make test-recipes. It does so on "the PC" of
+// a network of two machines, see toolchain/recipes/network.sh.
+package recipes_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long one command may take on a slow machine; each takes a fraction of it.
+const patience = 90 * time.Second
+
+// block is a code block of a document: ```LANGUAGE ROLE.
+type block struct {
+	language string
+	role     string // the file that it is; "board": run there; "install", "display": see checkInstall, checkDisplay
+	text     string
+	used     bool
+}
+
+// recipe is a document and a folder in which it is followed.
+type recipe struct {
+	t      *testing.T
+	dir    string
+	blocks []*block
+}
+
+var fenced = regexp.MustCompile("(?ms)^```([a-z]+)(?: (\\S+))?\n(.*?)^```$")
+
+// follow reads a document. At the test's end, each of its blocks must have been used.
+func follow(t *testing.T, name string) *recipe {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recipe{t: t, dir: t.TempDir()}
+	for dir, mode := range map[string]os.FileMode{r.dir: 0o777, filepath.Dir(r.dir): 0o755} { // VLC and nginx's workers are other users
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range fenced.FindAllStringSubmatch(string(text), -1) {
+		r.blocks = append(r.blocks, &block{language: m[1], role: m[2], text: m[3]})
+	}
+	for _, b := range r.blocks {
+		switch b.role {
+		case "install":
+			r.checkInstall(b)
+		case "display":
+			r.checkDisplay(b)
+		}
+	}
+	t.Cleanup(func() {
+		for _, b := range r.blocks {
+			if !b.used && !t.Failed() {
+				t.Errorf("%s: no test uses this block:\n%s", name, b.text)
+			}
+		}
+	})
+	return r
+}
+
+// checkInstall looks whether what is to be installed is what the tests use.
+func (r *recipe) checkInstall(b *block) {
+	r.t.Helper()
+	b.used = true
+	for line := range strings.Lines(b.text) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 2 && words[0] == "apt" && words[1] == "install":
+			for _, name := range words[2:] {
+				if out, err := exec.Command("dpkg-query", "-W", "-f", "${db:Status-Status}", name).Output(); err != nil || string(out) != "installed" {
+					r.t.Errorf("%s: the test does not use this package: %s, %v", name, out, err)
+				}
+			}
+		case len(words) == 3 && words[0] == "go" && words[1] == "install":
+			path, version, _ := strings.Cut(words[2], "@")
+			pins, err := os.ReadFile("../../toolchain/recipes/go.mod")
+			if err != nil || !strings.Contains(string(pins), path+" "+version) {
+				r.t.Errorf("%s: the test uses another version (toolchain/recipes/go.mod), %v", words[2], err)
+			}
+		default:
+			r.t.Errorf("how is this installed? %s", line)
+		}
+	}
+}
+
+// checkDisplay looks whether a command that needs a screen at least has options that its program knows, and the right address.
+func (r *recipe) checkDisplay(b *block) {
+	r.t.Helper()
+	b.used = true
+	words := strings.Fields(b.text)
+	help := map[string][]string{"ffplay": {"ffplay", "-hide_banner", "-h", "full"}, "vlc": {"cvlc", "--full-help"}}[words[0]]
+	if help == nil || words[len(words)-1] != board+"/stream" {
+		r.t.Errorf("not understood: %s", b.text)
+		return
+	}
+	text, _ := r.command(help...).CombinedOutput()
+	for _, word := range words {
+		if strings.HasPrefix(word, "-") && !regexp.MustCompile(`(?m)(^|\s)`+regexp.QuoteMeta(word)+`\b`).Match(text) {
+			r.t.Errorf("%s has no option %s", words[0], word)
+		}
+	}
+}
+
+// file writes the block that is a file and returns its path.
+func (r *recipe) file(name string) string {
+	r.t.Helper()
+	path := filepath.Join(r.dir, name)
+	if err := os.WriteFile(path, []byte(r.find(name, func(b *block) bool { return b.role == name }).text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
+}
+
+func (r *recipe) find(what string, is func(*block) bool) *block {
+	r.t.Helper()
+	var found *block
+	for _, b := range r.blocks {
+		if is(b) {
+			if found != nil {
+				r.t.Fatalf("two blocks with %q", what)
+			}
+			found = b
+		}
+	}
+	if found == nil {
+		r.t.Fatalf("no block with %q", what)
+	}
+	found.used = true
+	return found
+}
+
+// shell is the block of commands that begins with some words.
+func (r *recipe) shell(begin string) string {
+	r.t.Helper()
+	return r.find(begin, func(b *block) bool {
+		return b.language == "sh" && strings.HasPrefix(b.text, begin) && !strings.Contains(b.role, ".")
+	}).text
+}
+
+// command is a program in the recipe's folder. VLC refuses to be root.
+func (r *recipe) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = r.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if strings.Contains(strings.Join(args, " "), "cvlc") {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+		cmd.Env = append(os.Environ(), "HOME="+r.dir)
+	}
+	return cmd
+}
+
+// run runs a block of commands as it stands and returns what it printed. Whatever is printed by a command that was told to be quiet but
+// for errors is an error.
+func (r *recipe) run(begin string) string {
+	r.t.Helper()
+	text := r.shell(begin)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	cmd := r.command("bash", "-euo", "pipefail", "-c", text)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer stop()
+	if err := cmd.Wait(); err != nil {
+		r.t.Fatalf("%s%v\n%s%s", text, err, stdout.String(), stderr.String())
+	}
+	if strings.Contains(text, "-v error") && stderr.Len() > 0 {
+		r.t.Errorf("%sit went through, but with errors:\n%s", text, stderr.String())
+	}
+	return stdout.String()
+}
+
+// background is a program that runs until the test's end.
+type background struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *background) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *background) output() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *background {
+	t.Helper()
+	b := &background{}
+	cmd.Stdout, cmd.Stderr = b, b
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		kill := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer kill.Stop()
+		_ = cmd.Wait() // a signal ended it
+		if t.Failed() {
+			t.Logf("%v:\n%s", cmd.Args, b.output())
+		}
+	})
+	return b
+}
+
+// serve starts a block of commands that goes on until the test's end, and waits until somebody answers at an address.
+func (r *recipe) serve(begin, url string) {
+	r.t.Helper()
+	start(r.t, r.command("bash", "-euo", "pipefail", "-c", r.shell(begin)))
+	answers(r.t, url)
+}
+
+// answers waits until an HTTP server is there, whatever it says.
+func answers(t *testing.T, url string) {
+	t.Helper()
+	until(t, url+" answers", func() bool {
+		reply, err := http.Get(url)
+		if err == nil {
+			reply.Body.Close()
+		}
+		return err == nil
+	})
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// board is where the streamer serves.
+const board = "http://maixcam.local:8000"
+
+// stream runs maixstream on the board, as someone who types maixstream serve there, until the test's end.
+func stream(t *testing.T, flags ...string) {
+	t.Helper()
+	start(t, exec.Command("ip", append(strings.Fields("netns exec board maixstream serve"), flags...)...))
+	answers(t, board+"/healthz")
+}
+
+// hurry doubles the frame rate, for tests that read hundreds of frames.
+func hurry(t *testing.T) { t.Setenv("MAIXSTREAM_FPS", "60") }
+
+// onBoard runs a block of commands on the board until the test's end.
+func (r *recipe) onBoard(begin string) {
+	r.t.Helper()
+	cmd := exec.Command("ip", "netns", "exec", "board", "bash", "-euo", "pipefail", "-c", r.shell(begin))
+	cmd.Dir = r.dir
+	start(r.t, cmd)
+	answers(r.t, board+"/healthz")
+}
+
+// script runs one of the tests' own programs in the recipe's folder.
+func (r *recipe) script(name string, args ...string) string {
+	r.t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "python3", append([]string{path}, args...)...)
+	cmd.Dir = r.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+// video is what a file has in it, by ffprobe: every frame is decoded.
+func (r *recipe) video(name string) (codec string, width, height, frames int, seconds float64) {
+	r.t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
+		"stream=codec_name,width,height,nb_read_frames:format=duration", "-of", "default=noprint_wrappers=1:nokey=1", filepath.Join(r.dir, name)).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("ffprobe %s: %v\n%s", name, err, out)
+	}
+	// A stream's four, for HLS once more, and the duration, which not every format has.
+	lines := strings.Fields(strings.ReplaceAll(string(out), "N/A", "0"))
+	if len(lines) < 5 {
+		r.t.Fatalf("ffprobe %s says %q", name, out)
+	}
+	if _, err := fmt.Sscan(strings.Join(append(lines[:4:4], lines[len(lines)-1]), " "), &codec, &width, &height, &frames, &seconds); err != nil {
+		r.t.Fatalf("ffprobe %s says %q: %v", name, out, err)
+	}
+	return codec, width, height, frames, seconds
+}
+
+// wantVideo checks a file of the test card.
+func (r *recipe) wantVideo(name, codec string, leastFrames int) (seconds float64) {
+	r.t.Helper()
+	c, w, h, n, s := r.video(name)
+	if c != codec || w != 640 || h != 480 || n < leastFrames {
+		r.t.Errorf("%s: %s %dx%d, %d frames; want %s 640x480, at least %d frames", name, c, w, h, n, codec, leastFrames)
+	}
+	return s
+}

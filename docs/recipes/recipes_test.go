@@ -1,0 +1,286 @@
+//go:build recipes
+
+package recipes_test
+
+import (
+	"bytes"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// wantJPEG checks a picture of the test card in a file.
+func (r *recipe) wantJPEG(name string) {
+	r.t.Helper()
+	data, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	picture, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		r.t.Fatalf("%s: %v", name, err)
+	}
+	if size := picture.Bounds().Size(); size.X != 640 || size.Y != 480 {
+		r.t.Errorf("%s: %v", name, size)
+	}
+}
+
+// Each document has a test, and is in the list of them.
+func TestEveryRecipeIsTested(t *testing.T) {
+	documents, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := os.ReadFile("recipes_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range documents {
+		if name == "README.md" {
+			continue
+		}
+		if !bytes.Contains(tests, []byte(`follow(t, "`+name+`")`)) {
+			t.Errorf("%s has no test", name)
+		}
+		if !bytes.Contains(list, []byte("]("+name+")")) {
+			t.Errorf("README.md does not list %s", name)
+		}
+	}
+}
+
+func TestOctoPrintAndMainsail(t *testing.T) {
+	stream(t)
+	r := follow(t, "octoprint-mainsail.md")
+	r.run("curl")
+	r.wantJPEG("snapshot.jpg")
+	part, err := os.ReadFile(filepath.Join(r.dir, "stream.part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(part, []byte("--frame\r\n")); n < 4 {
+		t.Errorf("%d pictures in three seconds of the stream", n)
+	}
+	r.file("octoprint.yaml")
+	r.file("moonraker.conf")
+	// The addresses of both files, asked for as those programs do.
+	if out := r.script("printer.py", "octoprint.yaml", "moonraker.conf"); strings.Count(out, "ok") != 4 {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestHomeAssistant(t *testing.T) {
+	r := follow(t, "home-assistant.md")
+	r.onBoard("htpasswd")
+	r.run("curl")
+	r.wantJPEG("still.jpg")
+	for _, name := range []string{"mjpeg.yaml", "generic.yaml", "sensor.yaml"} {
+		r.file(name)
+	}
+	out := r.script("homeassistant.py")
+	for _, want := range []string{"mjpeg: 20 pictures", "still: 640x480", "wrong password: 401", "signal: True"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestGo2rtc(t *testing.T) {
+	hurry(t)
+	stream(t, "--rtsp", ":8554")
+	r := follow(t, "go2rtc.md")
+	r.file("go2rtc.yaml")
+	r.serve("go2rtc", "http://pc.local:1984/api")
+	r.run("ffmpeg")
+	r.wantJPEG("frame.jpg")
+	// The line for browsers' WebRTC: what comes out is H.264.
+	if config, err := os.ReadFile(r.file("go2rtc-h264.yaml")); err != nil || !bytes.Contains(config, []byte("#video=h264")) {
+		t.Errorf("%v\n%s", err, config)
+	}
+}
+
+func TestGo2rtcEncodesForWebRTC(t *testing.T) {
+	stream(t)
+	r := follow(t, "go2rtc.md")
+	for _, b := range r.blocks {
+		b.used = true // the other test's
+	}
+	r.file("go2rtc-h264.yaml")
+	start(t, r.command("go2rtc", "-config", "go2rtc-h264.yaml"))
+	answers(t, "http://pc.local:1984/api")
+	out, err := r.command("ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-select_streams", "v", "-show_entries", "stream=codec_name",
+		"-of", "csv=p=0", "rtsp://pc.local:8554/maixcam?video=h264").CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "h264" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestMediaMTX(t *testing.T) {
+	hurry(t)
+	r := follow(t, "mediamtx.md")
+	r.onBoard("maixstream")
+	r.file("mediamtx.yml")
+	r.serve("mediamtx", "http://pc.local:8888/")
+	r.run("ffmpeg")
+}
+
+func TestFFmpeg(t *testing.T) {
+	hurry(t)
+	stream(t, "--rtsp", ":8554")
+	r := follow(t, "ffmpeg.md")
+	r.run("ffmpeg -v error -f mpjpeg -use_wallclock_as_timestamps 1 -i http://maixcam.local:8000/stream -t 5 -c copy")
+	// On a loaded machine frames may be fewer, but the film lasts as long as it was recorded.
+	if s := r.wantVideo("copy.mkv", "mjpeg", 10); s < 3 || s > 8 {
+		t.Errorf("copy.mkv lasts %.1f s", s)
+	}
+	r.run("ffmpeg -v error -f mpjpeg -use_wallclock_as_timestamps 1 -i http://maixcam.local:8000/stream -t 5 -c:v libx264")
+	r.wantVideo("film.mp4", "h264", 10)
+	r.run("mkdir -p hls")
+	list, err := os.ReadFile(filepath.Join(r.dir, "hls/index.m3u8"))
+	if err != nil || bytes.Count(list, []byte("#EXTINF")) < 3 {
+		t.Errorf("%v\n%s", err, list)
+	}
+	r.wantVideo("hls/index.m3u8", "h264", 20)
+	r.run("ffmpeg -v error -xerror")
+}
+
+func TestTimeLapse(t *testing.T) {
+	stream(t)
+	r := follow(t, "time-lapse.md")
+	r.file("timelapse.sh")
+	r.run("sh timelapse.sh")
+	pictures, err := filepath.Glob(filepath.Join(r.dir, "timelapse/*.jpg"))
+	if err != nil || len(pictures) != 12 {
+		t.Errorf("%d pictures, %v", len(pictures), err)
+	}
+	r.run("ffmpeg")
+	r.wantVideo("timelapse.mp4", "h264", 12)
+	r.run("mkdir -p frames")
+	r.wantJPEG("frames/00003.jpg")
+}
+
+func TestOpenCV(t *testing.T) {
+	stream(t)
+	r := follow(t, "opencv.md")
+	r.file("capture.py")
+	if out := r.run("python3 capture.py"); strings.Count(out, "(480, 640, 3)") != 3 {
+		t.Errorf("%s", out)
+	}
+	if info, err := os.Stat(filepath.Join(r.dir, "last.png")); err != nil || info.Size() < 1000 {
+		t.Errorf("last.png: %v", err)
+	}
+	r.file("newest.py")
+	out := r.run("python3 newest.py")
+	times := map[string]bool{}
+	for _, m := range regexp.MustCompile(`taken at (\S+) \(480, 640, 3\)`).FindAllStringSubmatch(out, -1) {
+		times[m[1]] = true
+	}
+	if len(times) != 10 {
+		t.Errorf("%d different pictures of 10:\n%s", len(times), out)
+	}
+}
+
+func TestGStreamer(t *testing.T) {
+	hurry(t)
+	stream(t, "--rtsp", ":8554")
+	r := follow(t, "gstreamer.md")
+	for _, begin := range []string{
+		"gst-launch-1.0 -q souphttpsrc",
+		"gst-launch-1.0 -q rtspsrc", // TCP and UDP
+	} {
+		if out := r.run(begin); strings.Contains(out, "ERROR") || strings.Contains(out, "WARN") {
+			t.Errorf("%s: %s", begin, out)
+		}
+	}
+	r.run("gst-launch-1.0 -q -e souphttpsrc")
+	r.wantVideo("gst.mkv", "mjpeg", 85)
+}
+
+func TestVLC(t *testing.T) {
+	stream(t)
+	r := follow(t, "vlc.md")
+	r.run("timeout")
+	r.wantVideo("vlc.avi", "mjpeg", 10)
+}
+
+func TestPythonRequests(t *testing.T) {
+	stream(t)
+	r := follow(t, "python-requests.md")
+	r.file("read.py")
+	if n := strings.Count(r.run("python3 read.py"), " bytes\n"); n != 30 {
+		t.Errorf("%d pictures", n)
+	}
+
+	// A server that takes pictures in either way and says what it got.
+	l, err := net.Listen("tcp", ":8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var got []string
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		device, body := q.Header.Get("X-Device"), io.Reader(q.Body)
+		if file, _, err := q.FormFile("file"); err == nil {
+			device, body = q.URL.Query().Get("device"), file
+		}
+		picture, err := jpeg.Decode(body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, fmt.Sprint(q.Method, " ", q.URL.Path, " ", device, " ", picture.Bounds().Size()))
+		fmt.Fprint(w, "thanks")
+	})}
+	go func() { _ = server.Serve(l) }() // until Close
+	t.Cleanup(func() { server.Close() })
+	r.file("post.py")
+	out := r.run("python3 post.py")
+	mu.Lock()
+	defer mu.Unlock()
+	want := "POST /upload garden (640,480)"
+	if strings.Count(out, "200 thanks") != 2 || len(got) != 2 || got[0] != want || got[1] != want {
+		t.Errorf("%s%q", out, got)
+	}
+}
+
+func TestNginx(t *testing.T) {
+	stream(t)
+	r := follow(t, "nginx.md")
+	r.run("htpasswd")
+	r.file("maixcam.conf")
+	r.file("nginx.conf")
+	r.serve("nginx", "http://pc.local:443/") // a wrong protocol, but an answer
+	r.run("curl")
+	r.wantJPEG("through.jpg")
+	ca := filepath.Join(r.dir, "cert.pem")
+	status := func(args ...string) string {
+		out, err := r.command(append([]string{"curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", ca}, args...)...).Output()
+		if err != nil {
+			t.Errorf("curl %v: %v", args, err)
+		}
+		return string(out)
+	}
+	if got := status("https://pc.local/garden/snapshot"); got != "401" {
+		t.Errorf("without a password: %s", got)
+	}
+	if got := status("--user", "anna:a-long-password", "https://pc.local/garden/"); got != "200" {
+		t.Errorf("the page: %s", got)
+	}
+	// No buffering: a picture is here before the next one is made.
+	if out := r.script("delay.py", "https://pc.local/garden/stream?fps=0.5", "anna", "a-long-password", ca); !strings.Contains(out, "ok") {
+		t.Errorf("%s", out)
+	}
+}

@@ -1,0 +1,83 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+
+	"github.com/maixstream/maixstream/hw/sg2002"
+)
+
+const ionSummary = "/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"
+
+// ion compares the memory that the hardware's buffers come from with what a stream of the size asked for takes.
+func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
+	c := Check{Name: "ION memory", Status: OK}
+	if !in.ION.Known {
+		c.Status, c.Found = Note, "how much is free cannot be seen: "+ionSummary+" has another format than expected"
+		if _, err := os.Stat(sg2002.Root(ionSummary)); err != nil {
+			c.Found = fmt.Sprintf("how much is free cannot be seen: %v", err)
+			c.Remedy = "mount -t debugfs none /sys/kernel/debug, as root"
+		}
+		return c
+	}
+	var need int64
+	for _, part := range in.Memory {
+		need += part.Bytes
+		word := "takes"
+		if part.Guess {
+			word = "may take"
+		}
+		c.Items = append(c.Items, fmt.Sprintf("%s: %s %s", part.Name, word, mebibytes(part.Bytes)))
+	}
+	free := in.ION.Size - in.ION.Used + in.ION.Orphaned
+	c.Found = fmt.Sprintf("%s of %s free", mebibytes(free), mebibytes(in.ION.Size))
+	what := fmt.Sprintf("%dx%d (sensor %s) takes about %s", config.Width, config.Height, in.Mode, mebibytes(need))
+	switch {
+	case state.inUse:
+		c.Found += " while the camera is in use"
+		return c
+	case state.leaked:
+		c.Found += "; what the program that died has left counts as used until it is cleared (see camera)"
+		return c
+	case need > free:
+		c.Status = Wrong
+		c.Remedy = "choose a smaller --size, or a lower --fps with a smaller mode of the sensor; stop what else takes it (" + ionSummary +
+			" names the buffers): apps, the launcher's screen; or reboot"
+	}
+	c.Found += "; " + what
+	if in.ION.Orphaned > 0 {
+		c.Found += fmt.Sprintf("; %s are left of a program that died: the next start frees them", mebibytes(in.ION.Orphaned))
+	}
+	return c
+}
+
+// tightMemory is what Linux should have to spare for the program: it works within about half of it.
+const tightMemory = 24 << 20
+
+var memoryLine = regexp.MustCompile(`(?m)^(MemTotal|MemAvailable):\s*(\d+) kB`)
+
+func linuxMemory() Check {
+	c := Check{Name: "memory", Status: OK}
+	text, err := os.ReadFile(sg2002.Root("/proc/meminfo"))
+	values := map[string]int64{}
+	for _, m := range memoryLine.FindAllSubmatch(text, -1) {
+		n, _ := strconv.ParseInt(string(m[2]), 10, 64)
+		values[string(m[1])] = n << 10
+	}
+	available, known := values["MemAvailable"]
+	if !known {
+		c.Status, c.Found = Note, fmt.Sprintf("how much is free cannot be seen in /proc/meminfo (%v)", err)
+		return c
+	}
+	c.Found = fmt.Sprintf("%s of %s available", mebibytes(available), mebibytes(values["MemTotal"]))
+	if available < tightMemory {
+		c.Status = Wrong
+		c.Found += fmt.Sprintf(", and the program should have %s", mebibytes(tightMemory))
+		c.Remedy = "stop apps that are not needed (ps, top); fewer viewers (--max-clients) and a smaller --size need less"
+	}
+	return c
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

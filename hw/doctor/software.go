@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/maixstream/maixstream/hw/sg2002"
+)
+
+const (
+	remedyLibraries = "update the board's image (maixhub.com, Upgrade system), or give the directory that has them with --mpi-lib-dir"
+	remedyDrivers   = "install MaixPy or an app that uses the camera (they bring libsophgo-middleware.so), or update the board's image"
+)
+
+// libraries says whether the loader finds each of the chip's libraries, and all in one place.
+func libraries(in *sg2002.Inspection) Check {
+	c := Check{Name: "libraries", Status: OK}
+	var missing []string
+	problem, dirs, count := "", map[string]string{}, 0
+	for _, l := range in.Libraries {
+		switch {
+		case l.Problem != "" && l.Optional:
+			continue
+		case l.Problem != "":
+			missing = append(missing, l.Name)
+			c.Items = append(c.Items, l.Name+": "+l.Problem)
+			if problem == "" {
+				problem = l.Problem
+			}
+			continue
+		}
+		c.Items = append(c.Items, l.Name+": "+l.File)
+		if !l.Optional {
+			count++
+			dirs[filepath.Dir(l.File)] = l.File
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		c.Status, c.Remedy = Wrong, remedyLibraries
+		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", some(missing), problem)
+	case len(dirs) > 1:
+		var files []string
+		for _, file := range dirs {
+			files = append(files, file)
+		}
+		c.Status = Wrong
+		c.Found = fmt.Sprintf("of two sets mixed: %s; each has state of its own, and they crash", some(sorted(files)))
+		c.Remedy = "give the one directory with --mpi-lib-dir, and clear LD_LIBRARY_PATH"
+	default:
+		c.Found = fmt.Sprintf("all %d found", count)
+		for dir := range dirs {
+			c.Found += " in " + dir
+		}
+	}
+	return c
+}
+
+// symbols says whether every function that the program needs is there.
+func symbols(in *sg2002.Inspection) Check {
+	c := Check{Name: "functions", Status: OK, Found: fmt.Sprintf("all %d found", in.Symbols)}
+	for _, s := range in.Missing {
+		c.Items = append(c.Items, s.Name+" of "+s.Library)
+	}
+	unopened := map[string]bool{}
+	for _, l := range in.Libraries {
+		if l.Problem != "" && !l.Optional {
+			unopened[l.Name] = true
+		}
+	}
+	switch {
+	case len(in.Missing) > 0:
+		c.Status = Wrong
+		c.Found = fmt.Sprintf("%d of %d missing: %s", len(in.Missing), in.Symbols, some(c.Items))
+		c.Remedy = "these are libraries of another SDK; " + remedyLibraries
+	case len(unopened) > 0:
+		c.Status, c.Found = Note, "those of the missing libraries were not looked for, the others are there"
+	}
+	return c
+}
+
+// drivers says whether the sensors' drivers are there, and of the vintage whose layout the program knows: calling into another would crash.
+func drivers(in *sg2002.Inspection) Check {
+	c := Check{Name: "sensor drivers", Status: OK}
+	var names, bad, files []string
+	for _, d := range in.Drivers {
+		if d.Bytes != d.Want {
+			bad = append(bad, fmt.Sprintf("%s in %s has %d bytes instead of %d", d.Object, d.File, d.Bytes, d.Want))
+			continue
+		}
+		names = append(names, d.Sensor)
+		c.Items = append(c.Items, d.Object+": "+d.File)
+		if len(files) == 0 || files[len(files)-1] != d.File {
+			files = append(files, d.File)
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		c.Status, c.Items = Wrong, append(c.Items, bad...)
+		c.Found = "of another SDK's vintage: " + some(bad)
+		c.Remedy = "use the middleware that belongs to the image: update image and MaixPy together, or give its directory with --mpi-lib-dir"
+	case len(names) == 0:
+		c.Status, c.Found, c.Remedy = Wrong, "no library with sensor drivers found", remedyDrivers
+	default:
+		c.Found = fmt.Sprintf("%s in %s", strings.Join(names, ", "), strings.Join(sorted(files), ", "))
+	}
+	return c
+}

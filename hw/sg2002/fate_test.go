@@ -1,0 +1,462 @@
+//go:build linux && cgo
+
+package sg2002
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// readUntilError reads until something goes wrong, which must be within a time.
+func (b *bench) readUntilError(c *Camera) error {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), within)
+	defer cancel()
+	for {
+		var p frame.Picture
+		if err := c.ReadJPEG(ctx, pictureMemory, &p); err != nil {
+			return err
+		}
+	}
+}
+
+// expect checks an error's kind and words.
+func (b *bench) expect(err, kind error, words ...string) {
+	b.Helper()
+	if !errors.Is(err, kind) {
+		b.Errorf("error %v, want one that wraps %v", err, kind)
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			b.Errorf("the error lacks %q: %v", word, err)
+		}
+	}
+}
+
+// reopened opens the camera once it can be, closes it, and expects nothing to be left.
+func (b *bench) reopened(config Config) {
+	b.Helper()
+	camera := b.open(config)
+	b.read(camera)
+	b.close(camera)
+}
+
+// TestUnplugged: a sensor that is pulled ends the stream with an error that names it; opening says so as long as it is away; then all is well.
+func TestUnplugged(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{}, func(b *bench) {
+				camera := b.open(Config{FPS: 60, Path: path})
+				b.read(camera)
+				b.set("unplug=1")
+				b.expect(b.readUntilError(camera), frame.ErrGone, "no frame for", "gc4653")
+				b.close(camera)
+				_, err := Open(b.Context(), Config{Path: path})
+				b.expect(err, frame.ErrGone, "gc4653", "cable")
+				b.set("unplug=0")
+				b.reopened(Config{Path: path})
+			})
+		})
+	}
+}
+
+// TestSensorStalls: frames that stop for a while and come again are waited for, with the camera open.
+func TestSensorStalls(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{settings: "stall_at=10:1500"}, func(b *bench) {
+				camera := b.open(Config{FPS: 60, Path: path})
+				var longest time.Duration
+				last := time.Now()
+				for range 40 {
+					b.read(camera)
+					longest, last = max(longest, time.Since(last)), time.Now()
+				}
+				if longest < time.Second {
+					b.Errorf("no stall noticed: %v", longest)
+				}
+				b.close(camera)
+			})
+		})
+	}
+}
+
+// TestSlowEncoder: an encoder slower than the sensor makes fewer pictures, all of them good and in order.
+func TestSlowEncoder(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{settings: "encode_us_per_mpixel=100000"}, func(b *bench) {
+				camera := b.open(Config{FPS: 60, Width: 1280, Height: 720, Path: path})
+				v := view{sensor: image.Pt(1280, 720), fit: "crop", width: 1280, height: 720}
+				first, last := 0, -1
+				const pictures = 8
+				for i := range pictures {
+					jpg, _ := b.read(camera)
+					n := v.number(b, decode(b, jpg))
+					if n <= last {
+						b.Errorf("frame %d after frame %d", n, last)
+					}
+					if last = n; i == 0 {
+						first = n
+					}
+				}
+				if last-first < 2*pictures {
+					b.Errorf("%d pictures of %d frames: the encoder was not slow", pictures, last-first)
+				}
+				b.close(camera)
+			})
+		})
+	}
+}
+
+// TestEncoderHangs: a picture that takes longer than the driver waits is lost; the encoder is made anew and the stream goes on by itself.
+func TestEncoderHangs(t *testing.T) {
+	onBoard(t, scenario{settings: "encode_stall_at=5:3000"}, func(b *bench) {
+		camera := b.open(Config{FPS: 60})
+		for range 20 {
+			b.read(camera)
+		}
+		b.close(camera)
+	})
+	// Bound, the stream is silent for that time.
+}
+
+// TestEncoderBroken: one that fails for good ends the stream with the call's name, and the next camera works.
+func TestEncoderBroken(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		camera := b.open(Config{FPS: 60})
+		b.read(camera)
+		b.set("fail=CVI_VENC_SendFrame:1:0xC0078012:*")
+		b.expect(b.readUntilError(camera), frame.ErrGone, "CVI_VENC_SendFrame", "0xc0078012", "busy")
+		b.set("fail=")
+		b.close(camera)
+		b.reopened(Config{})
+	})
+}
+
+// TestNotNow: what the driver says when it has nothing yet, or was disturbed, is no error.
+func TestNotNow(t *testing.T) {
+	for _, path := range paths {
+		calls := map[string][]string{
+			"frame": {
+				"CVI_VPSS_GetChnFrame:3:0xC006800E:5", "CVI_VENC_SendFrame:3:0xC0078012", "CVI_VENC_SendFrame:5:-1", "CVI_VENC_SendFrame:7:0xC0078041",
+				"CVI_VENC_GetStream:3:0xC0078012", "CVI_VENC_GetStream:6:0xC007804B", "CVI_VENC_GetStream:9:-1", "CVI_VENC_GetStream:12:0xC0078043",
+				"CVI_VENC_GetStream:15:0xC007800E", "CVI_VENC_ReleaseStream:4:-1", "CVI_VPSS_ReleaseChnFrame:4:-1",
+			},
+			"bound": {
+				"CVI_VENC_GetStream:3:0xC0078012:3", "CVI_VENC_GetStream:8:0xC007804B", "CVI_VENC_GetStream:11:-1", "CVI_VENC_GetStream:13:0xC0078043",
+				"CVI_VENC_ReleaseStream:4:-1",
+			},
+		}[path]
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{}, func(b *bench) {
+				camera := b.open(Config{FPS: 60, Width: 320, Height: 240, Path: path})
+				for _, call := range calls {
+					injected := b.Counter("injected.failures")
+					b.set("fail=" + call)
+					for range 20 {
+						jpg, _ := b.read(camera)
+						decode(b, jpg)
+					}
+					if b.Counter("injected.failures") == injected {
+						b.Errorf("%s did not happen", call)
+					}
+				}
+				b.set("fail=;sprinkle=4")
+				for range 50 {
+					b.read(camera)
+				}
+				b.set("sprinkle=0;signal=CVI_VPSS_GetChnFrame:1:3,CVI_VENC_GetStream:2:1,CVI_VENC_SendFrame:2:1")
+				for range 20 {
+					b.read(camera)
+				}
+				if b.Counter("injected.waits") == 0 {
+					b.Error("no wait was cut short")
+				}
+				b.close(camera)
+			})
+		})
+	}
+}
+
+// TestMemoryShort: too little ION is said before anything is begun, for without room the chip's library would crash; when the driver's own buffer does not
+// fit any more, that call's error says so.
+func TestMemoryShort(t *testing.T) {
+	// 2560x1440: three frames of 5.4 MiB, four more of the stream, 2 MiB for the encoder.
+	for name, ion := range map[string]int{"nothing": 22 << 20, "for_a_frame": 30 << 20, "almost": (22 + 39) << 20} {
+		t.Run(name, func(t *testing.T) {
+			prepare := func(t *testing.T, root string) { bootWith(t, root, fmt.Sprintf("ion=%d", ion)) }
+			onBoard(t, scenario{prepare: prepare, settings: fmt.Sprintf("ion=%d", ion)}, func(b *bench) {
+				_, err := Open(b.Context(), Config{Width: 2560, Height: 1440})
+				b.expect(err, frame.ErrGone, "MiB of ION memory are needed", "are free")
+				if used := b.Counter("ion.used"); used != 22<<20 {
+					b.Errorf("%d bytes are used after a refusal", used)
+				}
+			})
+		})
+	}
+	t.Run("no_room_for_vi", func(t *testing.T) {
+		settings := fmt.Sprintf("ion=%d", (22+42)<<20)
+		prepare := func(t *testing.T, root string) { bootWith(t, root, settings) }
+		onBoard(t, scenario{prepare: prepare, settings: settings}, func(b *bench) {
+			_, err := Open(b.Context(), Config{Width: 2560, Height: 1440})
+			b.expect(err, frame.ErrGone, "CVI_")
+			b.reopened(Config{FPS: 60}) // the smaller mode fits
+		})
+	})
+}
+
+// bootWith boots the simulated kernel anew with settings.
+func bootWith(t *testing.T, root, settings string) {
+	t.Helper()
+	for _, verb := range []string{"reset", "settle"} {
+		c := exec.Command(maixsim(), verb, root)
+		c.Env = append(os.Environ(), "MAIXSIM_SET="+settings)
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("maixsim %s: %v: %s", verb, err, out)
+		}
+	}
+}
+
+// TestInUse: a live process that has the camera is named, and not disturbed; when it is gone its mess is cleared.
+func TestInUse(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		holder := exec.Command(maixsim(), "hold", b.root)
+		holder.Env = append(os.Environ(), "MAIXSIM_SET=")
+		out, err := holder.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := holder.Start(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			b.Fatal(err)
+		}
+		for range 2 {
+			_, err = Open(b.Context(), Config{})
+			b.expect(err, frame.ErrGone, "in use by", fmt.Sprintf("process %d", holder.Process.Pid), "maixsim")
+		}
+		if err := holder.Process.Kill(); err != nil {
+			b.Fatal(err)
+		}
+		_ = holder.Wait()
+		for range 500 { // until the kernel has noticed
+			if !inUse() {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		b.reopened(Config{})
+	})
+}
+
+// TestLeftOpen: what a dead process left, with and without the encoder's lock, is cleared; where modules cannot be loaded again the error says what to do.
+func TestLeftOpen(t *testing.T) {
+	leak := func(args ...string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			if out, err := exec.Command(maixsim(), append([]string{"leak", root}, args...)...).CombinedOutput(); err != nil {
+				t.Fatalf("maixsim leak: %v: %s", err, out)
+			}
+		}
+	}
+	for name, args := range map[string][]string{"plain": nil, "jpeg_lock": {"--jpeg-lock"}} {
+		t.Run(name, func(t *testing.T) {
+			onBoard(t, scenario{prepare: leak(args...)}, func(b *bench) {
+				if Pools() == 0 {
+					b.Fatal("nothing was left")
+				}
+				b.reopened(Config{})
+				if used := b.Counter("ion.used"); used != 22<<20 {
+					b.Errorf("%d bytes of ION are still used", used-22<<20)
+				}
+			})
+		})
+	}
+	t.Run("no_reload", func(t *testing.T) {
+		onBoard(t, scenario{prepare: leak(), settings: "rmmod_fails=soph_vo;vo_user=1", left: true}, func(b *bench) {
+			_, err := Open(b.Context(), Config{})
+			b.expect(err, frame.ErrGone, "rmmod", "soph_vo", "reboot")
+			for _, module := range append(load, "soph_sys") {
+				if !Loaded(module) {
+					b.Errorf("%s was not loaded again", module)
+				}
+			}
+		})
+	})
+}
+
+// TestReloadCutShort: a process that was killed between unloading and loading the modules leaves a board without nodes; the next one finishes its work.
+func TestReloadCutShort(t *testing.T) {
+	prepare := func(t *testing.T, root string) {
+		for _, module := range unload {
+			if out, err := exec.Command(filepath.Join(root, "bin", "rmmod"), module).CombinedOutput(); err != nil {
+				t.Fatalf("rmmod %s: %v: %s", module, err, out)
+			}
+		}
+		if out, err := exec.Command(filepath.Join(root, "bin", "insmod"), "soph_base.ko").CombinedOutput(); err != nil {
+			t.Fatalf("insmod: %v: %s", err, out)
+		}
+	}
+	onBoard(t, scenario{prepare: prepare}, func(b *bench) {
+		if len(MissingNodes()) == 0 {
+			b.Fatal("no node is missing")
+		}
+		b.reopened(Config{})
+		for _, module := range load {
+			if !Loaded(module) {
+				b.Errorf("%s is not loaded", module)
+			}
+		}
+		if _, err := os.Stat(Root("/dev/cvi_vc_enc9")); err == nil {
+			b.Error("the encoder has more nodes than the image's")
+		}
+	})
+}
+
+// TestNodesMissing: each device node that must exist is missed by its name.
+func TestNodesMissing(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		for _, node := range Nodes() {
+			if err := os.Rename(Root(node), Root(node)+".away"); err != nil {
+				b.Fatal(err)
+			}
+			_, err := Open(b.Context(), Config{})
+			b.expect(err, frame.ErrGone, node+" missing", "modules")
+			if err := os.Rename(Root(node)+".away", Root(node)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.reopened(Config{})
+	})
+}
+
+// TestTwice: one process has one camera.
+func TestTwice(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		camera := b.open(Config{})
+		_, err := Open(b.Context(), Config{})
+		b.expect(err, frame.ErrGone, "open already")
+		b.read(camera)
+		if err := camera.Close(); err != nil {
+			b.Error(err)
+		}
+		if err := camera.Close(); err != nil {
+			b.Errorf("closed twice: %v", err)
+		}
+		b.expect(camera.ReadJPEG(b.Context(), pictureMemory, &frame.Picture{}), frame.ErrGone, "closed")
+		if _, err := camera.SetQuality(30); !errors.Is(err, frame.ErrGone) {
+			b.Errorf("quality of a closed camera: %v", err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		cancel()
+		if _, err := Open(ctx, Config{}); !errors.Is(err, context.Canceled) {
+			b.Errorf("opened after the end: %v", err)
+		}
+	})
+}
+
+// TestCallNeverReturns: a call that hangs is named after a while, holds nobody up, and leaves the rest of the program alone.
+func TestCallNeverReturns(t *testing.T) {
+	for _, c := range []struct {
+		call string
+		path string
+	}{
+		{"CVI_VENC_GetStream", "frame"}, {"CVI_VPSS_GetChnFrame", "frame"}, {"CVI_VENC_ReleaseStream", "bound"},
+	} {
+		t.Run(c.call, func(t *testing.T) {
+			onBoard(t, scenario{left: true}, func(b *bench) {
+				camera := b.open(Config{FPS: 60, Path: c.path})
+				b.read(camera)
+				b.set("stall=" + c.call + ":1:120000")
+				err := b.readUntilError(camera)
+				b.expect(err, frame.ErrGone, c.call, "does not come back")
+				start := time.Now()
+				if err := camera.Close(); err != nil {
+					b.Errorf("close: %v", err)
+				}
+				if took := time.Since(start); took > 5*time.Second {
+					b.Errorf("close took %v", took)
+				}
+				b.expect(camera.ReadJPEG(b.Context(), pictureMemory, &frame.Picture{}), frame.ErrGone)
+				_, err = Open(b.Context(), Config{})
+				b.expect(err, frame.ErrGone, "start the program again")
+			})
+		})
+	}
+	t.Run("Close", func(t *testing.T) {
+		onBoard(t, scenario{left: true}, func(b *bench) {
+			camera := b.open(Config{FPS: 60})
+			b.read(camera)
+			b.set("stall=CVI_ISP_Exit:1:120000")
+			start := time.Now()
+			b.expect(camera.Close(), frame.ErrGone, "CVI_ISP_Exit", "start the program again")
+			if took := time.Since(start); took > 3*downWithin {
+				b.Errorf("close took %v", took)
+			}
+			_, err := Open(b.Context(), Config{})
+			b.expect(err, frame.ErrGone, "start the program again")
+		})
+	})
+	t.Run("Open", func(t *testing.T) {
+		onBoard(t, scenario{left: true}, func(b *bench) {
+			b.set("stall=CVI_VI_EnableChn:1:120000")
+			_, err := Open(b.Context(), Config{})
+			b.expect(err, frame.ErrGone, "CVI_VI_EnableChn", "start the program again")
+		})
+	})
+}
+
+// TestSignals: the program may be shot at with signals from all sides; no wait of the driver is cut short, no picture is lost.
+func TestSignals(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{}, func(b *bench) {
+				stop := catch()
+				defer stop()
+				done := make(chan struct{})
+				defer close(done)
+				go func() {
+					for i := 0; ; i++ {
+						select {
+						case <-done:
+							return
+						default:
+						}
+						_ = syscall.Kill(os.Getpid(), []syscall.Signal{syscall.SIGURG, syscall.SIGPROF, syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGCHLD}[i%5])
+						time.Sleep(200 * time.Microsecond)
+					}
+				}()
+				for range 3 {
+					camera := b.open(Config{FPS: 60, Path: path, Overlay: "%S"})
+					for range 60 {
+						b.read(camera)
+					}
+					b.close(camera)
+				}
+			})
+		})
+	}
+}
+
+// TestNotABoard: elsewhere the error says what to use instead.
+func TestNotABoard(t *testing.T) {
+	onBoard(t, scenario{board: "none"}, func(b *bench) {
+		b.Setenv("MAIXSTREAM_MPI_LIBS", "")
+		_, err := Open(b.Context(), Config{})
+		b.expect(err, frame.ErrUnsupported, "not a MaixCAM", filepath.Base("testcard"))
+	})
+}

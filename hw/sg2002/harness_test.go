@@ -1,0 +1,257 @@
+//go:build linux && cgo
+
+package sg2002
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// The libraries keep state for as long as a process lives, and a board is found through the environment. So each test runs in a process of its own,
+// on a simulated board of its own: the test binary starts itself again, for that one test.
+
+// Environment of the suite. SG2002_SIM is a directory with the simulator's libraries; SG2002_TOOL another maixsim, and SG2002_EXEC a program that runs
+// this binary, where it is not this machine's kind.
+const (
+	childEnv = "SG2002_CHILD"
+	simEnv   = "SG2002_SIM"
+	toolEnv  = "SG2002_TOOL"
+	execEnv  = "SG2002_EXEC"
+)
+
+var simulator string // directory of the simulator's libraries, "" when there are none
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	simulator = os.Getenv(simEnv)
+	if simulator == "" {
+		simulator = filepath.Join("..", "..", "build", "sim", runtime.GOARCH)
+	}
+	if path, err := filepath.Abs(simulator); err == nil {
+		simulator = path
+	}
+	if _, err := os.Stat(filepath.Join(simulator, "libsys.so")); err != nil {
+		if os.Getenv("CI") == "true" {
+			fmt.Fprintf(os.Stderr, "no simulator in %s: make sim-libs\n", simulator)
+			os.Exit(1)
+		}
+		simulator = ""
+	}
+	// Cameras wait for frames most of the time, so more of them fit on the machine than it has cores.
+	if set := false; os.Getenv(childEnv) == "" {
+		flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
+		if !set {
+			_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// bench is a simulated board with a test on it.
+type bench struct {
+	*testing.T
+	Simulator
+	root string
+}
+
+// scenario is what the board and its end are to be like.
+type scenario struct {
+	settings string              // of the simulator, as in MAIXSIM_SET
+	board    string              // maixcam, maixcam_pro or none
+	libs     func(string) string // makes another directory of libraries
+	prepare  func(*testing.T, string)
+	env      func(libs string) []string // more of the environment
+	left     bool                       // the process ends with the camera open, on purpose
+}
+
+// onBoard runs body on a board of its own, in a process of its own, and reports what the simulator finds fault with.
+func onBoard(t *testing.T, s scenario, body func(*bench)) {
+	t.Helper()
+	if os.Getenv(childEnv) == t.Name() {
+		b := &bench{T: t, root: os.Getenv("MAIXSTREAM_ROOT")}
+		if s.libs == nil && s.env == nil {
+			sim, ok, err := OpenSimulator("")
+			if err != nil || !ok {
+				t.Fatalf("open the simulator: %v, %v", ok, err)
+			}
+			b.Simulator = sim
+		}
+		body(b)
+		if b.mpi != nil && !s.left && !t.Failed() {
+			if n := b.Faults(); n != 0 {
+				t.Errorf("%d faults and leaks", n)
+			}
+		}
+		return
+	}
+	if simulator == "" {
+		t.Skip("no simulator of the libraries: make sim-libs")
+	}
+	t.Parallel()
+	root := newBoard(t, s.board)
+	libs := simulator
+	if s.libs != nil {
+		libs = s.libs(t.TempDir())
+	}
+	if s.prepare != nil {
+		s.prepare(t, root)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), childWithin())
+	defer cancel()
+	child := again(ctx, t, root, libs, s.settings)
+	if s.env != nil {
+		child.Env = append(child.Env, s.env(libs)...)
+	}
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	} else if testing.Verbose() {
+		t.Logf("%s", out)
+	}
+	checkReport(t, root, s.left)
+}
+
+// childWithin is how long a test's process may take: a soak as long as it likes, within a day.
+func childWithin() time.Duration {
+	if os.Getenv("SOAK_FRAMES") != "" {
+		return 24 * time.Hour
+	}
+	return 8 * time.Minute
+}
+
+// newBoard lays out a board's files.
+func newBoard(t *testing.T, board string) string {
+	t.Helper()
+	if board == "" {
+		board = "maixcam"
+	}
+	// Not t.TempDir: the watcher that outlives a killed process may write while it is removed.
+	root, err := os.MkdirTemp("", "maixcam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if os.RemoveAll(root) == nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	if out, err := exec.Command(maixsim(), "root", root, "--board", board).CombinedOutput(); err != nil {
+		t.Fatalf("lay out a board: %v: %s", err, out)
+	}
+	return root
+}
+
+// maixsim is the simulator's program, one that runs on this machine.
+func maixsim() string {
+	if tool := os.Getenv(toolEnv); tool != "" {
+		return tool
+	}
+	return filepath.Join(simulator, "maixsim")
+}
+
+// again is a command that runs this test, alone, on the board at root.
+func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pattern []string
+	for _, part := range strings.Split(t.Name(), "/") {
+		pattern = append(pattern, "^"+part+"$")
+	}
+	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childWithin().String()}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	if wrapper := os.Getenv(execEnv); wrapper != "" {
+		args = append([]string{wrapper}, args...)
+	}
+	child := exec.CommandContext(ctx, args[0], args[1:]...)
+	child.Env = append(os.Environ(), childEnv+"="+t.Name(), "MAIXSTREAM_ROOT="+root, "MAIXSTREAM_MPI_LIBS="+libs, "MAIXSIM_SET="+settings,
+		"MAIXSIM_TOOL="+maixsim())
+	child.WaitDelay = 5 * time.Second
+	return child
+}
+
+// checkReport fails for every fault that the simulator logged, and for what dead processes left unless that is on purpose.
+func checkReport(t *testing.T, root string, left bool) {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(root, ".sim", "faults.log"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	for line := range bytes.Lines(log) {
+		if bytes.HasPrefix(line, []byte("FAULT")) {
+			t.Errorf("%s", line)
+		}
+	}
+	args := []string{"report", root}
+	if left {
+		args = append(args, "--allow-left")
+	}
+	if out, err := exec.Command(maixsim(), args...).CombinedOutput(); err != nil {
+		t.Errorf("maixsim report: %v: %s", err, out)
+	}
+}
+
+// within is how long a test waits for what is bound to come.
+const within = 60 * time.Second
+
+// open opens the camera, which is closed at the test's end.
+func (b *bench) open(config Config) *Camera {
+	b.Helper()
+	camera, err := Open(b.Context(), config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return camera
+}
+
+// close closes the camera and expects nothing to be left of it.
+func (b *bench) close(c *Camera) {
+	b.Helper()
+	if err := c.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if n := b.Faults(); n != 0 {
+		b.Fatalf("%d faults and leaks after Close", n)
+	}
+}
+
+var pictureMemory = make([]byte, 4<<20)
+
+// read reads a picture. The bytes are those of the next call, too.
+func (b *bench) read(c *Camera) ([]byte, frame.Picture) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), within)
+	defer cancel()
+	var p frame.Picture
+	if err := c.ReadJPEG(ctx, pictureMemory, &p); err != nil {
+		b.Fatalf("read: %v", err)
+	}
+	return pictureMemory[:p.Size], p
+}
+
+// set changes the simulator's settings.
+func (b *bench) set(settings string) {
+	b.Helper()
+	if !b.Set(settings) {
+		b.Fatalf("the simulator does not take %q", settings)
+	}
+}

@@ -1,0 +1,82 @@
+package sg2002
+
+import (
+	"os"
+	"strings"
+)
+
+// Inspection is what Inspect finds out about the board's software and its sensor. It is JSON between processes.
+type Inspection struct {
+	Libraries []Library      `json:"libraries"`
+	Symbols   int            `json:"symbols"` // functions looked for
+	Missing   []Symbol       `json:"missing"` // those of libraries that were opened
+	Drivers   []SensorDriver `json:"drivers"`
+	Sensor    SensorAnswer   `json:"sensor"`
+	ION       ION            `json:"ion"`
+	Memory    []MemoryPart   `json:"memory"` // ION that a stream of the size asked for takes
+	Mode      string         `json:"mode"`   // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
+}
+
+// Library is one of the chip's libraries.
+type Library struct {
+	Name     string `json:"name"`
+	File     string `json:"file"`     // where the loader found it; "" when it did not
+	Optional bool   `json:"optional"` // GCC's helpers, which the program has itself, and what it does not call
+	Problem  string `json:"problem"`  // the loader's own words
+}
+
+// Symbol is a function and the library that should have it.
+type Symbol struct {
+	Name    string `json:"name"`
+	Library string `json:"library"`
+}
+
+// SensorDriver is where a sensor's driver was found, and its vintage: the size of its object in bytes, which must be Want.
+type SensorDriver struct {
+	Sensor string `json:"sensor"`
+	Object string `json:"object"`
+	File   string `json:"file"`
+	Bytes  int    `json:"bytes"`
+	Want   int    `json:"want"`
+}
+
+// SensorAnswer is what a look at the camera's i2c bus showed.
+type SensorAnswer struct {
+	NotAsked string `json:"not_asked"` // why the bus was left alone; "" when it was not
+	Name     string `json:"name"`      // the sensor that answered; "" when none did
+	Bus      string `json:"bus"`       // the bus's own problem
+	Others   []int  `json:"others"`    // addresses, 7-bit, of what else answered
+}
+
+// ION is what the kernel says about the memory of camera, scaler and encoder, in bytes. Orphaned is what buffers take that processes left which
+// died; while a process has the camera it cannot be told from what is in use, and is 0.
+type ION struct {
+	Known    bool  `json:"known"` // false without debugfs
+	Size     int64 `json:"size"`
+	Used     int64 `json:"used"`
+	Orphaned int64 `json:"orphaned"`
+}
+
+// MemoryPart is a piece of ION memory.
+type MemoryPart struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+	Guess bool   `json:"guess"` // the driver asks for it, and how much can only be seen on a board
+}
+
+// BoardInfo says which board this is.
+type BoardInfo struct {
+	ID    string // maixcam or maixcam_pro
+	Model string // of the device tree
+	Image string // the name of the system image, "" when it has none
+}
+
+// DescribeBoard reads which board this is; on another machine only Model, if it has a device tree, says something.
+func DescribeBoard() BoardInfo {
+	text := func(path string) string {
+		content, _ := os.ReadFile(Root(path))
+		first, _, _ := strings.Cut(strings.TrimRight(string(content), "\x00\n "), "\n")
+		return first
+	}
+	return BoardInfo{ID: readBoard().id, Model: text("/proc/device-tree/model"), Image: text("/boot/ver")}
+}

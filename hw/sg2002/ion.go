@@ -1,0 +1,76 @@
+package sg2002
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// carveout is what the kernel says about ION, the memory that camera, scaler and encoder work in.
+type carveout struct {
+	size, used int64 // bytes
+	buffers    []ionBuffer
+}
+
+type ionBuffer struct {
+	name string
+	size int64
+	phys uint64
+}
+
+var (
+	heapLine   = regexp.MustCompile(`carveout heap size:(\d+) bytes, used:(\d+) bytes`)
+	bufferLine = regexp.MustCompile(`(?m)^\s*\d+\s+(\d+)\s+([0-9a-f]+)\s+\d+\s+(\S+)\s*$`)
+)
+
+// readCarveout reads the kernel's summary; ok is false where there is none, as without debugfs.
+func readCarveout() (ion carveout, ok bool) {
+	text, err := os.ReadFile(Root("/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"))
+	if err != nil {
+		return ion, false
+	}
+	heap := heapLine.FindSubmatch(text)
+	if heap == nil {
+		return ion, false
+	}
+	ion.size, _ = strconv.ParseInt(string(heap[1]), 10, 64)
+	ion.used, _ = strconv.ParseInt(string(heap[2]), 10, 64)
+	for _, match := range bufferLine.FindAllSubmatch(text, -1) {
+		size, err := strconv.ParseInt(string(match[1]), 10, 64)
+		phys, again := strconv.ParseUint(string(match[2]), 16, 64)
+		if err == nil && again == nil {
+			ion.buffers = append(ion.buffers, ionBuffer{string(match[3]), size, phys})
+		}
+	}
+	return ion, ion.size > 0
+}
+
+// orphans are buffers of VI and ISP that outlive a process that died, and a reload of the modules, too. They may only be asked for when no
+// process has VI open: the kernel does not say whose they are.
+func (c carveout) orphans() []ionBuffer {
+	var list []ionBuffer
+	for _, b := range c.buffers {
+		if b.name == "VI_DMA_BUF" || b.name == "ISP_SHARED_BUFFER_0" {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// checkRoom refuses to begin what memory does not suffice for: without room for its shared buffer libisp.so crashes instead of saying so.
+// What VI's own buffer takes is known to the driver alone, and not counted.
+func checkRoom(need int64, ion carveout) error {
+	free := ion.size - ion.used
+	for _, b := range ion.orphans() {
+		free += b.size
+	}
+	if need <= free {
+		return nil
+	}
+	const mega = 1 << 20
+	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen and NPU, or reboot",
+		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, frame.ErrGone)
+}

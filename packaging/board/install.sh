@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs maixstream on a MaixCAM from this folder, on the board itself, as root: ./install.sh
+# (make flash does the same over ssh, and takes the old version back when the new one shows no picture.)
+# Removed again by: /etc/init.d/S99maixstream remove
+#   DESTDIR=DIR  into a system below DIR; nothing is started then
+set -e
+cd "$(dirname "$0")"
+say() { echo "maixstream: $*"; }
+[ -n "$DESTDIR" ] || [ "$(id -u)" = 0 ] || { say "only root can install"; exit 1; }
+
+loader=
+for name in /lib/ld-musl-riscv64v0p7_xthead.so.1 /lib/ld-musl-riscv64xthead.so.1 /lib/ld-musl-riscv64.so.1; do
+  [ -e "$DESTDIR$name" ] && { loader=$name; break; }
+done
+[ -n "$loader" ] || { say "no /lib/ld-musl-riscv64*.so.1: this is not a MaixCAM's system"; exit 1; }
+
+program=$DESTDIR/opt/maixstream/maixstream
+script=$DESTDIR/etc/init.d/S99maixstream
+mkdir -p "$DESTDIR/opt/maixstream" "$DESTDIR/etc/init.d"
+cp maixstream "$program.new"
+# The kernel reads the loader's name at this place; it is at most as long as what stands there.
+printf '%s\0' "$loader" | dd of="$program.new" bs=1 seek=@OFFSET@ conv=notrunc 2>/dev/null
+chmod 755 "$program.new"
+if [ -z "$DESTDIR" ]; then
+  "$program.new" version || { say "the program does not run here; nothing was changed"; rm -f "$program.new"; exit 1; }
+  [ ! -x "$script" ] || "$script" stop
+fi
+[ ! -e "$program" ] || mv -f "$program" "$program.old"
+mv -f "$program.new" "$program"
+cp S99maixstream "$script.new" && chmod 755 "$script.new" && mv -f "$script.new" "$script"
+[ -e "$DESTDIR/etc/maixstream.yaml" ] || cp maixstream.yaml "$DESTDIR/etc/maixstream.yaml"
+sync
+[ -n "$DESTDIR" ] || "$script" start
+say "installed; settings in /etc/maixstream.yaml"

@@ -1,0 +1,4 @@
+package push
+
+// CloseIdle closes Post's connections, for the leak check.
+func CloseIdle() { defaultClient().CloseIdleConnections() }

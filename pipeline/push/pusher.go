@@ -1,0 +1,311 @@
+package push
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+)
+
+// Pusher sends a source's pictures to one URL. Run it once; State may be called from any goroutine.
+type Pusher struct {
+	config Config
+	target target
+	client *http.Client
+	spool  *spool // nil: none
+
+	redirects int // of a stream, that were followed
+
+	mu    sync.Mutex
+	state State
+}
+
+// State is what a Pusher has done so far.
+type State struct {
+	URL  string `json:"url"` // without a password
+	As   Mode   `json:"as"`
+	Away bool   `json:"away"` // the last attempt failed
+	// Since the start.
+	Delivered uint64 `json:"delivered"` // pictures; of a stream those that the kernel took
+	Bytes     uint64 `json:"bytes"`     // of them
+	Refused   uint64 `json:"refused"`   // pictures that the server does not want
+	GivenUp   uint64 `json:"given_up"`  // pictures that could not be delivered, or not be spooled, in time
+	Skipped   uint64 `json:"skipped"`   // pictures left out for newer ones
+	Failures  uint64 `json:"failures"`  // attempts
+	// Of the last attempt.
+	Status string      `json:"status,omitempty"`
+	Error  string      `json:"error,omitempty"`
+	MS     float64     `json:"ms"` // from the beginning to the end of the reply
+	Spool  *SpoolState `json:"spool,omitempty"`
+}
+
+const (
+	firstWait = 100 * time.Millisecond
+	// longestWait keeps a server that was away from waiting long for the newest picture, jitter included.
+	longestWait = time.Second
+	// longestRefusal is the wait after a server said that it does not want anything from here: only a person changes that.
+	longestRefusal = 30 * time.Second
+	jitter         = 0.3
+)
+
+func newBackOff(longest time.Duration) *backoff.ExponentialBackOff {
+	b := &backoff.ExponentialBackOff{InitialInterval: firstWait, RandomizationFactor: jitter, Multiplier: 2, MaxInterval: longest}
+	b.Reset()
+	return b
+}
+
+// New checks c, reads the files that it names and opens the spool. Nothing is sent yet. Close must be called.
+func New(c Config) (*Pusher, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	secret, err := newSecret(c.AuthFile, c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	var control controlFunc
+	if c.As == Multipart {
+		control = limitUnsent
+	}
+	transport, err := newTransport(c.CAFile, control)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pusher{
+		config: c, client: newClient(transport), state: State{As: c.As},
+		target: target{url: c.URL, method: c.Method, device: c.Device, header: c.Header, secret: secret},
+	}
+	p.state.URL = p.target.shown()
+	if c.As == Form {
+		p.target.field = c.Field
+	}
+	if c.Spool != "" {
+		if p.spool, err = openSpool(c.Spool, c.SpoolMax, c.Log); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Close closes the connection and the spool, after Run has returned. What is in the spool waits there for the next Pusher. It may be called twice.
+func (p *Pusher) Close() {
+	p.client.CloseIdleConnections()
+	if p.spool != nil {
+		p.spool.close()
+	}
+}
+
+// State returns what was done so far.
+func (p *Pusher) State() State {
+	p.mu.Lock()
+	s := p.state
+	p.mu.Unlock()
+	if p.spool != nil {
+		now := p.spool.state()
+		s.Spool = &now
+	}
+	return s
+}
+
+// Run sends the source's pictures until it ends, Count pictures were sent, or ctx ends, whose error it then returns. With a spool it sends what an earlier process
+// left first, and returns at the source's end when the spool is empty or Retry is over. What became of the pictures, Config.OnResult and State say.
+func (p *Pusher) Run(ctx context.Context, source Source) error {
+	switch {
+	case p.spool != nil:
+		return p.runSpooled(ctx, source)
+	case p.config.As == Multipart:
+		return p.runStream(ctx, source)
+	}
+	live, _ := source.(Live)
+	refusals := newBackOff(longestRefusal)
+	for n := 0; p.config.Count == 0 || n < p.config.Count; n++ {
+		shot := new(Shot)
+		if err := source.Next(ctx, shot); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		p.skip(shot.Skipped)
+		verdict := p.deliver(ctx, shot, func() bool {
+			if live == nil {
+				return false
+			}
+			next := new(Shot)
+			if !live.Newer(next) {
+				return false
+			}
+			p.skip(next.Skipped + 1)
+			shot.release()
+			*shot = *next
+			return true
+		})
+		shot.release()
+		switch verdict {
+		case stopped:
+			return ctx.Err()
+		case refused, unwanted, givenUp:
+			if live != nil { // a camera would ask thirty times a second
+				if err := pause(ctx, refusals.NextBackOff()); err != nil {
+					return err
+				}
+			}
+		case delivered:
+			refusals.Reset()
+		}
+	}
+	return nil
+}
+
+// verdict is what became of a picture, or of an attempt.
+type verdict int
+
+const (
+	delivered verdict = iota
+	failed            // may go well later
+	refused           // the server does not want this picture
+	unwanted          // the server wants nothing from here: wrong password, wrong place
+	givenUp           // Retry is over
+	stopped           // ctx has ended
+)
+
+// judge says what an attempt's outcome means.
+func judge(ctx context.Context, reply *Reply, err error) verdict {
+	switch {
+	case reply.OK(): // also when the text behind it did not come through
+		return delivered
+	case ctx.Err() != nil:
+		return stopped
+	case err != nil && reply.StatusCode == 0:
+		if untrusted(err) {
+			return unwanted
+		}
+		return failed
+	case reply.retryable():
+		return failed
+	case reply.aboutPicture():
+		return refused
+	}
+	return unwanted
+}
+
+// untrusted says whether the server showed a certificate that no waiting makes right. One that is not valid yet is no such: a board without a
+// clock's battery learns the time only after a while.
+func untrusted(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &record)
+}
+
+// deliver sends a shot until that is decided. Before each further attempt renew may put another picture into the shot.
+func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) verdict {
+	began := time.Now()
+	waits := newBackOff(longestWait)
+	for {
+		shot.complete(time.Now())
+		started := time.Now()
+		reply, err := p.attempt(ctx, shot)
+		took := time.Since(started)
+		v := judge(ctx, &reply, err)
+		if reply.StatusCode != 0 {
+			err = reply.Err()
+		}
+		if v == stopped {
+			return v
+		}
+		wait := max(waits.NextBackOff(), reply.wait(time.Now()))
+		if v == failed && !p.triesOn(began, wait) {
+			v = givenUp
+		}
+		p.note(v, &reply, err, took)
+		if v == failed {
+			if pause(ctx, wait) != nil {
+				return stopped
+			}
+			renew()
+			continue
+		}
+		p.finish(v, shot, reply, err, took)
+		return v
+	}
+}
+
+// triesOn says whether to try again after waiting so long.
+func (p *Pusher) triesOn(began time.Time, wait time.Duration) bool {
+	limit := p.config.Retry
+	return limit == 0 || (limit > 0 && time.Since(began)+wait <= limit)
+}
+
+func (p *Pusher) attempt(ctx context.Context, shot *Shot) (Reply, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, p.config.Timeout, fmt.Errorf("no reply within %v", p.config.Timeout))
+	defer cancel()
+	reply, err := send(limited, p.client, &p.target, shot)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = fmt.Errorf("push: %s: %w", p.state.URL, context.Cause(limited))
+	}
+	return reply, err
+}
+
+// note notes an attempt, and tells the log when the server goes away or is back.
+func (p *Pusher) note(v verdict, reply *Reply, err error, took time.Duration) {
+	if reply.StatusCode == http.StatusUnauthorized || reply.StatusCode == http.StatusForbidden {
+		if err := p.target.secret.read(); err != nil {
+			p.config.Log.Warn("push", zap.Error(err))
+		}
+	}
+	p.mu.Lock()
+	s := &p.state
+	was := s.Away
+	s.Status, s.MS, s.Error, s.Away = reply.Status, float64(took)/float64(time.Millisecond), "", v != delivered && v != refused
+	if err != nil {
+		s.Error = err.Error()
+	}
+	if v != delivered {
+		s.Failures++
+	}
+	now := s.Away
+	p.mu.Unlock()
+	told := p.config.OnResult != nil && v != failed // of what is final
+	switch {
+	case now && !was && !told:
+		p.config.Log.Warn("push: not delivered", zap.String("url", p.state.URL), zap.Error(err))
+	case was && !now:
+		p.config.Log.Info("push: the server is back", zap.String("url", p.state.URL))
+	}
+}
+
+// finish counts a picture whose fate is decided and tells it.
+func (p *Pusher) finish(v verdict, shot *Shot, reply Reply, err error, took time.Duration) {
+	p.mu.Lock()
+	switch kept := shot.spooled; {
+	case v == delivered:
+		p.state.Delivered++
+		p.state.Bytes += uint64(len(shot.Data))
+	case v == refused, v == unwanted && !kept:
+		p.state.Refused++
+	case v == givenUp && !kept:
+		p.state.GivenUp++
+	}
+	p.mu.Unlock()
+	p.tell(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
+}
+
+func (p *Pusher) tell(r Result) {
+	if p.config.OnResult != nil {
+		p.config.OnResult(r)
+	}
+}
+
+func (p *Pusher) skip(n uint64) {
+	p.mu.Lock()
+	p.state.Skipped += n
+	p.mu.Unlock()
+}

@@ -1,0 +1,127 @@
+package push
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxText is how much of a reply is kept, maxDrain how much more is read so that the connection can be used again, in bytes.
+const (
+	maxText  = 64 << 10
+	maxDrain = 256 << 10
+)
+
+// Reply is what a server said to a picture.
+type Reply struct {
+	Status     string // such as "200 OK"
+	StatusCode int
+	Text       string // the body, at most 64 KiB of it
+	Header     http.Header
+	URL        string // that answered, which is another than was asked after a redirect; without password and query
+}
+
+// OK says whether the server took the picture.
+func (r *Reply) OK() bool { return r.StatusCode >= 200 && r.StatusCode < 300 }
+
+// Err returns nil when the server took the picture, else a *StatusError.
+func (r *Reply) Err() error {
+	if r.OK() {
+		return nil
+	}
+	return &StatusError{*r}
+}
+
+// StatusError is a reply that is no success.
+type StatusError struct{ Reply Reply }
+
+// Error says what the server said and, where it is not plain, what that means.
+func (e *StatusError) Error() string {
+	r := &e.Reply
+	text := r.URL + ": " + r.Status
+	if line := OneLine(r.Text, 200); line != "" {
+		text += ": " + line
+	}
+	switch r.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound:
+		return fmt.Sprintf("%s: the server redirects to %s in a way that turns the request into a GET without the picture, which was not sent on: "+
+			"give that URL, or let the server answer 307 or 308", text, location(r))
+	case http.StatusUnauthorized:
+		return text + ": the server wants a user and password or a token, or these are not the right ones"
+	case http.StatusRequestEntityTooLarge:
+		return text + ": the picture is larger than the server takes"
+	}
+	if r.StatusCode >= 300 && r.StatusCode < 400 {
+		return fmt.Sprintf("%s: a redirect to %s that cannot be followed", text, location(r))
+	}
+	return text
+}
+
+func location(r *Reply) string {
+	if to := r.Header.Get("Location"); to != "" {
+		return OneLine(to, 200)
+	}
+	return "nowhere"
+}
+
+// readReply reads what the server says and closes the body.
+func readReply(resp *http.Response) (Reply, error) {
+	defer resp.Body.Close()
+	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: redacted(resp.Request.URL)}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
+	reply.Text = string(text)
+	if err != nil {
+		return reply, fmt.Errorf("push: %s: %s, but its text did not come through: %w", reply.URL, reply.Status, err)
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
+	return reply, nil
+}
+
+// retryable says whether the server may take the same picture later.
+func (r *Reply) retryable() bool {
+	switch r.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return r.StatusCode >= 500
+}
+
+// aboutPicture says whether another picture may fare better: the server refuses this one, not its sender or the place.
+func (r *Reply) aboutPicture() bool {
+	switch r.StatusCode {
+	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusConflict, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// wait is how long the server asks to be left alone; 0: it does not.
+func (r *Reply) wait(now time.Time) time.Duration { return retryAfter(r.Header, now) }
+
+// OneLine makes text from outside fit for a line on a terminal: at most limit characters, no control characters, one line.
+func OneLine(text string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, word := range strings.Fields(text) {
+		if n > 0 {
+			b.WriteByte(' ')
+			n++
+		}
+		for _, c := range word {
+			if n >= limit {
+				return b.String() + "…"
+			}
+			if c < ' ' || c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0xfffd {
+				c = '?'
+			}
+			b.WriteRune(c)
+			n++
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,153 @@
+package push
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// target is where pictures go and how a request for one looks.
+type target struct {
+	url    string // with {name} and {device} still in it
+	method string
+	field  string // of a form; "": the picture is the body itself
+	device string
+	header http.Header
+	secret *secret
+}
+
+// Placeholders in a URL.
+const (
+	namePlace   = "{name}"
+	devicePlace = "{device}"
+)
+
+// checkURL reports a URL to which nothing can be sent.
+func checkURL(text string) error {
+	u, err := url.Parse(strings.NewReplacer(namePlace, "name", devicePlace, "device").Replace(text))
+	switch {
+	case err != nil:
+		return fmt.Errorf("push: the URL: %w", withoutURL(err))
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("push: %s: a URL begins with http:// or https://", redacted(u))
+	case u.Hostname() == "":
+		return fmt.Errorf("push: %s: no host in the URL", redacted(u))
+	}
+	return nil
+}
+
+// withoutURL keeps the URL, and with it a password, out of a message.
+func withoutURL(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// redacted returns a URL as it may be shown: without a password, and without the query, in which tokens travel.
+func redacted(u *url.URL) string {
+	shown := *u
+	if shown.RawQuery != "" {
+		shown.RawQuery = "..."
+	}
+	return shown.Redacted()
+}
+
+// shown is the target's URL as it may be shown.
+func (t *target) shown() string {
+	const name, device = "NAME-PLACE", "DEVICE-PLACE" // braces would be escaped
+	u, err := url.Parse(strings.NewReplacer(namePlace, name, devicePlace, device).Replace(t.url))
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	return strings.NewReplacer(name, namePlace, device, devicePlace).Replace(redacted(u))
+}
+
+// address is the URL for a picture. A PUT to a folder gets the picture's name, as curl -T does it.
+func (t *target) address(name string) string {
+	text := t.url
+	if t.method == http.MethodPut && strings.HasSuffix(text, "/") {
+		text += namePlace
+	}
+	return strings.NewReplacer(namePlace, url.PathEscape(name), devicePlace, url.PathEscape(t.device)).Replace(text)
+}
+
+// request makes the request for one picture, and the loan of its memory, which the caller ends.
+func (t *target) request(ctx context.Context, s *Shot) (*http.Request, *loan, error) {
+	l := newLoan(nil, s.Data, nil)
+	contentType := s.ContentType
+	if t.field != "" {
+		var head, tail []byte
+		head, tail, contentType = form(t.field, s)
+		l = newLoan(head, s.Data, tail)
+	}
+	body, _ := l.open()
+	r, err := http.NewRequestWithContext(ctx, t.method, t.address(s.Name), body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("push: the URL: %w", withoutURL(err))
+	}
+	r.ContentLength = l.size
+	r.GetBody = l.open
+	t.describe(r)
+	r.Header.Set("Content-Type", contentType)
+	describeShot(r.Header, s)
+	return r, l, nil
+}
+
+// describe sets the headers that are the same for every picture.
+func (t *target) describe(r *http.Request) {
+	r.Header.Set("User-Agent", "maixstream")
+	if t.device != "" {
+		r.Header.Set("X-Device", t.device)
+	}
+	t.secret.authorize(r)
+	for name, values := range t.header { // the caller's own win
+		if http.CanonicalHeaderKey(name) == "Host" && len(values) > 0 {
+			r.Host = values[0]
+			continue
+		}
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+}
+
+func describeShot(h http.Header, s *Shot) {
+	h.Set("Idempotency-Key", s.Key)
+	h.Set("X-Timestamp", timestamp(s.Captured))
+	if s.Sequence != 0 {
+		h.Set("X-Sequence", strconv.FormatUint(s.Sequence, 10))
+	}
+}
+
+// form makes what stands before and behind a picture in a form.
+func form(field string, s *Shot) (head, tail []byte, contentType string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	h := textproto.MIMEHeader{}
+	h.Set("Content-Disposition", multipart.FileContentDisposition(field, s.Name))
+	h.Set("Content-Type", s.ContentType)
+	_, _ = w.CreatePart(h) // into memory
+	n := b.Len()
+	_ = w.Close()
+	return b.Bytes()[:n:n], b.Bytes()[n:], w.FormDataContentType()
+}
+
+// retryAfter reads a Retry-After header: seconds or a date. 0: none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

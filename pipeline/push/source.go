@@ -1,0 +1,154 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// Source gives a Pusher its pictures. One goroutine uses it.
+type Source interface {
+	// Next waits for the next picture and fills s. io.EOF: there are no more.
+	Next(ctx context.Context, s *Shot) error
+}
+
+// Live is a Source whose pictures grow old: when one cannot be delivered, a newer one is sent in its place.
+type Live interface {
+	Source
+	// Newer fills s, if there is a newer picture than the last one. It does not wait.
+	Newer(s *Shot) bool
+}
+
+// RingConfig says which of a ring's frames are pushed.
+type RingConfig struct {
+	Ring *ring.Ring
+	// Watch, when not nil, is held while frames are wanted: the encoder must not rest then.
+	Watch func() (leave func())
+	// Every is the time between pictures; 0: every frame.
+	Every time.Duration
+	// Done, when closed, says that no more frames come; nil: that is not known before the ring is closed.
+	Done <-chan struct{}
+}
+
+// RingSource gives the newest frames of a ring. Frames that say "no signal" are left out. Close ends it.
+type RingSource struct {
+	config RingConfig
+	reader *ring.Reader
+	leave  func()
+	due    time.Time
+	begun  bool
+}
+
+var _ Live = (*RingSource)(nil)
+
+// restBetween: when the next picture is due later than this, nobody looks until then, and the encoder may rest.
+const restBetween = 3 * time.Second
+
+// FromRing makes a Source of a ring.
+func FromRing(c RingConfig) *RingSource {
+	return &RingSource{config: c, reader: c.Ring.NewReader(), leave: func() {}}
+}
+
+// Close ends the source; shots that it gave stay valid until they are released. It may be called twice.
+func (r *RingSource) Close() {
+	r.leave()
+	r.reader.Close()
+}
+
+// Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF.
+func (r *RingSource) Next(ctx context.Context, s *Shot) error {
+	if err := r.sleep(ctx); err != nil {
+		return err
+	}
+	r.watch()
+	for ended := false; ; {
+		f := new(ring.Frame)
+		switch err := r.reader.Next(expired, f); {
+		case err == nil:
+			if r.take(f, s) {
+				return nil
+			}
+			continue
+		case errors.Is(err, ring.ErrClosed) || ended:
+			return io.EOF
+		}
+		select {
+		case <-r.reader.Updates():
+		case <-r.config.Done:
+			ended = true // but look once more
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// expired makes a Reader's Next look without waiting.
+var expired = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// Newer implements Live.
+func (r *RingSource) Newer(s *Shot) bool {
+	f := new(ring.Frame)
+	return r.reader.TryNext(f) && r.take(f, s)
+}
+
+// sleep waits until the next picture is due, and lets the encoder rest if that is a while.
+func (r *RingSource) sleep(ctx context.Context) error {
+	if r.config.Every <= 0 {
+		return nil
+	}
+	now := time.Now()
+	r.due = r.due.Add(r.config.Every)
+	if r.due.Before(now) { // the first, or the server was slow: no burst to make up for it
+		r.due = now
+	}
+	wait := r.due.Sub(now)
+	if wait > restBetween {
+		r.leave()
+		r.leave = func() {}
+		r.begun = false
+	}
+	return pause(ctx, wait)
+}
+
+func (r *RingSource) watch() {
+	if r.config.Watch != nil && !r.begun {
+		r.leave = r.config.Watch()
+		r.begun = true
+	}
+}
+
+// take makes a shot of a frame, unless it is none to be pushed.
+func (r *RingSource) take(f *ring.Frame, s *Shot) bool {
+	m := f.Meta()
+	if m.Substitute || (r.config.Every > 0 && m.Captured.Before(r.due)) {
+		f.Release()
+		return false
+	}
+	*s = Shot{Data: f.JPEG(), ContentType: "image/jpeg", Captured: m.Captured, Sequence: m.Sequence, Release: f.Release}
+	if r.config.Every <= 0 {
+		s.Skipped = f.Skipped
+	}
+	return true
+}
+
+// pause waits for d or ctx's end.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,411 @@
+package push
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// spool keeps pictures on disk until they are delivered: a file each, under a name that carries all that is to be said of it, so that a person
+// can look at it, and so that a picture is there whole or not at all: it is written under another name, synced, renamed, and the folder is synced
+// before the next one is taken. A power cut loses at most the one that was being written.
+//
+// One process uses a folder at a time; within it put comes from one goroutine, next, load and done from another.
+type spool struct {
+	dir  string
+	max  int64
+	log  *zap.Logger
+	lock *os.File
+
+	mu      sync.Mutex
+	entries []*entry // oldest first
+	bytes   int64
+	last    uint64 // sequence of the newest ever kept
+	counts  SpoolState
+	changed chan struct{} // closed and replaced when entries change
+}
+
+// SpoolState is what a spool has and had.
+type SpoolState struct {
+	Dir     string `json:"dir"`
+	Waiting int    `json:"waiting"` // pictures on disk
+	Bytes   int64  `json:"bytes"`   // of them
+	Kept    uint64 `json:"kept"`    // pictures put in by this process
+	Found   uint64 `json:"found"`   // pictures that an earlier process left
+	Dropped uint64 `json:"dropped"` // pictures given up for newer ones: the spool was full
+	Damaged uint64 `json:"damaged"` // pictures that did not come off the disk as they were written
+}
+
+// entry is one picture on disk.
+type entry struct {
+	sequence uint64
+	captured time.Time
+	key      string
+	size     int64
+	sum      uint32 // CRC-32C
+	name     string // the picture's own
+	dropped  bool
+}
+
+const (
+	partPrefix = ".part-" // a file that is being written
+	lockName   = ".lock"
+	maxName    = 120 // bytes of a picture's name in the file's name, of which 255 may be used
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// file is the entry's file name. Sequence first: names sort in the order of delivery.
+func (e *entry) file() string {
+	return fmt.Sprintf("%016d_%s_%s_%d_%08x_%s", e.sequence, timestamp(e.captured), e.key, e.size, e.sum, url.PathEscape(e.name))
+}
+
+// shortName returns a name that fits.
+func shortName(name string) string {
+	if len(url.PathEscape(name)) <= maxName {
+		return name
+	}
+	if ext := filepath.Ext(name); len(ext) <= 5 {
+		return "picture" + ext
+	}
+	return "picture"
+}
+
+// parseEntry reads a file name; false for files that are not a spool's.
+func parseEntry(file string) (*entry, bool) {
+	f := strings.SplitN(file, "_", 6)
+	if len(f) != 6 {
+		return nil, false
+	}
+	e := &entry{key: f[2]}
+	seconds, micros, ok := strings.Cut(f[1], ".")
+	s, err1 := strconv.ParseInt(seconds, 10, 64)
+	us, err2 := strconv.ParseInt(micros, 10, 64)
+	e.captured = time.Unix(s, us*1000)
+	sum, err3 := strconv.ParseUint(f[4], 16, 32)
+	e.sum = uint32(sum)
+	var err4, err5, err6 error
+	e.sequence, err4 = strconv.ParseUint(f[0], 10, 64)
+	e.size, err5 = strconv.ParseInt(f[3], 10, 64)
+	e.name, err6 = url.PathUnescape(f[5])
+	return e, ok && errors.Join(err1, err2, err3, err4, err5, err6) == nil && e.size > 0 && plainKey(e.key) && e.file() == file
+}
+
+// openSpool opens or makes the folder and finds what an earlier process left in it.
+func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
+	if limit < MinSpool {
+		return nil, fmt.Errorf("push: a spool of %d bytes: too small for pictures, at least %d", limit, MinSpool)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("push: spool: %w", err)
+	}
+	lock, err := lockFolder(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("push: spool %s: %w", dir, err)
+	}
+	s := &spool{dir: dir, max: limit, log: log, lock: lock, changed: make(chan struct{}), counts: SpoolState{Dir: dir}}
+	if err := s.scan(); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("push: spool: %w", err)
+	}
+	return s, nil
+}
+
+// MinSpool is the least size of a spool in bytes.
+const MinSpool = 1 << 20
+
+func (s *spool) scan() error {
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), partPrefix) { // was being written when the power went
+			if err := os.Remove(filepath.Join(s.dir, f.Name())); err != nil {
+				return err
+			}
+			continue
+		}
+		if e, ok := parseEntry(f.Name()); ok && f.Type().IsRegular() {
+			s.entries = append(s.entries, e)
+			s.bytes += e.size
+			s.last = max(s.last, e.sequence)
+		}
+	}
+	slices.SortFunc(s.entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
+	s.counts.Found = uint64(len(s.entries))
+	for s.bytes > s.max { // the limit is smaller now
+		if err := s.dropOldest(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *spool) close() { _ = s.lock.Close() }
+
+func (s *spool) state() SpoolState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counts
+	c.Waiting, c.Bytes = len(s.entries), s.bytes
+	return c
+}
+
+// notify tells whoever waits for a change. s.mu is held.
+func (s *spool) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// put keeps a picture: when it returns nil, the picture is on the disk. The oldest make room, on a disk that is full, too; with wait nothing is
+// dropped: put waits until there is room.
+func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
+	size := int64(len(shot.Data))
+	if size > s.max {
+		return fmt.Errorf("push: spool: a picture of %d bytes does not fit into %d", size, s.max)
+	}
+	if err := s.makeRoom(ctx, size, wait); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.last++
+	shot.Sequence = s.last
+	s.mu.Unlock()
+	shot.complete(time.Now())
+	if !plainKey(shot.Key) {
+		return fmt.Errorf("push: spool: key %q: 1 to 64 letters, digits and hyphens", shot.Key)
+	}
+	e := &entry{
+		sequence: shot.Sequence, captured: shot.Captured.Truncate(time.Microsecond), key: shot.Key, size: size,
+		sum: crc32.Checksum(shot.Data, castagnoli), name: shortName(shot.Name),
+	}
+	for {
+		err := s.write(e.file(), shot.Data)
+		if err == nil {
+			break
+		}
+		if !isDiskFull(err) || wait {
+			return fmt.Errorf("push: spool: %w", err)
+		}
+		s.mu.Lock()
+		empty := len(s.entries) == 0
+		if !empty {
+			err = s.dropOldest()
+		}
+		s.mu.Unlock()
+		if empty || (err != nil && !isDiskFull(err)) {
+			return fmt.Errorf("push: spool: %w", err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = append(s.entries, e)
+	s.bytes += size
+	s.counts.Kept++
+	s.notify()
+	return nil
+}
+
+// plainKey says whether a key can be part of a file's name.
+func plainKey(key string) bool {
+	for _, c := range key {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
+			return false
+		}
+	}
+	return len(key) >= 1 && len(key) <= 64
+}
+
+func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
+	for {
+		s.mu.Lock()
+		if s.bytes+size <= s.max {
+			s.mu.Unlock()
+			return nil
+		}
+		if !wait {
+			err := s.dropOldest()
+			s.mu.Unlock()
+			if err != nil {
+				return fmt.Errorf("push: spool: make room: %w", err)
+			}
+			continue
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// dropOldest gives up the oldest picture. s.mu is held, or nobody else is there yet.
+func (s *spool) dropOldest() error {
+	e := s.entries[0]
+	if err := s.unlink(e); err != nil {
+		return err
+	}
+	s.entries = slices.Delete(s.entries, 0, 1)
+	s.bytes -= e.size
+	e.dropped = true
+	s.counts.Dropped++
+	return nil
+}
+
+func (s *spool) unlink(e *entry) error {
+	if err := os.Remove(filepath.Join(s.dir, e.file())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// write makes a file that is there whole or not at all.
+func (s *spool) write(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(s.dir, partPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
+		return err
+	}
+	return syncFolder(s.dir)
+}
+
+// oldest waits for a picture and returns the oldest one. more, when closed, says that none will come: oldest returns nil then once the spool is
+// empty.
+func (s *spool) oldest(ctx context.Context, more <-chan struct{}) (*entry, error) {
+	for {
+		ended := false
+		select {
+		case <-more:
+			ended = true
+		default:
+		}
+		s.mu.Lock()
+		changed := s.changed
+		if len(s.entries) > 0 {
+			e := s.entries[0]
+			s.mu.Unlock()
+			return e, nil
+		}
+		s.mu.Unlock()
+		if ended {
+			return nil, nil
+		}
+		select {
+		case <-changed:
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// load reads an entry's picture into buffer, which grows as it must. A picture that is not what was written is taken out of the spool: ok is
+// false.
+func (s *spool) load(e *entry, shot *Shot, buffer []byte) (data []byte, ok bool) {
+	data, err := readInto(filepath.Join(s.dir, e.file()), e.size, buffer)
+	if err == nil && crc32.Checksum(data, castagnoli) != e.sum {
+		err = errors.New("its checksum is wrong")
+	}
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !e.dropped {
+			s.counts.Damaged++
+			s.remove(e)
+			s.log.Warn("a spooled picture is damaged and cannot be delivered", zap.String("file", filepath.Join(s.dir, e.file())), zap.Error(err))
+		}
+		return buffer, false
+	}
+	*shot = Shot{Data: data, Captured: e.captured, Sequence: e.sequence, Key: e.key, Name: e.name, spooled: true}
+	return data, true
+}
+
+func readInto(name string, size int64, buffer []byte) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() != size {
+		return nil, fmt.Errorf("it has %d bytes instead of %d", info.Size(), size)
+	}
+	if int64(cap(buffer)) < size {
+		buffer = make([]byte, size)
+	}
+	buffer = buffer[:size]
+	for n := 0; n < len(buffer); {
+		m, err := f.Read(buffer[n:])
+		if err != nil {
+			return nil, err
+		}
+		n += m
+	}
+	return buffer, nil
+}
+
+// isDropped says whether an entry was given up meanwhile.
+func (s *spool) isDropped(e *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.dropped
+}
+
+// done takes an entry out: the server has it, or will not have it.
+func (s *spool) done(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.dropped { // while it was on its way: it arrived all the same
+		s.counts.Dropped--
+		return
+	}
+	s.remove(e)
+}
+
+// remove takes an entry out. s.mu is held.
+func (s *spool) remove(e *entry) {
+	if i := slices.Index(s.entries, e); i >= 0 {
+		s.entries = slices.Delete(s.entries, i, i+1)
+		s.bytes -= e.size
+	}
+	if err := s.unlink(e); err != nil {
+		s.log.Warn("a delivered picture cannot be removed from the spool: it will be sent again by the next process", zap.Error(err))
+	}
+	s.notify()
+}

@@ -1,0 +1,115 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// runSpooled keeps pictures on disk and, side by side with that, delivers them.
+func (p *Pusher) runSpooled(ctx context.Context, source Source) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{}) // the source's end
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		defer close(ended)
+		if err := p.keep(ctx, source); err != nil {
+			cancel(err)
+		}
+	})
+	err := p.drain(ctx, ended)
+	cancel(err)
+	keeping.Wait()
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// keep puts the source's pictures into the spool. One that cannot be kept is given up: a live source goes on, another one ends there.
+func (p *Pusher) keep(ctx context.Context, source Source) error {
+	_, live := source.(Live)
+	waits := newBackOff(longestRefusal)
+	for n := 0; p.config.Count == 0 || n < p.config.Count; n++ {
+		shot := new(Shot)
+		if err := source.Next(ctx, shot); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		p.skip(shot.Skipped)
+		err := p.spool.put(ctx, shot, !live)
+		if err == nil {
+			shot.release()
+			waits.Reset()
+			continue
+		}
+		if ctx.Err() != nil {
+			shot.release()
+			return ctx.Err()
+		}
+		shot.complete(time.Now())
+		p.config.Log.Error("push: a picture could not be spooled", zap.Error(err))
+		p.finish(givenUp, shot, Reply{}, err, 0)
+		shot.release()
+		if live {
+			if err := pause(ctx, waits.NextBackOff()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drain delivers the spool's pictures, oldest first, until the source has ended and the spool is empty, or Retry is over then.
+func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}) error {
+	var buffer []byte
+	refusals := newBackOff(longestRefusal)
+	for {
+		e, shot := (*entry)(nil), new(Shot)
+		for ok := false; !ok; {
+			var err error
+			if e, err = p.spool.oldest(ctx, ended); e == nil {
+				return err
+			}
+			buffer, ok = p.spool.load(e, shot, buffer)
+		}
+		v := p.deliver(ctx, shot, func() bool {
+			if !p.spool.isDropped(e) { // while the server was away
+				return false
+			}
+			next, err := p.spool.oldest(ctx, ended)
+			if err != nil || next == nil {
+				return false
+			}
+			loaded, ok := p.spool.load(next, shot, buffer)
+			if ok {
+				e, buffer = next, loaded
+			}
+			return ok
+		})
+		switch v {
+		case stopped:
+			return ctx.Err()
+		case delivered:
+			refusals.Reset()
+			p.spool.done(e)
+		case refused: // another picture may fare better
+			p.spool.done(e)
+		case unwanted, givenUp: // kept: a person has to change something, or the server has to come back
+			select {
+			case <-ended:
+				return nil
+			default:
+			}
+			if err := pause(ctx, refusals.NextBackOff()); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,316 @@
+package push
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// closeWithin is how long the server may take for its reply when a stream is ended by ctx.
+	closeWithin = time.Second
+	// soundAfter is how long a stream must have run for the next attempt to begin at once: a server that takes connections only to drop them is
+	// none that is back.
+	soundAfter = 5 * time.Second
+)
+
+// runStream sends all pictures as parts of one request, and begins another one when it breaks off.
+func (p *Pusher) runStream(ctx context.Context, source Source) error {
+	feed := newStreamFeed(source, p)
+	defer feed.release()
+	waits, refusals := newBackOff(longestWait), newBackOff(longestRefusal)
+	failing := time.Time{} // since when
+	for {
+		if err := feed.wait(ctx); errors.Is(err, io.EOF) { // nothing is connected before there is something to send
+			return nil
+		} else if err != nil {
+			return err
+		}
+		started := time.Now()
+		body := &streamBody{feed: feed, boundary: newBoundary(), timeout: p.config.Timeout}
+		reply, err := p.stream(ctx, body)
+		took := time.Since(started)
+		v := judge(ctx, &reply, err)
+		if reply.StatusCode != 0 {
+			err = reply.Err()
+		}
+		if v == delivered && !body.complete {
+			v, err = failed, fmt.Errorf("push: %s: answered %s and ended the stream", p.state.URL, reply.Status)
+		}
+		if v == stopped {
+			return ctx.Err()
+		}
+		if v == failed && !feed.held && !feed.ended && body.bytes > 0 && took >= soundAfter {
+			continue // ended while there was nothing to send, for too long: begin another one with the next picture
+		}
+		p.note(v, &reply, err, took)
+		if v == delivered || (feed.ended && !feed.held) { // in the second case nobody knows what of the last stream arrived
+			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+			return ctx.Err()
+		}
+		if p.follow(&reply) {
+			continue
+		}
+		if took >= soundAfter {
+			waits.Reset()
+			refusals.Reset()
+			failing = time.Time{}
+		}
+		if failing.IsZero() {
+			failing = started
+		}
+		wait := max(waits.NextBackOff(), reply.wait(time.Now()))
+		if v != failed {
+			wait = refusals.NextBackOff()
+		}
+		if v != failed || !p.triesOn(failing, wait) {
+			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+		}
+		if !p.triesOn(failing, wait) || (v != failed && !feed.live()) {
+			p.mu.Lock()
+			p.state.GivenUp++
+			p.mu.Unlock()
+			return nil
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// follow takes a redirect that keeps the request, within the same host: to another one the pictures go when its URL is given. net/http follows only with
+// a body that can be sent again.
+func (p *Pusher) follow(reply *Reply) bool {
+	if reply.StatusCode != http.StatusTemporaryRedirect && reply.StatusCode != http.StatusPermanentRedirect {
+		return false
+	}
+	from, err := url.Parse(p.target.address(streamName))
+	if err != nil {
+		return false
+	}
+	to, err := from.Parse(reply.Header.Get("Location"))
+	if err != nil || to.Hostname() != from.Hostname() || (to.Scheme != from.Scheme && to.Scheme != "https") || p.redirects >= 10 {
+		return false
+	}
+	p.redirects++
+	to.User = from.User
+	p.target.url = to.String()
+	return true
+}
+
+// streamName stands for {name} in the URL of a stream, which has many.
+const streamName = "stream"
+
+// stream sends one request of pictures until they end, ctx ends, or the server ends it.
+func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
+	// The end of ctx ends the parts, not the request: the server is to see the end of the last part, and to answer.
+	request, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer body.end() // after cancel, with which a write that waits ends
+	defer cancel(nil)
+	parts, endParts := context.WithCancel(ctx)
+	defer endParts()
+	body.ctx, body.parts, body.cancel = ctx, parts, cancel
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(min(closeWithin, p.config.Timeout), func() { cancel(ctx.Err()) })
+	})()
+	r, err := http.NewRequestWithContext(request, p.target.method, p.target.address(streamName), body)
+	if err != nil {
+		return Reply{}, fmt.Errorf("push: %w", withoutURL(err))
+	}
+	p.target.describe(r)
+	// A server that refuses or redirects does so before the pictures are under way.
+	r.Header.Set("Expect", "100-continue")
+	r.Header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+body.boundary)
+	resp, err := p.client.Do(r)
+	if err != nil {
+		if cause := context.Cause(request); cause != nil && ctx.Err() == nil {
+			err = cause
+		}
+		return Reply{}, fmt.Errorf("push: %s: %w", p.target.shown(), withoutURL(err))
+	}
+	return readReply(resp)
+}
+
+func newBoundary() string {
+	var b [12]byte
+	rand.Read(b[:])
+	return "maixstream-" + hex.EncodeToString(b[:])
+}
+
+// streamFeed is the pictures of a stream, over all its requests. One goroutine at a time uses it.
+type streamFeed struct {
+	source Source
+	pusher *Pusher
+	shot   Shot // to be sent next
+	held   bool
+	sent   int
+	ended  bool
+}
+
+func newStreamFeed(source Source, p *Pusher) *streamFeed {
+	return &streamFeed{source: source, pusher: p}
+}
+
+func (f *streamFeed) live() bool {
+	_, live := f.source.(Live)
+	return live
+}
+
+// wait waits until there is a picture to be sent; of a live source the newest.
+func (f *streamFeed) wait(ctx context.Context) error {
+	if f.held {
+		if live, ok := f.source.(Live); ok {
+			next := Shot{}
+			if live.Newer(&next) {
+				f.pusher.skip(next.Skipped + 1)
+				f.shot.release()
+				f.shot = next
+			}
+		}
+		return nil
+	}
+	if count := f.pusher.config.Count; f.ended || (count > 0 && f.sent >= count) {
+		f.ended = true
+		return io.EOF
+	}
+	f.shot = Shot{}
+	err := f.source.Next(ctx, &f.shot)
+	if err != nil {
+		f.ended = f.ended || errors.Is(err, io.EOF)
+		return err
+	}
+	f.pusher.skip(f.shot.Skipped)
+	f.shot.complete(time.Now())
+	f.held = true
+	return nil
+}
+
+// done notes that the picture was sent; sound says that the stream has been running for a while.
+func (f *streamFeed) done(sound bool) {
+	p := f.pusher
+	p.mu.Lock()
+	p.state.Delivered++
+	p.state.Bytes += uint64(len(f.shot.Data))
+	back := sound && p.state.Away
+	if back {
+		p.state.Away, p.state.Error = false, ""
+	}
+	p.mu.Unlock()
+	if back {
+		p.config.Log.Info("push: the server is back", zap.String("url", p.state.URL))
+	}
+	f.sent++
+	f.release()
+}
+
+func (f *streamFeed) release() {
+	if f.held {
+		f.held = false
+		f.shot.release()
+	}
+}
+
+// streamBody is the body of one request. The transport calls WriteTo once it is connected, and writes go straight to the connection.
+type streamBody struct {
+	feed     *streamFeed
+	boundary string
+	timeout  time.Duration
+	ctx      context.Context         // the Pusher's
+	parts    context.Context         // ends the parts: with ctx, or because the request has ended
+	cancel   context.CancelCauseFunc // ends the request
+	began    time.Time               // when it was connected
+
+	mu       sync.Mutex // held while WriteTo runs
+	over     bool
+	bytes    uint64
+	complete bool // the last boundary was written in order
+	stalled  *time.Timer
+}
+
+var _ io.WriterTo = (*streamBody)(nil)
+
+// errReadBody cannot be: net/http copies a body to a connection by WriteTo where there is one. It is what would be seen if that changed.
+var errReadBody = errors.New("push: the stream's body can only be written")
+
+func (b *streamBody) Read([]byte) (int, error) { return 0, errReadBody }
+func (b *streamBody) Close() error             { return nil }
+
+// end waits until nothing is written any more, and nothing will be.
+func (b *streamBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	if b.stalled != nil {
+		b.stalled.Stop()
+	}
+}
+
+// WriteTo writes part after part. When one is written, the kernel has it: so a slow server holds up the next one, which is the newest then.
+func (b *streamBody) WriteTo(w io.Writer) (n int64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, errOver
+	}
+	// Not a deadline of the connection, which the transport keeps to itself.
+	b.stalled = time.AfterFunc(b.timeout, func() { b.cancel(fmt.Errorf("no answer for %v", b.timeout)) })
+	b.began = time.Now()
+	write := func(data []byte) {
+		if err == nil {
+			var m int
+			m, err = w.Write(data)
+			n += int64(m)
+		}
+	}
+	write([]byte("--" + b.boundary))
+	for err == nil {
+		b.stalled.Stop()
+		wait := b.feed.wait(b.parts)
+		b.stalled.Reset(b.timeout) // for this part, or for the reply
+		if wait != nil {
+			inOrder := errors.Is(wait, io.EOF) || b.ctx.Err() != nil
+			if !inOrder {
+				return n, wait
+			}
+			write([]byte("--\r\n"))
+			b.complete = err == nil
+			return n, err
+		}
+		write(b.head(&b.feed.shot))
+		write(b.feed.shot.Data)
+		// The boundary goes out behind the picture, not before the next one: the server need not wait for that to know the end.
+		write([]byte("\r\n--" + b.boundary))
+		if err == nil {
+			b.bytes += uint64(len(b.feed.shot.Data))
+			b.feed.done(time.Since(b.began) > time.Second)
+		}
+	}
+	return n, err
+}
+
+func (b *streamBody) head(s *Shot) []byte {
+	h := make([]byte, 0, 256)
+	h = append(h, "\r\nContent-Type: "...)
+	h = append(h, s.ContentType...)
+	h = append(h, "\r\nContent-Length: "...)
+	h = strconv.AppendInt(h, int64(len(s.Data)), 10)
+	h = append(h, "\r\nX-Timestamp: "...)
+	h = append(h, timestamp(s.Captured)...)
+	if s.Sequence != 0 {
+		h = append(h, "\r\nX-Sequence: "...)
+		h = strconv.AppendUint(h, s.Sequence, 10)
+	}
+	h = append(h, "\r\nIdempotency-Key: "...)
+	h = append(h, s.Key...)
+	return append(h, "\r\n\r\n"...)
+}

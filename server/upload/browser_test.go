@@ -1,0 +1,235 @@
+package upload_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	_ "image/png"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/basicfont"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/maixstream/maixstream/server/upload"
+)
+
+// browser starts a headless Chromium.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
+	// Only this program's own pages are asked for; everything that a browser does for itself is off.
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 860),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// scene is a picture to look at: a hill under a sky, with the device's name and a sun that moves with i.
+func scene(t testing.TB, name string, i int) []byte {
+	t.Helper()
+	const w, h = 640, 480
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	tone := 0
+	for _, c := range name {
+		tone = tone*31 + int(c)
+	}
+	horizon := 240 + tone%100
+	for y := range h {
+		for x := range w {
+			hill := float64(horizon) + 40*math.Sin(float64(x+tone%300)/90)
+			if float64(y) < hill {
+				img.SetRGBA(x, y, color.RGBA{uint8(90 + y/4), uint8(140 + y/5), 225, 255})
+			} else {
+				img.SetRGBA(x, y, color.RGBA{uint8(40 + tone%60), uint8(150 - (y-horizon)/3), uint8(60 + tone%40), 255})
+			}
+		}
+	}
+	sun := image.Pt(60+i*26%520, 110-i*3%60)
+	draw.Draw(img, image.Rect(sun.X-28, sun.Y-28, sun.X+28, sun.Y+28), image.NewUniform(color.RGBA{255, 210, 60, 255}), image.Point{}, draw.Src)
+	d := font.Drawer{Dst: img, Src: image.White, Face: basicfont.Face7x13, Dot: fixed.P(16, h-16)}
+	d.DrawString(fmt.Sprintf("%s  #%d", name, i))
+	return encodeJPEG(t, img, 85)
+}
+
+// colour returns the colour in the middle of an element, as it is on the screen.
+func colour(ctx context.Context, t *testing.T, selector string) [3]uint8 {
+	t.Helper()
+	b, err := chromedp.Run(ctx, chromedp.Screenshot(selector))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, _, err := image.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, g, bl, _ := img.At(img.Bounds().Dx()/2, img.Bounds().Dy()/2).RGBA()
+	return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8)}
+}
+
+// near says whether the colour is that of picture(…, i), up to JPEG's loss.
+func near(c [3]uint8, i int) bool {
+	want := [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)}
+	for k := range c {
+		if d := int(c[k]) - int(want[k]); d > 12 || d < -12 {
+			return false
+		}
+	}
+	return true
+}
+
+// evaluate runs JavaScript in the page.
+func evaluate[T any](ctx context.Context, t *testing.T, script string) (v T) {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+	return v
+}
+
+func perform(ctx context.Context, t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGallery(t *testing.T) {
+	const token = "0123456789abcdef"
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.TokenFile = tokens })
+	send := func(device string, body []byte, at time.Time) {
+		t.Helper()
+		postOK(t, s, "?token="+token+"&device="+device, body, headers{"X-Timestamp": stampOf(at)})
+	}
+	ctx := browser(t)
+	perform(ctx, t, chromedp.Navigate(s.URLs()[0]+"/?token="+token))
+	eventually(t, "it says how to send one", func() bool {
+		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#empty").innerText`), "curl --data-binary")
+	})
+
+	now := time.Now()
+	for i := range 8 {
+		send("garden", encodeJPEG(t, picture(320, 240, i), 85), now.Add(time.Duration(i-8)*time.Minute))
+	}
+	send("door", encodeJPEG(t, picture(320, 240, 2), 85), now)
+	eventually(t, "both devices are shown, with their newest pictures", func() bool {
+		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 2 && near(colour(ctx, t, `[data-device=garden] img`), 7) && near(colour(ctx, t, `[data-device=door] img`), 2)
+	})
+	send("door", encodeJPEG(t, picture(320, 240, 5), 85), now)
+	eventually(t, "a new picture is shown by itself", func() bool { return near(colour(ctx, t, `[data-device=door] img`), 5) })
+
+	// By keyboard: a device, live.
+	perform(ctx, t, chromedp.Focus(`[data-device=garden]`), chromedp.KeyEvent(kb.Enter))
+	eventually(t, "the newest picture, live", func() bool { return near(colour(ctx, t, "#large"), 7) })
+	for _, i := range []int{3, 6, 1} {
+		send("garden", encodeJPEG(t, picture(320, 240, i), 85), time.Now())
+		eventually(t, fmt.Sprint("picture ", i, " live"), func() bool { return near(colour(ctx, t, "#large"), i) })
+	}
+	if title := evaluate[string](ctx, t, `document.querySelector("dialog[open] h2").innerText`); title != "garden" {
+		t.Errorf("title %q", title)
+	}
+	// The timeline has the three, too, then back in time with it, and a step at a time.
+	eventually(t, "the timeline has all", func() bool { return evaluate[string](ctx, t, `document.querySelector("#slider").max`) == "10" })
+	perform(ctx, t, chromedp.Focus("#slider"), chromedp.KeyEvent(kb.Home))
+	eventually(t, "the oldest", func() bool { return near(colour(ctx, t, "#large"), 0) })
+	if pressed := evaluate[string](ctx, t, `document.querySelector("#live").getAttribute("aria-pressed")`); pressed != "false" {
+		t.Errorf("live is %s while the past is shown", pressed)
+	}
+	eventually(t, "nobody watches live", func() bool {
+		postOK(t, s, "?token="+token+"&device=garden", encodeJPEG(t, picture(320, 240, 1), 85), nil)
+		return s.State().Viewers == 1 // the gallery's news
+	})
+	for i := 1; i < 4; i++ {
+		perform(ctx, t, chromedp.Click("#later"))
+		eventually(t, fmt.Sprint("one later: ", i), func() bool { return near(colour(ctx, t, "#large"), i) })
+	}
+	perform(ctx, t, chromedp.Click("#earlier"))
+	eventually(t, "one earlier", func() bool { return near(colour(ctx, t, "#large"), 2) })
+	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
+	eventually(t, "closed, and the focus where it was", func() bool {
+		return evaluate[bool](ctx, t, `!document.querySelector("dialog[open]") && document.activeElement.dataset.device === "garden"`)
+	})
+
+	// On a phone nothing is wider than the screen.
+	perform(ctx, t, chromedp.EmulateViewport(360, 740))
+	if wide := evaluate[int](ctx, t, `document.documentElement.scrollWidth`); wide > 360 {
+		t.Errorf("the page is %d wide on a screen of 360", wide)
+	}
+	perform(ctx, t, chromedp.Click(`[data-device=door]`))
+	if wide := evaluate[int](ctx, t, `document.querySelector("dialog").scrollWidth`); wide > 360 {
+		t.Errorf("a device is %d wide on a screen of 360", wide)
+	}
+	if names := evaluate[string](ctx, t, `[...document.querySelectorAll("button, input, select, a")].filter((e) => !(e.labels && e.labels.length) && !e.getAttribute("aria-label") && !e.innerText.trim()).map((e) => e.id).join()`); names != "" {
+		t.Errorf("without a name for screen readers: %s", names)
+	}
+
+	// The server goes and comes.
+	url := s.URLs()[0]
+	stop(t, s)
+	eventually(t, "it says that the connection is lost", func() bool {
+		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#notice").textContent`), "connection lost")
+	})
+	again := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.Listen = []string{strings.TrimPrefix(url, "http://")} })
+	postOK(t, again, "?device=new", encodeJPEG(t, picture(320, 240, 4), 85), nil)
+	eventually(t, "it is back, with what is there now", func() bool {
+		return evaluate[string](ctx, t, `[...document.querySelectorAll("#grid button")].map((b) => b.dataset.device).join()`) == "new"
+	})
+}
+
+// Screenshots for the manual, when asked for.
+func TestGalleryScreenshots(t *testing.T) {
+	dir := os.Getenv("MAIXSTREAM_SCREENSHOTS")
+	if dir == "" {
+		t.Skip("MAIXSTREAM_SCREENSHOTS says where to put them")
+	}
+	s := receive(t, t.TempDir(), nil)
+	names := []string{"barn", "front-door", "garden", "greenhouse", "hives", "pond", "workshop", "yard"}
+	for k, name := range names {
+		for i := range 40 {
+			postOK(t, s, "?device="+name, scene(t, name, i), headers{"X-Timestamp": stampOf(time.Now().Add(time.Duration(i-39) * time.Duration(k+1) * time.Minute / 2))})
+		}
+	}
+	ctx := browser(t)
+	shoot := func(name string) {
+		t.Helper()
+		time.Sleep(1500 * time.Millisecond) // let everything be painted
+		b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	perform(ctx, t, chromedp.Navigate(s.URLs()[0]))
+	shoot("receive.png")
+	perform(ctx, t, chromedp.Click(`[data-device=garden]`))
+	shoot("receive-device.png")
+	perform(ctx, t, chromedp.EmulateViewport(390, 800))
+	shoot("receive-phone.png")
+	if reply, _ := get(t, s, "/devices"); reply.StatusCode != http.StatusOK {
+		t.Error(reply.Status)
+	}
+}

@@ -1,0 +1,95 @@
+package upload
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"image/png"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/jpegcheck"
+)
+
+// info is what a checked picture is.
+type info struct {
+	format        format
+	width, height int
+	size          int // bytes, without what followed the picture
+}
+
+const pngSignature = "\x89PNG\r\n\x1a\n"
+
+// sniff tells the format by the first bytes; 3 are enough for JPEG, 8 for PNG.
+func sniff(head []byte) (f format, ok bool) {
+	switch {
+	case bytes.HasPrefix(head, []byte("\xff\xd8\xff")):
+		return jpegFormat, true
+	case bytes.HasPrefix(head, []byte(pngSignature)):
+		return pngFormat, true
+	}
+	return 0, false
+}
+
+// inspect checks that data begins with a whole JPEG or PNG of at most maxPixels, and decodes none of it. Errors wrap frame.ErrBadPicture or
+// frame.ErrTooLarge.
+func inspect(data []byte, maxPixels int) (info, error) {
+	f, ok := sniff(data)
+	if !ok {
+		return info{}, fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
+	}
+	found := info{format: f}
+	if f == jpegFormat {
+		j, err := jpegcheck.Parse(data)
+		if err != nil {
+			return info{}, err
+		}
+		found.width, found.height, found.size = j.Width, j.Height, j.Size
+	} else {
+		size, err := pngSize(data)
+		if err != nil {
+			return info{}, fmt.Errorf("png: %w: %w", err, frame.ErrBadPicture)
+		}
+		c, err := png.DecodeConfig(bytes.NewReader(data))
+		if err != nil {
+			return info{}, fmt.Errorf("%w: %w", err, frame.ErrBadPicture)
+		}
+		if err := frame.CheckSize(c.Width, c.Height); err != nil {
+			return info{}, fmt.Errorf("png: %w: %w", err, frame.ErrTooLarge)
+		}
+		found.width, found.height, found.size = c.Width, c.Height, size
+	}
+	if pixels := found.width * found.height; pixels > maxPixels {
+		return info{}, fmt.Errorf("%dx%d: %d pixels, at most %d: %w", found.width, found.height, pixels, maxPixels, frame.ErrTooLarge)
+	}
+	return found, nil
+}
+
+// pngSize follows the chunks of a PNG to its end, checks their checksums and returns its length. Nothing is unpacked.
+func pngSize(data []byte) (int, error) {
+	pos, pictures := len(pngSignature), 0
+	for {
+		if len(data)-pos < 12 {
+			return 0, fmt.Errorf("cut off after %d bytes", len(data))
+		}
+		n := binary.BigEndian.Uint32(data[pos:])
+		if uint64(n) > uint64(len(data)-pos-12) {
+			return 0, fmt.Errorf("cut off in a chunk of %d bytes at byte %d", n, pos)
+		}
+		end := pos + 8 + int(n)
+		kind := string(data[pos+4 : pos+8])
+		if sum := binary.BigEndian.Uint32(data[end:]); sum != crc32.ChecksumIEEE(data[pos+4:end]) {
+			return 0, fmt.Errorf("chunk %q at byte %d is damaged", kind, pos)
+		}
+		pos = end + 4
+		switch kind {
+		case "IDAT":
+			pictures++
+		case "IEND":
+			if pictures == 0 {
+				return 0, fmt.Errorf("ends without a picture")
+			}
+			return pos, nil
+		}
+	}
+}

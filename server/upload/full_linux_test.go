@@ -1,0 +1,79 @@
+package upload_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/maixstream/maixstream/server/upload"
+)
+
+// A full disk is said to be one, leaves nothing half-written, and is used again when there is room.
+func TestFullDisk(t *testing.T) {
+	leaks(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
+		lacks(t, "a file system cannot be mounted: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+			_ = unix.Unmount(dir, unix.MNT_DETACH)
+		}
+	})
+	s := receive(t, dir, nil)
+	t.Cleanup(func() { stop(t, s) }) // before the unmounting
+	small, large := jpegOf(t, 1), noisy(t, 100<<10)
+	kept := 0
+	for ; kept < 100; kept++ {
+		a := post(t, s, "?device=a", bytes.NewReader(large), headers{"Idempotency-Key": string(rune('a' + kept))})
+		if a.OK {
+			continue
+		}
+		if a.code != 507 || a.header.Get("Retry-After") == "" {
+			t.Fatalf("%+v", a)
+		}
+		break
+	}
+	for range 200 { // and with small ones to the last block
+		if a := post(t, s, "?device=b", bytes.NewReader(small), headers{"Idempotency-Key": "k"}); a.code == 507 {
+			break
+		} else if a.Duplicate {
+			t.Fatal("a key counts whose picture was not kept")
+		}
+		if a := post(t, s, "?device=b", bytes.NewReader(small), nil); a.code == 507 {
+			break
+		}
+		if err := os.RemoveAll(filepath.Join(dir, "b", ".keys")); err != nil {
+			t.Fatal(err)
+		}
+		stop(t, s)
+		s = receive(t, dir, nil)
+	}
+	for _, name := range files(t, dir) {
+		if b := read(t, dir, name); !bytes.Equal(b, large) && !bytes.Equal(b, small) {
+			t.Errorf("%s: %d bytes that are no whole picture", name, len(b))
+		}
+	}
+	st := s.State()
+	if st.Pictures < kept || kept == 0 {
+		t.Errorf("%d kept, %+v", kept, st)
+	}
+	// Room again.
+	stop(t, s)
+	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	s = receive(t, dir, nil)
+	postOK(t, s, "?device=a", large, headers{"Idempotency-Key": "a"})
+
+	// A limit within what there is never meets the end.
+	stop(t, s)
+	s = receive(t, dir, func(c *upload.Config) { c.MaxBytes, c.MaxUpload = 300<<10, 200<<10 })
+	for range 20 {
+		postOK(t, s, "?device=a", large, nil)
+	}
+}

@@ -1,0 +1,160 @@
+package upload
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path"
+	"strings"
+)
+
+// key is a hash of an Idempotency-Key: of one size, whatever a sender makes up.
+type key [16]byte
+
+// maxKeys is how many of a device's newest keys are remembered: senders repeat the picture that was not answered, or a few.
+const maxKeys = 512
+
+func keyOf(text string) key {
+	if text == "" {
+		return key{}
+	}
+	sum := sha256.Sum256([]byte(text))
+	return key(sum[:16])
+}
+
+// keys are a device's newest ones with their pictures, in memory and in a file of its directory, a line each.
+type keys struct {
+	known map[key]kept
+	order []key // oldest first
+	lines int   // of the file
+}
+
+func (k *keys) find(one key) (kept, bool) {
+	if one == (key{}) {
+		return kept{}, false
+	}
+	p, ok := k.known[one]
+	return p, ok
+}
+
+// add remembers a key and writes it down.
+func (k *keys) add(root *os.Root, device string, one key, p kept) error {
+	if one == (key{}) {
+		return nil
+	}
+	if k.known == nil {
+		k.known = map[key]kept{}
+	}
+	k.known[one] = p
+	k.order = append(k.order, one)
+	if len(k.order) > maxKeys {
+		delete(k.known, k.order[0])
+		k.order = k.order[1:]
+	}
+	if k.lines >= 4*maxKeys {
+		return k.rewrite(root, device)
+	}
+	f, err := root.OpenFile(path.Join(device, keysFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		k.drop(one)
+		return err
+	}
+	defer f.Close()
+	k.lines++
+	// In one write; of a line that a full disk cut short the end is missing, and it counts for nothing.
+	if _, err := f.Write(appendKey(nil, one, p)); err != nil {
+		k.drop(one)
+		return err
+	}
+	return nil
+}
+
+// drop forgets the key that was added last.
+func (k *keys) drop(one key) {
+	if n := len(k.order); n > 0 && k.order[n-1] == one {
+		k.order = k.order[:n-1]
+		delete(k.known, one)
+	}
+}
+
+// rewrite leaves out the keys that are forgotten.
+func (k *keys) rewrite(root *os.Root, device string) error {
+	var text []byte
+	for _, one := range k.order {
+		text = appendKey(text, one, k.known[one])
+	}
+	name := path.Join(device, keysFile)
+	err := root.WriteFile(name+".new", text, 0o644)
+	if err == nil {
+		err = root.Rename(name+".new", name)
+	}
+	if err != nil {
+		_ = root.Remove(name + ".new")
+		k.drop(k.order[len(k.order)-1])
+		return err
+	}
+	k.lines = len(k.order)
+	return nil
+}
+
+// A line begins with a newline, so that one that was cut short spoils no other.
+func appendKey(dst []byte, one key, p kept) []byte {
+	dst = append(dst, '\n')
+	dst = hex.AppendEncode(dst, one[:])
+	dst = append(dst, ' ')
+	dst = append(dst, p.File[strings.IndexByte(p.File, '/')+1:]...)
+	return append(dst, ';')
+}
+
+// load reads the keys whose pictures are there.
+func (k *keys) load(root *os.Root, d *device) error {
+	text, err := root.ReadFile(path.Join(d.name, keysFile))
+	if err != nil {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		return err
+	}
+	k.known = map[key]kept{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		k.lines++
+		line, whole := strings.CutSuffix(lines.Text(), ";")
+		digits, file, _ := strings.Cut(line, " ")
+		sum, err := hex.DecodeString(digits)
+		if !whole || err != nil || len(sum) != len(key{}) {
+			continue
+		}
+		p, ok := d.lookup(file)
+		if !ok {
+			continue
+		}
+		one := key(sum)
+		if _, double := k.known[one]; !double {
+			k.order = append(k.order, one)
+		}
+		k.known[one] = p
+	}
+	for len(k.order) > maxKeys {
+		delete(k.known, k.order[0])
+		k.order = k.order[1:]
+	}
+	return nil
+}
+
+// lookup finds a picture by DAY/NAME.
+func (d *device) lookup(file string) (kept, bool) {
+	name, base, _ := strings.Cut(file, "/")
+	y := d.day(name, false)
+	ms, sequence, f, ok := parseFileName(base)
+	if y == nil || !ok {
+		return kept{}, false
+	}
+	i, found := y.find(entry{sequence: sequence, ms: ms})
+	if !found || y.entries[i].format() != f {
+		return kept{}, false
+	}
+	return d.kept(y, y.entries[i]), true
+}

@@ -1,0 +1,150 @@
+package upload
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDeviceName is in bytes; file systems have 255.
+const maxDeviceName = 64
+
+// checkDevice says what is wrong with a device's name, which becomes a directory's.
+func checkDevice(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the device's name is empty")
+	case len(name) > maxDeviceName:
+		return fmt.Errorf("the device's name has %d characters: at most %d", len(name), maxDeviceName)
+	case name[0] == '.' || name[0] == '-':
+		return fmt.Errorf("device name %q: must not begin with %q", name, name[:1])
+	}
+	for _, c := range name {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return fmt.Errorf("device name %q: only letters a to z, digits, '-', '_' and '.' may be in it", name)
+		}
+	}
+	return nil
+}
+
+// deviceOf returns whose pictures r brings: ?device=, else the header X-Device, else the address it comes from.
+func deviceOf(r *http.Request) (string, error) {
+	name, where := "", ""
+	if q := r.URL.Query(); q.Has("device") {
+		name, where = q.Get("device"), "?device="
+	} else if h, ok := r.Header["X-Device"]; ok {
+		name, where = h[0], "X-Device"
+	}
+	if where != "" {
+		if err := checkDevice(name); err != nil {
+			return "", fmt.Errorf("%s: %w", where, err)
+		}
+		return name, nil
+	}
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "local", nil // a Unix socket
+	}
+	return strings.ReplaceAll(address.Addr().Unmap().WithZone("").String(), ":", "-"), nil
+}
+
+// Pictures from clocks that were never set, or that run ahead, get the time of their arrival.
+var earliest = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const ahead = 5 * time.Minute
+
+// timeOf returns the time of a picture: X-Timestamp, in Unix seconds with a fraction, if that can be; else now.
+func timeOf(timestamp string, now time.Time) (time.Time, error) {
+	if timestamp == "" {
+		return now, nil
+	}
+	seconds, fraction, _ := strings.Cut(timestamp, ".")
+	s, err := strconv.ParseInt(seconds, 10, 64)
+	micros, err2 := strconv.ParseUint((fraction + "000000")[:6], 10, 32)
+	if err != nil || err2 != nil || strings.ContainsAny(fraction, "+-_") || len(fraction) > 18 {
+		return time.Time{}, fmt.Errorf("X-Timestamp %.40q: want the seconds of Unix time, like 1763769600.250000", timestamp)
+	}
+	if s < earliest.Unix() || s > now.Add(ahead).Unix() {
+		return now, nil
+	}
+	return time.Unix(s, int64(micros)*1000), nil
+}
+
+// sequenceOf returns X-Sequence; ok is false when there is none.
+func sequenceOf(text string) (n uint64, ok bool, err error) {
+	if text == "" {
+		return 0, false, nil
+	}
+	n, err = strconv.ParseUint(text, 10, 64)
+	if err != nil || n > math.MaxInt64 || text[0] == '+' {
+		return 0, false, fmt.Errorf("X-Sequence %.40q: want a whole number", text)
+	}
+	return n, true, nil
+}
+
+// format of a picture's file.
+type format uint8
+
+const (
+	jpegFormat format = iota
+	pngFormat
+)
+
+func (f format) extension() string { return [...]string{".jpg", ".png"}[f] }
+func (f format) mime() string      { return [...]string{"image/jpeg", "image/png"}[f] }
+
+const dayLayout = time.DateOnly
+
+// appendFileName appends a picture's name within its day's directory: HHMMSS.mmm-SEQ.jpg, SEQ of 6 digits at least. ms is the time of
+// day.
+func appendFileName(dst []byte, ms uint32, sequence uint64, f format) []byte {
+	s := ms / 1000
+	dst = appendPadded(dst, uint64(s/3600*10000+s/60%60*100+s%60), 6)
+	dst = append(dst, '.')
+	dst = appendPadded(dst, uint64(ms%1000), 3)
+	dst = append(dst, '-')
+	dst = appendPadded(dst, sequence, 6)
+	return append(dst, f.extension()...)
+}
+
+func appendPadded(dst []byte, n uint64, width int) []byte {
+	var digits [20]byte
+	s := strconv.AppendUint(digits[:0], n, 10)
+	for range width - len(s) {
+		dst = append(dst, '0')
+	}
+	return append(dst, s...)
+}
+
+// parseFileName is the inverse of appendFileName; it takes only names that appendFileName makes.
+func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) {
+	base, isJPEG := strings.CutSuffix(name, jpegFormat.extension())
+	if !isJPEG {
+		var isPNG bool
+		if base, isPNG = strings.CutSuffix(name, pngFormat.extension()); !isPNG {
+			return 0, 0, 0, false
+		}
+		f = pngFormat
+	}
+	clock, seq, _ := strings.Cut(base, "-")
+	t, err := time.Parse("150405.000", clock)
+	n, err2 := strconv.ParseUint(seq, 10, 63)
+	if err != nil || err2 != nil {
+		return 0, 0, 0, false
+	}
+	ms = uint32(((t.Hour()*60+t.Minute())*60+t.Second())*1000 + t.Nanosecond()/1e6)
+	if string(appendFileName(nil, ms, n, f)) != name {
+		return 0, 0, 0, false
+	}
+	return ms, n, f, true
+}
+
+// parseDay returns when a day's directory begins; only for names that the server makes.
+func parseDay(name string) (time.Time, bool) {
+	t, err := time.Parse(dayLayout, name)
+	return t, err == nil && t.Format(dayLayout) == name
+}

@@ -1,0 +1,383 @@
+package upload
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+var (
+	errFull    = errors.New("the disk is full")
+	errDevices = errors.New("there are as many devices as are taken")
+	errLarge   = errors.New("larger than all that is kept")
+	errUnknown = errors.New("no such device")
+)
+
+// store is the kept pictures. One lock guards the index and all that changes names in the directory, so that the two agree; pictures are
+// written outside of it.
+type store struct {
+	root       *os.Root
+	lock       *os.File
+	keep       time.Duration
+	maxBytes   int64
+	maxDevices int
+	sync       bool
+	log        *zap.Logger
+
+	incoming atomic.Uint64 // names of files in .incoming
+
+	mu      sync.Mutex
+	devices map[string]*device
+	bytes   int64  // on disk, in blocks, and of those about to be
+	version uint64 // rises with each change that /events tells of
+
+	counts struct{ kept, keptBytes, duplicates, aged, pushedOut atomic.Uint64 }
+}
+
+// device is one sender and what is kept of it. The store's lock guards it.
+type device struct {
+	name     string
+	days     []*day // by date, none empty
+	pictures int
+	bytes    int64 // on disk, in blocks
+	sequence uint64
+	newest   kept      // that came in last; after a start the youngest. Size 0: it is gone
+	arrived  time.Time // when newest came in
+	received uint64    // since the start
+	rate     rate
+	keys     keys
+	version  uint64
+}
+
+// day is a directory of pictures.
+type day struct {
+	name    string
+	begin   time.Time
+	entries []entry // by time and sequence
+}
+
+// entry is a kept picture in 16 bytes; its name follows from it.
+type entry struct {
+	sequence uint64
+	ms       uint32 // of the day
+	size     uint32 // bytes<<1 | format
+}
+
+func newEntry(ms uint32, sequence uint64, size int64, f format) entry {
+	return entry{sequence, ms, uint32(size)<<1 | uint32(f)}
+}
+
+func (e entry) bytes() int64   { return int64(e.size >> 1) }
+func (e entry) format() format { return format(e.size & 1) }
+
+func (e entry) compare(other entry) int {
+	return cmp.Or(cmp.Compare(e.ms, other.ms), cmp.Compare(e.sequence, other.sequence))
+}
+
+// maxPicture is what fits entry.size.
+const maxPicture = 1<<31 - 1
+
+// onDisk is what a file of so many bytes takes: whole blocks. It bounds the number of pictures, and with it the index, by MaxBytes.
+func onDisk(size int64) int64 {
+	const block = 4096
+	return (size + block - 1) / block * block
+}
+
+// kept is a picture in the store.
+type kept struct {
+	File     string // DEVICE/DAY/NAME
+	Time     time.Time
+	Sequence uint64
+	Bytes    int64
+	Format   format
+}
+
+func (d *device) kept(y *day, e entry) kept {
+	return kept{
+		File: path.Join(d.name, y.name, string(appendFileName(nil, e.ms, e.sequence, e.format()))),
+		Time: y.begin.Add(time.Duration(e.ms) * time.Millisecond), Sequence: e.sequence, Bytes: e.bytes(), Format: e.format(),
+	}
+}
+
+// day finds a day; add makes it when there is none.
+func (d *device) day(name string, add bool) *day {
+	i, found := slices.BinarySearchFunc(d.days, name, func(y *day, name string) int { return cmp.Compare(y.name, name) })
+	if found {
+		return d.days[i]
+	}
+	begin, ok := parseDay(name)
+	if !add || !ok {
+		return nil
+	}
+	y := &day{name: name, begin: begin}
+	d.days = slices.Insert(d.days, i, y)
+	return y
+}
+
+func (y *day) find(e entry) (int, bool) { return slices.BinarySearchFunc(y.entries, e, entry.compare) }
+
+const (
+	incomingDir = ".incoming"
+	lockFile    = ".lock"
+	keysFile    = ".keys"
+)
+
+// incoming is a picture while it is written. Exactly one of commit and discard ends it.
+type incoming struct {
+	store *store
+	file  *os.File
+	name  string
+	size  int64
+}
+
+// begin makes a file for a picture.
+func (s *store) begin() (*incoming, error) {
+	name := path.Join(incomingDir, strconv.FormatUint(s.incoming.Add(1), 10))
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrNotExist) { // somebody cleaned up
+		_ = s.root.Mkdir(incomingDir, 0o755)
+		f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	}
+	if err != nil {
+		return nil, diskError("begin a picture", err)
+	}
+	return &incoming{store: s, file: f, name: name}, nil
+}
+
+// Write appends to the file.
+func (in *incoming) Write(b []byte) (int, error) {
+	n, err := in.file.Write(b)
+	in.size += int64(n)
+	if err != nil {
+		return n, diskError("write a picture", err)
+	}
+	return n, nil
+}
+
+// truncate cuts off what followed the picture.
+func (in *incoming) truncate(size int) error {
+	if int64(size) == in.size {
+		return nil
+	}
+	in.size = int64(size)
+	if err := in.file.Truncate(in.size); err != nil {
+		return diskError("write a picture", err)
+	}
+	return nil
+}
+
+// discard removes the file.
+func (in *incoming) discard() {
+	_ = in.file.Close()
+	if err := in.store.root.Remove(in.name); err != nil {
+		in.store.log.Warn("an unfinished picture cannot be removed", zap.Error(err))
+	}
+}
+
+// diskError names a full disk as errFull, and the rest by what was tried.
+func diskError(what string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%s: %w: %w", what, errFull, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// label is what a sender says about a picture.
+type label struct {
+	device   string
+	time     time.Time
+	sequence uint64
+	numbered bool // sequence is the sender's
+	key      key  // zero: none
+}
+
+// commit gives the picture its name, unless the label's key came before: then duplicate is true and k is the earlier picture. The file is
+// gone when it fails.
+func (in *incoming) commit(l *label, f format) (k kept, duplicate bool, err error) {
+	s := in.store
+	if s.sync {
+		err = in.file.Sync()
+	}
+	if err = errors.Join(err, in.file.Close()); err != nil {
+		_ = s.root.Remove(in.name)
+		return kept{}, false, diskError("write a picture", err)
+	}
+	s.mu.Lock()
+	k, duplicate, err = s.take(in, l, f)
+	s.mu.Unlock()
+	if duplicate || err != nil {
+		_ = s.root.Remove(in.name)
+		return k, duplicate, err
+	}
+	if s.sync {
+		err = s.syncDirectory(path.Dir(k.File))
+	}
+	return k, false, err
+}
+
+// take is commit under the lock.
+func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
+	d, err := s.device(l.device)
+	if err != nil {
+		return kept{}, false, err
+	}
+	if k, ok := d.keys.find(l.key); ok {
+		s.counts.duplicates.Add(1)
+		return k, true, nil
+	}
+	if err := s.makeRoom(onDisk(in.size)); err != nil {
+		s.forgetEmpty(d)
+		return kept{}, false, err
+	}
+	s.devices[d.name] = d // making room may have emptied it
+	utc := l.time.UTC()
+	y := d.day(utc.Format(dayLayout), true)
+	k, err := s.place(in, d, y, l, f)
+	if len(y.entries) == 0 { // it failed, and the day is new
+		_ = s.root.Remove(path.Join(d.name, y.name))
+		d.days = slices.DeleteFunc(d.days, func(other *day) bool { return other == y })
+	}
+	s.forgetEmpty(d)
+	if err != nil {
+		return kept{}, false, err
+	}
+	now := time.Now()
+	s.bytes += onDisk(in.size)
+	d.bytes += onDisk(in.size)
+	d.pictures++
+	d.received++
+	d.newest, d.arrived = k, now
+	d.rate.add(now)
+	s.touch(d)
+	s.counts.kept.Add(1)
+	s.counts.keptBytes.Add(uint64(in.size))
+	return k, false, nil
+}
+
+// place renames the file to a name that is free, and enters it.
+func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept, error) {
+	e := newEntry(uint32(l.time.UTC().Sub(y.begin)/time.Millisecond), l.sequence, in.size, f)
+	if !l.numbered {
+		e.sequence = d.sequence + 1
+	}
+	at, taken := y.find(e)
+	for taken { // the sender counts from the start again
+		e.sequence++
+		at, taken = y.find(e)
+	}
+	k := d.kept(y, e)
+	err := fs.ErrNotExist
+	if len(y.entries) > 0 {
+		err = s.name(in, d, l, k)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // the day is new, or somebody removed its directory
+		for _, dir := range []string{d.name, path.Dir(k.File)} {
+			if err := s.makeDirectory(dir); err != nil {
+				return kept{}, err
+			}
+		}
+		err = s.name(in, d, l, k)
+	}
+	if err != nil {
+		return kept{}, diskError("name a picture", err)
+	}
+	y.entries = slices.Insert(y.entries, at, e)
+	d.sequence = e.sequence
+	return k, nil
+}
+
+// name writes the key down and renames the file. The key first: it counts only together with its file.
+func (s *store) name(in *incoming, d *device, l *label, k kept) error {
+	if err := d.keys.add(s.root, d.name, l.key, k); err != nil {
+		return err
+	}
+	if err := s.root.Rename(in.name, k.File); err != nil {
+		d.keys.drop(l.key)
+		return err
+	}
+	return nil
+}
+
+func (s *store) makeDirectory(name string) error {
+	if err := s.root.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return diskError("make a directory", err)
+	}
+	if info, err := s.root.Lstat(name); err != nil || !info.IsDir() { // symbolic links are not followed
+		return fmt.Errorf("%s is there already, and is no directory; remove it (%w)", name, errors.Join(err, fs.ErrExist))
+	}
+	return nil
+}
+
+// device returns a device, a new one if there is none; it is in the index once it has a picture.
+func (s *store) device(name string) (*device, error) {
+	if d := s.devices[name]; d != nil {
+		return d, nil
+	}
+	if len(s.devices) >= s.maxDevices {
+		return nil, fmt.Errorf("%w (%d)", errDevices, s.maxDevices)
+	}
+	d := &device{name: name}
+	s.devices[name] = d
+	return d, nil
+}
+
+// forgetEmpty drops a device of which nothing is kept.
+func (s *store) forgetEmpty(d *device) {
+	if len(d.days) > 0 {
+		return
+	}
+	delete(s.devices, d.name)
+	s.version++
+	_ = s.root.Remove(path.Join(d.name, keysFile))
+	_ = s.root.Remove(d.name) // stays if somebody keeps something else there
+}
+
+func (s *store) touch(d *device) {
+	s.version++
+	d.version = s.version
+}
+
+// known says whether a key came before, without waiting for the picture.
+func (s *store) known(device string, k key) (kept, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.devices[device]; d != nil {
+		return d.keys.find(k)
+	}
+	return kept{}, false
+}
+
+func (s *store) syncDirectory(name string) error {
+	dir, err := s.root.Open(name)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // pushed out meanwhile
+		}
+		return diskError("write a picture's name", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return diskError("write a picture's name", err)
+	}
+	return nil
+}
+
+// open opens a kept picture's file.
+func (s *store) open(file string) (*os.File, error) { return s.root.Open(file) }
+
+// close gives the directory back.
+func (s *store) close() {
+	_ = s.root.Close()
+	_ = s.lock.Close()
+}

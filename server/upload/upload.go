@@ -1,0 +1,230 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server"
+)
+
+// Config is what a Server needs. The zero value of each field but Dir is usable.
+type Config struct {
+	// HTTP says where to serve, who may in, and so on; its Feed, Routes, Refuse and HTML must be zero. MaxClients is how many may watch
+	// live pictures or the gallery's news at once.
+	HTTP server.Config
+	// Dir is where pictures are kept; made if it is not there. No other server may use it.
+	Dir string
+	// Keep is how long, by the pictures' own time; 0: for ever.
+	Keep time.Duration
+	// MaxBytes is what all pictures take on the disk together, in blocks of 4 KiB; the oldest go first. 0: no limit.
+	MaxBytes int64
+	// MaxUpload is the largest picture in bytes; 0: 20 MiB.
+	MaxUpload int64
+	// MaxPixels is the largest picture in width x height; 0: 40 million.
+	MaxPixels int
+	// MaxDevices is how many devices are taken; 0: 1000. Those of which nothing is kept any more do not count.
+	MaxDevices int
+	// MaxUploads is how many uploads may run at once, endless ones too; 0: 1000.
+	MaxUploads int
+	// Sync writes each picture through to the disk before the reply says that it is kept: no power cut can lose it then, and each costs
+	// the disk's time.
+	Sync bool
+	// Log gets what an operator should know; nil: nothing.
+	Log *zap.Logger
+}
+
+func (c *Config) check() error {
+	if c.Dir == "" {
+		return errors.New("upload: Config.Dir must be set")
+	}
+	if c.Keep < 0 || c.MaxBytes < 0 || c.MaxUpload < 0 || c.MaxPixels < 0 || c.MaxDevices < 0 || c.MaxUploads < 0 {
+		return errors.New("upload: a limit is negative")
+	}
+	if c.MaxUpload == 0 {
+		c.MaxUpload = 20 << 20
+	}
+	if c.MaxUpload > maxPicture {
+		return fmt.Errorf("upload: pictures of %d bytes: at most %d are possible", c.MaxUpload, maxPicture)
+	}
+	if c.MaxPixels == 0 {
+		c.MaxPixels = 40_000_000
+	}
+	if c.MaxDevices == 0 {
+		c.MaxDevices = 1000
+	}
+	if c.MaxUploads == 0 {
+		c.MaxUploads = 1000
+	}
+	if c.HTTP.StallTimeout == 0 {
+		c.HTTP.StallTimeout = 10 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	return nil
+}
+
+// Server takes pictures. Start it once; Close ends it for good.
+type Server struct {
+	config Config
+	web    *server.Server
+	origin *http.CrossOriginProtection // nil: pages of all origins may post
+	store  *store
+	began  time.Time
+
+	checks  chan struct{} // one for each picture that is in memory as a whole
+	uploads atomic.Int64  // that run
+	running sync.WaitGroup
+	counts  counts
+
+	mu      sync.Mutex
+	lives   map[string]*live
+	viewers atomic.Int64 // of live pictures and of the gallery's news
+	recode  sync.Mutex   // one PNG is decoded at a time
+
+	done   chan struct{} // closed by Close
+	closed bool
+	joined sync.WaitGroup
+}
+
+// counts are totals since the start.
+type counts struct {
+	refused atomic.Uint64 // uploads, and parts of streams
+	cut     atomic.Uint64 // uploads that ended in the middle
+	full    atomic.Uint64 // refused because the disk is
+}
+
+// New checks c and reads the files that it names. It opens nothing else yet.
+func New(c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config: c, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
+	if c.HTTP.CORS != "*" {
+		s.origin = http.NewCrossOriginProtection()
+		if c.HTTP.CORS != "" {
+			if err := s.origin.AddTrustedOrigin(c.HTTP.CORS); err != nil {
+				return nil, fmt.Errorf("upload: pages of %q may not be let in: %w", c.HTTP.CORS, err)
+			}
+		}
+	}
+	web := c.HTTP
+	web.Log, web.Routes, web.Refuse = c.Log, s.routes(), refuse
+	var err error
+	if s.web, err = server.New(web); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Start takes over the directory, finds what is in it (about a second for 200,000 pictures), opens the addresses and serves until Close.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.store != nil {
+		return errors.New("upload: start: was started already")
+	}
+	store, err := openStore(&s.config)
+	if err != nil {
+		return err
+	}
+	s.store, s.began = store, time.Now()
+	store.expire(s.began)
+	if err := s.web.Start(); err != nil {
+		store.close()
+		s.closed = true
+		return err
+	}
+	s.joined.Go(s.maintain)
+	return nil
+}
+
+// Close ends the server: running uploads may end until ctx does and are cut off then, or after a second. It joins all goroutines
+// and may be called twice.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed || s.store == nil {
+		s.closed = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.done)
+	err := s.web.Close(ctx)
+	s.running.Wait()
+	s.joined.Wait()
+	s.store.close()
+	return err
+}
+
+// enter says whether another upload may begin; running.Done ends it.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Add(1)
+	}
+	return !s.closed
+}
+
+// URLs returns an address for each way that a device could reach the running server.
+func (s *Server) URLs() []string { return s.web.URLs() }
+
+// State is what there is, and what came since the start.
+type State struct {
+	Devices       int    `json:"devices"`
+	Pictures      int    `json:"pictures"` // kept
+	Bytes         int64  `json:"bytes"`    // that they take on the disk
+	Received      uint64 `json:"received"` // pictures, without duplicates
+	ReceivedBytes uint64 `json:"received_bytes"`
+	Duplicates    uint64 `json:"duplicates"`
+	Refused       uint64 `json:"refused"` // uploads, and parts of streams; also those that were cut off
+	Expired       uint64 `json:"expired"` // deleted because of their age
+	PushedOut     uint64 `json:"pushed_out"`
+	Uploads       int64  `json:"uploads"` // that run
+	Viewers       int64  `json:"viewers"`
+}
+
+// State may be called from any goroutine once the server has started.
+func (s *Server) State() State {
+	c := &s.store.counts
+	state := State{
+		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
+		Refused: s.counts.refused.Load() + s.counts.cut.Load() + s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: s.viewers.Load(),
+	}
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	state.Bytes = s.store.bytes
+	for _, d := range s.store.devices {
+		state.Devices++
+		state.Pictures += d.pictures
+	}
+	return state
+}
+
+// maintain does what time brings: pictures grow old, live pictures are watched no more.
+func (s *Server) maintain() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.done:
+			s.closeLives(time.Time{})
+			return
+		case now := <-ticker.C:
+			s.store.expire(now)
+			s.closeLives(now)
+		}
+	}
+}
