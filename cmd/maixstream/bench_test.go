@@ -14,11 +14,6 @@ import (
 	"github.com/maixstream/maixstream/server/benchmark"
 )
 
-func TestMain(m *testing.M) {
-	benchmark.RunRole() // the test binary is bench's viewers, too
-	os.Exit(m.Run())
-}
-
 // maixstream runs the program in this process.
 func maixstream(args ...string) (code int, out, problem string) {
 	var stdout, stderr bytes.Buffer

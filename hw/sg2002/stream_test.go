@@ -32,6 +32,9 @@ func TestFrames(t *testing.T) {
 			{Config{FPS: 60, Width: 720, Height: 720, Flip: true}, fast},
 		} {
 			c.Path = path
+			if emulated() && c.Width*c.Height > 1280*720 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s_%.0f_%dx%d_%s", path, c.FPS, c.Width, c.Height, c.Fit), func(t *testing.T) {
 				onBoard(t, scenario{}, func(b *bench) { testFrames(b, c.Config, c.sensor) })
 			})
