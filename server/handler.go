@@ -84,7 +84,7 @@ func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
 		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
 			if err := live.origins.Check(r); err != nil {
-				s.fail(w, http.StatusForbidden, "the page that asks for this is not this server's, or a proxy between does not pass on the Host header as it came; "+
+				s.fail(w, http.StatusForbidden, "a page of another site asked for this, or a proxy between does not pass on the Host header as it came; "+
 					"--cors ORIGIN lets a page in")
 				return
 			}
