@@ -42,7 +42,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// guard is open, but lets in only who may. methods "": the path is unknown.
+// guard serves a path to those who may. methods "": the path is unknown.
 func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
 		if a := s.live.Load().auth; a != nil {
@@ -82,7 +82,8 @@ func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
 		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
 			if err := live.origins.Check(r); err != nil {
-				s.fail(w, http.StatusForbidden, "a page of another site asked for this; --cors ORIGIN would let it")
+				s.fail(w, http.StatusForbidden, "a page of another site asked for this, or a proxy between does not pass on the Host header as it came; "+
+					"--cors ORIGIN lets a page in")
 				return
 			}
 		}
