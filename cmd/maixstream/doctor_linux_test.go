@@ -78,7 +78,8 @@ func TestDoctorVerb(t *testing.T) {
 		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "Nothing is wrong"}},
 		{"a PC, and the camera is wanted", "none", "", []string{"--source", "camera"}, exitFailed, []string{"WRONG  board          not a MaixCAM"}},
 		{"memory for a large picture", "maixcam", "ion=50331648", []string{"--size", "2560x1440", "--fps", "25"}, exitFailed, []string{"WRONG  ION memory"}},
-		{"another directory", "maixcam", "", []string{"--mpi-lib-dir", "/nowhere"}, exitFailed, []string{"WRONG  libraries      missing: libsys.so"}},
+		{"another directory", "maixcam", "", []string{"--mpi-lib-dir", "/nowhere"}, exitFailed, []string{"WRONG  libraries      cannot be opened: libsys.so"}},
+		{"a sensor that nobody knows", "maixcam", "", []string{"--sensor", "imx219"}, exitUsage, []string{"imx219", "gc4653"}},
 		{"used wrongly", "maixcam", "", []string{"--size", "huge"}, exitUsage, []string{"huge"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

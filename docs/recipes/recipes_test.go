@@ -69,7 +69,7 @@ func TestOctoPrintAndMainsail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := bytes.Count(part, []byte("--frame\r\n")); n < 10 {
+	if n := bytes.Count(part, []byte("--frame\r\n")); n < 4 {
 		t.Errorf("%d pictures in three seconds of the stream", n)
 	}
 	r.file("octoprint.yaml")
@@ -97,6 +97,7 @@ func TestHomeAssistant(t *testing.T) {
 }
 
 func TestGo2rtc(t *testing.T) {
+	hurry(t)
 	stream(t, "--rtsp", ":8554")
 	r := follow(t, "go2rtc.md")
 	r.file("go2rtc.yaml")
@@ -126,6 +127,7 @@ func TestGo2rtcEncodesForWebRTC(t *testing.T) {
 }
 
 func TestMediaMTX(t *testing.T) {
+	hurry(t)
 	r := follow(t, "mediamtx.md")
 	r.onBoard("maixstream")
 	r.file("mediamtx.yml")
@@ -134,15 +136,16 @@ func TestMediaMTX(t *testing.T) {
 }
 
 func TestFFmpeg(t *testing.T) {
+	hurry(t)
 	stream(t, "--rtsp", ":8554")
 	r := follow(t, "ffmpeg.md")
 	r.run("ffmpeg -v error -f mpjpeg -use_wallclock_as_timestamps 1 -i http://maixcam.local:8000/stream -t 5 -c copy")
 	// On a loaded machine frames may be fewer, but the film lasts as long as it was recorded.
-	if s := r.wantVideo("copy.mkv", "mjpeg", 50); s < 4 || s > 6 {
+	if s := r.wantVideo("copy.mkv", "mjpeg", 10); s < 3 || s > 8 {
 		t.Errorf("copy.mkv lasts %.1f s", s)
 	}
 	r.run("ffmpeg -v error -f mpjpeg -use_wallclock_as_timestamps 1 -i http://maixcam.local:8000/stream -t 5 -c:v libx264")
-	r.wantVideo("film.mp4", "h264", 20)
+	r.wantVideo("film.mp4", "h264", 10)
 	r.run("mkdir -p hls")
 	list, err := os.ReadFile(filepath.Join(r.dir, "hls/index.m3u8"))
 	if err != nil || bytes.Count(list, []byte("#EXTINF")) < 3 {
@@ -189,6 +192,7 @@ func TestOpenCV(t *testing.T) {
 }
 
 func TestGStreamer(t *testing.T) {
+	hurry(t)
 	stream(t, "--rtsp", ":8554")
 	r := follow(t, "gstreamer.md")
 	for _, begin := range []string{
@@ -204,12 +208,10 @@ func TestGStreamer(t *testing.T) {
 }
 
 func TestVLC(t *testing.T) {
-	stream(t, "--rtsp", ":8554")
+	stream(t)
 	r := follow(t, "vlc.md")
-	r.run("cvlc --quiet --no-audio --network-caching 300 --run-time 5 --sout")
-	r.wantVideo("vlc.avi", "mjpeg", 30)
-	r.run("cvlc --quiet --no-audio --network-caching 300 --run-time 5 --rtsp-tcp")
-	r.wantVideo("vlc-rtsp.avi", "mjpeg", 30)
+	r.run("timeout")
+	r.wantVideo("vlc.avi", "mjpeg", 10)
 }
 
 func TestPythonRequests(t *testing.T) {
@@ -278,7 +280,7 @@ func TestNginx(t *testing.T) {
 		t.Errorf("the page: %s", got)
 	}
 	// No buffering: a picture is here before the next one is made.
-	if out := r.script("delay.py", "https://pc.local/garden/stream?fps=2", "anna", "a-long-password", ca); !strings.Contains(out, "ok") {
+	if out := r.script("delay.py", "https://pc.local/garden/stream?fps=0.5", "anna", "a-long-password", ca); !strings.Contains(out, "ok") {
 		t.Errorf("%s", out)
 	}
 }

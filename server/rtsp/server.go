@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,6 +195,22 @@ func (s *Server) OnDescribe(c *gortsplib.ServerHandlerOnDescribeCtx) (*base.Resp
 	}
 	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
 }
+
+// OnRequest is called by gortsplib before anything else.
+func (s *Server) OnRequest(_ *gortsplib.ServerConn, r *base.Request) {
+	if r.Method != base.Setup {
+		return
+	}
+	// For rtsp://host:port/ the base that gortsplib gives out ends in //. GStreamer makes /trackID=0 of it and asks to PLAY // later, which
+	// gortsplib then takes for another path and refuses.
+	if r.URL != nil && strings.HasPrefix(r.URL.Path, "/trackID=") {
+		r.URL.Path = "/" + r.URL.Path
+	}
+	// gortsplib lets GStreamer wait a second at SETUP because of a bug in how GStreamer publishes; nobody publishes here.
+	delete(r.Header, "User-Agent")
+}
+
+var _ gortsplib.ServerHandlerOnRequest = (*Server)(nil)
 
 // OnSetup is called by gortsplib.
 func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {

@@ -5,6 +5,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 cd "$here"
+newer() { [ "$out/$1" -nt go.mod ] && [ "$out/$1" -nt build.sh ]; }
+newer go2rtc && newer mediamtx && exit 0
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
 go=${GO:-go}
 

@@ -19,6 +19,7 @@ ip route add default dev pc
 ip -n board route add default dev eth0
 hosts=$(mktemp)
 printf '127.0.0.1 localhost\n::1 localhost\n10.77.0.2 maixcam.local\n10.77.0.1 pc.local\n' >"$hosts"
+chmod 644 "$hosts"
 mount --bind "$hosts" /etc/hosts
 rm -f "$hosts"
 exec "$@"

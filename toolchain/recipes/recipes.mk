@@ -10,5 +10,5 @@ recipe-programs: setup-recipes
 
 test-recipes: build recipe-programs ## every recipe's commands, with the real programs (RECIPES=TestNginx for one)
 	$(GO) test -tags recipes -c -o $(BUILD)/recipes/recipes.test ./docs/recipes
-	cd docs/recipes && PATH=$(abspath $(BUILD)):$(abspath $(BUILD)/recipes):$$PATH \
+	cd docs/recipes && PATH=$(abspath $(BUILD)):$(abspath $(BUILD)/recipes):/usr/bin:/bin:/usr/sbin:/sbin:$$PATH \
 	  unshare --net --mount ../../toolchain/recipes/network.sh ../../$(BUILD)/recipes/recipes.test -test.v -test.timeout 10m -test.run '$(RECIPES)'
