@@ -18,30 +18,30 @@ import (
 	"github.com/maixstream/maixstream/hw/picture"
 )
 
-// receiver is maixstream receive as a process of its own, which can be killed and come back at the same address.
-type receiver struct {
+// testReceiver is maixstream receive as a process of its own, which can be killed and come back at the same address.
+type testReceiver struct {
 	t                     *testing.T
 	program, dir, address string
 	cmd                   *exec.Cmd
 }
 
-func newReceiver(t *testing.T, program string) *receiver {
+func newReceiver(t *testing.T, program string) *testReceiver {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{t: t, program: program, dir: t.TempDir(), address: l.Addr().String()}
+	r := &testReceiver{t: t, program: program, dir: t.TempDir(), address: l.Addr().String()}
 	l.Close()
 	r.start()
 	t.Cleanup(r.kill)
 	return r
 }
 
-func (r *receiver) url() string { return "http://" + r.address + "/upload" }
+func (r *testReceiver) url() string { return "http://" + r.address + "/upload" }
 
 // start waits until it listens.
-func (r *receiver) start() {
+func (r *testReceiver) start() {
 	r.t.Helper()
 	r.cmd = exec.Command(r.program, "receive", "--listen", r.address, "--dir", r.dir, "--report", "0", "--log-level", "error")
 	r.cmd.Stderr = os.Stderr
@@ -59,13 +59,13 @@ func (r *receiver) start() {
 }
 
 // kill is kill -9.
-func (r *receiver) kill() {
+func (r *testReceiver) kill() {
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()
 }
 
 // kept returns a device's pictures by their sequence numbers.
-func (r *receiver) kept(device string) map[int][]byte {
+func (r *testReceiver) kept(device string) map[int][]byte {
 	r.t.Helper()
 	all := map[int][]byte{}
 	err := filepath.WalkDir(filepath.Join(r.dir, device), func(path string, d fs.DirEntry, err error) error {
@@ -181,7 +181,7 @@ func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
 }
 
 // files lists all pictures that are kept.
-func (r *receiver) files() []string {
+func (r *testReceiver) files() []string {
 	files, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "*.*g"))
 	return files
 }

@@ -129,6 +129,7 @@ var sets = map[string][]measurement{
 		{"links", (*set).links},
 		{"slow", (*set).slow},
 	},
+	"peers":   {{"peers", (*set).peers}},
 	"riscv64": {{"instructions", (*set).instructions}},
 }
 
