@@ -281,6 +281,12 @@ func cameraStreams(b *board) {
 		b.t.Errorf("version %s streams from %+v", version, state)
 	}
 	b.curls(5)
+	report := b.run(". /etc/default/maixstream; /opt/maixstream/maixstream doctor")
+	for _, want := range []string{"all 9 found in /mnt/system/usr/lib", "(maixstream)", "maixstream: runs (pid", "fps of 640x480", "All is fine."} {
+		if !strings.Contains(report, want) {
+			b.t.Errorf("maixstream doctor does not say %q:\n%s", want, report)
+		}
+	}
 	b.run("mv /tmp/kept /etc/default/maixstream && /etc/init.d/S99maixstream restart")
 	b.runs(version)
 }
