@@ -169,16 +169,14 @@ func TestLintian(t *testing.T) {
 		"non-standard-dir-perm":             "/etc/maixstream is for passwords",
 		"initial-upload-closes-no-bugs":     "not an upload to Debian",
 	}
-	for _, arch := range []string{"amd64", "arm64"} {
-		cmd := exec.Command("lintian", "--allow-root", "--tag-display-limit", "0", dist(t, "maixstream_*_"+arch+".deb"))
-		out, _ := cmd.Output() // its code says that there are errors, known ones too
-		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 2 {
-			t.Fatalf("lintian did not run: %v\n%s", cmd.ProcessState, out)
-		}
-		for line := range strings.Lines(string(out)) {
-			if m := lintianLine.FindStringSubmatch(line); m != nil && known[m[2]] == "" {
-				t.Errorf("%s: %s", arch, strings.TrimSpace(line))
-			}
+	cmd := exec.Command("lintian", "--allow-root", "--tag-display-limit", "0", dist(t, "maixstream_*_amd64.deb"))
+	out, _ := cmd.Output() // its code says that there are errors, known ones too
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 2 {
+		t.Fatalf("lintian did not run: %v\n%s", cmd.ProcessState, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if m := lintianLine.FindStringSubmatch(line); m != nil && known[m[2]] == "" {
+			t.Error(strings.TrimSpace(line))
 		}
 	}
 }

@@ -27,6 +27,7 @@ cache=${MAIXSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maixstream}
 
 rm -rf "$dir"
 mkdir -p "$dir/work"
+dir=$(cd "$dir" && pwd)
 
 # What is the same for all.
 common=$dir/work/common
@@ -81,7 +82,7 @@ cp "$("${tool[@]}" -n nfpm)" "$dir/work/nfpm"
 for arch in amd64 arm64; do
   stage=$dir/work/$arch/maixstream-$release-linux-$arch
   mkdir -p "$stage"
-  MAIXSTREAM_CACHE=$cache MAIXSTREAM_LDFLAGS=$ldflags toolchain/dist/program.sh $arch "$PWD/${stage#"$PWD/"}/maixstream"
+  MAIXSTREAM_CACHE=$cache MAIXSTREAM_LDFLAGS=$ldflags toolchain/dist/program.sh $arch "$stage/maixstream"
   # shellcheck disable=SC2012
   describe $arch "$stage" "$(ls -td "$cache/libjpeg-$arch-"*/ok | head -n 1 | xargs dirname)"
   # The least glibc that has every function that the program calls, in the versions that it was linked with.
