@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,6 +64,18 @@ func (c *Config) check() error {
 		return fmt.Errorf("server: at most %d clients: must not be negative", c.MaxClients)
 	case c.StallTimeout < 0:
 		return fmt.Errorf("server: stall timeout %v: must not be negative", c.StallTimeout)
+	case c.Listen != nil && len(c.Listen)+len(c.Listeners) == 0 && c.Unix == "" && !c.SocketActivation:
+		return errors.New("server: nowhere to listen: neither an address nor a Unix socket is given")
+	}
+	for _, address := range c.Listen {
+		if _, port, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("server: listen at %s: %w (an address is host:port or :port)", address, err)
+		} else if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("server: listen at %s: %w", address, err)
+		}
+	}
+	if err := checkOrigin(c.CORS); err != nil {
+		return err
 	}
 	if c.DefaultListen == "" {
 		c.DefaultListen = ":8000"
@@ -72,6 +85,18 @@ func (c *Config) check() error {
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
+	}
+	return nil
+}
+
+// checkOrigin reports a CORS origin that no browser would ever send.
+func checkOrigin(origin string) error {
+	if origin == "" || origin == "*" {
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.Scheme+"://"+u.Host != origin {
+		return fmt.Errorf("server: CORS origin %q: must be scheme://host[:port] without a path, such as https://page.example, or *", origin)
 	}
 	return nil
 }

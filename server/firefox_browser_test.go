@@ -35,6 +35,7 @@ func startFirefox(t *testing.T) *firefox {
 	prefs := fmt.Sprintf(`
 user_pref("browser.download.folderList", 2);
 user_pref("browser.download.dir", %q);
+user_pref("browser.download.alwaysOpenPanel", false);
 user_pref("layout.css.prefers-color-scheme.content-override", 1);
 user_pref("app.normandy.enabled", false);
 user_pref("app.update.disabledForTesting", true);
@@ -193,8 +194,8 @@ func (f *firefox) hide(t *testing.T) (show func()) {
 	f.call(t, "browsingContext.create", map[string]any{"type": "tab"}, &other)
 	f.call(t, "browsingContext.activate", map[string]any{"context": other.Context}, nil)
 	return func() {
-		f.call(t, "browsingContext.activate", map[string]any{"context": f.context}, nil)
 		f.call(t, "browsingContext.close", map[string]any{"context": other.Context}, nil)
+		f.call(t, "browsingContext.activate", map[string]any{"context": f.context}, nil)
 	}
 }
 

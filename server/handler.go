@@ -109,7 +109,7 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
 	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Device, X-Sequence, X-Timestamp")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 }

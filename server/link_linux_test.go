@@ -1,10 +1,8 @@
 package server_test
 
 import (
-	"encoding/json"
+	"errors"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,15 +23,30 @@ func TestFramesStayYoungOnASlowLink(t *testing.T) {
 		{"4mbit", 4e6 / 8, 450 * time.Millisecond},
 	} {
 		t.Run(link.rate, func(t *testing.T) {
-			here, there, address := slowLink(t, link.rate)
+			l, err := fanbench.NewLink(link.rate)
+			if errors.Is(err, fanbench.ErrNoLink) && (os.Getenv("CI") == "" || os.Geteuid() != 0) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
 			const size, fps = 70 << 10, 30
-			s := start(t, here, "server", address+":0", 1, size, fps)
-			defer s.end()
-			v := start(t, there, "viewers", s.line(t), 1, 6)
-			defer v.end()
-			v.line(t)
-			var r fanbench.Report
-			if err := json.Unmarshal([]byte(v.line(t)), &r); err != nil {
+			s, err := fanbench.Start(l.Here, fanbench.Role{Kind: "server", Address: l.Address + ":0", Size: size, FPS: fps})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.End()
+			v, err := fanbench.Start(l.There, fanbench.Role{Kind: "viewers", Address: s.Address, Path: "/stream", Viewers: 1, Sums: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.End()
+			if _, err := v.Read(time.Second); err != nil {
+				t.Fatal(err)
+			}
+			r, err := v.Read(6 * time.Second)
+			if err != nil {
 				t.Fatal(err)
 			}
 			carried := float64(r.Bytes) / r.Elapsed.Seconds() / link.bytes
@@ -47,42 +60,4 @@ func TestFramesStayYoungOnASlowLink(t *testing.T) {
 			}
 		})
 	}
-}
-
-// slowLink makes two network namespaces, joined by a link of the given rate out of the first, whose address it returns.
-func slowLink(t *testing.T, rate string) (here, there, address string) {
-	t.Helper()
-	here, there = "maixstream-a", "maixstream-b"
-	lack := func(why string) {
-		if os.Getenv("CI") != "" && os.Geteuid() == 0 {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	if os.Geteuid() != 0 {
-		lack("network namespaces need root")
-	}
-	for _, program := range []string{"ip", "tc"} {
-		if _, err := exec.LookPath(program); err != nil {
-			lack(program + " is missing (Debian package iproute2)")
-		}
-	}
-	ip := func(must bool, command string) {
-		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil && must {
-			lack(command + ": " + strings.TrimSpace(string(out)))
-		}
-	}
-	remove := func() {
-		ip(false, "ip netns del "+here)
-		ip(false, "ip netns del "+there)
-	}
-	remove()
-	t.Cleanup(remove)
-	ip(true, "ip netns add "+here)
-	ip(true, "ip netns add "+there)
-	ip(true, "ip link add veth0 netns "+here+" type veth peer name veth0 netns "+there)
-	ip(true, "ip -n "+here+" addr add 10.99.77.1/24 dev veth0 && ip -n "+here+" link set veth0 up && ip -n "+here+" link set lo up")
-	ip(true, "ip -n "+there+" addr add 10.99.77.2/24 dev veth0 && ip -n "+there+" link set veth0 up")
-	ip(true, "ip netns exec "+here+" tc qdisc add dev veth0 root tbf rate "+rate+" burst 16kb latency 50ms")
-	return here, there, "10.99.77.1"
 }

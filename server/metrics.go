@@ -1,8 +1,12 @@
 package server
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/maixstream/maixstream/pipeline/push"
 )
 
 // registry is what /metrics shows; one a server, so that a program may have several.
@@ -17,6 +21,14 @@ type collector struct {
 	server  *Server
 	metrics []metric
 	dropped *prometheus.Desc
+	pushes  []pushMetric
+}
+
+// pushMetric is of each target of a push, which its label names.
+type pushMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*push.State) float64
 }
 
 type metric struct {
@@ -48,6 +60,26 @@ func newCollector(s *Server) *collector {
 	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
 	add(counter, "frames_skipped_total", "Frames published and not sent to a viewer.", func(s *State) float64 { return float64(s.Server.Total.Skipped) })
 	add(counter, "bytes_sent_total", "Bytes of the stream sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Bytes) })
+	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
+		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})
+	}
+	addPush(gauge, "away", "1 while pictures cannot be delivered.", func(s *push.State) float64 { return truth(s.Away) })
+	addPush(gauge, "spooled", "Pictures that wait on disk.", func(s *push.State) float64 {
+		if s.Spool == nil {
+			return 0
+		}
+		return float64(s.Spool.Waiting)
+	})
+	addPush(counter, "pictures_total", "Pictures delivered.", func(s *push.State) float64 { return float64(s.Delivered) })
+	addPush(counter, "bytes_total", "Bytes of them.", func(s *push.State) float64 { return float64(s.Bytes) })
+	addPush(counter, "failures_total", "Attempts that failed.", func(s *push.State) float64 { return float64(s.Failures) })
+	addPush(counter, "lost_total", "Pictures refused, given up, dropped from the spool or damaged in it.", func(s *push.State) float64 {
+		lost := s.Refused + s.GivenUp
+		if s.Spool != nil {
+			lost += s.Spool.Dropped + s.Spool.Damaged
+		}
+		return float64(lost)
+	})
 	return c
 }
 
@@ -63,6 +95,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- c.metrics[i].desc
 	}
 	ch <- c.dropped
+	for i := range c.pushes {
+		ch <- c.pushes[i].desc
+	}
 }
 
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
@@ -70,6 +105,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range c.metrics {
 		m := &c.metrics[i]
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
+	}
+	for i := range state.Push {
+		for _, m := range c.pushes {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state.Push[i]), strconv.Itoa(i+1), state.Push[i].URL)
+		}
 	}
 	d := &state.Dropped
 	for _, cause := range []struct {

@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,10 +17,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -50,11 +53,18 @@ func stringOf(expression string) string {
 // wait waits until a JavaScript expression is true.
 func wait(t *testing.T, b tab, what, expression string) {
 	t.Helper()
-	eventually(t, what, func() bool { return b.eval(t, "Boolean("+expression+")") == "true" })
+	eventually(t, what, func() bool {
+		time.Sleep(breath)
+		return b.eval(t, "Boolean("+expression+")") == "true"
+	})
 }
+
+// breath is between two looks at a page: browsers have other things to do, too.
+const breath = 40 * time.Millisecond
 
 func text(t *testing.T, b tab, id string) string {
 	t.Helper()
+	time.Sleep(breath)
 	return b.eval(t, "document.getElementById('"+id+"').innerText.trim()")
 }
 
@@ -185,10 +195,10 @@ func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of the time is waiting
 			b := start(t)
-			for name, scenario := range scenarios {
+			for _, name := range slices.Sorted(maps.Keys(scenarios)) {
 				t.Run(name, func(t *testing.T) {
 					b.viewport(t, 1280, 800)
-					scenario(t, b)
+					scenarios[name](t, b)
 					b.open(t, "about:blank")
 				})
 			}

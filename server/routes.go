@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/page"
 )
 
 // Route is a path of a Server that has something else to serve than one feed: Config.Routes.
@@ -50,4 +51,12 @@ func (s *Server) fail(w http.ResponseWriter, code int, text string) {
 		return
 	}
 	http.Error(w, text, code)
+}
+
+// ShowPage replies with a page: with session when r was let in by one, which that page's form can end; else with plain.
+func (s *Server) ShowPage(w http.ResponseWriter, r *http.Request, plain, session page.Document) {
+	if s.inSession(r) {
+		plain = session
+	}
+	show(w, http.StatusOK, plain)
 }

@@ -12,8 +12,11 @@ import (
 func setupCompletion(*pflag.FlagSet) func(context.Context, []string, terminal) error {
 	return func(_ context.Context, args []string, t terminal) error {
 		writers := map[string]func(io.Writer, []verb){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
-		if len(args) != 1 || writers[args[0]] == nil {
+		if len(args) != 1 {
 			return usagef("which shell? one of bash, zsh, fish")
+		}
+		if writers[args[0]] == nil {
+			return usagef("no completions for %q: one of bash, zsh, fish", args[0])
 		}
 		writers[args[0]](t.out, verbs())
 		return nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -30,6 +32,10 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 	return func(ctx context.Context, _ []string, t terminal) error {
 		if *inspect {
 			return doctor.Inspect(t.in, t.out)
+		}
+		known := func(name string) bool { return *sensor == name || strings.HasSuffix(*sensor, "_"+name) }
+		if *sensor != "auto" && !slices.ContainsFunc(sg2002.Sensors(), known) {
+			return usagef("--sensor %s: unknown: auto, or one of %s", *sensor, strings.Join(sg2002.Sensors(), ", "))
 		}
 		self, err := os.Executable()
 		if err != nil {

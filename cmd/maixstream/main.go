@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/maixstream/maixstream/server/benchmark"
 )
 
 // Set by the linker.
 var version, commit = "unknown", "unknown"
 
 func main() {
+	benchmark.RunRole()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv})
 	stop()

@@ -34,12 +34,12 @@ func setupPush(flags *pflag.FlagSet) func(context.Context, []string, terminal) e
 }
 
 func (p *pushFlags) push(ctx context.Context, url string, files []string, t terminal) error {
-	log := p.logger(t.err)
+	out := newPushReport(t, len(files) == 0 && p.count.value != 1)
+	log := p.logger(out)
 	config, err := p.pusherConfig(url, len(files) > 0, log)
 	if err != nil {
 		return err
 	}
-	out := newPushReport(t, len(files) == 0 && p.count.value != 1)
 	var source push.Source
 	if len(files) > 0 {
 		list, err := p.openFiles(files, t)
@@ -163,6 +163,14 @@ func (r *pushReport) result(one push.Result) {
 		}
 		fmt.Fprintln(r.t.out, line)
 	}
+}
+
+// Write is the log's way to the terminal: a line of its own.
+func (r *pushReport) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.clear()
+	return r.t.err.Write(line)
 }
 
 func (r *pushReport) clear() {

@@ -96,6 +96,7 @@ func addPushFlags(flags *pflag.FlagSet) *pushFlags {
 	p.targetFlags = addTargetFlags(flags, "", "")
 	p.sourceFlags = addSourceFlags(flags)
 	p.logFlags = addLogFlags(flags)
+	p.level.value, flags.Lookup("log-level").DefValue = "warn", "warn" // it prints what becomes of each picture
 	return p
 }
 

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/server"
@@ -41,6 +44,16 @@ type receiveFlags struct {
 }
 
 func setupReceive(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
+	r := addReceiveFlags(flags)
+	return func(ctx context.Context, _ []string, t terminal) error {
+		if err := r.check(); err != nil {
+			return err
+		}
+		return r.receive(ctx, t)
+	}
+}
+
+func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 	r := &receiveFlags{
 		flags: flags, maxBytes: 10 << 30, maxUpload: 20 << 20, maxPixels: rangeValue{40_000_000, 1, frame.MaxDimension * frame.MaxDimension},
 		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
@@ -64,12 +77,7 @@ func setupReceive(flags *pflag.FlagSet) func(context.Context, []string, terminal
 	r.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a connection on which nothing moves for so long")
 	r.report = flags.Duration("report", 10*time.Second, "print what came in so often; 0: never")
 	r.logFlags = addLogFlags(flags)
-	return func(ctx context.Context, _ []string, t terminal) error {
-		if err := r.check(); err != nil {
-			return err
-		}
-		return r.receive(ctx, t)
-	}
+	return r
 }
 
 // check reports flags that contradict each other, before anything is opened.
@@ -91,12 +99,10 @@ func (r *receiveFlags) check() error {
 	return nil
 }
 
-func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
-	log := r.logger(t.err)
-	limitMemory()
+func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 	config := upload.Config{
 		HTTP: server.Config{
-			Listen: *r.listen, Unix: *r.unix, SocketActivation: true, MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
+			Listen: *r.listen, Unix: *r.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
 			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, Version: version,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
@@ -105,7 +111,13 @@ func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
 	if !r.flags.Changed("listen") { // the default steps back for systemd's sockets
 		config.HTTP.Listen, config.HTTP.DefaultListen = nil, receiveAddress
 	}
-	web, err := upload.New(config)
+	return config
+}
+
+func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
+	log := r.logger(t.err)
+	limitMemory()
+	web, err := upload.New(r.config(log))
 	if err != nil {
 		return usageError{err}
 	}
@@ -122,30 +134,87 @@ func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
-	r.reportUntilEnd(ctx, t, web)
+	(&receiver{r, t, log, web}).run(ctx)
 	return nil
 }
 
-// reportUntilEnd prints a line now and then, until a signal comes.
-func (r *receiveFlags) reportUntilEnd(ctx context.Context, t terminal, web *upload.Server) {
-	var tick <-chan time.Time
-	if *r.report > 0 {
-		ticker := time.NewTicker(*r.report)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	last, at := web.State(), time.Now()
+// receiver is receive while it runs.
+type receiver struct {
+	flags    *receiveFlags // as they hold now
+	terminal terminal
+	log      *zap.Logger
+	web      *upload.Server
+}
+
+// run reports, and follows SIGHUP, until a signal comes to end.
+func (r *receiver) run(ctx context.Context) {
+	hangup, stop := hangups(r.terminal.in)
+	defer stop()
+	report := newReport(*r.flags.report)
+	defer func() { report.Stop() }()
+	r.notify(daemon.SdNotifyReady)
+	defer r.notify(daemon.SdNotifyStopping)
+	last, at := r.web.State(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick:
-			s := web.State()
-			seconds := now.Sub(at).Seconds()
-			fmt.Fprintf(t.out, "%s  %6.1f pictures/s  %.2f MB/s  %d refused  %d devices  %d kept  %s\n", now.Format(time.TimeOnly),
-				float64(s.Received-last.Received)/seconds, float64(s.ReceivedBytes-last.ReceivedBytes)/1e6/seconds,
-				s.Refused-last.Refused, s.Devices, s.Pictures, humanize.IBytes(uint64(s.Bytes)))
-			last, at = s, now
+		case now := <-report.C:
+			state := r.web.State()
+			fmt.Fprintln(r.terminal.out, receiveLine(now, now.Sub(at).Seconds(), &last, &state))
+			last, at = state, now
+		case <-hangup:
+			r.notify(reloading())
+			r.reload()
+			r.notify(daemon.SdNotifyReady)
+			report.Stop()
+			report = newReport(*r.flags.report)
 		}
+	}
+}
+
+// receiveLine is what came in within so many seconds, and what there is.
+func receiveLine(now time.Time, seconds float64, last, s *upload.State) string {
+	return fmt.Sprintf("%s  %6.1f pictures/s  %.2f MB/s  %d duplicates  %d refused  %d devices  %d kept  %s", now.Format(time.TimeOnly),
+		float64(s.Received-last.Received)/seconds, float64(s.ReceivedBytes-last.ReceivedBytes)/1e6/seconds, s.Duplicates-last.Duplicates,
+		s.Refused+s.Cut+s.Full-last.Refused-last.Cut-last.Full, s.Devices, s.Pictures, humanize.IBytes(uint64(s.Bytes)))
+}
+
+// reload follows the configuration as it is now, as far as that goes while the server runs. Passwords, tokens and certificates are read again in
+// any case. On an error everything stays as it was.
+func (r *receiver) reload() {
+	fresh, err := r.flags.again(r.terminal)
+	if err == nil {
+		err = r.web.Reload(fresh.config(r.log))
+	}
+	if err != nil {
+		r.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		return
+	}
+	*r.flags.report = *fresh.report
+	if level, err := zapcore.ParseLevel(fresh.level.value); err == nil {
+		r.flags.now.SetLevel(level)
+	}
+	r.log.Info("read again: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
+}
+
+// again reads the command line, the environment and the configuration file once more, from the beginning.
+func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
+	flags := pflag.NewFlagSet(r.flags.Name(), pflag.ContinueOnError)
+	fresh := addReceiveFlags(flags)
+	config, _ := addCommonFlags(flags)
+	if err := flags.Parse(t.args); err != nil {
+		return nil, err
+	}
+	if err := fillFlags(flags, config, t.env); err != nil {
+		return nil, err
+	}
+	return fresh, fresh.check()
+}
+
+// notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
+func (r *receiver) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		r.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
 	}
 }

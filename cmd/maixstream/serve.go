@@ -153,15 +153,9 @@ func (f *feed) close() {
 
 // startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
 func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, error) {
-	settings := pipeline.Settings{
-		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
-		Mirror: *s.mirror, Flip: *s.flip, Overlay: *s.overlay,
-	}
-	settings.Rotate, _ = strconv.Atoi(s.rotate.value)
-	if *s.mpiLibDir != "" {
-		if err := searchLibrariesIn(*s.mpiLibDir); err != nil {
-			return nil, err
-		}
+	settings := s.settings()
+	if err := s.findLibraries(); err != nil {
+		return nil, err
 	}
 	first, err := s.open(settings, log)
 	switch {
@@ -182,7 +176,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		closeSource(first)
 		return nil, err
 	}
-	p, err := pipeline.New(pipeline.Config{
+	config := pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if opened := first; opened != nil {
 				first = nil
@@ -192,7 +186,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
 		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
-	})
+	}
+	if s.instrument != nil {
+		s.instrument(&config)
+	}
+	p, err := pipeline.New(config)
 	if err != nil {
 		closeSource(first)
 		frames.Close()
@@ -200,6 +198,23 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	}
 	p.Start()
 	return &feed{p, frames}, nil
+}
+
+// settings are the pictures that the flags ask for.
+func (s *sourceFlags) settings() pipeline.Settings {
+	rotate, _ := strconv.Atoi(s.rotate.value)
+	return pipeline.Settings{
+		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
+		Mirror: *s.mirror, Flip: *s.flip, Rotate: rotate, Overlay: *s.overlay,
+	}
+}
+
+// findLibraries makes the chip's libraries be found where --mpi-lib-dir says.
+func (s *sourceFlags) findLibraries() error {
+	if *s.mpiLibDir == "" {
+		return nil
+	}
+	return searchLibrariesIn(*s.mpiLibDir)
 }
 
 func closeSource(s frame.Source) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 )
 
@@ -27,6 +28,8 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
+	// instrument, when not nil, is given the pipeline's configuration before that is used.
+	instrument func(*pipeline.Config)
 }
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {

@@ -41,6 +41,7 @@ func verbs() []verb {
 		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
 		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
+		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},

@@ -90,9 +90,9 @@ func Examine(ctx context.Context, c Config) *Report {
 		return r
 	}
 	r.add(board())
-	in, err := inspect(ctx, c)
+	in, remedy, err := inspect(ctx, c)
 	if err != nil {
-		r.add(Check{Name: "libraries", Status: Wrong, Found: err.Error(), Remedy: remedyLibraries})
+		r.add(Check{Name: "libraries", Status: Wrong, Found: err.Error(), Remedy: remedy})
 	} else {
 		r.add(libraries(&in))
 		r.add(symbols(&in))
@@ -105,6 +105,8 @@ func Examine(ctx context.Context, c Config) *Report {
 	if err == nil {
 		r.add(sensor(&in, c.Sensor))
 		r.add(ion(&in, state, c))
+	} else {
+		r.add(Check{Name: "sensor", Status: Note, Found: "not asked: see libraries"})
 	}
 	r.add(tuning())
 	r.add(linuxMemory())

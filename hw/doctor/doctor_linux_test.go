@@ -100,7 +100,19 @@ func TestLibraryThatCrashes(t *testing.T) {
 		copy(content[file.Section(".init").Offset:], []byte{0x0f, 0x0b, 0x0f, 0x0b}) // ud2; on riscv64, too, nothing that runs
 		return content
 	})
-	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"takes the process with it", "SIGILL"}, []string{"image"})
+	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"opening libvpu.so takes the process with it", "SIGILL"}, []string{"image"})
+}
+
+func TestWhatCannotBeLookedAtIsNoBrokenLibrary(t *testing.T) {
+	b := newBoard(t, "maixcam", "")
+	for name, c := range map[string]doctor.Config{"no such program": {Inspector: []string{"/nowhere/maixstream"}}, "no program": {}, "another sensor": {
+		Inspector: []string{os.Args[0], "inspect"}, Sensor: "imx219",
+	}} {
+		c.Addresses = func() ([]doctor.Address, error) { return []doctor.Address{{Interface: "wlan0", IP: "192.0.2.7"}}, nil }
+		r := doctor.Examine(t.Context(), c)
+		t.Logf("%s: %+v", name, b.check(r, "libraries"))
+		b.wrong(r, "libraries", []string{"not looked at"}, []string{"make device"})
+	}
 }
 
 func TestFunctionMissing(t *testing.T) {

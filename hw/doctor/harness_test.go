@@ -101,7 +101,7 @@ func memory() error {
 	if err := json.Unmarshal([]byte(os.Args[2]), &c); err != nil {
 		return err
 	}
-	in, err := sg2002.Inspect(c)
+	in, err := sg2002.Inspect(c, func(string) {})
 	if err != nil {
 		return err
 	}

@@ -13,15 +13,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
 // inspectWithin is how long opening libraries and asking a bus may take.
 const inspectWithin = 20 * time.Second
 
-// mark stands before the answer: libraries may print when they are opened.
-const mark = "\nmaixstream-inspection: "
+// mark stands before the answer, opening before each library that is about to be opened: libraries may print something, too.
+const mark, opening = "\nmaixstream-inspection: ", "\nmaixstream-opening: "
 
 // wanted is what the other process is told.
 type wanted struct {
@@ -37,7 +36,8 @@ func Inspect(in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&w); err != nil {
 		return fmt.Errorf("doctor: what to look for: %w", err)
 	}
-	found, err := sg2002.Inspect(sg2002.Config{Width: w.Width, Height: w.Height, FPS: w.FPS, Overlay: w.Overlay, Sensor: w.Sensor, LibDir: w.LibDir})
+	found, err := sg2002.Inspect(sg2002.Config{Width: w.Width, Height: w.Height, FPS: w.FPS, Overlay: w.Overlay, Sensor: w.Sensor, LibDir: w.LibDir},
+		func(library string) { fmt.Fprint(out, opening+library+"\n") })
 	if err != nil {
 		return err
 	}
@@ -49,14 +49,15 @@ func Inspect(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// inspect has the libraries opened by another process and returns what it found.
-func inspect(ctx context.Context, c Config) (found sg2002.Inspection, err error) {
+// inspect has the libraries opened by another process and returns what it found, or why there is nothing and what to do.
+func inspect(ctx context.Context, c Config) (found sg2002.Inspection, remedy string, err error) {
+	const notStarted = "start maixstream from its own file, on the board that it was built for (make device)"
 	if len(c.Inspector) == 0 {
-		return found, fmt.Errorf("no program given that opens them: %w", frame.ErrUnsupported)
+		return found, notStarted, errors.New("not looked at: no program given that opens them")
 	}
 	question, err := json.Marshal(wanted{c.Width, c.Height, c.FPS, c.Overlay, c.Sensor, c.LibDir})
 	if err != nil {
-		return found, err
+		return found, "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectWithin)
 	defer cancel()
@@ -70,25 +71,36 @@ func inspect(ctx context.Context, c Config) (found sg2002.Inspection, err error)
 	var out, problem bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problem
 	err = command.Run()
-	_, answer, ok := bytes.Cut(out.Bytes(), []byte(mark))
-	switch {
-	case ok:
+	if _, answer, ok := bytes.Cut(out.Bytes(), []byte(mark)); ok {
 		if err := json.Unmarshal(answer, &found); err != nil {
-			return found, fmt.Errorf("opening them in another process: its answer: %w", err)
+			return found, notStarted, fmt.Errorf("not looked at: the answer of the process that opens them: %w", err)
 		}
-		return found, nil
+		return found, "", nil
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(problem.String()), "\n") // Go's runtime says which signal it was, and then a lot about itself
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	switch {
 	case ctx.Err() != nil:
-		return found, errors.New("opening them does not come to an end")
-	}
-	said := strings.TrimSpace(problem.String())
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 { // the program's own words
-		if _, last, ok := strings.Cut(said, "camera: "); ok {
-			said = last
+		return found, remedyLibraries, fmt.Errorf("opening %s does not come to an end", lastOpened(out.String()))
+	case !ended:
+		return found, notStarted, fmt.Errorf("not looked at: %w", err)
+	case exit.ExitCode() == 1: // the program's own words
+		if _, words, ok := strings.Cut(first, "camera: "); ok {
+			first = words
 		}
-		return found, errors.New(said)
+		return found, "take a program that was built for the board (make device) and flags that it knows (maixstream doctor --help)", errors.New("not looked at: " + first)
 	}
-	first, _, _ := strings.Cut(said, "\n") // Go's runtime says which signal it was, and then a lot about itself
-	return found, fmt.Errorf("opening one takes the process with it: %s (%v)", first, err)
+	return found, remedyLibraries, fmt.Errorf("opening %s takes the process with it: %s (%w)", lastOpened(out.String()), first, err)
+}
+
+// lastOpened is the library that was being opened when the process ended.
+func lastOpened(out string) string {
+	at := strings.LastIndex(out, opening)
+	if at < 0 {
+		return "the first"
+	}
+	name, _, _ := strings.Cut(out[at+len(opening):], "\n")
+	return name
 }
 
 func libDir(c Config) string {

@@ -39,7 +39,7 @@ func libraries(in *sg2002.Inspection) Check {
 	switch {
 	case len(missing) > 0:
 		c.Status, c.Remedy = Wrong, remedyLibraries
-		c.Found = fmt.Sprintf("missing: %s (%s)", some(missing), problem)
+		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", some(missing), problem)
 	case len(dirs) > 1:
 		var files []string
 		for _, file := range dirs {

@@ -497,6 +497,7 @@ func (c *Camera) Close() error {
 		return err
 	}
 	C.camera_free(c.c)
+	c.c = nil
 	C.free(c.bitmap)
 	c.bitmap = nil
 	return nil

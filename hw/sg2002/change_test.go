@@ -150,7 +150,11 @@ func TestResize(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{settings: "encode_us_per_mpixel=0"}, func(b *bench) {
 				camera := b.open(Config{FPS: 25, Width: 640, Height: 480, Path: path, Overlay: "maixstream"})
-				for _, size := range []frame.Size{{Width: 1280, Height: 720}, {Width: 32, Height: 32}, {Width: 2560, Height: 1440}, {Width: 640, Height: 480}} {
+				large := frame.Size{Width: 2560, Height: 1440}
+				if emulated() {
+					large = frame.Size{Width: 1024, Height: 768}
+				}
+				for _, size := range []frame.Size{{Width: 1280, Height: 720}, {Width: 32, Height: 32}, large, {Width: 640, Height: 480}} {
 					if err := camera.Resize(size.Width, size.Height); err != nil {
 						b.Fatal(err)
 					}
@@ -304,8 +308,12 @@ func TestStill(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{}, func(b *bench) {
-				camera := b.open(Config{FPS: 25, Width: 640, Height: 480, Path: path, Still: true, Mirror: true})
-				if size := camera.StillSize(); size != (frame.Size{Width: 2560, Height: 1440}) {
+				fps, full := 25.0, frame.Size{Width: 2560, Height: 1440}
+				if emulated() {
+					fps, full = 60, frame.Size{Width: 1280, Height: 720}
+				}
+				camera := b.open(Config{FPS: fps, Width: 640, Height: 480, Path: path, Still: true, Mirror: true})
+				if size := camera.StillSize(); size != full {
 					b.Errorf("still size: %v", size)
 				}
 				ctx, cancel := context.WithTimeout(b.Context(), within)
@@ -328,14 +336,14 @@ func TestStill(t *testing.T) {
 						}
 					}
 				}()
-				dst := make([]byte, frame.MaxJPEGSize(2560, 1440))
+				dst := make([]byte, frame.MaxJPEGSize(full.Width, full.Height))
 				last := -1
 				for range 5 {
 					var p frame.Picture
 					if err := camera.Still(ctx, dst, &p); err != nil {
 						b.Fatal(err)
 					}
-					v := view{sensor: image.Pt(2560, 1440), fit: "stretch", mirror: true, width: 2560, height: 1440}
+					v := view{sensor: image.Pt(full.Width, full.Height), fit: "stretch", mirror: true, width: full.Width, height: full.Height}
 					picture := decode(b, dst[:p.Size])
 					v.check(b, picture, false)
 					if n := v.number(b, picture); n <= last {
@@ -343,7 +351,7 @@ func TestStill(t *testing.T) {
 					} else {
 						last = n
 					}
-					if p.Width != 2560 || p.Height != 1440 {
+					if p.Width != full.Width || p.Height != full.Height {
 						b.Errorf("picture: %+v", p)
 					}
 				}

@@ -59,7 +59,11 @@ func TestProgramPictures(t *testing.T) {
 		camera := b.open(Config{FPS: 60, Width: 320, Height: 240})
 		encoder := camera.Encoder()
 		dst := make([]byte, 1<<20)
-		for _, size := range []frame.Size{{Width: 320, Height: 240}, {Width: 402, Height: 302}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
+		sizes := []frame.Size{{Width: 402, Height: 302}, {Width: 1920, Height: 1080}, {Width: 320, Height: 200}}
+		if testing.Short() {
+			sizes = []frame.Size{{Width: 402, Height: 302}, {Width: 320, Height: 200}}
+		}
+		for _, size := range sizes {
 			if err := camera.Resize(size.Width, size.Height); err != nil {
 				b.Fatal(err)
 			}
@@ -77,7 +81,7 @@ func TestProgramPictures(t *testing.T) {
 			}
 			b.read(camera)
 		}
-		width, height := 1920, 1080
+		width, height := 320, 200
 		first, err := encoder.Encode(dst, quarters(b, frame.RGB, width, height), 80)
 		if err != nil {
 			b.Fatal(err)
@@ -86,7 +90,7 @@ func TestProgramPictures(t *testing.T) {
 		if n, err := encoder.Encode(again, quarters(b, frame.RGB, width, height), 80); err != nil || string(again[:n]) != string(dst[:first]) {
 			b.Errorf("the same picture gives other bytes: %v", err)
 		}
-		for what, f := range map[string]*frame.Frame{"size": quarters(b, frame.RGB, 320, 240), "format": {Format: frame.YUYV, Width: width, Height: height}} {
+		for what, f := range map[string]*frame.Frame{"size": quarters(b, frame.RGB, 322, 240), "format": {Format: frame.YUYV, Width: width, Height: height}} {
 			if _, err := encoder.Encode(dst, f, 80); !errors.Is(err, frame.ErrUnsupported) {
 				b.Errorf("another %s: %v", what, err)
 			}

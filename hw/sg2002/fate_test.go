@@ -101,20 +101,20 @@ func TestSlowEncoder(t *testing.T) {
 			onBoard(t, scenario{settings: "encode_us_per_mpixel=100000"}, func(b *bench) {
 				camera := b.open(Config{FPS: 60, Width: 1280, Height: 720, Path: path})
 				v := view{sensor: image.Pt(1280, 720), fit: "crop", width: 1280, height: 720}
-				first, last := 0, -1
+				last := -1
+				start := time.Now()
 				const pictures = 8
-				for i := range pictures {
+				for range pictures {
 					jpg, _ := b.read(camera)
 					n := v.number(b, decode(b, jpg))
 					if n <= last {
 						b.Errorf("frame %d after frame %d", n, last)
 					}
-					if last = n; i == 0 {
-						first = n
-					}
+					last = n
 				}
-				if last-first < 2*pictures {
-					b.Errorf("%d pictures of %d frames: the encoder was not slow", pictures, last-first)
+				// 0.92 million pixels at 100 ms each.
+				if took := time.Since(start); took < (pictures-1)*90*time.Millisecond {
+					b.Errorf("%d pictures in %v: the encoder was not slow", pictures, took)
 				}
 				b.close(camera)
 			})

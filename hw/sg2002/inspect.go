@@ -53,8 +53,8 @@ var touchAddresses = []int{0x14, 0x5a}
 // Inspect looks at the chip's libraries as the loader sees them, and for the sensor. No function of the libraries is called. It is meant for a
 // process of its own: libraries cannot be closed again, and broken ones may take the process with them. While a live process has the camera
 // the sensor's bus and pads are left alone; else the pads are set as every start of the camera sets them, for without its clock a sensor
-// does not answer. Of the Config, Width, Height, FPS, LibDir, Sensor and Overlay count.
-func Inspect(config Config) (Inspection, error) {
+// does not answer. Of the Config, Width, Height, FPS, LibDir, Sensor and Overlay count. opening is told each library's name before it is opened.
+func Inspect(config Config, opening func(library string)) (Inspection, error) {
 	if err := config.check(); err != nil {
 		return Inspection{}, err
 	}
@@ -69,6 +69,7 @@ func Inspect(config Config) (Inspection, error) {
 		if dir != "" {
 			path = filepath.Join(dir, library.name)
 		}
+		opening(library.name)
 		found := Library{Name: library.name, Optional: library.optional}
 		if handle, err := open(path); err != nil {
 			found.Problem = err.Error()
@@ -88,6 +89,7 @@ func Inspect(config Config) (Inspection, error) {
 	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir}
 	defer C.free(unsafe.Pointer(m.table))
 	C.find_seams(m.table)
+	opening("sensors' drivers")
 	m.openSensors(dir)
 	in.Drivers = m.drivers()
 	in.Sensor = m.look()
@@ -124,15 +126,9 @@ func lookAtION() ION {
 func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
-		name := C.CString(sensors[i].object)
-		for k, handle := range m.sensors {
-			var size C.size_t
-			if C.mpi_sensor(handle, name, &size) != nil {
-				list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[k])), int(size), vintage})
-				break
-			}
+		if object, size, library := m.driver(&sensors[i]); object != nil {
+			list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[library])), size, vintage})
 		}
-		C.free(unsafe.Pointer(name))
 	}
 	return list
 }

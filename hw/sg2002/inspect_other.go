@@ -9,6 +9,6 @@ import (
 )
 
 // Inspect returns an error that wraps frame.ErrUnsupported.
-func Inspect(Config) (Inspection, error) {
+func Inspect(Config, func(string)) (Inspection, error) {
 	return Inspection{}, fmt.Errorf("camera: %w in this build (Linux with cgo only)", frame.ErrUnsupported)
 }

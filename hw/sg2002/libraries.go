@@ -59,8 +59,9 @@ const vintage = C.sizeof_ISP_SNS_OBJ_S
 type mpi struct {
 	table   *C.struct_mpi
 	dir     string
-	sensors []unsafe.Pointer // handles
+	sensors []unsafe.Pointer // handles of libraries with sensors
 	where   []string         // their files
+	others  []string         // where more of them may be
 }
 
 var opened struct {
@@ -154,37 +155,57 @@ func (m *mpi) sameDirectory() error {
 	return nil
 }
 
+// openSensors opens the first library with sensors that there is, and remembers where others may be: a board may have a copy for each app.
 func (m *mpi) openSensors(dir string) {
 	for _, name := range sensorLibraries {
-		paths := []string{name}
-		if filepath.IsAbs(name) {
-			paths, _ = filepath.Glob(Root(name))
-		} else if dir != "" {
-			paths = []string{filepath.Join(dir, name)}
-		}
-		for _, path := range paths {
-			if handle, err := open(path); err == nil {
-				m.sensors, m.where = append(m.sensors, handle), append(m.where, path)
-			}
+		switch {
+		case filepath.IsAbs(name):
+			paths, _ := filepath.Glob(Root(name))
+			m.others = append(m.others, paths...)
+		case dir != "":
+			m.others = append(m.others, filepath.Join(dir, name))
+		default:
+			m.others = append(m.others, name)
 		}
 	}
+	m.openNext()
+}
+
+// openNext opens one more library with sensors; false: there is none.
+func (m *mpi) openNext() bool {
+	for len(m.others) > 0 {
+		path := m.others[0]
+		m.others = m.others[1:]
+		if handle, err := open(path); err == nil {
+			m.sensors, m.where = append(m.sensors, handle), append(m.where, path)
+			return true
+		}
+	}
+	return false
+}
+
+// driver finds a sensor's driver, its size in bytes, and in which of m.sensors it is; nil when no library has it.
+func (m *mpi) driver(s *sensor) (object *C.ISP_SNS_OBJ_S, size, library int) {
+	name := C.CString(s.object)
+	defer C.free(unsafe.Pointer(name))
+	for i := 0; i < len(m.sensors) || m.openNext(); i++ {
+		var size C.size_t
+		if object := C.mpi_sensor(m.sensors[i], name, &size); object != nil {
+			return object, int(size), i
+		}
+	}
+	return nil, 0, 0
 }
 
 // object finds a sensor's driver and checks its vintage before anything in it can be called.
 func (m *mpi) object(s *sensor) (*C.ISP_SNS_OBJ_S, error) {
-	name := C.CString(s.object)
-	defer C.free(unsafe.Pointer(name))
-	for i, handle := range m.sensors {
-		var size C.size_t
-		object := C.mpi_sensor(handle, name, &size)
-		if object == nil {
-			continue
-		}
-		if size != vintage {
-			return nil, fmt.Errorf("camera: %s in %s has %d bytes instead of %d: %w: sensor driver of another SDK; update the board's image",
-				s.object, m.where[i], size, vintage, frame.ErrUnsupported)
-		}
-		return object, nil
+	object, size, library := m.driver(s)
+	switch {
+	case object == nil:
+		return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s: %w", s.name, s.object, strings.Join(m.where, ", "), frame.ErrUnsupported)
+	case size != vintage:
+		return nil, fmt.Errorf("camera: %s in %s has %d bytes instead of %d: %w: sensor driver of another SDK; update the board's image",
+			s.object, m.where[library], size, vintage, frame.ErrUnsupported)
 	}
-	return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s: %w", s.name, s.object, strings.Join(m.where, ", "), frame.ErrUnsupported)
+	return object, nil
 }

@@ -176,6 +176,19 @@ func TestLibraryOrder(t *testing.T) {
 			}
 		})
 	})
+	t.Run("no_more_than_needed", func(t *testing.T) {
+		onBoard(t, scenario{}, func(b *bench) {
+			camera := b.open(Config{})
+			maps, err := os.ReadFile("/proc/self/maps")
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !bytes.Contains(maps, []byte("libsophgo-middleware.so")) || bytes.Contains(maps, []byte("libsns_")) {
+				b.Errorf("libraries with sensors: %s", regexp.MustCompile(`/lib(sns|sophgo)\S*`).FindAll(maps, -1))
+			}
+			b.close(camera)
+		})
+	})
 	t.Run("other_directory", func(t *testing.T) {
 		onBoard(t, scenario{}, func(b *bench) {
 			_, err := Open(b.Context(), Config{LibDir: b.root})

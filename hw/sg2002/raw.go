@@ -159,7 +159,7 @@ func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 func (c *Camera) quality() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int(c.c.config.quality)
+	return realQuality(c.config.Quality) // not the C side's: it goes with Close
 }
 
 // encode encodes a frame of the camera by its handle, or a program's picture.

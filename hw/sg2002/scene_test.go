@@ -3,11 +3,12 @@
 package sg2002
 
 import (
-	"bytes"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"testing"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
 // The simulator's sensor looks at a scene that third_party/sg2002/README.md describes: four coloured squares and the frame's number in cells.
@@ -43,13 +44,17 @@ func (v view) at(x, y float64) image.Point {
 	return image.Pt(int(px), int(py))
 }
 
+// decode decodes with libjpeg-turbo: under emulators and sanitizers Go's own decoder takes seconds a picture.
 func decode(t testing.TB, jpg []byte) image.Image {
 	t.Helper()
-	picture, err := jpeg.Decode(bytes.NewReader(jpg))
-	if err != nil {
-		t.Fatalf("decode a JPEG of %d bytes: %v", len(jpg), err)
+	f, err := libjpeg.DecodeFrame(jpg, libjpeg.Limits{})
+	if err != nil || f.Format != frame.YUV420 {
+		t.Fatalf("decode a JPEG of %d bytes: format %v, %v", len(jpg), f, err)
 	}
-	return picture
+	return &image.YCbCr{
+		Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1],
+		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, f.Width, f.Height),
+	}
 }
 
 func luma(c color.Color) int { return int(color.GrayModel.Convert(c).(color.Gray).Y) }

@@ -33,8 +33,8 @@ type Config struct {
 	Retry time.Duration
 	// CAFile has certificates (PEM) to trust beside the system's. AuthFile's first line is user:password, TokenFile's a bearer token.
 	CAFile, AuthFile, TokenFile string
-	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB). "": none, the
-	// newest wins. Not with Multipart, where nothing is known to have arrived before the end.
+	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB);
+	// above it, or above MaxSpooled pictures, the oldest are dropped. "": none, the newest wins. Not with Multipart, where nothing is known to have arrived before the end.
 	Spool    string
 	SpoolMax int64
 	// Count ends Run after so many pictures; 0: never.

@@ -251,7 +251,11 @@ func newLive() *live { return &live{seen: true, wake: make(chan struct{}, 1)} }
 func (l *live) show(data []byte) {
 	l.mu.Lock()
 	l.shown++
-	l.newest, l.seen = push.Shot{Data: data, Sequence: l.shown}, false
+	next := push.Shot{Data: data, Sequence: l.shown}
+	if !l.seen {
+		next.Skipped = l.newest.Skipped + 1
+	}
+	l.newest, l.seen = next, false
 	l.mu.Unlock()
 	l.poke()
 }

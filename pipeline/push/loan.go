@@ -17,6 +17,7 @@ type loan struct {
 	idle    sync.Cond
 	readers int
 	over    bool
+	copied  int64 // bytes that went out through Read
 }
 
 func newLoan(head, data, tail []byte) *loan {
@@ -58,9 +59,10 @@ func (l *loan) enter() error {
 	return nil
 }
 
-func (l *loan) leave() {
+func (l *loan) leave(copied int) {
 	l.mu.Lock()
 	l.readers--
+	l.copied += int64(copied)
 	l.mu.Unlock()
 	l.idle.Broadcast()
 }
@@ -78,8 +80,9 @@ func (b *lent) Read(p []byte) (int, error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
-	defer b.loan.leave()
-	return b.rest.Read(p)
+	n, err := b.rest.Read(p)
+	b.loan.leave(n)
+	return n, err
 }
 
 // WriteTo writes everything straight from the borrowed memory; to a TCP connection with one system call.
@@ -87,7 +90,7 @@ func (b *lent) WriteTo(w io.Writer) (int64, error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
-	defer b.loan.leave()
+	defer b.loan.leave(0)
 	return b.rest.WriteTo(w)
 }
 

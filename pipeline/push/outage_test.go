@@ -313,7 +313,7 @@ func TestSpoolAfterAPowerCut(t *testing.T) {
 	}
 }
 
-func TestSpoolIsOneProcesss(t *testing.T) {
+func TestSpoolIsOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	first := newPusher(t, push.Config{URL: "http://x/", Spool: dir})
 	if _, err := push.New(push.Config{URL: "http://x/", Spool: dir}); err == nil || !strings.Contains(err.Error(), "another process") {

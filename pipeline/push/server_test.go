@@ -6,8 +6,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -181,21 +184,21 @@ func TestRedirects(t *testing.T) {
 	})
 	mux.HandleFunc("GET /thanks", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thanks") })
 	s := serve(t, mux)
-	picture := push.File(jpeg(t, 1))
+	photo := push.File(jpeg(t, 1))
 	ctx := context.Background()
 	for _, code := range []int{307, 308} {
 		for _, options := range [][]push.Option{nil, {push.WithForm("f")}} {
-			reply, err := push.Post(ctx, fmt.Sprintf("%s/%d", s.URL, code), picture, options...)
+			reply, err := push.Post(ctx, fmt.Sprintf("%s/%d", s.URL, code), photo, options...)
 			if err != nil || !reply.OK() || reply.URL != s.URL+"/upload" {
 				t.Fatalf("%d: %+v %v", code, reply, err)
 			}
 		}
 	}
-	if all := c.all(); len(all) != 4 || !bytes.Equal(all[3].data, picture) || all[3].method != "POST" {
+	if all := c.all(); len(all) != 4 || !bytes.Equal(all[3].data, photo) || all[3].method != "POST" {
 		t.Fatalf("%d arrived", len(all))
 	}
 	for _, code := range []int{301, 302} {
-		reply, err := push.Post(ctx, fmt.Sprintf("%s/%d", s.URL, code), picture)
+		reply, err := push.Post(ctx, fmt.Sprintf("%s/%d", s.URL, code), photo)
 		if err != nil || reply.StatusCode != code {
 			t.Fatalf("%d: %+v %v", code, reply, err)
 		}
@@ -203,10 +206,10 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
-	if reply, err := push.Post(ctx, s.URL+"/form", picture); err != nil || reply.Text != "thanks" || !reply.OK() {
+	if reply, err := push.Post(ctx, s.URL+"/form", photo); err != nil || reply.Text != "thanks" || !reply.OK() {
 		t.Errorf("303 behind a picture that was taken: %+v %v", reply, err)
 	}
-	if _, err := push.Post(ctx, s.URL+"/loop", picture); err == nil || !strings.Contains(err.Error(), "10 redirects") {
+	if _, err := push.Post(ctx, s.URL+"/loop", photo); err == nil || !strings.Contains(err.Error(), "10 redirects") {
 		t.Errorf("loop: %v", err)
 	}
 	if n := len(c.all()); n != 5 {
@@ -423,12 +426,25 @@ func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		_, _ = io.WriteString(w, "too large")
 	}))
-	for range 20 {
-		data := bytes.Repeat(jpeg(t, 1), 8000)
-		reply, err := push.Post(context.Background(), s.URL, push.File(data))
-		for i := range data { // the race detector sees whoever still reads
-			data[i] = 0
+	noise := image.NewNRGBA(image.Rect(0, 0, 1200, 900))
+	for i := range noise.Pix {
+		noise.Pix[i] = byte(rand.Uint32()) | byte(i%4/3*255) // opaque
+	}
+	img, err := picture.FromImage(noise)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		jpg, err := img.JPEG(95)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if jpg.Len() < 600_000 {
+			t.Fatalf("%d bytes: too few to be still under way", jpg.Len())
+		}
+		reply, err := push.Post(context.Background(), s.URL, jpg)
+		clear(jpg.Borrow()) // the race detector sees whoever still reads
+		jpg.Release()       // and with the tag poison it faults
 		if err == nil && reply.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Fatalf("%+v", reply)
 		}

@@ -66,6 +66,9 @@ const (
 	maxName    = 120 // bytes of a picture's name in the file's name, of which 255 may be used
 )
 
+// MaxSpooled is how many pictures a spool has at most, which bounds its index in memory: about 200 bytes each.
+const MaxSpooled = 100_000
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // file is the entry's file name. Sequence first: names sort in the order of delivery.
@@ -147,7 +150,7 @@ func (s *spool) scan() error {
 	}
 	slices.SortFunc(s.entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
 	s.counts.Found = uint64(len(s.entries))
-	for s.bytes > s.max { // the limit is smaller now
+	for s.bytes > s.max || len(s.entries) > MaxSpooled { // the limit is smaller now
 		if err := s.dropOldest(); err != nil {
 			return err
 		}
@@ -233,7 +236,7 @@ func plainKey(key string) bool {
 func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	for {
 		s.mu.Lock()
-		if s.bytes+size <= s.max {
+		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
 			s.mu.Unlock()
 			return nil
 		}

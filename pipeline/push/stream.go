@@ -50,6 +50,9 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		if v == stopped {
 			return ctx.Err()
 		}
+		if v == failed && !feed.held && !feed.ended && body.bytes > 0 && took >= soundAfter {
+			continue // ended while there was nothing to send, for too long: begin another one with the next picture
+		}
 		p.note(v, &reply, err, took)
 		if v == delivered || (feed.ended && !feed.held) { // in the second case nobody knows what of the last stream arrived
 			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})

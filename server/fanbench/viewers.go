@@ -4,12 +4,17 @@ package fanbench
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"math/rand/v2"
+	"mime"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,10 +27,18 @@ type Report struct {
 	Skipped int           // gaps in the sequence numbers
 	Bytes   int64         // of pictures
 	Elapsed time.Duration // that was measured
-	// P50, P99 and Max are from a frame's X-Timestamp to its last byte read.
-	P50, P99, Max time.Duration
+	// P50, P95, P99 and Max are from a frame's X-Timestamp to its last byte read.
+	P50, P95, P99, Max time.Duration
 	// Least is the fewest frames that one viewer got.
 	Least int
+	// Arrivals tells of each frame, when Viewers.Record is set.
+	Arrivals []Arrival `json:",omitempty"`
+}
+
+// Arrival is one frame's last byte at one viewer.
+type Arrival struct {
+	Sequence uint64 `json:"s"`
+	UnixUS   int64  `json:"t"`
 }
 
 // Viewers are connections to one stream (in its plain form), read by one goroutine with an epoll of its own.
@@ -40,6 +53,11 @@ type Viewers struct {
 	read4K  int // pieces read, while the speed is limited
 	// Check, when not nil, is given each complete picture; the bytes are valid during the call only. It costs a copy.
 	Check func(viewer int, sequence uint64, jpg []byte) error
+	// Record keeps each frame's arrival for the Report.
+	Record bool
+	// Markers has each picture's length and its first and last two bytes checked, Sums the checksums of Payload's pictures, too.
+	Markers, Sums bool
+	arrivals      []Arrival
 	// BytesPerSec, when not 0, is how much all of them together read at most, in pieces of 4 KiB.
 	BytesPerSec float64
 	err         error
@@ -56,11 +74,19 @@ type viewer struct {
 	frames   int
 	began    bool   // the response's own headers have been passed
 	jpg      []byte // for Check
+	trailer  string // what follows each picture
+	first    [2]byte
+	last     [lastBytes]byte // of what was read
+	sum      uint32          // of the picture so far, but its last sumBytes
 }
 
 const slowPiece = 4 << 10
 
-const trailer = len("\r\n--frame\r\n")
+const (
+	sumBytes  = 4 + 2 // Payload's checksum and the end marker
+	longest   = 70    // of a boundary (RFC 2046)
+	lastBytes = len("\r\n--\r\n") + longest + sumBytes
+)
 
 // Connect asks for the stream at address (host:port) n times. path is the request's, "/stream" as a rule.
 func Connect(address, path string, n int) (*Viewers, error) {
@@ -80,6 +106,20 @@ func Connect(address, path string, n int) (*Viewers, error) {
 			v.Close()
 			return nil, fmt.Errorf("viewers: watch: %w", err)
 		}
+	}
+	return v, nil
+}
+
+// ConnectStalled is Connect for viewers that will never read.
+func ConnectStalled(address, path string, n int) (*Viewers, error) {
+	v := &Viewers{epoll: -1}
+	for i := range n {
+		fd, err := request(address, path)
+		if err != nil {
+			v.Close()
+			return nil, fmt.Errorf("viewers: connection %d: %w", i, err)
+		}
+		v.viewers = append(v.viewers, viewer{fd: fd})
 	}
 	return v, nil
 }
@@ -114,7 +154,7 @@ func (v *Viewers) Close() {
 
 // Read reads for d and reports what came in that time.
 func (v *Viewers) Read(d time.Duration) (Report, error) {
-	v.ages, v.frames, v.bytes, v.skipped, v.read4K = v.ages[:0], 0, 0, 0, 0
+	v.ages, v.arrivals, v.frames, v.bytes, v.skipped, v.read4K = v.ages[:0], v.arrivals[:0], 0, 0, 0, 0
 	for i := range v.viewers {
 		v.viewers[i].frames = 0
 	}
@@ -139,7 +179,7 @@ func (v *Viewers) Read(d time.Duration) (Report, error) {
 			}
 		}
 	}
-	r := Report{Viewers: len(v.viewers), Frames: v.frames, Skipped: v.skipped, Bytes: v.bytes, Elapsed: time.Since(began)}
+	r := Report{Viewers: len(v.viewers), Frames: v.frames, Skipped: v.skipped, Bytes: v.bytes, Elapsed: time.Since(began), Arrivals: v.arrivals}
 	for i := range v.viewers {
 		if i == 0 || v.viewers[i].frames < r.Least {
 			r.Least = v.viewers[i].frames
@@ -147,7 +187,7 @@ func (v *Viewers) Read(d time.Duration) (Report, error) {
 	}
 	if len(v.ages) > 0 {
 		slices.Sort(v.ages)
-		r.P50, r.P99, r.Max = v.ages[len(v.ages)/2], v.ages[len(v.ages)*99/100], v.ages[len(v.ages)-1]
+		r.P50, r.P95, r.P99, r.Max = v.ages[len(v.ages)/2], v.ages[len(v.ages)*95/100], v.ages[len(v.ages)*99/100], v.ages[len(v.ages)-1]
 	}
 	return r, v.err
 }
@@ -182,6 +222,7 @@ func (v *Viewers) read(index int) error {
 		if v.Check != nil {
 			s.jpg = append(s.jpg, b[:take]...)
 		}
+		s.look(b[:take], v.Sums)
 		b = b[take:]
 		if s.left -= take; s.left == 0 {
 			if err := v.finish(index); err != nil {
@@ -194,7 +235,14 @@ func (v *Viewers) read(index int) error {
 
 func (v *Viewers) finish(index int) error {
 	s := &v.viewers[index]
-	v.ages = append(v.ages, time.Duration(time.Now().UnixMicro()-s.captured)*time.Microsecond)
+	now := time.Now().UnixMicro()
+	v.ages = append(v.ages, time.Duration(now-s.captured)*time.Microsecond)
+	if v.Record {
+		v.arrivals = append(v.arrivals, Arrival{s.sequence, now})
+	}
+	if err := s.whole(v.Markers || v.Sums, v.Sums); err != nil {
+		return fmt.Errorf("frame %d of %d bytes: %w", s.sequence, s.size, err)
+	}
 	v.frames++
 	s.frames++
 	v.skipped += s.gap
@@ -203,11 +251,60 @@ func (v *Viewers) finish(index int) error {
 		return nil
 	}
 	err := v.Check(index, s.sequence, s.jpg[:s.size])
-	if err == nil && string(s.jpg[s.size:]) != "\r\n--frame\r\n" {
-		err = errors.New("the boundary behind the picture is torn")
-	}
 	s.jpg = s.jpg[:0]
 	return err
+}
+
+// look takes note of the picture's next bytes without keeping them. s.left still counts them.
+func (s *viewer) look(b []byte, sums bool) {
+	at := s.size + len(s.trailer) - s.left
+	for i := at; i < 2 && i-at < len(b); i++ {
+		s.first[i] = b[i-at]
+	}
+	if sums {
+		if at == 0 {
+			s.sum = 0
+		}
+		if end := s.size - sumBytes - at; end > 0 {
+			s.sum = crc32.Update(s.sum, crc32.IEEETable, b[:min(end, len(b))])
+		}
+	}
+	if n := len(b); n >= lastBytes {
+		copy(s.last[:], b[n-lastBytes:])
+	} else {
+		copy(s.last[:], s.last[n:])
+		copy(s.last[lastBytes-n:], b)
+	}
+}
+
+// whole says what is wrong with the picture that was read to its end.
+func (s *viewer) whole(markers, sums bool) error {
+	behind := lastBytes - len(s.trailer)
+	tail, end := s.last[behind:], s.last[behind-2:behind]
+	switch {
+	case string(tail) != s.trailer:
+		return fmt.Errorf("the boundary behind it is torn: %q", tail)
+	case !markers:
+	case s.first != [2]byte{0xFF, 0xD8}:
+		return fmt.Errorf("begins with % x, which is no JPEG", s.first)
+	case end[0] != 0xFF || end[1] != 0xD9:
+		return fmt.Errorf("ends with % x, which is no JPEG", end)
+	case sums && binary.BigEndian.Uint32(s.last[behind-sumBytes:]) != s.sum:
+		return errors.New("its checksum is wrong")
+	}
+	return nil
+}
+
+// Payload makes size bytes (at least 16) as incompressible as a JPEG's, with a JPEG's markers at both ends and a checksum before the last; no decoder would
+// take them. i makes them differ.
+func Payload(i, size int) []byte {
+	b := make([]byte, size)
+	random := rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)})
+	_, _ = random.Read(b)
+	copy(b, "\xFF\xD8")
+	copy(b[size-2:], "\xFF\xD9")
+	binary.BigEndian.PutUint32(b[size-sumBytes:], crc32.ChecksumIEEE(b[:size-sumBytes]))
+	return b
 }
 
 // headers collects header bytes until they end and reads them; it returns what is behind.
@@ -226,9 +323,11 @@ func (s *viewer) headers(b []byte) ([]byte, error) {
 	s.head = s.head[:0]
 	if !s.began {
 		s.began = true
-		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+		kind, params, err := mime.ParseMediaType(field(head, "Content-Type: "))
+		if !bytes.HasPrefix(head, []byte("HTTP/1.")) || string(head[8:13]) != " 200 " || err != nil || !strings.HasPrefix(kind, "multipart/") || len(params["boundary"]) > longest {
 			return nil, fmt.Errorf("reply: %.80q", head)
 		}
+		s.trailer = "\r\n--" + params["boundary"] + "\r\n"
 		return rest, nil
 	}
 	size, err := strconv.Atoi(field(head, "Content-Length: "))
@@ -241,11 +340,11 @@ func (s *viewer) headers(b []byte) ([]byte, error) {
 	us, _ := strconv.ParseInt(string(micros), 10, 64)
 	s.captured = sec*1e6 + us
 	sequence, _ := strconv.ParseUint(field(head, "X-Sequence: "), 10, 64)
-	if s.sequence != 0 {
+	if s.sequence != 0 && sequence != 0 { // other servers do not count
 		s.gap = int(sequence - s.sequence - 1)
 	}
 	s.sequence = sequence
-	s.size, s.left = size, size+trailer
+	s.size, s.left = size, size+len(s.trailer)
 	return rest, nil
 }
 

@@ -19,7 +19,12 @@ import (
 // small machine and the frames that other readers hold.
 const fewSlots = 6
 
-// loop is one goroutine that serves many sockets. Everything but what stands under mu belongs to it.
+// lent is for how long the goroutine that publishes sends a frame to viewers itself, before the loop's goroutine goes on: to wake that costs as much as
+// four viewers' frames, on the other core. More would keep the producer from its next frame.
+const lent = time.Millisecond
+
+// loop serves many sockets, one turn at a time. Turns are taken by a goroutine of its own, and by the one that publishes; who has set taken owns everything
+// but what stands under mu.
 type loop struct {
 	config Config
 	epoll  int
@@ -31,7 +36,10 @@ type loop struct {
 	viewers []*socketViewer // by index; nil: free
 	count   int
 	newest  ring.Frame // held while a turn lasts
+	last    uint64     // the sequence of the frame that viewers were offered last
+	offered int        // how many of viewers were
 	holds   int        // viewers that hold a slot
+	leaving int        // viewers that are to be dropped by the next turn of the loop's goroutine
 	ticked  time.Duration
 	info    unix.TCPInfo // scratch
 
@@ -39,6 +47,9 @@ type loop struct {
 	arrived []*socketViewer
 	some    atomic.Bool // arrived is not empty
 
+	taken   atomic.Bool   // somebody takes a turn
+	missed  atomic.Bool   // the loop's goroutine wanted a turn meanwhile
+	none    atomic.Bool   // there is no viewer
 	turn    chan struct{} // a turn is to be taken: a frame, an event of the epoll, a new viewer, the end
 	events  atomic.Bool   // the epoll has some
 	closing atomic.Bool
@@ -54,8 +65,10 @@ type socketViewer struct {
 	frame ring.Frame // what holds rest; not held when rest is private
 	own   []byte     // private memory, once slots were short
 	asked bool       // epoll will tell when its socket has room
-	clear int        // checks in a row that found nothing queued, up to trusted
-	sends int        // since the last check
+	gone  bool       // to be dropped for why
+	why   Reason
+	clear int // checks in a row that found nothing queued, up to trusted
+	sends int // since the last check
 }
 
 // A viewer whose queue was empty at the last `trusted` checks is checked only before every trusted-th frame: asking costs a system
@@ -68,7 +81,8 @@ func startLoop(c Config) (*loop, error) {
 		l.release()
 		return nil, fmt.Errorf("fan-out: %w", err)
 	}
-	l.reader = c.Ring.Subscribe(l.wake)
+	l.counted()
+	l.reader = c.Ring.Subscribe(l.published)
 	l.done.Go(l.watch)
 	l.done.Go(l.run)
 	return l, nil
@@ -166,37 +180,43 @@ func (l *loop) close() {
 	l.done.Wait()
 }
 
+// published is called in the producer's goroutine after each frame, and sends it to viewers.
+func (l *loop) published() {
+	if l.none.Load() && !l.closing.Load() {
+		return
+	}
+	if !l.taken.CompareAndSwap(false, true) {
+		l.wake()
+		return
+	}
+	held := l.config.Ring.Latest(&l.newest)
+	// What may take long, or call others, is left to the loop's goroutine.
+	more := !l.offerAll(lent) || l.leaving > 0 || l.short()
+	if held {
+		l.newest.Release()
+	}
+	l.taken.Store(false)
+	if l.missed.Swap(false) || more || l.closing.Load() {
+		l.wake()
+	}
+}
+
 func (l *loop) run() {
 	events := make([]unix.EpollEvent, 256)
-	last := uint64(0)
 	for range l.turn {
+		if !l.taken.CompareAndSwap(false, true) {
+			l.missed.Store(true)
+			if l.taken.CompareAndSwap(false, true) { // given back in between
+				l.missed.Store(false)
+			} else {
+				continue // who has it wakes again
+			}
+		}
 		if l.closing.Load() {
 			break
 		}
-		if l.some.Load() {
-			l.welcome()
-		}
-		held := l.count > 0 && l.config.Ring.Latest(&l.newest)
-		if held && l.newest.Meta().Sequence != last {
-			last = l.newest.Meta().Sequence
-			at := time.Since(l.began)
-			for _, s := range l.viewers {
-				if s != nil && s.rest == nil {
-					l.offer(s, at, true)
-				}
-			}
-			l.relieve()
-		}
-		if l.events.Swap(false) {
-			l.handle(events)
-		}
-		if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
-			l.ticked = now
-			l.tick(now)
-		}
-		if held {
-			l.newest.Release()
-		}
+		l.takeTurn(events)
+		l.taken.Store(false)
 	}
 	l.welcome() // those that came last are closed, too
 	for _, s := range l.viewers {
@@ -205,6 +225,55 @@ func (l *loop) run() {
 		}
 	}
 	l.release()
+}
+
+// takeTurn does whatever there is to do, in the loop's goroutine.
+func (l *loop) takeTurn(events []unix.EpollEvent) {
+	if l.some.Load() {
+		l.welcome()
+	}
+	held := l.count > 0 && l.config.Ring.Latest(&l.newest)
+	l.offerAll(0)
+	if l.short() {
+		l.relieve()
+	}
+	if l.events.Swap(false) {
+		l.handle(events)
+	}
+	if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
+		l.ticked = now
+		l.tick(now)
+	}
+	if held {
+		l.newest.Release()
+	}
+	for i := 0; l.leaving > 0 && i < len(l.viewers); i++ {
+		if s := l.viewers[i]; s != nil && s.gone {
+			l.drop(s, s.why)
+		}
+	}
+}
+
+// offerAll sends the newest frame to all viewers that are ready for it, once, for about as long as within says; 0: to the end. It says whether that was reached.
+func (l *loop) offerAll(within time.Duration) bool {
+	if !l.newest.Held() {
+		return true
+	}
+	if sequence := l.newest.Meta().Sequence; sequence != l.last {
+		l.last, l.offered = sequence, 0
+	}
+	began := time.Since(l.began)
+	for l.offered < len(l.viewers) {
+		if within > 0 && l.offered%4 == 3 && time.Since(l.began)-began > within {
+			return false
+		}
+		s := l.viewers[l.offered]
+		l.offered++
+		if s != nil && s.rest == nil && !s.gone {
+			l.offer(s, began, true)
+		}
+	}
+	return true
 }
 
 // welcome takes in new viewers. Their sockets are writable, so the epoll tells at once, and they get the newest frame.
@@ -227,11 +296,15 @@ func (l *loop) welcome() {
 		if l.count == 1 {
 			l.ticking(true)
 		}
+		l.counted()
 		if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
 			l.drop(s, Left)
 		}
 	}
 }
+
+// counted tells the producer's goroutine whether there are viewers.
+func (l *loop) counted() { l.none.Store(l.count == 0) }
 
 // ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes.
 func (l *loop) ask(s *socketViewer, op int) error {
@@ -269,7 +342,7 @@ func (l *loop) one(e *unix.EpollEvent) {
 		return
 	}
 	s.asked = false
-	if s.rest != nil && !l.resume(s) {
+	if s.gone || s.rest != nil && !l.resume(s) {
 		return
 	}
 	if l.newest.Held() {
@@ -285,7 +358,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	}
 	if !l.ready(s) {
 		if published && !s.asked && l.ask(s, unix.EPOLL_CTL_MOD) != nil {
-			l.drop(s, Left)
+			l.leave(s, Left)
 		}
 		return
 	}
@@ -294,7 +367,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	}
 	piece := s.Form.piece(&l.newest)
 	if piece == nil {
-		l.drop(s, Broken)
+		l.leave(s, Broken)
 		return
 	}
 	n, errno := send(s.fd, piece)
@@ -302,7 +375,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	case errno == unix.EAGAIN: // the epoll tells when there is room; it gets then what is newest then
 		s.asked, s.clear = true, 0
 	case errno != 0:
-		l.drop(s, Left)
+		l.leave(s, Left)
 	default:
 		s.begin(m)
 		s.took(n)
@@ -358,11 +431,11 @@ func (l *loop) let(s *socketViewer) {
 	}
 }
 
-// relieve copies unfinished frames out of their slots when the ring runs short of them.
+// short says whether the ring runs short of slots while viewers hold some.
+func (l *loop) short() bool { return l.holds > 0 && l.config.Ring.Free() < fewSlots }
+
+// relieve copies unfinished frames out of their slots.
 func (l *loop) relieve() {
-	if l.holds == 0 || l.config.Ring.Free() >= fewSlots {
-		return
-	}
 	for _, s := range l.viewers {
 		if s != nil && s.frame.Held() {
 			s.own = append(s.own[:0], s.rest...)
@@ -397,14 +470,24 @@ func (l *loop) tick(now time.Duration) {
 	}
 }
 
+// leave has a viewer dropped at the end of a turn of the loop's goroutine: that takes long, and calls others.
+func (l *loop) leave(s *socketViewer, why Reason) {
+	s.gone, s.why = true, why
+	l.leaving++
+}
+
 func (l *loop) drop(s *socketViewer, reason Reason) {
 	l.let(s)
+	if s.gone {
+		l.leaving--
+	}
 	s.rest, s.own = nil, nil
 	unix.Close(s.fd)
 	l.viewers[s.index] = nil
 	if l.count--; l.count == 0 {
 		l.ticking(false)
 	}
+	l.counted()
 	if s.Gone != nil {
 		s.Gone(reason)
 	}

@@ -3,11 +3,13 @@ package upload_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	_ "image/png"
+	"io/fs"
 	"math"
 	"net/http"
 	"os"
@@ -16,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"golang.org/x/image/font"
@@ -28,6 +32,9 @@ import (
 // browser starts a headless Chromium.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
 	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 860),
@@ -196,6 +203,79 @@ func TestGallery(t *testing.T) {
 	eventually(t, "it is back, with what is there now", func() bool {
 		return evaluate[string](ctx, t, `[...document.querySelectorAll("#grid button")].map((b) => b.dataset.device).join()`) == "new"
 	})
+}
+
+// With passwords on, a person logs in by the form and has the gallery, live pictures too.
+func TestGalleryAfterLogin(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.TokenFile = tokens })
+	postOK(t, s, "?device=a", encodeJPEG(t, picture(320, 240, 3), 85), headers{"Authorization": "Bearer 0123456789abcdef"})
+	ctx := browser(t)
+	perform(ctx, t, chromedp.Navigate(s.URLs()[0]), chromedp.SendKeys(`[name=token]`, "0123456789abcdef"+kb.Enter))
+	eventually(t, "the newest picture", func() bool {
+		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 1 && near(colour(ctx, t, `[data-device=a] img`), 3)
+	})
+	perform(ctx, t, chromedp.Click(`[data-device=a]`))
+	eventually(t, "the newest picture, live", func() bool { return near(colour(ctx, t, "#large"), 3) })
+	perform(ctx, t, chromedp.Click(`#close`), chromedp.Click(`#logout button`))
+	eventually(t, "the form again", func() bool { return evaluate[bool](ctx, t, `!!document.querySelector("[name=token]")`) })
+}
+
+// emulate makes the page light or dark.
+func emulate(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	})
+}
+
+// The gallery is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
+func TestGalleryIsAccessible(t *testing.T) {
+	const name = "../../build/axe/node_modules/axe-core/axe.min.js"
+	axe, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		lacks(t, name+" is missing (make setup-axe)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := receive(t, t.TempDir(), nil)
+	ctx := browser(t)
+	check := func(what string) {
+		t.Helper()
+		result, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+string(axe)+`
+			})(), axe.run(document).then((r) => JSON.stringify(r.violations.map((v) => v.id + " (" + v.impact + "): " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`,
+			chromedp.EvalAwaitPromise))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result != "[]" {
+			t.Errorf("%s: %s", what, result)
+		}
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		perform(ctx, t, emulate(scheme), chromedp.Navigate(s.URLs()[0]))
+		eventually(t, "the page", func() bool {
+			return evaluate[bool](ctx, t, `document.querySelectorAll("#grid li").length > 0 || !document.querySelector("#empty").hidden`)
+		})
+		check(scheme + ", first")
+		for i := range 10 {
+			postOK(t, s, fmt.Sprint("?device=d", i), scene(t, "x", i), nil)
+		}
+		eventually(t, "the devices", func() bool { return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 10 })
+		check(scheme + ", devices")
+		perform(ctx, t, chromedp.Click(`[data-device=d3]`))
+		eventually(t, "the list", func() bool {
+			return evaluate[string](ctx, t, `document.querySelector("#slider").getAttribute("aria-valuetext")`) != "no picture"
+		})
+		check(scheme + ", a device")
+		perform(ctx, t, chromedp.EmulateViewport(390, 800))
+		check(scheme + ", a device on a phone")
+		perform(ctx, t, chromedp.EmulateViewport(1200, 860))
+	}
 }
 
 // Screenshots for the manual, when asked for.

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -22,9 +21,7 @@ type news struct {
 
 // events tells the gallery what is new, as server-sent events, once a second at most. The first event has everything.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if most := s.config.HTTP.MaxClients; most > 0 && s.viewers.Load() >= int64(most) {
-		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("there are %d viewers already, which is all that is allowed", most))
+	if s.crowded(w) {
 		return
 	}
 	h := w.Header()

@@ -17,12 +17,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/page"
 )
 
-// galleryPage needs nothing from outside.
-//
-//go:embed gallery.html
-var galleryPage []byte
+var (
+	//go:embed gallery.html
+	galleryHTML string
+	//go:embed gallery.css
+	galleryStyle string
+	//go:embed gallery.js
+	galleryScript string
+
+	galleryPage   = page.New(galleryHTML, galleryStyle, galleryScript)
+	galleryLogout = page.Document{HTML: strings.Replace(galleryPage.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), Policy: galleryPage.Policy}
+)
 
 func (s *Server) routes() []server.Route {
 	const read = "GET, HEAD"
@@ -49,11 +57,8 @@ func writeJSON(w http.ResponseWriter, code int, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the client is gone when it fails
 }
 
-func (s *Server) gallery(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
-	_, _ = w.Write(galleryPage)
+func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
+	s.web.ShowPage(w, r, galleryPage, galleryLogout)
 }
 
 // Device is a device as /devices and /events show it. Times are Unix seconds.
@@ -120,21 +125,10 @@ func (s *Server) Devices() []Device {
 }
 
 func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request) {
-	list := s.Devices()
-	result := struct {
-		Devices  []Device `json:"devices"`
-		Pictures int      `json:"pictures"`
-		Bytes    int64    `json:"bytes"`
-		MaxBytes int64    `json:"max_bytes"`    // 0: no limit
-		Keep     float64  `json:"keep_seconds"` // 0: for ever
-		Uploads  int64    `json:"uploads"`      // that run
-		Viewers  int64    `json:"viewers"`
-	}{list, 0, 0, s.config.MaxBytes, s.config.Keep.Seconds(), s.uploads.Load(), s.viewers.Load()}
-	for i := range list {
-		result.Pictures += list[i].Pictures
-		result.Bytes += list[i].Bytes
-	}
-	writeJSON(w, http.StatusOK, result)
+	writeJSON(w, http.StatusOK, struct {
+		Devices []Device `json:"devices"`
+		Total   State    `json:"total"`
+	}{s.Devices(), s.State()})
 }
 
 // newest returns a device's picture that came in last.

@@ -199,13 +199,13 @@ func hundred(t *testing.T, length time.Duration, pictures [][]byte, send func(*t
 		t.Fatal(err)
 	}
 	var state struct {
-		Devices  []upload.Device
-		Pictures int
+		Devices []upload.Device
+		Total   upload.State
 	}
 	err = json.NewDecoder(reply.Body).Decode(&state)
 	reply.Body.Close()
-	if err != nil || int64(state.Pictures) != sent.Load() || len(state.Devices) != senders {
-		t.Errorf("%d pictures of %d devices kept (%v), %d sent", state.Pictures, len(state.Devices), err, sent.Load())
+	if err != nil || int64(state.Total.Pictures) != sent.Load() || len(state.Devices) != senders {
+		t.Errorf("%d pictures of %d devices kept (%v), %d sent", state.Total.Pictures, len(state.Devices), err, sent.Load())
 	}
 	end()
 	verify(t, dir, pictures, int(sent.Load()))

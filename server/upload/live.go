@@ -45,9 +45,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, err.Error())
 		return
 	}
-	if most := s.config.HTTP.MaxClients; most > 0 && s.viewers.Load() >= int64(most) {
-		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("there are %d viewers already, which is all that is allowed", most))
+	if s.crowded(w) {
 		return
 	}
 	l, err := s.watch(name, newest)
@@ -58,6 +56,17 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave(l)
 	l.server.Stream(w, r)
+}
+
+// crowded refuses a viewer when there are enough.
+func (s *Server) crowded(w http.ResponseWriter) bool {
+	most := s.most.Load()
+	if most == 0 || s.viewers.Load() < most {
+		return false
+	}
+	w.Header().Set("Retry-After", "5")
+	refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("there are %d viewers already, which is all that is allowed", most))
+	return true
 }
 
 // watch returns a device's live with one more watcher, who must leave.

@@ -23,31 +23,27 @@ type collector struct {
 type metric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
-	value func() float64
+	value func(*State) float64
 }
 
 func newCollector(s *Server) *collector {
 	c := &collector{server: s}
 	const prefix = "maixstream_receive_"
-	add := func(kind prometheus.ValueType, name, help string, value func() float64) {
+	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
 		c.metrics = append(c.metrics, metric{prometheus.NewDesc(prefix+name, help, nil, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
-	add(counter, "pictures_total", "Pictures kept since the start.", func() float64 { return float64(s.store.counts.kept.Load()) })
-	add(counter, "bytes_total", "Bytes of pictures kept since the start.", func() float64 { return float64(s.store.counts.keptBytes.Load()) })
-	add(counter, "duplicates_total", "Pictures that were here already, by their key.", func() float64 { return float64(s.store.counts.duplicates.Load()) })
-	add(counter, "refused_total", "Uploads, and parts of streams, that were refused.", func() float64 { return float64(s.counts.refused.Load()) })
-	add(counter, "cut_total", "Uploads that ended in the middle.", func() float64 { return float64(s.counts.cut.Load()) })
-	add(counter, "disk_full_total", "Uploads refused because the disk is full.", func() float64 { return float64(s.counts.full.Load()) })
-	add(counter, "expired_total", "Pictures deleted because of their age.", func() float64 { return float64(s.store.counts.aged.Load()) })
-	add(counter, "pushed_out_total", "Pictures deleted to make room for others.", func() float64 { return float64(s.store.counts.pushedOut.Load()) })
-	add(gauge, "uploads", "Uploads that run now.", func() float64 { return float64(s.uploads.Load()) })
-	add(gauge, "viewers", "Viewers of live pictures and of the gallery now.", func() float64 { return float64(s.viewers.Load()) })
-	add(gauge, "kept_bytes", "What the kept pictures take on the disk.", func() float64 {
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
-		return float64(s.store.bytes)
-	})
+	add(counter, "pictures_total", "Pictures kept since the start.", func(s *State) float64 { return float64(s.Received) })
+	add(counter, "bytes_total", "Bytes of pictures kept since the start.", func(s *State) float64 { return float64(s.ReceivedBytes) })
+	add(counter, "duplicates_total", "Pictures that were here already, by their key.", func(s *State) float64 { return float64(s.Duplicates) })
+	add(counter, "refused_total", "Uploads, and parts of streams, that were refused.", func(s *State) float64 { return float64(s.Refused) })
+	add(counter, "cut_total", "Uploads that ended in the middle.", func(s *State) float64 { return float64(s.Cut) })
+	add(counter, "disk_full_total", "Uploads refused because the disk is full.", func(s *State) float64 { return float64(s.Full) })
+	add(counter, "expired_total", "Pictures deleted because of their age.", func(s *State) float64 { return float64(s.Expired) })
+	add(counter, "pushed_out_total", "Pictures deleted to make room for others.", func(s *State) float64 { return float64(s.PushedOut) })
+	add(gauge, "uploads", "Uploads that run now.", func(s *State) float64 { return float64(s.Uploads) })
+	add(gauge, "viewers", "Viewers of live pictures and of the gallery now.", func(s *State) float64 { return float64(s.Viewers) })
+	add(gauge, "kept_bytes", "What the kept pictures take on the disk.", func(s *State) float64 { return float64(s.Bytes) })
 	device := []string{"device"}
 	c.pictures = prometheus.NewDesc(prefix+"device_pictures", "Pictures kept of a device.", device, nil)
 	c.received = prometheus.NewDesc(prefix+"device_received_total", "Pictures of a device since the start.", device, nil)
@@ -67,9 +63,10 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect is the collector's.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	state := c.server.State()
 	for i := range c.metrics {
 		m := &c.metrics[i]
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value())
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
 	}
 	for _, d := range c.server.Devices() {
 		ch <- prometheus.MustNewConstMetric(c.pictures, prometheus.GaugeValue, float64(d.Pictures), d.Name)

@@ -10,6 +10,33 @@ import (
 	"testing"
 )
 
+// A body that is refused half-way is taken to its end, or nearly so: else clients that send first and read then would see a broken
+// connection in place of the reason.
+func TestProgramsAreToldWhyTheyAreRefused(t *testing.T) {
+	s := receive(t, t.TempDir(), nil)
+	for name, command := range map[string][]string{
+		"python3-requests": {"/usr/bin/python3", "-c", `
+import sys
+try:
+    import requests
+except ImportError:
+    print("lacks"); sys.exit()
+r = requests.post(sys.argv[1], data=b"\xff\xd8\xff" + bytes(30 << 20))
+print(r.status_code, r.text)`},
+		"curl": {"sh", "-c", `head -c 31457280 /dev/zero | curl -sS -w '%{http_code}' -H 'Expect:' -H 'Content-Type: image/jpeg' --data-binary @- "$1"`, "sh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command(command[0], append(command[1:], s.URLs()[0]+"/upload")...).CombinedOutput()
+			if strings.TrimSpace(string(out)) == "lacks" {
+				lacks(t, "Debian package "+name+" is missing")
+			}
+			if err != nil || !strings.Contains(string(out), "413") || !strings.Contains(string(out), "at most 20971520") {
+				t.Errorf("%s (%v)", out, err)
+			}
+		})
+	}
+}
+
 // What people have, unchanged: each posts picture.jpg and prints what it is answered.
 func TestProgramsPost(t *testing.T) {
 	python := func(code string) []string {

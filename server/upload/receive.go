@@ -72,15 +72,27 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.uploads.Add(-1)
 	result, err := s.accept(w, r)
+	if err == nil || isCut(err) || errors.Is(err, errSlow) {
+		s.answer(w, r, result, err)
+		return
+	}
+	// Many clients read the reply only when they have sent everything, and see a broken connection instead if nobody takes it.
+	connection := http.NewResponseController(w)
+	_ = connection.EnableFullDuplex()
+	w.Header().Set("Connection", "close")
 	s.answer(w, r, result, err)
+	_ = connection.Flush()
+	_ = connection.SetReadDeadline(time.Now().Add(lingerFor))
+	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
 }
 
+// How long, and how much, is taken of a body that is refused.
+const (
+	lingerFor   = 2 * time.Second
+	lingerBytes = 256 << 20
+)
+
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) (result reply, err error) {
-	if s.origin != nil {
-		if err := s.origin.Check(r); err != nil {
-			return result, refusef(http.StatusForbidden, "a page of another site may not post pictures here (%v); --cors lets one in", err)
-		}
-	}
 	if result.Device, err = deviceOf(r); err != nil {
 		return result, refusef(http.StatusBadRequest, "%v", err)
 	}
@@ -428,7 +440,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, er
 		s.counts.refused.Add(1)
 	}
 	log("upload refused", zap.String("address", r.RemoteAddr), zap.String("device", result.Device), zap.Int("code", code), zap.Error(err))
-	if code == http.StatusRequestTimeout || code == http.StatusRequestEntityTooLarge {
+	if code == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	}
 	writeJSON(w, code, result)

@@ -41,14 +41,14 @@ func (s *store) makeRoom(need int64) error {
 
 // expire deletes what is older than is kept, in pieces: the lock is not held for long.
 func (s *store) expire(now time.Time) {
-	if s.keep == 0 {
-		return
-	}
 	const piece = 256
-	limit := now.Add(-s.keep)
 	for {
 		n := 0
 		s.mu.Lock()
+		limit := now.Add(-s.keep)
+		if s.keep == 0 {
+			limit = time.Time{}
+		}
 		for _, d := range s.devices {
 			for n < piece && len(d.days) > 0 && d.oldest().Before(limit) {
 				s.deleteOldest(d)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -76,7 +75,6 @@ func (c *Config) check() error {
 type Server struct {
 	config Config
 	web    *server.Server
-	origin *http.CrossOriginProtection // nil: pages of all origins may post
 	store  *store
 	began  time.Time
 
@@ -87,6 +85,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	lives   map[string]*live
+	most    atomic.Int64 // viewers; 0: no limit
 	viewers atomic.Int64 // of live pictures and of the gallery's news
 	recode  sync.Mutex   // one PNG is decoded at a time
 
@@ -110,24 +109,16 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	if c.HTTP.CORS != "*" {
-		s.origin = http.NewCrossOriginProtection()
-		if c.HTTP.CORS != "" {
-			if err := s.origin.AddTrustedOrigin(c.HTTP.CORS); err != nil {
-				return nil, fmt.Errorf("upload: pages of %q may not be let in: %w", c.HTTP.CORS, err)
-			}
-		}
-	}
-	web := c.HTTP
-	web.Log, web.Routes, web.Refuse = c.Log, s.routes(), refuse
+	s.most.Store(int64(c.HTTP.MaxClients))
+	s.config.HTTP.Log, s.config.HTTP.Routes, s.config.HTTP.Refuse = c.Log, s.routes(), refuse
 	var err error
-	if s.web, err = server.New(web); err != nil {
+	if s.web, err = server.New(s.config.HTTP); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Start takes over the directory, finds what is in it (about a second for 200,000 pictures), opens the addresses and serves until Close.
+// Start takes over the directory, finds what is in it (one to two seconds for 200,000 pictures), opens the addresses and serves until Close.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,6 +159,23 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
+// Reload takes Keep, MaxBytes, MaxDevices and of HTTP what server.Server's Reload takes from c, and reads the files that it names again; the rest
+// needs a new start. On an error nothing has changed.
+func (s *Server) Reload(c Config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.HTTP.Routes = s.config.HTTP.Routes
+	if err := s.web.Reload(c.HTTP); err != nil {
+		return err
+	}
+	s.most.Store(int64(c.HTTP.MaxClients))
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.store.keep, s.store.maxBytes, s.store.maxDevices = c.Keep, c.MaxBytes, c.MaxDevices
+	return s.store.makeRoom(0)
+}
+
 // enter says whether another upload may begin; running.Done ends it.
 func (s *Server) enter() bool {
 	s.mu.Lock()
@@ -189,7 +197,9 @@ type State struct {
 	Received      uint64 `json:"received"` // pictures, without duplicates
 	ReceivedBytes uint64 `json:"received_bytes"`
 	Duplicates    uint64 `json:"duplicates"`
-	Refused       uint64 `json:"refused"` // uploads, and parts of streams; also those that were cut off
+	Refused       uint64 `json:"refused"` // uploads, and parts of streams, for what they were
+	Cut           uint64 `json:"cut"`     // uploads that ended in the middle
+	Full          uint64 `json:"full"`    // refused because the disk is
 	Expired       uint64 `json:"expired"` // deleted because of their age
 	PushedOut     uint64 `json:"pushed_out"`
 	Uploads       int64  `json:"uploads"` // that run
@@ -201,7 +211,7 @@ func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
 		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
-		Refused: s.counts.refused.Load() + s.counts.cut.Load() + s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: s.viewers.Load(),
+		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: s.viewers.Load(),
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -379,9 +380,53 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		conn.Close()
 	}
-	eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Refused == 6 })
+	eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Cut == 6 })
 	if list := files(t, dir); len(list) != 0 {
 		t.Errorf("left behind: %v", list)
+	}
+}
+
+// Uploads that are under way cost a buffer each, not what they have sent.
+func TestMemoryOfUnfinishedUploads(t *testing.T) {
+	const connections, sent = 50, 2 << 20
+	dir := t.TempDir()
+	s := receive(t, dir, nil)
+	body := noisy(t, sent)[:sent]
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // pools are emptied by the second one
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc + m.StackInuse)
+	}
+	before := heap()
+	for range connections {
+		conn, err := net.Dial("tcp", address(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 4*sent); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all is on the disk", func() bool {
+		var total int64
+		for _, name := range files(t, dir) {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				total += info.Size()
+			}
+		}
+		return total == connections*sent
+	})
+	each := (heap() - before) / connections
+	runtime.KeepAlive(body)
+	t.Logf("%d KiB an upload", each>>10)
+	if each > 200<<10 {
+		t.Errorf("an upload of which %d KiB have come holds %d KiB of memory", sent>>10, each>>10)
 	}
 }
 

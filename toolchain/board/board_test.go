@@ -48,7 +48,7 @@ func TestBoard(t *testing.T) {
 		b.control("cut")
 	})
 	// Most of what follows is about programs and disks: a source that costs the emulated core little.
-	b.run(`echo 'ARGS="--source testcard"' >>/etc/default/maixstream`)
+	b.run(`echo 'ARGS="--source testcard --size 320x240 --fps 10"' >>/etc/default/maixstream`)
 	for _, step := range []struct {
 		name string
 		run  func(b *board)
@@ -140,8 +140,8 @@ func chromiumShows(b *board) {
 	for len(shown) < 3 {
 		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
 			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas")
-			if (picture.naturalWidth != 640) return ""
-			canvas.width = 640, canvas.height = 480
+			if (picture.naturalWidth != 320) return ""
+			canvas.width = 320, canvas.height = 240
 			canvas.getContext("2d").drawImage(picture, 0, 0)
 			return canvas.toDataURL("image/png")
 		})()`))
@@ -185,13 +185,13 @@ func reflashWithViewer(b *board) {
 }
 
 func rollsBack(b *board) {
-	b.refused(b.broken, "sensor does not answer", "the earlier version is back")
+	b.refused(b.broken, "it ended 4 times", "sensor does not answer", "the earlier version is back")
 	b.runs("two")
 }
 
 func rollsBackAlone(b *board) {
 	b.killedAt("wait", b.broken, "--wait=3s")
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(patience)
 	for b.version() != "two" {
 		if time.Now().After(deadline) {
 			b.t.Fatal("the broken version is still installed")

@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long a thing may take that takes seconds on a free machine.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // boardLoader is the one name that musl's loader has on the virtual board.
 const boardLoader = "/lib/ld-musl-riscv64xthead.so.1"
@@ -122,11 +122,7 @@ func (b *board) flashes(program string) string {
 // refused expects the installation to fail, and its message to have all the texts.
 func (b *board) refused(program string, texts ...string) {
 	b.t.Helper()
-	wait := "--wait=" + patience.String()
-	if program == b.broken {
-		wait = "--wait=8s"
-	}
-	out, err := b.installer("--program="+program, wait).CombinedOutput()
+	out, err := b.installer("--program=" + program).CombinedOutput()
 	if err == nil {
 		b.t.Fatalf("flash %s was not refused:\n%s", name(program), out)
 	}

@@ -121,7 +121,10 @@ func logins(o options) ([]ssh.AuthMethod, error) {
 			return p, nil
 		}
 		if !term.IsTerminal(int(os.Stdin.Fd())) {
-			return "", errors.New("no right password: give one in --password-file or MAIXSTREAM_PASSWORD, or a key")
+			if o.key != "" {
+				return "", fmt.Errorf("the board does not take the key %s (ssh-copy-id puts it there), and no right password is known: PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment", o.key)
+			}
+			return "", errors.New("no right password: give it by PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment, or a key by KEY=FILE")
 		}
 		fmt.Printf("password of %s at %s: ", o.user, o.host)
 		text, err := term.ReadPassword(int(os.Stdin.Fd()))

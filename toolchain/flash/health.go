@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -47,6 +48,9 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, version s
 			scheme = "https"
 		case err != nil:
 			problem = err
+			if n := b.ends(ctx); n >= enoughEnds {
+				return fmt.Errorf("it ended %d times", n)
+			}
 		case !strings.Contains(version, s.Version):
 			problem = fmt.Errorf("version %s answers, not %s", s.Version, version)
 		case !s.Signal && s.Reason != "":
@@ -68,6 +72,19 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, version s
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
+}
+
+// enoughEnds is how often a new version may end before it is given up: a camera that another program has just let go may cost a start.
+const enoughEnds = 4
+
+// ends is how often the program has ended since the service started; 0 if that cannot be said.
+func (b board) ends(ctx context.Context) int {
+	text, err := b.run(ctx, boardScript+" ends", nil)
+	if err != nil {
+		return 0 // the way to the board is what is wrong, and told elsewhere
+	}
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 var (

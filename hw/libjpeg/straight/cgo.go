@@ -3,5 +3,5 @@
 package straight
 
 // #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -Werror
-// #cgo LDFLAGS: -lturbojpeg
+// #cgo LDFLAGS: -ljpeg
 import "C"

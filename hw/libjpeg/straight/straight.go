@@ -1,6 +1,6 @@
 //go:build cgo
 
-// Package straight calls libjpeg-turbo as its own C programs do, through TurboJPEG, with nothing of this module in between: the limit that
+// Package straight calls libjpeg-turbo as its own C programs do, with nothing of this module in between: the limit that
 // benchmarks of the encoder are measured against.
 package straight
 
@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Encode compresses f, which is YUV420, n times in one C call and returns the JPEG's size in bytes and the CPU time of all n.
+// Encode compresses f, which is YUV420 and a multiple of 16 pixels wide, n times in one C call and returns the JPEG's size in bytes and the CPU time of all n.
 func Encode(f *frame.Frame, quality, n int) (size int, cpu time.Duration, err error) {
 	if err := f.Check(); err != nil {
 		return 0, 0, err

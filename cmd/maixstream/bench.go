@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server/benchmark"
+)
+
+// benchFlags are the flags of bench alone.
+type benchFlags struct {
+	*sourceFlags
+	*logFlags
+	frames   rangeValue
+	duration *time.Duration
+	clients  rangeValue
+	json     *bool
+	baseline *string
+	profile  *string
+}
+
+func setupBench(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
+	b := &benchFlags{sourceFlags: addSourceFlags(flags), frames: rangeValue{0, 0, 1 << 20}, clients: rangeValue{8, 0, 4096}}
+	b.duration = flags.DurationP("duration", "d", 0, "measure for so long (default 5s, unless --frames is given)")
+	flags.VarP(&b.frames, "frames", "n", "or until so many frames were published")
+	flags.Var(&b.clients, "clients", "viewers that a process beside this one opens and checks; 0: none")
+	b.json = flags.Bool("json", false, "print the result as JSON, for --baseline and for programs")
+	b.baseline = flags.String("baseline", "", "compare with an earlier result, a `FILE` written by --json")
+	b.profile = flags.String("cpu-profile", "", "write a CPU profile of the measured time to this `FILE` (go tool pprof reads it)")
+	b.logFlags = addLogFlags(flags)
+	return func(ctx context.Context, _ []string, t terminal) error {
+		if err := b.check(); err != nil {
+			return err
+		}
+		return b.bench(ctx, t)
+	}
+}
+
+func (b *benchFlags) check() error {
+	switch {
+	case *b.duration < 0:
+		return usagef("--duration %v: must be more than 0", *b.duration)
+	case *b.duration > 0 && b.frames.value > 0:
+		return usagef("--duration and --frames: one of them")
+	case b.clients.value > 0 && !benchmark.DeliverySupported:
+		b.clients.value = 0
+	}
+	if *b.duration == 0 && b.frames.value == 0 {
+		*b.duration = 5 * time.Second
+	}
+	return b.sourceFlags.check()
+}
+
+func (b *benchFlags) bench(ctx context.Context, t terminal) error {
+	limitMemory()
+	var before *benchmark.Result
+	if *b.baseline != "" {
+		var err error
+		if before, err = benchmark.ReadResult(*b.baseline); err != nil {
+			return usagef("--baseline: %w", err)
+		}
+	}
+	log := b.logger(t.err)
+	settings := b.settings()
+	config := benchmark.Config{
+		NewEncoder: hw.NewEncoder, SlotSize: slotSize(nil, settings), Settings: settings,
+		Clients: b.clients.value, Duration: *b.duration, Frames: b.frames.value,
+		Start: func(instrument func(*pipeline.Config)) (benchmark.Feed, error) {
+			b.instrument = instrument
+			f, err := b.startPipeline(log, b.fps)
+			if err != nil {
+				return nil, err
+			}
+			return &benchFeed{f.pipeline, f}, nil
+		},
+	}
+	if *b.source != "-" {
+		config.Open = func() (frame.Source, error) {
+			if err := b.findLibraries(); err != nil {
+				return nil, err
+			}
+			source, err := b.open(settings, log)
+			if err != nil && !errors.Is(err, frame.ErrGone) && !errors.Is(err, frame.ErrUnsupported) {
+				err = usageError{err}
+			}
+			return source, err
+		}
+	}
+	if *b.profile != "" {
+		file, err := os.Create(*b.profile)
+		if err != nil {
+			return usagef("--cpu-profile: %w", err)
+		}
+		defer file.Close()
+		config.Profile = file
+	}
+	progress, done := progressBar(t.err)
+	config.Progress = progress
+	result, err := benchmark.Run(ctx, config)
+	done()
+	if err != nil {
+		return err
+	}
+	result.Version, result.Commit = version, commit
+	if *b.json {
+		return result.WriteJSON(t.out)
+	}
+	return result.WriteTable(t.out, before)
+}
+
+// benchFeed is a pipeline that closes with its ring.
+type benchFeed struct {
+	*pipeline.Pipeline
+	feed *feed
+}
+
+func (f *benchFeed) Close() { f.feed.close() }
+
+// progressBar draws on out if that is a terminal; done takes it away.
+func progressBar(out io.Writer) (progress func(float64, string), done func()) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil, func() {}
+	}
+	const steps = 1000
+	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false))
+	progress = func(part float64, doing string) {
+		bar.Describe(doing)
+		_ = bar.Set(int(part * steps))
+	}
+	return progress, func() { _ = bar.Finish() }
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/maixstream/maixstream/server/benchmark"
+)
+
+// maixstream runs the program in this process.
+func maixstream(args ...string) (code int, out, problem string) {
+	var stdout, stderr bytes.Buffer
+	code = run(context.Background(), args, terminal{in: strings.NewReader(""), out: &stdout, err: &stderr, env: func(string) (string, bool) { return "", false }})
+	return code, stdout.String(), stderr.String()
+}
+
+func TestBenchRefusesContradictions(t *testing.T) {
+	noResult := filepath.Join(t.TempDir(), "no.json")
+	if err := os.WriteFile(noResult, []byte(`{"stages":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		says string
+	}{
+		{"--frames 10 --duration 1s", "one of them"},
+		{"--duration -1s", "--duration"},
+		{"--frames -1", "--frames"},
+		{"--clients many", "--clients"},
+		{"--clients 5000", "--clients"},
+		{"--source testcard --encoder hardware", "--encoder hardware"},
+		{"--source /does/not/exist --clients 0", "/does/not/exist"},
+		{"--baseline /does/not/exist.json", "--baseline"},
+		{"--baseline " + noResult, "no stages"},
+	} {
+		code, _, problem := maixstream(append([]string{"bench"}, strings.Fields(c.args)...)...)
+		if code != exitUsage || !strings.Contains(problem, c.says) {
+			t.Errorf("bench %s: code %d, want %d; it says %q, want something about %q", c.args, code, exitUsage, problem, c.says)
+		}
+	}
+}
+
+func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
+	clients := "2"
+	if !benchmark.DeliverySupported {
+		clients = "0"
+	}
+	args := []string{"bench", "--source", "testcard", "--size", "320x240", "--fps", "30", "--frames", "20", "--clients", clients}
+	code, out, problem := maixstream(append(args, "--json")...)
+	if code != exitDone {
+		t.Fatalf("code %d: %s", code, problem)
+	}
+	var r benchmark.Result
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	stages := []string{benchmark.Capture, benchmark.Encode, benchmark.Publish, benchmark.Rest}
+	if clients != "0" {
+		stages = append(stages, benchmark.Deliver)
+	}
+	for _, name := range stages {
+		s := r.Stage(name)
+		if s.Name == "" {
+			t.Errorf("no stage %s", name)
+			continue
+		}
+		for what, v := range map[string]float64{"fps": s.FPS, "cpu": s.CPUMicros, "allocs": s.Allocs, "ratio": s.Ratio} {
+			if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+				t.Errorf("%s: %s is %g", name, what, v)
+			}
+		}
+		if name == benchmark.Rest {
+			continue
+		}
+		if s.FPS == 0 || s.Bytes < 100 || s.MS == nil || s.MS.P50 > s.MS.P95 || s.MS.P95 > s.MS.P99 {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if runtime.GOOS == "linux" && (s.CPUMicros == 0 || (s.LimitMicros == 0 && s.Limit != "")) {
+			t.Errorf("%s: no CPU time: %+v", name, s)
+		}
+	}
+	if n := float64(r.Stage(benchmark.Publish).FPS) * r.Seconds; n < 20 {
+		t.Errorf("%.1f frames were measured, want at least 20", n)
+	}
+	if want := (benchmark.Setup{Source: "testcard", Kind: "testcard", Encoder: r.Setup.Encoder, Width: 320, Height: 240, FPS: 30, Quality: 80, Workers: r.Setup.Workers, Clients: r.Setup.Clients}); r.Setup != want {
+		t.Errorf("setup %+v, want %+v", r.Setup, want)
+	}
+
+	file := filepath.Join(t.TempDir(), "before.json")
+	if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problem = maixstream(append(args, "--baseline", file)...)
+	if code != exitDone {
+		t.Fatalf("code %d: %s", code, problem)
+	}
+	for _, want := range []string{"capture", "encode", "publish", "after/before", "of limit", "resident"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the table has no %q:\n%s", want, out)
+		}
+	}
+}

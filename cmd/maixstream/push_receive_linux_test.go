@@ -1,0 +1,187 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/picture"
+)
+
+// testReceiver is maixstream receive as a process of its own, which can be killed and come back at the same address.
+type testReceiver struct {
+	t                     *testing.T
+	program, dir, address string
+	cmd                   *exec.Cmd
+}
+
+func newReceiver(t *testing.T, program string) *testReceiver {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &testReceiver{t: t, program: program, dir: t.TempDir(), address: l.Addr().String()}
+	l.Close()
+	r.start()
+	t.Cleanup(r.kill)
+	return r
+}
+
+func (r *testReceiver) url() string { return "http://" + r.address + "/upload" }
+
+// start waits until it listens.
+func (r *testReceiver) start() {
+	r.t.Helper()
+	r.cmd = exec.Command(r.program, "receive", "--listen", r.address, "--dir", r.dir, "--report", "0", "--log-level", "error")
+	r.cmd.Stderr = os.Stderr
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", r.address); err == nil {
+			conn.Close()
+			return
+		} else if time.Now().After(deadline) {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// kill is kill -9.
+func (r *testReceiver) kill() {
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait()
+}
+
+// kept returns a device's pictures by their sequence numbers.
+func (r *testReceiver) kept(device string) map[int][]byte {
+	r.t.Helper()
+	all := map[int][]byte{}
+	err := filepath.WalkDir(filepath.Join(r.dir, device), func(path string, d fs.DirEntry, err error) error {
+		name, ok := strings.CutSuffix(filepath.Base(path), ".jpg")
+		if err != nil || d.IsDir() || !ok {
+			return err
+		}
+		_, sequence, _ := strings.Cut(name, "-")
+		n, err := strconv.Atoi(sequence)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if all[n] != nil {
+			return fmt.Errorf("%s: picture %d is there twice", path, n)
+		}
+		all[n], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return all
+}
+
+// numbered makes a folder of n pictures, each with its number in it.
+func numbered(t *testing.T, n int) (dir string, pictures [][]byte) {
+	t.Helper()
+	dir = t.TempDir()
+	for i := range n {
+		img := picture.New(64, 32, picture.Grey)
+		img.DrawText(2, 2, strconv.Itoa(i+1), picture.White, 16)
+		jpg, err := img.JPEG(60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures = append(pictures, jpg.Bytes())
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%06d.jpg", i+1)), jpg.Borrow(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		jpg.Release()
+	}
+	return dir, pictures
+}
+
+func TestEveryModeReachesReceive(t *testing.T) {
+	server := newReceiver(t, buildProgram(t))
+	dir, pictures := numbered(t, 5)
+	for _, as := range []string{"raw", "form", "multipart"} {
+		code, out, problems := verbRun(t, nil, "push", "--as", as, "--device", as, server.url(), dir)
+		if code != exitDone || !strings.Contains(out, `200 OK {`) || !strings.Contains(out, `"ok":true`) {
+			t.Fatalf("%s: code %d, %s %s", as, code, out, problems)
+		}
+		t.Logf("%s: %s", as, out[:strings.IndexByte(out, '\n')])
+		kept := server.kept(as)
+		for i, want := range pictures {
+			if !bytes.Equal(kept[i+1], want) {
+				t.Errorf("%s: picture %d: %d bytes, want %d", as, i+1, len(kept[i+1]), len(want))
+			}
+		}
+		if len(kept) != len(pictures) {
+			t.Errorf("%s: %d pictures", as, len(kept))
+		}
+	}
+	code, _, problems := verbRun(t, nil, "push", "--retry", "0", strings.TrimSuffix(server.url(), "upload")+"elsewhere", dir)
+	if code != exitFailed || !strings.Contains(problems, "40") {
+		t.Errorf("code %d, %s", code, problems)
+	}
+}
+
+func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	const total = 1000
+	server := newReceiver(t, buildProgram(t))
+	dir, pictures := numbered(t, total)
+	type end struct {
+		code          int
+		out, problems string
+	}
+	done := make(chan end, 1)
+	spool := t.TempDir()
+	go func() {
+		code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "1m", "--device", "cam", server.url(), dir)
+		done <- end{code, out, problems}
+	}()
+	for kill := 1; kill <= 10; kill++ {
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+			if files, _ := filepath.Glob(filepath.Join(server.dir, "cam", "*", "*.jpg")); len(files) >= kill*total/12 {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatalf("%d pictures came", len(files))
+			}
+		}
+		server.kill()
+		time.Sleep(50 * time.Millisecond)
+		server.start()
+	}
+	e := <-done
+	if e.code != exitDone || strings.Count(e.out, "200 OK") != total {
+		t.Errorf("code %d, %d times 200 OK, %s", e.code, strings.Count(e.out, "200 OK"), e.problems)
+	}
+	kept := server.kept("cam")
+	for i, want := range pictures {
+		if !bytes.Equal(kept[i+1], want) {
+			t.Fatalf("picture %d: %d bytes, want %d", i+1, len(kept[i+1]), len(want))
+		}
+	}
+	if len(kept) != total {
+		t.Errorf("%d pictures kept", len(kept))
+	}
+	t.Logf("%d of them had been kept before the server was killed, and were told by their keys", strings.Count(e.out, `"duplicate":true`))
+}
+
+// files lists all pictures that are kept.
+func (r *testReceiver) files() []string {
+	files, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "*.*g"))
+	return files
+}

@@ -1,0 +1,34 @@
+# The standard set of benchmarks, whose results are docs/BENCHMARKS.md. BENCH=quick makes it short; BENCH_ONLY=delivery runs one group and prints it.
+.PHONY: bench bench-build bench-document bench-riscv64 bench-peers
+BENCH ?= full
+BENCH_ONLY ?=
+BENCHSET = $(BUILD)/bench/standard -version '$(VERSION)' -commit '$(COMMIT)' $(if $(filter quick,$(BENCH)),-quick) -program $(BUILD)/maixstream \
+	-sim-libs $(abspath $(SIM_OUT)) -sim-root $(abspath $(SIM_ROOT)) -dir $(BUILD)/bench
+
+bench-build: build
+	@toolchain/apt.sh bench sim
+	@mkdir -p $(BUILD)/bench
+	@$(MAKE) --no-print-directory sim-root >/dev/null
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/bench/standard ./server/benchmark/standard
+
+bench: bench-build ## run the standard benchmarks and write docs/BENCHMARKS.md (about 15 minutes; BENCH=quick: 3)
+	$(BENCHSET) -only '$(BENCH_ONLY)'
+
+bench-document: bench-build ## write docs/BENCHMARKS.md again, from the results that are there
+	$(BENCHSET) -document
+
+COUNT := $(BUILD)/bench/libcount.so
+$(COUNT): server/benchmark/insncount/count.c
+	@mkdir -p $(dir $@)
+	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -o $@ $<
+
+bench-riscv64: bench-build device $(COUNT) ## count the board's instructions a frame under QEMU, for docs/BENCHMARKS.md
+	eval "$$(toolchain/env.sh)"; \
+	$(MAKE) --no-print-directory sim-libs SIM_ARCH=riscv64 SIM_CC="$${PREFIX}gcc" SIM_JPEG="-I$$LIBJPEG/include $$LIBJPEG/lib/libjpeg.a" >/dev/null && \
+	$(BENCHSET) -set riscv64 -board-program $(DEVICE) -board-sysroot "$$SYSROOT" -board-plugin $(abspath $(COUNT)) \
+		-board-sim-libs $(abspath $(BUILD)/sim/riscv64) -board-sim-root $(abspath $(BUILD)/sim/root-riscv64) -board-sim-tool $(abspath $(SIM_OUT)/maixsim) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
+
+bench-peers: bench-build ## compare with Debian's ustreamer, both in a virtual machine with a webcam, for docs/BENCHMARKS.md
+	@toolchain/apt.sh peers
+	server/benchmark/peers/vm.sh $(BUILD)/bench/standard $(BUILD)/maixstream $(BUILD)/bench/peers.json $(if $(filter quick,$(BENCH)),-quick) -version '$(VERSION)' -commit '$(COMMIT)'
+	@[ ! -e $(BUILD)/bench/standard.json ] || $(BENCHSET) -document
