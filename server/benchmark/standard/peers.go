@@ -135,7 +135,7 @@ func (s *set) startUstreamer(pictures string) (*serving, error) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	v := &serving{address: fmt.Sprintf("127.0.0.1:%d", port), began: time.Now()}
-	v.cmd = exec.Command("ustreamer", "--device", "/dev/video99", "--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720", "--desired-fps", strconv.Itoa(fps),
+	v.cmd = exec.Command("ustreamer", "--device", "/dev/video99", "--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720",
 		"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--log-level", "0")
 	v.cmd.Env = append(os.Environ(), "LD_PRELOAD="+s.webcam, "WEBCAM_PICTURES="+pictures, "WEBCAM_SIZE=1280x720", "WEBCAM_FPS="+strconv.Itoa(fps))
 	log, err := os.CreateTemp(filepath.Dir(pictures), "log")
