@@ -28,7 +28,11 @@ bench-riscv64: bench-build device $(COUNT) ## count the board's instructions a f
 	$(BENCHSET) -set riscv64 -board-program $(DEVICE) -board-sysroot "$$SYSROOT" -board-plugin $(abspath $(COUNT)) \
 		-board-sim-libs $(abspath $(BUILD)/sim/riscv64) -board-sim-root $(abspath $(BUILD)/sim/root-riscv64) -board-sim-tool $(abspath $(SIM_OUT)/maixsim) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
-bench-peers: bench-build ## compare with Debian's ustreamer, both in a virtual machine with a webcam, for docs/BENCHMARKS.md
+WEBCAM := $(BUILD)/bench/webcam.so
+$(WEBCAM): server/benchmark/webcam/webcam.c
+	@mkdir -p $(dir $@)
+	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+
+bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the same JPEGs, for docs/BENCHMARKS.md
 	@toolchain/apt.sh peers
-	server/benchmark/peers/vm.sh $(BUILD)/bench/standard $(BUILD)/maixstream $(BUILD)/bench/peers.json $(if $(filter quick,$(BENCH)),-quick) -version '$(VERSION)' -commit '$(COMMIT)'
-	@[ ! -e $(BUILD)/bench/standard.json ] || $(BENCHSET) -document
+	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')

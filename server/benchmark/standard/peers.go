@@ -7,23 +7,24 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/frame/encodertest"
 	"github.com/maixstream/maixstream/server/fanbench"
 )
 
-const webcam = "/dev/video0"
-
-// peers compares with µStreamer, each with the same webcam, encoder library, size, rate and quality.
+// peers compares with µStreamer; both get the same JPEGs.
 func (s *set) peers() (*group, error) {
-	g := &group{Title: "Compared with Debian's ustreamer", Text: "In a virtual machine whose kernel has vivid, a simulated webcam: 640x480 YUYV, quality 80, two workers, first one server and then the other, by turns. " +
-		"CPU time is that of the whole process: capture, conversion, encoding and delivery. \"Per delivered frame\" is the growth from one viewer to 32, by the frames that this delivers more. " +
-		"(It cannot be given the same JPEGs here: that takes a webcam that delivers MJPEG, and vivid has none. mjpg-streamer is not in Debian.) The machine is emulated (TCG) where the processor's own virtualisation does not work, as on the machine below if its times are ten and more " +
-		"times those above: vector instructions, of which encoders live, then cost more than anything else, so only the ratios say something, and little."}
-	if _, err := os.Stat(webcam); err != nil {
-		g.Skipped = webcam + " is missing: run make bench-peers"
+	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer (`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
+		"pretends (`server/benchmark/webcam`; its buffers hold the pictures already, so a frame costs ustreamer no copy but its own), the server as in the first section. CPU time is that of the whole " +
+		"process per delivered frame; the bare loop, given the same pictures, runs by turns with them. mjpg-streamer is not in Debian."}
+	if s.webcam == "" {
+		g.Skipped = "no pretended webcam was given"
 		return g, nil
 	}
 	out, err := exec.Command("ustreamer", "--version").Output()
@@ -31,45 +32,74 @@ func (s *set) peers() (*group, error) {
 		return nil, fmt.Errorf("ustreamer: %w", err)
 	}
 	other := "ustreamer " + strings.TrimSpace(string(out))
-	const many = 32
-	for i := range s.runs {
-		perFrame, delivered := map[string]float64{}, map[string]float64{}
-		order := []string{"maixstream", other}
-		if i%2 == 1 {
-			order[0], order[1] = order[1], order[0]
-		}
-		for _, name := range order {
-			start := s.startOurs
-			if name == other {
-				start = startUstreamer
+	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "pictures")
+	size, err := makePictures(file)
+	if err != nil {
+		return nil, err
+	}
+	g.add("bytes of a picture, mean", "", size)
+	for _, viewers := range []int{8, 64} {
+		for range s.runs {
+			c := fanbench.Delivery{Viewers: viewers, FPS: fps, Pictures: file, Duration: s.window}
+			var bare, ours fanbench.Delivered
+			if err := bare.Add(c, "bare"); err != nil {
+				return nil, err
 			}
-			v, err := start()
+			if err := ours.Add(c, "server"); err != nil {
+				return nil, err
+			}
+			v, err := s.startUstreamer(file)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
+				return nil, fmt.Errorf("%s: %w", other, err)
 			}
-			one, oneSeen, err := s.watched(v, 1)
-			var all time.Duration
-			var allSeen fanbench.Report
-			if err == nil {
-				all, allSeen, err = s.watched(v, many)
-			}
+			used, seen, err := s.watched(v, viewers)
 			v.end()
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
+				return nil, fmt.Errorf("%s: %w", other, err)
 			}
-			published := func(r fanbench.Report) float64 { return float64(r.Frames) / float64(r.Viewers) }
-			perFrame[name] = ms(one) / published(oneSeen)
-			// What the frames themselves cost is the same for one viewer and for many.
-			extra := ms(all) - perFrame[name]*published(allSeen)
-			delivered[name] = 1000 * extra / (float64(allSeen.Frames) - published(allSeen))
-			g.add(name+": frames a second at a viewer, of 32", "", published(allSeen)/allSeen.Elapsed.Seconds())
-			g.add(name+": CPU per frame with one viewer", "ms", perFrame[name])
-			g.add(name+": CPU per delivered frame", "µs", delivered[name])
+			theirs := float64(used) / 1e3 / float64(seen.Frames)
+			name := func(what string) string { return fmt.Sprintf("%d viewers: %s", viewers, what) }
+			g.add(name("bare loop"), "µs", bare.Micros())
+			g.add(name("maixstream"), "µs", ours.Micros())
+			g.add(name(other), "µs", theirs)
+			g.add(name("maixstream / bare loop"), "", ours.Micros()/bare.Micros())
+			g.add(name(other+" / bare loop"), "", theirs/bare.Micros())
+			g.add(name("maixstream / "+other), "", ours.Micros()/theirs).atMost(1)
+			g.add(name("maixstream, frames a second at a viewer"), "", float64(ours.Last.Frames)/float64(viewers)/ours.Last.Elapsed.Seconds())
+			g.add(name(other+", frames a second at a viewer"), "", float64(seen.Frames)/float64(viewers)/seen.Elapsed.Seconds())
 		}
-		g.add("maixstream / "+other+": CPU per frame with one viewer", "", perFrame["maixstream"]/perFrame[other]).atMost(0.6)
-		g.add("maixstream / "+other+": CPU per delivered frame", "", delivered["maixstream"]/delivered[other])
 	}
 	return g, nil
+}
+
+// makePictures writes eight JPEGs of a scene to a file and returns their mean size in bytes.
+func makePictures(file string) (mean float64, err error) {
+	e, err := hw.NewEncoder()
+	if err != nil {
+		return 0, err
+	}
+	defer e.Close()
+	const count = 8
+	f := planarOf(encodertest.Scene(1280, 720))
+	dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
+	var all [][]byte
+	for i := range count {
+		for k := range 64 { // a mark that differs
+			f.Planes[0][(8*i)*f.Strides[0]+k] = byte(255 * (k / 8 % 2))
+		}
+		n, err := e.Encode(dst, f, 80)
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, append([]byte(nil), dst[:n]...))
+		mean += float64(n) / count
+	}
+	return mean, fanbench.WritePictures(file, all)
 }
 
 // watched is the CPU time of a server while viewers look, and what they saw.
@@ -79,14 +109,14 @@ func (s *set) watched(v *serving, viewers int) (time.Duration, fanbench.Report, 
 		return 0, fanbench.Report{}, err
 	}
 	defer c.End()
-	if _, err := c.Read(2 * time.Second); err != nil {
+	if _, err := c.Read(time.Second); err != nil {
 		return 0, fanbench.Report{}, err
 	}
 	before, err := v.cpu()
 	if err != nil {
 		return 0, fanbench.Report{}, err
 	}
-	r, err := c.Read(2 * s.window)
+	r, err := c.Read(s.window)
 	if err != nil {
 		return 0, r, err
 	}
@@ -97,11 +127,7 @@ func (s *set) watched(v *serving, viewers int) (time.Duration, fanbench.Report, 
 	return after - before, r, err
 }
 
-func (s *set) startOurs() (*serving, error) {
-	return s.serve("--source", "v4l2:"+webcam, "--size", "640x480", "--fps", "30", "--quality", "80", "--workers", "2")
-}
-
-func startUstreamer() (*serving, error) {
+func (s *set) startUstreamer(pictures string) (*serving, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // it wants a port's number: one that was free a moment ago
 	if err != nil {
 		return nil, err
@@ -109,9 +135,15 @@ func startUstreamer() (*serving, error) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	v := &serving{address: fmt.Sprintf("127.0.0.1:%d", port), began: time.Now()}
-	v.cmd = exec.Command("ustreamer", "--device", webcam, "--format", "YUYV", "--resolution", "640x480", "--desired-fps", "30", "--quality", "80", "--workers", "2",
-		"--encoder", "CPU", "--host", "127.0.0.1", "--port", strconv.Itoa(port), "--log-level", "0")
-	v.cmd.Stderr = os.Stderr
+	v.cmd = exec.Command("ustreamer", "--device", "/dev/video99", "--format", "MJPEG", "--encoder", "HW", "--resolution", "1280x720",
+		"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--log-level", "0")
+	v.cmd.Env = append(os.Environ(), "LD_PRELOAD="+s.webcam, "WEBCAM_PICTURES="+pictures, "WEBCAM_SIZE=1280x720", "WEBCAM_FPS="+strconv.Itoa(fps))
+	log, err := os.CreateTemp(filepath.Dir(pictures), "log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	v.cmd.Stdout, v.cmd.Stderr = log, log
 	if err := v.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -123,7 +155,8 @@ func startUstreamer() (*serving, error) {
 		}
 		if time.Since(v.began) > 10*time.Second {
 			v.end()
-			return nil, fmt.Errorf("it does not answer: %w", err)
+			text, _ := os.ReadFile(log.Name())
+			return nil, fmt.Errorf("it does not answer: %w\n%s", err, text)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

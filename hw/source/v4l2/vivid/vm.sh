@@ -54,7 +54,6 @@ mkdir -p "$run/root"/{bin,dev,proc,sys,tmp,modules}
 cp "$(command -v busybox)" "$run/root/bin/busybox"
 cp "$cache"/kernel/*.ko "$run/root/modules/"
 cp "$test_binary" "$run/root/test"
-[ -z "${VIVID_EXTRA:-}" ] || cp -a "$VIVID_EXTRA"/. "$run/root/" # files that the test needs
 cp "$here/init.sh" "$run/root/init"
 printf '%s\n' "$*" >"$run/root/flags"
 chmod 755 "$run/root/init" "$run/root/test" "$run/root/bin/busybox"
