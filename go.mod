@@ -3,7 +3,7 @@ module github.com/maixstream/maixstream
 go 1.26.0
 
 require (
-	github.com/VictoriaMetrics/metrics v1.41.2
+	github.com/VictoriaMetrics/metrics v1.35.2
 	github.com/blackjack/webcam v0.6.1
 	github.com/bluenviron/gortsplib/v5 v5.2.1
 	github.com/brutella/dnssd v1.2.14
