@@ -73,10 +73,11 @@ test-board: setup-board setup-test ## the virtual board end to end: flash, strea
 # A disk and ports of its own, so that a developer's board stays as it is. BENCH_WRITE= only prints.
 BENCH_BOARD := BOARD_DIR=$(BUILD)/board-bench BOARD_SSH=2232 BOARD_HTTP=8898
 BENCH_WRITE ?= docs/device.md
+BENCH_FLAGS ?=
 .PHONY: bench-board
 bench-board: setup-board device ## measure start, CPU and memory on the virtual board, into docs/device.md
 	@$(BENCH_BOARD) BOARD_CAMERA=none toolchain/board/board.sh new
 	@$(BENCH_BOARD) toolchain/board/board.sh start >/dev/null
 	@$(FLASH) --host 127.0.0.1 --port 2232 --known-hosts $(BUILD)/board-bench/known_hosts --program $(DEVICE) && \
-		$(BENCH_BOARD) $(GO) run ./toolchain/board/bench --url http://127.0.0.1:8898 --write '$(BENCH_WRITE)'; \
+		$(BENCH_BOARD) $(GO) run ./toolchain/board/bench --url http://127.0.0.1:8898 $(BENCH_FLAGS) --write '$(BENCH_WRITE)'; \
 		status=$$?; $(BENCH_BOARD) toolchain/board/board.sh cut; exit $$status

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+const root = "../.."
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestReadmeGivesEachDependencyAReason(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := readme(t)
+	direct := map[string]bool{}
+	for _, line := range strings.Split(string(mod), "\n") {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) >= 2 && strings.Contains(fields[0], ".") && strings.HasPrefix(fields[1], "v") && !strings.Contains(line, "// indirect") {
+			direct[fields[0]] = true
+		}
+	}
+	if len(direct) < 10 {
+		t.Fatalf("go.mod was not understood: %v", direct)
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([a-z.]+\.[a-z]+/\S+) \| (.+) \|$`).FindAllStringSubmatch(text, -1)
+	for _, row := range rows {
+		if !direct[row[1]] {
+			t.Errorf("the table names %s, which go.mod does not require", row[1])
+		}
+		delete(direct, row[1])
+	}
+	for module := range direct {
+		t.Errorf("the table of dependencies does not say why %s is there", module)
+	}
+}
+
+func TestReadmeLinksToWhatIsThere(t *testing.T) {
+	for _, documents := range []string{"README.md", "docs/*.md", "docs/recipes/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, documents))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
+					t.Errorf("%s: %v", filepath.Base(path), err)
+				}
+			}
+		}
+	}
+}
+
+func TestReadmeNamesOnlyFlagsVerbsAndTargetsThatExist(t *testing.T) {
+	text := readme(t)
+	known := map[string]bool{}
+	for _, v := range verbs() {
+		flags := pflag.NewFlagSet(v.name, pflag.ContinueOnError)
+		v.setup(flags)
+		addCommonFlags(flags)
+		flags.VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		if !strings.Contains(text, "maixstream "+v.name) && !strings.Contains(text, "["+v.name+"]") && v.name != "completion" && v.name != "man" && v.name != "version" {
+			t.Errorf("%s is not named", v.name)
+		}
+	}
+	for _, flag := range regexp.MustCompile("[` ]--([a-z][a-z-]+)").FindAllStringSubmatch(text, -1) {
+		if !known[flag[1]] {
+			t.Errorf("no verb has --%s", flag[1])
+		}
+	}
+	for _, verb := range regexp.MustCompile(`(?m)^maixstream ([a-z]+)`).FindAllStringSubmatch(text, -1) {
+		found := false
+		for _, v := range verbs() {
+			found = found || v.name == verb[1]
+		}
+		if !found {
+			t.Errorf("there is no verb %s", verb[1])
+		}
+	}
+	var targets string
+	for _, pattern := range []string{"Makefile", "*/*.mk", "*/*/*.mk"} {
+		paths, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, path := range paths {
+			rules, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			targets += "\n" + string(rules)
+		}
+	}
+	for _, target := range regexp.MustCompile("(?m)(?:^|`)make ([a-z][a-z0-9-]*)").FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(targets, "\n"+target[1]+":") {
+			t.Errorf("there is no make %s", target[1])
+		}
+	}
+}
