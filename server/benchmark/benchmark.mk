@@ -1,5 +1,5 @@
 # The standard set of benchmarks, whose results are docs/BENCHMARKS.md. BENCH=quick makes it short; BENCH_ONLY=delivery runs one group and prints it.
-.PHONY: bench bench-build bench-document bench-riscv64 bench-peers
+.PHONY: bench-all bench bench-build bench-document bench-riscv64 bench-peers
 BENCH ?= full
 BENCH_ONLY ?=
 BENCHSET = $(BUILD)/bench/standard -version '$(VERSION)' -commit '$(COMMIT)' $(if $(filter quick,$(BENCH)),-quick) -program $(BUILD)/maixstream \
@@ -36,3 +36,8 @@ $(WEBCAM): server/benchmark/webcam/webcam.c
 bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the same JPEGs, for docs/BENCHMARKS.md
 	@toolchain/apt.sh peers
 	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
+
+bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-riscv64 (about 20 minutes, on a machine that does nothing else)
+	@$(MAKE) --no-print-directory bench
+	@$(MAKE) --no-print-directory bench-peers
+	@$(MAKE) --no-print-directory bench-riscv64

@@ -39,7 +39,7 @@ type Config struct {
 	Settings pipeline.Settings
 	// Clients is how many viewers are connected; 0: none. Linux only.
 	Clients int
-	// Duration is how long the whole is measured; or until so many Frames were published.
+	// Duration is how long the whole is measured; or as long as so many Frames should take at the rate seen without viewers.
 	Duration time.Duration
 	Frames   int
 	// Progress is told, a few times a second, how much of the run is done (0 to 1) and what it is doing. nil: nobody.
@@ -220,7 +220,7 @@ func (r *run) measureWhole(ctx context.Context) error {
 		if n == 0 {
 			return fmt.Errorf("no frame in %v: %s", quiet, feed.State().Reason)
 		}
-		// A little more than it should take; never a frame less.
+		// A little more than it should take.
 		duration = time.Duration(float64(r.Frames+1) / (float64(n) / r.bareWindow.seconds()) * 1.02 * float64(time.Second))
 	}
 	if r.Clients > 0 {

@@ -23,7 +23,7 @@ func writeDocument(w io.Writer, all ...*results) error {
 		for _, g := range from.Groups {
 			p.f("\n## %s\n\n%s\n", g.Title, g.Text)
 			if i > 0 {
-				p.f("\n(%s, commit %s, load average %s)\n", from.Date.Format("2006-01-02 15:04 MST"), from.Commit, from.Machine.Load)
+				p.f("\n(%s, commit %s, load average %s%s)\n", from.Date.Format("2006-01-02 15:04 MST"), from.Commit, from.Machine.Load, from.quickly())
 			}
 			if g.Skipped != "" {
 				p.f("\nNot measured: %s.\n", g.Skipped)
