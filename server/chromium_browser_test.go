@@ -97,12 +97,6 @@ func (c *chromium) viewport(t *testing.T, width, height int) {
 	c.do(t, chromedp.EmulateViewport(int64(width), int64(height)))
 }
 
-// sharp makes n pixels of the screen of each of the page's, as screens of today have them.
-func (c *chromium) sharp(t *testing.T, width, height int, n float64) {
-	t.Helper()
-	c.do(t, chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(n)))
-}
-
 func (c *chromium) dark(t *testing.T, on bool) {
 	t.Helper()
 	scheme := map[bool]string{false: "light", true: "dark"}[on]

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/maixstream/maixstream/server/prometheus"
 )
 
 // handler makes the server's routes.
@@ -28,7 +26,7 @@ func (s *Server) handler() http.Handler {
 	route("/state", "GET, HEAD", s.state)
 	route("/api/recording", "GET, HEAD, PATCH", s.recording)
 	route("/api/settings", "GET, HEAD, PATCH", s.settings)
-	route("/metrics", "GET, HEAD", prometheus.Handler(newCollector(s)).ServeHTTP)
+	route("/metrics", "GET, HEAD", MetricsHandler(s.registry()))
 	route("/", "", nil)
 	mux.Handle("/login", s.open("GET, HEAD, POST", s.login))
 	mux.Handle("/logout", s.open("GET, HEAD, POST", s.logout))
@@ -44,7 +42,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// guard is open, but lets in only who may. methods "": the path is unknown.
+// guard serves a path to those who may. methods "": the path is unknown.
 func (s *Server) guard(methods string, h http.HandlerFunc) http.Handler {
 	return s.outer(methods, func(w http.ResponseWriter, r *http.Request) {
 		if a := s.live.Load().auth; a != nil {
@@ -84,7 +82,8 @@ func (s *Server) outer(methods string, h http.HandlerFunc) http.Handler {
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
 		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
 			if err := live.origins.Check(r); err != nil {
-				s.fail(w, http.StatusForbidden, "a page of another site asked for this; --cors ORIGIN would let it")
+				s.fail(w, http.StatusForbidden, "a page of another site asked for this, or a proxy between does not pass on the Host header as it came; "+
+					"--cors ORIGIN lets a page in")
 				return
 			}
 		}

@@ -1,12 +1,37 @@
 package server
 
-import "github.com/maixstream/maixstream/server/prometheus"
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+)
+
+// registry is what /metrics shows; one a server, so that a program may have several.
+func (s *Server) registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(newCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
 
 // collector reads the state when it is asked, so that nothing is counted twice and frames cost nothing more.
 type collector struct {
 	server  *Server
 	metrics []metric
 	dropped *prometheus.Desc
+	pushes  []pushMetric
+}
+
+// pushMetric is of each target of a push, which its label names.
+type pushMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*push.State) float64
 }
 
 type metric struct {
@@ -16,9 +41,9 @@ type metric struct {
 }
 
 func newCollector(s *Server) *collector {
-	c := &collector{server: s, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"})}
+	c := &collector{server: s, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"}, nil)}
 	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
-		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil), kind, value})
+		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return truth(s.Signal) })
@@ -38,6 +63,26 @@ func newCollector(s *Server) *collector {
 	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
 	add(counter, "frames_skipped_total", "Frames published and not sent to a viewer.", func(s *State) float64 { return float64(s.Server.Total.Skipped) })
 	add(counter, "bytes_sent_total", "Bytes of the stream sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Bytes) })
+	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
+		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})
+	}
+	addPush(gauge, "away", "1 while pictures cannot be delivered.", func(s *push.State) float64 { return truth(s.Away) })
+	addPush(gauge, "spooled", "Pictures that wait on disk.", func(s *push.State) float64 {
+		if s.Spool == nil {
+			return 0
+		}
+		return float64(s.Spool.Waiting)
+	})
+	addPush(counter, "pictures_total", "Pictures delivered.", func(s *push.State) float64 { return float64(s.Delivered) })
+	addPush(counter, "bytes_total", "Bytes of them.", func(s *push.State) float64 { return float64(s.Bytes) })
+	addPush(counter, "failures_total", "Attempts that failed.", func(s *push.State) float64 { return float64(s.Failures) })
+	addPush(counter, "lost_total", "Pictures refused, given up, dropped from the spool or damaged in it.", func(s *push.State) float64 {
+		lost := s.Refused + s.GivenUp
+		if s.Spool != nil {
+			lost += s.Spool.Dropped + s.Spool.Damaged
+		}
+		return float64(lost)
+	})
 	return c
 }
 
@@ -48,17 +93,53 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func (c *collector) Collect(emit func(prometheus.Metric)) {
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for i := range c.metrics {
+		ch <- c.metrics[i].desc
+	}
+	ch <- c.dropped
+	for i := range c.pushes {
+		ch <- c.pushes[i].desc
+	}
+}
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	state := c.server.State()
 	for i := range c.metrics {
 		m := &c.metrics[i]
-		emit(prometheus.NewMetric(m.desc, m.kind, m.value(&state)))
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
+	}
+	for i := range state.Push {
+		for _, m := range c.pushes {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state.Push[i]), strconv.Itoa(i+1), state.Push[i].URL)
+		}
 	}
 	d := &state.Dropped
 	for _, cause := range []struct {
 		name  string
 		count uint64
 	}{{"rate", d.Rate}, {"encoder", d.Encoder}, {"ring", d.Ring}, {"broken", d.Broken}, {"missed", d.Missed}} {
-		emit(prometheus.NewMetric(c.dropped, prometheus.CounterValue, float64(cause.count), cause.name))
+		ch <- prometheus.MustNewConstMetric(c.dropped, prometheus.CounterValue, float64(cause.count), cause.name)
+	}
+}
+
+// MetricsHandler replies with what r gathers, in Prometheus' text format. The library's own handler would bring the other formats, a
+// quarter of a megabyte of a board's program; every scraper takes this one.
+func MetricsHandler(r prometheus.Gatherer) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		families, err := r.Gather()
+		if err != nil {
+			http.Error(w, "metrics: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		var text bytes.Buffer
+		for _, family := range families {
+			if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
+				http.Error(w, "metrics: "+err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+		w.Header().Set("Content-Type", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+		_, _ = w.Write(text.Bytes())
 	}
 }

@@ -12,4 +12,4 @@ $(AXE): server/testdata/axe/package.json server/testdata/axe/package-lock.json
 
 screenshots: setup-test ## the pictures of the page in docs/
 	@toolchain/apt.sh screenshots
-	MAIXSTREAM_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -run '^TestScreenshots$$' ./server
+	MAIXSTREAM_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -tags screenshots -run '^TestScreenshots$$' ./server

@@ -301,10 +301,17 @@ func pageChangesSettings(t *testing.T, b tab) {
 		return err == nil && size.Width == 320 && size.Height == 240
 	})
 	eventually(t, "the size is seen", func() bool { return text(t, b, "seen-size") == "320×240" })
+	set("rotate", "90", "change")
+	eventually(t, "turned", func() bool {
+		size, err := jpeg.DecodeConfig(bytes.NewReader(snapshot(t, s)))
+		return err == nil && size.Width == 240 && size.Height == 320
+	})
+	eventually(t, "the turned size is seen", func() bool { return text(t, b, "seen-size") == "240×320" })
+	set("rotate", "0", "change")
 	for _, id := range []string{"mirror", "flip"} {
 		b.eval(t, `document.getElementById("`+id+`").click()`)
 	}
-	eventually(t, "mirrored and flipped", func() bool { s := c.State().Settings; return s.Mirror && s.Flip })
+	eventually(t, "mirrored and flipped", func() bool { s := c.State().Settings; return s.Mirror && s.Flip && s.Rotate == 0 })
 	img, err := jpeg.Decode(bytes.NewReader(snapshot(t, s)))
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +366,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 		"mirror":  func() { b.press(t, " "); eventually(t, "mirrored", func() bool { return c.State().Settings.Mirror }) },
 		"archive": func() { b.press(t, " "); eventually(t, "it records", func() bool { return s.State().Recording.On }) },
 	}
-	const want = "snapshot record full toggle quality fps size mirror flip archive"
+	const want = "snapshot record full toggle quality fps size rotate mirror flip archive"
 	for len(order) < strings.Count(want, " ")+1 { // the next Tab would leave the page
 		b.press(t, "Tab")
 		id := b.eval(t, `document.activeElement.id`)

@@ -1,3 +1,5 @@
+//go:build screenshots
+
 package server_test
 
 import (
@@ -6,13 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // TestScreenshots makes the pictures of the page in the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("MAIXSTREAM_SCREENSHOTS")
 	if folder == "" {
-		t.Skip("make screenshots does this")
+		t.Fatal("MAIXSTREAM_SCREENSHOTS is not set (make screenshots)")
 	}
 	b := startChromium(t)
 	c := newCamera(t, photographs(t), 1280, 720)
@@ -63,4 +67,10 @@ func photographs(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return folder
+}
+
+// sharp makes n pixels of the screen of each of the page's, as screens of today have them.
+func (c *chromium) sharp(t *testing.T, width, height int, n float64) {
+	t.Helper()
+	c.do(t, chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(n)))
 }

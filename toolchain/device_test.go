@@ -21,8 +21,8 @@ import (
 
 const (
 	program = "../build/riscv64/maixstream"
-	// maxSize is 12 MB: what a user waits for over Wi-Fi, and what twice fits beside everything else on the board's disk.
-	maxSize = 12_000_000
+	// maxSize is 12 MB (of 2^20 bytes, as the board's memory and disk are counted): what a user waits for over Wi-Fi, and what twice fits beside everything else on the board's disk.
+	maxSize = 12 << 20
 )
 
 func read(t *testing.T) ([]byte, *elf.File) {

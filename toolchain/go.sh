@@ -28,17 +28,17 @@ export GOOS=linux GOARCH=riscv64 GORISCV64=rva20u64 CGO_ENABLED=1 CC
 export CGO_CFLAGS="-O2 -g0 $TARGET_CFLAGS -I$LIBJPEG/include"
 export CGO_LDFLAGS="$TARGET_CFLAGS -L$LIBJPEG/lib"
 export PKG_CONFIG_LIBDIR=$LIBJPEG/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_PATH=
-ldflags="-s -w -buildid= -funcalign=2 -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
-# The board has little disk and memory: no HTTP/2 (streams do not gain from it), functions at 2 bytes, and no inlining in packages
-# where it buys no frame anything: all but ours and the standard library, without these of them. Ciphers stay as they are, with TLS every
+ldflags="-s -w -buildid= -funcalign=4 -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}"
+# The board has little disk and memory: no HTTP/2 (streams do not gain from it), functions at 4 bytes, and no inlining in packages
+# where it buys no frame anything: all but ours and a standard library without these. Ciphers stay as they are, with TLS every
 # byte goes through them; and so do packages whose small functions make garbage when they are called and not inlined (strings,
 # slices, time). Together that is a sixth of the program. The last pattern that fits a package counts.
-small=(-tags nethttpomithttp2 -gcflags=all=-l -gcflags=std= '-gcflags=github.com/maixstream/...=' '-gcflags=golang.org/x/image/...=')
-for cold in crypto/{x509,tls,hpke,rsa,dsa,elliptic,ecdsa,ecdh,ed25519,des,rc4,internal/{fips140cache,fips140hash,fips140deps}} \
-  crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,ecdh,ed25519,nistec,sha3,sha512,hkdf,pbkdf2,ssh,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
-  encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs embed debug expvar flag runtime/{debug,pprof} \
-  internal/{reflectlite,profile,godebug,fmtsort,strconv,syscall,saferio,testlog,singleflight,nettrace,oserror,filepathlite,bisect} \
-  github.com/maixstream/maixstream/{cmd,pipeline/push,server/{upload,page,discover,benchmark,fanbench},hw/doctor}; do
+own=github.com/maixstream/maixstream
+small=(-tags nethttpomithttp2,netgo,osusergo -gcflags=all=-l -gcflags=std= "-gcflags=$own/hw/...=" "-gcflags=$own/pipeline/...=" "-gcflags=$own/server/...=" '-gcflags=golang.org/x/image/...=' '-gcflags=golang.org/x/sys/...=')
+for cold in $own/{hw/doctor,hw/source,pipeline/push,server/upload,server/benchmark,server/fanbench,server/page,server/discover} crypto/x509 crypto/tls crypto/hpke crypto/rsa crypto/dsa crypto/elliptic \
+  crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
+  encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs \
+  internal/{reflectlite,profile,godebug,fmtsort,strconv} embed debug expvar flag runtime/{debug,pprof}; do
   small+=("-gcflags=$cold/...=-l")
 done
 verb=$1

@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
@@ -132,11 +133,10 @@ func progressBar(out io.Writer) (progress func(float64, string), done func()) {
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, func() {}
 	}
-	const steps = 1000
-	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false))
+	const width, clear = 30, "\r\x1b[K"
 	progress = func(part float64, doing string) {
-		bar.Describe(doing)
-		_ = bar.Set(int(part * steps))
+		full := int(min(max(part, 0), 1) * width)
+		fmt.Fprintf(out, clear+"%s  [%s%s] %3.0f %%", doing, strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part)
 	}
-	return progress, func() { _ = bar.Finish() }
+	return progress, func() { fmt.Fprint(out, clear) }
 }

@@ -6,8 +6,8 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 )
 
 // envPrefix begins the name of each flag's environment variable.

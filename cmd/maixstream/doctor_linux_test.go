@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,12 +25,27 @@ import (
 // buildProgram builds maixstream, for tests that need it as a process.
 func buildProgram(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "maixstream")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
+	build.Do(func() {
+		if buildFolder, buildError = os.MkdirTemp("", "maixstream-test"); buildError != nil {
+			return
+		}
+		afterTests = append(afterTests, func() { _ = os.RemoveAll(buildFolder) })
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(buildFolder, "maixstream"), ".").CombinedOutput(); err != nil {
+			buildError = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if buildError != nil {
+		t.Fatalf("build: %v", buildError)
 	}
-	return path
+	return filepath.Join(buildFolder, "maixstream")
 }
+
+// What buildProgram has built, once for all tests.
+var (
+	build       sync.Once
+	buildFolder string
+	buildError  error
+)
 
 // onSimulatedBoard lays out a board for this test and what it starts. It returns its root and what makes a command of the program.
 func onSimulatedBoard(t *testing.T, program, kind, settings string) (root string, command func(args ...string) *exec.Cmd) {

@@ -24,7 +24,12 @@ const serviceScript = "/etc/init.d/S99maixstream"
 func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 	c = doctor.Check{Name: "service", Status: doctor.OK}
 	script := sg2002.Root(serviceScript)
-	if _, err := os.Stat(script); err != nil {
+	_, err := os.Stat(script)
+	if err != nil && sg2002.OnBoard() { // the virtual board's service is its own, and its camera's files are elsewhere
+		script = serviceScript
+		_, err = os.Stat(script)
+	}
+	if err != nil {
 		c.Status, c.Found = doctor.Note, "maixstream is not installed as a service"
 		c.Remedy = "make flash HOST=… on a PC installs it, if it is to start with the board"
 		return c, sg2002.OnBoard()

@@ -37,8 +37,15 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	benchmark.RunRole() // the test binary is bench's viewers, too
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, remove := range afterTests {
+		remove()
+	}
+	os.Exit(code)
 }
+
+// afterTests remove what tests share.
+var afterTests []func()
 
 func asProgram(ctx context.Context, args ...string) *exec.Cmd {
 	self, err := os.Executable()

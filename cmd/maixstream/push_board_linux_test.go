@@ -4,13 +4,17 @@ package main
 
 import (
 	"bytes"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/jpegcheck"
+	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/pipeline/push"
 )
 
 // counter returns what the simulator of the board counted.
@@ -67,5 +71,60 @@ func TestPushFromTheBoardsCameraTouchesNoRawByte(t *testing.T) {
 				t.Errorf("%d mappings of %d pictures, %d bytes made and %d sent", maps, frames, made, bytesOf)
 			}
 		})
+	}
+}
+
+// TestProgramOnTheBoard is no test by itself: it is the program that the next one runs, as a process, on the simulated board.
+func TestProgramOnTheBoard(t *testing.T) {
+	url := os.Getenv("TEST_PUSH_URL")
+	if url == "" {
+		t.Skip("run by TestAProgramDrawsAndPostsOnTheBoard")
+	}
+	camera, err := hw.OpenCamera(hw.CameraConfig{Source: "camera", Width: 640, Height: 480})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer camera.Close()
+	img, err := camera.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Release()
+	img.DrawRect(60, 60, 80, 80, picture.Red, 3)
+	jpg, err := img.JPEG(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer jpg.Release()
+	reply, err := push.Post(t.Context(), url, jpg)
+	if err != nil || !reply.OK() {
+		t.Fatal(reply, err)
+	}
+}
+
+func TestAProgramDrawsAndPostsOnTheBoard(t *testing.T) {
+	root, command := onSimulatedBoard(t, os.Args[0], "maixcam", "")
+	in := newInbox(t)
+	cmd := command("-test.run=^TestProgramOnTheBoard$", "-test.v")
+	cmd.Env = append(os.Environ(), "TEST_PUSH_URL="+in.URL, "LD_LIBRARY_PATH="+os.Getenv("MAIXSTREAM_MPI_LIBS"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if len(in.list()) != 1 {
+		t.Fatalf("%d came", len(in.list()))
+	}
+	shown, err := jpeg.Decode(bytes.NewReader(in.list()[0].data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, g, b, _ := shown.At(60, 100).RGBA(); r < 0x8000 || g > r/2 || b > r/2 || shown.Bounds().Dx() != 640 {
+		t.Errorf("the line is %x %x %x", r>>8, g>>8, b>>8)
+	}
+	// The CPU reaches the rows that it draws on (and pages around them), not the picture.
+	const frameBytes = 640 * 480 * 3 / 2
+	if touched := counter(t, root, "raw.touched"); touched == 0 || touched > frameBytes*2/3 {
+		t.Errorf("the CPU touched %d of %d raw bytes", touched, frameBytes)
+	} else {
+		t.Logf("the CPU touched %d of %d raw bytes", touched, frameBytes)
 	}
 }

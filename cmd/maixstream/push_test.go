@@ -320,6 +320,17 @@ func TestServePushesToSeveralTargets(t *testing.T) {
 	if p := state.Push; len(p) != 3 || p[0].Delivered < 19 || p[0].Status != "200 OK" || p[1].Delivered != 0 || p[1].Spool.Waiting == 0 || bytes.Contains(text, []byte("secret")) {
 		t.Errorf("/state: %s", text)
 	}
+	metrics, err := http.Get(url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer metrics.Body.Close()
+	text, err = io.ReadAll(metrics.Body)
+	for _, line := range []string{`maixstream_push_away{target="1",url="` + good.URL + `/a"} 0`, `maixstream_push_pictures_total{target="2",url="` + slow.URL + `/?..."} 0`} {
+		if err != nil || !strings.Contains(string(text), line) {
+			t.Errorf("/metrics lacks %s (%v)", line, err)
+		}
+	}
 	if dirs, err := os.ReadDir(spool); err != nil || len(dirs) != 3 {
 		t.Errorf("spools: %v %v", dirs, err)
 	}
@@ -390,5 +401,17 @@ func TestPushOfASourceThatEnds(t *testing.T) {
 	var o bytes.Buffer
 	if code := run(ctx, []string{"push", "--source", "-", "--fps", "20", in.URL}, terminal{out: &o, err: io.Discard, env: noEnv}); ctx.Err() != nil {
 		t.Errorf("standard input at its end: code %d, %v", code, context.Cause(ctx))
+	}
+}
+
+func TestProgressLine(t *testing.T) {
+	s := push.State{Delivered: 12, Bytes: 3 << 20, Skipped: 4, MS: 7.6, Spool: &push.SpoolState{Waiting: 2, Dropped: 1}}
+	last := push.Result{Reply: push.Reply{Status: "200 OK", Text: "thank\x1b[2J you\n"}}
+	if got, want := progressLine(s, last), "12 sent, 3.0 MiB, 4 skipped, 2 waiting, 1 dropped  200 OK 8 ms  thank?[2J you"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.Away, s.Error = true, "push: http://x: connection refused"
+	if got := progressLine(s, last); !strings.HasSuffix(got, "not delivered: push: http://x: connection refused") {
+		t.Errorf("%q", got)
 	}
 }

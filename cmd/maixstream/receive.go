@@ -134,12 +134,12 @@ func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
-	(&receiver{r, t, log, web}).run(ctx)
+	(&reception{r, t, log, web}).run(ctx)
 	return nil
 }
 
-// receiver is receive while it runs.
-type receiver struct {
+// reception is receive while it runs.
+type reception struct {
 	flags    *receiveFlags // as they hold now
 	terminal terminal
 	log      *zap.Logger
@@ -147,7 +147,7 @@ type receiver struct {
 }
 
 // run reports, and follows SIGHUP, until a signal comes to end.
-func (r *receiver) run(ctx context.Context) {
+func (r *reception) run(ctx context.Context) {
 	hangup, stop := hangups(r.terminal.in)
 	defer stop()
 	report := newReport(*r.flags.report)
@@ -182,7 +182,7 @@ func receiveLine(now time.Time, seconds float64, last, s *upload.State) string {
 
 // reload follows the configuration as it is now, as far as that goes while the server runs. Passwords, tokens and certificates are read again in
 // any case. On an error everything stays as it was.
-func (r *receiver) reload() {
+func (r *reception) reload() {
 	fresh, err := r.flags.again(r.terminal)
 	if err == nil {
 		err = r.web.Reload(fresh.config(r.log))
@@ -213,7 +213,7 @@ func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
 }
 
 // notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
-func (r *receiver) notify(state string) {
+func (r *reception) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		r.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
 	}

@@ -2,15 +2,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,94 +121,5 @@ func TestReceiveSaysWhatIsWrong(t *testing.T) {
 		if code != c.code || !strings.Contains(problems, c.says) {
 			t.Errorf("%v: code %d, %q; want %d, %q", c.args, code, problems, c.code, c.says)
 		}
-	}
-}
-
-// kept lists the pictures below dir in the order in which they were written.
-func keptInOrder(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	written := map[string]time.Time{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".jpg" {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			names = append(names, path)
-			written[path] = info.ModTime()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return written[a].Compare(written[b]) })
-	return names
-}
-
-// A thousand pictures are pushed by way of a spool while receive is killed and started again ten times: all arrive, once, in order.
-func TestSpooledPicturesArriveOnceThoughReceiveIsKilled(t *testing.T) {
-	for as, size := range map[string][2]int{"raw": {1000, 10}, "form": {150, 2}} {
-		t.Run(as, func(t *testing.T) {
-			count, kills := size[0], size[1]
-			if testing.Short() {
-				count, kills = 100, 2
-			}
-			dir, spool := t.TempDir(), t.TempDir()
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			address := l.Addr().String()
-			l.Close()
-			start := func() *process {
-				p := program(t, nil, "receive", "--listen", address, "--dir", dir, "--report", "0s", "--keep", "0s")
-				p.url()
-				return p
-			}
-			server := start()
-			pusher := program(t, nil, "push", "--source", "testcard", "--size", "160x120", "--fps", "100", "--count", fmt.Sprint(count), "--as", as,
-				"--device", "cam", "--spool", spool, "--retry", "5m", "http://"+address+"/upload")
-			arrived := func() int { return len(keptInOrder(t, dir)) }
-			for kill := range kills {
-				until(t, "more pictures arrive", func() bool { return arrived() >= (kill+1)*count/(kills+2) })
-				if err := server.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-				<-server.ended
-				server = start()
-			}
-			select {
-			case <-pusher.ended:
-			case <-time.After(2 * time.Minute):
-				t.Fatalf("push does not end; %d have arrived", arrived())
-			}
-			if code := pusher.ProcessState.ExitCode(); code != exitDone {
-				t.Errorf("push ends with %d", code)
-			}
-			sequence := regexp.MustCompile(`-(\d+)\.jpg$`)
-			names := keptInOrder(t, dir)
-			last := 0
-			for _, name := range names {
-				n := 0
-				_, _ = fmt.Sscan(strings.TrimLeft(sequence.FindStringSubmatch(name)[1], "0"), &n)
-				if n != last+1 {
-					t.Errorf("%s comes after %d", filepath.Base(name), last)
-				}
-				last = n
-			}
-			if len(names) != count {
-				t.Errorf("%d pictures, %d were sent", len(names), count)
-			}
-			reply, err := http.Get("http://" + address + "/devices")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer reply.Body.Close()
-			var state struct{ Devices []struct{ Pictures int } }
-			if err := json.NewDecoder(reply.Body).Decode(&state); err != nil || len(state.Devices) != 1 || state.Devices[0].Pictures != count {
-				t.Errorf("/devices: %+v (%v)", state, err)
-			}
-		})
 	}
 }

@@ -4,16 +4,11 @@ package recipes_test
 
 import (
 	"bytes"
-	"fmt"
 	"image/jpeg"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -222,37 +217,21 @@ func TestPythonRequests(t *testing.T) {
 		t.Errorf("%d pictures", n)
 	}
 
-	// A server that takes pictures in either way and says what it got.
-	l, err := net.Listen("tcp", ":8080")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var got []string
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		device, body := q.Header.Get("X-Device"), io.Reader(q.Body)
-		if file, _, err := q.FormFile("file"); err == nil {
-			device, body = q.URL.Query().Get("device"), file
-		}
-		picture, err := jpeg.Decode(body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		got = append(got, fmt.Sprint(q.Method, " ", q.URL.Path, " ", device, " ", picture.Bounds().Size()))
-		fmt.Fprint(w, "thanks")
-	})}
-	go func() { _ = server.Serve(l) }() // until Close
-	t.Cleanup(func() { server.Close() })
+	r.serve("maixstream receive", "http://pc.local:8080/healthz")
 	r.file("post.py")
-	out := r.run("python3 post.py")
-	mu.Lock()
-	defer mu.Unlock()
-	want := "POST /upload garden (640,480)"
-	if strings.Count(out, "200 thanks") != 2 || len(got) != 2 || got[0] != want || got[1] != want {
-		t.Errorf("%s%q", out, got)
+	if out := r.run("python3 post.py"); strings.Count(out, "200 ") != 2 {
+		t.Errorf("%s", out)
+	}
+	kept, err := filepath.Glob(filepath.Join(r.dir, "pictures/garden/*/*.jpg"))
+	if err != nil || len(kept) != 2 {
+		t.Fatalf("%d pictures kept, %v", len(kept), err)
+	}
+	for _, path := range kept {
+		name, err := filepath.Rel(r.dir, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wantJPEG(name)
 	}
 }
 

@@ -53,7 +53,7 @@ func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 	return c
 }
 
-// tightMemory is what Linux should have to spare for the program: it works within about half of it.
+// tightMemory is what Linux should have to spare for the program, in bytes: serve takes 19 MiB on the virtual board, without viewers.
 const tightMemory = 24 << 20
 
 var memoryLine = regexp.MustCompile(`(?m)^(MemTotal|MemAvailable):\s*(\d+) kB`)

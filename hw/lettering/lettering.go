@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"golang.org/x/image/font"
-	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/gofont/gomonobold"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
 )
@@ -20,7 +20,7 @@ const (
 	MaxSize = 512
 )
 
-var parse = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
+var parse = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gomonobold.TTF) })
 
 // maxGlyphs bounds a Pen's memory of glyphs; texts with more characters than that start it again.
 const maxGlyphs = 256

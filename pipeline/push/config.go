@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
 )
 
 // Mode is how pictures travel.
@@ -33,8 +34,8 @@ type Config struct {
 	Retry time.Duration
 	// CAFile has certificates (PEM) to trust beside the system's. AuthFile's first line is user:password, TokenFile's a bearer token.
 	CAFile, AuthFile, TokenFile string
-	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB). "": none, the
-	// newest wins. Not with Multipart, where nothing is known to have arrived before the end.
+	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB);
+	// above it, or above MaxSpooled pictures, the oldest are dropped. "": none, the newest wins. Not with Multipart, where nothing is known to have arrived before the end.
 	Spool    string
 	SpoolMax int64
 	// Count ends Run after so many pictures; 0: never.
@@ -89,6 +90,16 @@ func (c *Config) check() error {
 		return fmt.Errorf("push: count %d: must not be negative", c.Count)
 	case c.Spool != "" && c.As == Multipart:
 		return errors.New("push: a spool with multipart: in one endless request no picture is known to have arrived: send raw or form")
+	}
+	if !httpguts.ValidHeaderFieldValue(c.Device) {
+		return fmt.Errorf("push: device %q: it has characters that a header cannot have", c.Device)
+	}
+	for name, values := range c.Header {
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+				return fmt.Errorf("push: header %q: %q has characters that a header cannot have", name, value)
+			}
+		}
 	}
 	return checkURL(c.URL)
 }

@@ -22,7 +22,9 @@ type Pusher struct {
 	client *http.Client
 	spool  *spool // nil: none
 
-	redirects int // of a stream, that were followed
+	// Of a stream only.
+	redirects int  // that were followed
+	noExpect  bool // the server does not know Expect: 100-continue
 
 	mu    sync.Mutex
 	state State

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // secret is how a request shows who sends it: a user and password, or a token, each out of a file, so that no other user sees it in a list of
@@ -42,6 +44,9 @@ func (s *secret) read() error {
 		token, err := firstLine(s.tokenFile)
 		if err != nil {
 			return fmt.Errorf("push: token file: %w", err)
+		}
+		if !httpguts.ValidHeaderFieldValue(token) {
+			return fmt.Errorf("push: token file %s: its first line has characters that a header cannot have", s.tokenFile)
 		}
 		s.token = token
 		return nil

@@ -10,10 +10,12 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -367,15 +369,35 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// Go reads these variables once in a process: the test is one of its own.
 func TestProxyOfTheEnvironment(t *testing.T) {
+	const address = "MAIXSTREAM_TEST_PROXY"
+	if os.Getenv(address) == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		free := l.Addr().String()
+		_ = l.Close()
+		again := exec.Command(os.Args[0], "-test.run=^TestProxyOfTheEnvironment$", "-test.v")
+		again.Env = append(os.Environ(), address+"="+free, "http_proxy=http://"+free, "no_proxy=direct.invalid")
+		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestProxyOfTheEnvironment") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
 	c := newCollector()
 	var asked []string
-	proxy := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	l, err := net.Listen("tcp", os.Getenv(address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.String())
 		c.ServeHTTP(w, r)
-	}))
-	t.Setenv("http_proxy", proxy.URL)
-	t.Setenv("no_proxy", "direct.invalid")
+	})}
+	go func() { _ = proxy.Serve(l) }()
+	t.Cleanup(func() { _ = proxy.Close() })
 	const target = "http://camera-server.invalid/upload" // never resolved: the proxy does that
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		p := newPusher(t, push.Config{URL: target, As: mode, Retry: -1})
@@ -412,6 +434,9 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 		"no such file or directory":  {URL: "http://x/", CAFile: filepath.Join(t.TempDir(), "none")},
 		"token file: open":           {URL: "http://x/", TokenFile: filepath.Join(t.TempDir(), "none")},
 		"count -1: must not be nega": {URL: "http://x/", Count: -1},
+		`device "a\nb"`:              {URL: "http://x/", Device: "a\nb"},
+		`header "a b"`:               {URL: "http://x/", Header: http.Header{"a b": {"c"}}},
+		"its first line has":         {URL: "http://x/", TokenFile: writeFile(t, "to\x00ken")},
 	} {
 		if _, err := push.New(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%+v: %v, want it to say %q", c, err, want)
@@ -464,5 +489,20 @@ func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
 	}
 	if state := p.State(); state.Delivered != 20 || state.Failures != 0 {
 		t.Errorf("%+v", state)
+	}
+}
+
+func TestAnOldServerThatDoesNotKnowExpect(t *testing.T) {
+	c := newCollector()
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Expect") != "" {
+			w.WriteHeader(http.StatusExpectationFailed)
+			return
+		}
+		c.ServeHTTP(w, r)
+	}))
+	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, Retry: -1})
+	if err := p.Run(context.Background(), &list{shots: pictures(t, 3)}); err != nil || len(c.all()) != 3 {
+		t.Errorf("%v, %d arrived", err, len(c.all()))
 	}
 }

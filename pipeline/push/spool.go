@@ -35,6 +35,7 @@ type spool struct {
 	bytes   int64
 	last    uint64 // sequence of the newest ever kept
 	counts  SpoolState
+	waiting bool          // put waits for room
 	changed chan struct{} // closed and replaced when entries change
 }
 
@@ -65,6 +66,9 @@ const (
 	lockName   = ".lock"
 	maxName    = 120 // bytes of a picture's name in the file's name, of which 255 may be used
 )
+
+// MaxSpooled is how many pictures a spool has at most, which bounds its index in memory: about 200 bytes each.
+const MaxSpooled = 100_000
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -147,7 +151,7 @@ func (s *spool) scan() error {
 	}
 	slices.SortFunc(s.entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
 	s.counts.Found = uint64(len(s.entries))
-	for s.bytes > s.max { // the limit is smaller now
+	for s.bytes > s.max || len(s.entries) > MaxSpooled { // the limit is smaller now
 		if err := s.dropOldest(); err != nil {
 			return err
 		}
@@ -230,10 +234,18 @@ func plainKey(key string) bool {
 	return len(key) >= 1 && len(key) <= 64
 }
 
+// full says whether put waits for room.
+func (s *spool) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
 func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	for {
 		s.mu.Lock()
-		if s.bytes+size <= s.max {
+		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
+			s.waiting = false
 			s.mu.Unlock()
 			return nil
 		}
@@ -246,6 +258,7 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 			continue
 		}
 		changed := s.changed
+		s.waiting = true
 		s.mu.Unlock()
 		select {
 		case <-changed:

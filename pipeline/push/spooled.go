@@ -11,24 +11,29 @@ import (
 )
 
 // runSpooled keeps pictures on disk and, side by side with that, delivers them.
-func (p *Pusher) runSpooled(ctx context.Context, source Source) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+func (p *Pusher) runSpooled(outer context.Context, source Source) error {
+	ctx, cancel := context.WithCancel(outer)
+	defer cancel()
 	ended := make(chan struct{}) // the source's end
 	var keeping sync.WaitGroup
+	var kept error
 	keeping.Go(func() {
 		defer close(ended)
-		if err := p.keep(ctx, source); err != nil {
-			cancel(err)
-		}
+		kept = p.keep(ctx, source)
 	})
-	err := p.drain(ctx, ended)
-	cancel(err)
+	_, live := source.(Live)
+	sent := p.drain(ctx, ended, live)
+	cancel()
 	keeping.Wait()
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
+	switch {
+	case outer.Err() != nil:
+		return outer.Err()
+	case sent != nil:
+		return sent
+	case errors.Is(kept, context.Canceled):
+		return nil
 	}
-	return err
+	return kept
 }
 
 // keep puts the source's pictures into the spool. One that cannot be kept is given up: a live source goes on, another one ends there.
@@ -66,8 +71,11 @@ func (p *Pusher) keep(ctx context.Context, source Source) error {
 	return nil
 }
 
+// errSpoolFull: of a source that waits for room in the spool, and there will be none.
+var errSpoolFull = errors.New("push: the server takes nothing, and the spool has no room for more: what is left of the source was neither sent nor kept")
+
 // drain delivers the spool's pictures, oldest first, until the source has ended and the spool is empty, or Retry is over then.
-func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}) error {
+func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) error {
 	var buffer []byte
 	refusals := newBackOff(longestRefusal)
 	for {
@@ -106,6 +114,9 @@ func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}) error {
 			case <-ended:
 				return nil
 			default:
+			}
+			if !live && p.spool.full() {
+				return errSpoolFull
 			}
 			if err := pause(ctx, refusals.NextBackOff()); err != nil {
 				return err

@@ -61,6 +61,10 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		if p.follow(&reply) {
 			continue
 		}
+		if reply.StatusCode == http.StatusExpectationFailed && !p.noExpect { // an old server (RFC 9110, 10.1.1)
+			p.noExpect = true
+			continue
+		}
 		if took >= soundAfter {
 			waits.Reset()
 			refusals.Reset()
@@ -78,7 +82,11 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		}
 		if !p.triesOn(failing, wait) || (v != failed && !feed.live()) {
 			p.mu.Lock()
-			p.state.GivenUp++
+			if v == failed {
+				p.state.GivenUp++
+			} else {
+				p.state.Refused++
+			}
 			p.mu.Unlock()
 			return nil
 		}
@@ -129,7 +137,9 @@ func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
 	}
 	p.target.describe(r)
 	// A server that refuses or redirects does so before the pictures are under way.
-	r.Header.Set("Expect", "100-continue")
+	if !p.noExpect {
+		r.Header.Set("Expect", "100-continue")
+	}
 	r.Header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+body.boundary)
 	resp, err := p.client.Do(r)
 	if err != nil {

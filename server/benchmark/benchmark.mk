@@ -1,5 +1,5 @@
 # The standard set of benchmarks, whose results are docs/BENCHMARKS.md. BENCH=quick makes it short; BENCH_ONLY=delivery runs one group and prints it.
-.PHONY: bench bench-build bench-document bench-riscv64
+.PHONY: bench bench-build bench-document bench-riscv64 bench-peers
 BENCH ?= full
 BENCH_ONLY ?=
 BENCHSET = $(BUILD)/bench/standard -version '$(VERSION)' -commit '$(COMMIT)' $(if $(filter quick,$(BENCH)),-quick) -program $(BUILD)/maixstream \
@@ -27,3 +27,12 @@ bench-riscv64: bench-build device $(COUNT) ## count the board's instructions a f
 	$(MAKE) --no-print-directory sim-libs SIM_ARCH=riscv64 SIM_CC="$${PREFIX}gcc" SIM_JPEG="-I$$LIBJPEG/include $$LIBJPEG/lib/libjpeg.a" >/dev/null && \
 	$(BENCHSET) -set riscv64 -board-program $(DEVICE) -board-sysroot "$$SYSROOT" -board-plugin $(abspath $(COUNT)) \
 		-board-sim-libs $(abspath $(BUILD)/sim/riscv64) -board-sim-root $(abspath $(BUILD)/sim/root-riscv64) -board-sim-tool $(abspath $(SIM_OUT)/maixsim) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
+
+WEBCAM := $(BUILD)/bench/webcam.so
+$(WEBCAM): server/benchmark/webcam/webcam.c
+	@mkdir -p $(dir $@)
+	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $< -ldl
+
+bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the same JPEGs, for docs/BENCHMARKS.md
+	@toolchain/apt.sh peers
+	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')

@@ -10,9 +10,11 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"mime"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,6 +74,7 @@ type viewer struct {
 	frames   int
 	began    bool   // the response's own headers have been passed
 	jpg      []byte // for Check
+	trailer  string // what follows each picture
 	first    [2]byte
 	last     [lastBytes]byte // of what was read
 	sum      uint32          // of the picture so far, but its last sumBytes
@@ -80,10 +83,9 @@ type viewer struct {
 const slowPiece = 4 << 10
 
 const (
-	boundary  = "\r\n--frame\r\n"
-	trailer   = len(boundary)
 	sumBytes  = 4 + 2 // Payload's checksum and the end marker
-	lastBytes = trailer + sumBytes
+	longest   = 70    // of a boundary (RFC 2046)
+	lastBytes = len("\r\n--\r\n") + longest + sumBytes
 )
 
 // Connect asks for the stream at address (host:port) n times. path is the request's, "/stream" as a rule.
@@ -255,7 +257,7 @@ func (v *Viewers) finish(index int) error {
 
 // look takes note of the picture's next bytes without keeping them. s.left still counts them.
 func (s *viewer) look(b []byte, sums bool) {
-	at := s.size + trailer - s.left
+	at := s.size + len(s.trailer) - s.left
 	for i := at; i < 2 && i-at < len(b); i++ {
 		s.first[i] = b[i-at]
 	}
@@ -277,17 +279,17 @@ func (s *viewer) look(b []byte, sums bool) {
 
 // whole says what is wrong with the picture that was read to its end.
 func (s *viewer) whole(markers, sums bool) error {
-	tail := s.last[sumBytes:]
-	end := s.last[sumBytes-2 : sumBytes]
+	behind := lastBytes - len(s.trailer)
+	tail, end := s.last[behind:], s.last[behind-2:behind]
 	switch {
-	case string(tail) != boundary:
+	case string(tail) != s.trailer:
 		return fmt.Errorf("the boundary behind it is torn: %q", tail)
 	case !markers:
 	case s.first != [2]byte{0xFF, 0xD8}:
 		return fmt.Errorf("begins with % x, which is no JPEG", s.first)
 	case end[0] != 0xFF || end[1] != 0xD9:
 		return fmt.Errorf("ends with % x, which is no JPEG", end)
-	case sums && binary.BigEndian.Uint32(s.last[:4]) != s.sum:
+	case sums && binary.BigEndian.Uint32(s.last[behind-sumBytes:]) != s.sum:
 		return errors.New("its checksum is wrong")
 	}
 	return nil
@@ -321,9 +323,11 @@ func (s *viewer) headers(b []byte) ([]byte, error) {
 	s.head = s.head[:0]
 	if !s.began {
 		s.began = true
-		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+		kind, params, err := mime.ParseMediaType(field(head, "Content-Type: "))
+		if !bytes.HasPrefix(head, []byte("HTTP/1.")) || string(head[8:13]) != " 200 " || err != nil || !strings.HasPrefix(kind, "multipart/") || len(params["boundary"]) > longest {
 			return nil, fmt.Errorf("reply: %.80q", head)
 		}
+		s.trailer = "\r\n--" + params["boundary"] + "\r\n"
 		return rest, nil
 	}
 	size, err := strconv.Atoi(field(head, "Content-Length: "))
@@ -336,11 +340,11 @@ func (s *viewer) headers(b []byte) ([]byte, error) {
 	us, _ := strconv.ParseInt(string(micros), 10, 64)
 	s.captured = sec*1e6 + us
 	sequence, _ := strconv.ParseUint(field(head, "X-Sequence: "), 10, 64)
-	if s.sequence != 0 {
+	if s.sequence != 0 && sequence != 0 { // other servers do not count
 		s.gap = int(sequence - s.sequence - 1)
 	}
 	s.sequence = sequence
-	s.size, s.left = size, size+trailer
+	s.size, s.left = size, size+len(s.trailer)
 	return rest, nil
 }
 

@@ -218,6 +218,7 @@ function offer(s) {
   $("quality").disabled = !can.quality;
   $("fps").disabled = !can.fps;
   $("mirror").disabled = $("flip").disabled = !can.orient;
+  $("rotate").disabled = !can.rotate;
   const sizes = can.sizes || [{ width: s.settings.width, height: s.settings.height }];
   const select = $("size");
   select.disabled = sizes.length < 2;
@@ -249,8 +250,19 @@ function show(s) {
     $("fps-value").textContent = Number(s.fps.toFixed(1));
   });
   put("size", (e) => { e.value = s.width + "×" + s.height; });
+  put("rotate", (e) => { e.value = s.rotate; });
   put("mirror", (e) => { e.checked = s.mirror; });
   put("flip", (e) => { e.checked = s.flip; });
+}
+
+// said is the server's answer; one that comes from before it, or from a proxy, may be plain text.
+async function said(reply) {
+  const text = await reply.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: text.trim() || reply.statusText };
+  }
 }
 
 let wishes = {}, sending = false;
@@ -264,7 +276,7 @@ async function change(id, wish) {
     wishes = {};
     try {
       const reply = await ask("api/settings", { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
-      const answer = await reply.json();
+      const answer = await said(reply);
       problem(reply.ok ? "" : "Not changed: " + answer.error);
       if (!reply.ok) touched[id] = 0;
       show(reply.ok ? answer : state.settings);
@@ -286,12 +298,13 @@ $("size").addEventListener("change", (e) => {
   const [width, height] = e.target.value.split("×").map(Number);
   change("size", { width, height });
 });
+$("rotate").addEventListener("change", (e) => change("rotate", { rotate: Number(e.target.value) }));
 for (const id of ["mirror", "flip"]) $(id).addEventListener("change", (e) => change(id, { [id]: e.target.checked }));
 $("settings").addEventListener("submit", (e) => e.preventDefault());
 $("archive").addEventListener("change", async (e) => {
   try {
     const reply = await ask("api/recording", { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ on: e.target.checked }) });
-    problem(reply.ok ? "" : "Recording: " + (await reply.json()).error);
+    problem(reply.ok ? "" : "Recording: " + (await said(reply)).error);
   } catch {
     problem("Recording: the connection was lost.");
   }

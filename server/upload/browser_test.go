@@ -305,8 +305,9 @@ func TestGalleryScreenshots(t *testing.T) {
 	}
 	perform(ctx, t, chromedp.Navigate(s.URLs()[0]))
 	shoot("receive.png")
-	perform(ctx, t, chromedp.Click(`[data-device=garden]`))
+	perform(ctx, t, emulate("dark"), chromedp.Click(`[data-device=garden]`))
 	shoot("receive-device.png")
+	perform(ctx, t, emulate("light"))
 	perform(ctx, t, chromedp.EmulateViewport(390, 800))
 	shoot("receive-phone.png")
 	if reply, _ := get(t, s, "/devices"); reply.StatusCode != http.StatusOK {

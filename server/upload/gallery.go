@@ -16,7 +16,6 @@ import (
 
 	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/page"
-	"github.com/maixstream/maixstream/server/prometheus"
 )
 
 var (
@@ -42,7 +41,7 @@ func (s *Server) routes() []server.Route {
 		{Path: "/snapshot/{device}", Methods: read, Handler: s.snapshot},
 		{Path: "/stream/{device}", Methods: read, Handler: s.stream},
 		{Path: "/events", Methods: read, Handler: s.events},
-		{Path: "/metrics", Methods: read, Handler: prometheus.Handler(newCollector(s)).ServeHTTP},
+		{Path: "/metrics", Methods: read, Handler: server.MetricsHandler(s.registry())},
 	}
 }
 

@@ -1,6 +1,16 @@
 package upload
 
-import "github.com/maixstream/maixstream/server/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// registry is what /metrics shows.
+func (s *Server) registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(newCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
 
 // collector reads the store when it is asked.
 type collector struct {
@@ -20,7 +30,7 @@ func newCollector(s *Server) *collector {
 	c := &collector{server: s}
 	const prefix = "maixstream_receive_"
 	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
-		c.metrics = append(c.metrics, metric{prometheus.NewDesc(prefix+name, help, nil), kind, value})
+		c.metrics = append(c.metrics, metric{prometheus.NewDesc(prefix+name, help, nil, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	add(counter, "pictures_total", "Pictures kept since the start.", func(s *State) float64 { return float64(s.Received) })
@@ -35,26 +45,32 @@ func newCollector(s *Server) *collector {
 	add(gauge, "viewers", "Viewers of live pictures and of the gallery now.", func(s *State) float64 { return float64(s.Viewers) })
 	add(gauge, "kept_bytes", "What the kept pictures take on the disk.", func(s *State) float64 { return float64(s.Bytes) })
 	device := []string{"device"}
-	c.pictures = prometheus.NewDesc(prefix+"device_pictures", "Pictures kept of a device.", device)
-	c.received = prometheus.NewDesc(prefix+"device_received_total", "Pictures of a device since the start.", device)
-	c.newest = prometheus.NewDesc(prefix+"device_arrived_timestamp_seconds", "When a device's newest picture came in.", device)
+	c.pictures = prometheus.NewDesc(prefix+"device_pictures", "Pictures kept of a device.", device, nil)
+	c.received = prometheus.NewDesc(prefix+"device_received_total", "Pictures of a device since the start.", device, nil)
+	c.newest = prometheus.NewDesc(prefix+"device_arrived_timestamp_seconds", "When a device's newest picture came in.", device, nil)
 	return c
 }
 
+// Describe is the collector's.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for i := range c.metrics {
+		ch <- c.metrics[i].desc
+	}
+	ch <- c.pictures
+	ch <- c.received
+	ch <- c.newest
+}
+
 // Collect is the collector's.
-func (c *collector) Collect(emit func(prometheus.Metric)) {
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	state := c.server.State()
 	for i := range c.metrics {
 		m := &c.metrics[i]
-		emit(prometheus.NewMetric(m.desc, m.kind, m.value(&state)))
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
 	}
-	devices := c.server.Devices()
-	each := func(desc *prometheus.Desc, kind prometheus.ValueType, value func(*Device) float64) {
-		for i := range devices {
-			emit(prometheus.NewMetric(desc, kind, value(&devices[i]), devices[i].Name))
-		}
+	for _, d := range c.server.Devices() {
+		ch <- prometheus.MustNewConstMetric(c.pictures, prometheus.GaugeValue, float64(d.Pictures), d.Name)
+		ch <- prometheus.MustNewConstMetric(c.received, prometheus.CounterValue, float64(d.Received), d.Name)
+		ch <- prometheus.MustNewConstMetric(c.newest, prometheus.GaugeValue, d.Arrived, d.Name)
 	}
-	each(c.pictures, prometheus.GaugeValue, func(d *Device) float64 { return float64(d.Pictures) })
-	each(c.received, prometheus.CounterValue, func(d *Device) float64 { return float64(d.Received) })
-	each(c.newest, prometheus.GaugeValue, func(d *Device) float64 { return d.Arrived })
 }

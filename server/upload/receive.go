@@ -190,7 +190,7 @@ func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form boo
 			return in.multipartError(err)
 		}
 		in.part()
-		k, duplicate, err := s.part(part, whole, form, n)
+		k, duplicate, complete, err := s.part(part, whole, form, n)
 		switch {
 		case errors.Is(err, errField):
 		case err == nil:
@@ -204,7 +204,11 @@ func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form boo
 		default:
 			return err
 		}
-		// What is left of the part: a form's field, or what followed the picture.
+		// What is left of the part: a form's field, or what followed the picture. Of one that was complete by its length there is nothing, and
+		// the boundary that says so may come much later.
+		if complete {
+			in.next(idle)
+		}
 		if left, err := io.Copy(io.Discard, io.LimitReader(part, s.config.MaxUpload+1)); err != nil {
 			return in.multipartError(err)
 		} else if left > s.config.MaxUpload {
@@ -232,10 +236,11 @@ func (b *body) multipartError(err error) error {
 // errField is a form's field that is no picture and does not claim to be one.
 var errField = errors.New("not a picture")
 
-func (s *Server) part(part *multipart.Part, whole *label, form bool, n int) (kept, bool, error) {
+// part takes the picture of a part; complete says that the part had a length, and has been read to it.
+func (s *Server) part(part *multipart.Part, whole *label, form bool, n int) (k kept, duplicate, complete bool, err error) {
 	l, err := labelOf(whole.device, part.Header, *whole, time.Now())
 	if err != nil {
-		return kept{}, false, err
+		return k, false, false, err
 	}
 	if !form {
 		// What the request's headers say is not true of each part.
@@ -255,21 +260,23 @@ func (s *Server) part(part *multipart.Part, whole *label, form bool, n int) (kep
 	kind := part.Header.Get("Content-Type")
 	file := part.FileName() != "" || strings.HasPrefix(kind, "image/")
 	size, src := int64(-1), io.Reader(part)
+	var limited *io.LimitedReader
 	if text := part.Header.Get("Content-Length"); text != "" {
 		length, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || length < 0 {
-			return kept{}, false, refusef(http.StatusBadRequest, "a part's Content-Length %.40q: want a number of bytes", text)
+			return k, false, false, refusef(http.StatusBadRequest, "a part's Content-Length %.40q: want a number of bytes", text)
 		}
-		size, src = length, io.LimitReader(part, length) // complete before the next boundary comes
+		limited = &io.LimitedReader{R: part, N: length}
+		size, src = length, limited
 	}
-	k, duplicate, err := s.take(src, size, &l)
-	if form && !file && (errors.Is(err, errEmpty) || errors.Is(err, errNoPicture)) {
-		return kept{}, false, errField
-	}
-	if errors.Is(err, errEmpty) {
+	k, duplicate, err = s.take(src, size, &l)
+	switch {
+	case form && !file && (errors.Is(err, errEmpty) || errors.Is(err, errNoPicture)):
+		err = errField
+	case errors.Is(err, errEmpty):
 		err = fmt.Errorf("%w: %w", err, frame.ErrBadPicture)
 	}
-	return k, duplicate, err
+	return k, duplicate, limited != nil && limited.N <= 0, err
 }
 
 // errNoPicture is by the first bytes.

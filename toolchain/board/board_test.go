@@ -139,8 +139,8 @@ func chromiumShows(b *board) {
 	shown := map[string]bool{}
 	for len(shown) < 3 {
 		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
-			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas")
-			if (picture.naturalWidth != 320) return ""
+			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas") // an image or a canvas itself
+			if ((picture.naturalWidth ?? picture.width) != 320) return ""
 			canvas.width = 320, canvas.height = 240
 			canvas.getContext("2d").drawImage(picture, 0, 0)
 			return canvas.toDataURL("image/png")
@@ -281,6 +281,12 @@ func cameraStreams(b *board) {
 		b.t.Errorf("version %s streams from %+v", version, state)
 	}
 	b.curls(5)
+	report := b.run(". /etc/default/maixstream; /opt/maixstream/maixstream doctor")
+	for _, want := range []string{"all 9 found in /mnt/system/usr/lib", "(maixstream)", "maixstream: runs (pid", "fps of 640x480", "All is fine."} {
+		if !strings.Contains(report, want) {
+			b.t.Errorf("maixstream doctor does not say %q:\n%s", want, report)
+		}
+	}
 	b.run("mv /tmp/kept /etc/default/maixstream && /etc/init.d/S99maixstream restart")
 	b.runs(version)
 }

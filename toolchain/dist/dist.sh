@@ -3,10 +3,12 @@
 # materials for each, SHA256SUMS. The same commit gives the same bytes.
 #   VERSION, COMMIT   as git describes them, unless given
 #   BOARD_PROGRAM     the board's program, as make device made it
+#   ARCHES            only for these: amd64 arm64 riscv64
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dir=$1
 go=${GO:-go}
+ARCHES=${ARCHES:-amd64 arm64 riscv64}
 tool=("$go" tool -modfile=toolchain/dist/go.mod)
 VERSION=${VERSION:-$(git describe --tags --always --dirty)}
 COMMIT=${COMMIT:-$(git rev-parse --short=12 HEAD)}
@@ -27,6 +29,7 @@ cache=${MAIXSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maixstream}
 
 rm -rf "$dir"
 mkdir -p "$dir/work"
+dir=$(cd "$dir" && pwd)
 
 # What is the same for all.
 common=$dir/work/common
@@ -78,10 +81,12 @@ describe() {
 cp "$("${tool[@]}" -n cyclonedx-gomod)" "$dir/work/cyclonedx-gomod"
 cp "$("${tool[@]}" -n nfpm)" "$dir/work/nfpm"
 
-for arch in amd64 arm64; do
+# pc ARCH: for other machines with Linux.
+pc() {
+  local arch=$1 stage
   stage=$dir/work/$arch/maixstream-$release-linux-$arch
   mkdir -p "$stage"
-  MAIXSTREAM_CACHE=$cache MAIXSTREAM_LDFLAGS=$ldflags toolchain/dist/program.sh $arch "$PWD/${stage#"$PWD/"}/maixstream"
+  MAIXSTREAM_CACHE=$cache MAIXSTREAM_LDFLAGS=$ldflags toolchain/dist/program.sh $arch "$stage/maixstream"
   # shellcheck disable=SC2012
   describe $arch "$stage" "$(ls -td "$cache/libjpeg-$arch-"*/ok | head -n 1 | xargs dirname)"
   # The least glibc that has every function that the program calls, in the versions that it was linked with.
@@ -94,22 +99,29 @@ for arch in amd64 arm64; do
   cp -R "$common"/{maixstream.bash,_maixstream,maixstream.fish,maixstream.1,docs} packaging/maixstream.yaml packaging/systemd "$stage/"
   cp "$stage/sbom.cdx.json" "$dir/maixstream-$release-linux-$arch.cdx.json"
   archive "maixstream-$release-linux-$arch.tar.gz" "$stage"
-done
+}
 
-# The board's.
-stage=$dir/work/riscv64/maixstream-$release-linux-riscv64-musl
-mkdir -p "$stage"
-cp "${BOARD_PROGRAM:?dist.sh: BOARD_PROGRAM must name the board\'s program (make device)}" "$stage/maixstream"
-settings=$(toolchain/env.sh)
-libjpeg=$(eval "$settings" && echo "$LIBJPEG")
-describe riscv64 "$stage" "$libjpeg"
-cp -R toolchain/flash/onboard/S99maixstream packaging/maixstream.yaml "$common/docs" "$stage/"
-# Where the loader's name stands in the program: images have it under three names, and the installer writes the right one there.
-offset=$(readelf --program-headers --wide "$stage/maixstream" | awk '$1 == "INTERP" {print $2}')
-sed "s/@OFFSET@/$((offset))/" packaging/board/install.sh >"$stage/install.sh"
-chmod 755 "$stage/install.sh" "$stage/S99maixstream" "$stage/maixstream"
-cp "$stage/sbom.cdx.json" "$dir/maixstream-$release-linux-riscv64-musl.cdx.json"
-archive "maixstream-$release-linux-riscv64-musl.tar.gz" "$stage"
+# board: for a MaixCAM.
+board() {
+  local stage settings libjpeg offset
+  stage=$dir/work/riscv64/maixstream-$release-linux-riscv64-musl
+  mkdir -p "$stage"
+  cp "${BOARD_PROGRAM:?dist.sh: BOARD_PROGRAM must name the board\'s program (make device)}" "$stage/maixstream"
+  settings=$(toolchain/env.sh)
+  libjpeg=$(eval "$settings" && echo "$LIBJPEG")
+  describe riscv64 "$stage" "$libjpeg"
+  cp -R toolchain/flash/onboard/S99maixstream packaging/maixstream.yaml "$common/docs" "$stage/"
+  # Where the loader's name stands in the program: images have it under three names, and the installer writes the right one there.
+  offset=$(readelf --program-headers --wide "$stage/maixstream" | awk '$1 == "INTERP" {print $2}')
+  sed "s/@OFFSET@/$((offset))/" packaging/board/install.sh >"$stage/install.sh"
+  chmod 755 "$stage/install.sh" "$stage/S99maixstream" "$stage/maixstream"
+  cp "$stage/sbom.cdx.json" "$dir/maixstream-$release-linux-riscv64-musl.cdx.json"
+  archive "maixstream-$release-linux-riscv64-musl.tar.gz" "$stage"
+}
+
+for arch in $ARCHES; do
+  case "$arch" in riscv64) board ;; *) pc "$arch" ;; esac
+done
 
 rm -rf "$dir/work"
 (cd "$dir" && sha256sum maixstream* >SHA256SUMS && ls -l)

@@ -24,6 +24,7 @@ type set struct {
 	program string // the maixstream to run
 	simLibs string // directory of the simulator's libraries
 	simRoot string // the simulated board's files
+	webcam  string // the library that pretends a webcam
 	board   board
 }
 
@@ -41,6 +42,7 @@ func run() error {
 	flag.StringVar(&s.program, "program", "build/maixstream", "the maixstream to run")
 	flag.StringVar(&s.simLibs, "sim-libs", "", "directory of the simulator's libraries")
 	flag.StringVar(&s.simRoot, "sim-root", "", "directory of the simulated board's files")
+	flag.StringVar(&s.webcam, "webcam", "", "the library that pretends a webcam to ustreamer")
 	flag.StringVar(&s.board.program, "board-program", "", "the board's maixstream")
 	flag.StringVar(&s.board.sysroot, "board-sysroot", "", "where its loader and C library are")
 	flag.StringVar(&s.board.plugin, "board-plugin", "", "the plugin that counts instructions")
@@ -129,6 +131,7 @@ var sets = map[string][]measurement{
 		{"links", (*set).links},
 		{"slow", (*set).slow},
 	},
+	"peers":   {{"peers", (*set).peers}},
 	"riscv64": {{"instructions", (*set).instructions}},
 }
 

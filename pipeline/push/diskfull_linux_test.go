@@ -1,0 +1,56 @@
+package push_test
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+)
+
+func TestSpoolOnAFullDiskDropsTheOldest(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+		if os.Getenv("CI") == "true" && os.Getuid() == 0 {
+			t.Fatalf("mount: %v", err)
+		}
+		t.Skipf("a small disk needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	const total = 30
+	var shots [][]byte
+	for i := range total {
+		shots = append(shots, append([]byte{0xff, 0xd8, 0xff, byte(i)}, bytes.Repeat([]byte{byte(i)}, 200<<10)...))
+	}
+	state := keep(t, dir, 64<<20, shots)
+	if s := state.Spool; s.Kept != total || s.Waiting+int(s.Dropped) != total || s.Waiting < 5 || s.Waiting > 10 || state.GivenUp != 0 {
+		t.Fatalf("%+v %+v", state, *s)
+	}
+	all, after := deliver(t, dir, 64<<20)
+	if len(all) != state.Spool.Waiting || after.Spool.Damaged != 0 {
+		t.Fatalf("%d arrived of %d, %+v", len(all), state.Spool.Waiting, *after.Spool)
+	}
+	for i, one := range all {
+		if want := total - len(all) + i; !bytes.Equal(one.data, shots[want]) {
+			t.Errorf("arrival %d is not picture %d", i, want)
+		}
+	}
+	if parts, _ := os.ReadDir(dir); len(parts) != 1 { // the lock
+		t.Errorf("left: %v", parts)
+	}
+
+	// Nothing of ours to drop: the picture is given up, said, and the next one is tried.
+	if err := os.WriteFile(dir+"/other", make([]byte, 3<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	var told results
+	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, OnResult: told.add})
+	if err := p.Run(t.Context(), &list{shots: shots[:2]}); err != nil {
+		t.Fatal(err)
+	}
+	if got := told.list(); len(got) != 2 || got[0].Err == nil || p.State().GivenUp != 2 {
+		t.Errorf("told %+v, %+v", got, p.State())
+	}
+}
