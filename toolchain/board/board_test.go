@@ -139,8 +139,8 @@ func chromiumShows(b *board) {
 	shown := map[string]bool{}
 	for len(shown) < 3 {
 		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
-			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas")
-			if (picture.naturalWidth != 320) return ""
+			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas") // an image or a canvas itself
+			if ((picture.naturalWidth ?? picture.width) != 320) return ""
 			canvas.width = 320, canvas.height = 240
 			canvas.getContext("2d").drawImage(picture, 0, 0)
 			return canvas.toDataURL("image/png")
