@@ -177,11 +177,12 @@ func tool(name string, args ...string) error {
 	return nil
 }
 
-// inUse says whether a process other than this one has VI open. The kernel's count is the last word, for the files of other users' processes cannot
-// be seen; but this process may keep the device open itself after it was closed: the libraries decide that.
+// inUse says whether a process other than this one has VI open. The kernel counts who has; but this process may keep the device open itself after
+// the camera was closed: the libraries decide that.
 func inUse() bool {
-	if Holder() != "" {
-		return true
+	count := users("soph_vi")
+	if count < 0 {
+		return Holder() != ""
 	}
 	own := 0
 	fds, _ := filepath.Glob("/proc/self/fd/*")
@@ -190,5 +191,5 @@ func inUse() bool {
 			own++
 		}
 	}
-	return users("soph_vi") > own
+	return count > own
 }
