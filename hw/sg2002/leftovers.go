@@ -165,13 +165,20 @@ func finishReload() error {
 	return loadModules(missing)
 }
 
+// moduleLock is what lockModules holds; whoever opens the camera has it to itself.
+var moduleLock *os.File
+
 // tool runs a program of the board.
 func tool(name string, args ...string) error {
 	path := name
 	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {
 		path = filepath.Join(root, "bin", name)
 	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	command := exec.Command(path, args...)
+	if moduleLock != nil {
+		command.ExtraFiles = []*os.File{moduleLock} // it may outlive us
+	}
+	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
