@@ -104,6 +104,8 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	case one.open:
 		return nil, fmt.Errorf("camera: this program has it open already: %w", frame.ErrGone)
 	}
+	unlock := lockModules()
+	defer unlock()
 	missing := MissingNodes()
 	if len(missing) > 0 {
 		if err := finishReload(); err != nil {

@@ -165,23 +165,31 @@ func finishReload() error {
 	return loadModules(missing)
 }
 
+// moduleLock is what lockModules holds; whoever opens the camera has it to itself.
+var moduleLock *os.File
+
 // tool runs a program of the board.
 func tool(name string, args ...string) error {
 	path := name
 	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {
 		path = filepath.Join(root, "bin", name)
 	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	command := exec.Command(path, args...)
+	if moduleLock != nil {
+		command.ExtraFiles = []*os.File{moduleLock} // it may outlive us
+	}
+	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }
 
-// inUse says whether a process other than this one has VI open. The kernel's count is the last word, for the files of other users' processes cannot
-// be seen; but this process may keep the device open itself after it was closed: the libraries decide that.
+// inUse says whether a process other than this one has VI open. The kernel counts who has; but this process may keep the device open itself after
+// the camera was closed: the libraries decide that.
 func inUse() bool {
-	if Holder() != "" {
-		return true
+	count := users("soph_vi")
+	if count < 0 {
+		return Holder() != ""
 	}
 	own := 0
 	fds, _ := filepath.Glob("/proc/self/fd/*")
@@ -190,5 +198,5 @@ func inUse() bool {
 			own++
 		}
 	}
-	return users("soph_vi") > own
+	return count > own
 }
