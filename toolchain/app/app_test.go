@@ -5,7 +5,7 @@ import (
 	"image/png"
 	"testing"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 )
 
 func TestVersionIsWhatTheAppStoreTakes(t *testing.T) {
