@@ -167,9 +167,11 @@ int camera_up(struct camera *c);
 void camera_down(struct camera *c);
 int output_up(struct camera *c); /* the stream's */
 void output_down(struct camera *c);
+void outputs_down(struct camera *c);
+void input_unbind(struct camera *c);
+void group_down(struct camera *c);
 int output_vpss(struct camera *c);
 int still_up(struct camera *c);
-void still_down(struct camera *c);
 int still_picture(struct camera *c);
 int raw_get(struct camera *c);
 int raw_release(struct camera *c);

@@ -89,9 +89,8 @@ static bool channel_up(struct camera *c, struct output *o)
 	return CALL(c, CVI_VPSS_SetChnAttr, VPSS_GRP, o->chn, &a) && CALL(c, CVI_VPSS_AttachVbPool, VPSS_GRP, o->chn, o->pool);
 }
 
-static void all_down(struct camera *c, struct output *o)
+static void channel_down(struct camera *c, struct output *o)
 {
-	venc_down(c, o);
 	if (o->channel) {
 		o->channel = false;
 		c->doing = "CVI_VPSS_DisableChn";
@@ -100,8 +99,14 @@ static void all_down(struct camera *c, struct output *o)
 	if (o->pool != VB_INVALID_POOLID) {
 		c->doing = "CVI_VPSS_DetachVbPool";
 		c->mpi->CVI_VPSS_DetachVbPool(VPSS_GRP, o->chn);
-		pool_down(c, &o->pool);
 	}
+}
+
+static void all_down(struct camera *c, struct output *o)
+{
+	venc_down(c, o);
+	channel_down(c, o);
+	pool_down(c, &o->pool);
 }
 
 /* Ends what came up before a call failed, and keeps that call's name and code. */
@@ -129,6 +134,24 @@ void output_down(struct camera *c)
 {
 	program_down(c);
 	all_down(c, &c->streamed);
+}
+
+/* The pools go last: the driver does not destroy, and does not say so, while the group has a block of theirs. */
+void outputs_down(struct camera *c)
+{
+	struct output *outputs[] = {&c->streamed, c->config.still ? &c->still : NULL};
+	for (int i = 0; i < 2; i++)
+		if (outputs[i])
+			venc_down(c, outputs[i]);
+	input_unbind(c);
+	for (int i = 0; i < 2; i++)
+		if (outputs[i])
+			channel_down(c, outputs[i]);
+	group_down(c);
+	for (int i = 0; i < 2; i++)
+		if (outputs[i])
+			pool_down(c, &outputs[i]->pool);
+	program_down(c);
 }
 
 int output_vpss(struct camera *c)
@@ -163,12 +186,6 @@ int still_up(struct camera *c)
 	o->fit = FIT_STRETCH; /* it has the sensor's shape */
 	o->blocks = STILL_BLOCKS;
 	return channel_up(c, o) && venc_up(c, o) ? CAMERA_OK : undo(c, o);
-}
-
-void still_down(struct camera *c)
-{
-	if (c->config.still)
-		all_down(c, &c->still);
 }
 
 int still_picture(struct camera *c)

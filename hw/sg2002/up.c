@@ -403,16 +403,20 @@ static void join_isp(struct camera *c)
 		} \
 	} while (0)
 
+void input_unbind(struct camera *c) { UNDO(c, vi_bound, CVI_SYS_UnBind, &vi_end, &vpss_in); }
+
+void group_down(struct camera *c)
+{
+	UNDO(c, group_started, CVI_VPSS_StopGrp, VPSS_GRP);
+	UNDO(c, group, CVI_VPSS_DestroyGrp, VPSS_GRP);
+}
+
 void camera_down(struct camera *c)
 {
 	ALG_LIB_S ae = ae_library(), awb = awb_library();
 	overlay_down(c);
 	raw_release(c);
-	still_down(c);
-	output_down(c);
-	UNDO(c, vi_bound, CVI_SYS_UnBind, &vi_end, &vpss_in);
-	UNDO(c, group_started, CVI_VPSS_StopGrp, VPSS_GRP);
-	UNDO(c, group, CVI_VPSS_DestroyGrp, VPSS_GRP);
+	outputs_down(c);
 	/* After Exit no other function of the ISP may be called: it would allocate again. The three that follow are safe. */
 	UNDO(c, isp_ready, CVI_ISP_Exit, VI_PIPE);
 	if (c->isp_thread_runs) {
