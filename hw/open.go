@@ -31,6 +31,7 @@ type CameraOptions struct {
 	LibDir string // where the chip's libraries are [where the board has them]
 	Sensor string // auto or the sensor's name [auto]
 	Fit    string // how the sensor's picture becomes Width x Height: crop, pad, stretch [crop]
+	Still  bool   // keep memory for single pictures of the sensor's size (frame.Stiller): 13 MB of ION for 2560x1440 [no]
 }
 
 func (c *SourceConfig) setDefaults() {

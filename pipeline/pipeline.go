@@ -171,6 +171,31 @@ func (p *Pipeline) retune() {
 	}
 }
 
+// Still takes one picture of the size of the source's own sensor, beside the stream, into dst. It returns the bytes of dst that the picture
+// takes, or, if dst is too small, of a new slice. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it
+// has no pictures but the stream's.
+func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
+	p.mu.Lock()
+	s, reason := p.session, p.reason
+	p.mu.Unlock()
+	if s == nil {
+		return nil, fmt.Errorf("still picture: %w: %s", ErrNoSignal, reason)
+	}
+	source, ok := s.source.(frame.Stiller)
+	if !ok {
+		return nil, fmt.Errorf("still picture: %w by source %s", frame.ErrUnsupported, s.source.Info().Name)
+	}
+	size := source.StillSize()
+	if most := frame.MaxJPEGSize(size.Width, size.Height); cap(dst) < most {
+		dst = make([]byte, most)
+	}
+	dst = dst[:cap(dst)]
+	if err := source.Still(ctx, dst, picture); err != nil {
+		return nil, fmt.Errorf("still picture: %w", err)
+	}
+	return dst[:picture.Size], nil
+}
+
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
 // source is away. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/fanout"
@@ -21,6 +22,11 @@ type Feed interface {
 	State() pipeline.State
 	// Change changes settings; a refused value gives a *pipeline.SettingError.
 	Change(ctx context.Context, c pipeline.Change) (pipeline.Settings, error)
+}
+
+// stiller is a Feed that has pictures of the sensor's own size, too; as *pipeline.Pipeline's Still.
+type stiller interface {
+	Still(ctx context.Context, dst []byte, p *frame.Picture) ([]byte, error)
 }
 
 // Envelope returns what the ring of a Feed must put around each JPEG: the headers of its part of the stream before, the boundary and the

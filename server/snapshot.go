@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/fanout"
@@ -20,7 +21,8 @@ const snapshotWait = 5 * time.Second
 // copies are buffers for snapshots: a picture is copied out of its slot, so that a slow client of /snapshot holds none.
 var copies = sync.Pool{New: func() any { return new([]byte) }}
 
-// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before.
+// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before. With ?full=1 it has the sensor's own
+// size, where the source can take such beside the stream.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	asked := time.Now()
 	if age := r.URL.Query().Get("max_age"); age != "" {
@@ -31,15 +33,33 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 		}
 		asked = asked.Add(-d)
 	}
+	full := false
+	if text := r.URL.Query().Get("full"); text != "" {
+		var err error
+		if full, err = strconv.ParseBool(text); err != nil {
+			http.Error(w, fmt.Sprintf("full=%.40q: want 1 or 0", text), http.StatusBadRequest)
+			return
+		}
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), snapshotWait)
 	defer cancel()
-	leave := s.config.Feed.Watch()
-	defer leave()
-	var f ring.Frame
-	if err := s.config.Feed.Snapshot(ctx, asked, &f); err != nil {
-		if r.Context().Err() != nil {
-			return // nobody waits any more
-		}
+	b := copies.Get().(*[]byte)
+	defer copies.Put(b)
+	var m ring.Meta
+	var err error
+	if full {
+		err = s.takeStill(ctx, b, &m)
+	} else {
+		err = s.takeFrame(ctx, asked, b, &m)
+	}
+	switch {
+	case err == nil:
+	case r.Context().Err() != nil: // nobody waits any more
+		return
+	case errors.Is(err, frame.ErrUnsupported):
+		http.Error(w, "full=1: there are no pictures but the stream's: a MaixCAM's camera has them with --full-snapshot", http.StatusConflict)
+		return
+	default:
 		w.Header().Set("Retry-After", "1")
 		text := "no picture came in time"
 		if errors.Is(err, pipeline.ErrNoSignal) {
@@ -48,22 +68,45 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, text, http.StatusServiceUnavailable)
 		return
 	}
-	b := copies.Get().(*[]byte)
-	defer copies.Put(b)
-	*b = append((*b)[:0], f.JPEG()...)
-	var stamp [32]byte
-	timestamp := string(fanout.AppendTimestamp(stamp[:0], f.Meta()))
-	sequence := f.Meta().Sequence
-	f.Release()
 
 	h := w.Header()
 	h.Set("Content-Type", "image/jpeg")
 	h.Set("Content-Length", strconv.Itoa(len(*b)))
 	h.Set("Content-Disposition", "inline; filename=snapshot.jpg")
-	h.Set("X-Timestamp", timestamp)
-	h.Set("X-Sequence", strconv.FormatUint(sequence, 10))
+	var stamp [32]byte
+	h.Set("X-Timestamp", string(fanout.AppendTimestamp(stamp[:0], &m)))
+	if !full {
+		h.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
+	}
 	// Waiting for the picture was not the client's fault.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
 	s.counts.snapshots.Add(1)
 	_, _ = w.Write(*b)
+}
+
+// takeFrame copies a frame of the stream, captured at or after notBefore.
+func (s *Server) takeFrame(ctx context.Context, notBefore time.Time, b *[]byte, m *ring.Meta) error {
+	leave := s.config.Feed.Watch()
+	defer leave()
+	var f ring.Frame
+	if err := s.config.Feed.Snapshot(ctx, notBefore, &f); err != nil {
+		return err
+	}
+	defer f.Release()
+	*b = append((*b)[:0], f.JPEG()...)
+	*m = *f.Meta()
+	return nil
+}
+
+func (s *Server) takeStill(ctx context.Context, b *[]byte, m *ring.Meta) error {
+	feed, ok := s.config.Feed.(stiller)
+	if !ok {
+		return frame.ErrUnsupported
+	}
+	picture, err := feed.Still(ctx, *b, &m.Picture)
+	if err != nil {
+		return err
+	}
+	*b = picture
+	return nil
 }

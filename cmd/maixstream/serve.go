@@ -231,7 +231,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
 		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
-		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value},
+		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
 		return nil, s.pointToDoctor(err)

@@ -23,6 +23,7 @@ type sourceFlags struct {
 	mpiLibDir *string
 	sensor    *string
 	fit       *choiceValue
+	still     *bool
 	flip      *bool
 	mirror    *bool
 	rotate    *choiceValue
@@ -55,6 +56,7 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
 	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
 	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
+	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
 	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
 	s.mpiLibDir = flags.String("mpi-lib-dir", "", "camera: `DIR` with the chip's libraries, when they are not in their usual places")
 	return s

@@ -89,4 +89,11 @@ type (
 	Orienter interface{ SetOrientation(mirror, flip bool) error }
 	// Overlayer is a JPEGSource that can write text over its pictures before they are encoded.
 	Overlayer interface{ SetOverlay(text string) error }
+	// Stiller is a source that can take single pictures of a size of their own, StillSize pixels, beside those that it delivers. Still is
+	// as JPEGSource's ReadJPEG, may be called while another goroutine reads, and gives an error that wraps ErrUnsupported if the source
+	// was opened without.
+	Stiller interface {
+		Still(ctx context.Context, dst []byte, p *Picture) error
+		StillSize() Size
+	}
 )

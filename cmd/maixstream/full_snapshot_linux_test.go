@@ -1,0 +1,88 @@
+//go:build cgo
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"image/jpeg"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// onCamera starts serve on a simulated board and returns its URL.
+func onCamera(t *testing.T, args ...string) (url, root string, end func()) {
+	t.Helper()
+	root, command := onSimulatedBoard(t, buildProgram(t), "maixcam", "")
+	cmd := command(append([]string{"serve", "--source", "camera", "--listen", "127.0.0.1:0", "--announce=false"}, args...)...)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		_ = cmd.Wait()
+		t.Fatalf("no URL: %s", &problems)
+	}
+	url = strings.TrimSuffix(lines.Text(), "/")
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return url, root, func() {
+		t.Helper()
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %s", err, &problems)
+		}
+	}
+}
+
+// A small stream and the sensor's full size beside it, by the hardware alone.
+func TestFullSnapshotBesideASmallerStream(t *testing.T) {
+	for _, path := range []string{"frame", "bound"} {
+		t.Run(path, func(t *testing.T) {
+			url, root, end := onCamera(t, "--size", "320x240", "--fps", "15", "--full-snapshot", "--path", path)
+			for i, want := range map[string][2]int{"": {320, 240}, "?full=1": {2560, 1440}, "?full=0": {320, 240}, "?full=true": {2560, 1440}} {
+				reply, err := http.Get(url + "/snapshot" + i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				picture, err := jpeg.DecodeConfig(reply.Body)
+				_ = reply.Body.Close()
+				if err != nil || picture.Width != want[0] || picture.Height != want[1] || reply.Header.Get("X-Timestamp") == "" {
+					t.Errorf("/snapshot%s: %+v %v %s", i, picture, err, reply.Status)
+				}
+			}
+			end()
+			if touched := counter(t, root, "raw.touched"); touched != 0 {
+				t.Errorf("the CPU touched %d bytes of raw pictures", touched)
+			}
+			if out, err := exec.Command(os.Getenv("MAIXSIM_TOOL"), "report", root).CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+func TestFullSnapshotIsRefusedWithAReason(t *testing.T) {
+	url, _, end := onCamera(t, "--size", "320x240")
+	defer end()
+	for query, want := range map[string]string{"?full=1": "409 --full-snapshot", "?full=maybe": "400 want 1 or 0"} {
+		reply, err := http.Get(url + "/snapshot" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(reply.Body)
+		_ = reply.Body.Close()
+		if code, says, _ := strings.Cut(want, " "); !strings.HasPrefix(reply.Status, code) || !strings.Contains(string(text), says) {
+			t.Errorf("%s: %s %s", query, reply.Status, text)
+		}
+	}
+}
