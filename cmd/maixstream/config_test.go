@@ -55,7 +55,7 @@ func TestFileProblemsNameFileAndKey(t *testing.T) {
 		`"--idle-fps" flag: frames`: "idle-fps: 0\n",
 		"push: takes one":           "push: {a: b}\n",
 		`unknown key "config"`:      "config: other.yaml\n",
-		"string was used":           "just text",
+		"cannot unmarshal":          "just text",
 	} {
 		flags, _, _, _ := testFlags()
 		path := write(t, text)
