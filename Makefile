@@ -31,7 +31,7 @@ run: build ## build and serve at http://localhost:8000 (flags: make run ARGS='--
 include $(sort $(wildcard */*.mk */*/*.mk))
 
 setup-test: ## install what the tests need besides
-	@toolchain/apt.sh build test
+	@toolchain/apt.sh build test sim
 
 lint: setup ## formatting, vet, staticcheck
 	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofumpt-formatted (make fmt): $$unformatted"; exit 1; }
