@@ -1,0 +1,93 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// What the simulated camera sees is seen in a browser, at both rates and on both paths; no raw byte is touched by the CPU on the way, and each
+// JPEG is copied once.
+func TestCameraIsSeenInChromium(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes twenty seconds")
+	}
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	defer cancel()
+	ctx, cancel = chromedp.NewContext(ctx)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	eval := func(expression string) string {
+		t.Helper()
+		asking, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		value, err := chromedp.Run(asking, chromedp.Evaluate[string]("String("+expression+")"))
+		if err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		return value
+	}
+	for _, path := range []string{"frame", "bound"} {
+		for _, fps := range []string{"30", "60"} {
+			t.Run(path+" "+fps, func(t *testing.T) {
+				url, root, end := onCamera(t, "--size", "640x480", "--fps", fps, "--path", path)
+				if err := chromedp.Do(ctx, chromedp.Navigate(url+"/")); err != nil {
+					t.Fatal(err)
+				}
+				const text = `document.getElementById("seen-fps").textContent`
+				const drawn = `document.getElementById("picture").toDataURL("image/jpeg").length + document.getElementById("picture").toDataURL("image/jpeg").slice(-4000)`
+				for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+					if rate, err := strconv.ParseFloat(firstWord(eval(text)), 64); err == nil && rate > 1 {
+						break
+					} else if time.Now().After(deadline) {
+						t.Fatalf("the page draws nothing: %q, %q", eval(text), eval("document.body.innerText"))
+					}
+				}
+				first := eval(drawn)
+				time.Sleep(2500 * time.Millisecond)
+				if eval(drawn) == first {
+					t.Error("the picture does not change")
+				}
+				t.Logf("seen at %s, of %s by %s", eval(text), eval(`document.getElementById("source").textContent`), eval(`document.getElementById("encoder").textContent`))
+				if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+					t.Fatal(err)
+				}
+				end()
+				frames, copies := counter(t, root, "jpeg.frames"), counter(t, root, "jpeg.maps")
+				if touched := counter(t, root, "raw.touched"); touched != 0 || copies > frames || frames == 0 {
+					t.Errorf("%d raw bytes touched; %d JPEGs made and %d read", touched, frames, copies)
+				}
+				if out, err := exec.Command(os.Getenv("MAIXSIM_TOOL"), "report", root).CombinedOutput(); err != nil {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+	}
+}
+
+func firstWord(text string) string {
+	for i := range text {
+		if text[i] == ' ' {
+			return text[:i]
+		}
+	}
+	return text
+}
