@@ -480,7 +480,8 @@ func TestChange(t *testing.T) {
 			t.Errorf("%+v %v", s, err)
 		}
 		time.Sleep(3 * time.Second)
-		if st := p.State(); math.Abs(st.FPS-10) > 0.5 || st.Newest.Quality != 42 || st.Newest.Bytes != 50 {
+		// A frame at the boundary of the second that is counted may belong to either side.
+		if st := p.State(); math.Abs(st.FPS-10) > 1 || st.Newest.Quality != 42 || st.Newest.Bytes != 50 {
 			t.Errorf("%+v", st)
 		}
 	})
