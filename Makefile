@@ -12,9 +12,12 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
-TEST_TARGETS := lint test-go test-cgo test-nocgo
+# The tests run in two rows beside each other: Go's own, and those that the parts add. Within a row one follows the other: they share
+# network namespaces, virtual machines and what they build.
+GO_TARGETS := lint test-go test-cgo test-nocgo
+TEST_TARGETS :=
 
-.PHONY: help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
+.PHONY: test-row-go test-row-parts help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
 help: ## print this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -52,5 +55,15 @@ test-cgo: setup-test sim-libs ## the packages with C, under the strict check of 
 test-nocgo: setup-test ## what must work without a C compiler
 	CGO_ENABLED=0 $(GO) test -short $(GOTESTFLAGS) ./...
 
-test: setup-test $(TEST_TARGETS) ## everything that CI runs
-	@echo "all tests passed: $(TEST_TARGETS)"
+test: setup-test sim-libs ## everything that CI runs
+	@$(MAKE) --no-print-directory -j2 test-row-go test-row-parts
+	@echo "all tests passed: $(GO_TARGETS) $(TEST_TARGETS)"
+
+row = @for target in $(1); do begin=$$SECONDS; $(MAKE) --no-print-directory -j1 $$target || { echo "make test: $$target FAILED"; exit 1; }; \
+	echo "make test: $$target passed in $$((SECONDS - begin)) s"; done
+
+test-row-go:
+	$(call row,$(GO_TARGETS))
+
+test-row-parts:
+	$(call row,$(TEST_TARGETS))
