@@ -23,7 +23,7 @@ type sourceFlags struct {
 	mpiLibDir *string
 	sensor    *string
 	fit       *choiceValue
-	still     *bool
+	still     *bool // of serve alone
 	flip      *bool
 	mirror    *bool
 	rotate    *choiceValue
@@ -35,6 +35,7 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
+		still: new(bool),
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
@@ -56,7 +57,6 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
 	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
 	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
-	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
 	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
 	s.mpiLibDir = flags.String("mpi-lib-dir", "", "camera: `DIR` with the chip's libraries, when they are not in their usual places")
 	return s
@@ -90,6 +90,7 @@ type serveFlags struct {
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
+	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
 	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
