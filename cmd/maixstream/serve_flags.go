@@ -36,7 +36,7 @@ type sourceFlags struct {
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
 		still: new(bool),
-		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
+		size:  sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
 		fit:     choice("crop", "pad", "stretch"),
