@@ -59,7 +59,7 @@ test: setup-test sim-libs ## everything that CI runs
 	@$(MAKE) --no-print-directory -j2 test-row-go test-row-parts
 	@echo "all tests passed: $(GO_TARGETS) $(TEST_TARGETS)"
 
-row = @for target in $(1); do begin=$$SECONDS; MAKEFLAGS= $(MAKE) --no-print-directory $$target || { echo "make test: $$target FAILED"; exit 1; }; \
+row = @for target in $(1); do begin=$$SECONDS; MAKEFLAGS="$(filter-out -j% --jobserver-auth=%,$(MAKEFLAGS))" $(MAKE) --no-print-directory $$target || { echo "make test: $$target FAILED"; exit 1; }; \
 	echo "make test: $$target passed in $$((SECONDS - begin)) s"; done
 
 test-row-go:
