@@ -87,3 +87,13 @@ func setFromYAML(flags *pflag.FlagSet, key string, value any) error {
 		return flags.Set(key, fmt.Sprint(v))
 	}
 }
+
+// readAgain fills a verb's flags, which have their defaults yet, from its command line, the environment and the configuration file, for a
+// reload.
+func readAgain(flags *pflag.FlagSet, t terminal) error {
+	config, _ := addCommonFlags(flags)
+	if err := flags.Parse(t.args); err != nil {
+		return err
+	}
+	return fillFlags(flags, config, t.env)
+}

@@ -202,11 +202,7 @@ func (r *reception) reload() {
 func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
 	flags := pflag.NewFlagSet(r.flags.Name(), pflag.ContinueOnError)
 	fresh := addReceiveFlags(flags)
-	config, _ := addCommonFlags(flags)
-	if err := flags.Parse(t.args); err != nil {
-		return nil, err
-	}
-	if err := fillFlags(flags, config, t.env); err != nil {
+	if err := readAgain(flags, t); err != nil {
 		return nil, err
 	}
 	return fresh, fresh.check()

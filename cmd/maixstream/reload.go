@@ -23,11 +23,7 @@ var reloadable = map[string]bool{
 func (s *serveFlags) again(t terminal) (*serveFlags, error) {
 	flags := pflag.NewFlagSet(s.flags.Name(), pflag.ContinueOnError)
 	fresh := addServeFlags(flags)
-	config, _ := addCommonFlags(flags)
-	if err := flags.Parse(t.args); err != nil {
-		return nil, err
-	}
-	if err := fillFlags(flags, config, t.env); err != nil {
+	if err := readAgain(flags, t); err != nil {
 		return nil, err
 	}
 	return fresh, fresh.check()
