@@ -35,6 +35,7 @@ type spool struct {
 	bytes   int64
 	last    uint64 // sequence of the newest ever kept
 	counts  SpoolState
+	removed int           // by done
 	waiting bool          // put waits for room
 	changed chan struct{} // closed and replaced when entries change
 }
@@ -202,17 +203,11 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 		if err == nil {
 			break
 		}
-		if !isDiskFull(err) || wait {
+		if !isDiskFull(err) {
 			return fmt.Errorf("push: spool: %w", err)
 		}
-		s.mu.Lock()
-		empty := len(s.entries) == 0
-		if !empty {
-			err = s.dropOldest()
-		}
-		s.mu.Unlock()
-		if empty || (err != nil && !isDiskFull(err)) {
-			return fmt.Errorf("push: spool: %w", err)
+		if err := s.makeRoomOnDisk(ctx, err, wait); err != nil {
+			return err
 		}
 	}
 	s.mu.Lock()
@@ -245,7 +240,6 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	for {
 		s.mu.Lock()
 		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
-			s.waiting = false
 			s.mu.Unlock()
 			return nil
 		}
@@ -257,15 +251,42 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 			}
 			continue
 		}
-		changed := s.changed
-		s.waiting = true
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// makeRoomOnDisk is makeRoom on a disk that is full, of which full is the error: there is room when a picture less is on it.
+func (s *spool) makeRoomOnDisk(ctx context.Context, full error, wait bool) error {
+	s.mu.Lock()
+	if len(s.entries) == 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("push: spool: %w", full)
+	}
+	if wait {
+		return s.waitForRoom(ctx)
+	}
+	defer s.mu.Unlock()
+	if err := s.dropOldest(); err != nil && !isDiskFull(err) {
+		return fmt.Errorf("push: spool: make room: %w", err)
+	}
+	return nil
+}
+
+// waitForRoom waits until a picture less is there. s.mu is held, and is not any more when it returns.
+func (s *spool) waitForRoom(ctx context.Context) error {
+	changed := s.changed
+	s.waiting = true
+	s.mu.Unlock()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	s.waiting = false
+	s.mu.Unlock()
+	return ctx.Err()
 }
 
 // dropOldest gives up the oldest picture. s.mu is held, or nobody else is there yet.
@@ -400,15 +421,28 @@ func (s *spool) isDropped(e *entry) bool {
 	return e.dropped
 }
 
+// syncEvery is after how many deliveries the folder is synced: a power cut brings back what was removed since, which is then sent again. It is far
+// below what receive remembers (512 keys of each device), so that each is taken once all the same.
+const syncEvery = 100
+
 // done takes an entry out: the server has it, or will not have it.
 func (s *spool) done(e *entry) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e.dropped { // while it was on its way: it arrived all the same
 		s.counts.Dropped--
+		s.mu.Unlock()
 		return
 	}
 	s.remove(e)
+	s.removed++
+	due := s.removed%syncEvery == 0
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	if err := syncFolder(s.dir); err != nil {
+		s.log.Warn("the spool's folder cannot be synced: after a power cut delivered pictures may be sent again", zap.Error(err))
+	}
 }
 
 // remove takes an entry out. s.mu is held.
