@@ -432,7 +432,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, er
 		return
 	}
 	code := s.codeOf(err)
-	result.Error = strings.TrimSuffix(err.Error(), ": "+frame.ErrBadPicture.Error())
+	result.Error = strings.TrimSuffix(strings.TrimSuffix(err.Error(), ": "+frame.ErrBadPicture.Error()), ": "+frame.ErrTooLarge.Error())
 	log := s.config.Log.Debug
 	switch {
 	case code == http.StatusInsufficientStorage:
