@@ -180,6 +180,9 @@ func (s *spool) notify() {
 // dropped: put waits until there is room.
 func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	size := int64(len(shot.Data))
+	if size == 0 {
+		return errors.New("push: spool: a picture of no bytes")
+	}
 	if size > s.max {
 		return fmt.Errorf("push: spool: a picture of %d bytes does not fit into %d", size, s.max)
 	}
