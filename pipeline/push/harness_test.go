@@ -238,9 +238,10 @@ func (f *flaky) start() {
 	f.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		running.RLock()
 		defer running.RUnlock()
-		if !dead {
-			f.handler.ServeHTTP(w, r)
+		if dead {
+			panic(http.ErrAbortHandler)
 		}
+		f.handler.ServeHTTP(w, r)
 	})}
 	go f.server.Serve(l) //nolint:errcheck // ends with kill
 }
