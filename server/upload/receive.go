@@ -88,7 +88,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 
 // How long, and how much, is taken of a body that is refused.
 const (
-	lingerFor   = 2 * time.Second
+	lingerFor   = 5 * time.Second
 	lingerBytes = 256 << 20
 )
 
