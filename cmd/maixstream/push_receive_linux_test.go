@@ -5,13 +5,17 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +31,7 @@ type testReceiver struct {
 
 func newReceiver(t *testing.T, program string) *testReceiver {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.86.0.3:0") // where nobody else takes the port while the server is away
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,11 +153,11 @@ func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
 	done := make(chan end, 1)
 	spool := t.TempDir()
 	go func() {
-		code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "1m", "--device", "cam", server.url(), dir)
+		code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "3m", "--device", "cam", server.url(), dir)
 		done <- end{code, out, problems}
 	}()
 	for kill := 1; kill <= 10; kill++ {
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if files, _ := filepath.Glob(filepath.Join(server.dir, "cam", "*", "*.jpg")); len(files) >= kill*total/12 {
 				break
 			} else if time.Now().After(deadline) {
@@ -178,6 +182,81 @@ func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
 		t.Errorf("%d pictures kept", len(kept))
 	}
 	t.Logf("%d of them had been kept before the server was killed, and were told by their keys", strings.Count(e.out, `"duplicate":true`))
+}
+
+// What a killed push had kept arrives all the same, in order, and what it sends twice has the same key.
+func TestAPushThatIsKilledLosesAndDoublesNothing(t *testing.T) {
+	program := buildProgram(t)
+	var mu sync.Mutex
+	came := map[string]bool{} // keys
+	var stamps []string       // of those that are new, in the order of their arrival
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		mu.Lock()
+		if key := r.Header.Get("Idempotency-Key"); !came[key] {
+			came[key] = true
+			stamps = append(stamps, r.Header.Get("X-Timestamp"))
+		}
+		mu.Unlock()
+		time.Sleep(20 * time.Millisecond) // slower than the source
+	}))
+	t.Cleanup(server.Close)
+	arrived := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(stamps)
+	}
+	spool := t.TempDir()
+	waiting := func() []string {
+		files, _ := filepath.Glob(filepath.Join(spool, "0*"))
+		return files
+	}
+	kept := map[string]bool{}
+	for range 4 {
+		cmd := exec.Command(program, "push", "--source", "testcard", "--size", "160x120", "--fps", "100", "--spool", spool, server.URL)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before := arrived()
+		for deadline := time.Now().Add(time.Minute); arrived() < before+10; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				_ = cmd.Process.Kill()
+				t.Fatalf("%d came", arrived()-before)
+			}
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		for _, name := range waiting() {
+			kept[strings.Split(filepath.Base(name), "_")[2]] = true
+		}
+	}
+	if len(kept) < 4 {
+		t.Errorf("%d were kept when it was killed", len(kept))
+	}
+	if code, out, problems := verbRun(t, nil, "push", "--source", "testcard", "--size", "160x120", "--count", "1", "--spool", spool, server.URL); code != exitDone {
+		t.Fatal(code, out, problems)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for key := range kept {
+		if !came[key] {
+			t.Errorf("a picture that had been kept did not come: %s", key)
+		}
+	}
+	last := 0.0
+	for i, text := range stamps {
+		stamp, err := strconv.ParseFloat(text, 64)
+		if err != nil || stamp <= last {
+			t.Fatalf("arrival %d of %s, behind one of %f (%v)", i, text, last, err)
+		}
+		last = stamp
+	}
+	if left := waiting(); len(left) != 0 {
+		t.Errorf("%d are left", len(left))
+	}
+	t.Logf("%d came, %d of them by way of a process that was killed", len(stamps), len(kept))
 }
 
 // files lists all pictures that are kept.

@@ -86,11 +86,11 @@ func run(ctx context.Context, args []string, t terminal) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
-		fmt.Fprintf(t.err, "maixstream %s: %v\nmaixstream %s --help lists the flags\n", chosen.name, err, chosen.name)
+		fmt.Fprintf(t.err, "maixstream %s: %s\nmaixstream %s --help lists the flags\n", chosen.name, strings.TrimPrefix(err.Error(), chosen.name+": "), chosen.name)
 		return exitUsage
 	case errors.Is(err, errReported):
 	default:
-		fmt.Fprintf(t.err, "maixstream %s: %v\n", chosen.name, err)
+		fmt.Fprintf(t.err, "maixstream %s: %s\n", chosen.name, strings.TrimPrefix(err.Error(), chosen.name+": "))
 	}
 	return exitFailed
 }

@@ -1,4 +1,4 @@
-// Package lettering draws text into coverage masks, with the Go Regular font that golang.org/x/image brings along.
+// Package lettering draws text into coverage masks, with the font Go Mono Bold, which golang.org/x/image brings along.
 package lettering
 
 import (

@@ -13,13 +13,25 @@ const far = 1 << 24
 
 func bound(v int) int { return min(max(v, -far), far) }
 
-// begin makes the pixels ready to be drawn on.
+// begin makes the pixels ready to be drawn on; end must follow.
 func (p *Image) begin(c color.Color) (ink, bool) {
 	if !p.open() {
 		return ink{}, false
 	}
 	p.drawn = true
-	return inkOf(c), true
+	i := inkOf(c)
+	if _, rows := p.shared(); rows > 0 && i.a != 0 && i.a != full {
+		p.mask, p.masked = image.NewAlpha(p.Bounds()), image.Rectangle{}
+	}
+	return i, true
+}
+
+// end puts on what was drawn into a mask.
+func (p *Image) end(i *ink) {
+	if p.mask != nil {
+		p.through(p.mask.SubImage(p.masked).(*image.Alpha), i)
+		p.mask = nil
+	}
 }
 
 // Fill gives every pixel a colour; a translucent one is laid over what is there.
@@ -29,7 +41,11 @@ func (p *Image) Fill(c color.Color) { p.DrawRect(0, 0, p.Width(), p.Height(), c,
 // sides of these, half of it outwards (rounded down); below 0 fills it; 0, or a size below 1, draws nothing.
 func (p *Image) DrawRect(x, y, w, h int, c color.Color, thickness int) {
 	i, ok := p.begin(c)
-	if !ok || w < 1 || h < 1 || thickness == 0 {
+	if !ok {
+		return
+	}
+	defer p.end(&i)
+	if w < 1 || h < 1 || thickness == 0 {
 		return
 	}
 	x, y, w, h, thickness = bound(x), bound(y), bound(w), bound(h), bound(thickness)
@@ -61,6 +77,7 @@ func (p *Image) DrawLine(x1, y1, x2, y2 int, c color.Color, thickness int) {
 	if !ok {
 		return
 	}
+	defer p.end(&i)
 	x1, y1, x2, y2 = bound(x1), bound(y1), bound(x2), bound(y2)
 	if thickness > 1 {
 		p.thickLine(float64(x1), float64(y1), float64(x2), float64(y2), float64(bound(thickness))/2, &i)
@@ -128,7 +145,11 @@ func (p *Image) thickLine(x1, y1, x2, y2, radius float64, i *ink) {
 // fills it; 0, or a radius below 0, draws nothing.
 func (p *Image) DrawCircle(x, y, radius int, c color.Color, thickness int) {
 	i, ok := p.begin(c)
-	if !ok || radius < 0 || thickness == 0 {
+	if !ok {
+		return
+	}
+	defer p.end(&i)
+	if radius < 0 || thickness == 0 {
 		return
 	}
 	x, y, radius, thickness = bound(x), bound(y), bound(radius), bound(thickness)
@@ -158,10 +179,11 @@ func (p *Image) DrawCircle(x, y, radius int, c color.Color, thickness int) {
 // DrawText writes text, its upper left corner at x, y, in lines of size pixels (lettering.MinSize..MaxSize; sizes outside are brought to the nearer), which
 // \n separates. What goes over the edge is cut off.
 func (p *Image) DrawText(x, y int, text string, c color.Color, size int) {
-	i, ok := p.begin(c)
-	if !ok {
+	if !p.open() {
 		return
 	}
+	p.drawn = true
+	i := inkOf(c)
 	if p.pen == nil || p.penSize != size {
 		pen, err := lettering.NewPen(size)
 		if err != nil { // the font is part of the program: this cannot happen, and must not pass unseen if it does
@@ -175,13 +197,7 @@ func (p *Image) DrawText(x, y int, text string, c color.Color, size int) {
 	overhang := p.pen.Line() / 2 // letters may lean out of their place
 	mask := image.NewAlpha(image.Rect(x-overhang, y-overhang, x+w+overhang, y+h+overhang).Intersect(p.Bounds()))
 	p.pen.Draw(mask, x, y, text)
-	for y := mask.Rect.Min.Y; y < mask.Rect.Max.Y; y++ {
-		for n, a := range mask.Pix[mask.PixOffset(mask.Rect.Min.X, y):][:mask.Rect.Dx()] {
-			if a != 0 {
-				p.put(mask.Rect.Min.X+n, y, &i, uint32(a)*0x101)
-			}
-		}
-	}
+	p.through(mask, &i)
 }
 
 // TextSize returns the width and height in pixels of what DrawText writes.
@@ -208,11 +224,37 @@ func (p *Image) DrawPicture(x, y int, src image.Image) {
 	b := src.Bounds()
 	x, y = bound(x), bound(y)
 	r := image.Rect(x, y, x+b.Dx(), y+b.Dy()).Intersect(p.Bounds())
-	for py := r.Min.Y; py < r.Max.Y; py++ {
-		for px := r.Min.X; px < r.Max.X; px++ {
-			if i := inkOf(src.At(b.Min.X+px-x, b.Min.Y+py-y)); i.a != 0 {
-				p.put(px, py, &i, full)
+	at := func(px, py int) ink { return inkOf(src.At(b.Min.X+px-x, b.Min.Y+py-y)) }
+	cols, rows := p.shared()
+	if rows == 0 {
+		for py := r.Min.Y; py < r.Max.Y; py++ {
+			for px := r.Min.X; px < r.Max.X; px++ {
+				if i := at(px, py); i.a != 0 {
+					p.put(px, py, &i, full)
+				}
 			}
 		}
+		return
 	}
+	for py := r.Min.Y / rows * rows; py < r.Max.Y; py += rows {
+		for px := r.Min.X / cols * cols; px < r.Max.X; px += cols {
+			p.putBlock(image.Rect(px, py, px+cols, py+rows).Intersect(r), at)
+		}
+	}
+}
+
+// putBlock puts the inks at r's pixels, which share their chroma, over them; the chroma is the mean of all.
+func (p *Image) putBlock(r image.Rectangle, at func(x, y int) ink) {
+	var a, cb, cr uint32
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			i := at(x, y)
+			luma, _, _ := p.ycc(x, y)
+			*luma = over(*luma, premultiplied(i.luma, i.a), i.a, full)
+			a, cb, cr = a+i.a, cb+premultiplied(i.cb, i.a), cr+premultiplied(i.cr, i.a)
+		}
+	}
+	n := uint32(r.Dx() * r.Dy())
+	_, toCb, toCr := p.ycc(r.Min.X, r.Min.Y)
+	*toCb, *toCr = over(*toCb, cb/n, a/n, full), over(*toCr, cr/n, a/n, full)
 }

@@ -217,6 +217,33 @@ func TestDecodeWithinLimits(t *testing.T) {
 	}
 }
 
+func TestFaintColoursOfAPNGStayWhatTheyAre(t *testing.T) {
+	faint := image.NewNRGBA(image.Rect(3, 5, 19, 21))
+	for i := range faint.Pix {
+		faint.Pix[i] = uint8(i * 37)
+	}
+	first, err := picture.FromImage(faint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := first.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer encoded.Release()
+	img, err := picture.Decode(encoded.Borrow(), picture.Limits{})
+	if err != nil || img.Format() != picture.RGBA {
+		t.Fatal(img.Format(), err)
+	}
+	for y := range 16 {
+		for x := range 16 {
+			if got, want := img.At(x, y), faint.At(x+3, y+5); got != want {
+				t.Fatalf("pixel %d,%d is %v, want %v", x, y, got, want)
+			}
+		}
+	}
+}
+
 // A PNG of a few bytes that promises 50000x50000 pixels costs nothing.
 func TestAPNGBombIsRefusedByItsHeader(t *testing.T) {
 	var b bytes.Buffer

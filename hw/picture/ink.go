@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"image"
 	"image/color"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -47,12 +48,60 @@ func (p *Image) put(x, y int, i *ink, m uint32) {
 		putRGBA(f.Planes[0][y*f.Strides[0]+4*x:][:4], i, m)
 	case frame.Grey:
 		px := &f.Planes[0][y*f.Strides[0]+x]
-		*px = over(*px, uint32(i.luma)*0x101*i.a/full, i.a, m)
-	default:
+		*px = over(*px, premultiplied(i.luma, i.a), i.a, m)
+	default: // opaque only: what shares its chroma would be given it several times
 		luma, cb, cr := p.ycc(x, y)
-		*luma = over(*luma, uint32(i.luma)*0x101*i.a/full, i.a, m)
-		*cb = over(*cb, uint32(i.cb)*0x101*i.a/full, i.a, m)
-		*cr = over(*cr, uint32(i.cr)*0x101*i.a/full, i.a, m)
+		*luma, *cb, *cr = over(*luma, premultiplied(i.luma, i.a), i.a, m), over(*cb, premultiplied(i.cb, i.a), i.a, m), over(*cr, premultiplied(i.cr, i.a), i.a, m)
+	}
+}
+
+// premultiplied is a sample of 8 bits as over wants it.
+func premultiplied(sample uint8, a uint32) uint32 { return uint32(sample) * 0x101 * a / full }
+
+// shared returns how many columns and rows of pixels have their chroma in common; 0, 0 in formats where each has its own.
+func (p *Image) shared() (cols, rows int) {
+	switch p.f.Format {
+	case frame.YUV420, frame.NV21, frame.NV12:
+		return 2, 2
+	case frame.YUV422, frame.YUYV:
+		return 2, 1
+	}
+	return 0, 0
+}
+
+// through puts ink over the pixels that mask, which is inside of the picture, covers. Those that share their chroma are given it once, by the
+// greatest of their coverages.
+func (p *Image) through(mask *image.Alpha, i *ink) {
+	cols, rows := p.shared()
+	r := mask.Rect
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for n, a := range mask.Pix[mask.PixOffset(r.Min.X, y):][:r.Dx()] {
+			switch m := uint32(a) * 0x101; {
+			case a == 0:
+			case rows == 0:
+				p.put(r.Min.X+n, y, i, m)
+			default:
+				luma, _, _ := p.ycc(r.Min.X+n, y)
+				*luma = over(*luma, premultiplied(i.luma, i.a), i.a, m)
+			}
+		}
+	}
+	if rows == 0 || r.Empty() {
+		return
+	}
+	for y := r.Min.Y / rows * rows; y < r.Max.Y; y += rows {
+		for x := r.Min.X / cols * cols; x < r.Max.X; x += cols {
+			block, most := image.Rect(x, y, x+cols, y+rows).Intersect(r), uint8(0)
+			for by := block.Min.Y; by < block.Max.Y; by++ {
+				for _, a := range mask.Pix[mask.PixOffset(block.Min.X, by):][:block.Dx()] {
+					most = max(most, a)
+				}
+			}
+			if m := uint32(most) * 0x101; m != 0 {
+				_, cb, cr := p.ycc(block.Min.X, block.Min.Y)
+				*cb, *cr = over(*cb, premultiplied(i.cb, i.a), i.a, m), over(*cr, premultiplied(i.cr, i.a), i.a, m)
+			}
+		}
 	}
 }
 
@@ -102,6 +151,14 @@ func (p *Image) span(x0, x1, y int, i *ink) {
 	}
 	x0, x1 = max(x0, 0), min(x1, p.f.Width)
 	if x0 >= x1 || i.a == 0 {
+		return
+	}
+	if p.mask != nil {
+		row := p.mask.Pix[p.mask.PixOffset(x0, y):][:x1-x0]
+		for n := range row {
+			row[n] = 255
+		}
+		p.masked = p.masked.Union(image.Rect(x0, y, x1, y+1))
 		return
 	}
 	if size := pixelBytes[p.f.Format]; size > 0 && i.a == full {

@@ -47,6 +47,9 @@ type Image struct {
 
 	pen     *lettering.Pen // of the last DrawText, and its size
 	penSize int
+
+	mask   *image.Alpha    // while something translucent is drawn on a picture with shared chroma: what of it is covered
+	masked image.Rectangle // what of mask is used
 }
 
 var _ image.RGBA64Image = (*Image)(nil)

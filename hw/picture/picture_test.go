@@ -105,6 +105,37 @@ func TestTranslucentFillsAreImageDraws(t *testing.T) {
 	}
 }
 
+// Pixels that share their chroma must not have it laid over them once each: a veil would take all colour from a camera's picture.
+func TestTranslucentDrawingOnSharedChroma(t *testing.T) {
+	below, veil := color.NRGBA{220, 40, 40, 255}, color.NRGBA{0, 60, 0, 128}
+	glass := image.NewNRGBA(image.Rect(0, 0, 30, 20))
+	draw.Draw(glass, glass.Rect, image.NewUniform(veil), image.Point{}, draw.Src)
+	for _, format := range formats[:5] {
+		for name, lay := range map[string]func(*picture.Image){
+			"fill":           func(img *picture.Image) { img.DrawRect(5, 3, 30, 20, veil, -1) },
+			"outline":        func(img *picture.Image) { img.DrawRect(9, 7, 22, 12, veil, 8) },
+			"picture":        func(img *picture.Image) { img.DrawPicture(5, 3, glass) },
+			"its own format": func(img *picture.Image) { p, _ := picture.FromImage(glass); img.DrawPicture(5, 3, p) },
+		} {
+			img, want := picture.New(61, 41, format), black(61, 41)
+			img.Fill(below)
+			draw.Draw(want, want.Rect, image.NewUniform(below), image.Point{}, draw.Src)
+			lay(img)
+			draw.Draw(want, image.Rect(5, 3, 35, 23), image.NewUniform(veil), image.Point{}, draw.Over)
+			for _, at := range []image.Point{{7, 4}, {8, 5}, {6, 20}, {33, 21}, {45, 30}, {60, 40}} {
+				r, g, b, _ := img.At(at.X, at.Y).RGBA()
+				wr, wg, wb, _ := want.At(at.X, at.Y).RGBA()
+				for n, d := range []int{int(r) - int(wr), int(g) - int(wg), int(b) - int(wb)} {
+					if max(d, -d) > 5<<8 {
+						t.Errorf("%s, %s: pixel %v is %v, want %v (%d)", format, name, at, img.At(at.X, at.Y), want.At(at.X, at.Y), n)
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestDrawPictureIsImageDraws(t *testing.T) {
 	stamp := image.NewNRGBA(image.Rect(5, 5, 25, 20))
 	for i := range stamp.Pix {

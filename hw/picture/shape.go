@@ -103,6 +103,13 @@ func (p *Image) standard() image.Image {
 
 // take fills the picture, which is as large as src, with src.
 func (p *Image) take(src image.Image) {
+	if straight, ok := src.(*image.NRGBA); ok && p.f.Format == frame.RGBA { // by way of premultiplied colours the faint ones would lose theirs
+		b := straight.Bounds()
+		for y := range p.f.Height {
+			copy(p.f.Planes[0][y*p.f.Strides[0]:][:4*p.f.Width], straight.Pix[straight.PixOffset(b.Min.X, b.Min.Y+y):])
+		}
+		return
+	}
 	rgba, ok := src.(*image.RGBA)
 	if !ok || rgba.Rect.Min != (image.Point{}) {
 		rgba = image.NewRGBA(p.Bounds())

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -27,13 +28,26 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	push.CloseIdle()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		err := goleak.Find()
+		for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); { // connections end in their own time
+			err = goleak.Find()
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
 	os.Exit(code)
 }
+
+// quiet is an address of the loopback where nobody else listens on Linux (elsewhere only 127.0.0.1 is there), so that a port which is free for a
+// while is not taken by another process's tests meanwhile.
+var quiet = func() string {
+	if runtime.GOOS == "linux" {
+		return "127.86.0.1"
+	}
+	return "127.0.0.1"
+}()
 
 // jpeg makes a real JPEG that no other number gives.
 func jpeg(t testing.TB, number int) []byte {
@@ -190,10 +204,11 @@ type flaky struct {
 	handler http.Handler
 	address string
 	server  *http.Server
+	end     func() // waits for the handlers that run
 }
 
 func newFlaky(t testing.TB, h http.Handler) *flaky {
-	f := &flaky{t: t, handler: h, address: "127.0.0.1:0"}
+	f := &flaky{t: t, handler: h, address: net.JoinHostPort(quiet, "0")}
 	f.start()
 	t.Cleanup(f.kill)
 	return f
@@ -203,7 +218,7 @@ func (f *flaky) start() {
 	f.t.Helper()
 	var l net.Listener
 	var err error
-	for range 100 { // the port may be in use for a moment by a connection of ours
+	for range 500 { // the port may be in use for a moment by a connection of ours
 		if l, err = net.Listen("tcp", f.address); err == nil {
 			break
 		}
@@ -213,12 +228,29 @@ func (f *flaky) start() {
 		f.t.Fatal(err)
 	}
 	f.address = l.Addr().String()
-	f.server = &http.Server{Handler: f.handler}
+	var running sync.RWMutex
+	dead := false // running guards it
+	f.end = func() {
+		running.Lock()
+		dead = true
+		running.Unlock()
+	}
+	f.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.RLock()
+		defer running.RUnlock()
+		if dead {
+			panic(http.ErrAbortHandler)
+		}
+		f.handler.ServeHTTP(w, r)
+	})}
 	go f.server.Serve(l) //nolint:errcheck // ends with kill
 }
 
-// kill cuts every connection off.
-func (f *flaky) kill() { _ = f.server.Close() }
+// kill cuts every connection off. What is handled then has ended when it returns, and nothing more is.
+func (f *flaky) kill() {
+	_ = f.server.Close()
+	f.end()
+}
 
 func (f *flaky) url() string { return "http://" + f.address + "/upload" }
 

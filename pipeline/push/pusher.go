@@ -186,7 +186,7 @@ func judge(ctx context.Context, reply *Reply, err error) verdict {
 	case ctx.Err() != nil:
 		return stopped
 	case err != nil && reply.StatusCode == 0:
-		if untrusted(err) {
+		if hopeless(err) {
 			return unwanted
 		}
 		return failed
@@ -198,13 +198,13 @@ func judge(ctx context.Context, reply *Reply, err error) verdict {
 	return unwanted
 }
 
-// untrusted says whether the server showed a certificate that no waiting makes right. One that is not valid yet is no such: a board without a
-// clock's battery learns the time only after a while.
-func untrusted(err error) bool {
+// hopeless says whether no waiting makes it right: a certificate that is not trusted, plain HTTP where HTTPS is asked for, a redirect in circles or to
+// where nothing is encrypted. A certificate that is not valid yet is no such: a board without a clock's battery learns the time only after a while.
+func hopeless(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var record tls.RecordHeaderError
-	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &record)
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errRedirect)
 }
 
 // deliver sends a shot until that is decided. Before each further attempt renew may put another picture into the shot.

@@ -40,6 +40,10 @@ func checkURL(text string) error {
 		return fmt.Errorf("push: %s: a URL begins with http:// or https://", redacted(u))
 	case u.Hostname() == "":
 		return fmt.Errorf("push: %s: no host in the URL", redacted(u))
+	case u.Port() != "":
+		if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("push: %s: a port is a number from 1 to 65535", redacted(u))
+		}
 	}
 	return nil
 }

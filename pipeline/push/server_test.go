@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 			t.Run(fmt.Sprint(code, value), func(t *testing.T) {
 				t.Parallel()
 				c := newCollector()
+				began := time.Now()
 				text := value
 				if value == "date" {
 					text = time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat) // whole seconds: 1 to 2 from now
@@ -89,7 +91,6 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 				answers(c, http.Header{"Retry-After": {text}}, code)
 				s := serve(t, c)
 				p := newPusher(t, push.Config{URL: s.URL})
-				began := time.Now()
 				if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 					t.Fatal(err)
 				}
@@ -217,6 +218,17 @@ func TestRedirects(t *testing.T) {
 	if n := len(c.all()); n != 5 {
 		t.Errorf("%d arrived, want 5", n)
 	}
+	// What no waiting makes right is not tried again, although Retry is for ever.
+	for url, want := range map[string]string{s.URL + "/loop": "10 redirects", strings.Replace(s.URL, "http:", "https:", 1): "HTTP response to HTTPS client"} {
+		var told results
+		p := newPusher(t, push.Config{URL: url, OnResult: told.add})
+		if err := p.Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) || p.State().Failures != 1 {
+			t.Errorf("%s: told %+v, %+v", url, got, p.State())
+		}
+	}
 
 	// The endless stream cannot send its body again, and follows all the same.
 	p := newPusher(t, push.Config{URL: s.URL + "/308", As: push.Multipart})
@@ -247,7 +259,7 @@ func TestRedirectsKeepSecrets(t *testing.T) {
 	secure := httptest.NewTLSServer(http.RedirectHandler(downgraded.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(secure.Close)
 	var told results
-	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), Retry: -1, OnResult: told.add})
+	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), OnResult: told.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
@@ -373,12 +385,7 @@ func TestAuth(t *testing.T) {
 func TestProxyOfTheEnvironment(t *testing.T) {
 	const address = "MAIXSTREAM_TEST_PROXY"
 	if os.Getenv(address) == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		free := l.Addr().String()
-		_ = l.Close()
+		free := net.JoinHostPort(quiet, strconv.Itoa(freePort(t)))
 		again := exec.Command(os.Args[0], "-test.run=^TestProxyOfTheEnvironment$", "-test.v")
 		again.Env = append(os.Environ(), address+"="+free, "http_proxy=http://"+free, "no_proxy=direct.invalid")
 		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestProxyOfTheEnvironment") {

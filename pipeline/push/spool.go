@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +33,7 @@ type spool struct {
 	bytes   int64
 	last    uint64 // sequence of the newest ever kept
 	counts  SpoolState
+	removed int           // by done
 	waiting bool          // put waits for room
 	changed chan struct{} // closed and replaced when entries change
 }
@@ -50,63 +49,15 @@ type SpoolState struct {
 	Damaged uint64 `json:"damaged"` // pictures that did not come off the disk as they were written
 }
 
-// entry is one picture on disk.
-type entry struct {
-	sequence uint64
-	captured time.Time
-	key      string
-	size     int64
-	sum      uint32 // CRC-32C
-	name     string // the picture's own
-	dropped  bool
-}
-
 const (
 	partPrefix = ".part-" // a file that is being written
 	lockName   = ".lock"
-	maxName    = 120 // bytes of a picture's name in the file's name, of which 255 may be used
 )
 
 // MaxSpooled is how many pictures a spool has at most, which bounds its index in memory: about 200 bytes each.
 const MaxSpooled = 100_000
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// file is the entry's file name. Sequence first: names sort in the order of delivery.
-func (e *entry) file() string {
-	return fmt.Sprintf("%016d_%s_%s_%d_%08x_%s", e.sequence, timestamp(e.captured), e.key, e.size, e.sum, url.PathEscape(e.name))
-}
-
-// shortName returns a name that fits.
-func shortName(name string) string {
-	if len(url.PathEscape(name)) <= maxName {
-		return name
-	}
-	if ext := filepath.Ext(name); len(ext) <= 5 {
-		return "picture" + ext
-	}
-	return "picture"
-}
-
-// parseEntry reads a file name; false for files that are not a spool's.
-func parseEntry(file string) (*entry, bool) {
-	f := strings.SplitN(file, "_", 6)
-	if len(f) != 6 {
-		return nil, false
-	}
-	e := &entry{key: f[2]}
-	seconds, micros, ok := strings.Cut(f[1], ".")
-	s, err1 := strconv.ParseInt(seconds, 10, 64)
-	us, err2 := strconv.ParseInt(micros, 10, 64)
-	e.captured = time.Unix(s, us*1000)
-	sum, err3 := strconv.ParseUint(f[4], 16, 32)
-	e.sum = uint32(sum)
-	var err4, err5, err6 error
-	e.sequence, err4 = strconv.ParseUint(f[0], 10, 64)
-	e.size, err5 = strconv.ParseInt(f[3], 10, 64)
-	e.name, err6 = url.PathUnescape(f[5])
-	return e, ok && errors.Join(err1, err2, err3, err4, err5, err6) == nil && e.size > 0 && plainKey(e.key) && e.file() == file
-}
 
 // openSpool opens or makes the folder and finds what an earlier process left in it.
 func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
@@ -179,6 +130,9 @@ func (s *spool) notify() {
 // dropped: put waits until there is room.
 func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	size := int64(len(shot.Data))
+	if size == 0 {
+		return errors.New("push: spool: a picture of no bytes")
+	}
 	if size > s.max {
 		return fmt.Errorf("push: spool: a picture of %d bytes does not fit into %d", size, s.max)
 	}
@@ -202,17 +156,11 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 		if err == nil {
 			break
 		}
-		if !isDiskFull(err) || wait {
+		if !isDiskFull(err) {
 			return fmt.Errorf("push: spool: %w", err)
 		}
-		s.mu.Lock()
-		empty := len(s.entries) == 0
-		if !empty {
-			err = s.dropOldest()
-		}
-		s.mu.Unlock()
-		if empty || (err != nil && !isDiskFull(err)) {
-			return fmt.Errorf("push: spool: %w", err)
+		if err := s.makeRoomOnDisk(ctx, err, wait); err != nil {
+			return err
 		}
 	}
 	s.mu.Lock()
@@ -222,16 +170,6 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	s.counts.Kept++
 	s.notify()
 	return nil
-}
-
-// plainKey says whether a key can be part of a file's name.
-func plainKey(key string) bool {
-	for _, c := range key {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
-			return false
-		}
-	}
-	return len(key) >= 1 && len(key) <= 64
 }
 
 // full says whether put waits for room.
@@ -245,7 +183,6 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	for {
 		s.mu.Lock()
 		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
-			s.waiting = false
 			s.mu.Unlock()
 			return nil
 		}
@@ -257,15 +194,42 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 			}
 			continue
 		}
-		changed := s.changed
-		s.waiting = true
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// makeRoomOnDisk is makeRoom on a disk that is full, of which full is the error: there is room when a picture less is on it.
+func (s *spool) makeRoomOnDisk(ctx context.Context, full error, wait bool) error {
+	s.mu.Lock()
+	if len(s.entries) == 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("push: spool: %w", full)
+	}
+	if wait {
+		return s.waitForRoom(ctx)
+	}
+	defer s.mu.Unlock()
+	if err := s.dropOldest(); err != nil && !isDiskFull(err) {
+		return fmt.Errorf("push: spool: make room: %w", err)
+	}
+	return nil
+}
+
+// waitForRoom waits until a picture less is there. s.mu is held, and is not any more when it returns.
+func (s *spool) waitForRoom(ctx context.Context) error {
+	changed := s.changed
+	s.waiting = true
+	s.mu.Unlock()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	s.waiting = false
+	s.mu.Unlock()
+	return ctx.Err()
 }
 
 // dropOldest gives up the oldest picture. s.mu is held, or nobody else is there yet.
@@ -286,33 +250,6 @@ func (s *spool) unlink(e *entry) error {
 		return err
 	}
 	return nil
-}
-
-// write makes a file that is there whole or not at all.
-func (s *spool) write(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(s.dir, partPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
-		return err
-	}
-	return syncFolder(s.dir)
 }
 
 // oldest waits for a picture and returns the oldest one. more, when closed, says that none will come: oldest returns nil then once the spool is
@@ -345,54 +282,6 @@ func (s *spool) oldest(ctx context.Context, more <-chan struct{}) (*entry, error
 	}
 }
 
-// load reads an entry's picture into buffer, which grows as it must. A picture that is not what was written is taken out of the spool: ok is
-// false.
-func (s *spool) load(e *entry, shot *Shot, buffer []byte) (data []byte, ok bool) {
-	data, err := readInto(filepath.Join(s.dir, e.file()), e.size, buffer)
-	if err == nil && crc32.Checksum(data, castagnoli) != e.sum {
-		err = errors.New("its checksum is wrong")
-	}
-	if err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !e.dropped {
-			s.counts.Damaged++
-			s.remove(e)
-			s.log.Warn("a spooled picture is damaged and cannot be delivered", zap.String("file", filepath.Join(s.dir, e.file())), zap.Error(err))
-		}
-		return buffer, false
-	}
-	*shot = Shot{Data: data, Captured: e.captured, Sequence: e.sequence, Key: e.key, Name: e.name, spooled: true}
-	return data, true
-}
-
-func readInto(name string, size int64, buffer []byte) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() != size {
-		return nil, fmt.Errorf("it has %d bytes instead of %d", info.Size(), size)
-	}
-	if int64(cap(buffer)) < size {
-		buffer = make([]byte, size)
-	}
-	buffer = buffer[:size]
-	for n := 0; n < len(buffer); {
-		m, err := f.Read(buffer[n:])
-		if err != nil {
-			return nil, err
-		}
-		n += m
-	}
-	return buffer, nil
-}
-
 // isDropped says whether an entry was given up meanwhile.
 func (s *spool) isDropped(e *entry) bool {
 	s.mu.Lock()
@@ -400,15 +289,28 @@ func (s *spool) isDropped(e *entry) bool {
 	return e.dropped
 }
 
+// syncEvery is after how many deliveries the folder is synced: a power cut brings back what was removed since, which is then sent again. It is far
+// below what receive remembers (512 keys of each device), so that each is taken once all the same.
+const syncEvery = 100
+
 // done takes an entry out: the server has it, or will not have it.
 func (s *spool) done(e *entry) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if e.dropped { // while it was on its way: it arrived all the same
 		s.counts.Dropped--
+		s.mu.Unlock()
 		return
 	}
 	s.remove(e)
+	s.removed++
+	due := s.removed%syncEvery == 0
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	if err := syncFolder(s.dir); err != nil {
+		s.log.Warn("the spool's folder cannot be synced: after a power cut delivered pictures may be sent again", zap.Error(err))
+	}
 }
 
 // remove takes an entry out. s.mu is held.

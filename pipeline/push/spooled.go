@@ -76,7 +76,8 @@ var errSpoolFull = errors.New("push: the server takes nothing, and the spool has
 
 // drain delivers the spool's pictures, oldest first, until the source has ended and the spool is empty, or Retry is over then.
 func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) error {
-	var buffer []byte
+	// Two: what replaces a dropped picture is read while the other is still in the shot, and may turn out to be damaged.
+	var buffer, spare []byte
 	refusals := newBackOff(longestRefusal)
 	for {
 		e, shot := (*entry)(nil), new(Shot)
@@ -95,9 +96,9 @@ func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) er
 			if err != nil || next == nil {
 				return false
 			}
-			loaded, ok := p.spool.load(next, shot, buffer)
-			if ok {
-				e, buffer = next, loaded
+			loaded, ok := p.spool.load(next, shot, spare)
+			if spare = loaded; ok {
+				e, buffer, spare = next, loaded, buffer
 			}
 			return ok
 		})

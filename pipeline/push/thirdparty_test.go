@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,10 +50,10 @@ func background(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freePort returns a port that nobody used a moment ago.
+// freePort returns a port at quiet that nobody used a moment ago.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(quiet, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,19 +81,19 @@ http {
   access_log off; client_max_body_size 1m;
   client_body_temp_path %[2]s/body; proxy_temp_path %[2]s/proxy; fastcgi_temp_path %[2]s/f; uwsgi_temp_path %[2]s/u; scgi_temp_path %[2]s/s;
   server {
-    listen 127.0.0.1:%[3]d; root %[2]s/root;
+    listen %[5]s:%[3]d; root %[2]s/root;
     location /dav/ { dav_methods PUT; create_full_put_path on; auth_basic dav; auth_basic_user_file %[2]s/users; }
     location /upload { proxy_pass %[4]s; proxy_http_version 1.1; proxy_request_buffering off; }
   }
 }
-`, user, dir, port, behind)
+`, user, dir, port, behind, quiet)
 	for name, text := range map[string]string{"nginx.conf": config, "users": "cam:{PLAIN}secret\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // nginx reads them
 			t.Fatal(err)
 		}
 	}
 	background(t, exec.Command(nginx, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr"))
-	address := fmt.Sprintf("127.0.0.1:%d", port)
+	address := net.JoinHostPort(quiet, strconv.Itoa(port))
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()

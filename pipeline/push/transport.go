@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -59,15 +60,18 @@ func newClient(t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: checkRedirect}
 }
 
+// errRedirect: a redirect that leads nowhere, now and later.
+var errRedirect = errors.New("stopped")
+
 // checkRedirect lets 307 and 308 take the picture along, and 303 lead to the reply of one that was taken. 301 and 302 would become a GET without the
 // picture: the reply is then the redirect itself, which Reply.Err explains.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	before := via[len(via)-1]
 	if len(via) >= 10 {
-		return fmt.Errorf("stopped after %d redirects, the last to %s", len(via), redacted(next.URL))
+		return fmt.Errorf("%w after %d redirects, the last to %s", errRedirect, len(via), redacted(next.URL))
 	}
 	if before.URL.Scheme == "https" && next.URL.Scheme != "https" {
-		return fmt.Errorf("%s redirects to %s, which is not encrypted: give that URL if it is wanted", redacted(before.URL), redacted(next.URL))
+		return fmt.Errorf("%w at %s, which redirects to %s, which is not encrypted: give that URL if it is wanted", errRedirect, redacted(before.URL), redacted(next.URL))
 	}
 	if next.Method != before.Method && next.Response != nil && next.Response.StatusCode != http.StatusSeeOther {
 		return http.ErrUseLastResponse

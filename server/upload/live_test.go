@@ -104,7 +104,8 @@ func TestViewersAreLimitedAndForgotten(t *testing.T) {
 }
 
 func TestEventsTellWhatIsNew(t *testing.T) {
-	s := receive(t, t.TempDir(), func(c *upload.Config) { c.Keep = time.Hour })
+	dir := t.TempDir()
+	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
 	postOK(t, s, "?device=b", jpegOf(t, 1), nil)
 	reply, err := http.Get(s.URLs()[0] + "/events")
@@ -136,11 +137,16 @@ func TestEventsTellWhatIsNew(t *testing.T) {
 	if e := event(); len(e.Devices) != 1 || e.Devices[0].Newest.File != a.File || e.Devices[0].Pictures != 2 {
 		t.Errorf("then %+v", e)
 	}
-	// One that is there for a moment.
-	postOK(t, s, "?device=c", jpegOf(t, 2), headers{"X-Timestamp": stampOf(time.Now().Add(-time.Hour + 1500*time.Millisecond))})
-	for gone := false; !gone; {
-		e := event()
-		gone = fmt.Sprint(e.Gone) == "[c]"
+	// One that is told, and too old when less is kept.
+	postOK(t, s, "?device=c", jpegOf(t, 2), headers{"X-Timestamp": stampOf(time.Now().Add(-30 * time.Minute))})
+	if e := event(); len(e.Devices) != 1 || e.Devices[0].Name != "c" {
+		t.Errorf("then %+v", e)
+	}
+	if err := s.Reload(upload.Config{Dir: dir, Keep: 10 * time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if e := event(); fmt.Sprint(e.Gone) != "[c]" || len(e.Devices) != 0 {
+		t.Errorf("at last %+v", e)
 	}
 }
 

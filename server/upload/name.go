@@ -132,7 +132,7 @@ func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) 
 	}
 	clock, seq, _ := strings.Cut(base, "-")
 	t, err := time.Parse("150405.000", clock)
-	n, err2 := strconv.ParseUint(seq, 10, 63)
+	n, err2 := strconv.ParseUint(seq, 10, 64)
 	if err != nil || err2 != nil {
 		return 0, 0, 0, false
 	}

@@ -55,6 +55,7 @@ func TestFileNamesAreReadBack(t *testing.T) {
 		{0, 0, jpegFormat, "000000.000-000000.jpg"},
 		{34215250, 42, jpegFormat, "093015.250-000042.jpg"},
 		{86399999, 1<<63 - 1, pngFormat, "235959.999-9223372036854775807.png"},
+		{86399999, 1 << 63, pngFormat, "235959.999-9223372036854775808.png"}, // the server's own, behind a sender's last one
 	} {
 		if name := string(appendFileName(nil, c.ms, c.sequence, c.format)); name != c.name {
 			t.Errorf("%s, want %s", name, c.name)

@@ -88,7 +88,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 
 // How long, and how much, is taken of a body that is refused.
 const (
-	lingerFor   = 2 * time.Second
+	lingerFor   = 5 * time.Second
 	lingerBytes = 256 << 20
 )
 
@@ -432,7 +432,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, er
 		return
 	}
 	code := s.codeOf(err)
-	result.Error = strings.TrimSuffix(err.Error(), ": "+frame.ErrBadPicture.Error())
+	result.Error = strings.TrimSuffix(strings.TrimSuffix(err.Error(), ": "+frame.ErrBadPicture.Error()), ": "+frame.ErrTooLarge.Error())
 	log := s.config.Log.Debug
 	switch {
 	case code == http.StatusInsufficientStorage:

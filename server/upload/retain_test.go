@@ -164,6 +164,19 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 	}
 }
 
+// Pictures that a start did not find would stay for ever.
+func TestAStartFindsWhatFollowsTheLastNumber(t *testing.T) {
+	dir := t.TempDir()
+	s := receive(t, dir, nil)
+	postOK(t, s, "?device=a", jpegOf(t, 1), headers{"X-Sequence": "9223372036854775807"})
+	next := postOK(t, s, "?device=a", jpegOf(t, 2), nil)
+	stop(t, s)
+	s = receive(t, dir, nil)
+	if d := s.Devices(); len(d) != 1 || d[0].Pictures != 2 || d[0].Newest.File != next.File {
+		t.Errorf("%+v", d)
+	}
+}
+
 // Somebody cleans up by hand while the server runs.
 func TestRemovedDirectoriesAreMadeAgain(t *testing.T) {
 	dir := t.TempDir()

@@ -310,7 +310,13 @@ func (s *store) name(in *incoming, d *device, l *label, k kept) error {
 }
 
 func (s *store) makeDirectory(name string) error {
-	if err := s.root.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := s.root.Mkdir(name, 0o755)
+	switch {
+	case err == nil && s.sync:
+		if err := s.syncDirectory(path.Dir(name)); err != nil {
+			return err
+		}
+	case err != nil && !errors.Is(err, fs.ErrExist):
 		return diskError("make a directory", err)
 	}
 	if info, err := s.root.Lstat(name); err != nil || !info.IsDir() { // symbolic links are not followed
