@@ -2,10 +2,8 @@ package rtsp_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"net"
 	"os"
@@ -65,17 +63,22 @@ func publish(t testing.TB, r *ring.Ring, picture []byte) {
 	}
 }
 
-func start(t *testing.T, width, height int, allow func(u, p string) bool) (*feed, string) {
+func start(t *testing.T, width, height int, allow func(from, user, password, token string) bool) (*feed, string) {
+	t.Helper()
+	var pictures [][]byte
+	for i := range 20 {
+		pictures = append(pictures, picture(t, width, height, i))
+	}
+	return startWith(t, allow, pictures...)
+}
+
+func startWith(t *testing.T, allow func(from, user, password, token string) bool, pictures ...[]byte) (*feed, string) {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &feed{ring: r}
-	var pictures [][]byte
-	for i := range 20 {
-		pictures = append(pictures, picture(t, width, height, i))
-	}
 	publish(t, r, pictures[0])
 	address := freePorts(t)
 	s, err := rtsp.Start(rtsp.Config{Address: address, Feed: f, Allow: allow})
@@ -181,18 +184,32 @@ func TestSizeThatRTPCannotCarryIsRefusedWithAReason(t *testing.T) {
 }
 
 func TestPasswordIsAskedFor(t *testing.T) {
-	_, address := start(t, 64, 64, func(u, p string) bool { return u == "ada" && p == "engine" })
-	for who, want := range map[string]bool{"ada:engine@": true, "ada:wrong@": false, "": false} {
-		out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+who+address+"/", "-frames:v", "2", "-f", "null", "-")
-		if (err == nil) != want {
-			t.Errorf("as %q: %v\n%s", who, err, out)
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool {
+		if !strings.HasPrefix(from, "127.0.0.1:") {
+			t.Errorf("asked from %q", from)
+		}
+		return user == "ada" && password == "engine" || token == "difference"
+	})
+	for _, c := range []struct {
+		user, query string
+		want        bool
+	}{
+		{"ada:engine@", "", true},
+		{"ada:wrong@", "", false},
+		{"", "", false},
+		{"", "?token=difference", true},
+		{"", "?token=engine", false},
+	} {
+		out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+c.user+address+"/"+c.query, "-frames:v", "2", "-f", "null", "-")
+		if (err == nil) != c.want {
+			t.Errorf("as %q with %q: %v\n%s", c.user, c.query, err, out)
 		}
 	}
 }
 
 // server.Server's Allow without a password file.
 func TestNoPasswordIsAskedForWhereNobodyNeedsOne(t *testing.T) {
-	_, address := start(t, 64, 64, func(u, p string) bool { return true })
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return true })
 	out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/", "-frames:v", "2", "-f", "null", "-")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -209,39 +226,4 @@ func TestPortInUseIsSaid(t *testing.T) {
 			t.Errorf("address %q: %v", bad, err)
 		}
 	}
-}
-
-func TestCarriesToldApart(t *testing.T) {
-	good := picture(t, 64, 48, 1)
-	if err := rtsp.Carries(good); err != nil {
-		t.Error(err)
-	}
-	var grey bytes.Buffer
-	if err := jpeg.Encode(&grey, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
-		t.Fatal(err)
-	}
-	var odd bytes.Buffer
-	m := image.NewRGBA(image.Rect(0, 0, 17, 16))
-	m.Set(3, 3, color.White)
-	if err := jpeg.Encode(&odd, m, nil); err != nil {
-		t.Fatal(err)
-	}
-	optimised := bytes.Clone(good)
-	optimised[bytes.Index(optimised, []byte{0xff, 0xc4})+6]++ // one more code of length 2
-	progressive := bytes.Clone(good)
-	progressive[bytes.Index(progressive, []byte{0xff, 0xc0})+1] = 0xc2
-	for reason, picture := range map[string][]byte{
-		"components": grey.Bytes(), "multiples of 8": odd.Bytes(), "Huffman": optimised, "baseline": progressive,
-		"cut short": good[:30], "not a JPEG": good[2:],
-	} {
-		if err := rtsp.Carries(picture); !errors.Is(err, rtsp.ErrCannotCarry) || !strings.Contains(err.Error(), reason) {
-			t.Errorf("want %q, got %v", reason, err)
-		}
-	}
-}
-
-func FuzzCarries(f *testing.F) {
-	f.Add(picture(f, 16, 16, 1))
-	f.Add([]byte{0xff, 0xd8, 0xff, 0xc0, 0, 2})
-	f.Fuzz(func(t *testing.T, b []byte) { _ = rtsp.Carries(b) })
 }
