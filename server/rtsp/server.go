@@ -233,7 +233,8 @@ func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, 
 // admit answers who may not come in; nil for the others.
 func (s *Server) admit(conn *gortsplib.ServerConn, request *base.Request, query string) (*base.Response, error) {
 	<-s.ready
-	if s.config.Allow == nil {
+	// Who was let in with this connection's first request stays so: of a query, GStreamer leaves nothing in the ones that follow.
+	if s.config.Allow == nil || conn.UserData() != nil {
 		return nil, nil
 	}
 	var user, password string
@@ -243,6 +244,7 @@ func (s *Server) admit(conn *gortsplib.ServerConn, request *base.Request, query 
 	}
 	asked, _ := url.ParseQuery(query) // what is no good in it is left out
 	if s.config.Allow(conn.NetConn().RemoteAddr().String(), user, password, asked.Get("token")) {
+		conn.SetUserData(true)
 		return nil, nil
 	}
 	return &base.Response{StatusCode: base.StatusUnauthorized}, liberrors.ErrServerAuth{}

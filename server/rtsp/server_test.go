@@ -1,6 +1,7 @@
 package rtsp_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"image"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -207,6 +209,37 @@ func TestPasswordIsAskedFor(t *testing.T) {
 		if (err == nil) != c.want {
 			t.Errorf("as %q with %q: %v\n%s", c.user, c.query, err, out)
 		}
+	}
+}
+
+// GStreamer asks for the tracks without the token that it came with.
+func TestTokenHoldsForItsConnection(t *testing.T) {
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return token == "difference" })
+	connect := func() (request func(method, path string) base.StatusCode) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		replies, n := bufio.NewReader(conn), 0
+		return func(method, path string) base.StatusCode {
+			t.Helper()
+			n++
+			fmt.Fprintf(conn, "%s rtsp://%s%s RTSP/1.0\r\nCSeq: %d\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n", method, address, path, n)
+			var reply base.Response
+			if err := reply.Unmarshal(replies); err != nil {
+				t.Fatalf("%s %s: %v", method, path, err)
+			}
+			return reply.StatusCode
+		}
+	}
+	ask := connect()
+	if described, set := ask("DESCRIBE", "/?token=difference"), ask("SETUP", "/trackID=0"); described != base.StatusOK || set != base.StatusOK {
+		t.Errorf("with the token: %d, %d", described, set)
+	}
+	if code := connect()("SETUP", "/trackID=0"); code != base.StatusUnauthorized {
+		t.Errorf("without: %d", code)
 	}
 }
 
