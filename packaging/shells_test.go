@@ -28,7 +28,7 @@ var typed = []struct {
 func wantAll(t *testing.T, shell, line, offered string, wants []string) {
 	t.Helper()
 	for _, want := range wants {
-		if !regexp.MustCompile(`(^|[\s])` + regexp.QuoteMeta(want) + `($|[\s=])`).MatchString(offered) {
+		if !regexp.MustCompile(`(^|[\s=])` + regexp.QuoteMeta(want) + `($|[\s=])`).MatchString(offered) {
 			t.Errorf("%s: %q offers %q, want %s among it", shell, line, offered, want)
 		}
 	}
@@ -65,7 +65,7 @@ zpty -w -n typist "$LINE_TYPED"$'\t'
 zpty -w -n typist $'\t\t'
 integer n
 out=
-for ((n = 0; n < 100; n++)); do
+for ((n = 0; n < 600; n++)); do
   while zpty -r -t typist chunk; do out+=$chunk; done
   all=1
   for want in ${(s: :)WANTS}; do [[ $out == *$want* ]] || all=; done
