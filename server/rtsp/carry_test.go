@@ -62,7 +62,7 @@ func TestPicturesArriveAsTheyAre(t *testing.T) {
 			if err := os.WriteFile(original, sent, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, address := startWith(t, nil, sent)
+			_, address := startWith(t, rtsp.Config{}, sent)
 			want, got := decode("want", "-i", original), decode("got", "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/")
 			if len(want) < 72*56*3/2 || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes of pixels, of %d, are others", differing(got, want), len(want))
@@ -127,19 +127,18 @@ func FuzzCarries(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { _ = rtsp.Carries(b) })
 }
 
-// packets collects RTP packets of a server until enough says so.
-func packets(t *testing.T, address string, enough func([]*rtp.Packet) bool) []*rtp.Packet {
+// play reads a server's RTP packets until its client is closed.
+func play(t *testing.T, address string, by gortsplib.Protocol) (*gortsplib.Client, <-chan *rtp.Packet, error) {
 	t.Helper()
 	where, err := base.ParseURL("rtsp://" + address + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp := gortsplib.ProtocolTCP
-	c := &gortsplib.Client{Scheme: where.Scheme, Host: where.Host, Protocol: &tcp}
+	c := &gortsplib.Client{Scheme: where.Scheme, Host: where.Host, Protocol: &by}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(c.Close)
 	stream, _, err := c.Describe(where)
 	if err != nil {
 		t.Fatal(err)
@@ -154,9 +153,18 @@ func packets(t *testing.T, address string, enough func([]*rtp.Packet) bool) []*r
 		default: // enough have come
 		}
 	})
-	if _, err := c.Play(nil); err != nil {
+	_, err = c.Play(nil)
+	return c, come, err
+}
+
+// packets collects RTP packets of a server until enough says so.
+func packets(t *testing.T, address string, enough func([]*rtp.Packet) bool) []*rtp.Packet {
+	t.Helper()
+	c, come, err := play(t, address, gortsplib.ProtocolTCP)
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.Close()
 	var list []*rtp.Packet
 	for !enough(list) {
 		select {
@@ -175,7 +183,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, address := startWith(t, nil, sent)
+	_, address := startWith(t, rtsp.Config{}, sent)
 	marked := func(list []*rtp.Packet) bool { return len(list) > 1 && list[len(list)-2].Marker }
 	list := packets(t, address, marked)
 	table := sent[bytes.Index(sent, []byte{0xff, 0xdb})+5:][:64]
@@ -201,5 +209,39 @@ func TestClock(t *testing.T) {
 	ticks := list[len(list)-1].Timestamp - list[0].Timestamp
 	if ratio := float64(ticks) / 90000 / ended.Sub(began).Seconds(); ratio < 0.5 || ratio > 2 {
 		t.Errorf("%d ticks in %v", ticks, ended.Sub(began))
+	}
+}
+
+// Readers share what is packed once, by TCP and UDP; one too many is told so, and has the place of one who leaves.
+func TestSeveralReaders(t *testing.T) {
+	f, address := startWith(t, rtsp.Config{MaxReaders: 2}, picture(t, 64, 48, 1))
+	first, byTCP, err1 := play(t, address, gortsplib.ProtocolTCP)
+	_, byUDP, err2 := play(t, address, gortsplib.ProtocolUDP)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	for name, come := range map[string]<-chan *rtp.Packet{"TCP": byTCP, "UDP": byUDP} {
+		for range 5 {
+			select {
+			case <-come:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("nothing comes by %s", name)
+			}
+		}
+	}
+	if n := f.watchers.Load(); n != 2 {
+		t.Errorf("%d watchers", n)
+	}
+	if _, _, err := play(t, address, gortsplib.ProtocolTCP); err == nil || !strings.Contains(err.Error(), "too many readers") {
+		t.Errorf("a third reader: %v", err)
+	}
+	first.Close()
+	for end := time.Now().Add(20 * time.Second); f.watchers.Load() != 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("who has left is still counted")
+		}
+	}
+	if _, _, err := play(t, address, gortsplib.ProtocolTCP); err != nil {
+		t.Errorf("in the place of who left: %v", err)
 	}
 }

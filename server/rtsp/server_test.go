@@ -71,10 +71,10 @@ func start(t *testing.T, width, height int, allow func(from, user, password, tok
 	for i := range 20 {
 		pictures = append(pictures, picture(t, width, height, i))
 	}
-	return startWith(t, allow, pictures...)
+	return startWith(t, rtsp.Config{Allow: allow}, pictures...)
 }
 
-func startWith(t *testing.T, allow func(from, user, password, token string) bool, pictures ...[]byte) (*feed, string) {
+func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, string) {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
 	if err != nil {
@@ -83,7 +83,8 @@ func startWith(t *testing.T, allow func(from, user, password, token string) bool
 	f := &feed{ring: r}
 	publish(t, r, pictures[0])
 	address := freePorts(t)
-	s, err := rtsp.Start(rtsp.Config{Address: address, Feed: f, Allow: allow})
+	config.Address, config.Feed = address, f
+	s, err := rtsp.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}
