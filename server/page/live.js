@@ -466,5 +466,4 @@ document.addEventListener("visibilitychange", () => {
   leave();
   unfollow();
 });
-stage.classList.add("empty");
 if (!document.hidden) start();
