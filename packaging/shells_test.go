@@ -20,6 +20,7 @@ var typed = []struct {
 	{"maixstream serve --rota", []string{"--rotate"}},
 	{"maixstream --idle", []string{"--idle-fps"}},
 	{"maixstream serve --rotate ", []string{"0", "90", "180", "270"}},
+	{"maixstream serve --rotate=", []string{"90", "180"}},
 	{"maixstream snapshot --sen", []string{"--sensor"}},
 	{"maixstream completion ", []string{"bash", "zsh", "fish"}},
 }
@@ -27,7 +28,7 @@ var typed = []struct {
 func wantAll(t *testing.T, shell, line, offered string, wants []string) {
 	t.Helper()
 	for _, want := range wants {
-		if !regexp.MustCompile(`(^|[\s])` + regexp.QuoteMeta(want) + `($|[\s=])`).MatchString(offered) {
+		if !regexp.MustCompile(`(^|[\s=])` + regexp.QuoteMeta(want) + `($|[\s=])`).MatchString(offered) {
 			t.Errorf("%s: %q offers %q, want %s among it", shell, line, offered, want)
 		}
 	}
@@ -37,7 +38,7 @@ func TestBashCompletes(t *testing.T) {
 	file := filepath.Join(unpacked(t, "*-linux-amd64.tar.gz"), "maixstream.bash")
 	for _, c := range typed {
 		script := `set -eu; source /usr/share/bash-completion/bash_completion; source "$1"; set +eu
-			read -ra COMP_WORDS <<<"$2"; [[ $2 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_LINE=$2; COMP_POINT=${#2}
+			read -ra COMP_WORDS <<<"${2//=/ = }"; [[ $2 == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_LINE=$2; COMP_POINT=${#2}
 			[[ $(complete -p maixstream) =~ -F\ ([^ ]+) ]] && "${BASH_REMATCH[1]}" maixstream "${COMP_WORDS[COMP_CWORD]}" && printf '%s\n' "${COMPREPLY[@]}"`
 		wantAll(t, "bash", c.line, command(t, "bash", "--norc", "-c", script, "bash", file, c.line), c.wants)
 	}
@@ -64,7 +65,7 @@ zpty -w -n typist "$LINE_TYPED"$'\t'
 zpty -w -n typist $'\t\t'
 integer n
 out=
-for ((n = 0; n < 100; n++)); do
+for ((n = 0; n < 600; n++)); do
   while zpty -r -t typist chunk; do out+=$chunk; done
   all=1
   for want in ${(s: :)WANTS}; do [[ $out == *$want* ]] || all=; done

@@ -171,7 +171,7 @@ func (a *auth) token(client, token string) verdict {
 	return unknown
 }
 
-// password verifies a user's password for a client; client "": attempts are not counted.
+// password verifies a user's password for a client.
 func (a *auth) password(client, user, password string) verdict {
 	d := a.digest("password", user, password)
 	if a.remembers(d) {

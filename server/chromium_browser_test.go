@@ -41,7 +41,7 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 
 func (c *chromium) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func (c *chromium) open(t *testing.T, url string) {
 
 func (c *chromium) eval(t *testing.T, expression string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Minute)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](stringOf(expression), chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *chromium) eval(t *testing.T, expression string) string {
 
 func (c *chromium) screenshot(t *testing.T) (image.Image, []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Minute)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {

@@ -83,7 +83,7 @@ user_pref("toolkit.telemetry.unified", false);
 		if f.conn, _, err = websocket.DefaultDialer.Dial(url+"/session", nil); err != nil {
 			t.Fatalf("firefox at %q: %v", url, err)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("firefox says not where it listens")
 	}
 	t.Cleanup(func() { f.conn.Close() })
@@ -103,7 +103,7 @@ func (f *firefox) call(t *testing.T, method string, params map[string]any, resul
 	if err := f.conn.WriteJSON(map[string]any{"id": f.id, "method": method, "params": params}); err != nil {
 		t.Fatal(err)
 	}
-	_ = f.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = f.conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	for {
 		var reply struct {
 			ID             int

@@ -257,13 +257,14 @@ func TestWhoMayIn(t *testing.T) {
 			}
 		})
 	}
-	if !s.Allow("anna", "right") || s.Allow("anna", "wrong") || s.Allow("", "") {
+	const other = "192.0.2.7:4711"
+	if !s.Allow(other, "anna", "right", "") || !s.Allow(other, "", "", token) || s.Allow(other, "anna", "wrong", "") || s.Allow(other, "", "", token[1:]) || s.Allow(other, "", "", "") {
 		t.Error("Allow decides otherwise")
 	}
 }
 
 func TestWithoutFilesEverybodyMayIn(t *testing.T) {
-	if s, _ := serve(t, nil); !s.Allow("", "") || !s.Allow("anna", "any") {
+	if s, _ := serve(t, nil); !s.Allow("192.0.2.7:1", "", "", "") || !s.Allow("192.0.2.7:1", "anna", "any", "any") {
 		t.Error("a password is asked for that nobody has set")
 	}
 }

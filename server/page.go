@@ -42,7 +42,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a *auth, v verdi
 		if r.URL.RawQuery != "" && !r.URL.Query().Has("token") {
 			next += "?" + r.URL.RawQuery
 		}
-		loginForm(w, a, next, v, "")
+		loginForm(w, a, page.Form{Next: next}, v)
 		return
 	}
 	if v == tooMany {
@@ -79,15 +79,16 @@ func challenge(a *auth, r *http.Request) string {
 
 const formChallenge = `Form realm="maixstream"`
 
-func loginForm(w http.ResponseWriter, a *auth, next string, v verdict, message string) {
+func loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdict) {
 	code := http.StatusUnauthorized
+	f.Users = len(a.hashes) > 0
 	if v == tooMany {
-		code, message = http.StatusTooManyRequests, tooManyText
+		code, f.Message = http.StatusTooManyRequests, tooManyText
 		w.Header().Set("Retry-After", retryAfter)
 	} else {
 		w.Header().Set("WWW-Authenticate", formChallenge)
 	}
-	d := page.Login(page.Form{Next: next, Users: len(a.hashes) > 0, Message: message})
+	d := page.Login(f)
 	d.Policy += "; frame-ancestors 'self'"
 	show(w, code, d)
 }
@@ -104,22 +105,21 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "login: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	next := localPath(r.PostForm.Get("next"))
+	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "This user and password do not fit."}
 	var v verdict
-	message := "This user and password do not fit."
 	if len(a.hashes) > 0 {
-		v = a.password(clientOf(r), r.PostForm.Get("user"), r.PostForm.Get("password"))
+		v = a.password(clientOf(r), f.User, r.PostForm.Get("password"))
 	} else {
 		v = a.token(clientOf(r), r.PostForm.Get("token"))
-		message = "This token is not known."
+		f.Message = "This token is not known."
 	}
 	if v != admitted {
 		s.counts.denied.Add(1)
-		loginForm(w, a, next, v, message)
+		loginForm(w, a, f, v)
 		return
 	}
 	setCookie(w, r, a.sessions.start(a))
-	redirect(w, "./"+next)
+	redirect(w, "./"+f.Next)
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {

@@ -132,9 +132,18 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
-// Allow says whether a user and password are in the AuthFile; for servers of other protocols. Without files everybody is, nobody ("", "")
-// too.
-func (s *Server) Allow(user, password string) bool {
+// Allow decides for servers of other protocols as HTTP does: by a user of the AuthFile with its password, or by a token of the TokenFile;
+// what is not given is "". Without files everybody may in. from is where the request came from, host:port: wrong ones are counted together
+// with those that came from there over HTTP.
+func (s *Server) Allow(from, user, password, token string) bool {
 	a := s.live.Load().auth
-	return a == nil || user != "" && a.password("", user, password) == admitted
+	switch {
+	case a == nil:
+		return true
+	case user != "":
+		return a.password(household(addressOf(from)), user, password) == admitted
+	case token != "":
+		return a.token(household(addressOf(from)), token) == admitted
+	}
+	return false
 }

@@ -128,11 +128,8 @@ func (a *attempts) allowed(client string) bool {
 	return l == nil || l.Tokens() >= 1
 }
 
-// failed counts a wrong password or token; "" is nobody.
+// failed counts a wrong password or token.
 func (a *attempts) failed(client string) {
-	if client == "" {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.limiters[client]
@@ -161,21 +158,31 @@ func (a *attempts) makeRoom() {
 	}
 }
 
-// clientOf is the address whose wrong passwords are counted together: for IPv6 the network of a household, and behind a proxy on this
-// machine the address that the proxy saw.
+// clientOf is the address whose wrong passwords are counted together, as household has it; behind a proxy on this machine it is the one
+// that the proxy saw.
 func clientOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil { // a Unix socket
-		host = ""
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.IsLoopback() {
+	ip := addressOf(r.RemoteAddr)
+	if !ip.IsValid() || ip.IsLoopback() {
 		passed := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
 		last := passed[strings.LastIndex(passed, ",")+1:]
 		if seen, err := netip.ParseAddr(strings.TrimSpace(last)); err == nil {
 			ip = seen
 		}
 	}
+	return household(ip)
+}
+
+// addressOf is the host of a host:port; not valid for a Unix socket.
+func addressOf(hostport string) netip.Addr {
+	at, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr()
+}
+
+// household is an address, for IPv6 its network, which has one owner; "local" is who has none.
+func household(ip netip.Addr) string {
 	ip = ip.Unmap()
 	if ip.Is6() {
 		network, _ := ip.WithZone("").Prefix(64)

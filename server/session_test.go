@@ -193,6 +193,9 @@ func TestWrongPasswordsAreLimited(t *testing.T) {
 	if code := try("bob", "right", "192.0.2.1"); code != 429 {
 		t.Errorf("another's right password, not known yet, from that address: %d", code)
 	}
+	if s.Allow("192.0.2.1:554", "bob", "right", "") {
+		t.Error("and over RTSP it is let in")
+	}
 	if reply, body := login(t, s, right, "X-Forwarded-For", "192.0.2.1"); reply.StatusCode != http.StatusSeeOther {
 		t.Errorf("a password that is known to be right: %d %s", reply.StatusCode, body)
 	}

@@ -72,6 +72,7 @@ func isSwitch(f *pflag.Flag) bool { return f.NoOptDefVal != "" }
 func bashCompletion(w io.Writer, all []verb) {
 	fmt.Fprintf(w, "# bash completion for maixstream: source it, or install as /usr/share/bash-completion/completions/maixstream\n_maixstream() {\n")
 	fmt.Fprintf(w, "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=%s\n\tCOMPREPLY=()\n", all[0].name)
+	fmt.Fprintf(w, "\t# bash takes --flag=value for three words\n\tif [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n")
 	fmt.Fprintf(w, "\tcase ${COMP_WORDS[1]} in %s) verb=${COMP_WORDS[1]} ;; esac\n\tcase $verb:$prev in\n", strings.Join(names(all), "|"))
 	for _, v := range all {
 		for _, f := range flagsOf(v) {
@@ -79,7 +80,7 @@ func bashCompletion(w io.Writer, all []verb) {
 			case choicesOf(f) != nil:
 				fmt.Fprintf(w, "\t%s:--%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", v.name, f.Name, strings.Join(choicesOf(f), " "))
 			case takesFile(f):
-				fmt.Fprintf(w, "\t%s:--%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", v.name, f.Name)
+				fmt.Fprintf(w, "\t%s:--%s) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n", v.name, f.Name)
 			case !isSwitch(f):
 				fmt.Fprintf(w, "\t%s:--%s) return ;;\n", v.name, f.Name)
 			}
@@ -94,7 +95,7 @@ func bashCompletion(w io.Writer, all []verb) {
 		fmt.Fprintf(w, "\t%s) words='%s' rest='%s' ;;\n", v.name, strings.Join(words, " "), strings.Join(argChoices(v), " "))
 	}
 	fmt.Fprintf(w, "\tesac\n\tif [[ $COMP_CWORD == 1 && $cur != -* ]]; then words='%s'; fi\n", strings.Join(names(all), " "))
-	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); elif [[ $rest ]]; then COMPREPLY=($(compgen -W \"$rest\" -- \"$cur\")); else COMPREPLY=($(compgen -f -- \"$cur\")); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
+	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); elif [[ $rest ]]; then COMPREPLY=($(compgen -W \"$rest\" -- \"$cur\")); else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
 }
 
 func zshCompletion(w io.Writer, all []verb) {

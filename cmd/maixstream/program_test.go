@@ -142,6 +142,7 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"origin of words", serve("--cors", "everybody"), nil, 2, "everybody"},
 		{"clients negative", serve("--max-clients", "-1"), nil, 2, "--max-clients"},
 		{"stall timeout 0", serve("--stall-timeout", "0s"), nil, 2, "must be more than 0"},
+		{"RTSP without colon", serve("--rtsp", "8554"), nil, 2, `rtsp: address "8554": want host:port`},
 		{"report negative", serve("--report", "-1s"), nil, 2, "must not be negative"},
 		{"record below a piece", serve("--record", dir, "--record-max", "1kB"), nil, 2, "at least 1MiB"},
 		{"record into a file", serve("--record", text), nil, 1, "text.txt"},

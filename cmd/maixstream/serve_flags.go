@@ -9,6 +9,7 @@ import (
 
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // sourceFlags say where pictures come from and how they look; serve, push, snapshot and bench share them.
@@ -129,6 +130,11 @@ func (s *serveFlags) check() error {
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
+	}
+	if *s.rtsp != "" {
+		if err := rtsp.CheckAddress(*s.rtsp); err != nil {
+			return usageError{err}
+		}
 	}
 	return s.sourceFlags.check()
 }

@@ -225,7 +225,7 @@ function offer(s) {
   const wanted = sizes.map((z) => size(z.width, z.height)).join();
   if (select.dataset.sizes !== wanted && document.activeElement !== select || !select.options.length) {
     select.dataset.sizes = wanted;
-    select.replaceChildren(...sizes.map((z) => new Option(size(z.width, z.height).replace("×", " × "), size(z.width, z.height))));
+    select.replaceChildren(...sizes.map((z) => new Option(size(z.width, z.height))));
   }
   let fixed = "";
   if (!s.signal) fixed = "Nothing can be changed while there is no signal.";
@@ -367,7 +367,7 @@ function graph() {
   if (!isNaN(from)) area += "V36H" + from + "Z";
   $("graph").children[0].setAttribute("d", area);
   $("graph").children[1].setAttribute("d", line);
-  $("graph-top").textContent = Math.round(top) + " ms";
+  $("graph-top").textContent = most ? Math.round(top) + " ms" : "";
 }
 
 // --- Buttons.
@@ -384,7 +384,7 @@ $("snapshot").addEventListener("click", async (e) => {
   e.preventDefault();
   try {
     const reply = await ask("snapshot");
-    if (!reply.ok) throw new Error(await reply.text());
+    if (!reply.ok) throw new Error(wrong.signal ? "there is no signal." : (await reply.text()).replace(/^snapshot: /, ""));
     save(await reply.blob(), "maixstream-" + stamp(Number(reply.headers.get("X-Timestamp")) * 1000) + ".jpg");
     problem("");
   } catch (error) {
@@ -466,5 +466,4 @@ document.addEventListener("visibilitychange", () => {
   leave();
   unfollow();
 });
-stage.classList.add("empty");
 if (!document.hidden) start();

@@ -67,6 +67,7 @@ func Live(session bool) Document {
 type Form struct {
 	Next    string // where to go afterwards, relative to the form
 	Users   bool   // there are users with passwords; else there are only tokens
+	User    string // who tried last: the name need not be typed again
 	Message string // "" before the first try
 }
 
@@ -78,9 +79,14 @@ func Login(f Form) Document {
 		}
 		return "hidden disabled"
 	}
+	focus := [2]string{"autofocus", ""}
+	if f.User != "" {
+		focus = [2]string{"", "autofocus"}
+	}
 	d := login
 	d.HTML = strings.NewReplacer(
 		"{{next}}", escape(f.Next), "{{message}}", escape(f.Message), "{{users}}", fill(f.Users), "{{token}}", fill(!f.Users),
+		"{{user}}", escape(f.User), "{{first}}", focus[0], "{{second}}", focus[1],
 		"{{invalid}}", map[bool]string{true: `aria-invalid="true"`}[f.Message != ""],
 	).Replace(d.HTML)
 	return d

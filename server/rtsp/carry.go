@@ -14,44 +14,87 @@ var ErrCannotCarry = errors.New("RTP/JPEG (RFC 2435) cannot carry this picture")
 const maxSide = 255 * 8
 
 // Carries reports, wrapping ErrCannotCarry, why RTP/JPEG cannot carry a JPEG: its receivers rebuild the headers from a
-// type number, so only baseline 4:2:0 or 4:2:2 with the standard Huffman tables arrives as it was sent.
+// type number and two quantisation tables, so only baseline 4:2:0 or 4:2:2 with the standard Huffman tables arrives as it was sent.
 func Carries(jpeg []byte) error {
+	var h header
+	return h.read(jpeg)
+}
+
+// header is what receivers are told of a JPEG's, and all that is the same in each.
+type header struct {
+	frame   []byte    // SOF0, without marker and length
+	tables  [4][]byte // 64 bytes each, by number; nil: not there
+	restart []byte    // DRI's interval, nil: none
+	scan    []byte    // from the SOS marker on
+	// odd says that gortsplib's packetizer would not take them, or send other tables than one for brightness and one for colour
+	// (RFC 2435 section 4.1: types 0 and 1 have those two).
+	odd bool
+}
+
+func (h *header) read(jpeg []byte) error {
 	if len(jpeg) < 4 || jpeg[0] != 0xff || jpeg[1] != 0xd8 {
 		return refuse("it is not a JPEG")
 	}
 	for rest := jpeg[2:]; len(rest) >= 4; {
+		marker, length := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
 		if rest[0] != 0xff {
 			return refuse("its headers are broken")
 		}
-		marker, length := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
+		if marker == 0xff { // filled up
+			rest, h.odd = rest[1:], true
+			continue
+		}
 		if length < 2 || len(rest) < 2+length {
 			return refuse("it is cut short")
 		}
-		body := rest[4 : 2+length]
-		rest = rest[2+length:]
-		switch {
-		case marker == 0xda: // scan: all headers are seen
-			return nil
-		case marker == 0xc0:
-			if err := carriesFrame(body); err != nil {
-				return err
-			}
-		case marker > 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
-			return refuse("it is not baseline (marker ff%02x)", marker)
-		case marker == 0xc4:
-			if !standardHuffman(body) {
-				return refuse("its Huffman tables are not the standard ones (optimised coding?)")
-			}
-		case marker == 0xdb:
-			if len(body) > 0 && body[0]>>4 != 0 {
-				return refuse("its quantisation tables have 16 bits")
-			}
-		case marker >= 0xe0 && marker <= 0xe2, marker == 0xfe, marker == 0xdd:
-		default:
-			return refuse("it has a segment ff%02x", marker)
+		if marker == 0xda {
+			h.scan = rest
+			return h.complete(rest[4 : 2+length])
 		}
+		if err := h.segment(marker, rest[4:2+length]); err != nil {
+			return err
+		}
+		rest = rest[2+length:]
 	}
 	return refuse("it is cut short")
+}
+
+func (h *header) segment(marker byte, body []byte) error {
+	switch {
+	case marker == 0xc0:
+		h.frame = body
+		return carriesFrame(body)
+	case marker > 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
+		return refuse("it is not baseline (marker ff%02x)", marker)
+	case marker == 0xc4:
+		if !standardHuffman(body) {
+			return refuse("its Huffman tables are not the standard ones (optimised coding?)")
+		}
+	case marker == 0xdb:
+		for ; len(body) > 0; body = body[65:] {
+			if body[0]>>4 != 0 {
+				return refuse("its quantisation tables have 16 bits")
+			}
+			if len(body) < 65 || body[0] >= byte(len(h.tables)) {
+				return refuse("its quantisation tables are broken")
+			}
+			h.tables[body[0]] = body[1:65]
+		}
+	case marker == 0xdd:
+		if len(body) != 2 {
+			return refuse("its restart interval is broken")
+		}
+		h.restart = body
+		if body[0] == 0 && body[1] == 0 { // webcams say so that there is none
+			h.restart, h.odd = nil, true
+		}
+	case marker >= 0xe3 && marker <= 0xef:
+		h.odd = true
+	case marker >= 0xe0 && marker <= 0xe2, marker == 0xfe:
+	default:
+		return refuse("it has a segment ff%02x", marker)
+	}
+	return nil
 }
 
 func carriesFrame(sof []byte) error {
@@ -67,9 +110,51 @@ func carriesFrame(sof []byte) error {
 	case sof[5] != 3 || len(sof) != 15:
 		return refuse("it has %d components, not 3", sof[5])
 	case (sof[7] != 0x21 && sof[7] != 0x22) || sof[10] != 0x11 || sof[13] != 0x11:
-		return refuse("its chroma is neither 4:2:0 nor 4:2:2")
+		return refuse("its chroma is neither 4:2:0 nor 4:2:2: sampling factors %02x, %02x, %02x, not 22 or 21, 11, 11", sof[7], sof[10], sof[13])
 	}
 	return nil
+}
+
+// complete looks at everything together, at the scan.
+func (h *header) complete(sos []byte) error {
+	sof := h.frame
+	if sof == nil {
+		return refuse("it has no frame header")
+	}
+	// All components in one scan, the first with the Huffman tables 0, the others with 1.
+	if len(sos) != 10 || sos[0] != 3 || sos[1] != sof[6] || sos[2] != 0 || sos[3] != sof[9] || sos[4] != 0x11 || sos[5] != sof[12] || sos[6] != 0x11 {
+		return refuse("its scan is not of three components with the usual Huffman tables")
+	}
+	var used [3][]byte
+	for i, number := range []byte{sof[8], sof[11], sof[14]} {
+		if number >= byte(len(h.tables)) || h.tables[number] == nil {
+			return refuse("its quantisation table %d is missing", number)
+		}
+		used[i] = h.tables[number]
+	}
+	if !bytes.Equal(used[1], used[2]) {
+		return refuse("its two components of colour have different quantisation tables")
+	}
+	if sof[8] != 0 || sof[11] != 1 || sof[14] != 1 || h.tables[2] != nil || h.tables[3] != nil {
+		h.tables, h.odd = [4][]byte{used[0], used[1]}, true
+	}
+	return nil
+}
+
+// write appends a JPEG that is the same but for the headers: the usual ones, without what receivers are not told.
+func (h *header) write(to []byte) []byte {
+	to = append(to, 0xff, 0xd8)
+	for i, table := range h.tables[:2] {
+		to = append(append(to, 0xff, 0xdb, 0, 67, byte(i)), table...)
+	}
+	if h.restart != nil {
+		to = append(append(to, 0xff, 0xdd, 0, 4), h.restart...)
+	}
+	to = append(append(to, 0xff, 0xc0, 0, 17), h.frame...)
+	for i, component := range []int{8, 11, 14} {
+		to[len(to)-15+component] = byte(min(i, 1)) // its quantisation table
+	}
+	return append(to, h.scan...)
 }
 
 func refuse(format string, args ...any) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,9 +38,10 @@ type Config struct {
 	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
 	Address string
 	Feed    Feed
-	// Allow decides about a user and password; nil lets everybody in, and so does one that lets in user "" with password "". Only Basic is offered: passwords are kept as bcrypt
-	// hashes, from which a digest cannot be computed.
-	Allow func(user, password string) bool
+	// Allow decides who may in: from an address (host:port), with a user and password, or with the token of ?token= in the URL; what is
+	// not given is "". nil lets everybody in. Only Basic is offered: passwords are kept as bcrypt hashes, from which a digest cannot be
+	// computed.
+	Allow func(from, user, password, token string) bool
 	// MaxReaders is how many sessions may play at once; 0: no limit.
 	MaxReaders int
 	Log        *zap.Logger
@@ -58,6 +60,8 @@ type Server struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	rewritten []byte // send's: a frame whose headers were odd
+
 	playing atomic.Int64
 	started time.Time
 	ready   chan struct{} // closed when stream may be used by handlers
@@ -65,15 +69,29 @@ type Server struct {
 	leave   map[*gortsplib.ServerSession]func()
 }
 
+// CheckAddress says what is wrong with a Config's Address as it is written; nil: nothing.
+func CheckAddress(address string) error {
+	_, _, err := split(address)
+	return err
+}
+
+func split(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("rtsp: address %q: want host:port, or :port as in :8554", address)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65532 {
+		return "", 0, fmt.Errorf("rtsp: address %q: the port must be a number from 1 to 65532", address)
+	}
+	return host, port, nil
+}
+
 // Start opens the ports and serves until Close.
 func Start(c Config) (*Server, error) {
-	host, portText, err := net.SplitHostPort(c.Address)
+	host, port, err := split(c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("rtsp: address %q: %w", c.Address, err)
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil || port < 1 || port > 65532 {
-		return nil, fmt.Errorf("rtsp: address %q: the port must be a number from 1 to 65532", c.Address)
+		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -163,10 +181,16 @@ func (s *Server) send(ctx context.Context) {
 }
 
 func (s *Server) sendFrame(encoder *rtpmjpeg.Encoder, f *ring.Frame) error {
-	if err := Carries(f.JPEG()); err != nil {
+	var h header
+	jpeg := f.JPEG()
+	if err := h.read(jpeg); err != nil {
 		return err
 	}
-	packets, err := encoder.Encode(f.JPEG())
+	if h.odd {
+		s.rewritten = h.write(s.rewritten[:0])
+		jpeg = s.rewritten
+	}
+	packets, err := encoder.Encode(jpeg)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannotCarry, err)
 	}
@@ -183,7 +207,7 @@ func (s *Server) sendFrame(encoder *rtpmjpeg.Encoder, f *ring.Frame) error {
 
 // OnDescribe is called by gortsplib.
 func (s *Server) OnDescribe(c *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	if response, err := s.admit(c.Request); response != nil {
+	if response, err := s.admit(c.Conn, c.Request, c.Query); response != nil {
 		return response, nil, err
 	}
 	var f ring.Frame
@@ -214,24 +238,27 @@ var _ gortsplib.ServerHandlerOnRequest = (*Server)(nil)
 
 // OnSetup is called by gortsplib.
 func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	if response, err := s.admit(c.Request); response != nil {
+	if response, err := s.admit(c.Conn, c.Request, c.Query); response != nil {
 		return response, nil, err
 	}
 	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
 }
 
 // admit answers who may not come in; nil for the others.
-func (s *Server) admit(request *base.Request) (*base.Response, error) {
+func (s *Server) admit(conn *gortsplib.ServerConn, request *base.Request, query string) (*base.Response, error) {
 	<-s.ready
-	if s.config.Allow == nil {
+	// Who was let in with this connection's first request stays so: of a query, GStreamer leaves nothing in the ones that follow.
+	if s.config.Allow == nil || conn.UserData() != nil {
 		return nil, nil
 	}
-	if s.config.Allow("", "") { // nobody needs a password
-		return nil, nil
-	}
+	var user, password string
 	var given headers.Authorization
-	if err := given.Unmarshal(request.Header["Authorization"]); err == nil && given.Method == headers.AuthMethodBasic &&
-		s.config.Allow(given.Username, given.BasicPass) {
+	if err := given.Unmarshal(request.Header["Authorization"]); err == nil && given.Method == headers.AuthMethodBasic {
+		user, password = given.Username, given.BasicPass
+	}
+	asked, _ := url.ParseQuery(query) // what is no good in it is left out
+	if s.config.Allow(conn.NetConn().RemoteAddr().String(), user, password, asked.Get("token")) {
+		conn.SetUserData(true)
 		return nil, nil
 	}
 	return &base.Response{StatusCode: base.StatusUnauthorized}, liberrors.ErrServerAuth{}

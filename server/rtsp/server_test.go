@@ -1,11 +1,10 @@
 package rtsp_test
 
 import (
+	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"net"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -65,20 +65,26 @@ func publish(t testing.TB, r *ring.Ring, picture []byte) {
 	}
 }
 
-func start(t *testing.T, width, height int, allow func(u, p string) bool) (*feed, string) {
+func start(t *testing.T, width, height int, allow func(from, user, password, token string) bool) (*feed, string) {
+	t.Helper()
+	var pictures [][]byte
+	for i := range 20 {
+		pictures = append(pictures, picture(t, width, height, i))
+	}
+	return startWith(t, rtsp.Config{Allow: allow}, pictures...)
+}
+
+func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, string) {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &feed{ring: r}
-	var pictures [][]byte
-	for i := range 20 {
-		pictures = append(pictures, picture(t, width, height, i))
-	}
 	publish(t, r, pictures[0])
 	address := freePorts(t)
-	s, err := rtsp.Start(rtsp.Config{Address: address, Feed: f, Allow: allow})
+	config.Address, config.Feed = address, f
+	s, err := rtsp.Start(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,19 +161,22 @@ func TestFFmpegReads300FramesWithoutAnError(t *testing.T) {
 	for _, transport := range []string{"tcp", "udp"} {
 		t.Run(transport, func(t *testing.T) {
 			f, address := start(t, 640, 480, nil)
-			out, err := ffmpeg(t, "-rtsp_transport", transport, "-xerror", "-err_detect", "explode",
-				"-i", "rtsp://"+address+"/stream", "-frames:v", "300", "-fps_mode", "passthrough", "-f", "null", "-")
-			if err != nil || !strings.Contains(out, "frame=  300") || !strings.Contains(out, "640x480") ||
-				strings.Contains(out, "error") || strings.Contains(out, "missed") {
-				t.Errorf("ffmpeg: %v\n%s", err, out)
-			}
-			for range 200 { // the session ends when ffmpeg's TEARDOWN or its closed connection is seen
-				if f.watchers.Load() == 0 {
-					return
+			for tries := map[string]int{"tcp": 1, "udp": 3}[transport]; ; { // a reader that waits for its turn on a busy machine loses packets of UDP
+				out, err := ffmpeg(t, "-rtsp_transport", transport, "-xerror", "-err_detect", "explode",
+					"-i", "rtsp://"+address+"/stream", "-frames:v", "300", "-fps_mode", "passthrough", "-f", "null", "-")
+				if err == nil && strings.Contains(out, "frame=  300") && strings.Contains(out, "640x480") &&
+					!strings.Contains(out, "error") && !strings.Contains(out, "missed") {
+					break
 				}
-				time.Sleep(10 * time.Millisecond)
+				if tries--; tries == 0 {
+					t.Fatalf("ffmpeg: %v\n%s", err, out)
+				}
 			}
-			t.Error("still watched after the reader has gone")
+			for end := time.Now().Add(20 * time.Second); f.watchers.Load() != 0; time.Sleep(10 * time.Millisecond) { // until ffmpeg's TEARDOWN or closed connection is seen
+				if time.Now().After(end) {
+					t.Fatal("still watched after the reader has gone")
+				}
+			}
 		})
 	}
 }
@@ -181,18 +190,63 @@ func TestSizeThatRTPCannotCarryIsRefusedWithAReason(t *testing.T) {
 }
 
 func TestPasswordIsAskedFor(t *testing.T) {
-	_, address := start(t, 64, 64, func(u, p string) bool { return u == "ada" && p == "engine" })
-	for who, want := range map[string]bool{"ada:engine@": true, "ada:wrong@": false, "": false} {
-		out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+who+address+"/", "-frames:v", "2", "-f", "null", "-")
-		if (err == nil) != want {
-			t.Errorf("as %q: %v\n%s", who, err, out)
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool {
+		if !strings.HasPrefix(from, "127.0.0.1:") {
+			t.Errorf("asked from %q", from)
 		}
+		return user == "ada" && password == "engine" || token == "difference"
+	})
+	for _, c := range []struct {
+		user, query string
+		want        bool
+	}{
+		{"ada:engine@", "", true},
+		{"ada:wrong@", "", false},
+		{"", "", false},
+		{"", "?token=difference", true},
+		{"", "?token=engine", false},
+	} {
+		out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+c.user+address+"/"+c.query, "-frames:v", "2", "-f", "null", "-")
+		if (err == nil) != c.want {
+			t.Errorf("as %q with %q: %v\n%s", c.user, c.query, err, out)
+		}
+	}
+}
+
+// GStreamer asks for the tracks without the token that it came with.
+func TestTokenHoldsForItsConnection(t *testing.T) {
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return token == "difference" })
+	connect := func() (request func(method, path string) base.StatusCode) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		replies, n := bufio.NewReader(conn), 0
+		return func(method, path string) base.StatusCode {
+			t.Helper()
+			n++
+			fmt.Fprintf(conn, "%s rtsp://%s%s RTSP/1.0\r\nCSeq: %d\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n", method, address, path, n)
+			var reply base.Response
+			if err := reply.Unmarshal(replies); err != nil {
+				t.Fatalf("%s %s: %v", method, path, err)
+			}
+			return reply.StatusCode
+		}
+	}
+	ask := connect()
+	if described, set := ask("DESCRIBE", "/?token=difference"), ask("SETUP", "/trackID=0"); described != base.StatusOK || set != base.StatusOK {
+		t.Errorf("with the token: %d, %d", described, set)
+	}
+	if code := connect()("SETUP", "/trackID=0"); code != base.StatusUnauthorized {
+		t.Errorf("without: %d", code)
 	}
 }
 
 // server.Server's Allow without a password file.
 func TestNoPasswordIsAskedForWhereNobodyNeedsOne(t *testing.T) {
-	_, address := start(t, 64, 64, func(u, p string) bool { return true })
+	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return true })
 	out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/", "-frames:v", "2", "-f", "null", "-")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -209,39 +263,4 @@ func TestPortInUseIsSaid(t *testing.T) {
 			t.Errorf("address %q: %v", bad, err)
 		}
 	}
-}
-
-func TestCarriesToldApart(t *testing.T) {
-	good := picture(t, 64, 48, 1)
-	if err := rtsp.Carries(good); err != nil {
-		t.Error(err)
-	}
-	var grey bytes.Buffer
-	if err := jpeg.Encode(&grey, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
-		t.Fatal(err)
-	}
-	var odd bytes.Buffer
-	m := image.NewRGBA(image.Rect(0, 0, 17, 16))
-	m.Set(3, 3, color.White)
-	if err := jpeg.Encode(&odd, m, nil); err != nil {
-		t.Fatal(err)
-	}
-	optimised := bytes.Clone(good)
-	optimised[bytes.Index(optimised, []byte{0xff, 0xc4})+6]++ // one more code of length 2
-	progressive := bytes.Clone(good)
-	progressive[bytes.Index(progressive, []byte{0xff, 0xc0})+1] = 0xc2
-	for reason, picture := range map[string][]byte{
-		"components": grey.Bytes(), "multiples of 8": odd.Bytes(), "Huffman": optimised, "baseline": progressive,
-		"cut short": good[:30], "not a JPEG": good[2:],
-	} {
-		if err := rtsp.Carries(picture); !errors.Is(err, rtsp.ErrCannotCarry) || !strings.Contains(err.Error(), reason) {
-			t.Errorf("want %q, got %v", reason, err)
-		}
-	}
-}
-
-func FuzzCarries(f *testing.F) {
-	f.Add(picture(f, 16, 16, 1))
-	f.Add([]byte{0xff, 0xd8, 0xff, 0xc0, 0, 2})
-	f.Fuzz(func(t *testing.T, b []byte) { _ = rtsp.Carries(b) })
 }

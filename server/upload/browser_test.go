@@ -40,7 +40,7 @@ func browser(t *testing.T) context.Context {
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 860),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -198,12 +198,17 @@ func TestGallery(t *testing.T) {
 		t.Errorf("without a name for screen readers: %s", names)
 	}
 
-	// The server goes and comes.
+	// The server goes and comes: it is said where one looks, before a device too.
 	url := s.URLs()[0]
 	stop(t, s)
 	eventually(t, "it says that the connection is lost", func() bool {
-		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#notice").textContent`), "connection lost")
+		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("dialog[open] #lost").innerText`), "connection lost")
 	})
+	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
+	evaluate[bool](ctx, t, `(scrollTo(0, 9999), true)`)
+	if seen := evaluate[bool](ctx, t, `(() => { const r = document.querySelector("#notice").getBoundingClientRect(); return r.height > 0 && r.top >= 0 && r.bottom <= innerHeight })()`); !seen {
+		t.Error("in the header it is not seen")
+	}
 	again := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.Listen = []string{strings.TrimPrefix(url, "http://")} })
 	postOK(t, again, "?device=new", encodeJPEG(t, picture(320, 240, 4), 85), nil)
 	eventually(t, "it is back, with what is there now", func() bool {

@@ -110,6 +110,8 @@ function news(n) {
   words();
 }
 
+// In the header, and before it where a device is shown.
+const lost = (text) => { for (const id of ["notice", "lost"]) $(id).textContent = text; };
 let events, quiet;
 function listen() {
   if (events) events.close();
@@ -119,7 +121,7 @@ function listen() {
   const fresh = events;
   let first = true;
   events.onmessage = (e) => {
-    $("notice").textContent = "";
+    lost("");
     const n = JSON.parse(e.data);
     if (first) { // everything: whoever is not in it is gone
       const names = new Set((n.devices || []).map((d) => d.name));
@@ -128,9 +130,9 @@ function listen() {
     }
     news(n);
   };
-  events.onopen = () => { $("notice").textContent = ""; };
+  events.onopen = () => lost("");
   events.onerror = () => {
-    $("notice").textContent = "connection lost, trying again";
+    lost("connection lost, trying again");
     clearTimeout(quiet);
     first = true;
     if (fresh.readyState !== EventSource.CLOSED) return;
@@ -214,8 +216,8 @@ async function step(direction) { // exactly one picture, also between those of t
   const c = current;
   const from = c.live ? devices.get(c.name)?.info.newest : c.still;
   if (!from) return;
-  const reply = await ask("devices/" + encodeURIComponent(c.name) + "/pictures", { max: 1, [direction]: from.file });
-  if (!reply.ok || current !== c) return;
+  const reply = await ask("devices/" + encodeURIComponent(c.name) + "/pictures", { max: 1, [direction]: from.file }).catch(() => null);
+  if (!reply?.ok || current !== c) return;
   const [p] = (await reply.json()).pictures;
   if (!p) { if (direction === "after") setLive(true); return; }
   still(p);
