@@ -191,9 +191,6 @@ func (n *programCopy) drop(b board) error {
 func (b board) giveUp(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if errors.Is(cause, context.Canceled) {
-		cause = errors.New("interrupted")
-	}
 	log, logErr := b.run(ctx, boardScript+" log | tail -n 30", nil)
 	out, err := b.run(ctx, boardScript+" undo", nil)
 	switch {
