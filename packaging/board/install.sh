@@ -26,7 +26,7 @@ if [ -z "$DESTDIR" ]; then
   [ ! -x "$script" ] || "$script" stop
 fi
 # At each moment there is a whole program under the name that is started: the power may be cut.
-sync
+[ -n "$DESTDIR" ] || sync
 [ ! -e "$program" ] || ln -f "$program" "$program.old"
 mv -f "$program.new" "$program"
 cp S99maixstream "$script.new" && chmod 755 "$script.new" && mv -f "$script.new" "$script"
