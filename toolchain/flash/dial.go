@@ -42,7 +42,7 @@ func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(60 * time.Second)) // the login as a whole
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute)) // the login as a whole, with an answer typed
 	c, channels, requests, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{User: o.user, Auth: methods, HostKeyCallback: check})
 	if err != nil {
 		conn.Close()

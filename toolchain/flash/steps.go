@@ -157,7 +157,7 @@ func (n *programCopy) send(ctx context.Context, b board) error {
 // try runs the copy as far as it can be run beside the old version.
 func (n *programCopy) try(ctx context.Context, b board) error {
 	say("try", "%s version", n.file)
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("no answer within a minute"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("no answer within two minutes"))
 	defer cancel()
 	out, err := b.run(ctx, n.file+" version", nil)
 	if err != nil {
