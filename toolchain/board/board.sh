@@ -20,7 +20,8 @@ start() {
     -device virtio-rng-pci \
     -drive "file=$dir/root.ext4,format=raw,if=none,id=root" -device virtio-blk-pci,drive=root \
     -drive "file=$dir/boot.vfat,format=raw,if=none,id=boot" -device virtio-blk-pci,drive=boot \
-    -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8000" -device virtio-net-pci,netdev=net
+    -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8000" -device virtio-net-pci,netdev=net ||
+    { echo "board.sh: qemu did not start, see above; where another program has a port, BOARD_SSH=… BOARD_HTTP=… choose others (now $ssh_port and $http_port)" >&2; exit 1; }
 }
 
 # wait_up waits until the board has booted: it says so on its console.
