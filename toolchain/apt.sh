@@ -18,12 +18,12 @@ command -v apt-get >/dev/null || { echo "apt.sh: these Debian packages are neede
 sudo=()
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "apt.sh: not root and no sudo; $how" >&2; exit 1; }
-  sudo=(sudo)
+  sudo=(sudo env DEBIAN_FRONTEND=noninteractive) # it passes no environment on
 fi
 echo "installing Debian packages: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 # One installer at a time: several make targets may ask at once.
-exec 9>"${TMPDIR:-/tmp}/maixstream-apt.lock"
+exec 9>"${TMPDIR:-/tmp}/maixstream-apt-$(id -u).lock"
 flock 9
 "${sudo[@]}" apt-get -qq update >&2 || { echo "apt.sh: apt-get update failed (no network?); $how" >&2; exit 1; }
 "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" >/dev/null ||

@@ -56,7 +56,7 @@ orig)
   apt_root "$suite" amd64
   available=$(apt-cache "${apt[@]}" showsrc "$source" | sed -n 's/^Version: //p' | sort -u)
   full=$(grep -m1 -E "^([0-9]+:)?${version//./\\.}(-|\$)" <<<"$available") ||
-    die "$source $version is not on the mirror (it has: ${available:-nothing}); the pin in toolchain/toolchain.mk wants that release"
+    die "$source $version is not on the mirror (it has: ${available:-nothing}); the pin in toolchain/pins.sh wants that release"
   (cd "$dir" && apt-get "${apt[@]}" source --download-only --tar-only "$source=$full" >&2) || die "download of $source $full failed"
   tarball=$(find "$dir" -maxdepth 1 -name "${source}_*.orig.tar.*" ! -name '*.asc' -print -quit)
   [ -n "$tarball" ] || die "$source $full came without an upstream tarball"

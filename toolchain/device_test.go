@@ -68,7 +68,7 @@ func TestThreadStacksAreBigEnoughForVendorCode(t *testing.T) {
 	_, file := read(t)
 	for _, p := range file.Progs {
 		if p.Type == elf.PT_GNU_STACK {
-			if p.Memsz < 1<<20 || p.Flags&elf.PF_X != 0 {
+			if p.Memsz != 2<<20 || p.Flags&elf.PF_X != 0 {
 				t.Errorf("stack of %d bytes, %v", p.Memsz, p.Flags)
 			}
 			return

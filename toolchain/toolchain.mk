@@ -54,9 +54,9 @@ unflash: named ## remove from a MaixCAM: make unflash HOST=…
 TEST_TARGETS += test-device test-riscv64 test-board
 .PHONY: test-device test-riscv64 test-board
 
-test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice
+test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice; another compiler
 	$(GO) vet -tags device,board ./toolchain/...
-	$(GO) test -count=1 -tags device $(GOTESTFLAGS) ./toolchain
+	$(GO) test -count=1 -tags device -timeout 20m $(GOTESTFLAGS) ./toolchain
 
 # Left out: a test that starts its own test program again, which takes an emulator registered with the kernel to run; loads of many
 # viewers, which under an emulator say something of this machine's speed only; and a browser, which test-board has.

@@ -191,7 +191,7 @@ func TestServePointsToDoctor(t *testing.T) {
 // installService puts a service script in the board's place that answers as toolchain/flash/onboard/S99maixstream does.
 func installService(t *testing.T, root, status, port string) {
 	t.Helper()
-	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\nstatus) %s ;;\nport) echo %s ;;\nesac\n", status, port)
+	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\nstatus) %s ;;\naddress) echo 127.0.0.1:%s ;;\nesac\n", status, port)
 	path := filepath.Join(root, serviceScript)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

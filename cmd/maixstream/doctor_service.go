@@ -43,12 +43,12 @@ func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 		return c, true
 	}
 	c.Found = oneLine(said)
-	port, err := exec.CommandContext(ctx, script, "port").Output()
+	listens, err := exec.CommandContext(ctx, script, "address").Output()
 	if err != nil {
 		c.Status, c.Found = doctor.Note, c.Found+"; where it listens cannot be found out"
 		return c, true
 	}
-	address := "127.0.0.1:" + oneLine(port)
+	address := oneLine(listens)
 	state, err := askState(ctx, address)
 	switch {
 	case err != nil:

@@ -25,7 +25,9 @@ if [ -z "$DESTDIR" ]; then
   "$program.new" version || { say "the program does not run here; nothing was changed"; rm -f "$program.new"; exit 1; }
   [ ! -x "$script" ] || "$script" stop
 fi
-[ ! -e "$program" ] || mv -f "$program" "$program.old"
+# At each moment there is a whole program under the name that is started: the power may be cut.
+[ -n "$DESTDIR" ] || sync
+[ ! -e "$program" ] || ln -f "$program" "$program.old"
 mv -f "$program.new" "$program"
 cp S99maixstream "$script.new" && chmod 755 "$script.new" && mv -f "$script.new" "$script"
 [ -e "$DESTDIR/etc/maixstream.yaml" ] || cp maixstream.yaml "$DESTDIR/etc/maixstream.yaml"

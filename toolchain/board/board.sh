@@ -4,6 +4,7 @@
 #   BOARD_CPUS  cores (default 1)                    BOARD_CAMERA  none: a new disk without the simulated camera
 # stop shuts down in order, cut pulls the power, new makes a fresh disk.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # where a user's Debian has no mke2fs in PATH
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${BOARD_DIR:-$here/../../build/board}
 ssh_port=${BOARD_SSH:-2222}
@@ -19,7 +20,8 @@ start() {
     -device virtio-rng-pci \
     -drive "file=$dir/root.ext4,format=raw,if=none,id=root" -device virtio-blk-pci,drive=root \
     -drive "file=$dir/boot.vfat,format=raw,if=none,id=boot" -device virtio-blk-pci,drive=boot \
-    -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8000" -device virtio-net-pci,netdev=net
+    -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$ssh_port-:22,hostfwd=tcp:127.0.0.1:$http_port-:8000" -device virtio-net-pci,netdev=net ||
+    { echo "board.sh: qemu did not start, see above; where another program has a port, BOARD_SSH=… BOARD_HTTP=… choose others (now $ssh_port and $http_port)" >&2; exit 1; }
 }
 
 # wait_up waits until the board has booted: it says so on its console.
@@ -37,7 +39,7 @@ wait_up() {
 # log_in COMMAND...: over ssh, without a question: the board listens on 127.0.0.1 only and has the factory's password.
 log_in() {
   SSH_ASKPASS_REQUIRE=force SSH_ASKPASS="$here/askpass.sh" ssh -p "$ssh_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-    -o LogLevel=ERROR -o ConnectTimeout=20 -o PreferredAuthentications=password root@127.0.0.1 "$@"
+    -o LogLevel=ERROR -o ConnectTimeout=60 -o PreferredAuthentications=password root@127.0.0.1 "$@"
 }
 
 # ended waits at most $1 seconds for the machine to go off.
@@ -69,7 +71,7 @@ stop)
 cut)
   running || exit 0
   kill -KILL "$(cat "$dir/pid")"
-  ended 10
+  ended 60
   rm -f "$dir/pid"
   ;;
 new)

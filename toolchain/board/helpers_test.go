@@ -5,13 +5,11 @@ package board_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"image/jpeg"
 	"io"
-	"mime/multipart"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,14 +65,29 @@ func newBoard(t *testing.T) *board {
 	return b
 }
 
-// freePort is one that nobody listened on a moment ago.
+// freePort is one that nobody listened on a moment ago, and that the system gives to nobody who asks for any: it has to be free again
+// each time that the board is switched on, with other tests beside this one.
 func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	const lowest = 10000
+	first := 0
+	if _, err := fmt.Sscan(string(text), &first); err != nil || first <= lowest {
+		t.Fatalf("ports that are given to anybody begin at %q (%v)", text, err)
+	}
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(first-lowest)))
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		return l.Addr().(*net.TCPAddr).Port
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 func (b *board) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", b.http, path) }
@@ -136,6 +148,12 @@ func (b *board) refused(program string, texts ...string) {
 // killedAt starts an installation and kills it as soon as it announces the step.
 func (b *board) killedAt(step, program string, args ...string) {
 	b.t.Helper()
+	_, _ = b.at(step, func(c *exec.Cmd) { _ = c.Process.Kill() }, program, args...)
+}
+
+// at starts an installation, calls do as soon as it announces the step, and returns how it ended and what it said then.
+func (b *board) at(step string, do func(*exec.Cmd), program string, args ...string) (string, error) {
+	b.t.Helper()
 	c := b.installer(append([]string{"--program=" + program}, args...)...)
 	stdout, err := c.StdoutPipe()
 	if err != nil {
@@ -150,11 +168,15 @@ func (b *board) killedAt(step, program string, args ...string) {
 	for lines := bufio.NewScanner(stdout); !reached && lines.Scan(); {
 		reached = strings.HasPrefix(lines.Text(), "flash: "+step+" ")
 	}
-	_ = c.Process.Kill()
-	_ = c.Wait()
+	if reached {
+		do(c)
+	}
+	_, _ = io.Copy(io.Discard, stdout)
+	err = c.Wait()
 	if !reached {
 		b.t.Fatalf("the installation ended before %q: %s", step, problems.String())
 	}
+	return problems.String(), err
 }
 
 // whole checks that the program on the board is, but for the loader's name, one of these files.
@@ -199,106 +221,6 @@ func (b *board) runs(versions ...string) string {
 	}
 	b.t.Fatalf("version %q runs, not %v", version, versions)
 	return ""
-}
-
-// readFrames reads n pictures of a stream's body, decodes the first, and calls each (may be nil) for every one.
-func readFrames(body io.Reader, n int, each func()) (int, error) {
-	parts := multipart.NewReader(body, "frame")
-	for i := range n {
-		part, err := parts.NextRawPart()
-		if err != nil {
-			return i, err
-		}
-		picture, err := io.ReadAll(part)
-		if err != nil {
-			return i, err
-		}
-		if !bytes.HasPrefix(picture, []byte{0xff, 0xd8}) || !bytes.HasSuffix(picture, []byte{0xff, 0xd9}) {
-			return i, fmt.Errorf("frame %d is no whole JPEG (%d bytes)", i, len(picture))
-		}
-		if i == 0 {
-			if _, err := jpeg.Decode(bytes.NewReader(picture)); err != nil {
-				return i, err
-			}
-		}
-		if each != nil {
-			each()
-		}
-	}
-	return n, nil
-}
-
-// seen is what a viewer has got so far.
-type seen struct{ connections, frames, inThis int }
-
-// viewer watches a stream and comes back when it ends, as a browser's page does.
-type viewer struct {
-	mu   sync.Mutex
-	now  seen
-	stop context.CancelFunc
-	done chan struct{}
-}
-
-func newViewer(url string) *viewer {
-	ctx, stop := context.WithCancel(context.Background())
-	v := &viewer{stop: stop, done: make(chan struct{})}
-	go func() {
-		defer close(v.done)
-		for ctx.Err() == nil {
-			v.look(ctx, url)
-			select {
-			case <-ctx.Done():
-			case <-time.After(300 * time.Millisecond):
-			}
-		}
-	}()
-	return v
-}
-
-func (v *viewer) look(ctx context.Context, url string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return
-	}
-	reply, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return
-	}
-	defer reply.Body.Close()
-	if reply.StatusCode != http.StatusOK {
-		return
-	}
-	v.mu.Lock()
-	v.now.connections++
-	v.now.inThis = 0
-	v.mu.Unlock()
-	_, _ = readFrames(reply.Body, 1<<30, func() {
-		v.mu.Lock()
-		v.now.frames++
-		v.now.inThis++
-		v.mu.Unlock()
-	})
-}
-
-func (v *viewer) seen() seen {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.now
-}
-
-func (v *viewer) wait(t *testing.T, enough func(seen) bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if enough(v.seen()) {
-			return
-		}
-	}
-	t.Fatalf("the viewer has %+v only", v.seen())
-}
-
-func (v *viewer) close() {
-	v.stop()
-	<-v.done
 }
 
 // fitted is size and checksum of a program as the installer puts it on this board.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -71,6 +72,9 @@ type facts struct {
 }
 
 func (b board) facts(ctx context.Context) (facts, error) {
+	// It runs the installed program, which may be one that hangs.
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("no answer within two minutes"))
+	defer cancel()
 	text, err := b.run(ctx, "sh -s", strings.NewReader(checkScript))
 	if err != nil {
 		return facts{}, fmt.Errorf("look at the board: %w", err)

@@ -27,7 +27,7 @@ func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	methods, err := logins(o)
+	methods, err := logins(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(60 * time.Second)) // the login as a whole
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute)) // the login as a whole, with an answer typed
 	c, channels, requests, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{User: o.user, Auth: methods, HostKeyCallback: check})
 	if err != nil {
 		conn.Close()
@@ -89,7 +89,7 @@ func hostKeys(file string) (ssh.HostKeyCallback, error) {
 }
 
 // logins are the ways to log in, in the order of trying: keys, the given password, the factory's, the user's answer.
-func logins(o options) ([]ssh.AuthMethod, error) {
+func logins(ctx context.Context, o options) ([]ssh.AuthMethod, error) {
 	var methods []ssh.AuthMethod
 	signers, err := signers(o.key)
 	if err != nil {
@@ -126,12 +126,34 @@ func logins(o options) ([]ssh.AuthMethod, error) {
 			}
 			return "", errors.New("no right password: give it by PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment, or a key by KEY=FILE")
 		}
-		fmt.Printf("password of %s at %s: ", o.user, o.host)
-		text, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Println()
-		return string(text), err
+		return askPassword(ctx, fmt.Sprintf("password of %s at %s: ", o.user, o.host))
 	}
 	return append(methods, ssh.RetryableAuthMethod(ssh.PasswordCallback(next), tries)), nil
+}
+
+// askPassword asks on the terminal, without an echo. An interrupt ends it at once and leaves the terminal as it was.
+func askPassword(ctx context.Context, prompt string) (string, error) {
+	fd := int(os.Stdin.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("ask for the password: %w", err)
+	}
+	var text []byte
+	answered := make(chan error, 1)
+	fmt.Print(prompt)
+	go func() {
+		var err error
+		text, err = term.ReadPassword(fd)
+		answered <- err
+	}()
+	select {
+	case err = <-answered:
+	case <-ctx.Done(): // the read goes on, and ends with the process
+		fmt.Println()
+		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+	}
+	fmt.Println()
+	return string(text), err
 }
 
 // signers returns the private keys to try: the given file's, or the agent's and the user's usual files; nil if there are none.

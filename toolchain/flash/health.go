@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,35 +24,31 @@ type state struct {
 }
 
 // waitForFrames waits until the program answers /healthz, /state is the new version's, and the number of frames in it grows. It asks
-// through the ssh connection: whether the port can be reached from here is no matter of the installation.
-func (b board) waitForFrames(ctx context.Context, limit time.Duration, version string) error {
-	port, err := b.port(ctx)
-	if err != nil {
-		return err
-	}
+// through the ssh connection: whether the port can be reached from here is no matter of the installation. It returns http or https.
+func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, version string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// With TLS set up, the certificate is for the name that viewers use; this way ends on the board itself, within ssh.
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-		return b.ssh.DialContext(ctx, "tcp", address)
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: func(ctx context.Context, _, to string) (net.Conn, error) {
+		return b.ssh.DialContext(ctx, "tcp", to)
 	}}
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	first, problem := state{}, errors.New("it did not answer yet")
 	scheme := "http"
 	for seen := false; ; {
-		s, err := ask(ctx, client, scheme+"://127.0.0.1:"+port)
+		s, err := ask(ctx, client, scheme+"://"+address)
 		switch {
 		case errors.Is(err, errLocked):
 			say("wait", "it answers; /state wants a password, so frames are not checked")
-			return nil
+			return scheme, nil
 		case errors.Is(err, errWantsTLS):
 			scheme = "https"
 		case err != nil:
 			problem = err
 			if n := b.ends(ctx); n >= enoughEnds {
-				return fmt.Errorf("it ended %d times", n)
+				return "", fmt.Errorf("it ended %d times", n)
 			}
-		case !strings.Contains(version, s.Version):
+		case !slices.Contains(strings.Fields(version), s.Version):
 			problem = fmt.Errorf("version %s answers, not %s", s.Version, version)
 		case !s.Signal && s.Reason != "":
 			problem = fmt.Errorf("no frames: %s", s.Reason)
@@ -61,14 +58,14 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, version s
 			seen, first = true, s
 			problem = errors.New("one frame came, and no second one")
 		case s.Published > first.Published:
-			return nil
+			return scheme, nil
 		}
 		select {
 		case <-ctx.Done():
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return errors.New("interrupted")
+				return "", errors.New("interrupted")
 			}
-			return fmt.Errorf("no frames within %v: %w", limit, problem)
+			return "", fmt.Errorf("no frames within %v: %w", limit, problem)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

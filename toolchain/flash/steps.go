@@ -9,7 +9,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,22 +68,22 @@ func flash(ctx context.Context, o options) error {
 	}
 	say("wait", "for frames (at most %v)", o.wait)
 	began := time.Now()
-	if err := b.waitForFrames(ctx, o.wait, n.version); err != nil {
+	address, err := b.address(ctx)
+	if err != nil {
+		return b.giveUp(err)
+	}
+	scheme, err := b.waitForFrames(ctx, o.wait, address, n.version)
+	if err != nil {
 		return b.giveUp(err)
 	}
 	say("confirm", "frames after %.1f s: the new version stays", time.Since(began).Seconds())
-	if _, err := b.run(ctx, boardScript+" confirm", nil); err != nil {
+	if _, err := b.run(ctx, boardScript+" confirm "+n.file, nil); err != nil {
 		return b.giveUp(fmt.Errorf("confirm: %w", err))
 	}
-	port, err := b.port(ctx)
-	if err != nil {
-		return err
-	}
 	say("done", "%s runs on %s and at every start of the board", n.version, f.host)
-	for _, address := range f.addresses {
-		fmt.Printf("  http://%s:%s\n", address, port)
+	for _, seen := range seenAt(address, f) {
+		fmt.Printf("  %s://%s\n", scheme, seen)
 	}
-	fmt.Printf("  http://%s.local:%s\n", f.host, port)
 	return nil
 }
 
@@ -155,7 +157,7 @@ func (n *programCopy) send(ctx context.Context, b board) error {
 // try runs the copy as far as it can be run beside the old version.
 func (n *programCopy) try(ctx context.Context, b board) error {
 	say("try", "%s version", n.file)
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("no answer within a minute"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("no answer within two minutes"))
 	defer cancel()
 	out, err := b.run(ctx, n.file+" version", nil)
 	if err != nil {
@@ -170,13 +172,16 @@ func (n *programCopy) try(ctx context.Context, b board) error {
 // swap installs the service script and starts the new version on trial: without a confirm within limit, the board takes the old
 // one back.
 func (n *programCopy) swap(ctx context.Context, b board, limit time.Duration) error {
+	// An interrupt waits for the end of this short step: the board would go on with it beside the undoing of it.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), 3*time.Minute, errors.New("no answer within three minutes"))
+	defer cancel()
 	_, err := b.run(ctx, fmt.Sprintf("mv -f %s %s && sync && %s swap %s %s %d", n.script, boardScript, boardScript, n.file, n.sum, int(limit.Seconds())), nil)
 	return err
 }
 
 // drop removes the temporary files.
 func (n *programCopy) drop(b board) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_, err := b.run(ctx, "rm -f "+n.file+" "+n.script+"; rmdir "+boardDir+" 2>/dev/null; true", nil)
 	return err
@@ -184,15 +189,17 @@ func (n *programCopy) drop(b board) error {
 
 // giveUp brings the old version back and adds to cause what that said and the board's last log lines. It works after an interrupt too.
 func (b board) giveUp(cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	log, err := b.run(ctx, boardScript+" log | tail -n 30", nil)
-	if err != nil {
+	log, logErr := b.run(ctx, boardScript+" log | tail -n 30", nil)
+	out, err := b.run(ctx, boardScript+" undo", nil)
+	switch {
+	case err != nil && logErr != nil:
 		return fmt.Errorf("%w\n%w: the board takes the old version back by itself when it hears nothing more, and when it is switched on again", cause, err)
-	}
-	out, err := b.run(ctx, boardScript+" rollback", nil)
-	if err != nil {
+	case err != nil:
 		out = err.Error()
+	case logErr != nil:
+		log = logErr.Error()
 	}
 	if log == "" {
 		log = "(empty)"
@@ -200,12 +207,26 @@ func (b board) giveUp(cause error) error {
 	return fmt.Errorf("%w\nthe board's last log lines:\n  %s\n%s", cause, strings.ReplaceAll(log, "\n", "\n  "), out)
 }
 
-func (b board) port(ctx context.Context) (string, error) {
-	port, err := b.run(ctx, boardScript+" port", nil)
+// address is where the installed program listens, host:port, as it is asked on the board.
+func (b board) address(ctx context.Context) (string, error) {
+	address, err := b.run(ctx, boardScript+" address", nil)
 	if err != nil {
-		return "", fmt.Errorf("ask for the service's port: %w", err)
+		return "", fmt.Errorf("ask for the service's address: %w", err)
 	}
-	return port, nil
+	return address, nil
+}
+
+// seenAt returns the addresses for viewers of what listens at address on the board: all of the board's, unless it is one of them.
+func seenAt(address string, f facts) []string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host != "127.0.0.1" {
+		return []string{address}
+	}
+	var all []string
+	for _, host := range append(slices.Clone(f.addresses), f.host+".local") {
+		all = append(all, net.JoinHostPort(host, port))
+	}
+	return all
 }
 
 func orNone(s string) string {

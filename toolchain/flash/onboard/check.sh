@@ -9,7 +9,10 @@ for command in sha256sum gunzip setsid mkfifo dd sync; do command -v $command >/
 dir=/opt/maixstream
 [ -x $dir/maixstream ] && echo "installed=$($dir/maixstream version 2>&1 | head -n 1)"
 while [ ! -d "$dir" ]; do dir=${dir%/*}; dir=${dir:-/}; done
-echo "free=$(df -Pk "$dir" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')"
+free=$(df -Pk "$dir" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+# What interrupted installations left goes before the copy, and is no room taken.
+for left in "$dir"/maixstream.new.*; do [ -f "$left" ] && free=$((free + $(du -k "$left" | sed 's/[^0-9].*//'))); done
+echo "free=$free"
 touch "$dir/.maixstream-probe" 2>/dev/null && rm -f "$dir/.maixstream-probe" && echo "writable=$dir"
 own=$(cat /var/run/maixstream/program 2>/dev/null)
 for process in /proc/[0-9]*; do
