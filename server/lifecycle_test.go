@@ -248,6 +248,11 @@ func readParts(conn io.Reader, n int) error {
 	if err != nil {
 		return err
 	}
+	return readBody(reply, n)
+}
+
+// readBody is readParts behind the reply's headers.
+func readBody(reply *http.Response, n int) error {
 	_, parameters, err := mime.ParseMediaType(reply.Header.Get("Content-Type"))
 	if err != nil {
 		return err
