@@ -41,6 +41,7 @@ type Pipeline struct {
 	encoderName   string
 	activeWorkers int
 	signal        bool
+	away          bool // the source is, and that was logged
 	reason        string
 	restTimer     *time.Timer
 	window        window
