@@ -34,7 +34,7 @@ func (p *Pipeline) run() error {
 		case errors.Is(err, errReopen):
 			backoff = firstBackoff
 			continue
-		case errors.Is(err, frame.ErrEnd) && p.config.EndIsFinal:
+		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)):
 			p.signalLost(reason(err))
 			return err
 		}
@@ -224,12 +224,16 @@ func (p *Pipeline) oversee(s *session) error {
 				}
 			}
 		case <-tick.C:
+			info := s.source.Info() // it may have learnt its size since, or another rate
+			p.mu.Lock()
+			p.info = info
+			p.mu.Unlock()
 			if now := p.count.lastFrame.Load(); now != last {
 				slowest, last = rate, now
 			}
 			expected := slowest
-			if fps := s.source.Info().FPS; fps > 0 {
-				expected = min(expected, fps)
+			if info.FPS > 0 {
+				expected = min(expected, info.FPS)
 			}
 			allowed := p.config.StallTimeout + time.Duration(2/expected*float64(time.Second))
 			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {

@@ -158,6 +158,7 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 func (s *session) broken(err error) bool {
 	if errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 		s.pipeline.count.broken.Add(1)
+		s.lastNumber++ // it has a number, too, and is not missed besides
 		return true
 	}
 	return false

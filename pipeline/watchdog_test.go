@@ -152,3 +152,26 @@ func TestCloseWhileASourceIsOpenedThatDoesNotClose(t *testing.T) {
 		time.Sleep(20 * time.Second)
 	})
 }
+
+// learner is a source that knows the size of its pictures only once one has come, as a stream's.
+type learner struct{ *camera }
+
+func (l *learner) Info() frame.Info {
+	info := l.camera.Info()
+	if l.read.Load() == 0 {
+		info.Width, info.Height = 0, 0
+	}
+	return info
+}
+
+func TestStateShowsWhatTheSourceHasLearnt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
+			return &learner{newCamera(100 * time.Millisecond)}, nil
+		}})
+		time.Sleep(time.Second)
+		if s := p.State().Source; s.Width != 8 || s.Height != 8 {
+			t.Errorf("%dx%d", s.Width, s.Height)
+		}
+	})
+}

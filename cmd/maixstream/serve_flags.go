@@ -9,6 +9,7 @@ import (
 
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // sourceFlags say where pictures come from and how they look; serve, push, snapshot and bench share them.
@@ -127,6 +128,8 @@ func (s *serveFlags) check() error {
 		return usagef("--push-every %v: must not be negative", *s.pushEvery)
 	case *s.record != "" && s.recordMax < record.MinBytes:
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
+	case *s.rtsp != "" && rtsp.CheckAddress(*s.rtsp) != nil:
+		return usagef("--rtsp: %w", rtsp.CheckAddress(*s.rtsp))
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}

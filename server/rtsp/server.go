@@ -65,15 +65,29 @@ type Server struct {
 	leave   map[*gortsplib.ServerSession]func()
 }
 
+// CheckAddress reports a Config.Address that is not host:port, or whose port leaves no room for those of the media.
+func CheckAddress(address string) error {
+	_, _, err := split(address)
+	return err
+}
+
+func split(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("rtsp: address %q: %w", address, err)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65532 {
+		return "", 0, fmt.Errorf("rtsp: address %q: the port must be a number from 1 to 65532", address)
+	}
+	return host, port, nil
+}
+
 // Start opens the ports and serves until Close.
 func Start(c Config) (*Server, error) {
-	host, portText, err := net.SplitHostPort(c.Address)
+	host, port, err := split(c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("rtsp: address %q: %w", c.Address, err)
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil || port < 1 || port > 65532 {
-		return nil, fmt.Errorf("rtsp: address %q: the port must be a number from 1 to 65532", c.Address)
+		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
