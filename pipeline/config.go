@@ -33,7 +33,8 @@ type Config struct {
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
 	StallTimeout time.Duration
-	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), instead of opening it again.
+	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), or has what it cannot read (frame.ErrUnsupported), instead of
+	// opening it again.
 	EndIsFinal bool
 	Log        *zap.Logger // nil: nobody is told
 }

@@ -121,7 +121,7 @@ func (q *jobs) close(drop bool) {
 // captureRaw reads frames into the queue.
 func (s *session) captureRaw(source frame.RawSource) error {
 	var j *job
-	for {
+	for s.ctx.Err() == nil {
 		if j == nil {
 			j = s.jobs.take()
 		}
@@ -141,6 +141,7 @@ func (s *session) captureRaw(source frame.RawSource) error {
 		}
 		j = nil
 	}
+	return s.ctx.Err()
 }
 
 // work is one worker.

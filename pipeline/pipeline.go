@@ -41,6 +41,7 @@ type Pipeline struct {
 	encoderName   string
 	activeWorkers int
 	signal        bool
+	away          bool // the source is, and that was logged
 	reason        string
 	restTimer     *time.Timer
 	window        window
@@ -94,7 +95,7 @@ func (p *Pipeline) Close() {
 // Done is closed when the pipeline has ended; Err then says why.
 func (p *Pipeline) Done() <-chan struct{} { return p.done }
 
-// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended.
+// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended; see also EndIsFinal.
 func (p *Pipeline) Err() error {
 	select {
 	case <-p.done:

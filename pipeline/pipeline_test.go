@@ -453,7 +453,7 @@ func TestBrokenPicturesAreCountedAndSkipped(t *testing.T) {
 		p := start(t, setup{open: always(c), fps: 100, encoder: e})
 		defer p.Watch()()
 		time.Sleep(10 * time.Second)
-		if s := p.State(); s.Dropped.Broken < 190 || s.Dropped.Broken > 210 || math.Abs(s.FPS-80) > 3 || s.Restarts != 0 {
+		if s := p.State(); s.Dropped.Broken < 190 || s.Dropped.Broken > 210 || s.Dropped.Missed != 0 || math.Abs(s.FPS-80) > 3 || s.Restarts != 0 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -25,28 +25,25 @@ var errReopen = errors.New("settings changed")
 // run opens the source again and again until the pipeline ends.
 func (p *Pipeline) run() error {
 	backoff := firstBackoff
-	away := false // an outage is logged once, not at each try
 	for {
 		frames := p.count.captured.Load()
-		err := p.runSession(&away)
+		err := p.runSession()
 		switch {
 		case p.ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errReopen):
 			backoff = firstBackoff
 			continue
-		case errors.Is(err, frame.ErrEnd) && p.config.EndIsFinal:
-			p.setSignal(false, reason(err))
+		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)):
+			p.signalLost(reason(err))
 			return err
 		}
 		if p.count.captured.Load() > frames {
 			backoff = firstBackoff
 		}
-		if !away {
-			away = true
+		if p.signalLost(reason(err)) {
 			p.config.Log.Warn("no signal; trying again", zap.Error(err))
 		}
-		p.setSignal(false, reason(err))
 		if !p.pause(backoff, reason(err)) {
 			return nil
 		}
@@ -113,17 +110,34 @@ func (p *Pipeline) showNoSignal(why string) {
 	p.substituted = true
 }
 
-func (p *Pipeline) setSignal(on bool, why string) {
+// signalLost notes that the source is away, and says whether that is news: an outage is logged once, not at each try.
+func (p *Pipeline) signalLost(why string) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.signal, p.reason = on, why
-	if on {
-		p.substituted = false
+	news = !p.away
+	p.signal, p.away, p.reason = false, true, why
+	return news
+}
+
+// signalCame notes a session's first picture; one that was left behind no longer speaks for the source.
+func (p *Pipeline) signalCame(s *session) {
+	p.mu.Lock()
+	if s.ctx.Err() != nil {
+		p.mu.Unlock()
+		return
+	}
+	back := p.away
+	p.signal, p.away, p.reason, p.substituted = true, false, "", false
+	p.mu.Unlock()
+	if back {
+		p.config.Log.Info("signal is back", zap.String("source", s.source.Info().Name))
+	} else {
+		p.config.Log.Info("source runs", zap.String("source", s.source.Info().Name), zap.String("encoder", s.encoderName()))
 	}
 }
 
 // runSession opens the source once and runs it to its end.
-func (p *Pipeline) runSession(away *bool) error {
+func (p *Pipeline) runSession() error {
 	settings := *p.settings.Load()
 	source, err := p.open(settings)
 	if err != nil {
@@ -133,7 +147,7 @@ func (p *Pipeline) runSession(away *bool) error {
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	defer s.cancel(nil)
 	if err := s.prepare(settings); err != nil {
-		s.closeSource()
+		p.closeSource(source, patience())
 		return err
 	}
 	p.mu.Lock()
@@ -144,15 +158,6 @@ func (p *Pipeline) runSession(away *bool) error {
 	p.count.lastFrame.Store(int64(time.Since(p.started)))
 	p.retune()
 
-	s.firstFrame = func() {
-		if *away {
-			p.config.Log.Info("signal is back", zap.String("source", source.Info().Name))
-		} else {
-			p.config.Log.Info("source runs", zap.String("source", source.Info().Name), zap.String("encoder", s.encoderName()))
-		}
-		*away = false
-		p.setSignal(true, "")
-	}
 	go s.capture()
 	err = p.oversee(s)
 
@@ -178,12 +183,13 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 		return o.source, o.err
 	case <-p.ctx.Done():
 	}
+	over := patience()
 	select {
 	case o := <-result:
 		if o.err == nil {
-			_ = o.source.Close()
+			p.closeSource(o.source, over)
 		}
-	case <-time.After(abandonAfter):
+	case <-over:
 		p.config.Log.Warn("the source is still being opened: left behind")
 		go func() {
 			if o := <-result; o.err == nil {
@@ -198,26 +204,39 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 func (p *Pipeline) oversee(s *session) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
+	// A source that was asked for one picture in ten seconds is not late because it is asked for thirty a second now: what counts is the
+	// slowest rate since its last picture.
+	rate := p.rate()
+	slowest, last := rate, p.count.lastFrame.Load()
 	for {
 		select {
 		case <-s.done:
-			s.closeSource()
+			p.closeSource(s.source, patience())
 			return s.err
 		case <-s.ctx.Done():
 			return s.end(context.Cause(s.ctx))
 		case <-s.tune:
+			rate = p.rate()
+			slowest = min(slowest, rate)
 			if setter, ok := s.source.(frame.RateSetter); ok {
-				if err := setter.SetFPS(p.rate()); err != nil {
+				if err := setter.SetFPS(rate); err != nil {
 					p.config.Log.Debug("the source keeps its rate", zap.Error(err))
 				}
 			}
 		case <-tick.C:
-			slowest := p.rate()
-			if fps := s.source.Info().FPS; fps > 0 {
-				slowest = min(slowest, fps)
+			info := s.source.Info() // it may have learnt its size since, or another rate
+			p.mu.Lock()
+			p.info = info
+			p.mu.Unlock()
+			if now := p.count.lastFrame.Load(); now != last {
+				slowest, last = rate, now
 			}
-			allowed := p.config.StallTimeout + time.Duration(2/slowest*float64(time.Second))
-			if silent := time.Since(p.started) - time.Duration(p.count.lastFrame.Load()); silent > allowed {
+			expected := slowest
+			if info.FPS > 0 {
+				expected = min(expected, info.FPS)
+			}
+			allowed := p.config.StallTimeout + time.Duration(2/expected*float64(time.Second))
+			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {
 				return s.end(fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, silent.Seconds()))
 			}
 		}

@@ -24,7 +24,6 @@ type session struct {
 
 	tune       chan struct{} // the wanted rate has changed
 	fresh      atomic.Bool   // the next picture is wanted at once
-	firstFrame func()
 	pacer      pacer
 	lastNumber uint64 // of the source's last picture
 	good       bool   // a picture has come
@@ -70,31 +69,39 @@ func (s *session) encoderName() string {
 	return s.source.Info().Encoder
 }
 
+// patience begins the time that a source may take to end a read and a Close.
+func patience() <-chan struct{} {
+	over := make(chan struct{})
+	time.AfterFunc(abandonAfter, func() { close(over) })
+	return over
+}
+
 // end makes a session end for the given reason, and leaves it behind when it does not.
 func (s *session) end(why error) error {
 	s.cancel(why)
-	s.closeSource() // ends a read that waits
+	over := patience()
+	s.pipeline.closeSource(s.source, over) // ends a read that waits
 	select {
 	case <-s.done:
-	case <-time.After(abandonAfter):
+	case <-over:
 		s.pipeline.config.Log.Warn("the source does not end its read: left behind", zap.String("source", s.source.Info().Name))
 	}
 	return why
 }
 
-// closeSource closes the source, but waits only so long for it.
-func (s *session) closeSource() {
+// closeSource closes the source, but waits only until over for it.
+func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		if err := s.source.Close(); err != nil {
-			s.pipeline.config.Log.Debug("closing the source", zap.Error(err))
+		if err := source.Close(); err != nil {
+			p.config.Log.Debug("closing the source", zap.Error(err))
 		}
 	}()
 	select {
 	case <-closed:
-	case <-time.After(abandonAfter):
-		s.pipeline.config.Log.Warn("the source does not close: left behind")
+	case <-over:
+		p.config.Log.Warn("the source does not close: left behind")
 	}
 }
 
@@ -124,6 +131,9 @@ func (s *session) closeEncoders() {
 // arrived notes a picture that the source delivered and says whether it is wanted.
 func (s *session) arrived(captured time.Time, number uint64) bool {
 	p := s.pipeline
+	if s.ctx.Err() != nil { // left behind: another session may run already
+		return false
+	}
 	p.count.captured.Add(1)
 	p.count.lastFrame.Store(int64(time.Since(p.started)))
 	if s.good && number > s.lastNumber+1 {
@@ -132,7 +142,7 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 	s.lastNumber = number
 	if !s.good {
 		s.good = true
-		s.firstFrame()
+		p.signalCame(s)
 	}
 	if s.fresh.Swap(false) {
 		s.pacer.reset()
@@ -148,6 +158,7 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 func (s *session) broken(err error) bool {
 	if errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 		s.pipeline.count.broken.Add(1)
+		s.lastNumber++ // it has a number, too, and is not missed besides
 		return true
 	}
 	return false
@@ -166,7 +177,7 @@ func (s *session) captureJPEG(source frame.JPEGSource) error {
 			p.mu.Unlock()
 		}
 	}()
-	for {
+	for s.ctx.Err() == nil {
 		if !held {
 			p.mu.Lock()
 			slot, held = p.config.Ring.Reserve()
@@ -200,4 +211,5 @@ func (s *session) captureJPEG(source frame.JPEGSource) error {
 		}
 		p.mu.Unlock()
 	}
+	return s.ctx.Err()
 }

@@ -34,12 +34,12 @@ func TestProgramsReadTheStream(t *testing.T) {
 	for _, client := range []struct {
 		name, pkg string
 		programs  []string
-		command   string // $URL: the stream
+		command   string // $URL: the stream, $ENOUGH: bytes of it that have a hundred whole parts
 		ok        func(t *testing.T, out string)
 	}{
 		{"ffprobe", "ffmpeg", []string{"ffprobe"}, `ffprobe -v error -f mpjpeg -count_frames -show_entries stream=nb_read_frames,width,height -of csv=p=0 -read_intervals %+#100 $URL`, exactly("320,240,100")},
 		{"ffmpeg guessing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
-		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 5 $URL?fps=1000; true`, hundredParts},
+		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 60 $URL?fps=1000 | head -c $ENOUGH`, hundredParts},
 		{
 			"OpenCV", "python3-opencv",
 			[]string{"/usr/bin/python3"},
@@ -59,11 +59,14 @@ print("frames", n)' $URL`, exactly("frames 100"),
 			program(t, client.pkg, client.programs...)
 			s, feed := serve(t, nil)
 			var pictures [10][]byte
+			longest := 0
 			for i := range pictures {
 				pictures[i] = picture(t, i)
+				longest = max(longest, len(pictures[i]))
 			}
+			command := strings.NewReplacer("$URL", s.URLs()[0]+"/stream", "$ENOUGH", fmt.Sprint(110*(longest+200))).Replace(client.command)
 			feed.stream(t, 60, func(i int) []byte { return pictures[i%10] })
-			cmd := exec.Command("sh", "-c", strings.ReplaceAll(client.command, "$URL", s.URLs()[0]+"/stream"))
+			cmd := exec.Command("sh", "-c", command)
 			var errors bytes.Buffer
 			cmd.Stderr = &errors
 			out, err := cmd.Output()
@@ -99,7 +102,10 @@ func hundredParts(t *testing.T, out string) {
 		if !ok {
 			break
 		}
-		head, body, _ := strings.Cut(rest, "\r\n\r\n")
+		head, body, whole := strings.Cut(rest, "\r\n\r\n")
+		if !whole {
+			break // curl was stopped in the middle of it
+		}
 		var size int
 		if _, err := fmt.Sscanf(head, "%d", &size); err != nil {
 			t.Fatalf("part %d: %.80q", parts, head)
@@ -114,7 +120,7 @@ func hundredParts(t *testing.T, out string) {
 		parts++
 	}
 	if parts < 100 {
-		t.Errorf("%d parts in 5 s, want 100", parts)
+		t.Errorf("%d parts, want 100", parts)
 	}
 }
 

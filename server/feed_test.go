@@ -18,6 +18,14 @@ type ringFeed struct {
 	settings pipeline.Settings
 }
 
+// newest is the sequence of the frame that was published last.
+func (f *ringFeed) newest() uint64 {
+	var fr ring.Frame
+	f.ring.Latest(&fr)
+	defer fr.Release()
+	return fr.Meta().Sequence
+}
+
 func (f *ringFeed) Ring() *ring.Ring { return f.ring }
 
 func (f *ringFeed) Watch() func() {

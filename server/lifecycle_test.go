@@ -102,7 +102,8 @@ func TestCloseUnderLoad(t *testing.T) {
 		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		// The limit is two seconds; a loaded machine that runs the race detector is given more, but less than any viewer's or request's timeout.
+		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("TLS %v: Close took %v", secure, took)
 		}
 		if err := s.Close(context.Background()); err != nil {
@@ -248,6 +249,11 @@ func readParts(conn io.Reader, n int) error {
 	if err != nil {
 		return err
 	}
+	return readBody(reply, n)
+}
+
+// readBody is readParts behind the reply's headers.
+func readBody(reply *http.Response, n int) error {
 	_, parameters, err := mime.ParseMediaType(reply.Header.Get("Content-Type"))
 	if err != nil {
 		return err

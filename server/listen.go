@@ -73,7 +73,13 @@ func listenError(address string, err error) error {
 	return fmt.Errorf("server: listen at %s: %w", address, err)
 }
 
+// maxUnixPath is sizeof(sun_path) less the zero byte: 108 on Linux, 104 on macOS and the BSDs.
+const maxUnixPath = 103
+
 func listenUnix(path string) (net.Listener, error) {
+	if len(path) > maxUnixPath {
+		return nil, fmt.Errorf("server: listen at %s: a Unix socket's path has at most %d bytes, not %d", path, maxUnixPath, len(path))
+	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
 			return nil, fmt.Errorf("server: listen at %s: there is a file that is not a socket", path)

@@ -169,6 +169,22 @@ func TestLoginWithToken(t *testing.T) {
 
 // Wrong passwords are counted by address, however they come; what is known to be right is not stopped by them.
 func TestWrongPasswordsAreLimited(t *testing.T) {
+	for range 5 {
+		began := time.Now()
+		problems := wrongPasswords(t)
+		if time.Since(began) < 5*time.Second { // after that an address has earned another attempt, and nothing is sure
+			for _, problem := range problems {
+				t.Error(problem)
+			}
+			return
+		}
+	}
+	t.Skip("this machine is too slow for the limit's five seconds")
+}
+
+func wrongPasswords(t *testing.T) (problems []string) {
+	t.Helper()
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	const token = "0123456789abcdef"
 	s, _ := serve(t, func(c *server.Config) { c.AuthFile, c.TokenFile = users(t, "anna", "bob"), write(t, "tokens", token) })
 	try := func(user, password, address string) int {
@@ -188,37 +204,38 @@ func TestWrongPasswordsAreLimited(t *testing.T) {
 		}
 	}
 	if wrong < 5 {
-		t.Errorf("only %d wrong passwords until 429", wrong)
+		bad("only %d wrong passwords until 429", wrong)
 	}
 	if code := try("bob", "right", "192.0.2.1"); code != 429 {
-		t.Errorf("another's right password, not known yet, from that address: %d", code)
+		bad("another's right password, not known yet, from that address: %d", code)
 	}
 	if s.Allow("192.0.2.1:554", "bob", "right", "") {
 		t.Error("and over RTSP it is let in")
 	}
 	if reply, body := login(t, s, right, "X-Forwarded-For", "192.0.2.1"); reply.StatusCode != http.StatusSeeOther {
-		t.Errorf("a password that is known to be right: %d %s", reply.StatusCode, body)
+		bad("a password that is known to be right: %d %s", reply.StatusCode, body)
 	}
 	reply, body := login(t, s, url.Values{"user": {"anna"}, "password": {"x"}}, "X-Forwarded-For", "192.0.2.1")
 	if reply.StatusCode != 429 || reply.Header.Get("Retry-After") == "" || !strings.Contains(body, "Too many") {
-		t.Errorf("the form: %d %v", reply.StatusCode, reply.Header)
+		bad("the form: %d %v", reply.StatusCode, reply.Header)
 	}
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token=wrong", "", "X-Forwarded-For", "192.0.2.1")); reply.StatusCode != 429 {
-		t.Errorf("a wrong token: %d", reply.StatusCode)
+		bad("a wrong token: %d", reply.StatusCode)
 	}
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token="+token, "", "X-Forwarded-For", "192.0.2.1")); reply.StatusCode != 200 {
-		t.Errorf("the right token: %d", reply.StatusCode)
+		bad("the right token: %d", reply.StatusCode)
 	}
 	if code := try("bob", "right", "192.0.2.2"); code != 200 {
-		t.Errorf("another address: %d", code)
+		bad("another address: %d", code)
 	}
 	// A household has a whole /64.
 	for i := range wrong {
 		try("anna", fmt.Sprint("wrong", i), fmt.Sprintf("2001:db8::%d", i+1))
 	}
 	if code := try("bob", "wrong", "2001:db8::ffff"); code != 429 {
-		t.Errorf("another address of the same network: %d", code)
+		bad("another address of the same network: %d", code)
 	}
+	return problems
 }
 
 // Sessions are bounded in number: the one used longest ago goes.
@@ -275,7 +292,7 @@ func TestStateAsEvents(t *testing.T) {
 	}
 	lines := bufio.NewScanner(reply.Body)
 	began, events := time.Now(), 0
-	var last server.State
+	var first, last server.State
 	for events < 3 && lines.Scan() {
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
@@ -288,13 +305,16 @@ func TestStateAsEvents(t *testing.T) {
 		if err := json.Unmarshal([]byte(data), &last); err != nil {
 			t.Fatal(err)
 		}
-		if last.UptimeSeconds <= uptime || last.Version != "test" {
+		// The same again is right for an event that is late, as on a busy machine: they are made for all followers together.
+		if last.UptimeSeconds < uptime || last.Version != "test" {
 			t.Errorf("event %d: %+v", events, last)
 		}
-		events++
+		if events++; events == 1 {
+			first = last
+		}
 	}
-	if took := time.Since(began); events < 3 || took < time.Second {
-		t.Errorf("%d events in %v", events, took)
+	if took := time.Since(began); events < 3 || took < time.Second || last.UptimeSeconds <= first.UptimeSeconds {
+		t.Errorf("%d events in %v, from %v s to %v s", events, took, first.UptimeSeconds, last.UptimeSeconds)
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)

@@ -83,7 +83,12 @@ func readJSON(w http.ResponseWriter, r *http.Request, change any, example string
 		err = errors.New("more than one JSON value")
 	}
 	var large *http.MaxBytesError
+	var wrong *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		problem(w, http.StatusBadRequest, wrong.Field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", wrong.Field, wrong.Value))
+	case errors.As(err, &wrong):
+		problem(w, http.StatusBadRequest, "", "change: this is "+wrong.Value+"; want a JSON object like "+example)
 	case errors.As(err, &large):
 		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("a change has at most %d bytes", maxSettings))
 	case errors.Is(err, io.EOF):

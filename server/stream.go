@@ -30,7 +30,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	most := s.live.Load().maxClients
-	if s.clients.Add(1); most > 0 && s.clients.Load() > int64(most) {
+	if n := s.clients.Add(1); most > 0 && n > int64(most) {
 		s.clients.Add(-1)
 		s.counts.refused.Add(1)
 		h.Set("Retry-After", "5")

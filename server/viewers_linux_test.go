@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,20 +36,17 @@ func TestTwoHundredViewersGetWholePictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	if _, err := v.Read(500 * time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
 	t.Logf("%+v", report)
 	if report.Frames < viewers {
 		t.Errorf("%d frames for %d viewers", report.Frames, viewers)
 	}
-	least, most := newest[0], newest[0]
-	for _, n := range newest {
-		least, most = min(least, n), max(most, n)
-	}
-	if most-least > 1 || least == 0 {
-		t.Errorf("newest frames of the viewers are %d to %d, want all within one frame", least, most)
-	}
+	last := feed.newest()
+	eventually(t, "all viewers have the newest frame", func() bool {
+		if _, err := v.Read(50 * time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Min(newest[:]) == last
+	})
 	if got := s.State().Server.Viewers; got != viewers {
 		t.Errorf("state counts %d viewers, want %d", got, viewers)
 	}
@@ -143,8 +141,8 @@ func TestFPSOfOneViewer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Frames > 22 || report.Frames < 8 {
-		t.Errorf("%d frames in 2 s at fps=10", report.Frames)
+	if most := 10*report.Elapsed.Seconds() + 2; float64(report.Frames) > most || report.Frames < 8 {
+		t.Errorf("%d frames in %v at fps=10", report.Frames, report.Elapsed)
 	}
 }
 

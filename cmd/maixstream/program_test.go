@@ -131,6 +131,9 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"address without port", serve("--listen", "localhost"), nil, 2, "localhost"},
 		{"address of nobody", serve("--listen", "256.1.1.1:99999"), nil, 2, "99999"},
 		{"nowhere to serve", []string{"serve", "--source", "testcard", "--listen", ""}, nil, 2, "listen"},
+		{"rtsp without port", serve("--rtsp", "localhost"), nil, 2, "localhost"},
+		{"rtsp at no port", serve("--rtsp", ":0"), nil, 2, "from 1 to 65532"},
+		{"socket's path too long", serve("--unix", filepath.Join(dir, strings.Repeat("x", 120))), nil, 1, "at most 103 bytes"},
 		{"certificate without key", serve("--tls-cert", text), nil, 2, "--tls-cert and --tls-key belong together"},
 		{"certificate absent", serve("--tls-cert", absent, "--tls-key", absent), nil, 2, absent},
 		{"certificate of words", serve("--tls-cert", text, "--tls-key", text), nil, 2, "text.txt"},
@@ -511,6 +514,17 @@ func TestPassThroughSourceSaysWhatItCannot(t *testing.T) {
 		if code != 2 || !strings.Contains(stderr, "passed through") {
 			t.Errorf("%s: %d %s", flag, code, stderr)
 		}
+	}
+}
+
+// What cannot be read, and cannot become readable, is a failure and not the end of the pictures.
+func TestOtherVideoOnStandardInput(t *testing.T) {
+	cmd := asProgram(t.Context(), "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
+	cmd.Stdin = strings.NewReader("YUV4MPEG2 W2 H2 F1:1\nFRAME\n......")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "this is Y4M") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

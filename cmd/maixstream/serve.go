@@ -91,7 +91,11 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
-		log.Info("the source has ended", zap.Error(feed.pipeline.Err()))
+		err := feed.pipeline.Err()
+		if !errors.Is(err, frame.ErrEnd) {
+			return err
+		}
+		log.Info("the source has ended", zap.Error(err))
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ type Size struct {
 	Height int `json:"height"`
 }
 
-// Source is an open source of pictures: either a RawSource or a JPEGSource. Its methods are called from one goroutine, but
-// Close may come from any, ends a read that waits, and may be called twice.
+// Source is an open source of pictures: either a RawSource or a JPEGSource. One goroutine reads; Info and Close may come from any.
+// Close ends a read that waits, and may be called twice.
 type Source interface {
 	// Info describes what the source delivers at this moment; it is cheap.
 	Info() Info

@@ -23,6 +23,7 @@
 //	Publish   store (g, clear, 0) into the slot, then store (g, index) into latest
 //	Discard   store (g, clear, 0) into the slot
 //	acquire   load latest = (g, index), then CAS that slot (g, clear, n) -> (g, clear, n+1)
+//	Share     add 1 to the word of a slot that the caller holds, whose count is therefore above 0
 //	Release   add -1 to the slot's word
 //
 // The bytes and the Meta of a slot are written only between its Reserve and its Publish or Discard, while its writing bit is set. They are

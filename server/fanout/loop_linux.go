@@ -100,8 +100,7 @@ func (l *loop) open() (err error) {
 	if l.second, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return fmt.Errorf("timerfd: %w", err)
 	}
-	// Edge-triggered: each second wakes, and nobody need read it.
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.second, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1}); err != nil {
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.second, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1}); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 	return nil
@@ -243,6 +242,9 @@ func (l *loop) takeTurn(events []unix.EpollEvent) {
 	if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
 		l.ticked = now
 		l.tick(now)
+		// Whoever was not ready for the newest frame gets the next one, but there may be none for long.
+		l.offered = 0
+		l.offerAll(0)
 	}
 	if held {
 		l.newest.Release()
@@ -330,8 +332,11 @@ func (l *loop) handle(events []unix.EpollEvent) {
 }
 
 func (l *loop) one(e *unix.EpollEvent) {
-	if e.Fd < 0 {
-		return // a second has passed
+	if e.Fd < 0 { // a second has passed
+		// The kernel starts a periodic timerfd again only when it is read (fs/timerfd.c).
+		var expirations [8]byte
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(l.second), uintptr(unsafe.Pointer(&expirations[0])), uintptr(len(expirations)))
+		return
 	}
 	s := l.viewers[e.Fd]
 	if s == nil || s.fd != int(e.Pad) {
@@ -362,7 +367,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 		}
 		return
 	}
-	if !s.pace(at) {
+	if !s.wants(at) {
 		return
 	}
 	piece := s.Form.piece(&l.newest)
@@ -377,7 +382,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	case errno != 0:
 		l.leave(s, Left)
 	default:
-		s.begin(m)
+		s.begin(m, at)
 		s.took(n)
 		if n == len(piece) {
 			s.finished()

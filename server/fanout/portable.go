@@ -43,42 +43,52 @@ func (f *Fanout) pump(ctx context.Context, conn net.Conn, v *Viewer) Reason {
 	v.start(0)
 	reader := f.config.Ring.NewReader()
 	defer reader.Close()
-	var (
-		frame   ring.Frame
-		private []byte // grows to the largest frame
-		ticked  time.Duration
-	)
-	for reader.Next(ctx, &frame) == nil {
-		now := time.Since(began)
-		if now-ticked >= time.Second {
-			ticked = now
-			v.tick(now, f.config.StallTimeout, 0, false)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	var private []byte // grows to the largest frame
+	for {
+		if reason, gone := f.give(conn, v, time.Since(began), &private); gone {
+			return reason
 		}
-		if !v.pace(now) || !drained(conn) {
-			frame.Release()
-			continue
+		select {
+		case <-reader.Updates():
+		case <-second.C: // also for what the viewer was not ready for: a newer frame may not come for long
+			v.tick(time.Since(began), f.config.StallTimeout, 0, false)
+		case <-ctx.Done():
+			return Left
 		}
-		piece := v.Form.piece(&frame)
-		if piece == nil {
-			frame.Release()
-			return Broken
-		}
-		v.begin(frame.Meta())
-		private = append(private[:0], piece...)
-		frame.Release()
-		for rest := private; len(rest) > 0; {
-			_ = conn.SetWriteDeadline(time.Now().Add(f.config.StallTimeout))
-			n, err := conn.Write(rest[:min(chunk, len(rest))])
-			v.took(n)
-			if err != nil {
-				if e, ok := err.(net.Error); ok && e.Timeout() {
-					return Stalled
-				}
-				return Left
-			}
-			rest = rest[n:]
-		}
-		v.finished()
 	}
-	return Left
+}
+
+// give writes the newest frame to a viewer that has not had it and is ready for it; private is the viewer's memory for it.
+func (f *Fanout) give(conn net.Conn, v *Viewer, at time.Duration, private *[]byte) (reason Reason, gone bool) {
+	var frame ring.Frame
+	if !f.config.Ring.Latest(&frame) {
+		return 0, false
+	}
+	defer frame.Release()
+	if frame.Meta().Sequence == v.sequence || !drained(conn) || !v.wants(at) {
+		return 0, false
+	}
+	piece := v.Form.piece(&frame)
+	if piece == nil {
+		return Broken, true
+	}
+	v.begin(frame.Meta(), at)
+	*private = append((*private)[:0], piece...)
+	frame.Release()
+	for rest := *private; len(rest) > 0; {
+		_ = conn.SetWriteDeadline(time.Now().Add(f.config.StallTimeout))
+		n, err := conn.Write(rest[:min(chunk, len(rest))])
+		v.took(n)
+		if err != nil {
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				return Stalled, true
+			}
+			return Left, true
+		}
+		rest = rest[n:]
+	}
+	v.finished()
+	return 0, false
 }

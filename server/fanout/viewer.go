@@ -28,7 +28,7 @@ type Viewer struct {
 
 	// What follows belongs to the goroutine that writes.
 	sequence uint64        // of the newest frame that it was sent
-	due      time.Duration // on the frames' clock (see pace): when the next frame may go
+	due      time.Duration // on the writer's clock: when the next frame may go
 	measured time.Duration // when fps and byteRate were computed
 	frames0  uint64        // then
 	bytes0   uint64
@@ -90,23 +90,17 @@ func (v *Viewer) start(now time.Duration) {
 	v.measured, v.progress = now, now
 }
 
-// pace says whether the frame taken at the time at may go to a viewer with an Interval, and plans the next one. Frames come a
-// little early and late; a tolerance of a quarter of the interval, 5 ms at most, keeps 30 fps thinned to 10 at every third frame.
-func (v *Viewer) pace(at time.Duration) bool {
-	if v.Interval == 0 {
-		return true
-	}
-	if at < v.due-min(v.Interval/4, 5*time.Millisecond) {
-		return false
-	}
+// wants says whether a frame may go to a viewer with an Interval at the time at. Frames come a little early and late; a tolerance of a quarter
+// of the interval, 5 ms at most, keeps 30 fps thinned to 10 at every third frame.
+func (v *Viewer) wants(at time.Duration) bool {
+	return v.Interval == 0 || at >= v.due-min(v.Interval/4, 5*time.Millisecond)
+}
+
+// begin counts the frame as this viewer's newest, begun at the time at, and plans when the next one may go.
+func (v *Viewer) begin(m *ring.Meta, at time.Duration) {
 	if v.due += v.Interval; v.due < at {
 		v.due = at + v.Interval // the first frame, or it was behind: no burst to catch up
 	}
-	return true
-}
-
-// begin counts the frame as this viewer's newest.
-func (v *Viewer) begin(m *ring.Meta) {
 	if v.sequence != 0 {
 		v.skipped.Store(v.skipped.Load() + m.Sequence - v.sequence - 1)
 	}

@@ -69,7 +69,7 @@ type Server struct {
 	leave   map[*gortsplib.ServerSession]func()
 }
 
-// CheckAddress says what is wrong with a Config's Address as it is written; nil: nothing.
+// CheckAddress reports a Config.Address that is not host:port, or whose port leaves no room for those of the media.
 func CheckAddress(address string) error {
 	_, _, err := split(address)
 	return err

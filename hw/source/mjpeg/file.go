@@ -38,6 +38,7 @@ type File struct {
 	file      *os.File
 	buffered  *bufio.Reader
 	reader    *reader
+	kind      string
 	config    Config
 	pacer     *pace.Pacer
 	sequence  uint64
@@ -88,6 +89,7 @@ func (f *File) begin() (err error) {
 	} else if err != nil {
 		return err
 	}
+	f.kind = f.reader.kind()
 	for {
 		_, header, err := f.reader.next()
 		switch {
@@ -117,7 +119,7 @@ func (f *File) noteSize(h jfif.Header) { f.size.Store(uint64(h.Width)<<32 | uint
 func (f *File) Info() frame.Info {
 	size := f.size.Load()
 	return frame.Info{
-		Name: f.path, Kind: f.reader.kind(), Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: f.pacer.FPS(),
+		Name: f.path, Kind: f.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: f.pacer.FPS(),
 	}
 }
 

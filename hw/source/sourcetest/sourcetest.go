@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"image/jpeg"
+	"runtime"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("delivers sound pictures in order", c.delivers)
 	t.Run("leaves a held picture alone", c.holds)
 	t.Run("obeys its context", c.cancels)
+	t.Run("tells about itself while it is read", c.tells)
 	t.Run("closes under a read, and twice", c.closes)
 	if !c.Garbage {
 		t.Run("makes no garbage", c.allocates)
@@ -220,6 +222,36 @@ func (c Case) cancels(t *testing.T) {
 		}
 	}
 	p.mustRead(t, s)
+	p.frame.Release()
+}
+
+// tells is of use under the race detector, and for a file that begins again meanwhile.
+func (c Case) tells(t *testing.T) {
+	s, p := c.open(t)
+	want := s.Info().Kind
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for kind := want; ; kind = s.Info().Kind {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if kind != want {
+				t.Errorf("kind %q became %q", want, kind)
+				return
+			}
+			runtime.Gosched()
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	if r, ok := s.(frame.RateSetter); ok {
+		_ = r.SetFPS(1000)
+	}
+	for start := time.Now(); time.Since(start) < 500*time.Millisecond; {
+		p.mustRead(t, s)
+	}
 	p.frame.Release()
 }
 
