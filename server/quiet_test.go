@@ -64,3 +64,25 @@ func TestLastFrameReachesAViewerThatWasNotDue(t *testing.T) {
 		})
 	}
 }
+
+// A viewer that dies in the middle of a frame gives back the slot that it held, whether it says goodbye or not.
+func TestViewersThatDieInTheMiddleOfAFrameHoldNoSlot(t *testing.T) {
+	s, feed := serve(t, nil)
+	for i := range 20 {
+		conn := ask(t, "tcp", address(s), streamRequest)
+		eventually(t, "a viewer", func() bool { return s.State().Server.Viewers == 1 })
+		eventually(t, "it is in the middle of a frame", func() bool {
+			feed.publish(t, checked(i, 200<<10))
+			time.Sleep(time.Millisecond)
+			return feed.ring.Free() == 14 // it holds one besides the newest
+		})
+		if i%2 == 0 {
+			_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+		}
+		conn.Close()
+		eventually(t, "it is gone", func() bool { return s.State().Server.Viewers == 0 })
+		if free := feed.ring.Free(); free != 15 {
+			t.Fatalf("%d of 16 slots are free after viewer %d", free, i+1)
+		}
+	}
+}
