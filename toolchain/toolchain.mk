@@ -65,10 +65,10 @@ RISCV64_PACKAGES := ./pipeline/... ./server ./server/fanout ./server/rtsp ./hw/f
 RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer|TestProxyOfTheEnvironment)$$
 
 test-riscv64: setup-board setup-test ## the board's program's packages under qemu-riscv64: pipeline, server, encoder, pictures
-	toolchain/go.sh test -short -timeout 5m -skip '$(RISCV64_SKIP)' $(GOTESTFLAGS) $(RISCV64_PACKAGES)
+	toolchain/go.sh test -short -timeout 15m -skip '$(RISCV64_SKIP)' $(GOTESTFLAGS) $(RISCV64_PACKAGES)
 
 test-board: setup-board setup-test ## the virtual board end to end: flash, stream, power cuts, roll-back, reboot, unflash
-	$(GO) test -count=1 -tags board -timeout 20m $(GOTESTFLAGS) ./toolchain/board
+	$(GO) test -count=1 -tags board -timeout 40m $(GOTESTFLAGS) ./toolchain/board
 
 # A disk and ports of its own, so that a developer's board stays as it is. BENCH_WRITE= only prints.
 BENCH_BOARD := BOARD_DIR=$(BUILD)/board-bench BOARD_SSH=2232 BOARD_HTTP=8898
