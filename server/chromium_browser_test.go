@@ -58,6 +58,9 @@ func (c *chromium) eval(t *testing.T, expression string) string {
 	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Minute)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](stringOf(expression), chromedp.EvalAwaitPromise))
+	if err != nil && gone(err.Error()) {
+		return ""
+	}
 	if err != nil {
 		t.Fatalf("%.200s: %v", expression, err)
 	}

@@ -96,8 +96,15 @@ user_pref("toolkit.telemetry.unified", false);
 	return f
 }
 
-// call sends a command and waits for its result, over events that nobody asked for.
 func (f *firefox) call(t *testing.T, method string, params map[string]any, result any) {
+	t.Helper()
+	if refused := f.try(t, method, params, result); refused != "" {
+		t.Fatal(refused)
+	}
+}
+
+// try sends a command and waits for its result, over events that nobody asked for; it returns what the browser refuses it with.
+func (f *firefox) try(t *testing.T, method string, params map[string]any, result any) (refused string) {
 	t.Helper()
 	f.id++
 	if err := f.conn.WriteJSON(map[string]any{"id": f.id, "method": method, "params": params}); err != nil {
@@ -117,14 +124,14 @@ func (f *firefox) call(t *testing.T, method string, params map[string]any, resul
 			continue
 		}
 		if reply.Error != "" {
-			t.Fatalf("%s: %s: %s", method, reply.Error, reply.Message)
+			return method + ": " + reply.Error + ": " + reply.Message
 		}
 		if result != nil {
 			if err := json.Unmarshal(reply.Result, result); err != nil {
 				t.Fatalf("%s: %v in %.200s", method, err, reply.Result)
 			}
 		}
-		return
+		return ""
 	}
 }
 
@@ -140,9 +147,15 @@ func (f *firefox) eval(t *testing.T, expression string) string {
 		Result           struct{ Value any }
 		ExceptionDetails struct{ Text string }
 	}
-	f.call(t, "script.evaluate", map[string]any{
+	refused := f.try(t, "script.evaluate", map[string]any{
 		"expression": stringOf(expression), "target": map[string]any{"context": f.context}, "awaitPromise": true,
 	}, &r)
+	if gone(refused) {
+		return ""
+	}
+	if refused != "" {
+		t.Fatalf("%.200s: %s", expression, refused)
+	}
 	if r.Type != "success" {
 		t.Fatalf("%.200s: %s", expression, r.ExceptionDetails.Text)
 	}
