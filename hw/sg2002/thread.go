@@ -58,15 +58,16 @@ func (e *event) wait(deadline time.Time) bool {
 	if err := e.file.SetReadDeadline(deadline); err != nil {
 		return false
 	}
-	signalled := e.conn.Read(e.take) == nil
-	if !signalled { // it may have come at the last moment
-		_ = e.conn.Control(func(fd uintptr) { signalled = e.take(fd) })
+	if e.conn.Read(e.take) == nil {
+		return true
 	}
-	return signalled
+	late := false // it may have come at the last moment
+	_ = e.conn.Control(func(fd uintptr) { late = e.take(fd) })
+	return late
 }
 
 // raise signals an eventfd.
-func raise(fd C.int) {
+func raise(fd int) {
 	one := uint64(1)
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
@@ -102,7 +103,7 @@ func (c *Camera) run(op C.enum_camera_op, within time.Duration) error {
 
 func (c *Camera) perform(op C.enum_camera_op, within time.Duration) C.int {
 	c.c.op = op
-	raise(c.c.wake)
+	raise(int(c.c.wake))
 	if !c.done.wait(time.Now().Add(within)) {
 		C.camera_give_up(c.c)
 		return C.CAMERA_HANGS
