@@ -50,7 +50,7 @@ func setupBench(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 func (b *benchFlags) check() error {
 	switch {
 	case *b.duration < 0:
-		return usagef("--duration %v: must be more than 0", *b.duration)
+		return usagef("--duration %v: must not be negative", *b.duration)
 	case *b.duration > 0 && b.frames.value > 0:
 		return usagef("--duration and --frames: one of them")
 	case b.clients.value > 0 && !benchmark.DeliverySupported:
@@ -71,7 +71,11 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 			return usagef("--baseline: %w", err)
 		}
 	}
+	progress, done := progressBar(t.err)
 	log := b.logger(t.err)
+	if progress != nil {
+		log = b.logger(overBar{t.err})
+	}
 	settings := b.settings()
 	config := benchmark.Config{
 		NewEncoder: hw.NewEncoder, SlotSize: slotSize(nil, settings), Settings: settings,
@@ -105,7 +109,6 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 		defer file.Close()
 		config.Profile = file
 	}
-	progress, done := progressBar(t.err)
 	config.Progress = progress
 	result, err := benchmark.Run(ctx, config)
 	done()
@@ -127,16 +130,28 @@ type benchFeed struct {
 
 func (f *benchFeed) Close() { f.feed.close() }
 
-// progressBar draws on out if that is a terminal; done takes it away.
+const clearLine = "\r\x1b[K"
+
+// overBar writes in the progress bar's place, which is drawn again below.
+type overBar struct{ out io.Writer }
+
+func (o overBar) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(o.out, clearLine); err != nil {
+		return 0, err
+	}
+	return o.out.Write(text)
+}
+
+// progressBar draws on out if that is a terminal (else progress is nil); done takes it away.
 func progressBar(out io.Writer) (progress func(float64, string), done func()) {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil, func() {}
 	}
-	const width, clear = 30, "\r\x1b[K"
+	const width = 30
 	progress = func(part float64, doing string) {
 		full := int(min(max(part, 0), 1) * width)
-		fmt.Fprintf(out, clear+"%s  [%s%s] %3.0f %%", doing, strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part)
+		fmt.Fprintf(out, clearLine+"%s  [%s%s] %3.0f %%", doing, strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part)
 	}
-	return progress, func() { fmt.Fprint(out, clear) }
+	return progress, func() { fmt.Fprint(out, clearLine) }
 }

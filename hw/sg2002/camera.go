@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,6 @@ import (
 	"unsafe"
 
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -54,6 +54,8 @@ type Camera struct {
 	closing atomic.Bool
 	mu      sync.Mutex // one operation at a time
 	c       *C.struct_camera
+	done    *event         // of an operation of c
+	pins    runtime.Pinner // of the memory that it has
 	config  Config
 	mode    mode
 	info    frame.Info
@@ -117,12 +119,12 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 		return nil, fmt.Errorf("camera: %s missing: are the kernel modules loaded? /etc/init.d/S00kmod start: %w", strings.Join(missing, ", "), frame.ErrGone)
 	}
 	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard()}
-	if camera.c = C.camera_new(m.table); camera.c == nil {
-		return nil, errors.New("camera: no memory or no thread for it")
+	if err := camera.startThread(); err != nil {
+		return nil, err
 	}
 	if err := camera.bringUp(); err != nil {
 		if !one.hung.Load() {
-			C.camera_free(camera.c)
+			camera.endThread()
 		}
 		return nil, err
 	}
@@ -349,11 +351,6 @@ func (c *Camera) wantedRate(fps float64) C.int32_t {
 	return 0
 }
 
-// run does one operation on the MPI's thread. c.mu is held, or nobody else has c yet.
-func (c *Camera) run(op C.enum_camera_op, within time.Duration) error {
-	return c.result(C.camera_run(c.c, op, C.int(within.Milliseconds())))
-}
-
 var errEmpty = errors.New("no frame yet")
 
 func (c *Camera) result(code C.int) error {
@@ -383,7 +380,7 @@ func (c *Camera) doing() string {
 // hangs gives the C side up for lost.
 func (c *Camera) hangs() {
 	if !c.closing.Swap(true) {
-		C.camera_abandon(c.c)
+		c.abandonThread()
 	}
 	one.hung.Store(true)
 }
@@ -440,7 +437,8 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	if err := c.text.refresh(c); err != nil {
 		c.log.Debug("camera: overlay", zap.Error(err))
 	}
-	code := C.camera_jpeg(c.c, op, (*C.uint8_t)(unsafe.Pointer(&dst[0])), C.size_t(len(dst)), C.int32_t(slice.Milliseconds()), C.int(pictureWithin.Milliseconds()))
+	c.c.wait_ms = C.int32_t(slice.Milliseconds())
+	code := c.performInto(op, dst, nil, nil)
 	if code == C.CAMERA_OK {
 		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
 		if op == C.CAMERA_STILL {
@@ -468,20 +466,6 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	return err
 }
 
-// captured turns a time stamp of the hardware, microseconds of CLOCK_MONOTONIC, into a time; nonsense becomes now.
-func captured(pts uint64) time.Time {
-	now := time.Now()
-	var mono unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err != nil {
-		return now
-	}
-	age := time.Duration(mono.Nano()) - time.Duration(pts)*time.Microsecond
-	if pts == 0 || age < 0 || age > 10*time.Second {
-		return now
-	}
-	return now.Add(-age)
-}
-
 // Close brings the camera down and frees it for others. It waits for a read that is under way. It may be called twice.
 func (c *Camera) Close() error {
 	if c.closing.Swap(true) {
@@ -489,16 +473,16 @@ func (c *Camera) Close() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.result0(C.camera_run(c.c, C.CAMERA_DOWN, C.int(downWithin.Milliseconds())))
+	err := c.result0(c.perform(C.CAMERA_DOWN, downWithin))
 	one.Lock()
 	defer one.Unlock()
 	one.open = false
 	if err != nil {
 		one.hung.Store(true)
-		C.camera_abandon(c.c)
+		c.abandonThread()
 		return err
 	}
-	C.camera_free(c.c)
+	c.endThread()
 	c.c = nil
 	C.free(c.bitmap)
 	c.bitmap = nil

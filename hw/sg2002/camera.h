@@ -90,7 +90,7 @@ enum camera_result {
 	CAMERA_EMPTY = 1, /* no frame within the wait */
 	CAMERA_FAILED = 2, /* a call failed: failed_call, failed_code */
 	CAMERA_TOO_LARGE = 3, /* the picture does not fit; size says how large it is */
-	CAMERA_HANGS = -1, /* the call has not come back; the session must be given up */
+	CAMERA_HANGS = -1, /* the call has not come back; the session was given up */
 };
 
 struct camera {
@@ -100,12 +100,13 @@ struct camera {
 	/* the thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake, ready;
-	bool busy, stop, abandoned; /* under lock */
+	int wake, ready; /* eventfds: the caller signals an operation, the thread that it is done */
+	bool stop; /* instead of an operation */
+	bool abandoned; /* under lock */
 	enum camera_op op;
 	int result;
 
-	/* of the current operation; the caller's while not busy */
+	/* of the current operation; the caller's from ready to wake */
 	uint8_t *buffer; /* where a picture goes; written under lock and only while not abandoned */
 	size_t room;
 	size_t size; /* bytes of the picture */
@@ -147,14 +148,12 @@ int64_t camera_memory(const struct camera_config *config);
 /* Makes a session and its thread; NULL when memory or threads are short. */
 struct camera *camera_new(const struct mpi *mpi);
 
-/* Runs an operation on the thread and waits for it, at most timeout_ms. After CAMERA_HANGS only camera_abandon may be called. */
-int camera_run(struct camera *c, enum camera_op op, int timeout_ms);
-
-/* CAMERA_JPEG or CAMERA_STILL into buffer, which is not kept. */
-int camera_jpeg(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms);
-
-/* CAMERA_ENCODE_RAW or CAMERA_ENCODE_PICTURE into buffer, which is not kept. */
-int camera_encode(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, const uint8_t *y, const uint8_t *vu, int timeout_ms);
+/*
+ * An operation is run from Go without a call of C (thread.go): op and what it needs are set, wake is signalled, ready awaited.
+ * An operation that takes too long is given up: from then on its thread touches the caller's memory no more, and only
+ * camera_abandon may be called.
+ */
+void camera_give_up(struct camera *c);
 
 /* Ends the thread and frees the session, which must be down. */
 void camera_free(struct camera *c);

@@ -167,18 +167,18 @@ func (e *encoder) encode(dst []byte, op C.enum_camera_op, handle uintptr, pictur
 	c := e.camera
 	for { // an encoder that had to be made again takes the picture the second time
 		err = c.change(func() error {
-			var first, second *C.uint8_t
+			var first, second []byte
 			if picture != nil {
-				first = (*C.uint8_t)(&picture.Planes[0][0])
+				first = picture.Planes[0]
 				if c.c.rgb = C.bool(picture.Format == frame.RGB); !c.c.rgb {
-					second = (*C.uint8_t)(&picture.Planes[1][0])
+					second = picture.Planes[1]
 				}
 				c.c.strides[0], c.c.strides[1] = C.uint32_t(picture.Strides[0]), C.uint32_t(picture.Strides[1])
 				c.c.picture_width, c.c.picture_height = C.uint32_t(picture.Width), C.uint32_t(picture.Height)
 			} else if uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != handle || handle == 0 {
 				return errors.New("camera: encode: the frame was released")
 			}
-			code := C.camera_encode(c.c, op, (*C.uint8_t)(&dst[0]), C.size_t(len(dst)), first, second, C.int(pictureWithin.Milliseconds()))
+			code := c.performInto(op, dst, first, second)
 			size = int(c.c.size)
 			return c.result(code)
 		})

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
 #define STACK_SIZE (1 << 20)
@@ -54,24 +54,44 @@ static int perform(struct camera *c)
 	return CAMERA_FAILED;
 }
 
+/* What either side wrote before it signalled, the other sees: the kernel takes a lock for both. */
+static void signal_event(int event)
+{
+	static const uint64_t one = 1;
+	ssize_t n; /* it fails only when 2^64 are waiting */
+	do
+		n = write(event, &one, sizeof one);
+	while (n < 0 && errno == EINTR);
+}
+
+static void await_event(int event)
+{
+	uint64_t count;
+	while (read(event, &count, sizeof count) < 0 && errno == EINTR)
+		;
+}
+
 static void *serve(void *argument)
 {
 	struct camera *c = argument;
-	pthread_mutex_lock(&c->lock);
 	for (;;) {
-		while (!c->busy && !c->stop)
-			pthread_cond_wait(&c->wake, &c->lock);
-		if (c->stop && !c->busy)
-			break;
-		pthread_mutex_unlock(&c->lock);
-		int result = perform(c);
-		pthread_mutex_lock(&c->lock);
-		c->result = result;
-		c->busy = false;
-		pthread_cond_signal(&c->ready);
+		await_event(c->wake);
+		if (c->stop)
+			return NULL;
+		c->result = perform(c);
+		signal_event(c->ready);
 	}
-	pthread_mutex_unlock(&c->lock);
-	return NULL;
+}
+
+static void discard(struct camera *c)
+{
+	if (c->wake >= 0)
+		close(c->wake);
+	if (c->ready >= 0)
+		close(c->ready);
+	pthread_cond_destroy(&c->isp_started);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
 }
 
 struct camera *camera_new(const struct mpi *mpi)
@@ -82,13 +102,13 @@ struct camera *camera_new(const struct mpi *mpi)
 	c->mpi = mpi;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_t clock;
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->isp_started, NULL);
-	pthread_cond_init(&c->ready, &clock);
-	pthread_condattr_destroy(&clock);
+	c->wake = eventfd(0, EFD_CLOEXEC);
+	c->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake < 0 || c->ready < 0) {
+		discard(c);
+		return NULL;
+	}
 
 	/*
 	 * A signal cuts the driver's waits short, and inside its JPEG lock it then runs unlocked. Threads that the libraries start on this one
@@ -104,74 +124,28 @@ struct camera *camera_new(const struct mpi *mpi)
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (failed) {
-		free(c);
+		discard(c);
 		return NULL;
 	}
 	pthread_setname_np(c->thread, "mpi");
 	return c;
 }
 
-int camera_run(struct camera *c, enum camera_op op, int timeout_ms)
+void camera_give_up(struct camera *c)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&c->lock);
-	c->op = op;
-	c->busy = true;
-	pthread_cond_signal(&c->wake);
-	int error = 0;
-	while (c->busy && error != ETIMEDOUT)
-		error = pthread_cond_timedwait(&c->ready, &c->lock, &until);
-	int result = c->busy ? CAMERA_HANGS : c->result;
-	if (c->busy) {
-		c->abandoned = true;
-		c->buffer = NULL;
-		c->planes[0] = c->planes[1] = NULL;
-	}
-	pthread_mutex_unlock(&c->lock);
-	return result;
-}
-
-int camera_jpeg(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, int32_t wait_ms, int timeout_ms)
-{
-	c->buffer = buffer;
-	c->room = room;
-	c->wait_ms = wait_ms;
-	int result = camera_run(c, op, timeout_ms);
-	c->buffer = NULL;
-	return result;
-}
-
-int camera_encode(struct camera *c, enum camera_op op, uint8_t *buffer, size_t room, const uint8_t *y, const uint8_t *vu, int timeout_ms)
-{
-	c->buffer = buffer;
-	c->room = room;
-	c->planes[0] = y;
-	c->planes[1] = vu;
-	int result = camera_run(c, op, timeout_ms);
+	c->abandoned = true;
 	c->buffer = NULL;
 	c->planes[0] = c->planes[1] = NULL;
-	return result;
+	pthread_mutex_unlock(&c->lock);
 }
 
 void camera_free(struct camera *c)
 {
-	pthread_mutex_lock(&c->lock);
 	c->stop = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
+	signal_event(c->wake);
 	pthread_join(c->thread, NULL);
-	pthread_cond_destroy(&c->wake);
-	pthread_cond_destroy(&c->isp_started);
-	pthread_cond_destroy(&c->ready);
-	pthread_mutex_destroy(&c->lock);
-	free(c);
+	discard(c);
 }
 
 void camera_abandon(struct camera *c)

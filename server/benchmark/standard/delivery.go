@@ -25,7 +25,7 @@ func (s *set) delivery() (*group, error) {
 	g := &group{Title: "Delivery: server against a bare loop", Text: "Viewers of 1280x720 at 30 fps (pictures of 70 KiB) over loopback. The bare loop is " +
 		"`server/fanbench/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each picture into " +
 		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it out: what " +
-		"remains is delivery alone. Delay is from before publishing to the last byte read by the viewer."}
+		"remains is delivery alone: the more viewers share a frame, the less publishing counts. Delay is from before publishing to the last byte read by the viewer."}
 	idle := make([]float64, s.runs) // µs a published frame without viewers
 	for i := range idle {
 		use, err := publishing(s.window)
@@ -61,11 +61,11 @@ func (s *set) delivery() (*group, error) {
 			g.add(name("bare loop, delay p99"), "ms", ms(bare.Last.P99))
 			g.add(name("server, delay p50"), "ms", ms(ours.Last.P50))
 			delay := g.add(name("server, delay p99"), "ms", ms(ours.Last.P99))
-			switch viewers {
-			case 8:
+			if viewers == 8 {
 				delay.atMost(1)
-			case 64:
-				delay.atMost(3.5)
+			}
+			if viewers == 64 {
+				g.add(name("delay p99, server / bare loop"), "", float64(ours.Last.P99)/float64(bare.Last.P99)).atMost(1)
 			}
 			g.add(name("frames skipped"), "%", 100*float64(ours.Last.Skipped)/float64(ours.Last.Frames+ours.Last.Skipped))
 			g.add(name("objects allocated per delivered frame"), "", ours.Allocs())
@@ -96,43 +96,60 @@ func publishing(window time.Duration) (float64, error) {
 
 // profile shows where the server's time goes.
 func (s *set) profile() (*group, error) {
-	g := &group{Title: "Where delivery's time goes", Text: "A pprof profile of the server with 256 viewers of 1280x720 at 30 fps. `Syscall6` is the kernel's work for each send: what the bare loop does, too."}
+	g := &group{Title: "Where delivery's time goes", Text: "CPU profiles of the server by pprof. `Syscall6` is the kernel; what of it is below `fanout.send` is the sends, which the bare loop has, too. What is left " +
+		"separates the server from it."}
 	if _, err := exec.LookPath("go"); err != nil {
 		g.Skipped = "no go command, whose pprof reads profiles"
 		return g, nil
 	}
+	// Few viewers need so little that a profile of 30 frames a second would have a handful of samples.
+	for _, c := range []struct {
+		viewers, fps int
+		windows      time.Duration
+	}{{8, 4 * fps, 6}, {256, fps, 4}} {
+		table, err := profiled(fanbench.Delivery{Viewers: c.viewers, FPS: c.fps, Size: frameSize, Duration: c.windows * s.window})
+		if err != nil {
+			return nil, err
+		}
+		g.Text += fmt.Sprintf("\n\n%d viewers of 1280x720 at %d fps:\n\n```\n%s\n```", c.viewers, c.fps, table)
+	}
+	return g, nil
+}
+
+// profiled is pprof's table of a server's CPU time.
+func profiled(d fanbench.Delivery) (string, error) {
 	file, err := os.CreateTemp("", "maixstream-bench-*.prof")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	file.Close()
 	defer os.Remove(file.Name())
-	server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize, Profile: file.Name()})
+	server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: d.FPS, Size: d.Size, Profile: file.Name()})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	var d fanbench.Delivered
-	err = d.Measure(fanbench.Delivery{Viewers: 256, FPS: fps, Size: frameSize, Duration: 5 * s.window}, server)
+	var seen fanbench.Delivered
+	err = seen.Measure(d, server)
 	server.End()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=25", file.Name()).Output()
+	out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=15", file.Name()).Output()
 	if err != nil {
-		return nil, fmt.Errorf("go tool pprof: %w", err)
+		return "", fmt.Errorf("go tool pprof: %w", err)
 	}
 	_, table, found := strings.Cut(string(out), "Duration:")
 	if !found {
-		return nil, fmt.Errorf("go tool pprof: unexpected output: %s", out)
+		return "", fmt.Errorf("go tool pprof: unexpected output: %s", out)
 	}
-	g.Text += "\n\n```\nDuration:" + strings.TrimRight(table, "\n") + "\n```"
-	return g, nil
+	return "Duration:" + strings.TrimRight(table, "\n"), nil
 }
 
 // crowd is a thousand viewers.
 func (s *set) crowd() (*group, error) {
 	const viewers = 1024
-	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong ends the benchmark. Memory is " +
+	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong ends the benchmark. To read and verify them " +
+		"takes more of a core than to serve them: on a machine that others use viewers are what falls behind. Memory is " +
 		"the growth of the server's resident memory from no viewer to all of them."}
 	for range s.runs {
 		server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: smallSize})
@@ -150,7 +167,7 @@ func (s *set) crowd() (*group, error) {
 			return nil, err
 		}
 		seconds := d.Last.Elapsed.Seconds()
-		g.add("frames a second at a viewer", "", float64(d.Last.Frames)/viewers/seconds)
+		g.add("frames a second at a viewer", "", float64(d.Last.Frames)/viewers/seconds).atLeast(29.5)
 		g.add("frames a second at the viewer that got fewest", "", float64(d.Last.Least)/seconds)
 		g.add("frames verified, none corrupt", "", float64(d.Last.Frames))
 		g.add("CPU per delivered frame", "µs", d.Micros())

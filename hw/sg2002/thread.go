@@ -1,0 +1,161 @@
+//go:build linux && cgo
+
+package sg2002
+
+/*
+#include "camera.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// All calls of the libraries are made on one thread of C (thread.c). An operation is handed to it, and awaited, through eventfds and without a call of C:
+// such a call of 33 ms, as long as a frame takes, keeps Go's monitor thread looking after it every 20 µs, and even the shortest wakes it up. Go's poller
+// waits instead, as it does for sockets.
+
+// event is an eventfd that Go's poller waits for. One goroutine uses it.
+type event struct {
+	file *os.File
+	conn syscall.RawConn
+	take func(fd uintptr) bool // made once, so that waiting allocates nothing
+}
+
+// newEvent makes an event of its own of fd, a non-blocking eventfd.
+func newEvent(fd int) (*event, error) {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	e := &event{file: os.NewFile(uintptr(own), "mpi's answer")}
+	err = e.file.SetReadDeadline(time.Time{}) // an error if the poller cannot wait for it
+	if err == nil {
+		e.conn, err = e.file.SyscallConn()
+	}
+	if err != nil {
+		_ = e.file.Close()
+		return nil, err
+	}
+	e.take = func(fd uintptr) bool {
+		var count uint64
+		_, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
+		return errno == 0
+	}
+	return e, nil
+}
+
+// wait waits until the event is signalled, at most until deadline, and says whether it was.
+func (e *event) wait(deadline time.Time) bool {
+	if err := e.file.SetReadDeadline(deadline); err != nil {
+		return false
+	}
+	if e.conn.Read(e.take) == nil {
+		return true
+	}
+	late := false // it may have come at the last moment
+	_ = e.conn.Control(func(fd uintptr) { late = e.take(fd) })
+	return late
+}
+
+// raise signals an eventfd.
+func raise(fd int) {
+	one := uint64(1)
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+}
+
+func (c *Camera) startThread() error {
+	if c.c = C.camera_new(c.mpi.table); c.c == nil {
+		return errors.New("camera: no memory, descriptor or thread for it")
+	}
+	var err error
+	if c.done, err = newEvent(int(c.c.ready)); err != nil {
+		C.camera_free(c.c)
+		return fmt.Errorf("camera: wait for its thread: %w", err)
+	}
+	return nil
+}
+
+// endThread ends the C side, which must be down.
+func (c *Camera) endThread() {
+	C.camera_free(c.c)
+	_ = c.done.file.Close()
+}
+
+// abandonThread leaves a C side that hangs to its fate.
+func (c *Camera) abandonThread() {
+	C.camera_abandon(c.c)
+	_ = c.done.file.Close()
+}
+
+// run does one operation on the MPI's thread. c.mu is held, or nobody else has c yet.
+func (c *Camera) run(op C.enum_camera_op, within time.Duration) error {
+	return c.result(c.perform(op, within))
+}
+
+func (c *Camera) perform(op C.enum_camera_op, within time.Duration) C.int {
+	c.c.op = op
+	raise(int(c.c.wake))
+	if !c.done.wait(time.Now().Add(within)) {
+		C.camera_give_up(c.c)
+		return C.CAMERA_HANGS
+	}
+	return c.c.result
+}
+
+// performInto does an operation that writes a picture into dst and reads y and vu, if they are not empty. None of them is kept.
+func (c *Camera) performInto(op C.enum_camera_op, dst, y, vu []byte) C.int {
+	defer c.pins.Unpin()
+	at := func(b []byte) *C.uint8_t {
+		if len(b) == 0 {
+			return nil
+		}
+		c.pins.Pin(&b[0])
+		return (*C.uint8_t)(unsafe.Pointer(&b[0]))
+	}
+	c.c.buffer, c.c.room = at(dst), C.size_t(len(dst))
+	c.c.planes[0], c.c.planes[1] = at(y), at(vu)
+	code := c.perform(op, pictureWithin)
+	if code != C.CAMERA_HANGS { // else C has forgotten them, and the struct is its own
+		c.c.buffer, c.c.planes[0], c.c.planes[1] = nil, nil, nil
+	}
+	return code
+}
+
+// hardwareClock is a moment by Go's clock and by the hardware's, CLOCK_MONOTONIC, which is the one that Go measures with: so frames need no system call.
+var hardwareClock = sync.OnceValue(func() (now struct {
+	at   time.Time
+	mono time.Duration
+},
+) {
+	nearest := time.Hour
+	for range 5 { // in case the thread is put aside between the two
+		var mono unix.Timespec
+		before := time.Now()
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err != nil {
+			continue
+		}
+		if apart := time.Since(before); apart < nearest {
+			nearest, now.at, now.mono = apart, before, time.Duration(mono.Nano())
+		}
+	}
+	return now
+})
+
+// captured turns a time stamp of the hardware, microseconds of CLOCK_MONOTONIC, into a time; nonsense becomes now.
+func captured(pts uint64) time.Time {
+	clock, now := hardwareClock(), time.Now()
+	age := clock.mono + now.Sub(clock.at) - time.Duration(pts)*time.Microsecond
+	if pts == 0 || age < 0 || age > 10*time.Second {
+		return now
+	}
+	return now.Add(-age)
+}
