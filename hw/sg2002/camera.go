@@ -213,6 +213,9 @@ func (c *Camera) clearLeftovers() error {
 	}
 	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
 	if err := c.run(C.CAMERA_RECOVER, changeWithin); err != nil {
+		if one.hung.Load() { // this process has the modules open from now on, and nothing else can be called
+			return err
+		}
 		c.log.Debug("camera: giving back by calls", zap.Error(err))
 	}
 	if Pools() == 0 {
@@ -229,13 +232,13 @@ func (c *Camera) clearLeftovers() error {
 
 // room checks that memory will suffice, and marks what dead processes left in it to be freed.
 func (c *Camera) room() error {
+	if inUse() {
+		return busyError() // before VB is up a process may have VI open already
+	}
 	ion, ok := readCarveout()
 	if !ok {
 		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
 		return nil
-	}
-	if inUse() {
-		return busyError() // before VB is up a process may have VI open already
 	}
 	for i, b := range ion.orphans() {
 		if i == C.ORPHANS {
@@ -271,6 +274,8 @@ func (c *Camera) findSensor() (err error) {
 		if c.sensor = c.mpi.detect(); c.sensor != nil {
 			return nil
 		}
+	} else if one.hung.Load() {
+		return err
 	}
 	c.log.Debug("camera: no sensor answers on i2c; trying the usual one")
 	c.sensor = &sensors[0]
@@ -468,14 +473,28 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	return err
 }
 
+// hardwareClock is a time by this process's clock, and CLOCK_MONOTONIC at that moment: the clock of the hardware's stamps. Go's own monotonic clock
+// runs beside it, but from another start.
+var hardwareClock = sync.OnceValues(func() (at time.Time, mono time.Duration) {
+	shortest := time.Hour
+	for range 10 { // the kernel may run something else between the readings
+		var now unix.Timespec
+		before := time.Now()
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+			return time.Now(), 0
+		}
+		if took := time.Since(before); took < shortest {
+			shortest, at, mono = took, before, time.Duration(now.Nano())
+		}
+	}
+	return at, mono
+})
+
 // captured turns a time stamp of the hardware, microseconds of CLOCK_MONOTONIC, into a time; nonsense becomes now.
 func captured(pts uint64) time.Time {
+	at, mono := hardwareClock()
 	now := time.Now()
-	var mono unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err != nil {
-		return now
-	}
-	age := time.Duration(mono.Nano()) - time.Duration(pts)*time.Microsecond
+	age := now.Sub(at) + mono - time.Duration(pts)*time.Microsecond
 	if pts == 0 || age < 0 || age > 10*time.Second {
 		return now
 	}

@@ -202,6 +202,9 @@ bool isp_runs(struct camera *c);
  */
 #define CALL(c, name, ...) ((c)->doing = #name, call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
 
+/* One whose result is looked at elsewhere, or does not matter. */
+#define TRY(c, name, ...) ((c)->doing = #name, (c)->mpi->name(__VA_ARGS__))
+
 #define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
 
 /* Bytes of an NV21 picture. The encoder rounds the height up to 16 and reads those rows, too: a block that ends with the picture would be overrun. */

@@ -90,6 +90,9 @@ func (c *Camera) Resize(width, height int) error {
 		c.setSize(width, height)
 		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {
 			c.setSize(oldWidth, oldHeight)
+			if one.hung.Load() {
+				return err
+			}
 			if again := c.run(C.CAMERA_OUTPUT, changeWithin); again != nil {
 				return fmt.Errorf("camera: size %dx%d: %w; and back: %w", width, height, err, again)
 			}
