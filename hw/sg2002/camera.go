@@ -56,7 +56,7 @@ type Camera struct {
 	c       *C.struct_camera
 	config  Config
 	mode    mode
-	info    frame.Info
+	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
 	board   board
 	last    time.Time // of the last frame
 	number  uint64
@@ -169,12 +169,19 @@ func (c *Camera) bringUp() error {
 	case err != nil:
 		return err
 	}
-	encoder := "hardware (VENC)"
-	c.info = frame.Info{
-		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
-		FPS: c.mode.fps, Encoder: encoder, Sizes: c.sizes(),
+	if code := c.c.exposure_result; code != 0 {
+		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
+	c.tell()
 	return nil
+}
+
+// tell makes what Info says that of the configuration.
+func (c *Camera) tell() {
+	c.info.Store(&frame.Info{
+		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
+		FPS: c.mode.fps, Encoder: "hardware (VENC)", Sizes: c.sizes(),
+	})
 }
 
 // start brings everything up in the mode chosen.
@@ -393,12 +400,8 @@ func (c *Camera) hangs() {
 	one.hung.Store(true)
 }
 
-// Info implements frame.Source.
-func (c *Camera) Info() frame.Info {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.info
-}
+// Info implements frame.Source. It never waits.
+func (c *Camera) Info() frame.Info { return *c.info.Load() }
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {

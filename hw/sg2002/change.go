@@ -98,14 +98,13 @@ func (c *Camera) Resize(width, height int) error {
 			}
 			return fmt.Errorf("camera: size %dx%d: %w", width, height, err)
 		}
-		c.info.Sizes = c.sizes()
 		return c.text.show(c)
 	})
 }
 
 func (c *Camera) setSize(width, height int) {
 	c.config.Width, c.config.Height = width, height
-	c.info.Width, c.info.Height = width, height
 	c.c.config.out_width, c.c.config.out_height = C.uint32_t(width), C.uint32_t(height)
 	c.c.config.stream_buffer = C.uint32_t(streamBuffer(width, height))
+	c.tell()
 }

@@ -438,6 +438,26 @@ func TestCallNeverReturns(t *testing.T) {
 	}
 }
 
+// TestInfoNeverWaits: whoever looks after the camera asks for its Info while a call hangs, and must not hang with it.
+func TestInfoNeverWaits(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		camera := b.open(Config{FPS: 60})
+		camera.mu.Lock() // as a call does that hangs
+		told := make(chan frame.Info, 1)
+		go func() { told <- camera.Info() }()
+		select {
+		case info := <-told:
+			if info.Name != "gc4653" || info.Width != 640 || info.FPS != 60 {
+				b.Errorf("info: %+v", info)
+			}
+		case <-time.After(within):
+			b.Error("Info waits for the call")
+		}
+		camera.mu.Unlock()
+		b.close(camera)
+	})
+}
+
 // TestSignals: the program may be shot at with signals from all sides; no wait of the driver is cut short, no picture is lost.
 func TestSignals(t *testing.T) {
 	for _, path := range paths {
