@@ -302,6 +302,20 @@ static bool isp_up(struct camera *c)
 	return isp_runs(c);
 }
 
+static int32_t longest_exposure(struct camera *c)
+{
+	ISP_EXPOSURE_ATTR_S exposure;
+	memset(&exposure, 0, sizeof exposure);
+	int32_t code = TRY(c, CVI_ISP_GetExposureAttr, VI_PIPE, &exposure);
+	if (code != CVI_SUCCESS)
+		return code;
+	ISP_AE_RANGE_S *range = &exposure.stAuto.stExpTimeRange;
+	range->u32Max = c->config.exposure_max;
+	if (range->u32Min > range->u32Max) /* a driver's own range may begin with the longest frame of its slowest mode */
+		range->u32Min = range->u32Max;
+	return TRY(c, CVI_ISP_SetExposureAttr, VI_PIPE, &exposure);
+}
+
 static bool channel_up(struct camera *c)
 {
 	const struct camera_config *k = &c->config;
@@ -324,15 +338,7 @@ static bool channel_up(struct camera *c)
 	if (!CALL(c, CVI_VI_EnableChn, VI_PIPE, VI_CHN))
 		return false;
 	c->vi_chn = true;
-	if (k->exposure_max) {
-		ISP_EXPOSURE_ATTR_S exposure;
-		memset(&exposure, 0, sizeof exposure);
-		if (!CALL(c, CVI_ISP_GetExposureAttr, VI_PIPE, &exposure))
-			return false;
-		exposure.stAuto.stExpTimeRange.u32Max = k->exposure_max;
-		if (!CALL(c, CVI_ISP_SetExposureAttr, VI_PIPE, &exposure))
-			return false;
-	}
+	c->exposure_result = longest_exposure(c);
 	return true;
 }
 
