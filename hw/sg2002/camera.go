@@ -81,7 +81,7 @@ var one struct {
 }
 
 // Open brings the camera up. Errors wrap frame.ErrUnsupported where there is no such hardware or software, and frame.ErrGone where trying
-// again later may help: no sensor, the camera in use, modules not loaded.
+// again later may help: no sensor, the camera in use, modules not loaded; and frame.ErrStuck once a call of the libraries never came back.
 func Open(ctx context.Context, config Config) (*Camera, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	defer one.Unlock()
 	switch {
 	case one.hung.Load():
-		return nil, fmt.Errorf("camera: a call of the chip's libraries never came back: start the program again: %w", frame.ErrGone)
+		return nil, fmt.Errorf("camera: a call of the chip's libraries never came back: %w: %w", frame.ErrGone, frame.ErrStuck)
 	case one.open:
 		return nil, fmt.Errorf("camera: this program has it open already: %w", frame.ErrGone)
 	}
@@ -379,7 +379,7 @@ func (c *Camera) result(code C.int) error {
 	case C.CAMERA_HANGS:
 		call := c.doing()
 		c.hangs()
-		return fmt.Errorf("camera: %s does not come back: %w: start the program again", call, frame.ErrGone)
+		return fmt.Errorf("camera: %s does not come back: %w: %w", call, frame.ErrGone, frame.ErrStuck)
 	}
 	return &Error{Call: C.GoString(c.c.failed_call), Code: uint32(c.c.failed_code)}
 }
@@ -530,7 +530,7 @@ func (c *Camera) Close() error {
 // result0 is result for Close, which owns the C side's end.
 func (c *Camera) result0(code C.int) error {
 	if code == C.CAMERA_HANGS {
-		return fmt.Errorf("camera: close: %s does not come back: %w: start the program again", c.doing(), frame.ErrGone)
+		return fmt.Errorf("camera: close: %s does not come back: %w: %w", c.doing(), frame.ErrGone, frame.ErrStuck)
 	}
 	return nil
 }

@@ -392,6 +392,7 @@ func TestCallNeverReturns(t *testing.T) {
 				b.expect(camera.ReadJPEG(b.Context(), pictureMemory, &frame.Picture{}), frame.ErrGone)
 				_, err = Open(b.Context(), Config{})
 				b.expect(err, frame.ErrGone, "start the program again")
+				b.expect(err, frame.ErrStuck)
 			})
 		})
 	}
