@@ -61,7 +61,7 @@ func New(c Config) (*Pipeline, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: "starting"}
+	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: starting}
 	p.settings.Store(&c.Settings)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
@@ -95,7 +95,8 @@ func (p *Pipeline) Close() {
 // Done is closed when the pipeline has ended; Err then says why.
 func (p *Pipeline) Done() <-chan struct{} { return p.done }
 
-// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended; see also EndIsFinal.
+// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended, see also EndIsFinal;
+// frame.ErrStuck (wrapped) when this process cannot have it again.
 func (p *Pipeline) Err() error {
 	select {
 	case <-p.done:
@@ -176,9 +177,15 @@ func (p *Pipeline) retune() {
 // takes, or, if dst is too small, of a new slice. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it
 // has no pictures but the stream's.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
-	p.mu.Lock()
-	s, reason := p.session, p.reason
-	p.mu.Unlock()
+	s, reason := p.running()
+	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
+		var first ring.Frame
+		if err := p.Snapshot(ctx, time.Time{}, &first); err != nil {
+			return nil, fmt.Errorf("still picture: %w", err)
+		}
+		first.Release()
+		s, reason = p.running()
+	}
 	if s == nil {
 		return nil, fmt.Errorf("still picture: %w: %s", ErrNoSignal, reason)
 	}
@@ -195,6 +202,16 @@ func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture
 		return nil, fmt.Errorf("still picture: %w", err)
 	}
 	return dst[:picture.Size], nil
+}
+
+// starting is the reason for no signal until the source was opened for the first time.
+const starting = "starting"
+
+// running is the session, nil while there is none, and why there is no signal.
+func (p *Pipeline) running() (*session, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.session, p.reason
 }
 
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
@@ -214,7 +231,7 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	defer reader.Close()
 	for {
 		p.mu.Lock()
-		away, reason := !p.signal && p.reason != "starting", p.reason
+		away, reason := !p.signal && p.reason != starting, p.reason
 		p.mu.Unlock()
 		if away {
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)

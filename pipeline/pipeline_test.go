@@ -379,6 +379,7 @@ type deaf struct{ camera }
 
 func (d *deaf) ReadFrame(context.Context, *frame.Frame) error { select {} }
 func (d *deaf) Close() error                                  { select {} }
+func (d *deaf) SetFPS(float64) error                          { select {} }
 
 func TestSourceThatHangsIsLeftBehind(t *testing.T) {
 	// Real time: what is left behind never ends, which a bubble of synctest would not allow.
@@ -430,6 +431,61 @@ func TestEndIsFinalWhenAskedFor(t *testing.T) {
 		}
 		if c.read.Load() != c.released.Load() {
 			t.Errorf("%d frames read, %d released", c.read.Load(), c.released.Load())
+		}
+	})
+}
+
+type stiller struct{ *camera }
+
+func (s stiller) StillSize() frame.Size { return frame.Size{Width: 16, Height: 16} }
+func (s stiller) Still(_ context.Context, dst []byte, p *frame.Picture) error {
+	p.Size = copy(dst, "still")
+	return nil
+}
+
+// A still that is asked for while the source is being opened for the first time waits for it, as a snapshot does.
+func TestStillWaitsForTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCamera(10 * time.Millisecond)
+		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
+			time.Sleep(time.Second)
+			return stiller{c}, nil
+		}})
+		var picture frame.Picture
+		if got, err := p.Still(t.Context(), nil, &picture); err != nil || string(got) != "still" {
+			t.Errorf("%q, %v", got, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		never := start(t, setup{open: func(ctx context.Context, _ pipeline.Settings) (frame.Source, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		if _, err := never.Still(ctx, nil, &picture); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up before the start: %v", err)
+		}
+	})
+}
+
+// What only another process can have is not tried again.
+func TestStuckIsFinal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCamera(10 * time.Millisecond)
+		c.fail = func(n uint64) error {
+			if n > 20 {
+				return fmt.Errorf("camera: %w: %w", frame.ErrGone, frame.ErrStuck)
+			}
+			return nil
+		}
+		p := start(t, setup{open: always(c), fps: 100})
+		leave := p.Watch()
+		defer leave()
+		<-p.Done()
+		if err := p.Err(); !errors.Is(err, frame.ErrStuck) {
+			t.Error(err)
+		}
+		if s := p.State(); s.Signal || s.Restarts != 0 {
+			t.Errorf("signal %v, opened again %d times", s.Signal, s.Restarts)
 		}
 	})
 }

@@ -34,7 +34,7 @@ func (p *Pipeline) run() error {
 		case errors.Is(err, errReopen):
 			backoff = firstBackoff
 			continue
-		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)):
+		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)), errors.Is(err, frame.ErrStuck):
 			p.signalLost(reason(err))
 			return err
 		}
@@ -208,6 +208,8 @@ func (p *Pipeline) oversee(s *session) error {
 	// slowest rate since its last picture.
 	rate := p.rate()
 	slowest, last := rate, p.count.lastFrame.Load()
+	changed := make(chan struct{}, 1)
+	go s.follow(changed)
 	for {
 		select {
 		case <-s.done:
@@ -218,10 +220,9 @@ func (p *Pipeline) oversee(s *session) error {
 		case <-s.tune:
 			rate = p.rate()
 			slowest = min(slowest, rate)
-			if setter, ok := s.source.(frame.RateSetter); ok {
-				if err := setter.SetFPS(rate); err != nil {
-					p.config.Log.Debug("the source keeps its rate", zap.Error(err))
-				}
+			select {
+			case changed <- struct{}{}:
+			default: // it is on its way
 			}
 		case <-tick.C:
 			info := s.source.Info() // it may have learnt its size since, or another rate

@@ -105,6 +105,24 @@ func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	}
 }
 
+// follow tells the source the rate that is wanted when it has changed. Beside what oversees the session: a source that hangs may keep the call, too.
+func (s *session) follow(changed <-chan struct{}) {
+	setter, ok := s.source.(frame.RateSetter)
+	if !ok {
+		return
+	}
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-changed:
+			if err := setter.SetFPS(s.pipeline.rate()); err != nil {
+				s.pipeline.config.Log.Debug("the source keeps its rate", zap.Error(err))
+			}
+		}
+	}
+}
+
 // capture reads the source to its end.
 func (s *session) capture() {
 	switch source := s.source.(type) {

@@ -5,11 +5,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"image/jpeg"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -84,5 +86,18 @@ func TestFullSnapshotIsRefusedWithAReason(t *testing.T) {
 		if code, says, _ := strings.Cut(want, " "); !strings.HasPrefix(reply.Status, code) || !strings.Contains(string(text), says) {
 			t.Errorf("%s: %s %s", query, reply.Status, text)
 		}
+	}
+}
+
+// A call of the chip's libraries that never comes back ends the program, so that who started it starts it again: nothing else helps.
+func TestCallThatHangsEndsTheProgram(t *testing.T) {
+	root, command := onSimulatedBoard(t, buildProgram(t), "maixcam", "")
+	if err := os.WriteFile(filepath.Join(root, ".sim", "control"), []byte("stall=CVI_VPSS_GetChnFrame:3:600000\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command("serve", "--source", "camera", "--listen", "127.0.0.1:0", "--announce=false", "--report=0s").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("start the program again")) {
+		t.Errorf("%v, want exit code 1:\n%s", err, out)
 	}
 }

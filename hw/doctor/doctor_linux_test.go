@@ -188,6 +188,25 @@ func TestNoSensorDrivers(t *testing.T) {
 	b.wrong(b.examine(doctor.Config{}), "sensor drivers", []string{"no library with sensor drivers"}, []string{"MaixPy"})
 }
 
+// A library that is there and cannot be opened is no library that is missing: the loader's reason is told, and what is used in its place.
+func TestSensorDriversThatCannotBeOpened(t *testing.T) {
+	b := newBoard(t, "maixcam", "")
+	b.libraries(func(name string, content []byte) []byte {
+		if name == "libsophgo-middleware.so" {
+			return content[:100]
+		}
+		return content
+	})
+	if err := os.RemoveAll(filepath.Join(b.root, "usr")); err != nil {
+		t.Fatal(err)
+	}
+	r := b.examine(doctor.Config{})
+	if c := b.check(r, "sensor drivers"); r.Wrong() != 0 || c.Status != doctor.Note || !strings.Contains(c.Found, "gc4653 in ") ||
+		!strings.Contains(c.Found, "libsns_full.so") || !strings.Contains(c.Found, "not to be opened: ") || !strings.Contains(c.Found, "libsophgo-middleware.so") {
+		t.Errorf("%d wrong; %+v", r.Wrong(), c)
+	}
+}
+
 func TestSensorWithoutDriver(t *testing.T) {
 	b := newBoard(t, "maixcam", "sensor=ov2685")
 	if err := os.RemoveAll(filepath.Join(b.root, "usr")); err != nil {

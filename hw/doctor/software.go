@@ -105,5 +105,12 @@ func drivers(in *sg2002.Inspection) Check {
 	default:
 		c.Found = fmt.Sprintf("%s in %s", strings.Join(names, ", "), strings.Join(sorted(files), ", "))
 	}
+	if len(in.Broken) > 0 {
+		c.Items = append(c.Items, in.Broken...)
+		c.Found += "; not to be opened: " + some(in.Broken)
+		if c.Status == OK {
+			c.Status, c.Remedy = Note, "other sensors and modes may need it; "+remedyDrivers
+		}
+	}
 	return c
 }

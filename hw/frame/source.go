@@ -12,6 +12,8 @@ var (
 	ErrEnd = errors.New("source ended")
 	// ErrGone: the device or file disappeared or stopped delivering; opening it again later may help.
 	ErrGone = errors.New("source gone")
+	// ErrStuck: what drives the device never came back; it can be had again, if at all, by another process.
+	ErrStuck = errors.New("start the program again")
 	// ErrBadPicture: this picture was broken and was dropped; the next read may succeed.
 	ErrBadPicture = errors.New("broken picture dropped")
 	// ErrTooLarge: a JPEG did not fit into the destination and was dropped.

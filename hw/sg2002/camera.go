@@ -58,7 +58,7 @@ type Camera struct {
 	pins    runtime.Pinner // of the memory that it has
 	config  Config
 	mode    mode
-	info    frame.Info
+	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
 	board   board
 	last    time.Time // of the last frame
 	number  uint64
@@ -83,7 +83,7 @@ var one struct {
 }
 
 // Open brings the camera up. Errors wrap frame.ErrUnsupported where there is no such hardware or software, and frame.ErrGone where trying
-// again later may help: no sensor, the camera in use, modules not loaded.
+// again later may help: no sensor, the camera in use, modules not loaded; and frame.ErrStuck once a call of the libraries never came back.
 func Open(ctx context.Context, config Config) (*Camera, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	defer one.Unlock()
 	switch {
 	case one.hung.Load():
-		return nil, fmt.Errorf("camera: a call of the chip's libraries never came back: start the program again: %w", frame.ErrGone)
+		return nil, fmt.Errorf("camera: a call of the chip's libraries never came back: %w: %w", frame.ErrGone, frame.ErrStuck)
 	case one.open:
 		return nil, fmt.Errorf("camera: this program has it open already: %w", frame.ErrGone)
 	}
@@ -171,12 +171,19 @@ func (c *Camera) bringUp() error {
 	case err != nil:
 		return err
 	}
-	encoder := "hardware (VENC)"
-	c.info = frame.Info{
-		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
-		FPS: c.mode.fps, Encoder: encoder, Sizes: c.sizes(),
+	if code := c.c.exposure_result; code != 0 {
+		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
+	c.tell()
 	return nil
+}
+
+// tell makes what Info says that of the configuration.
+func (c *Camera) tell() {
+	c.info.Store(&frame.Info{
+		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
+		FPS: c.mode.fps, Encoder: "hardware (VENC)", Sizes: c.sizes(),
+	})
 }
 
 // start brings everything up in the mode chosen.
@@ -215,6 +222,9 @@ func (c *Camera) clearLeftovers() error {
 	}
 	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
 	if err := c.run(C.CAMERA_RECOVER, changeWithin); err != nil {
+		if one.hung.Load() { // this process has the modules open from now on, and nothing else can be called
+			return err
+		}
 		c.log.Debug("camera: giving back by calls", zap.Error(err))
 	}
 	if Pools() == 0 {
@@ -231,13 +241,13 @@ func (c *Camera) clearLeftovers() error {
 
 // room checks that memory will suffice, and marks what dead processes left in it to be freed.
 func (c *Camera) room() error {
+	if inUse() {
+		return busyError() // before VB is up a process may have VI open already
+	}
 	ion, ok := readCarveout()
 	if !ok {
 		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
 		return nil
-	}
-	if inUse() {
-		return busyError() // before VB is up a process may have VI open already
 	}
 	for i, b := range ion.orphans() {
 		if i == C.ORPHANS {
@@ -273,6 +283,8 @@ func (c *Camera) findSensor() (err error) {
 		if c.sensor = c.mpi.detect(); c.sensor != nil {
 			return nil
 		}
+	} else if one.hung.Load() {
+		return err
 	}
 	c.log.Debug("camera: no sensor answers on i2c; trying the usual one")
 	c.sensor = &sensors[0]
@@ -364,7 +376,7 @@ func (c *Camera) result(code C.int) error {
 	case C.CAMERA_HANGS:
 		call := c.doing()
 		c.hangs()
-		return fmt.Errorf("camera: %s does not come back: %w: start the program again", call, frame.ErrGone)
+		return fmt.Errorf("camera: %s does not come back: %w: %w", call, frame.ErrGone, frame.ErrStuck)
 	}
 	return &Error{Call: C.GoString(c.c.failed_call), Code: uint32(c.c.failed_code)}
 }
@@ -385,12 +397,8 @@ func (c *Camera) hangs() {
 	one.hung.Store(true)
 }
 
-// Info implements frame.Source.
-func (c *Camera) Info() frame.Info {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.info
-}
+// Info implements frame.Source. It never waits.
+func (c *Camera) Info() frame.Info { return *c.info.Load() }
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
@@ -492,7 +500,7 @@ func (c *Camera) Close() error {
 // result0 is result for Close, which owns the C side's end.
 func (c *Camera) result0(code C.int) error {
 	if code == C.CAMERA_HANGS {
-		return fmt.Errorf("camera: close: %s does not come back: %w: start the program again", c.doing(), frame.ErrGone)
+		return fmt.Errorf("camera: close: %s does not come back: %w: %w", c.doing(), frame.ErrGone, frame.ErrStuck)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ struct camera_config {
 	bool grey; /* a sensor without colours */
 	char tuning[BIN_FILE_LENGTH]; /* "": the library's default name */
 	char tuning_file[BIN_FILE_LENGTH + 64]; /* how to read it: the name below the root; "": tuning itself */
-	uint32_t exposure_max; /* microseconds; 0: as the driver has it */
+	uint32_t exposure_max; /* microseconds */
 	/* the pictures that come out */
 	uint32_t out_width, out_height;
 	enum fit fit;
@@ -134,6 +134,7 @@ struct camera {
 	bool isp_thread_started; /* under lock */
 	bool isp_ended; /* atomic: CVI_ISP_Run came back, with isp_result */
 	int32_t isp_result;
+	int32_t exposure_result; /* of setting the longest exposure, without which there are pictures all the same */
 	pthread_cond_t isp_started;
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
@@ -200,6 +201,9 @@ bool isp_runs(struct camera *c);
  * succeeded.
  */
 #define CALL(c, name, ...) ((c)->doing = #name, call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
+
+/* One whose result is looked at elsewhere, or does not matter. */
+#define TRY(c, name, ...) ((c)->doing = #name, (c)->mpi->name(__VA_ARGS__))
 
 #define ALIGN(n, to) (((n) + (to) - 1) / (to) * (to))
 

@@ -90,19 +90,21 @@ func (c *Camera) Resize(width, height int) error {
 		c.setSize(width, height)
 		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {
 			c.setSize(oldWidth, oldHeight)
+			if one.hung.Load() {
+				return err
+			}
 			if again := c.run(C.CAMERA_OUTPUT, changeWithin); again != nil {
 				return fmt.Errorf("camera: size %dx%d: %w; and back: %w", width, height, err, again)
 			}
 			return fmt.Errorf("camera: size %dx%d: %w", width, height, err)
 		}
-		c.info.Sizes = c.sizes()
 		return c.text.show(c)
 	})
 }
 
 func (c *Camera) setSize(width, height int) {
 	c.config.Width, c.config.Height = width, height
-	c.info.Width, c.info.Height = width, height
 	c.c.config.out_width, c.c.config.out_height = C.uint32_t(width), C.uint32_t(height)
 	c.c.config.stream_buffer = C.uint32_t(streamBuffer(width, height))
+	c.tell()
 }

@@ -117,6 +117,23 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestDark: no exposure is longer than a frame of the rate asked for, so that frames come as often in the dark.
+func TestDark(t *testing.T) {
+	onBoard(t, scenario{settings: "dark=1"}, func(b *bench) {
+		camera := b.open(Config{FPS: 60})
+		_, last := b.read(camera)
+		shortest := time.Hour
+		for range 20 { // one of them, for this machine may be slow
+			_, p := b.read(camera)
+			shortest, last = min(shortest, p.Captured.Sub(last.Captured)), p
+		}
+		if shortest > 100*time.Millisecond { // the driver's own limit is 364 ms
+			b.Errorf("frames come %v apart at best", shortest)
+		}
+		b.close(camera)
+	})
+}
+
 // TestOrientation: mirror and flip change while the stream runs, on a board whose sensor hangs upside down and on one where it does not.
 func TestOrientation(t *testing.T) {
 	for _, board := range []string{"maixcam", "maixcam_pro"} {

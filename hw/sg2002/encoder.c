@@ -274,5 +274,6 @@ int venc_picture(struct camera *c)
 {
 	struct output *o = &c->streamed;
 	int result = o->bound ? remake(c, o, bound_picture(c, o)) : sent_picture(c, o);
-	return result == CAMERA_EMPTY && !isp_runs(c) ? CAMERA_FAILED : result;
+	/* Frames come all the same when the ISP's thread has ended, but with an exposure that nobody sets any more. */
+	return result != CAMERA_FAILED && !isp_runs(c) ? CAMERA_FAILED : result;
 }

@@ -254,28 +254,26 @@ func TestInUse(t *testing.T) {
 			b.Fatal(err)
 		}
 		_ = holder.Wait()
-		for range 500 { // until the kernel has noticed
-			if !inUse() {
-				break
-			}
+		for until := time.Now().Add(within); inUse() && time.Now().Before(until); { // until the kernel has noticed
 			time.Sleep(10 * time.Millisecond)
 		}
 		b.reopened(Config{})
 	})
 }
 
+// leak is a program that dies with the camera open.
+func leak(t *testing.T, root string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(maixsim(), append([]string{"leak", root}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("maixsim leak: %v: %s", err, out)
+	}
+}
+
 // TestLeftOpen: what a dead process left, with and without the encoder's lock, is cleared; where modules cannot be loaded again the error says what to do.
 func TestLeftOpen(t *testing.T) {
-	leak := func(args ...string) func(*testing.T, string) {
-		return func(t *testing.T, root string) {
-			if out, err := exec.Command(maixsim(), append([]string{"leak", root}, args...)...).CombinedOutput(); err != nil {
-				t.Fatalf("maixsim leak: %v: %s", err, out)
-			}
-		}
-	}
 	for name, args := range map[string][]string{"plain": nil, "jpeg_lock": {"--jpeg-lock"}} {
 		t.Run(name, func(t *testing.T) {
-			onBoard(t, scenario{prepare: leak(args...)}, func(b *bench) {
+			onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root, args...) }}, func(b *bench) {
 				if Pools() == 0 {
 					b.Fatal("nothing was left")
 				}
@@ -287,7 +285,7 @@ func TestLeftOpen(t *testing.T) {
 		})
 	}
 	t.Run("no_reload", func(t *testing.T) {
-		onBoard(t, scenario{prepare: leak(), settings: "rmmod_fails=soph_vo;vo_user=1", left: true}, func(b *bench) {
+		onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root) }, settings: "rmmod_fails=soph_vo;vo_user=1", left: true}, func(b *bench) {
 			_, err := Open(b.Context(), Config{})
 			b.expect(err, frame.ErrGone, "rmmod", "soph_vo", "reboot")
 			for _, module := range append(load, "soph_sys") {
@@ -394,6 +392,7 @@ func TestCallNeverReturns(t *testing.T) {
 				b.expect(camera.ReadJPEG(b.Context(), pictureMemory, &frame.Picture{}), frame.ErrGone)
 				_, err = Open(b.Context(), Config{})
 				b.expect(err, frame.ErrGone, "start the program again")
+				b.expect(err, frame.ErrStuck)
 			})
 		})
 	}
@@ -411,12 +410,52 @@ func TestCallNeverReturns(t *testing.T) {
 			b.expect(err, frame.ErrGone, "start the program again")
 		})
 	})
-	t.Run("Open", func(t *testing.T) {
+	t.Run("Resize", func(t *testing.T) {
 		onBoard(t, scenario{left: true}, func(b *bench) {
-			b.set("stall=CVI_VI_EnableChn:1:120000")
-			_, err := Open(b.Context(), Config{})
-			b.expect(err, frame.ErrGone, "CVI_VI_EnableChn", "start the program again")
+			camera := b.open(Config{FPS: 60})
+			b.set("stall=CVI_VENC_DestroyChn:1:120000")
+			err := camera.Resize(320, 240)
+			b.expect(err, frame.ErrGone, "CVI_VENC_DestroyChn", "start the program again")
+			if strings.Contains(err.Error(), "and back") {
+				b.Errorf("another call was made of a session that hangs: %v", err)
+			}
 		})
+	})
+	for _, c := range []struct{ name, call, settings string }{
+		{"Open", "CVI_VI_EnableChn", ""}, {"Open_without_sensor", "CVI_MIPI_SetSensorClock", "sensor=none"}, {"Open_after_death", "CVI_VPSS_StopGrp", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			prepare := func(t *testing.T, root string) {
+				if c.name == "Open_after_death" {
+					leak(t, root)
+				}
+			}
+			onBoard(t, scenario{prepare: prepare, settings: c.settings, left: true}, func(b *bench) {
+				b.set("stall=" + c.call + ":1:120000")
+				_, err := Open(b.Context(), Config{})
+				b.expect(err, frame.ErrGone, c.call, "start the program again")
+			})
+		})
+	}
+}
+
+// TestInfoNeverWaits: whoever looks after the camera asks for its Info while a call hangs, and must not hang with it.
+func TestInfoNeverWaits(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		camera := b.open(Config{FPS: 60})
+		camera.mu.Lock() // as a call does that hangs
+		told := make(chan frame.Info, 1)
+		go func() { told <- camera.Info() }()
+		select {
+		case info := <-told:
+			if info.Name != "gc4653" || info.Width != 640 || info.FPS != 60 {
+				b.Errorf("info: %+v", info)
+			}
+		case <-time.After(within):
+			b.Error("Info waits for the call")
+		}
+		camera.mu.Unlock()
+		b.close(camera)
 	})
 }
 

@@ -91,7 +91,7 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 	C.find_seams(m.table)
 	opening("sensors' drivers")
 	m.openSensors(dir)
-	in.Drivers = m.drivers()
+	in.Drivers, in.Broken = m.drivers(), m.broken
 	in.Sensor = m.look()
 	used := &sensors[0]
 	if s, err := sensorNamed(in.Sensor.Name); err == nil {

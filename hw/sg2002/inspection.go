@@ -11,6 +11,7 @@ type Inspection struct {
 	Symbols   int            `json:"symbols"` // functions looked for
 	Missing   []Symbol       `json:"missing"` // those of libraries that were opened
 	Drivers   []SensorDriver `json:"drivers"`
+	Broken    []string       `json:"broken"` // libraries with drivers that are there and cannot be opened, in the loader's words
 	Sensor    SensorAnswer   `json:"sensor"`
 	ION       ION            `json:"ion"`
 	Memory    []MemoryPart   `json:"memory"` // ION that a stream of the size asked for takes

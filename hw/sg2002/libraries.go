@@ -62,6 +62,7 @@ type mpi struct {
 	sensors []unsafe.Pointer // handles of libraries with sensors
 	where   []string         // their files
 	others  []string         // where more of them may be
+	broken  []string         // those that are there and cannot be opened, with the loader's words
 }
 
 var opened struct {
@@ -122,7 +123,7 @@ func openLibraries(dir string) (*mpi, error) {
 	}
 	m.openSensors(dir)
 	if len(m.sensors) == 0 {
-		return nil, fmt.Errorf("camera: no library with sensors found (%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), m.problems(), frame.ErrUnsupported)
 	}
 	opened.mpi = m
 	return m, nil
@@ -176,12 +177,25 @@ func (m *mpi) openNext() bool {
 	for len(m.others) > 0 {
 		path := m.others[0]
 		m.others = m.others[1:]
-		if handle, err := open(path); err == nil {
+		handle, err := open(path)
+		if err == nil {
 			m.sensors, m.where = append(m.sensors, handle), append(m.where, path)
 			return true
 		}
+		// One that is there, but wants another that is not, say: who has it on the disk would look for it in vain.
+		if _, absent := os.Stat(path); absent == nil || strings.Contains(err.Error(), "needed by") {
+			m.broken = append(m.broken, err.Error())
+		}
 	}
 	return false
+}
+
+// problems says which libraries with sensors are there and could not be opened; "" when there is none.
+func (m *mpi) problems() string {
+	if len(m.broken) == 0 {
+		return ""
+	}
+	return "; not to be opened: " + strings.Join(m.broken, "; ")
 }
 
 // driver finds a sensor's driver, its size in bytes, and in which of m.sensors it is; nil when no library has it.
@@ -202,7 +216,7 @@ func (m *mpi) object(s *sensor) (*C.ISP_SNS_OBJ_S, error) {
 	object, size, library := m.driver(s)
 	switch {
 	case object == nil:
-		return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s: %w", s.name, s.object, strings.Join(m.where, ", "), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s%s: %w", s.name, s.object, strings.Join(m.where, ", "), m.problems(), frame.ErrUnsupported)
 	case size != vintage:
 		return nil, fmt.Errorf("camera: %s in %s has %d bytes instead of %d: %w: sensor driver of another SDK; update the board's image",
 			s.object, m.where[library], size, vintage, frame.ErrUnsupported)

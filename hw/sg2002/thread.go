@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -128,34 +127,4 @@ func (c *Camera) performInto(op C.enum_camera_op, dst, y, vu []byte) C.int {
 		c.c.buffer, c.c.planes[0], c.c.planes[1] = nil, nil, nil
 	}
 	return code
-}
-
-// hardwareClock is a moment by Go's clock and by the hardware's, CLOCK_MONOTONIC, which is the one that Go measures with: so frames need no system call.
-var hardwareClock = sync.OnceValue(func() (now struct {
-	at   time.Time
-	mono time.Duration
-},
-) {
-	nearest := time.Hour
-	for range 5 { // in case the thread is put aside between the two
-		var mono unix.Timespec
-		before := time.Now()
-		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err != nil {
-			continue
-		}
-		if apart := time.Since(before); apart < nearest {
-			nearest, now.at, now.mono = apart, before, time.Duration(mono.Nano())
-		}
-	}
-	return now
-})
-
-// captured turns a time stamp of the hardware, microseconds of CLOCK_MONOTONIC, into a time; nonsense becomes now.
-func captured(pts uint64) time.Time {
-	clock, now := hardwareClock(), time.Now()
-	age := clock.mono + now.Sub(clock.at) - time.Duration(pts)*time.Microsecond
-	if pts == 0 || age < 0 || age > 10*time.Second {
-		return now
-	}
-	return now.Add(-age)
 }

@@ -43,25 +43,23 @@ int64_t camera_memory(const struct camera_config *k)
 
 static bool system_up(struct camera *c)
 {
-	const struct mpi *m = c->mpi;
-	m->CVI_SYS_Exit();
-	m->CVI_VB_Exit();
+	TRY(c, CVI_SYS_Exit);
+	TRY(c, CVI_VB_Exit);
 	VB_CONFIG_S vb = {.u32MaxPoolCnt = 1};
 	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = sensor_block(&c->config), .u32BlkCnt = SENSOR_BLOCKS, .enRemapMode = VB_REMAP_MODE_CACHED};
 	if (!CALL(c, CVI_VB_SetConfig, &vb))
 		return false;
 	/* After a failed Init a second one in this process would claim success; Exit makes it honest again. */
 	if (!CALL(c, CVI_VB_Init)) {
-		m->CVI_VB_Exit();
+		TRY(c, CVI_VB_Exit);
 		return false;
 	}
 	c->vb = true;
 	if (!CALL(c, CVI_SYS_Init))
 		return false;
 	c->sys = true;
-	c->doing = "CVI_SYS_IonFree";
 	for (int i = 0; i < c->config.orphan_count; i++) /* if it cannot be freed there is less room, no more */
-		m->CVI_SYS_IonFree(c->config.orphans[i], NULL);
+		TRY(c, CVI_SYS_IonFree, c->config.orphans[i], NULL);
 	c->config.orphan_count = 0;
 	return CALL(c, CVI_VI_SetDevNum, 1);
 }
@@ -304,6 +302,20 @@ static bool isp_up(struct camera *c)
 	return isp_runs(c);
 }
 
+static int32_t longest_exposure(struct camera *c)
+{
+	ISP_EXPOSURE_ATTR_S exposure;
+	memset(&exposure, 0, sizeof exposure);
+	int32_t code = TRY(c, CVI_ISP_GetExposureAttr, VI_PIPE, &exposure);
+	if (code != CVI_SUCCESS)
+		return code;
+	ISP_AE_RANGE_S *range = &exposure.stAuto.stExpTimeRange;
+	range->u32Max = c->config.exposure_max;
+	if (range->u32Min > range->u32Max) /* a driver's own range may begin with the longest frame of its slowest mode */
+		range->u32Min = range->u32Max;
+	return TRY(c, CVI_ISP_SetExposureAttr, VI_PIPE, &exposure);
+}
+
 static bool channel_up(struct camera *c)
 {
 	const struct camera_config *k = &c->config;
@@ -326,15 +338,7 @@ static bool channel_up(struct camera *c)
 	if (!CALL(c, CVI_VI_EnableChn, VI_PIPE, VI_CHN))
 		return false;
 	c->vi_chn = true;
-	if (k->exposure_max) {
-		ISP_EXPOSURE_ATTR_S exposure;
-		memset(&exposure, 0, sizeof exposure);
-		if (!CALL(c, CVI_ISP_GetExposureAttr, VI_PIPE, &exposure))
-			return false;
-		exposure.stAuto.stExpTimeRange.u32Max = k->exposure_max;
-		if (!CALL(c, CVI_ISP_SetExposureAttr, VI_PIPE, &exposure))
-			return false;
-	}
+	c->exposure_result = longest_exposure(c);
 	return true;
 }
 
@@ -351,9 +355,9 @@ static bool group_up(struct camera *c)
 			return false;
 		/* Left by a process that died. A destroyed group with enabled channels would keep its old queues, so they go first. */
 		for (int32_t i = 0; i < VPSS_MAX_CHN_NUM; i++)
-			c->mpi->CVI_VPSS_DisableChn(VPSS_GRP, i);
-		c->mpi->CVI_VPSS_StopGrp(VPSS_GRP);
-		c->mpi->CVI_VPSS_DestroyGrp(VPSS_GRP);
+			TRY(c, CVI_VPSS_DisableChn, VPSS_GRP, i);
+		TRY(c, CVI_VPSS_StopGrp, VPSS_GRP);
+		TRY(c, CVI_VPSS_DestroyGrp, VPSS_GRP);
 		if (!CALL(c, CVI_VPSS_CreateGrp, VPSS_GRP, &group))
 			return false;
 	}
@@ -444,23 +448,22 @@ void camera_down(struct camera *c)
 /* Gives back by calls what a dead process has left: encoder channel and group. Pools stay; see docs/hardware.md. */
 int camera_recover(struct camera *c)
 {
-	const struct mpi *m = c->mpi;
 	if (!CALL(c, CVI_VB_Init))
 		return CAMERA_FAILED;
 	if (!CALL(c, CVI_SYS_Init)) {
-		m->CVI_VB_Exit();
+		TRY(c, CVI_VB_Exit);
 		return CAMERA_FAILED;
 	}
 	for (int32_t i = 0; i < VPSS_MAX_CHN_NUM; i++)
-		m->CVI_VPSS_DisableChn(VPSS_GRP, i);
-	m->CVI_VPSS_StopGrp(VPSS_GRP);
-	m->CVI_VPSS_DestroyGrp(VPSS_GRP);
+		TRY(c, CVI_VPSS_DisableChn, VPSS_GRP, i);
+	TRY(c, CVI_VPSS_StopGrp, VPSS_GRP);
+	TRY(c, CVI_VPSS_DestroyGrp, VPSS_GRP);
 	for (int32_t i = STREAM_CHN; i <= STILL_CHN; i++) {
-		if (m->CVI_VENC_GetFd(i) < 0) /* without the node open the three would do nothing */
+		if (TRY(c, CVI_VENC_GetFd, i) < 0) /* without the node open the three would do nothing */
 			continue;
-		m->CVI_VENC_StopRecvFrame(i);
-		m->CVI_VENC_ResetChn(i);
-		m->CVI_VENC_DestroyChn(i);
+		TRY(c, CVI_VENC_StopRecvFrame, i);
+		TRY(c, CVI_VENC_ResetChn, i);
+		TRY(c, CVI_VENC_DestroyChn, i);
 	}
 	bool ok = CALL(c, CVI_SYS_Exit);
 	return CALL(c, CVI_VB_Exit) && ok ? CAMERA_OK : CAMERA_FAILED;

@@ -4,7 +4,8 @@
 
 #include "core.h"
 
-static ISP_EXPOSURE_ATTR_S exposure = {.stAuto = {.stExpTimeRange = {.u32Min = 10, .u32Max = 363636}}};
+/* The range that the board's own software knows of most sensors: its shortest is longer than a frame of a fast mode. */
+static ISP_EXPOSURE_ATTR_S exposure = {.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636}}};
 static uint8_t flicker_on, flicker_hz = 50;
 
 #define ENTER(flags) \

@@ -38,7 +38,7 @@ const struct sim_sensor sim_sensors[] = {
 	{0},
 };
 
-struct sim_camera sim_camera;
+struct sim_camera sim_camera = {.longest = 363636}; /* until the program says otherwise */
 
 int sim_wiring(void)
 {
@@ -152,7 +152,7 @@ float sim_camera_fps(void)
 		return 0;
 	if (sim_setting("sensor_fps", 0) > 0) /* faster than any sensor, for long runs */
 		fps = (float)sim_setting("sensor_fps", 0);
-	if (sim_setting("dark", 0) && sim_camera.longest > 0 && fps > 1e6f / (float)sim_camera.longest)
+	if (sim_setting("dark", 0) && fps > 1e6f / (float)sim_camera.longest)
 		fps = 1e6f / (float)sim_camera.longest;
 	return fps;
 }

@@ -140,7 +140,8 @@ struct sim_camera {
 	bool patched, initialised, bus, registered, imaged, wdr, probed, got_rx;
 	float fps;
 	uint16_t width, height;
-	bool ae, awb, bound, memory, published, statistics, isp, running, leaving, exited;
+	bool ae, awb, bound, memory, published, statistics, isp, leaving, exited;
+	bool run_failed; /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
 	int runs; /* threads in CVI_ISP_Run */
 	uint32_t longest; /* exposure in microseconds */
 };

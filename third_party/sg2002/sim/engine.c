@@ -9,6 +9,7 @@
 
 static bool running;
 static int busy_group = -1;
+static int idlers; /* calls that wait until no frame is under way */
 
 static uint32_t max32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
@@ -133,6 +134,7 @@ static void run_group(int group, const struct picture *from, uint64_t pts, uint3
 	static struct job jobs[VPSS_MAX_CHN_NUM];
 	int channels[VPSS_MAX_CHN_NUM], n = 0;
 	struct k_grp *g = &K->grps[group];
+	uint64_t until = sim_now() + (uint64_t)sim_setting("draw_us", 0), now;
 
 	for (int i = 0; i < VPSS_MAX_CHN_NUM; i++) {
 		struct k_vpss_chn *c = &g->chn[i];
@@ -170,6 +172,9 @@ static void run_group(int group, const struct picture *from, uint64_t pts, uint3
 	sim_unlock();
 	for (int i = 0; i < n; i++)
 		vpu_draw(&jobs[i]);
+	now = sim_now();
+	if (now < until)
+		usleep((useconds_t)(until - now));
 	sim_lock();
 	busy_group = -1;
 	for (int i = 0; i < n; i++) {
@@ -228,7 +233,12 @@ static void *engine(void *arg)
 	(void)arg;
 	sim_lock();
 	for (;;) {
-		float fps = K->vi.chn && K->vi.pid == getpid() ? sim_camera_fps() : 0;
+		float fps;
+
+		/* On a machine too slow for the sensor one frame follows the other: who waits for the end of one has it before the next. */
+		while (idlers > 0)
+			sim_wait(0);
+		fps = K->vi.chn && K->vi.pid == getpid() ? sim_camera_fps() : 0;
 
 		now = sim_now();
 		deadline = now + 50000; /* settings may change what comes next */
@@ -264,8 +274,13 @@ void vpu_engine_start(void)
 		pthread_detach(thread);
 }
 
+bool vpu_engine_works(int group) { return busy_group >= 0 && (group < 0 || busy_group == group); }
+
 void vpu_engine_idle(int group)
 {
-	while (busy_group >= 0 && (group < 0 || busy_group == group))
+	idlers++;
+	while (vpu_engine_works(group))
 		sim_wait(0);
+	idlers--;
+	sim_wake();
 }

@@ -172,13 +172,21 @@ int32_t CVI_ISP_Init(int32_t ViPipe)
 	fetch_and_add(&(uint8_t){0}, 1);
 #endif
 	sim_camera.isp = true;
-	sim_camera.leaving = false;
+	sim_camera.leaving = sim_camera.run_failed = false;
 	LEAVE(0);
 }
 
 int32_t CVI_ISP_Run(int32_t ViPipe)
 {
-	ENTER(SIM_QUIET | SIM_WAITS);
+	struct sim_call c;
+
+	if (!sim_enter(&c, __func__, CVI_ID_ISP, -1, SIM_QUIET | SIM_WAITS)) {
+		sim_lock();
+		sim_camera.run_failed = true;
+		sim_wake();
+		sim_unlock();
+		return (int32_t)c.result;
+	}
 	CHECK(ViPipe == 0, 0);
 	TOUCH;
 	CHECK(K->vi.dev, -EBADF);

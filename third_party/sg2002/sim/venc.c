@@ -353,8 +353,12 @@ int32_t CVI_VENC_GetStream(int32_t VeChn, VENC_STREAM_S *pstStream, int32_t S32M
 	if (v->from_send || (!v->thread && v->stream == STREAM_NONE)) {
 		CHECK(VeChn, v->stream == STREAM_BUSY || v->stream == STREAM_READY || v->stream == STREAM_FAILED, CVI_ERR_VENC_EMPTY_STREAM_FRAME);
 		/* The caller's timeout does not count here: the driver waits for the unit, 2 s, and then resets it. */
-		for (deadline = sim_now() + 2000000; v->stream == STREAM_BUSY && sim_wait(deadline);)
-			;
+		for (deadline = sim_now() + 2000000; v->stream == STREAM_BUSY;)
+			if (!sim_wait(deadline)) {
+				if (venc_hangs(VeChn))
+					break;
+				deadline = sim_now() + 10000; /* the unit would be done: it is this machine that is slow */
+			}
 		venc_finish_lock(VeChn);
 		if (v->stream != STREAM_READY)
 			v->stream = STREAM_FAILED;

@@ -19,6 +19,7 @@ const uint8_t *venc_encode(const struct encode_order *order, uint32_t *len);
 void venc_start(void);
 void venc_signal(int channel); /* makes the channel's descriptor tell whether a stream is ready */
 void venc_finish_lock(int channel);
+bool venc_hangs(int channel); /* would the unit be at its picture still, however slow this machine is? */
 bool venc_offer(int channel, const struct k_frame *frame);
 
 extern int venc_fds[VENC_MAX_CHN_NUM]; /* -1: not open in this process */

@@ -7,6 +7,9 @@
 #include "venc.h"
 
 static bool running;
+static uint64_t done_at[VENC_MAX_CHN_NUM]; /* when the unit is through with the channel's picture */
+
+bool venc_hangs(int ch) { return sim_now() < done_at[ch]; }
 
 void venc_signal(int ch)
 {
@@ -134,6 +137,7 @@ static void encode(int ch)
 	memcpy(user, v->user, v->user_len);
 	v->user_len = 0;
 	wanted = encode_time(o.width * o.height);
+	done_at[ch] = start + wanted;
 	sim_unlock();
 	data = venc_encode(&o, &len);
 	spent = sim_now() - start;

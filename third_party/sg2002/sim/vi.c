@@ -171,7 +171,7 @@ int32_t CVI_VI_EnableChn(int32_t ViPipe, int32_t ViChn)
 	char missing[512];
 	struct k_frame f;
 	uint32_t size;
-	uint64_t patience = sim_now() + 500000;
+	uint64_t patience = sim_now() + 5000000;
 
 	ENTER(SIM_LIFE);
 	CHECK(ViPipe == 0, CVI_ERR_VI_INVALID_PIPEID);
@@ -195,10 +195,10 @@ int32_t CVI_VI_EnableChn(int32_t ViPipe, int32_t ViChn)
 		sim_fault(F_ORDER, __func__, "succeeds, but no frame will come without: %s", missing);
 	else if (sim_camera.driver->probes && !sim_camera.probed)
 		sim_fault(F_ORDER, __func__, "the sensor was not probed: an absent one shows nowhere else");
-	/* Its thread was started a moment ago and may not have got there yet. */
-	while (!sim_camera.runs && sim_camera.isp && sim_wait(patience))
+	/* Its thread was started a moment ago and may not have got there yet, on a machine that is busy for long. */
+	while (!sim_camera.runs && !sim_camera.run_failed && sim_camera.isp && sim_wait(patience))
 		;
-	if (!sim_camera.runs)
+	if (!sim_camera.runs && !sim_camera.run_failed)
 		sim_fault(F_ORDER, __func__, "CVI_ISP_Run has no thread: the exposure never changes");
 	K->vi.chn = 1;
 	K->vi.frames = K->vi.lost = 0;

@@ -35,8 +35,12 @@ void vpu_draw(const struct job *job);
 /* The scene in front of the sensor as it is in frame number n. Valid until the next call; for one thread. */
 struct picture vpu_scene(uint32_t width, uint32_t height, uint32_t n);
 
-/* Starts the thread that moves frames, if it does not run; waits until it is not at work on group. */
+/*
+ * Starts the thread that moves frames, if it does not run; says whether it is at work on group (-1: on any); waits until it is
+ * not, for one frame at most.
+ */
 void vpu_engine_start(void);
+bool vpu_engine_works(int group);
 void vpu_engine_idle(int group);
 
 int vpu_overlays(int group, int channel, struct overlay *overlays);
