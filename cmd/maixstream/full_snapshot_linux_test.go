@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,13 +92,21 @@ func TestFullSnapshotIsRefusedWithAReason(t *testing.T) {
 
 // A call of the chip's libraries that never comes back ends the program, so that who started it starts it again: nothing else helps.
 func TestCallThatHangsEndsTheProgram(t *testing.T) {
-	root, command := onSimulatedBoard(t, buildProgram(t), "maixcam", "")
-	if err := os.WriteFile(filepath.Join(root, ".sim", "control"), []byte("stall=CVI_VPSS_GetChnFrame:3:600000\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out, err := command("serve", "--source", "camera", "--listen", "127.0.0.1:0", "--announce=false", "--report=0s").CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("start the program again")) {
-		t.Errorf("%v, want exit code 1:\n%s", err, out)
+	program := buildProgram(t)
+	taker := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer taker.Close()
+	for _, args := range [][]string{
+		{"serve", "--source", "camera", "--listen", "127.0.0.1:0", "--announce=false", "--report=0s"},
+		{"push", "--source", "camera", taker.URL},
+	} {
+		root, command := onSimulatedBoard(t, program, "maixcam", "")
+		if err := os.WriteFile(filepath.Join(root, ".sim", "control"), []byte("stall=CVI_VPSS_GetChnFrame:3:600000\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := command(args...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("start the program again")) {
+			t.Errorf("%s: %v, want exit code 1:\n%s", args[0], err, out)
+		}
 	}
 }

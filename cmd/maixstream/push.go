@@ -78,7 +78,7 @@ func (p *pushFlags) openLive(log *zap.Logger) (source push.Live, end func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	frames := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Done: feed.pipeline.Done()})
+	frames := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Done: feed.pipeline.Done(), Err: feed.pipeline.Err})
 	return frames, func() {
 		frames.Close()
 		feed.close()

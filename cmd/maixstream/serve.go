@@ -90,13 +90,10 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
-	if err := feed.pipeline.Err(); ctx.Err() == nil && errors.Is(err, frame.ErrStuck) {
-		return err // who started the program starts it again
-	}
 	if ctx.Err() == nil { // the source has come to its end
 		err := feed.pipeline.Err()
 		if !errors.Is(err, frame.ErrEnd) {
-			return err
+			return err // of a source that is stuck, too: who started the program starts it again
 		}
 		log.Info("the source has ended", zap.Error(err))
 	}

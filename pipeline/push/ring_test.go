@@ -3,6 +3,7 @@ package push_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -74,6 +75,21 @@ func TestRingFramesArePushedAndNoSignalIsNot(t *testing.T) {
 	}
 	if r.Free() < 3 {
 		t.Errorf("%d of 4 slots are free", r.Free())
+	}
+}
+
+// A camera that is stuck is no end in order: who pushes from it must get to know.
+func TestWhyTheFramesEndedIsTheRunsError(t *testing.T) {
+	stuck := errors.New("the camera is stuck")
+	for _, c := range []struct{ why, want error }{{nil, nil}, {fmt.Errorf("film: %w", frame.ErrEnd), nil}, {stuck, stuck}} {
+		done := make(chan struct{})
+		close(done)
+		source := push.FromRing(push.RingConfig{Ring: newRing(t), Done: done, Err: func() error { return c.why }})
+		p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/upload"})
+		if err := p.Run(t.Context(), source); !errors.Is(err, c.want) {
+			t.Errorf("%v ended the run with %v, want %v", c.why, err, c.want)
+		}
+		source.Close()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
@@ -31,6 +32,8 @@ type RingConfig struct {
 	Every time.Duration
 	// Done, when closed, says that no more frames come; nil: that is not known before the ring is closed.
 	Done <-chan struct{}
+	// Err, when not nil, says why Done was closed: nil or frame.ErrEnd (wrapped) in order; anything else is what Next ends with.
+	Err func() error
 }
 
 // RingSource gives the newest frames of a ring. Frames that say "no signal" are left out. Close ends it.
@@ -58,7 +61,7 @@ func (r *RingSource) Close() {
 	r.reader.Close()
 }
 
-// Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF.
+// Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF, or what Err says of it.
 func (r *RingSource) Next(ctx context.Context, s *Shot) error {
 	if err := r.sleep(ctx); err != nil {
 		return err
@@ -73,7 +76,7 @@ func (r *RingSource) Next(ctx context.Context, s *Shot) error {
 			}
 			continue
 		case errors.Is(err, ring.ErrClosed) || ended:
-			return io.EOF
+			return r.end()
 		}
 		select {
 		case <-r.reader.Updates():
@@ -83,6 +86,15 @@ func (r *RingSource) Next(ctx context.Context, s *Shot) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (r *RingSource) end() error {
+	if r.config.Err != nil {
+		if err := r.config.Err(); err != nil && !errors.Is(err, frame.ErrEnd) {
+			return err
+		}
+	}
+	return io.EOF
 }
 
 // expired makes a Reader's Next look without waiting.
