@@ -163,8 +163,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	}
 	first, err := s.open(settings, log)
 	switch {
-	case errors.Is(err, frame.ErrGone): // it may come: the picture says "no signal" until then
-		log.Warn("the source is not there yet", zap.Error(err))
+	case errors.Is(err, frame.ErrGone): // it may come: the pipeline says so, tries again, and shows "no signal" until then
 	case errors.Is(err, frame.ErrUnsupported):
 		return nil, err
 	case err != nil:

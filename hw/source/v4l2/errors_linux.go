@@ -34,8 +34,18 @@ func explain(operation string, err error) error {
 	default:
 		return fmt.Errorf("%s: %w: %w", operation, frame.ErrGone, err)
 	}
-	return fmt.Errorf("%s: %s: %w: %w", operation, advice, frame.ErrGone, err)
+	return &advised{text: operation + ": " + advice, err: err}
 }
+
+// advised is an error number in our words alone, which stand on the "no signal" picture, too. It wraps the number, and frame.ErrGone.
+type advised struct {
+	text string
+	err  error
+}
+
+func (a *advised) Error() string { return a.text }
+
+func (a *advised) Unwrap() []error { return []error{frame.ErrGone, a.err} }
 
 // others lists the devices that there are.
 func others() string {
