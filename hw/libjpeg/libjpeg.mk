@@ -1,4 +1,4 @@
-TEST_TARGETS += test-asan-libjpeg
+GO_TARGETS += test-asan-libjpeg
 
 .PHONY: test-asan-libjpeg bench-libjpeg
 test-asan-libjpeg: setup-test ## the C around libjpeg-turbo, under AddressSanitizer
