@@ -1,5 +1,5 @@
 # maixstream: every command a user or developer types. Parts add their own targets in *.mk files beside their code:
-# a part appends its test target to TEST_TARGETS and its Debian packages (through toolchain/apt.sh) itself.
+# a part appends its test target to HOST_TESTS or BOARD_TESTS and its Debian packages (through toolchain/apt.sh) itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 GO ?= go
@@ -12,12 +12,12 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
-# The tests run in two rows beside each other: Go's own, and those that the parts add. Within a row one follows the other: they share
-# network namespaces, virtual machines and what they build.
-GO_TARGETS := lint test-go test-cgo test-nocgo
-TEST_TARGETS :=
+# The tests run in two rows beside each other, which take about as long: those of this machine, and those of what is built for boards and
+# releases. Within a row one follows the other: they share network namespaces, virtual machines and what they build.
+HOST_TESTS := lint test-go test-cgo test-nocgo
+BOARD_TESTS :=
 
-.PHONY: test-row-go test-row-parts help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
+.PHONY: test-row-host test-row-board help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
 help: ## print this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -58,14 +58,14 @@ test-nocgo: setup-test ## what must work without a C compiler
 # What a test needs is there now: one that would be skipped for want of it elsewhere fails.
 test: export CI := true
 test: setup-test sim-libs ## everything that CI runs
-	@$(MAKE) --no-print-directory -j2 test-row-go test-row-parts
-	@echo "all tests passed: $(GO_TARGETS) $(TEST_TARGETS)"
+	@$(MAKE) --no-print-directory -j2 test-row-host test-row-board
+	@echo "all tests passed: $(HOST_TESTS) $(BOARD_TESTS)"
 
 row = @for target in $(1); do begin=$$SECONDS; MAKEFLAGS="$(filter-out -j% --jobserver-auth=%,$(MAKEFLAGS))" $(MAKE) --no-print-directory $$target || { echo "make test: $$target FAILED"; exit 1; }; \
 	echo "make test: $$target passed in $$((SECONDS - begin)) s"; done
 
-test-row-go:
-	$(call row,$(GO_TARGETS))
+test-row-host:
+	$(call row,$(HOST_TESTS))
 
-test-row-parts:
-	$(call row,$(TEST_TARGETS))
+test-row-board:
+	$(call row,$(BOARD_TESTS))

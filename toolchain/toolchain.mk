@@ -51,7 +51,7 @@ unflash: named ## remove from a MaixCAM: make unflash HOST=…
 	@$(FLASH) $(FLASH_FLAGS) --remove
 
 # The emulator tests take what `make device` builds, and need no network once the toolchain's cache is filled.
-TEST_TARGETS += test-device test-riscv64 test-board
+BOARD_TESTS += test-device test-riscv64 test-board
 .PHONY: test-device test-riscv64 test-board
 
 test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice; another compiler

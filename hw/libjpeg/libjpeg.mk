@@ -1,4 +1,4 @@
-GO_TARGETS += test-asan-libjpeg
+HOST_TESTS += test-asan-libjpeg
 
 .PHONY: test-asan-libjpeg bench-libjpeg
 test-asan-libjpeg: setup-test ## the C around libjpeg-turbo, under AddressSanitizer

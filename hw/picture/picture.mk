@@ -1,4 +1,4 @@
-TEST_TARGETS += test-poison
+HOST_TESTS += test-poison
 
 .PHONY: test-poison
 test-poison: setup-test ## pictures whose released memory is taken out of reach

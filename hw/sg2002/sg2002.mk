@@ -5,9 +5,8 @@ SG2002_RISCV64 := $(abspath $(BUILD))/sim/riscv64
 SG2002_SANITIZE := -fsanitize=undefined -fno-sanitize-recover=undefined
 SOAK_FRAMES ?= 1000000
 
-# In the other row, so that both take about as long.
-GO_TARGETS += test-asan-sg2002
-TEST_TARGETS += test-sg2002-riscv64
+HOST_TESTS += test-asan-sg2002
+BOARD_TESTS += test-sg2002-riscv64
 
 .PHONY: test-asan-sg2002 test-sg2002-riscv64 soak
 # The C side and the simulator under the same sanitizers. Not looked for: leaks, for who is killed in the middle leaks; and the same sensor in two

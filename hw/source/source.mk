@@ -1,5 +1,5 @@
 # Webcams are tested against vivid, the kernel's test driver, in a virtual machine.
-TEST_TARGETS += test-vivid
+HOST_TESTS += test-vivid
 
 .PHONY: test-vivid
 test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small virtual machine

@@ -1,4 +1,4 @@
-TEST_TARGETS += test-push-poison
+HOST_TESTS += test-push-poison
 
 .PHONY: test-push-poison
 test-push-poison: setup-test ## pictures that are sent from memory which is taken out of reach behind it

@@ -19,7 +19,7 @@ SIM_EMPTY := libisp_algo libcvi_bin_isp libaf libini libmisc
 SIM_LIBS := libsys libvpu libvenc libisp libae libawb libcvi_bin libsns_gc4653 libsns_full libsophgo-middleware $(SIM_EMPTY)
 SIM_FILES = $(SIM_LIBS:%=$(SIM_OUT)/%.so) $(SIM_OUT)/maixsim
 
-TEST_TARGETS += test-abi test-sim
+HOST_TESTS += test-abi test-sim
 
 .PHONY: test-abi sim-libs sim-root sim test-sim
 test-abi: ## check our declarations of the MPI against the facts, for amd64 and riscv64

@@ -295,11 +295,11 @@ func reboots(b *board) {
 }
 
 func boundsLog(b *board) {
-	b.run(`n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo "line $n"; head -c 16000 /dev/zero | tr '\0' x; echo; done >/var/run/maixstream/pipe; echo the last line >/var/run/maixstream/pipe
+	b.run(`n=0; while [ $n -lt 150 ]; do n=$((n+1)); echo "line $n"; head -c 16000 /dev/zero | tr '\0' x; echo; done >/var/run/maixstream/pipe; echo the last line >/var/run/maixstream/pipe
 n=0; until /etc/init.d/S99maixstream log | tail -n 20 | grep -q 'the last line'; do n=$((n+1)); [ $n -gt 100 ] && { echo 'the end is missing'; exit 1; }; sleep 1; done`)
 	size, err := strconv.Atoi(strings.Fields(b.run("cat /var/log/maixstream.log* | wc -c"))[0])
 	if err != nil || size < 1<<18 || size > 3*512*1000 {
-		b.t.Errorf("after 4.8 MB of log the files have %d bytes (%v)", size, err)
+		b.t.Errorf("after 2.4 MB of log the files have %d bytes (%v)", size, err)
 	}
 	b.runs("one", "two")
 }

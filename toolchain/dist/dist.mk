@@ -1,6 +1,6 @@
 # Release files, and the tests that install them.
 DIST := $(BUILD)/dist
-TEST_TARGETS += test-dist
+BOARD_TESTS += test-dist
 
 .PHONY: setup-dist dist test-dist
 setup-dist: setup setup-device

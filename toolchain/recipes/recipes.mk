@@ -1,6 +1,5 @@
 # The recipes of docs/recipes, followed.
-# In the other row, so that both take about as long.
-GO_TARGETS += test-recipes
+HOST_TESTS += test-recipes
 
 .PHONY: setup-recipes recipe-programs test-recipes
 setup-recipes: setup-test
