@@ -128,10 +128,13 @@ func (s *serveFlags) check() error {
 		return usagef("--push-every %v: must not be negative", *s.pushEvery)
 	case *s.record != "" && s.recordMax < record.MinBytes:
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
-	case *s.rtsp != "" && rtsp.CheckAddress(*s.rtsp) != nil:
-		return usagef("--rtsp: %w", rtsp.CheckAddress(*s.rtsp))
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
+	}
+	if *s.rtsp != "" {
+		if err := rtsp.CheckAddress(*s.rtsp); err != nil {
+			return usagef("--rtsp: %w", err)
+		}
 	}
 	return s.sourceFlags.check()
 }

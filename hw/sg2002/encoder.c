@@ -67,22 +67,18 @@ bool venc_up(struct camera *c, struct output *o)
 
 void venc_down(struct camera *c, struct output *o)
 {
-	const struct mpi *m = c->mpi;
 	if (o->venc_bound) { /* before the encoder stops: its thread would live on with memory that is gone */
 		MMF_CHN_S from = vpss_out(o), to = venc_in(o);
 		o->venc_bound = false;
-		c->doing = "CVI_SYS_UnBind";
-		m->CVI_SYS_UnBind(&from, &to);
+		TRY(c, CVI_SYS_UnBind, &from, &to);
 	}
 	if (o->receiving) {
 		o->receiving = false;
-		c->doing = "CVI_VENC_StopRecvFrame";
-		m->CVI_VENC_StopRecvFrame(o->chn);
+		TRY(c, CVI_VENC_StopRecvFrame, o->chn);
 	}
 	if (o->venc) {
 		o->venc = false;
-		c->doing = "CVI_VENC_DestroyChn";
-		m->CVI_VENC_DestroyChn(o->chn);
+		TRY(c, CVI_VENC_DestroyChn, o->chn);
 	}
 }
 
@@ -121,8 +117,7 @@ static int32_t get_stream(struct camera *c, const struct output *o, int32_t wait
 	memset(&c->stream, 0, sizeof c->stream);
 	memset(c->packs, 0, sizeof c->packs);
 	c->stream.pstPack = c->packs;
-	c->doing = "CVI_VENC_GetStream";
-	return c->mpi->CVI_VENC_GetStream(o->chn, &c->stream, wait_ms);
+	return TRY(c, CVI_VENC_GetStream, o->chn, &c->stream, wait_ms);
 }
 
 /*
@@ -183,8 +178,7 @@ static int64_t now_ms(void)
  */
 static int send_and_take(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame)
 {
-	c->doing = "CVI_VENC_SendFrame";
-	int32_t code = c->mpi->CVI_VENC_SendFrame(o->chn, frame, PICTURE_MS);
+	int32_t code = TRY(c, CVI_VENC_SendFrame, o->chn, frame, PICTURE_MS);
 	if (code == CVI_ERR_VENC_BUSY || code == CVI_FAILURE)
 		code = c->mpi->CVI_VENC_SendFrame(o->chn, frame, PICTURE_MS);
 	if (code == CVI_ERR_VENC_FRC_NO_ENC)
@@ -235,8 +229,7 @@ int venc_raw(struct camera *c) { return venc_encode(c, &c->streamed, &c->frame);
 
 static int bound_picture(struct camera *c, const struct output *o)
 {
-	c->doing = "CVI_VENC_GetFd";
-	struct pollfd ready = {.fd = c->mpi->CVI_VENC_GetFd(o->chn), .events = POLLIN};
+	struct pollfd ready = {.fd = TRY(c, CVI_VENC_GetFd, o->chn), .events = POLLIN};
 	if (ready.fd < 0) {
 		call_result(c, "CVI_VENC_GetFd", ready.fd);
 		return CAMERA_FAILED;
@@ -259,8 +252,7 @@ static int sent_picture(struct camera *c, struct output *o)
 {
 	VIDEO_FRAME_INFO_S frame;
 	memset(&frame, 0, sizeof frame);
-	c->doing = "CVI_VPSS_GetChnFrame";
-	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, o->chn, &frame, c->wait_ms);
+	int32_t code = TRY(c, CVI_VPSS_GetChnFrame, VPSS_GRP, o->chn, &frame, c->wait_ms);
 	if (code == CVI_ERR_VPSS_BUF_EMPTY)
 		return CAMERA_EMPTY;
 	if (!call_result(c, "CVI_VPSS_GetChnFrame", code))

@@ -42,8 +42,7 @@ static VPSS_CROP_INFO_S crop(const struct camera *c, const struct output *o)
 bool pool_up(struct camera *c, uint32_t *pool, uint32_t size, uint32_t count)
 {
 	VB_POOL_CONFIG_S config = {.u32BlkSize = size, .u32BlkCnt = count, .enRemapMode = VB_REMAP_MODE_CACHED};
-	c->doing = "CVI_VB_CreatePool";
-	uint32_t id = c->mpi->CVI_VB_CreatePool(&config);
+	uint32_t id = TRY(c, CVI_VB_CreatePool, &config);
 	if (id >= 512) /* error codes come back as pool ids */
 		return call_result(c, "CVI_VB_CreatePool", id == VB_INVALID_POOLID ? CVI_ERR_VB_NOMEM : (int32_t)id);
 	*pool = id;
@@ -54,8 +53,7 @@ void pool_down(struct camera *c, uint32_t *pool)
 {
 	if (*pool == VB_INVALID_POOLID)
 		return;
-	c->doing = "CVI_VB_DestroyPool";
-	c->mpi->CVI_VB_DestroyPool(*pool);
+	TRY(c, CVI_VB_DestroyPool, *pool);
 	*pool = VB_INVALID_POOLID;
 }
 
@@ -93,12 +91,10 @@ static void channel_down(struct camera *c, struct output *o)
 {
 	if (o->channel) {
 		o->channel = false;
-		c->doing = "CVI_VPSS_DisableChn";
-		c->mpi->CVI_VPSS_DisableChn(VPSS_GRP, o->chn);
+		TRY(c, CVI_VPSS_DisableChn, VPSS_GRP, o->chn);
 	}
 	if (o->pool != VB_INVALID_POOLID) {
-		c->doing = "CVI_VPSS_DetachVbPool";
-		c->mpi->CVI_VPSS_DetachVbPool(VPSS_GRP, o->chn);
+		TRY(c, CVI_VPSS_DetachVbPool, VPSS_GRP, o->chn);
 	}
 }
 
@@ -196,8 +192,7 @@ int still_picture(struct camera *c)
 		return CAMERA_FAILED;
 	o->channel = true;
 	memset(&frame, 0, sizeof frame);
-	c->doing = "CVI_VPSS_GetChnFrame";
-	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, o->chn, &frame, c->wait_ms);
+	int32_t code = TRY(c, CVI_VPSS_GetChnFrame, VPSS_GRP, o->chn, &frame, c->wait_ms);
 	bool disabled = CALL(c, CVI_VPSS_DisableChn, VPSS_GRP, o->chn) || CALL(c, CVI_VPSS_DisableChn, VPSS_GRP, o->chn);
 	o->channel = !disabled;
 	if (code == CVI_ERR_VPSS_BUF_EMPTY)

@@ -9,13 +9,11 @@ void overlay_down(struct camera *c)
 {
 	if (c->region_attached) { /* frees the canvas; Destroy alone would leak it */
 		c->region_attached = false;
-		c->doing = "CVI_RGN_DetachFromChn";
-		c->mpi->CVI_RGN_DetachFromChn(RGN_HANDLE, &vpss_channel);
+		TRY(c, CVI_RGN_DetachFromChn, RGN_HANDLE, &vpss_channel);
 	}
 	if (c->region) {
 		c->region = false;
-		c->doing = "CVI_RGN_Destroy";
-		c->mpi->CVI_RGN_Destroy(RGN_HANDLE);
+		TRY(c, CVI_RGN_Destroy, RGN_HANDLE);
 	}
 }
 

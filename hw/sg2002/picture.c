@@ -51,8 +51,7 @@ static void fill(const struct camera *c, uint8_t *y, uint8_t *vu, uint32_t strid
 
 static int encode_block(struct camera *c, uint64_t at, uint32_t stride, uint32_t size)
 {
-	c->doing = "CVI_SYS_MmapCache";
-	uint8_t *memory = c->mpi->CVI_SYS_MmapCache(at, size);
+	uint8_t *memory = TRY(c, CVI_SYS_MmapCache, at, size);
 	if (!memory) {
 		call_result(c, "CVI_SYS_MmapCache", CVI_ERR_SYS_NOMEM);
 		return CAMERA_FAILED;
@@ -86,7 +85,6 @@ static int encode_block(struct camera *c, uint64_t at, uint32_t stride, uint32_t
 
 int program_picture(struct camera *c)
 {
-	const struct mpi *m = c->mpi;
 	uint32_t stride = ALIGN(c->picture_width, DEFAULT_ALIGN), size = picture_size(c->picture_width, c->picture_height);
 	if (c->picture_pool != VB_INVALID_POOLID && c->picture_pool_size != size)
 		pool_down(c, &c->picture_pool);
@@ -95,14 +93,12 @@ int program_picture(struct camera *c)
 			return CAMERA_FAILED;
 		c->picture_pool_size = size;
 	}
-	c->doing = "CVI_VB_GetBlock";
-	uint64_t block = m->CVI_VB_GetBlock(c->picture_pool, size);
+	uint64_t block = TRY(c, CVI_VB_GetBlock, c->picture_pool, size);
 	if (block == VB_INVALID_HANDLE) {
 		call_result(c, "CVI_VB_GetBlock", CVI_ERR_VB_NOBUF);
 		return CAMERA_FAILED;
 	}
-	c->doing = "CVI_VB_Handle2PhysAddr";
-	uint64_t at = m->CVI_VB_Handle2PhysAddr(block);
+	uint64_t at = TRY(c, CVI_VB_Handle2PhysAddr, block);
 	int result = CAMERA_FAILED;
 	if (at)
 		result = encode_block(c, at, stride, size);

@@ -9,8 +9,7 @@ int raw_get(struct camera *c)
 	if (result != CAMERA_OK)
 		return result;
 	memset(&c->frame, 0, sizeof c->frame);
-	c->doing = "CVI_VPSS_GetChnFrame";
-	int32_t code = c->mpi->CVI_VPSS_GetChnFrame(VPSS_GRP, STREAM_CHN, &c->frame, c->wait_ms);
+	int32_t code = TRY(c, CVI_VPSS_GetChnFrame, VPSS_GRP, STREAM_CHN, &c->frame, c->wait_ms);
 	if (code == CVI_SUCCESS)
 		return CAMERA_OK;
 	memset(&c->frame, 0, sizeof c->frame);
@@ -23,8 +22,7 @@ int raw_get(struct camera *c)
 int raw_release(struct camera *c)
 {
 	if (c->mapped) {
-		c->doing = "CVI_SYS_Munmap";
-		c->mpi->CVI_SYS_Munmap(c->mapped, c->mapped_size);
+		TRY(c, CVI_SYS_Munmap, c->mapped, c->mapped_size);
 		c->mapped = NULL;
 	}
 	if (!c->frame.stVFrame.u64PhyAddr[0])
@@ -40,8 +38,7 @@ int raw_map(struct camera *c)
 	if (c->mapped)
 		return CAMERA_OK;
 	c->mapped_size = f->u32Length[0] + f->u32Length[1] + f->u32Length[2]; /* the planes lie one behind the other */
-	c->doing = "CVI_SYS_MmapCache";
-	c->mapped = c->mpi->CVI_SYS_MmapCache(f->u64PhyAddr[0], c->mapped_size);
+	c->mapped = TRY(c, CVI_SYS_MmapCache, f->u64PhyAddr[0], c->mapped_size);
 	if (!c->mapped) {
 		call_result(c, "CVI_SYS_MmapCache", CVI_ERR_SYS_NOMEM);
 		return CAMERA_FAILED;

@@ -200,8 +200,7 @@ static void statistics(const struct camera *c, ISP_STATISTICS_CFG_S *s)
 static void tune(struct camera *c)
 {
 	char name[BIN_FILE_LENGTH] = {0};
-	c->doing = "CVI_BIN_GetBinName";
-	if (c->mpi->CVI_BIN_GetBinName(name) != CVI_SUCCESS)
+	if (TRY(c, CVI_BIN_GetBinName, name) != CVI_SUCCESS)
 		return;
 	char path[sizeof c->config.tuning_file + sizeof name];
 	snprintf(path, sizeof path, "%s%s", c->config.tuning_file, name); /* tuning_file is the root's prefix, "" on a board */
@@ -212,8 +211,7 @@ static void tune(struct camera *c)
 	long length = 0;
 	if (!fseek(file, 0, SEEK_END) && (length = ftell(file)) > 0 && length < 16 << 20 && !fseek(file, 0, SEEK_SET) &&
 	    (bytes = malloc((size_t)length)) && fread(bytes, 1, (size_t)length, file) == (size_t)length) {
-		c->doing = "CVI_BIN_ImportBinData";
-		c->mpi->CVI_BIN_ImportBinData(bytes, (uint32_t)length);
+		TRY(c, CVI_BIN_ImportBinData, bytes, (uint32_t)length);
 	}
 	free(bytes);
 	fclose(file);
@@ -402,8 +400,7 @@ static void join_isp(struct camera *c)
 	do { \
 		if ((c)->flag) { \
 			(c)->flag = false; \
-			(c)->doing = #name; \
-			(c)->mpi->name(__VA_ARGS__); \
+			TRY(c, name, __VA_ARGS__); \
 		} \
 	} while (0)
 
