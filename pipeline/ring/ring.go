@@ -55,7 +55,6 @@ type Ring struct {
 
 	latest   atomic.Uint64 // generation<<indexBits | index+1 of the newest frame; 0: none yet
 	sequence uint64        // of the newest frame; the producer's own
-	next     int           // where the producer looks for a free slot first; the producer's own
 
 	closed  atomic.Bool
 	readers atomic.Pointer[[]*Reader] // copied on write, under mu
@@ -140,12 +139,8 @@ type Reservation struct{ slot *slot }
 // the bytes may be written by any goroutine in between.
 func (r *Ring) Reserve() (Reservation, bool) {
 	newest := int(r.latest.Load()&indexMask) - 1 // only we change it
-	for range r.slots {
-		i := r.next
-		r.next++
-		if r.next == len(r.slots) {
-			r.next = 0
-		}
+	// The first that is free: so a few slots, whose memory is in the processor's caches, are used again and again, and the rest are never touched.
+	for i := range r.slots {
 		if i == newest {
 			continue
 		}
