@@ -131,12 +131,15 @@ func (l *loop) watch() {
 	for err == nil {
 		waited := false
 		err = raw.Read(func(uintptr) bool {
-			was := waited
+			if waited {
+				return true
+			}
 			waited = true
-			return was
+			// From here on the poller notes what comes. What came before, while nobody waited, it may have forgotten: this turn fetches it.
+			l.events.Store(true)
+			l.wake()
+			return false
 		})
-		l.events.Store(true)
-		l.wake()
 	}
 }
 
