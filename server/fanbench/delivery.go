@@ -66,7 +66,15 @@ func (d *Delivered) Measure(c Delivery, s *Child) error {
 	if err != nil {
 		return err
 	}
+	cpu, err := s.CPU()
+	if err != nil {
+		return err
+	}
 	if d.Last, err = v.Read(c.Duration); err != nil {
+		return err
+	}
+	used, err := s.CPU()
+	if err != nil {
 		return err
 	}
 	after, err := s.Usage()
@@ -75,7 +83,7 @@ func (d *Delivered) Measure(c Delivery, s *Child) error {
 	}
 	d.Frames += d.Last.Frames
 	d.Published += after.Published - before.Published
-	d.CPU += after.CPU - before.CPU
+	d.CPU += used - cpu
 	// To answer allocates, too: as much as between the first two answers.
 	if all, own := after.Allocs-before.Allocs, before.Allocs-asking.Allocs; all > own {
 		d.Objects += all - own

@@ -35,9 +35,11 @@ func (s *set) delivery() (*group, error) {
 		idle[i] = use
 		g.add("publishing, CPU per published frame", "µs", use)
 	}
-	for _, viewers := range []int{8, 64, 256} {
+	// A frame in which the machine did something else makes all its viewers late: with few frames one of them is the hundredth that p99 tells of.
+	for _, c := range []fanbench.Delivery{{Viewers: 8, Duration: 4 * s.window}, {Viewers: 64, Duration: 2 * s.window}, {Viewers: 256, Duration: s.window}} {
+		c.FPS, c.Size = fps, frameSize
+		viewers := c.Viewers
 		for i := range s.runs {
-			c := fanbench.Delivery{Viewers: viewers, FPS: fps, Size: frameSize, Duration: s.window}
 			var ours, bare fanbench.Delivered
 			order := []string{"bare", "server"}
 			if i%2 == 1 {
@@ -64,8 +66,9 @@ func (s *set) delivery() (*group, error) {
 			if viewers == 8 {
 				delay.atMost(1)
 			}
+			ratio := g.add(name("delay p99, server / bare loop"), "", float64(ours.Last.P99)/float64(bare.Last.P99))
 			if viewers == 64 {
-				g.add(name("delay p99, server / bare loop"), "", float64(ours.Last.P99)/float64(bare.Last.P99)).atMost(1)
+				ratio.atMost(1)
 			}
 			g.add(name("frames skipped"), "%", 100*float64(ours.Last.Skipped)/float64(ours.Last.Frames+ours.Last.Skipped))
 			g.add(name("objects allocated per delivered frame"), "", ours.Allocs())
@@ -82,16 +85,24 @@ func publishing(window time.Duration) (float64, error) {
 	}
 	defer c.End()
 	time.Sleep(time.Second)
-	before, err := c.Usage()
+	first, err := c.Usage()
+	if err != nil {
+		return 0, err
+	}
+	before, err := c.CPU()
 	if err != nil {
 		return 0, err
 	}
 	time.Sleep(window)
-	after, err := c.Usage()
+	after, err := c.CPU()
 	if err != nil {
 		return 0, err
 	}
-	return float64(after.CPU-before.CPU) / 1e3 / float64(max(1, after.Published-before.Published)), nil
+	last, err := c.Usage()
+	if err != nil {
+		return 0, err
+	}
+	return float64(after-before) / 1e3 / float64(max(1, last.Published-first.Published)), nil
 }
 
 // profile shows where the server's time goes.

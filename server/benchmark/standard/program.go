@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,27 +113,8 @@ func (v *serving) end() {
 	_ = v.cmd.Wait()
 }
 
-// cpu is the CPU time of the process's threads so far.
-func (v *serving) cpu() (time.Duration, error) {
-	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", v.cmd.Process.Pid))
-	if err != nil || len(paths) == 0 {
-		return 0, fmt.Errorf("process %d: no threads: %w", v.cmd.Process.Pid, err)
-	}
-	var sum time.Duration
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // the thread has ended
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(first, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
-		}
-		sum += time.Duration(ns)
-	}
-	return sum, nil
-}
+// cpu is the CPU time of the process so far.
+func (v *serving) cpu() (time.Duration, error) { return fanbench.ProcessCPU(v.cmd.Process.Pid) }
 
 // idle is a server that nobody looks at.
 func (s *set) idle() (*group, error) {
