@@ -202,7 +202,7 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 
 // oversee waits for a session's end, and brings it about when the source stalls.
 func (p *Pipeline) oversee(s *session) error {
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(min(p.config.StallTimeout, time.Second))
 	defer tick.Stop()
 	// A source that was asked for one picture in ten seconds is not late because it is asked for thirty a second now: what counts is the
 	// slowest rate since its last picture.

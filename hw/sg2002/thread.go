@@ -24,9 +24,10 @@ import (
 
 // event is an eventfd that Go's poller waits for. One goroutine uses it.
 type event struct {
-	file *os.File
-	conn syscall.RawConn
-	take func(fd uintptr) bool // made once, so that waiting allocates nothing
+	file  *os.File
+	conn  syscall.RawConn
+	take  func(fd uintptr) bool // made once, so that waiting allocates nothing
+	until time.Time             // the deadline that the poller knows
 }
 
 // newEvent makes an event of its own of fd, a non-blocking eventfd.
@@ -52,10 +53,15 @@ func newEvent(fd int) (*event, error) {
 	return e, nil
 }
 
-// wait waits until the event is signalled, at most until deadline, and says whether it was.
-func (e *event) wait(deadline time.Time) bool {
-	if err := e.file.SetReadDeadline(deadline); err != nil {
-		return false
+// wait waits until the event is signalled, for as long as within or half as long again, and says whether it was. The deadline is left as it is while it serves: to
+// set one for each picture costs as much as to read it.
+func (e *event) wait(within time.Duration) bool {
+	now := time.Now()
+	if left := e.until.Sub(now); left < within || left > 2*within {
+		e.until = now.Add(within + within/2)
+		if err := e.file.SetReadDeadline(e.until); err != nil {
+			return false
+		}
 	}
 	if e.conn.Read(e.take) == nil {
 		return true
@@ -103,7 +109,7 @@ func (c *Camera) run(op C.enum_camera_op, within time.Duration) error {
 func (c *Camera) perform(op C.enum_camera_op, within time.Duration) C.int {
 	c.c.op = op
 	raise(int(c.c.wake))
-	if !c.done.wait(time.Now().Add(within)) {
+	if !c.done.wait(within) {
 		C.camera_give_up(c.c)
 		return C.CAMERA_HANGS
 	}

@@ -31,30 +31,29 @@ func newTestEvent(t *testing.T) (e *event, fd int) {
 // TestEventIsAwaited: whether it comes before, while it is waited for, or never; each one ends one wait.
 func TestEventIsAwaited(t *testing.T) {
 	e, fd := newTestEvent(t)
-	soon := func() time.Time { return time.Now().Add(20 * time.Millisecond) }
-	late := func() time.Time { return time.Now().Add(within) }
-	if e.wait(soon()) {
+	const soon = 20 * time.Millisecond
+	if e.wait(soon) {
 		t.Error("signalled without a signal")
 	}
 	raise(fd)
-	if !e.wait(late()) {
+	if !e.wait(within) {
 		t.Error("one that came before is not seen")
 	}
-	if e.wait(soon()) {
+	if e.wait(soon) {
 		t.Error("one is seen twice")
 	}
 	go func() {
 		time.Sleep(20 * time.Millisecond)
 		raise(fd)
 	}()
-	if !e.wait(late()) {
+	if !e.wait(within) {
 		t.Error("one that comes meanwhile is not seen")
 	}
 	raise(fd)
-	if !e.wait(time.Now().Add(-time.Second)) {
+	if !e.wait(-time.Second) {
 		t.Error("one that came just before the deadline is not seen")
 	}
-	if e.wait(time.Now().Add(-time.Second)) {
+	if e.wait(-time.Second) {
 		t.Error("signalled without a signal after the deadline")
 	}
 }
@@ -70,7 +69,7 @@ func TestEventsAllocateNothing(t *testing.T) {
 	e, fd := newTestEvent(t)
 	if n := testing.AllocsPerRun(100, func() {
 		raise(fd)
-		e.wait(time.Now().Add(within))
+		e.wait(within)
 	}); n != 0 && garbageCounts() {
 		t.Errorf("%g objects", n)
 	}

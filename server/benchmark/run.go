@@ -61,6 +61,7 @@ const (
 
 type run struct {
 	Config
+	told   bool // there is somebody whom Progress tells
 	meter  *meter
 	result *Result
 	feed   Feed
@@ -144,10 +145,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.Duration <= 0 && c.Frames <= 0 {
 		return nil, errors.New("bench: neither a duration nor a number of frames")
 	}
-	if c.Progress == nil {
+	told := c.Progress != nil
+	if !told {
 		c.Progress = func(float64, string) {}
 	}
-	r := &run{Config: c, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
+	r := &run{Config: c, told: told, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
 	if c.Open != nil {
 		if err := r.measureAlone(ctx); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -252,7 +254,7 @@ func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, do
 	return window{began, time.Now()}, use, err
 }
 
-// progress waits for d. It reports rarely: what that costs is counted as the stages' rest.
+// progress waits for d. It reports rarely, and to nobody not at all: what that costs is counted as the stages' rest.
 func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, doing string) error {
 	began := time.Now()
 	for {
@@ -260,8 +262,12 @@ func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, d
 		if left <= 0 {
 			return nil
 		}
-		r.Progress(from+(to-from)*float64(d-left)/float64(d), doing)
-		if err := pause(ctx, min(left, 500*time.Millisecond)); err != nil {
+		step := left
+		if r.told {
+			r.Progress(from+(to-from)*float64(d-left)/float64(d), doing)
+			step = min(left, time.Second)
+		}
+		if err := pause(ctx, step); err != nil {
 			return err
 		}
 	}
