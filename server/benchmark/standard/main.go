@@ -135,7 +135,7 @@ var sets = map[string][]measurement{
 		{"links", (*set).links},
 		{"slow", (*set).slow},
 	},
-	"peers":   {{"peers", (*set).peers}},
+	"peers":   {{"peers", (*set).peers}, {"webcam", (*set).webcamPeer}},
 	"riscv64": {{"instructions", (*set).instructions}},
 }
 

@@ -1,5 +1,6 @@
 /*
- * A webcam that is not there, for a program that is started with LD_PRELOAD: /dev/video99 delivers the JPEGs of a file in turn, as MJPEG.
+ * A webcam that is not there, for a program that is started with LD_PRELOAD: /dev/video99 delivers the pictures of a file in turn, JPEGs as MJPEG, or packed
+ * 4:2:2 with WEBCAM_FORMAT=YUYV.
  *   WEBCAM_PICTURES=FILE WEBCAM_FPS=30 WEBCAM_SIZE=1280x720 LD_PRELOAD=webcam.so program --device /dev/video99
  * FILE is what fanbench.WritePictures writes: each picture behind its length, 4 bytes, little end first. The device is a timerfd, so select, poll and epoll
  * wait for it as for a real one. Buffers hold their pictures from the beginning: a frame costs no copy, as with a device that writes memory itself.
@@ -31,6 +32,13 @@ static struct {
     uint32_t size;
 } pictures[BUFFERS];
 static unsigned count;
+
+static int packed(void)
+{
+    const char *format = getenv("WEBCAM_FORMAT");
+
+    return format && strcmp(format, "YUYV") == 0;
+}
 
 static int load(void)
 {
@@ -129,10 +137,12 @@ static int control(unsigned long request, void *arg)
 
         f->fmt.pix.width = width;
         f->fmt.pix.height = height;
-        if (request == VIDIOC_G_FMT || f->fmt.pix.pixelformat != V4L2_PIX_FMT_JPEG)
+        if (packed())
+            f->fmt.pix.pixelformat = V4L2_PIX_FMT_YUYV;
+        else if (request == VIDIOC_G_FMT || f->fmt.pix.pixelformat != V4L2_PIX_FMT_JPEG)
             f->fmt.pix.pixelformat = V4L2_PIX_FMT_MJPEG;
         f->fmt.pix.field = V4L2_FIELD_NONE;
-        f->fmt.pix.bytesperline = 0;
+        f->fmt.pix.bytesperline = packed() ? 2 * width : 0;
         f->fmt.pix.sizeimage = ROOM;
         return 0;
     }
