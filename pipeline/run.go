@@ -225,7 +225,7 @@ func (p *Pipeline) oversee(s *session) error {
 			default: // it is on its way
 			}
 		case <-tick.C:
-			info := s.source.Info() // it may have learnt its size since, or another rate
+			info := s.source.Info() // it may have learnt another rate
 			p.mu.Lock()
 			p.info = info
 			p.mu.Unlock()

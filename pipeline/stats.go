@@ -94,6 +94,7 @@ func (p *Pipeline) State() State {
 	}
 	s.Newest = p.newest
 	if p.session != nil {
+		s.Source = p.session.source.Info() // it may have learnt its size since
 		s.Can = p.can(p.session.source, settings)
 	}
 	return s
