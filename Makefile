@@ -17,7 +17,7 @@ TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 HOST_TESTS := lint test-go test-cgo test-nocgo
 BOARD_TESTS :=
 
-.PHONY: test-row-host test-row-board help setup setup-test build run test lint test-go test-cgo test-nocgo fmt
+.PHONY: test-row-host test-row-board help setup setup-test build run test lint test-go test-cgo test-nocgo fmt fuzz
 help: ## print this list
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -54,6 +54,12 @@ test-cgo: setup-test sim-libs ## the packages with C, under the strict check of 
 
 test-nocgo: setup-test ## what must work without a C compiler
 	CGO_ENABLED=0 $(GO) test -short $(GOTESTFLAGS) ./...
+
+# Inputs that are found interesting are made smaller for a minute each, unless told otherwise: nothing would be tried meanwhile.
+FUZZTIME ?= 1m
+fuzz: setup-test sim-libs ## fuzz whatever reads bytes of others, FUZZTIME=1m each
+	@for package in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		echo "$$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package || exit 1; done; done
 
 # What a test needs is there now: one that would be skipped for want of it elsewhere fails.
 test: export CI := true

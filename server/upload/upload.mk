@@ -1,9 +1,6 @@
-.PHONY: bench-receive fuzz-receive screenshots-receive
+.PHONY: bench-receive screenshots-receive
 bench-receive: setup ## a hundred devices posting 5 pictures a second each for a minute, twice: loss, CPU time, memory
 	MAIXSTREAM_SECONDS=60 $(GO) test -count=1 -v -timeout 10m -run '^TestHundredDevices$$' ./server/upload
-
-fuzz-receive: setup ## fuzz what is posted, a minute each
-	for f in FuzzUpload FuzzInspect FuzzFileName FuzzDeviceName; do $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 1m ./server/upload || exit 1; done
 
 screenshots: screenshots-receive
 screenshots-receive: setup-test ## the pictures of the gallery in docs/
