@@ -42,7 +42,7 @@ type Config struct {
 	// Duration is how long the whole is measured; or as long as so many Frames should take at the rate seen without viewers.
 	Duration time.Duration
 	Frames   int
-	// Progress is told, a few times a second, how much of the run is done (0 to 1) and what it is doing. nil: nobody.
+	// Progress is told, about once a second, how much of the run is done (0 to 1) and what it is doing. nil: nobody.
 	Progress func(done float64, doing string)
 	// Profile, if not nil, gets a pprof CPU profile of the time with viewers.
 	Profile io.Writer
