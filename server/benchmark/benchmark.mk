@@ -11,7 +11,7 @@ bench-build: build
 	@$(MAKE) --no-print-directory sim-root >/dev/null
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/bench/standard ./server/benchmark/standard
 
-bench: bench-build ## run the standard benchmarks and write docs/BENCHMARKS.md (about 8 minutes; BENCH=quick: 2)
+bench: bench-build ## run the standard benchmarks and write docs/BENCHMARKS.md (about 9 minutes; BENCH=quick: 2)
 	$(BENCHSET) -only '$(BENCH_ONLY)'
 
 bench-document: bench-build ## write docs/BENCHMARKS.md again, from the results that are there
@@ -37,7 +37,7 @@ bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the
 	@toolchain/apt.sh peers
 	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
-bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-riscv64 (about 12 minutes, on a machine that does nothing else)
+bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-riscv64 (about 17 minutes, on a machine that does nothing else)
 	@$(MAKE) --no-print-directory bench
 	@$(MAKE) --no-print-directory bench-peers
 	@$(MAKE) --no-print-directory bench-riscv64
