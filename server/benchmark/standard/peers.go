@@ -24,17 +24,9 @@ func (s *set) peers() (*group, error) {
 	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer (`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
 		"pretends (`server/benchmark/webcam`; its buffers hold the pictures already, so a frame costs ustreamer no copy but its own), the server as in the first section. CPU time is that of the whole " +
 		"process per delivered frame; the bare loop, given the same pictures, runs by turns with them. mjpg-streamer is not in Debian."}
-	if s.webcam == "" {
-		g.Skipped = "no pretended webcam was given"
-		return g, nil
-	}
-	other, err := ustreamerName()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "maixstream-bench-")
-	if err != nil {
-		return nil, err
+	other, dir, err := s.peer(g)
+	if err != nil || g.Skipped != "" {
+		return g, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "pictures")
@@ -78,12 +70,18 @@ func (s *set) peers() (*group, error) {
 	return g, nil
 }
 
-func ustreamerName() (string, error) {
+// peer returns the name of what is compared with, and a directory for its pictures; or it says in g why it cannot be.
+func (s *set) peer(g *group) (name, dir string, err error) {
+	if s.webcam == "" {
+		g.Skipped = "no pretended webcam was given"
+		return "", "", nil
+	}
 	out, err := exec.Command("ustreamer", "--version").Output()
 	if err != nil {
-		return "", fmt.Errorf("ustreamer: %w", err)
+		return "", "", fmt.Errorf("ustreamer: %w", err)
 	}
-	return "ustreamer " + strings.TrimSpace(string(out)), nil
+	dir, err = os.MkdirTemp("", "maixstream-bench-")
+	return "ustreamer " + strings.TrimSpace(string(out)), dir, err
 }
 
 // webcamPeer compares what it costs to make JPEGs of a webcam's packed frames.
@@ -91,17 +89,9 @@ func (s *set) webcamPeer() (*group, error) {
 	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Packed 4:2:2 (YUYV) frames of the encoder's scene to JPEGs of quality 80, 4:2:0, at 30 fps, one worker. ustreamer has them from the pretended webcam and one " +
 		"viewer; its figure is the CPU time of its process per frame, less what the same process with the same viewer spends on finished JPEGs of that scene. maixstream's is that of the encoder's thread, which begins a frame 30 times " +
 		"a second, too: the conversion is included in both. Its version 6 converts in the same way as this one."}
-	if s.webcam == "" {
-		g.Skipped = "no pretended webcam was given"
-		return g, nil
-	}
-	other, err := ustreamerName()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "maixstream-bench-")
-	if err != nil {
-		return nil, err
+	other, dir, err := s.peer(g)
+	if err != nil || g.Skipped != "" {
+		return g, err
 	}
 	defer os.RemoveAll(dir)
 	for _, size := range []frame.Size{{Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
