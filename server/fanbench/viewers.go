@@ -47,7 +47,6 @@ type Arrival struct {
 // Viewers are connections to one stream (in its plain form), read by one goroutine with an epoll of its own. It is waited for in Go's poller, and read by raw
 // system calls, which leave the runtime's monitor asleep: what reading costs delays the last viewer's frame, and is not the server's fault.
 type Viewers struct {
-	epoll   int
 	poller  *os.File // the epoll, as Go's poller knows it; nil of stalled ones
 	conn    syscall.RawConn
 	events  []unix.EpollEvent
@@ -108,7 +107,7 @@ func Connect(address, path string, n int) (*Viewers, error) {
 		return nil, fmt.Errorf("viewers: epoll: %w", err)
 	}
 	v := &Viewers{
-		epoll: epoll, poller: os.NewFile(uintptr(epoll), "viewers"), events: make([]unix.EpollEvent, 512),
+		poller: os.NewFile(uintptr(epoll), "viewers"), events: make([]unix.EpollEvent, 512),
 		buffer: make([]byte, 256<<10), ages: make([]time.Duration, 0, 1<<20),
 	}
 	if v.conn, err = v.poller.SyscallConn(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -144,19 +145,20 @@ func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu fl
 		})
 	}
 	ready.Wait()
-	before := fanbench.CPU()
+	before, beforeErr := fanbench.ProcessCPU(os.Getpid())
 	began = time.Now()
 	close(start)
 	done.Wait()
-	took, spent := time.Since(began).Seconds(), (fanbench.CPU() - before).Seconds()
+	took := time.Since(began).Seconds()
+	after, afterErr := fanbench.ProcessCPU(os.Getpid())
 	n := 0
 	for _, count := range counts {
 		n += count
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, beforeErr, afterErr)...); err != nil {
 		return 0, 0, err
 	}
-	return float64(n) / took, spent / float64(n), nil
+	return float64(n) / took, (after - before).Seconds() / float64(n), nil
 }
 
 // ycc is the mean colour of a block.

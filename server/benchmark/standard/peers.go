@@ -30,16 +30,9 @@ func (s *set) peers() (*group, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "pictures")
-	pictures, err := makePictures(frame.Size{Width: 1280, Height: 720})
+	size, err := makePictures(file, frame.Size{Width: 1280, Height: 720})
 	if err != nil {
 		return nil, err
-	}
-	if err := fanbench.WritePictures(file, pictures); err != nil {
-		return nil, err
-	}
-	size := 0.0
-	for _, p := range pictures {
-		size += float64(len(p)) / float64(len(pictures))
 	}
 	g.add("bytes of a picture, mean", "", size)
 	for _, viewers := range []int{8, 64} {
@@ -100,11 +93,7 @@ func (s *set) webcamPeer() (*group, error) {
 		if err := fanbench.WritePictures(frames, [][]byte{packed.Planes[0]}); err != nil {
 			return nil, err
 		}
-		finished, err := makePictures(size)
-		if err != nil {
-			return nil, err
-		}
-		if err := fanbench.WritePictures(pictures, finished); err != nil {
+		if _, err := makePictures(pictures, size); err != nil {
 			return nil, err
 		}
 		for range s.runs {
@@ -157,27 +146,29 @@ func paced(f *frame.Frame, d time.Duration) (float64, error) {
 	return ms(spent) / float64(n), nil
 }
 
-// makePictures makes eight JPEGs of a scene.
-func makePictures(size frame.Size) ([][]byte, error) {
+// makePictures writes eight JPEGs of a scene to a file and returns their mean size in bytes.
+func makePictures(file string, size frame.Size) (mean float64, err error) {
 	e, err := hw.NewEncoder()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer e.Close()
+	const count = 8
 	f := planarOf(encodertest.Scene(size.Width, size.Height))
 	dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
 	var all [][]byte
-	for i := range 8 {
+	for i := range count {
 		for k := range 64 { // a mark that differs
 			f.Planes[0][(8*i)*f.Strides[0]+k] = byte(255 * (k / 8 % 2))
 		}
 		n, err := e.Encode(dst, f, 80)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		all = append(all, append([]byte(nil), dst[:n]...))
+		mean += float64(n) / count
 	}
-	return all, nil
+	return mean, fanbench.WritePictures(file, all)
 }
 
 // ustreamer is ustreamer's CPU time of a delivered frame in µs, with pictures from the pretended webcam, and what its viewers saw.
