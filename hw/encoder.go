@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/internal/transform"
 	"github.com/maixstream/maixstream/hw/libjpeg"
 	"github.com/maixstream/maixstream/hw/picture"
-	"github.com/maixstream/maixstream/hw/transform"
 )
 
 // NewEncoder makes a software JPEG encoder.

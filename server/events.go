@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 // Feed is where a Server's pictures come from. *pipeline.Pipeline is one, a JPEGStreamer has its own.

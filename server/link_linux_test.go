@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/server/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
 )
 
 // TestFramesStayYoungOnASlowLink offers more than a link carries: the frame rate must fall, not the frames age.

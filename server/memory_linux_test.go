@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
 	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/fanbench"
 )
 
 // A viewer that stops reading holds at most 256 KiB of the kernel's memory on the server's side, until it is closed.

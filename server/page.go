@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/maixstream/maixstream/server/page"
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // page shows the program's own page, or the built-in one.

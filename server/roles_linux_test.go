@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/maixstream/maixstream/server/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
 )
 
 // Some tests run the test binary again in a role of its own.

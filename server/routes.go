@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/maixstream/maixstream/server/fanout"
-	"github.com/maixstream/maixstream/server/page"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // Route is a path of a Server that has something else to serve than one feed: Config.Routes.

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 // Server serves one feed. Start it once; Close ends it for good.

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 // snapshotWait is how long a snapshot may take: an encoder that rests makes one picture a second.

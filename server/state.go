@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
-	"github.com/maixstream/maixstream/server/fanout"
+	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 // State is what /state shows: the pipeline's state and the server's own.

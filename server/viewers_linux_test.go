@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
 	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/fanbench"
 )
 
 // Each of 200 viewers gets whole pictures with rising numbers, and when publishing pauses all of them have the newest.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maixstream/maixstream/toolchain/flash/loader"
+	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
 // vendorFlags are those of the vendor's own builds (MaixCDK's platforms/maixcam.yaml). Only the vendor's compiler knows them.

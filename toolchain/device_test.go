@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maixstream/maixstream/toolchain/flash/loader"
+	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
 const (

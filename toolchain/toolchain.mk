@@ -60,8 +60,8 @@ test-device: setup-board device ## check the board's program: machine, loader, l
 
 # Left out: a test that starts its own test program again, which takes an emulator registered with the kernel to run; loads of many
 # viewers, which under an emulator say something of this machine's speed only; and a browser, which test-board has.
-RISCV64_PACKAGES := ./pipeline/... ./server ./server/fanout ./server/rtsp ./hw/frame/... ./hw/jpegcheck ./hw/lettering ./hw/libjpeg/... ./hw/picture \
-	./hw/transform ./hw/source/testcard
+RISCV64_PACKAGES := ./pipeline/... ./server ./server/internal/fanout ./server/rtsp ./hw/frame/... ./internal/jpegcheck ./hw/internal/lettering ./hw/libjpeg/... ./hw/picture \
+	./hw/internal/transform ./hw/source/internal/testcard
 RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer|TestProxyOfTheEnvironment)$$
 
 test-riscv64: setup-board setup-test ## the board's program's packages under qemu-riscv64: pipeline, server, encoder, pictures
@@ -79,5 +79,5 @@ bench-board: setup-board device ## measure start, CPU and memory on the virtual 
 	@$(BENCH_BOARD) BOARD_CAMERA=none toolchain/board/board.sh new
 	@$(BENCH_BOARD) toolchain/board/board.sh start >/dev/null
 	@$(FLASH) --host 127.0.0.1 --port 2232 --known-hosts $(BUILD)/board-bench/known_hosts --program $(DEVICE) && \
-		$(BENCH_BOARD) $(GO) run ./toolchain/board/bench --url http://127.0.0.1:8898 $(BENCH_FLAGS) --write '$(BENCH_WRITE)'; \
+		$(BENCH_BOARD) $(GO) run ./internal/bench/board --url http://127.0.0.1:8898 $(BENCH_FLAGS) --write '$(BENCH_WRITE)'; \
 		status=$$?; $(BENCH_BOARD) toolchain/board/board.sh cut; exit $$status

@@ -9,8 +9,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/discover"
 	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/discover"
 )
 
 // announce makes the streams found by itself on the local network, unless nobody there could reach them. The returned function

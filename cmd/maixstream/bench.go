@@ -14,8 +14,8 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/bench"
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server/benchmark"
 )
 
 // benchFlags are the flags of bench alone.
@@ -53,7 +53,7 @@ func (b *benchFlags) check() error {
 		return usagef("--duration %v: must not be negative", *b.duration)
 	case *b.duration > 0 && b.frames.value > 0:
 		return usagef("--duration and --frames: one of them")
-	case b.clients.value > 0 && !benchmark.DeliverySupported:
+	case b.clients.value > 0 && !bench.DeliverySupported:
 		b.clients.value = 0
 	}
 	if *b.duration == 0 && b.frames.value == 0 {
@@ -64,10 +64,10 @@ func (b *benchFlags) check() error {
 
 func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 	limitMemory()
-	var before *benchmark.Result
+	var before *bench.Result
 	if *b.baseline != "" {
 		var err error
-		if before, err = benchmark.ReadResult(*b.baseline); err != nil {
+		if before, err = bench.ReadResult(*b.baseline); err != nil {
 			return usagef("--baseline: %w", err)
 		}
 	}
@@ -77,10 +77,10 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 		log = b.logger(overBar{t.err})
 	}
 	settings := b.settings()
-	config := benchmark.Config{
+	config := bench.Config{
 		NewEncoder: hw.NewEncoder, SlotSize: slotSize(nil, settings), Settings: settings,
 		Clients: b.clients.value, Duration: *b.duration, Frames: b.frames.value,
-		Start: func(instrument func(*pipeline.Config)) (benchmark.Feed, error) {
+		Start: func(instrument func(*pipeline.Config)) (bench.Feed, error) {
 			b.instrument = instrument
 			f, err := b.startPipeline(log, b.fps)
 			if err != nil {
@@ -110,7 +110,7 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 		config.Profile = file
 	}
 	config.Progress = progress
-	result, err := benchmark.Run(ctx, config)
+	result, err := bench.Run(ctx, config)
 	done()
 	if err != nil {
 		return err

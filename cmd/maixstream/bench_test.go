@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/maixstream/maixstream/server/benchmark"
+	"github.com/maixstream/maixstream/internal/bench"
 )
 
 // maixstream runs the program in this process.
@@ -49,7 +49,7 @@ func TestBenchRefusesContradictions(t *testing.T) {
 
 func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
 	clients := "2"
-	if !benchmark.DeliverySupported {
+	if !bench.DeliverySupported {
 		clients = "0"
 	}
 	args := []string{"bench", "--source", "testcard", "--size", "320x240", "--fps", "30", "--frames", "20", "--clients", clients}
@@ -57,13 +57,13 @@ func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
 	if code != exitDone {
 		t.Fatalf("code %d: %s", code, problem)
 	}
-	var r benchmark.Result
+	var r bench.Result
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	stages := []string{benchmark.Capture, benchmark.Encode, benchmark.Publish, benchmark.Rest}
+	stages := []string{bench.Capture, bench.Encode, bench.Publish, bench.Rest}
 	if clients != "0" {
-		stages = append(stages, benchmark.Deliver)
+		stages = append(stages, bench.Deliver)
 	}
 	for _, name := range stages {
 		s := r.Stage(name)
@@ -76,7 +76,7 @@ func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
 				t.Errorf("%s: %s is %g", name, what, v)
 			}
 		}
-		if name == benchmark.Rest {
+		if name == bench.Rest {
 			continue
 		}
 		if s.FPS == 0 || s.Bytes < 100 || s.MS == nil || s.MS.P50 > s.MS.P95 || s.MS.P95 > s.MS.P99 {
@@ -86,10 +86,10 @@ func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
 			t.Errorf("%s: no CPU time: %+v", name, s)
 		}
 	}
-	if n := float64(r.Stage(benchmark.Publish).FPS) * r.Seconds; n < 10 { // a loaded machine publishes fewer
+	if n := float64(r.Stage(bench.Publish).FPS) * r.Seconds; n < 10 { // a loaded machine publishes fewer
 		t.Errorf("%.1f frames were measured, want about 20", n)
 	}
-	if want := (benchmark.Setup{Source: "testcard", Kind: "testcard", Encoder: r.Setup.Encoder, Width: 320, Height: 240, FPS: 30, Quality: 80, Workers: r.Setup.Workers, Clients: r.Setup.Clients}); r.Setup != want {
+	if want := (bench.Setup{Source: "testcard", Kind: "testcard", Encoder: r.Setup.Encoder, Width: 320, Height: 240, FPS: 30, Quality: 80, Workers: r.Setup.Workers, Clients: r.Setup.Clients}); r.Setup != want {
 		t.Errorf("setup %+v, want %+v", r.Setup, want)
 	}
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/maixstream/maixstream/hw/doctor"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/sg2002"
+	"github.com/maixstream/maixstream/internal/doctor"
 )
 
 func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {

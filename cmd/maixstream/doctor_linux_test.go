@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/hw/doctor"
+	"github.com/maixstream/maixstream/internal/doctor"
 )
 
 // buildProgram builds maixstream, for tests that need it as a process.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/hw/doctor"
 	"github.com/maixstream/maixstream/hw/sg2002"
+	"github.com/maixstream/maixstream/internal/doctor"
 )
 
 // serviceScript is what make flash installs on a board.

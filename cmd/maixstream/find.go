@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/maixstream/maixstream/server/discover"
+	"github.com/maixstream/maixstream/internal/discover"
 )
 
 func setupFind(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {

@@ -27,7 +27,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/maixstream/maixstream/server/benchmark"
+	"github.com/maixstream/maixstream/internal/bench"
 )
 
 // The test binary is the program when this is set, so that signals and exit codes are a process's own.
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beProgram) != "" {
 		main()
 	}
-	benchmark.RunRole()                 // the test binary is bench's viewers, too
+	bench.RunRole()                     // the test binary is bench's viewers, too
 	if signal.Ignored(syscall.SIGHUP) { // tests under nohup: the programs that they start shall not ignore it as well
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}

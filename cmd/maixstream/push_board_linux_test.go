@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/hw"
-	"github.com/maixstream/maixstream/hw/jpegcheck"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 

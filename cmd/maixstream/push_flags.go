@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -129,7 +130,7 @@ func (p *pushFlags) check(files bool) error {
 		if *p.mirror || *p.flip || p.rotate.value != "0" || *p.overlay != "" {
 			return usagef("--format png sends pictures as the source gives them: without --mirror, --flip, --rotate and --overlay")
 		}
-		if isStreamURL(*p.source) {
+		if source.IsURL(*p.source) {
 			return usagef("--format png with --source URL: its pictures are JPEG already")
 		}
 	}

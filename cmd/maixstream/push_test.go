@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/hw/jpegcheck"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 

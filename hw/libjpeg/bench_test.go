@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/frame/encodertest"
-	"github.com/maixstream/maixstream/hw/libjpeg/straight"
+	"github.com/maixstream/maixstream/internal/bench/baseline"
+	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
 // cpuTime is the CPU time of this thread, to which the benchmarks lock themselves: what a frame costs, whoever else is running.
@@ -58,7 +58,7 @@ func BenchmarkAgainstStraight(b *testing.B) {
 	for _, size := range []frame.Size{{Width: 640, Height: 480}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
 		b.Run(fmt.Sprintf("%dx%d", size.Width, size.Height), func(b *testing.B) {
 			f := encodertest.FromImage(b, encodertest.Scene(size.Width, size.Height), frame.YUV420, 0)
-			if _, _, err := straight.Encode(f, 80, 3); err != nil {
+			if _, _, err := baseline.Encode(f, 80, 3); err != nil {
 				b.Skip(err)
 			}
 			e := open(b)
@@ -78,7 +78,7 @@ func BenchmarkAgainstStraight(b *testing.B) {
 				}
 				mine := cpuTime() - start
 				ours += mine
-				_, cpu, err := straight.Encode(f, 80, batch)
+				_, cpu, err := baseline.Encode(f, 80, batch)
 				if err != nil {
 					b.Fatal(err)
 				}

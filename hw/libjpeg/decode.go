@@ -8,7 +8,7 @@ import (
 	"image/jpeg"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/jpegcheck"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded. A pixel costs up to 3 bytes, in

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/frame/encodertest"
 	"github.com/maixstream/maixstream/hw/libjpeg"
+	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
 func stdJPEG(t testing.TB, img image.Image) []byte {

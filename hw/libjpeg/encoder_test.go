@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/frame/encodertest"
 	"github.com/maixstream/maixstream/hw/libjpeg"
+	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
 func open(t testing.TB) frame.Encoder {

@@ -5,7 +5,7 @@ import (
 	"image/color"
 	"math"
 
-	"github.com/maixstream/maixstream/hw/lettering"
+	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
 // far bounds coordinates, so that no sum of them overflows.

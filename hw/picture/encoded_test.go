@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/frame/encodertest"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
 func TestBytesOutliveReleaseAndBorrowedOnesDoNot(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/lettering"
+	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
 // NoSignal makes the JPEG that stands in for a source that is away: a dark picture that says "no signal", the reason, and the time. The caller releases it.

@@ -7,7 +7,7 @@ import (
 	"image/color"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/lettering"
+	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
 // The formats that New takes, as frame's.

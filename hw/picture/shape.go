@@ -9,7 +9,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/transform"
+	"github.com/maixstream/maixstream/hw/internal/transform"
 )
 
 // derived makes the picture that a change of p gives: p's error stays p's error.

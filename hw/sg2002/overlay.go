@@ -16,7 +16,7 @@ import (
 
 	"github.com/ncruces/go-strftime"
 
-	"github.com/maixstream/maixstream/hw/lettering"
+	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
 // overlayText is the text over the pictures and what is shown of it now. Used with Camera.mu held.

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/internal/sourcetest"
 	"github.com/maixstream/maixstream/hw/source"
-	"github.com/maixstream/maixstream/hw/source/mjpeg"
-	"github.com/maixstream/maixstream/hw/source/sourcetest"
+	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 )
 
 // opener opens spec, by the name that users write.

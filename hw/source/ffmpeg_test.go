@@ -15,7 +15,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source"
-	"github.com/maixstream/maixstream/hw/source/mjpeg"
+	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 )
 
 // ffmpeg runs it on its own colour bars (SMPTE's, 320x240, 25 a second).

@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/mjpeg"
-	"github.com/maixstream/maixstream/hw/source/photos"
-	"github.com/maixstream/maixstream/hw/source/testcard"
-	"github.com/maixstream/maixstream/hw/source/y4m"
+	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
+	"github.com/maixstream/maixstream/hw/source/internal/photos"
+	"github.com/maixstream/maixstream/hw/source/internal/testcard"
+	"github.com/maixstream/maixstream/hw/source/internal/y4m"
 )
 
 // Options say how a source is to deliver. Zero fields take the source's own default.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/v4l2"
+	"github.com/maixstream/maixstream/hw/source/internal/v4l2"
 )
 
 // openWebcam opens "/dev/videoN", or "/dev/videoN:YUYV" for one pixel format.

@@ -8,7 +8,7 @@ import (
 	"image/png"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/jpegcheck"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // info is what a checked picture is.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/page"
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 var (

@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/maixstream/maixstream/toolchain/flash/loader"
+	"github.com/maixstream/maixstream/toolchain/internal/loader"
 	"github.com/spf13/pflag"
 )
 

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/toolchain/flash/loader"
+	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
 // patience is how long a thing may take that takes seconds on a free machine.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/toolchain/flash/loader"
+	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
 // say prints a step. Its wording after the colon is what a person follows; tests follow the step's name.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/maixstream/maixstream/hw/jpegcheck"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // JPEG's markers (ITU-T T.81, table B.1).

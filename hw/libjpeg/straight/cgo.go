@@ -1,7 +1,0 @@
-//go:build cgo
-
-package straight
-
-// #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -Werror
-// #cgo LDFLAGS: -ljpeg
-import "C"

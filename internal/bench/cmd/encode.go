@@ -1,0 +1,213 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/bench/baseline"
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/encodertest"
+)
+
+func threadCPU() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// encode compares the encoder with libjpeg called straight.
+func (s *set) encode() (*group, error) {
+	g := &group{Title: "Software encoder", Text: "A scene of smooth shades, edges and fine texture, quality 80; CPU time of the thread. libjpeg-turbo called straight (`internal/bench/baseline`) compresses the same " +
+		"planar 4:2:0 frame by turns with the encoder; speed is the ratio of their times. YUYV is what webcams deliver, the conversion included; it is held against ustreamer below. " +
+		"Two workers: frames a second of two encoders at once by those of one, by wall time, so others' work on the machine shows; how much longer each frame's CPU time " +
+		"is with two at once shows what they take from each other: the goal needs two cores that nobody else uses, and at most 1.05 here."}
+	for _, size := range []frame.Size{{Width: 640, Height: 480}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
+		scene := encodertest.Scene(size.Width, size.Height)
+		planar, packed := planarOf(scene), packedOf(scene)
+		for range s.runs {
+			if err := s.encodeOnce(g, fmt.Sprintf("%dx%d", size.Width, size.Height), planar, packed); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f := planarOf(encodertest.Scene(1280, 720))
+	for range s.runs {
+		one, oneCPU, err := throughput(f, 1, s.window/2)
+		if err != nil {
+			return nil, err
+		}
+		two, twoCPU, err := throughput(f, 2, s.window/2)
+		if err != nil {
+			return nil, err
+		}
+		g.add("1280x720: one worker", "frames/s", one)
+		g.add("1280x720: two workers", "frames/s", two)
+		g.add("1280x720: CPU per frame, two workers / one", "", twoCPU/oneCPU)
+		ratio := g.add("1280x720: two workers / one", "", two/one)
+		if runtime.NumCPU() > 1 {
+			ratio.atLeast(1.9)
+		}
+	}
+	return g, nil
+}
+
+func (s *set) encodeOnce(g *group, size string, planar, packed *frame.Frame) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	e, err := hw.NewEncoder()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	dst := make([]byte, frame.MaxJPEGSize(planar.Width, planar.Height))
+	batches := 8
+	if s.quick {
+		batches = 3
+	}
+	const batch = 5
+	var ours, theirs, yuyv time.Duration
+	var before, after runtime.MemStats
+	objects := uint64(0)
+	for i := range batches + 1 {
+		if i == 1 { // the first warms up
+			ours, theirs, yuyv, objects = 0, 0, 0, 0
+		}
+		_, cpu, err := baseline.Encode(planar, 80, batch)
+		if err != nil {
+			return err
+		}
+		theirs += cpu
+		runtime.ReadMemStats(&before)
+		began := threadCPU()
+		for range batch {
+			if _, err := e.Encode(dst, planar, 80); err != nil {
+				return err
+			}
+		}
+		ours += threadCPU() - began
+		runtime.ReadMemStats(&after)
+		objects += after.Mallocs - before.Mallocs
+		began = threadCPU()
+		for range batch {
+			if _, err := e.Encode(dst, packed, 80); err != nil {
+				return err
+			}
+		}
+		yuyv += threadCPU() - began
+	}
+	n := float64(batches * batch)
+	g.add(size+": planar 4:2:0", "ms", ms(ours)/n)
+	g.add(size+": libjpeg called straight", "ms", ms(theirs)/n)
+	g.add(size+": speed, of libjpeg called straight", "", float64(theirs)/float64(ours)).atLeast(0.95)
+	g.add(size+": objects allocated per frame", "", float64(objects)/n).atMost(0)
+	g.add(size+": YUYV", "ms", ms(yuyv)/n)
+	return nil
+}
+
+// throughput is frames a second, by wall time, of some encoders at once, each in a goroutine of its own; and CPU time of a frame in seconds.
+func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu float64, err error) {
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	counts, errs := make([]int, workers), make([]error, workers)
+	var began time.Time
+	ready.Add(workers)
+	for w := range workers {
+		done.Go(func() {
+			e, err := hw.NewEncoder()
+			if err != nil {
+				ready.Done()
+				errs[w] = err
+				return
+			}
+			defer e.Close()
+			dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
+			_, errs[w] = e.Encode(dst, f, 80) // its memory grows
+			ready.Done()
+			<-start
+			for time.Since(began) < d && errs[w] == nil {
+				_, errs[w] = e.Encode(dst, f, 80)
+				counts[w]++
+			}
+		})
+	}
+	ready.Wait()
+	before, beforeErr := fanbench.ProcessCPU(os.Getpid())
+	began = time.Now()
+	close(start)
+	done.Wait()
+	took := time.Since(began).Seconds()
+	after, afterErr := fanbench.ProcessCPU(os.Getpid())
+	n := 0
+	for _, count := range counts {
+		n += count
+	}
+	if err := errors.Join(append(errs, beforeErr, afterErr)...); err != nil {
+		return 0, 0, err
+	}
+	return float64(n) / took, (after - before).Seconds() / float64(n), nil
+}
+
+// ycc is the mean colour of a block.
+func ycc(img *image.RGBA, x, y, w, h int) (luma, cb, cr uint8) {
+	var r, g, b, n int
+	for v := y; v < min(y+h, img.Rect.Max.Y); v++ {
+		for u := x; u < min(x+w, img.Rect.Max.X); u++ {
+			c := img.RGBAAt(u, v)
+			r, g, b, n = r+int(c.R), g+int(c.G), b+int(c.B), n+1
+		}
+	}
+	return color.RGBToYCbCr(uint8(r/n), uint8(g/n), uint8(b/n))
+}
+
+// planarOf makes a planar 4:2:0 frame.
+func planarOf(img *image.RGBA) *frame.Frame {
+	width, height := img.Rect.Dx(), img.Rect.Dy()
+	f, err := frame.Alloc(frame.YUV420, width, height)
+	if err != nil {
+		panic(err) // the sizes are ours
+	}
+	for y := range height {
+		for x := range width {
+			luma, _, _ := ycc(img, x, y, 1, 1)
+			f.Planes[0][y*f.Strides[0]+x] = luma
+			if x%2 == 0 && y%2 == 0 {
+				_, cb, cr := ycc(img, x, y, 2, 2)
+				f.Planes[1][y/2*f.Strides[1]+x/2], f.Planes[2][y/2*f.Strides[2]+x/2] = cb, cr
+			}
+		}
+	}
+	return f
+}
+
+// packedOf makes a YUYV frame, as webcams deliver them.
+func packedOf(img *image.RGBA) *frame.Frame {
+	width, height := img.Rect.Dx(), img.Rect.Dy()
+	f, err := frame.Alloc(frame.YUYV, width, height)
+	if err != nil {
+		panic(err)
+	}
+	for y := range height {
+		row := f.Planes[0][y*f.Strides[0]:]
+		for x := 0; x < width; x += 2 {
+			first, _, _ := ycc(img, x, y, 1, 1)
+			second, _, _ := ycc(img, x+1, y, 1, 1)
+			_, cb, cr := ycc(img, x, y, 2, 1)
+			row[2*x], row[2*x+1], row[2*x+2], row[2*x+3] = first, cb, second, cr
+		}
+	}
+	return f
+}

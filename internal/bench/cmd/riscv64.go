@@ -1,0 +1,221 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
+)
+
+// board is what runs the board's program on this machine.
+type board struct {
+	program, sysroot, plugin, simLibs, simRoot, simTool string
+}
+
+// Assumptions of the projection for the board's core (C906, in order, one instruction a cycle at best, 1 GHz).
+const (
+	cyclesPerInstruction = 2.0 // small caches and no second level
+	kernelFactor         = 8.0 // kernel time of a send there by kernel time of a send here: a third of the clock, and fewer instructions a cycle
+)
+
+// counted is a program whose instructions are counted.
+type counted struct {
+	file string
+	pid  int
+}
+
+// command runs the board's program and counts its instructions in file.
+func (b *board) command(file string, environment ...string) []string {
+	c := []string{"qemu-riscv64", "-L", b.sysroot, "-plugin", b.plugin + ",out=" + file}
+	for _, e := range environment {
+		c = append(c, "-E", e)
+	}
+	return append(c, b.program)
+}
+
+// read returns the instructions so far, by the threads' names.
+func (c *counted) read() (map[string]uint64, error) {
+	all, err := os.ReadFile(c.file)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]uint64{}
+	for ; len(all) >= 16; all = all[16:] {
+		id, n := binary.LittleEndian.Uint64(all), binary.LittleEndian.Uint64(all[8:])
+		if id == 0 {
+			continue
+		}
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/comm", c.pid, id))
+		if err != nil {
+			continue // the thread has ended
+		}
+		sums[strings.TrimSpace(string(name))] += n
+	}
+	if len(sums) == 0 {
+		return nil, fmt.Errorf("%s: nothing was counted", c.file)
+	}
+	return sums, nil
+}
+
+// own says whether a thread is the program's own, and not one of the simulator or the libraries. Under the emulator, Go's threads are named after it
+// or after the program.
+func own(name string) bool {
+	return !strings.HasPrefix(name, "sim-") && name != "ISP0_RUN" && name != "mpi"
+}
+
+func ownSum(before, after map[string]uint64) (sum float64) {
+	for name, n := range after {
+		if own(name) {
+			sum += float64(n - before[name])
+		}
+	}
+	return sum
+}
+
+// instructions counts what the board's program executes for each frame.
+func (s *set) instructions() (*group, error) {
+	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's own executable under `qemu-riscv64`, its instructions in user space counted by a plugin " +
+		"(`internal/bench/insncount`), thread by thread. The server alone is given finished pictures of 70 KiB at 30 fps; the hardware path is `maixstream serve --source camera` in the simulator, where `mpi` " +
+		"contains the simulator's code, too, besides the copy of the picture into the ring, and so is not part of the sums. The projection takes " + number(cyclesPerInstruction) + " cycles an instruction at 1 GHz, and for the kernel's part of a send, which is not " +
+		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five viewers of this stream."}
+	if s.board.program == "" {
+		g.Skipped = "no program for the board was given"
+		return g, nil
+	}
+	if _, err := exec.LookPath("qemu-riscv64"); err != nil {
+		g.Skipped = "no qemu-riscv64"
+		return g, nil
+	}
+	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	for run := range s.runs {
+		none, _, err := s.serverInstructions(filepath.Join(dir, fmt.Sprint("none", run)), 0)
+		if err != nil {
+			return nil, err
+		}
+		g.add("server: per published frame, without viewers (with the copy of the picture into the ring)", "instructions", none)
+		for _, viewers := range []int{8, 64} {
+			all, delivered, err := s.serverInstructions(filepath.Join(dir, fmt.Sprint(viewers, "-", run)), viewers)
+			if err != nil {
+				return nil, err
+			}
+			each := (all - none) / delivered
+			g.add(fmt.Sprintf("server: per delivered frame, %d viewers", viewers), "instructions", each)
+			if viewers == 8 {
+				var bare fanbench.Delivered
+				if err := bare.Add(fanbench.Delivery{Viewers: viewers, FPS: fps, Size: frameSize, Duration: s.window}, "bare"); err != nil {
+					return nil, err
+				}
+				g.add("projected CPU per delivered frame on the board", "µs", each*cyclesPerInstruction/1e3+bare.Micros()*kernelFactor)
+			}
+		}
+		one, err := s.pathInstructions(filepath.Join(dir, fmt.Sprint("path1-", run)), 1)
+		if err != nil {
+			return nil, err
+		}
+		g.add("hardware path: per frame, capture to ring to one viewer", "instructions", one)
+		g.add("projected CPU per frame on the board, capture to ring to one viewer, without kernel and libraries", "µs", one*cyclesPerInstruction/1e3)
+	}
+	return g, nil
+}
+
+// serverInstructions returns the instructions of each published frame, and how many viewers got it.
+func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered float64, err error) {
+	server, err := fanbench.StartProgram(append(s.board.command(file), "bench"), "", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer server.End()
+	c := &counted{file, server.PID()}
+	if viewers == 0 {
+		time.Sleep(2 * time.Second)
+		use, counts, err := s.between(server, c, func() error { time.Sleep(s.window); return nil })
+		return counts / float64(max(1, use.Published)), 0, err
+	}
+	v, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: viewers, Sums: true})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer v.End()
+	if _, err := v.Read(2 * time.Second); err != nil {
+		return 0, 0, err
+	}
+	var report fanbench.Report
+	use, counts, err := s.between(server, c, func() (err error) { report, err = v.Read(s.window); return err })
+	published := float64(max(1, use.Published))
+	return counts / published, float64(report.Frames) / published, err
+}
+
+// between counts what a server executes and publishes while f runs.
+func (s *set) between(server *fanbench.Child, c *counted, f func() error) (fanbench.Usage, float64, error) {
+	first, err := server.Usage()
+	if err != nil {
+		return first, 0, err
+	}
+	before, err := c.read()
+	if err == nil {
+		err = f()
+	}
+	if err != nil {
+		return first, 0, err
+	}
+	after, err := c.read()
+	if err != nil {
+		return first, 0, err
+	}
+	last, err := server.Usage()
+	last.Published -= first.Published
+	return last, ownSum(before, after), err
+}
+
+// pathInstructions returns the instructions of each of the simulated camera's frames, with so many viewers.
+func (s *set) pathInstructions(file string, viewers int) (float64, error) {
+	b := &s.board
+	if err := exec.Command(b.simTool, "root", b.simRoot, "--board", "maixcam").Run(); err != nil {
+		return 0, fmt.Errorf("%s root: %w", b.simTool, err)
+	}
+	prefix := b.command(file, "LD_LIBRARY_PATH="+b.simLibs, "MAIXSTREAM_ROOT="+b.simRoot, "MAIXSIM_TOOL="+b.simTool,
+		"MAIXSIM_SET=quiet=1") // the emulator keeps a signal open on every thread, which the simulator takes for a fault
+	server, err := serveBy(prefix, "--source", "camera", "--mpi-lib-dir", b.simLibs, "--size", "1280x720")
+	if err != nil {
+		return 0, err
+	}
+	defer server.end()
+	v, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.address, Path: "/stream", Viewers: viewers, Markers: true})
+	if err != nil {
+		return 0, err
+	}
+	defer v.End()
+	if _, err := v.Read(4 * time.Second); err != nil {
+		return 0, err
+	}
+	c := &counted{file, server.cmd.Process.Pid}
+	before, err := c.read()
+	if err != nil {
+		return 0, err
+	}
+	r, err := v.Read(2 * s.window)
+	if err != nil {
+		return 0, err
+	}
+	after, err := c.read()
+	if err != nil {
+		return 0, err
+	}
+	frames := float64(r.Frames) / float64(viewers)
+	if frames < 1 {
+		return 0, fmt.Errorf("%s frames at %d viewers in %v", strconv.Itoa(r.Frames), viewers, r.Elapsed)
+	}
+	return ownSum(before, after) / frames, nil
+}

@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/server"
+)
+
+// RunRole does what this process was started for, if it is a child of a benchmark, and never returns then. The program must call it before it does anything else.
+func RunRole() { fanbench.RunRole() }
+
+// DeliverySupported says whether viewers can be measured on this system.
+const DeliverySupported = true
+
+// measureDelivery serves the feed to viewers in a process of their own for d.
+func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
+	web, err := server.New(server.Config{Feed: r.feed, Listen: []string{"127.0.0.1:0"}})
+	if err != nil {
+		return err
+	}
+	if err := web.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = web.Close(closing)
+	}()
+	viewers, err := connect(web.URLs()[0][len("http://"):], r.Clients)
+	if err != nil {
+		return err
+	}
+	defer viewers.End()
+	if err := r.progress(ctx, settle, 0.35, 0.4, "viewers come"); err != nil {
+		return err
+	}
+	var report fanbench.Report
+	read := make(chan error, 1)
+	go func() { // the child is asked a little later and longer than this side measures: rates are computed by each side's own time
+		var err error
+		report, err = viewers.Read(d)
+		read <- err
+	}()
+	err = r.profiled(func() (err error) {
+		r.window, r.use, err = r.measure(ctx, d, 0.4, 0.9, fmt.Sprintf("%d viewers", r.Clients))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-read:
+	case <-time.After(d/2 + 10*time.Second):
+		err = fmt.Errorf("the viewers do not report")
+	}
+	if err != nil {
+		return err
+	}
+	r.delivered = delivered{frames: report.Frames, skipped: report.Skipped, bytes: report.Bytes, seconds: report.Elapsed.Seconds()}
+	if report.Frames == 0 {
+		return fmt.Errorf("no viewer got a frame in %v", d)
+	}
+	for _, a := range report.Arrivals {
+		r.delivered.arrivals = append(r.delivered.arrivals, arrival{a.Sequence, time.UnixMicro(a.UnixUS)})
+	}
+	return nil
+}
+
+func connect(address string, n int) (*fanbench.Child, error) {
+	return fanbench.Start("", fanbench.Role{Kind: "viewers", Address: address, Path: "/stream", Viewers: n, Markers: true, Record: true})
+}
+
+// measureServers serves the same pictures to as many viewers from a process that does nothing else, and with the least that it takes: by turns, because
+// other programs' work makes both slower.
+func (r *run) measureServers(ctx context.Context) error {
+	if len(r.pictures) == 0 {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "pictures")
+	if err := fanbench.WritePictures(file, r.pictures); err != nil {
+		return err
+	}
+	c := fanbench.Delivery{Viewers: r.Clients, FPS: r.pace(), Pictures: file, Duration: min(max(time.Duration(r.window.seconds()/4*1e9), 300*time.Millisecond), time.Second)}
+	const turns = 2
+	var ours, least fanbench.Delivered
+	for i := range turns {
+		r.Progress(0.9+0.1*float64(i)/turns, "the server and a bare loop by turns")
+		if err := ours.Add(c, "server"); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if fanbench.HasBare {
+			if err := least.Add(c, "bare"); err != nil {
+				return err
+			}
+		}
+	}
+	r.served, r.bare = served{ours.Micros(), ours.Allocs()}, served{micros: least.Micros()}
+	return ctx.Err()
+}

@@ -1,0 +1,430 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server"
+)
+
+// Names of the stages, in order. Rest is what the process does outside of the others: wake-ups between them, the ring, timers, the collector.
+const (
+	Capture = "capture"
+	Encode  = "encode"
+	Publish = "publish"
+	Rest    = "rest"
+	Deliver = "deliver"
+)
+
+// Config is what a run is made of. Start must be set, all else may be zero but one of Duration and Frames.
+type Config struct {
+	// Open opens the source for the part of the run in which stages run alone, and NewEncoder makes its encoder. nil: that part is left
+	// out, and with it allocations and limits of all but delivery (standard input cannot be opened twice).
+	Open       func() (frame.Source, error)
+	NewEncoder func() (frame.Encoder, error)
+	SlotSize   int // the largest JPEG in bytes; of Open's part
+	// Start opens the source again and runs it into a ring; it calls instrument with the pipeline's Config before that is used.
+	Start func(instrument func(*pipeline.Config)) (Feed, error)
+	// Settings are what the source was opened with.
+	Settings pipeline.Settings
+	// Clients is how many viewers are connected; 0: none. Linux only.
+	Clients int
+	// Duration is how long the whole is measured; or as long as so many Frames should take at the rate seen without viewers.
+	Duration time.Duration
+	Frames   int
+	// Progress is told, about once a second, how much of the run is done (0 to 1) and what it is doing. nil: nobody.
+	Progress func(done float64, doing string)
+	// Profile, if not nil, gets a pprof CPU profile of the time with viewers.
+	Profile io.Writer
+}
+
+// Feed is a running pipeline; the benchmark closes it.
+type Feed interface {
+	server.Feed
+	Close()
+}
+
+const (
+	firstFrameWithin = 15 * time.Second
+	settle           = 500 * time.Millisecond // before a window: buffers grow, viewers' windows open
+)
+
+type run struct {
+	Config
+	told   bool // there is somebody whom Progress tells
+	meter  *meter
+	result *Result
+	feed   Feed
+	alone  *alone
+
+	bareWindow, window window // without viewers, with them
+	bareUse, use       usage  // of this process in them
+	pictures           [][]byte
+	delivered          delivered
+	served, bare       served // the server alone with the same pictures and viewers, and the bare loop
+}
+
+// usage is what this process spent in a window.
+type usage struct {
+	cpu     time.Duration // without what stands for hardware
+	allocs  uint64
+	threads map[string]threadTime
+}
+
+type threadTime struct {
+	name string
+	cpu  time.Duration
+}
+
+// simulated begins the names of the threads with which the simulator of the chip's libraries does what sensor, scaler and encoder do on a board.
+const simulated = "sim-"
+
+func usageNow() (u usage) {
+	u.threads, u.cpu = threadTimes(), processCPU() // both allocate
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u.allocs = m.Mallocs
+	return u
+}
+
+// since is what was spent between then and now.
+func (then usage) since() usage {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u := usage{cpu: processCPU() - then.cpu, allocs: m.Mallocs - then.allocs, threads: map[string]threadTime{}}
+	for number, t := range threadTimes() {
+		t.cpu -= then.threads[number].cpu
+		u.threads[number] = t
+		if strings.HasPrefix(t.name, simulated) {
+			u.cpu -= t.cpu
+		}
+	}
+	return u
+}
+
+// byName sums threads of one name up, in µs per frame.
+func (u usage) byName(frames int) map[string]float64 {
+	sums := map[string]float64{}
+	for _, t := range u.threads {
+		if t.cpu > 0 {
+			sums[t.name] += float64(t.cpu) / 1e3 / float64(max(frames, 1))
+		}
+	}
+	return sums
+}
+
+// delivered is what viewers saw.
+type delivered struct {
+	frames, skipped int
+	bytes           int64
+	seconds         float64
+	arrivals        []arrival
+}
+
+// served is what a server's process spent on each delivered frame, publishing included.
+type served struct{ micros, allocs float64 }
+
+// arrival is one frame's last byte at one viewer.
+type arrival struct {
+	sequence uint64
+	at       time.Time
+}
+
+// Run measures. It takes Duration, and some seconds more.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	if c.Duration <= 0 && c.Frames <= 0 {
+		return nil, errors.New("bench: neither a duration nor a number of frames")
+	}
+	told := c.Progress != nil
+	if !told {
+		c.Progress = func(float64, string) {}
+	}
+	r := &run{Config: c, told: told, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
+	if c.Open != nil {
+		if err := r.measureAlone(ctx); err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
+		}
+	}
+	if err := r.measureWhole(ctx); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if c.Clients > 0 {
+		if err := r.measureServers(ctx); err != nil {
+			return nil, fmt.Errorf("bench: %w", err)
+		}
+	}
+	r.report()
+	c.Progress(1, "done")
+	return r.result, nil
+}
+
+func (r *run) measureAlone(ctx context.Context) error {
+	source, err := r.Open()
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	ctx, cancel := context.WithTimeout(ctx, firstFrameWithin)
+	defer cancel()
+	r.alone, err = measureAlone(ctx, source, r.NewEncoder, r.SlotSize, r.Settings.Quality, func(done float64) { r.Progress(0.2*done, "each stage alone") })
+	return err
+}
+
+func (r *run) measureWhole(ctx context.Context) error {
+	most := r.Duration.Seconds()
+	if r.Frames > 0 {
+		most = float64(r.Frames) // a frame a second is the slowest that is waited for
+	}
+	r.meter = newMeter(int(min(1<<18, (most+10)*1.2*max(r.Settings.FPS, 30))), r.Open == nil)
+	feed, err := r.Start(r.meter.instrument)
+	if err != nil {
+		return err
+	}
+	r.feed = feed
+	defer feed.Close()
+	defer r.meter.watch()()
+	defer feed.Watch()()
+	select {
+	case <-r.meter.first:
+		r.result.FirstFrame = float64(time.Since(r.meter.began)) / 1e6
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(firstFrameWithin):
+		return fmt.Errorf("no frame within %v: %s", firstFrameWithin, feed.State().Reason)
+	}
+	r.Progress(0.2, "without viewers")
+	quiet := r.Duration / 3
+	if r.Duration == 0 {
+		quiet = time.Duration(float64(r.Frames) / r.Settings.FPS / 3 * float64(time.Second))
+	}
+	quiet = min(max(quiet, 500*time.Millisecond), 3*time.Second)
+	if err := pause(ctx, settle); err != nil {
+		return err
+	}
+	if r.bareWindow, r.bareUse, err = r.measure(ctx, quiet, 0.25, 0.35, "without viewers"); err != nil {
+		return err
+	}
+	r.keepPictures()
+	r.window, r.use = r.bareWindow, r.bareUse
+	duration := r.Duration
+	if r.Frames > 0 {
+		n := len(r.publishedIn(r.bareWindow))
+		if n == 0 {
+			return fmt.Errorf("no frame in %v: %s", quiet, feed.State().Reason)
+		}
+		// A little more than it should take.
+		duration = time.Duration(float64(r.Frames+1) / (float64(n) / r.bareWindow.seconds()) * 1.02 * float64(time.Second))
+	}
+	if r.Clients > 0 {
+		err = r.measureDelivery(ctx, duration)
+	} else {
+		err = r.profiled(func() (err error) {
+			r.window, r.use, err = r.measure(ctx, duration, 0.35, 0.95, "without viewers")
+			return err
+		})
+		r.bareWindow, r.bareUse = r.window, r.use
+	}
+	r.result.RSS = residentBytes()
+	r.describe(feed.State())
+	return err
+}
+
+// publishedIn may be called while frames come in.
+func (r *run) publishedIn(w window) []mark {
+	var marks []mark
+	r.meter.locked(func() { marks = w.of(&r.meter.published) })
+	return marks
+}
+
+// measure notes what this process does for d.
+func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, doing string) (window, usage, error) {
+	began, before := time.Now(), usageNow()
+	err := r.progress(ctx, d, from, to, doing)
+	use := before.since()
+	return window{began, time.Now()}, use, err
+}
+
+// progress waits for d. It reports rarely, and to nobody not at all: what that costs is counted as the stages' rest.
+func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, doing string) error {
+	began := time.Now()
+	for {
+		left := d - time.Since(began)
+		if left <= 0 {
+			return nil
+		}
+		step := left
+		if r.told {
+			r.Progress(from+(to-from)*float64(d-left)/float64(d), doing)
+			step = min(left, time.Second)
+		}
+		if err := pause(ctx, step); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) profiled(f func() error) error {
+	if r.Profile == nil {
+		return f()
+	}
+	if err := pprof.StartCPUProfile(r.Profile); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// keepPictures copies a few pictures for the bare loop.
+func (r *run) keepPictures() {
+	if r.Clients == 0 {
+		return
+	}
+	reader := r.feed.Ring().NewReader()
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for range 8 {
+		var f ring.Frame
+		if reader.Next(ctx, &f) != nil {
+			return
+		}
+		r.pictures = append(r.pictures, append([]byte(nil), f.JPEG()...))
+		f.Release()
+	}
+}
+
+func (r *run) describe(s pipeline.State) {
+	r.result.Setup = Setup{
+		Source: s.Source.Name, Kind: s.Source.Kind, Encoder: s.Encoder, Width: s.Newest.Width, Height: s.Newest.Height,
+		FPS: s.Settings.FPS, Quality: s.Settings.Quality, Workers: s.Workers, Clients: r.Clients,
+	}
+	r.result.Dropped = s.Dropped.Encoder + s.Dropped.Ring + s.Dropped.Broken
+}
+
+// report makes the stages of what was measured. The pipeline has ended: nobody writes the logs any more.
+func (r *run) report() {
+	m, w := r.meter, r.window
+	captures, encodes, published := w.of(m.captures...), w.of(m.encodes...), w.of(&m.published)
+	seconds := w.seconds()
+	perSecond := func(n int) float64 { return float64(n) / seconds }
+
+	captureMicros, captureBytes := r.captured(captures)
+	encodeMicros, encodeBytes := means(encodes)
+	_, publishBytes := means(published)
+	capture := Stage{Name: Capture, FPS: perSecond(len(captures)), MS: quantiles(tookOf(captures)), CPUMicros: captureMicros, CPUPercent: captureMicros * perSecond(len(captures)) / 1e4, Bytes: captureBytes}
+	encode := Stage{Name: Encode, FPS: perSecond(len(encodes)), MS: quantiles(tookOf(encodes)), CPUMicros: encodeMicros, CPUPercent: encodeMicros * perSecond(len(encodes)) / 1e4, Bytes: encodeBytes}
+	publish := Stage{Name: Publish, FPS: perSecond(len(published)), MS: quantiles(r.publishDelays(published)), Bytes: publishBytes}
+	if a := r.alone; a != nil {
+		capture.Allocs, capture.Copies = a.capture.allocsPerFrame(), a.copied
+		capture.limit("one copy of its bytes", a.captureLimit, a.capture)
+		encode.Allocs = a.encode.allocsPerFrame()
+		encode.limit("libjpeg called straight with planar 4:2:0", a.encodeLimit, a.encode)
+		publish.Allocs, publish.CPUMicros = a.publish.allocsPerFrame(), a.publish.micros()
+		publish.CPUPercent = publish.CPUMicros * publish.FPS / 1e4
+		publish.limit("one copy of its bytes", a.publishLimit, a.publish)
+	}
+	rest, restAllocs := r.rest(r.bareWindow, r.bareUse)
+	r.result.Stages = append(r.result.Stages, capture)
+	if len(encodes) > 0 {
+		r.result.Stages = append(r.result.Stages, encode)
+	}
+	r.result.Stages = append(r.result.Stages, publish, Stage{
+		Name: Rest, FPS: publish.FPS, CPUMicros: max(0, rest-publish.CPUMicros), CPUPercent: max(0, rest-publish.CPUMicros) * publish.FPS / 1e4,
+		Allocs: max(0, restAllocs-capture.Allocs-encode.Allocs-publish.Allocs),
+	})
+	if r.Clients > 0 {
+		r.result.Stages = append(r.result.Stages, r.deliver())
+	}
+	r.result.Threads = r.use.byName(len(published))
+	r.result.Seconds, r.result.CPUPercent = seconds, 100*r.use.cpu.Seconds()/seconds
+}
+
+func (s *Stage) limit(what string, limit, own cost) {
+	if limit.cpu > 0 && limit.frames > 0 && own.frames > 0 {
+		s.Limit, s.LimitMicros, s.Ratio = what, limit.micros(), own.micros()/limit.micros()
+	}
+}
+
+// captured is the mean CPU time in µs, and the mean size, of frames read. A source that was measured alone is not measured again.
+func (r *run) captured(marks []mark) (micros, bytes float64) {
+	micros, bytes = means(marks)
+	if r.alone != nil {
+		micros = r.alone.capture.micros()
+	}
+	return micros, bytes
+}
+
+// rest is the CPU time, in µs a published frame, and the allocations, that a window's frames cost outside of the source's reads and the encoders.
+func (r *run) rest(w window, use usage) (micros, allocs float64) {
+	captures, encodes := w.of(r.meter.captures...), w.of(r.meter.encodes...)
+	capture, _ := r.captured(captures)
+	encode, _ := means(encodes)
+	n := float64(max(1, len(w.of(&r.meter.published))))
+	return (float64(use.cpu)/1e3 - capture*float64(len(captures)) - encode*float64(len(encodes))) / n, float64(use.allocs) / n
+}
+
+// publishDelays is the time from the end of a frame's encoding, or reading, to its publication: where frames wait for those before them.
+func (r *run) publishDelays(published []mark) []time.Duration {
+	done := map[uint64]time.Time{}
+	for _, logs := range [][]*[]mark{r.meter.captures, r.meter.encodes} { // the encoder's time replaces the source's
+		for _, l := range logs {
+			for i := range *l {
+				done[(*l)[i].number] = (*l)[i].end
+			}
+		}
+	}
+	var delays []time.Duration
+	for i := range published {
+		if t, ok := done[published[i].number]; ok {
+			delays = append(delays, published[i].end.Sub(t))
+		}
+	}
+	return delays
+}
+
+func (r *run) deliver() Stage {
+	d := &r.delivered
+	frames := float64(max(1, d.frames))
+	s := Stage{Name: Deliver, FPS: float64(d.frames) / d.seconds, Bytes: float64(d.bytes) / frames, CPUMicros: r.served.micros, Allocs: r.served.allocs}
+	s.CPUPercent = s.CPUMicros * s.FPS / 1e4
+	when := map[uint64]time.Time{}
+	for i := range r.meter.published {
+		when[r.meter.published[i].sequence] = r.meter.published[i].end
+	}
+	var delays []time.Duration
+	for _, a := range d.arrivals {
+		if t, ok := when[a.sequence]; ok {
+			delays = append(delays, max(0, a.at.Sub(t.Round(0)))) // wall clocks: the viewers are another process
+		}
+	}
+	s.MS = quantiles(delays)
+	if r.bare.micros > 0 {
+		s.Limit, s.LimitMicros, s.Ratio = "a bare epoll and writev loop", r.bare.micros, s.CPUMicros/r.bare.micros
+	}
+	r.result.Verified, r.result.Skipped = d.frames, d.skipped
+	return s
+}
+
+// pace is the rate at which other servers must publish to compare: what was measured, whole.
+func (r *run) pace() int {
+	return int(max(1, math.Round(float64(len(r.window.of(&r.meter.published)))/r.window.seconds())))
+}
