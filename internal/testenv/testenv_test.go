@@ -12,6 +12,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
+
 // goTest runs the packages in testdata as somebody would type it.
 func goTest(t *testing.T, ci string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
