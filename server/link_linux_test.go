@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // TestFramesStayYoungOnASlowLink offers more than a link carries: the frame rate must fall, not the frames age.
@@ -23,8 +23,8 @@ func TestFramesStayYoungOnASlowLink(t *testing.T) {
 		{"4mbit", 4e6 / 8, 450 * time.Millisecond},
 	} {
 		t.Run(link.rate, func(t *testing.T) {
-			l, err := fanbench.NewLink(link.rate)
-			if errors.Is(err, fanbench.ErrNoLink) && (os.Getenv("CI") == "" || os.Geteuid() != 0) {
+			l, err := load.NewLink(link.rate)
+			if errors.Is(err, load.ErrNoLink) && (os.Getenv("CI") == "" || os.Geteuid() != 0) {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -32,12 +32,12 @@ func TestFramesStayYoungOnASlowLink(t *testing.T) {
 			}
 			defer l.Close()
 			const size, fps = 70 << 10, 30
-			s, err := fanbench.Start(l.Here, fanbench.Role{Kind: "server", Address: l.Address + ":0", Size: size, FPS: fps})
+			s, err := load.Start(l.Here, load.Role{Kind: "server", Address: l.Address + ":0", Size: size, FPS: fps})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.End()
-			v, err := fanbench.Start(l.There, fanbench.Role{Kind: "viewers", Address: s.Address, Path: "/stream", Viewers: 1, Sums: true})
+			v, err := load.Start(l.There, load.Role{Kind: "viewers", Address: s.Address, Path: "/stream", Viewers: 1, Sums: true})
 			if err != nil {
 				t.Fatal(err)
 			}

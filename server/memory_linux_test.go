@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 	"github.com/maixstream/maixstream/server"
 )
 
@@ -57,7 +57,7 @@ func TestStalledViewerHoldsLittleKernelMemory(t *testing.T) {
 // A viewer that reads a quarter of what is offered, on a path that is fast: what it gets is under a second old.
 func TestSlowReaderGetsYoungFrames(t *testing.T) {
 	s, feed := serve(t, nil)
-	v, err := fanbench.Connect(address(s), "/stream", 1)
+	v, err := load.Connect(address(s), "/stream", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

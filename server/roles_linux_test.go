@@ -4,14 +4,14 @@ import (
 	"os"
 	"testing"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // Some tests run the test binary again in a role of its own.
 const roleVariable = "MAIXSTREAM_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	fanbench.RunRole()
+	load.RunIfChild()
 	if os.Getenv(roleVariable) == "activated" {
 		activatedRole()
 		return

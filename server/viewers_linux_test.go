@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 	"github.com/maixstream/maixstream/server"
 )
 
@@ -17,7 +17,7 @@ import (
 func TestTwoHundredViewersGetWholePictures(t *testing.T) {
 	s, feed := serve(t, nil)
 	const viewers = 200
-	v, err := fanbench.Connect(address(s), "/stream", viewers)
+	v, err := load.Connect(address(s), "/stream", viewers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestStalledViewersCostOthersNothing(t *testing.T) {
 		ask(t, "tcp", address(s), streamRequest)
 	}
 	eventually(t, "8 viewers", func() bool { return s.State().Server.Viewers == 8 })
-	v, err := fanbench.Connect(address(s), "/stream", 8)
+	v, err := load.Connect(address(s), "/stream", 8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,13 +126,13 @@ func TestSlowViewersDoNotHoldSlots(t *testing.T) {
 // ?fps= thins the stream for one viewer.
 func TestFPSOfOneViewer(t *testing.T) {
 	s, feed := serve(t, nil)
-	all, err := fanbench.Connect(address(s), "/stream", 1)
+	all, err := load.Connect(address(s), "/stream", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer all.Close()
 	feed.stream(t, 40, func(i int) []byte { return checked(i, 2000) })
-	thin, err := fanbench.Connect(address(s), "/stream?fps=10", 1)
+	thin, err := load.Connect(address(s), "/stream?fps=10", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

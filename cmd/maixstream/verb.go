@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/internal/bench"
 )
 
 // Exit codes.
@@ -76,6 +78,13 @@ func run(ctx context.Context, args []string, t terminal) int {
 			return exitUsage
 		}
 		args = args[1:]
+		if chosen.name == "bench" && len(args) > 0 && args[0] == "child" { // not listed: bench starts these itself
+			if err := bench.RunChild(args[1:]); err != nil {
+				fmt.Fprintf(t.err, "maixstream %v\n", err)
+				return exitFailed
+			}
+			return exitDone
+		}
 	} else if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
 		printOverview(t.out, all)
 		fmt.Fprintf(t.out, "\nFlags of %s, which is the verb when none is given:\n", chosen.name)

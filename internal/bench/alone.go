@@ -10,6 +10,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/libjpeg"
 	"github.com/maixstream/maixstream/internal/bench/baseline"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
 )
@@ -34,9 +35,9 @@ func (c cost) allocsPerFrame() float64 { return float64(c.allocs) / float64(max(
 func (c *cost) take(counts bool, f func() error) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpu := threadCPU()
+	cpu := usage.Thread()
 	err := f()
-	cpu = threadCPU() - cpu
+	cpu = usage.Thread() - cpu
 	runtime.ReadMemStats(&after)
 	if counts && err == nil {
 		c.frames++

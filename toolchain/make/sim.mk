@@ -1,3 +1,4 @@
+##@ Simulator
 # Declarations of the MPI's binary interface and the simulator of its libraries (third_party/sg2002).
 #
 # Another architecture or C library: make sim-libs SIM_ARCH=riscv64 SIM_CC=riscv64-linux-musl-gcc SIM_JPEG='-Ipath path/libjpeg.a'
@@ -18,8 +19,6 @@ SIM_CORE := $(addprefix $(SIM_SRC)/,core.c settings.c call.c fault.c files.c mod
 SIM_EMPTY := libisp_algo libcvi_bin_isp libaf libini libmisc
 SIM_LIBS := libsys libvpu libvenc libisp libae libawb libcvi_bin libsns_gc4653 libsns_full libsophgo-middleware $(SIM_EMPTY)
 SIM_FILES = $(SIM_LIBS:%=$(SIM_OUT)/%.so) $(SIM_OUT)/maixsim
-
-HOST_TESTS += test-abi test-sim
 
 .PHONY: test-abi sim-libs sim-root sim test-sim
 test-abi: ## check our declarations of the MPI against the facts, for amd64 and riscv64

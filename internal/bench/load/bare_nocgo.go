@@ -1,6 +1,6 @@
 //go:build linux && !cgo
 
-package fanbench
+package load
 
 import (
 	"errors"

@@ -1,22 +1,9 @@
-# From source to board: cross toolchain, device binary, virtual board, flash.
-DEVICE := $(BUILD)/riscv64/maixstream
-
-.PHONY: setup-device setup-board toolchain device
-setup-device:
-	@toolchain/apt.sh device
-
-setup-board: setup-device
-	@toolchain/apt.sh board
-
+##@ From source to board: cross toolchain, virtual board, app package
+.PHONY: toolchain
 toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board (CROSS_COMPILE=… takes another one)
 	@toolchain/env.sh
 
-device: setup-device ## build/riscv64/maixstream, the program for the board
-	@mkdir -p $(dir $(DEVICE))
-	MAIXSTREAM_LDFLAGS='$(LDFLAGS)' toolchain/go.sh build -o $(DEVICE) ./cmd/maixstream
-	@echo "$(DEVICE): $$(stat -c %s $(DEVICE)) bytes, version $(VERSION), commit $(COMMIT)"
-
-.PHONY: app board board-new board-stop board-cut flash unflash
+.PHONY: app board board-new board-stop board-cut
 app: device ## a package for MaixCAM's launcher: app_store_cli install FILE on the board
 	@$(GO) run ./toolchain/app --program $(DEVICE) --version '$(VERSION)' --dir $(BUILD)
 
@@ -44,14 +31,7 @@ FLASH_FLAGS = $(call flag,HOST,host) $(call flag,USER,user) $(call flag,PORT,por
 named:
 	@$(if $(filter command line,$(origin HOST)),,echo 'name the board: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]' >&2; exit 2)
 
-flash: named device ## install on a MaixCAM: make flash HOST=maixcam-xxxx.local [USER=root PORT=22 KEY=FILE PASSWORD_FILE=FILE]
-	@$(FLASH) $(FLASH_FLAGS) --program $(DEVICE)
-
-unflash: named ## remove from a MaixCAM: make unflash HOST=…
-	@$(FLASH) $(FLASH_FLAGS) --remove
-
 # The emulator tests take what `make device` builds, and need no network once the toolchain's cache is filled.
-BOARD_TESTS += test-device test-riscv64 test-board
 .PHONY: test-device test-riscv64 test-board
 
 test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice; another compiler
@@ -69,15 +49,3 @@ test-riscv64: setup-board setup-test ## the board's program's packages under qem
 
 test-board: setup-board setup-test ## the virtual board end to end: flash, stream, power cuts, roll-back, reboot, unflash
 	$(GO) test -count=1 -tags board -timeout 40m $(GOTESTFLAGS) ./toolchain/board
-
-# A disk and ports of its own, so that a developer's board stays as it is. BENCH_WRITE= only prints.
-BENCH_BOARD := BOARD_DIR=$(BUILD)/board-bench BOARD_SSH=2232 BOARD_HTTP=8898
-BENCH_WRITE ?= docs/device.md
-BENCH_FLAGS ?=
-.PHONY: bench-board
-bench-board: setup-board device ## measure start, CPU and memory on the virtual board, into docs/device.md
-	@$(BENCH_BOARD) BOARD_CAMERA=none toolchain/board/board.sh new
-	@$(BENCH_BOARD) toolchain/board/board.sh start >/dev/null
-	@$(FLASH) --host 127.0.0.1 --port 2232 --known-hosts $(BUILD)/board-bench/known_hosts --program $(DEVICE) && \
-		$(BENCH_BOARD) $(GO) run ./internal/bench/board --url http://127.0.0.1:8898 $(BENCH_FLAGS) --write '$(BENCH_WRITE)'; \
-		status=$$?; $(BENCH_BOARD) toolchain/board/board.sh cut; exit $$status

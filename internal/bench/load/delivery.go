@@ -1,6 +1,6 @@
 //go:build linux
 
-package fanbench
+package load
 
 import "time"
 

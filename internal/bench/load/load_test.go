@@ -1,6 +1,6 @@
 //go:build linux
 
-package fanbench_test
+package load_test
 
 import (
 	"os"
@@ -9,22 +9,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 func TestMain(m *testing.M) {
-	fanbench.RunRole()
+	load.RunIfChild()
 	os.Exit(m.Run())
 }
 
 // Every kind of server delivers whole pictures, and says what it spent.
 func TestServersDeliverWholePictures(t *testing.T) {
 	for _, kind := range []string{"server", "bare"} {
-		if kind == "bare" && !fanbench.HasBare {
+		if kind == "bare" && !load.HasBare {
 			continue
 		}
-		var d fanbench.Delivered
-		if err := d.Add(fanbench.Delivery{Viewers: 3, FPS: 30, Size: 50_001, Duration: time.Second}, kind); err != nil {
+		var d load.Delivered
+		if err := d.Add(load.Delivery{Viewers: 3, FPS: 30, Size: 50_001, Duration: time.Second}, kind); err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue
 		}
@@ -36,10 +36,10 @@ func TestServersDeliverWholePictures(t *testing.T) {
 
 // What viewers must notice, they notice.
 func TestViewersNoticeBrokenPictures(t *testing.T) {
-	whole := fanbench.Payload(1, 30_000)
-	flipped := fanbench.Payload(1, 30_000)
+	whole := load.Payload(1, 30_000)
+	flipped := load.Payload(1, 30_000)
 	flipped[15_000] ^= 1
-	noEnd := fanbench.Payload(1, 30_000)
+	noEnd := load.Payload(1, 30_000)
 	noEnd[len(noEnd)-1] = 0
 	for _, c := range []struct {
 		name    string
@@ -52,14 +52,14 @@ func TestViewersNoticeBrokenPictures(t *testing.T) {
 		{"no start marker", append([]byte{0}, whole[1:]...), "no JPEG"},
 	} {
 		file := filepath.Join(t.TempDir(), "pictures")
-		if err := fanbench.WritePictures(file, [][]byte{c.picture}); err != nil {
+		if err := load.WritePictures(file, [][]byte{c.picture}); err != nil {
 			t.Fatal(err)
 		}
-		s, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: 50, Pictures: file})
+		s, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: 50, Pictures: file})
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := fanbench.Connect(s.Address, "/stream", 1)
+		v, err := load.Connect(s.Address, "/stream", 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 //go:build linux && cgo
 
-package fanbench
+package load
 
 // #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra -Werror
 // #include "bare.h"

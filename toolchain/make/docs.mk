@@ -1,10 +1,5 @@
-# The recipes of docs/recipes, followed.
-HOST_TESTS += test-recipes
-
-.PHONY: setup-recipes recipe-programs test-recipes
-setup-recipes: setup-test
-	@toolchain/apt.sh recipes
-
+##@ Documents
+.PHONY: recipe-programs test-recipes screenshots
 recipe-programs: setup-recipes
 	@toolchain/recipes/build.sh $(BUILD)/recipes
 
@@ -12,3 +7,7 @@ test-recipes: build recipe-programs ## every recipe's commands, with the real pr
 	$(GO) test -tags recipes -c -o $(BUILD)/recipes/recipes.test ./docs/recipes
 	cd docs/recipes && PATH=$(abspath $(BUILD)):$(abspath $(BUILD)/recipes):/usr/bin:/bin:/usr/sbin:/sbin:$$PATH \
 	  unshare --net --mount ../../toolchain/recipes/network.sh ../../$(BUILD)/recipes/recipes.test -test.v -test.timeout 10m -test.run '$(RECIPES)'
+
+screenshots: setup-test ## the pictures of the pages in docs/
+	@toolchain/apt.sh screenshots
+	MAIXSTREAM_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -tags screenshots -run '^Test(Gallery)?Screenshots$$' ./server/...
