@@ -12,6 +12,7 @@ import (
 
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // Config is what a Server needs. The zero value of each field but Feed is usable.
@@ -44,6 +45,8 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
+	RTSP func() []rtsp.State
 	// Routes, when there are any, are all that is served, with /healthz; Feed must be nil then.
 	Routes []Route
 	// Refuse writes the replies to requests that nothing else answers (401, 404, 405); nil: as plain text.

@@ -60,7 +60,8 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
-	web, err := s.newServer(feed.pipeline, recording, pushes, log)
+	var media media
+	web, err := s.newServer(feed.pipeline, recording, pushes, media.state, log)
 	if err != nil {
 		return err
 	}
@@ -74,20 +75,16 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
-	var media *rtsp.Server
-	if *s.rtsp != "" {
-		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
-		if err != nil {
-			return err
-		}
-		defer media.Close()
+	defer media.close()
+	if err := media.start(s, feed.pipeline, web, log); err != nil {
+		return err
 	}
 	for _, url := range web.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, web, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, rtsp: media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, media: &media,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -102,12 +99,13 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
+func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, media func() []rtsp.State, log *zap.Logger,
+) (*server.Server, error) {
 	config, err := s.serverConfig(feed, log)
 	if err != nil {
 		return nil, err
 	}
-	config.Recording, config.Pushes = recording, pushes
+	config.Recording, config.Pushes, config.RTSP = recording, pushes, media
 	web, err := server.New(config)
 	if err != nil {
 		return nil, usageError{err}
@@ -281,8 +279,11 @@ func slotSize(source frame.Source, s pipeline.Settings) int {
 
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
 func limitMemory() {
-	const board, limit = 512 << 20, 48 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
+	const limit = 48 << 20
+	if os.Getenv("GOMEMLIMIT") == "" && smallMachine() {
 		debug.SetMemoryLimit(limit)
 	}
 }
+
+// smallMachine says whether memory is scarce, as on a MaixCAM.
+func smallMachine() bool { return totalMemory() < 512<<20 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // service is serve while it runs: it reports, follows SIGHUP, and tells the service manager how it is.
@@ -25,7 +24,7 @@ type service struct {
 	log      *zap.Logger
 	pipeline *pipeline.Pipeline
 	web      *server.Server
-	rtsp     *rtsp.Server  // nil: none
+	media    *media
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away

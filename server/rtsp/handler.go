@@ -40,7 +40,9 @@ func (i *instance) OnConnClose(c *gortsplib.ServerHandlerOnConnCloseCtx) {
 func (i *instance) OnSessionOpen(*gortsplib.ServerHandlerOnSessionOpenCtx) {}
 
 // OnSessionClose is called by gortsplib.
-func (i *instance) OnSessionClose(c *gortsplib.ServerHandlerOnSessionCloseCtx) { i.s.readers.remove(c.Session) }
+func (i *instance) OnSessionClose(c *gortsplib.ServerHandlerOnSessionCloseCtx) {
+	i.s.readers.remove(c.Session)
+}
 
 // OnRequest is called by gortsplib before anything else.
 func (i *instance) OnRequest(c *gortsplib.ServerConn, r *base.Request) {

@@ -15,10 +15,10 @@ type session = *gortsplib.ServerSession
 
 // readers are the sessions that play.
 type readers struct {
-	log                  *zap.Logger
-	mostPerAddress       int
-	count                atomic.Int64
-	refused, lost        atomic.Uint64
+	log            *zap.Logger
+	mostPerAddress int
+	count          atomic.Int64
+	refused, lost  atomic.Uint64
 
 	mu      sync.Mutex
 	most    int // 0: no limit
