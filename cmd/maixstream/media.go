@@ -5,8 +5,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // media is what serve streams over RTSP and RTSPS: a server for each.
@@ -15,7 +15,7 @@ type media struct {
 }
 
 // start starts the servers that the flags ask for. Who is allowed in, and the certificate of RTSPS, are those of web.
-func (m *media) start(s *serveFlags, feed rtsp.Feed, web *server.Server, log *zap.Logger) error {
+func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.Logger) error {
 	config := rtsp.Config{
 		Feed: feed, Allow: web.Allow, MaxReaders: s.maxClients.value, StallTimeout: *s.stallTimeout, Log: log,
 	}

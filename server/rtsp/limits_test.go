@@ -20,18 +20,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
-
-// eventually waits until f holds, for a time that suffices on a loaded machine.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
 
 // brittle is a listener whose Accept fails when it is told to.
 type brittle struct {
@@ -66,8 +57,8 @@ func TestListenerThatFailsIsNotTheEnd(t *testing.T) {
 			if conn, err := net.Dial("tcp", address); err == nil { // makes Accept return
 				conn.Close()
 			}
-			eventually(t, "it has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
-			eventually(t, "it is started again", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
+			testenv.Eventually(t, "it has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
+			testenv.Eventually(t, "it is started again", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
 			_, ask := dial(t, address)
 			if reply := ask("DESCRIBE", "/"); reply.StatusCode != base.StatusOK {
 				t.Errorf("afterwards: %d", reply.StatusCode)
@@ -104,7 +95,7 @@ func TestSilentConnectionsEnd(t *testing.T) {
 		t.Errorf("after a request: %d bytes, %v", n, err)
 	}
 	conn.Close()
-	eventually(t, "none is counted", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "none is counted", func() bool { return s.State().Connections == 0 })
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -149,7 +140,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			}
 			before := s.State().Connections
 			open[0].Close()
-			eventually(t, "a place is free again", func() bool { return s.State().Connections == before-1 })
+			testenv.Eventually(t, "a place is free again", func() bool { return s.State().Connections == before-1 })
 			_, ask := dial(t, address)
 			ask("OPTIONS", "/")
 		})
@@ -170,9 +161,9 @@ func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	if reply := ask("PLAY", "/", "Session: "+id); reply.StatusCode != base.StatusOK {
 		t.Fatalf("PLAY: %d %s", reply.StatusCode, reply.StatusMessage)
 	}
-	eventually(t, "packets are lost", func() bool { return s.State().Lost > 100 })
-	eventually(t, "it is closed", func() bool { return s.State().Readers == 0 })
-	eventually(t, "the sum is logged", func() bool { return logged.Len() >= 2 })
+	testenv.Eventually(t, "packets are lost", func() bool { return s.State().Lost > 100 })
+	testenv.Eventually(t, "it is closed", func() bool { return s.State().Readers == 0 })
+	testenv.Eventually(t, "the sum is logged", func() bool { return logged.Len() >= 2 })
 	if lines := logged.All(); len(lines) != 2 || lines[1].ContextMap()["lost_packets"].(uint64) < 100 {
 		t.Errorf("logged %v", lines)
 	}
@@ -249,7 +240,7 @@ func TestReadersOfOneAddressAreBounded(t *testing.T) {
 
 // Media over UDP comes from the address that was asked, whichever of this machine's that is.
 func TestUDPComesFromTheAddressThatWasAsked(t *testing.T) {
-	_, port, err := net.SplitHostPort(freePorts(t))
+	_, port, err := net.SplitHostPort(testenv.FreeMediaAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +250,7 @@ func TestUDPComesFromTheAddressThatWasAsked(t *testing.T) {
 			asked := net.JoinHostPort(host, port)
 			rtp, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
 			if err != nil {
-				t.Skip(err) // no IPv6 here
+				testenv.Unable(t, err.Error()) // no IPv6 here
 			}
 			defer rtp.Close()
 			_, ask := dialFrom(t, asked, host)
@@ -286,7 +277,7 @@ func TestUDPComesFromTheAddressThatWasAsked(t *testing.T) {
 
 // More addresses than there are instances for are served over TCP all the same.
 func TestManyAddressesOfOneMachine(t *testing.T) {
-	_, port, err := net.SplitHostPort(freePorts(t))
+	_, port, err := net.SplitHostPort(testenv.FreeMediaAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

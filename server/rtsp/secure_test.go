@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
@@ -57,6 +58,6 @@ func TestSilentConnectionOfRTSPSEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	eventually(t, "it has come", func() bool { return s.State().Connections == 1 })
-	eventually(t, "it is closed", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "it has come", func() bool { return s.State().Connections == 1 })
+	testenv.Eventually(t, "it is closed", func() bool { return s.State().Connections == 0 })
 }
