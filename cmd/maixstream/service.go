@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -27,7 +26,7 @@ type service struct {
 	pipeline *pipeline.Pipeline
 	web      *web.Server
 	stream   *stream.Handler
-	rtsp     *rtsp.Server  // nil: none
+	media    *media
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away

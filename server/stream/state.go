@@ -12,6 +12,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // State is what /state shows: the pipeline's state and the server's own.
@@ -21,6 +22,7 @@ type State struct {
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
 	Push          []push.State `json:"push,omitempty"` // a target each
+	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -59,6 +61,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.RTSP != nil {
+		state.RTSP = h.config.RTSP()
 	}
 	return state
 }
