@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 // target is where pictures go and how a request for one looks.
@@ -125,7 +127,7 @@ func (t *target) describe(r *http.Request) {
 
 func describeShot(h http.Header, s *Shot) {
 	h.Set("Idempotency-Key", s.Key)
-	h.Set("X-Timestamp", timestamp(s.Captured))
+	h.Set("X-Timestamp", stamp.Format(s.Captured))
 	if s.Sequence != 0 {
 		h.Set("X-Sequence", strconv.FormatUint(s.Sequence, 10))
 	}
