@@ -254,7 +254,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
-		return nil, s.pointToDoctor(err)
+		return nil, s.advise(err)
 	}
 	return source, nil
 }

@@ -18,14 +18,14 @@ type Pipeline struct {
 	Signal  bool   `json:"signal"`
 	Reason  string `json:"reason,omitempty"`
 	Idle    bool   `json:"idle"`
-
+	// Over the last whole second:
 	CapturedFPS float64 `json:"captured_fps"`
 	WantedFPS   float64 `json:"wanted_fps"`
 	FPS         float64 `json:"fps"`
 	BytesPerSec float64 `json:"bytes_per_second"`
-
+	// Capture to published, in milliseconds:
 	EncodeMS Quantiles `json:"encode_ms"`
-
+	// Since the start:
 	Captured  uint64   `json:"captured"`
 	Published uint64   `json:"published"`
 	Dropped   Dropped  `json:"dropped"`

@@ -7,6 +7,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "bringup.h"
+#include "encoder.h"
+#include "output.h"
+#include "overlay.h"
+#include "picture.h"
+#include "raw.h"
+
 /* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
 #define STACK_SIZE (1 << 20)
 
@@ -29,7 +36,7 @@ static int perform(struct camera *c)
 	case CAMERA_QUALITY:
 		return venc_quality(c, &c->streamed);
 	case CAMERA_VPSS:
-		return output_vpss(c);
+		return outputs_set(c);
 	case CAMERA_OVERLAY:
 		return overlay_set(c);
 	case CAMERA_RESET_LINE:
@@ -47,7 +54,7 @@ static int perform(struct camera *c)
 	case CAMERA_RAW_FLUSH:
 		return raw_flush(c);
 	case CAMERA_ENCODE_RAW:
-		return venc_raw(c);
+		return raw_encode(c);
 	case CAMERA_ENCODE_PICTURE:
 		return program_picture(c);
 	}
@@ -94,7 +101,7 @@ static void discard(struct camera *c)
 	free(c);
 }
 
-struct camera *camera_new(const struct mpi *mpi)
+struct camera *camera_new(struct mpi *mpi)
 {
 	struct camera *c = calloc(1, sizeof *c);
 	if (!c)
