@@ -16,10 +16,12 @@ type Settings struct {
 	FPS     float64 // frames a second wanted
 	Width   int     // pixels
 	Height  int
-	Mirror  bool   // left to right
-	Flip    bool   // top to bottom
-	Rotate  int    // clockwise: 0, 90, 180 or 270 degrees
-	Overlay string // text over the picture, with strftime's % fields; "": none
+	Mirror  bool    // left to right
+	Flip    bool    // top to bottom
+	Rotate  int     // clockwise: 0, 90, 180 or 270 degrees
+	Bitrate int     // of the H.264 stream, bits a second
+	GOP     float64 // seconds from key frame to key frame of the H.264 stream
+	Overlay string  // text over the picture, with strftime's % fields; "": none
 }
 
 // Change is a wish to change some settings: nil fields stay.
@@ -31,12 +33,14 @@ type Change struct {
 	Mirror  *bool
 	Flip    *bool
 	Rotate  *int
+	Bitrate *int
+	GOP     *float64
 	Overlay *string
 }
 
 // SettingError is a refused setting: the value is out of range, or this source cannot do it.
 type SettingError struct {
-	Name   string // "quality", "fps", "width", "height", "mirror", "flip", "rotate", "overlay", or "source": it is away
+	Name   string // as in /api/settings; "source": it is away
 	Value  any
 	Reason string // what would be right
 }
@@ -62,6 +66,7 @@ type State struct {
 	Dropped   Dropped
 	Restarts  uint64 // times the source was opened again
 	Newest    Newest
+	Video     *VideoState // nil: the pipeline was made without
 	Settings  Settings
 	Can       Can
 }

@@ -31,6 +31,7 @@ type Pipeline struct {
 	Dropped   Dropped  `json:"dropped"`
 	Restarts  uint64   `json:"restarts"`
 	Newest    Newest   `json:"newest"`
+	Video     *Video   `json:"h264,omitempty"` // nil: there is none
 	Settings  Settings `json:"settings"`
 	Can       Can      `json:"can"`
 }
@@ -78,6 +79,24 @@ type Newest struct {
 	Bytes    int       `json:"bytes"`
 }
 
+// Video is a pipeline.VideoState as JSON.
+type Video struct {
+	Available bool   `json:"available"`
+	Reason    string `json:"reason,omitempty"`
+	Encoder   string `json:"encoder"`
+	Takers    int    `json:"takers"`
+	Codec     string `json:"codec"`
+	Width     int    `json:"width"`
+	Height    int    `json:"height"`
+	// FPS and BytesPerSec are of the last whole second.
+	FPS         float64 `json:"fps"`
+	BytesPerSec float64 `json:"bytes_per_second"`
+	Units       uint64  `json:"units"`
+	Keys        uint64  `json:"keys"`
+	Dropped     uint64  `json:"dropped"`
+	Failed      uint64  `json:"failed"`
+}
+
 // Settings are pipeline.Settings as JSON.
 type Settings struct {
 	Quality int     `json:"quality"`
@@ -87,6 +106,8 @@ type Settings struct {
 	Mirror  bool    `json:"mirror"`
 	Flip    bool    `json:"flip"`
 	Rotate  int     `json:"rotate"`
+	Bitrate int     `json:"bitrate"`
+	GOP     float64 `json:"gop"`
 	Overlay string  `json:"overlay"`
 }
 
@@ -99,6 +120,8 @@ type Change struct {
 	Mirror  *bool    `json:"mirror,omitempty"`
 	Flip    *bool    `json:"flip,omitempty"`
 	Rotate  *int     `json:"rotate,omitempty"`
+	Bitrate *int     `json:"bitrate,omitempty"`
+	GOP     *float64 `json:"gop,omitempty"`
 	Overlay *string  `json:"overlay,omitempty"`
 }
 
@@ -120,7 +143,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 		},
 		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, Idle: s.Idle,
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),
-		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest),
+		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest), Video: (*Video)(s.Video),
 		Settings: Settings(s.Settings),
 		Can: Can{
 			Quality: s.Can.Quality, FPS: s.Can.FPS, Orient: s.Can.Orient, Rotate: s.Can.Rotate, Overlay: s.Can.Overlay, Sizes: sizesOf(s.Can.Sizes),
