@@ -44,13 +44,13 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 			continue
 		}
 		port, _ := strconv.Atoi(u.Port())
-		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: version})
+		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: thisProgram().version})
 		break
 	}
 	if host, portText, err := net.SplitHostPort(*s.rtsp); err == nil {
 		port, _ := strconv.Atoi(portText)
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			list = append(list, discover.Service{Type: discover.RTSP, Port: port, Version: version})
+			list = append(list, discover.Service{Type: discover.RTSP, Port: port, Version: thisProgram().version})
 		}
 	}
 	return list

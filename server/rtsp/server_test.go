@@ -7,12 +7,13 @@ import (
 	"image"
 	"image/jpeg"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"go.uber.org/goleak"
@@ -22,7 +23,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testenv.Main(m)) }
 
 // picture is a JPEG whose brightness is its number.
 func picture(t testing.TB, width, height, number int) []byte {
@@ -82,7 +83,7 @@ func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, str
 	}
 	f := &feed{ring: r}
 	publish(t, r, pictures[0])
-	address := freePorts(t)
+	address := testenv.FreeMediaAddress(t)
 	config.Address, config.Feed = address, f
 	s, err := rtsp.Start(config)
 	if err != nil {
@@ -114,46 +115,9 @@ func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, str
 	return f, address
 }
 
-// freePorts finds an address whose port and the media ports above it are free.
-func freePorts(t *testing.T) string {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := l.Addr().(*net.TCPAddr)
-		_ = l.Close()
-		if address.Port > 65000 {
-			continue
-		}
-		free := true
-		for _, port := range []int{address.Port + 2 - address.Port%2, address.Port + 3 - address.Port%2} {
-			u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
-			if err != nil {
-				free = false
-				continue
-			}
-			_ = u.Close()
-		}
-		if free {
-			return address.String()
-		}
-	}
-	t.Fatal("no free ports")
-	return ""
-}
-
 func ffmpeg(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("ffmpeg is not installed")
-		}
-		t.Skip("ffmpeg is not installed")
-	}
-	out, err := exec.Command(path, append([]string{"-hide_banner", "-nostdin", "-loglevel", "info"}, args...)...).CombinedOutput()
+	out, err := exec.Command(testenv.Program(t, "ffmpeg"), append([]string{"-hide_banner", "-nostdin", "-loglevel", "info"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
