@@ -121,7 +121,8 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	}
 	if *help {
 		fmt.Fprintf(t.out, "Usage: maixstream %s\n%s\n\n%s", strings.TrimSpace(v.name+" [flags] "+v.args), v.summary, flags.FlagUsages())
-		fmt.Fprintln(t.out, "\nEvery flag can also be given as an environment variable: --idle-fps is MAIXSTREAM_IDLE_FPS.\nA flag wins over the environment, the environment over --config.")
+		fmt.Fprintln(t.out, "\nEvery flag can also be given as an environment variable: --idle-fps is MAIXSTREAM_IDLE_FPS.\nA flag wins over the environment, the "+
+			"environment over --config.")
 		return nil
 	}
 	if err := fillFlags(flags, config, t.env); err != nil {

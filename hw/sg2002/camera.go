@@ -172,7 +172,8 @@ func (c *Camera) bringUp() error {
 		return err
 	}
 	if code := c.c.exposure_result; code != 0 {
-		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
+		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the "+
+			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
 	c.tell()
 	return nil
@@ -231,7 +232,8 @@ func (c *Camera) clearLeftovers() error {
 		return nil
 	}
 	if err := reloadModules(); err != nil {
-		return fmt.Errorf("camera: left open by a program that died, and the kernel modules cannot be loaded again: %w: stop what uses the screen or reboot: %w", err, frame.ErrGone)
+		return fmt.Errorf("camera: left open by a program that died, and the kernel modules cannot be loaded again: %w: stop what uses the screen or "+
+			"reboot: %w", err, frame.ErrGone)
 	}
 	if Pools() > 0 {
 		return fmt.Errorf("camera: %d VB pools are left after the kernel modules were loaded again: reboot: %w", Pools(), frame.ErrGone)

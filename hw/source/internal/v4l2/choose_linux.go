@@ -35,10 +35,11 @@ func choose(device string, c *Config) (choice, error) {
 		}
 		return choice{}, explain("open", err)
 	}
-	defer cam.Close()
+	defer func() { _ = cam.Close() }()
 	modes, has := modesOf(cam, c)
 	if len(modes) == 0 {
-		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
+		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for "+
+			"its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
 	}
 	best := slices.MinFunc(modes, func(a, b mode) int { return c.compare(a, b) })
 	code, _, _, err := cam.SetImageFormat(webcam.PixelFormat(fourCC(best.format.code)), uint32(best.width), uint32(best.height))
