@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/testenv"
-
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
