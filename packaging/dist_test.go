@@ -18,13 +18,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
 	if signal.Ignored(syscall.SIGHUP) { // tests under nohup: the programs that they start shall not ignore it as well
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 // dist returns the one release file that fits a pattern.
@@ -100,9 +102,7 @@ func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
 
 // A second run, under another user's habits, gives the same bytes.
 func TestReleaseFilesAreReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("packs everything again")
-	}
+	testenv.Long(t, "packs everything again")
 	again := filepath.Join(t.TempDir(), "dist")
 	script := fmt.Sprintf("umask 077; cd .. && toolchain/dist/dist.sh %q >/dev/null", again)
 	cmd := exec.Command("bash", "-c", script)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
@@ -177,9 +179,7 @@ func TestFileToolAgrees(t *testing.T) {
 
 // The same sources in another directory, with nothing of Go's build cache, give the same bytes.
 func TestReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds everything once more")
-	}
+	testenv.Long(t, "builds everything once more")
 	dir := filepath.Join(t.TempDir(), "another place")
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = ".."

@@ -10,13 +10,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/discover"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // announce makes the streams found by itself on the local network, unless nobody there could reach them. The returned function
 // withdraws and waits.
-func (s *serveFlags) announce(ctx context.Context, web *server.Server, log *zap.Logger) (withdraw func()) {
-	services := s.services(web.URLs())
+func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.Logger) (withdraw func()) {
+	services := s.services(shell.URLs())
 	if !*s.announced || len(services) == 0 {
 		return func() {}
 	}

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/picture"
 )
 
@@ -140,9 +142,7 @@ func TestEveryModeReachesReceive(t *testing.T) {
 }
 
 func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
+	testenv.Long(t, "takes some seconds")
 	const total = 1000
 	server := newReceiver(t, buildProgram(t))
 	dir, pictures := numbered(t, total)

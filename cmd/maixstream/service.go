@@ -14,8 +14,9 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/stream"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // service is serve while it runs: it reports, follows SIGHUP, and tells the service manager how it is.
@@ -24,7 +25,8 @@ type service struct {
 	terminal terminal
 	log      *zap.Logger
 	pipeline *pipeline.Pipeline
-	web      *server.Server
+	web      *web.Server
+	stream   *stream.Handler
 	rtsp     *rtsp.Server  // nil: none
 	patience time.Duration // of the watchdog, beyond two frame times
 
@@ -52,7 +54,7 @@ func (s *service) run(ctx context.Context) {
 		case <-s.pipeline.Done():
 			return
 		case now := <-report.C:
-			fmt.Fprintln(s.terminal.out, reportLine(now, s.web.State()))
+			fmt.Fprintln(s.terminal.out, reportLine(now, s.stream.State()))
 		case <-hangup:
 			s.notify(reloading())
 			s.reload(ctx)
@@ -64,7 +66,7 @@ func (s *service) run(ctx context.Context) {
 				s.changeSource(ctx)
 			}
 		case now := <-watchdog.C:
-			state := s.web.State()
+			state := s.stream.State()
 			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
 			if !state.Signal {
 				status = "STATUS=no signal: " + state.Reason

@@ -82,14 +82,14 @@ var one struct {
 	hung atomic.Bool
 }
 
-// Open brings the camera up. Errors wrap frame.ErrUnsupported where there is no such hardware or software, and frame.ErrGone where trying
+// Open brings the camera up. Errors wrap ErrNoBoard or ErrLibraries where there is no such hardware or software, and frame.ErrGone where trying
 // again later may help: no sensor, the camera in use, modules not loaded; and frame.ErrStuck once a call of the libraries never came back.
 func Open(ctx context.Context, config Config) (*Camera, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
 	if !OnBoard() && config.LibDir == "" && os.Getenv("MAIXSTREAM_MPI_LIBS") == "" {
-		return nil, fmt.Errorf("camera: this is not a MaixCAM (%s does not say so): %w: use --source testcard on a PC", Root("/proc/device-tree/model"), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: %s does not name a MaixCAM: %w", Root("/proc/device-tree/model"), ErrNoBoard)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -249,15 +249,18 @@ func (c *Camera) room() error {
 		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
 		return nil
 	}
-	for i, b := range ion.orphans() {
-		if i == C.ORPHANS {
-			break
-		}
+	need := int64(C.camera_memory(&c.c.config))
+	kept := bool(c.mpi.table.isp_buffer)
+	if kept {
+		need -= C.ISP_BUFFER
+	}
+	orphans := ion.orphans(kept)
+	for i, b := range orphans[:min(len(orphans), C.ORPHANS)] {
 		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
 		c.c.config.orphans[i] = C.uint64_t(b.phys)
 		c.c.config.orphan_count = C.int(i + 1)
 	}
-	return checkRoom(int64(C.camera_memory(&c.c.config)), ion)
+	return checkRoom(need, ion, orphans)
 }
 
 func (c *Camera) findSensor() (err error) {
@@ -378,7 +381,7 @@ func (c *Camera) result(code C.int) error {
 		c.hangs()
 		return fmt.Errorf("camera: %s does not come back: %w: %w", call, frame.ErrGone, frame.ErrStuck)
 	}
-	return &Error{Call: C.GoString(c.c.failed_call), Code: uint32(c.c.failed_code)}
+	return &Error{Call: C.GoString(c.c.failed.call), Code: uint32(c.c.failed.code)}
 }
 
 // doing names the call that is under way.

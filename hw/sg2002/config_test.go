@@ -160,14 +160,17 @@ func TestCarveout(t *testing.T) {
 		t.Fatalf("%v, %+v", ok, ion)
 	}
 	want := []ionBuffer{{"VI_DMA_BUF", 12582912, 0x8ab00000}, {"ISP_SHARED_BUFFER_0", 291424, 0x8b700000}}
-	if got := ion.orphans(); !reflect.DeepEqual(got, want) {
+	if got := ion.orphans(false); !reflect.DeepEqual(got, want) {
 		t.Errorf("orphans %+v, want %+v", got, want)
 	}
+	if got := ion.orphans(true); !reflect.DeepEqual(got, want[:1]) {
+		t.Errorf("orphans with the ISP's buffer in use %+v, want %+v", got, want[:1])
+	}
 	free := int64(110100480 - 35651584 + 12582912 + 291424)
-	if err := checkRoom(free, ion); err != nil {
+	if err := checkRoom(free, ion, want); err != nil {
 		t.Errorf("what fits: %v", err)
 	}
-	if err := checkRoom(free+1, ion); !errors.Is(err, frame.ErrGone) || !strings.Contains(err.Error(), "smaller size") {
+	if err := checkRoom(free+1, ion, want); !errors.Is(err, frame.ErrGone) || !strings.Contains(err.Error(), "smaller size") {
 		t.Errorf("a byte too much: %v", err)
 	}
 	for what, files := range map[string]map[string]string{"no file": nil, "another kernel's": {"/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary": "total 0\n"}} {

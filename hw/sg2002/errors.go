@@ -6,6 +6,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
+// Why there can be no camera, ever, in this process; both wrap frame.ErrUnsupported. A program adds what its user can do about it.
+var (
+	// ErrNoBoard: this machine is not a MaixCAM, or this build has no camera.
+	ErrNoBoard = fmt.Errorf("%w: this is not a MaixCAM", frame.ErrUnsupported)
+	// ErrLibraries: the chip's libraries, or the sensors' drivers, are missing, of two sets mixed, or of another SDK.
+	ErrLibraries = fmt.Errorf("%w without the right libraries", frame.ErrUnsupported)
+)
+
 // Error is a call of the MPI that failed.
 type Error struct {
 	Call string // "CVI_VENC_CreateChn"

@@ -115,7 +115,7 @@ func lookAtION() ION {
 	heap, ok := readCarveout()
 	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
 	if !InUse() {
-		for _, b := range heap.orphans() {
+		for _, b := range heap.orphans(false) {
 			ion.Orphaned += b.size
 		}
 	}
@@ -179,7 +179,7 @@ func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
 		{"frames of the sensor", 3 * block, false},
 		{"frames of the size asked for", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
 		{"the encoder's buffer", int64(streamBuffer(c.Width, c.Height)), false},
-		{"the ISP's shared buffer", 291424, false}, // as libisp.so asks for it
+		{"the ISP's shared buffer", C.ISP_BUFFER, false},
 		{"the sensor's raw frames", rawBuffer(m), true},
 	}
 	if c.Overlay != "" {

@@ -48,12 +48,15 @@ func readCarveout() (ion carveout, ok bool) {
 	return ion, ion.size > 0
 }
 
-// orphans are buffers of VI and ISP that outlive a process that died, and a reload of the modules, too. They may only be asked for when no
-// process has VI open: the kernel does not say whose they are.
-func (c carveout) orphans() []ionBuffer {
+// The buffers of VI and ISP, which outlive a process that died, and a reload of the modules, too.
+const viBuffer, ispBuffer = "VI_DMA_BUF", "ISP_SHARED_BUFFER_0"
+
+// orphans are the buffers that dead processes left. They may only be asked for when no process has VI open: the kernel does not say whose they
+// are. ispKept: libisp of a process that lives, this one perhaps, has its buffer and will use it again, so it is left alone.
+func (c carveout) orphans(ispKept bool) []ionBuffer {
 	var list []ionBuffer
 	for _, b := range c.buffers {
-		if b.name == "VI_DMA_BUF" || b.name == "ISP_SHARED_BUFFER_0" {
+		if b.name == viBuffer || b.name == ispBuffer && !ispKept {
 			list = append(list, b)
 		}
 	}
@@ -61,10 +64,10 @@ func (c carveout) orphans() []ionBuffer {
 }
 
 // checkRoom refuses to begin what memory does not suffice for: without room for its shared buffer libisp.so crashes instead of saying so.
-// What VI's own buffer takes is known to the driver alone, and not counted.
-func checkRoom(need int64, ion carveout) error {
+// What VI's own buffer takes is known to the driver alone, and not counted. orphans will be freed first.
+func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 	free := ion.size - ion.used
-	for _, b := range ion.orphans() {
+	for _, b := range orphans {
 		free += b.size
 	}
 	if need <= free {

@@ -81,7 +81,7 @@ var sensors = []sensor{
 	},
 }
 
-// Sensors returns the names that --sensor takes besides auto.
+// Sensors returns the names that Config.Sensor takes besides auto.
 func Sensors() []string {
 	var names []string
 	for i := range sensors {

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/baseline"
 	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 const (
@@ -63,7 +63,7 @@ func measureAlone(ctx context.Context, source frame.Source, newEncoder func() (f
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var err error
-	if a.ring, err = ring.New(ring.Config{Slots: 4, SlotSize: slot, Envelope: server.Envelope()}); err != nil {
+	if a.ring, err = ring.New(ring.Config{Slots: 4, SlotSize: slot, Envelope: stream.Envelope()}); err != nil {
 		return nil, err
 	}
 	defer a.ring.Close()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/bench/load"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // RunChild runs a child of a benchmark: args are those behind "maixstream bench child".
@@ -25,19 +25,12 @@ const DeliverySupported = true
 
 // measureDelivery serves the feed to viewers in a process of their own for d.
 func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
-	web, err := server.New(server.Config{Feed: r.feed, Listen: []string{"127.0.0.1:0"}})
+	shell, end, err := load.Serve(r.feed, web.Config{Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
 		return err
 	}
-	if err := web.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = web.Close(closing)
-	}()
-	viewers, err := connect(web.URLs()[0][len("http://"):], r.Clients)
+	defer end()
+	viewers, err := connect(shell.URLs()[0][len("http://"):], r.Clients)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 // Names of the stages, in order. Rest is what the process does outside of the others: wake-ups between them, the ring, timers, the collector.
@@ -50,7 +50,7 @@ type Config struct {
 
 // Feed is a running pipeline; the benchmark closes it.
 type Feed interface {
-	server.Feed
+	stream.Feed
 	Close()
 }
 

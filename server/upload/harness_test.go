@@ -22,14 +22,14 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // receive starts a server on a free port of the loopback.
 func receive(t testing.TB, dir string, change func(*upload.Config)) *upload.Server {
 	t.Helper()
-	c := upload.Config{HTTP: server.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir}
+	c := upload.Config{HTTP: web.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir}
 	if change != nil {
 		change(&c)
 	}

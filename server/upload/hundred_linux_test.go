@@ -22,8 +22,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // The test binary is run again as the server: its memory and CPU time are then its own.
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func serverRole(dir string) {
-	s, err := upload.New(upload.Config{HTTP: server.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir, Keep: 24 * time.Hour, MaxBytes: 100 << 30})
+	s, err := upload.New(upload.Config{HTTP: web.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir, Keep: 24 * time.Hour, MaxBytes: 100 << 30})
 	if err == nil {
 		err = s.Start()
 	}

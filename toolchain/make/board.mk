@@ -40,7 +40,7 @@ test-device: setup-board device ## check the board's program: machine, loader, l
 
 # Left out: a test that starts its own test program again, which takes an emulator registered with the kernel to run; loads of many
 # viewers, which under an emulator say something of this machine's speed only; and a browser, which test-board has.
-RISCV64_PACKAGES := ./pipeline/... ./server ./server/internal/fanout ./server/rtsp ./hw/frame/... ./internal/jpegcheck ./hw/internal/lettering ./hw/libjpeg/... ./hw/picture \
+RISCV64_PACKAGES := ./pipeline/... ./server ./server/stream ./server/internal/fanout ./server/rtsp ./hw/frame/... ./internal/jpegcheck ./hw/internal/lettering ./hw/libjpeg/... ./hw/picture \
 	./hw/internal/transform ./hw/source/internal/testcard
 RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer|TestProxyOfTheEnvironment)$$
 

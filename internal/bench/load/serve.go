@@ -18,7 +18,8 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // serve says its address with a line and serves until its input ends.
@@ -80,15 +81,11 @@ func (s *served) run(l net.Listener, pictures [][]byte, fps int) error {
 	for _, p := range pictures {
 		most = max(most, len(p))
 	}
-	r, err := ring.New(ring.Config{SlotSize: most, Envelope: server.Envelope()})
+	r, err := ring.New(ring.Config{SlotSize: most, Envelope: stream.Envelope()})
 	if err != nil {
 		return err
 	}
-	web, err := server.New(server.Config{Feed: &Feed{r}, Listeners: []net.Listener{l}})
-	if err != nil {
-		return err
-	}
-	if err := web.Start(); err != nil {
+	if _, _, err := Serve(&Feed{r}, web.Config{Listeners: []net.Listener{l}}); err != nil {
 		return err
 	}
 	ticker, err := newTicker(time.Second / time.Duration(fps))
@@ -114,7 +111,28 @@ func (s *served) run(l net.Listener, pictures [][]byte, fps int) error {
 	}
 }
 
-// Feed is a server.Feed around a ring that somebody else fills; it has no settings.
+// Serve shows a feed as the program does. end closes the server, within a second.
+func Serve(feed stream.Feed, c web.Config) (shell *web.Server, end func(), err error) {
+	if shell, err = web.New(c); err != nil {
+		return nil, nil, err
+	}
+	shown, err := stream.New(stream.Config{Feed: feed, Shell: shell})
+	if err != nil {
+		return nil, nil, err
+	}
+	end = func() {
+		shown.Close()
+		_ = shell.Close(context.Background())
+	}
+	shell.Mount("/", shown)
+	if err := shell.Start(); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return shell, end, nil
+}
+
+// Feed is a stream.Feed around a ring that somebody else fills; it has no settings.
 type Feed struct{ Frames *ring.Ring }
 
 // Ring returns Frames.
@@ -146,4 +164,4 @@ func (f *Feed) Change(context.Context, pipeline.Change) (pipeline.Settings, erro
 	return pipeline.Settings{}, frame.ErrUnsupported
 }
 
-var _ server.Feed = (*Feed)(nil)
+var _ stream.Feed = (*Feed)(nil)

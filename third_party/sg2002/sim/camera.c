@@ -167,8 +167,7 @@ void sim_isp_touch(const char *call)
 	K->isp_pid = getpid();
 	if (K->isp_shared)
 		return;
-	sim_fault(F_ORDER, call, "no ION memory for ISP_SHARED_BUFFER_0: the real library crashes here");
-	abort();
+	sim_crash(call, "no ION memory for ISP_SHARED_BUFFER_0");
 }
 
 /* ---- seams ---- */
