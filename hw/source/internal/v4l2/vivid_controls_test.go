@@ -73,6 +73,29 @@ func theirs(t testing.TB) (names []string, all map[string]*told) {
 	return names, all
 }
 
+func want(name string, value int64) frame.ControlValue {
+	return frame.ControlValue{Name: name, Value: value}
+}
+
+// keep gives the device its values back at the end of a test.
+func keep(t testing.TB) {
+	c, done, err := v4l2.OpenControls(device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := ours(t, c)
+	t.Cleanup(func() {
+		defer done()
+		for _, control := range before {
+			if control.Kind != frame.Button && control.Locked == "" && !dangerous(control.Name) {
+				if err := c.SetControls(context.Background(), []frame.ControlValue{want(control.Name, control.Value)}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
+
 func ours(t testing.TB, c frame.Controller) []frame.Control {
 	t.Helper()
 	list, err := c.Controls()
@@ -83,6 +106,7 @@ func ours(t testing.TB, c frame.Controller) []frame.Control {
 }
 
 func TestControlsAreThoseOfV4L2Ctl(t *testing.T) {
+	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
 	names, all := theirs(t)
 	var got []string
@@ -128,6 +152,7 @@ func dangerous(name string) bool {
 }
 
 func TestEveryControlIsSetFromItsLeastToItsMost(t *testing.T) {
+	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
 	tried := 0
 	for _, control := range ours(t, c) {
@@ -161,6 +186,7 @@ func TestEveryControlIsSetFromItsLeastToItsMost(t *testing.T) {
 }
 
 func TestControlOfAnotherProgramShowsUp(t *testing.T) {
+	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
 	for len(c.ControlsChanged()) > 0 {
 		<-c.ControlsChanged()
@@ -179,12 +205,13 @@ func TestControlOfAnotherProgramShowsUp(t *testing.T) {
 }
 
 func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
+	keep(t)
 	s := open(t, v4l2.Config{Width: 320, Height: 180})
 	c := s.(frame.Controller)
 	value := func(name string) int64 { return frame.FindControl(ours(t, c), name).Value }
 	before := value("brightness")
-	for _, bad := range []frame.ControlValue{{"contrast", 1 << 40}, {"contrast", -1}, {"no_such_control", 1}} {
-		err := c.SetControls(t.Context(), []frame.ControlValue{{"brightness", before/2 + 1}, bad})
+	for _, bad := range []frame.ControlValue{want("contrast", 1<<40), want("contrast", -1), want("no_such_control", 1)} {
+		err := c.SetControls(t.Context(), []frame.ControlValue{want("brightness", before/2 + 1), bad})
 		var refused *frame.ControlError
 		if !errors.As(err, &refused) || refused.Name != bad.Name {
 			t.Errorf("%v: %v", bad, err)
@@ -194,13 +221,13 @@ func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
 		}
 	}
 	// gain is managed by autogain: in one call, whatever the order, automatic is switched off first.
-	if err := c.SetControls(t.Context(), []frame.ControlValue{{"gain", 77}, {"gain_automatic", 0}}); err != nil {
+	if err := c.SetControls(t.Context(), []frame.ControlValue{want("gain", 77), want("gain_automatic", 0)}); err != nil {
 		t.Error(err)
 	}
 	if gain := frame.FindControl(ours(t, c), "gain"); gain.Value != 77 || gain.Inactive || gain.Automatic != "gain_automatic" {
 		t.Errorf("%+v", gain)
 	}
-	if err := c.SetControls(t.Context(), []frame.ControlValue{{"gain_automatic", 1}}); err != nil {
+	if err := c.SetControls(t.Context(), []frame.ControlValue{want("gain_automatic", 1)}); err != nil {
 		t.Error(err)
 	}
 	if gain := frame.FindControl(ours(t, c), "gain"); !gain.Inactive {
@@ -218,12 +245,13 @@ func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
 }
 
 func TestControlsWithoutStreaming(t *testing.T) {
+	keep(t)
 	open(t, v4l2.Config{Width: 320, Height: 180}) // it streams to another one
 	c, done, err := v4l2.OpenControls(device)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SetControls(t.Context(), []frame.ControlValue{{"brightness", 33}}); err != nil {
+	if err := c.SetControls(t.Context(), []frame.ControlValue{want("brightness", 33)}); err != nil {
 		t.Error(err)
 	}
 	if got := strings.TrimSpace(v4l2ctl(t, "-C", "brightness")); got != "brightness: 33" {
