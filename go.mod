@@ -11,6 +11,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/gorilla/websocket v1.5.3
+	github.com/icholy/digest v1.1.0
 	github.com/ncruces/go-strftime v1.1.0
 	github.com/pion/rtp v1.8.26
 	github.com/pixiv/go-libjpeg v0.0.0-20190822045933-3da21a74767d

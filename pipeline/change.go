@@ -125,7 +125,7 @@ func (p *Pipeline) checkResize(source frame.Source, canResize bool, wanted *Sett
 		return false, &SettingError{"width, height", size, fmt.Sprintf("out of range (1x1 to %dx%d)", frame.MaxDimension, frame.MaxDimension)}
 	}
 	if frame.MaxJPEGSize(wanted.Width, wanted.Height) > p.config.Ring.SlotSize() {
-		return false, &SettingError{"width, height", size, "larger than there is room for: start again with this --size"}
+		return false, &SettingError{"width, height", size, "larger than the buffers: restart with this size"}
 	}
 	sizes := source.Info().Sizes
 	if sizes != nil && !slices.Contains(sizes, frame.Size{Width: wanted.Width, Height: wanted.Height}) {
