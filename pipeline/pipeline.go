@@ -22,7 +22,8 @@ type Pipeline struct {
 	started  time.Time
 	count    counters
 	settings atomic.Pointer[Settings] // replaced whole
-	idleFPS  atomic.Uint64            // math.Float64bits
+	controls controls
+	idleFPS  atomic.Uint64 // math.Float64bits
 	watchers atomic.Int64
 	resting  atomic.Bool // nobody has looked for restAfter
 
@@ -63,6 +64,7 @@ func New(c Config) (*Pipeline, error) {
 	}
 	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: starting}
 	p.settings.Store(&c.Settings)
+	p.controls.init(c.Controls)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -64,6 +64,8 @@ type State struct {
 	Newest    Newest   `json:"newest"`
 	Settings  Settings `json:"settings"`
 	Can       Can      `json:"can"`
+	// Controls rises each time that a control of the camera is changed.
+	Controls uint64 `json:"controls_version"`
 }
 
 // Quantiles of a duration over the last second, in milliseconds.
