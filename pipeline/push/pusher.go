@@ -42,8 +42,8 @@ type State struct {
 	Skipped   uint64 `json:"skipped"`   // pictures left out for newer ones
 	Failures  uint64 `json:"failures"`  // attempts
 	// Of the last attempt.
-	Status string      `json:"status,omitempty"`
-	Error  string      `json:"error,omitempty"`
+	Status string  `json:"status,omitempty"`
+	Error  string  `json:"error,omitempty"`
 	MS     float64 `json:"ms"` // from the beginning to the end of the reply
 	// Of the next one, while it is waited for: in how many seconds, and when by this machine's clock (Unix seconds).
 	RetryIn float64     `json:"retry_in,omitempty"`

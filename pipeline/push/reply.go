@@ -104,7 +104,9 @@ func (r *Reply) aboutPicture() bool {
 }
 
 // wait is how long the server asks to be left alone, at most limit; 0: it does not.
-func (r *Reply) wait(limit time.Duration) time.Duration { return retryAfter(r.Header, time.Now(), limit) }
+func (r *Reply) wait(limit time.Duration) time.Duration {
+	return retryAfter(r.Header, time.Now(), limit)
+}
 
 // OneLine makes text from outside fit for a line on a terminal: at most limit characters, no control characters, one line.
 func OneLine(text string, limit int) string {

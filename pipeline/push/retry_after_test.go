@@ -51,7 +51,6 @@ func TestRetryAfterHasABound(t *testing.T) {
 	}
 }
 
-
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{"5", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "1e400", "0x1p9", "-1", "1.5"} {
 		f.Add(seed, "Sat, 28 Nov 2026 12:00:00 GMT", int64(0), int64(time.Minute))
