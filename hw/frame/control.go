@@ -3,6 +3,8 @@ package frame
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -67,14 +69,9 @@ func (c *Control) Check(value int64) error {
 			return refuse("0 or 1")
 		}
 	case Menu:
-		var choices []string
-		for _, item := range c.Menu {
-			if item.Value == value {
-				return c.locked(value)
-			}
-			choices = append(choices, fmt.Sprintf("%d (%s)", item.Value, item.Name))
+		if !slices.ContainsFunc(c.Menu, func(i ControlItem) bool { return i.Value == value }) {
+			return refuse("not one of %s", c.choices())
 		}
-		return refuse("not one of %s", strings.Join(choices, ", "))
 	default:
 		if value < c.Min || value > c.Max {
 			return refuse("out of range (%s)", c.Range())
@@ -105,6 +102,56 @@ func (c *Control) Range() string {
 	return text
 }
 
+// Wants says in words what values the control takes: "a whole number, 1 to 5000 µs".
+func (c *Control) Wants() string {
+	switch c.Kind {
+	case Button:
+		return "any number: it is a button"
+	case Boolean:
+		return "0 or 1"
+	case Menu:
+		return "one of " + c.choices()
+	}
+	return "a whole number, " + c.Range()
+}
+
+func (c *Control) choices() string {
+	var choices []string
+	for _, item := range c.Menu {
+		choices = append(choices, fmt.Sprintf("%d (%s)", item.Value, item.Name))
+	}
+	return strings.Join(choices, ", ")
+}
+
+// Parse understands a value as people write it: a number, on or off and the like for a Boolean, the name of a Menu's choice in any case. It does not
+// check the bounds.
+func (c *Control) Parse(text string) (int64, error) {
+	text = strings.TrimSpace(text)
+	if v, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return v, nil
+	}
+	switch c.Kind {
+	case Menu:
+		for _, item := range c.Menu {
+			if strings.EqualFold(item.Name, text) {
+				return item.Value, nil
+			}
+		}
+	case Boolean:
+		switch strings.ToLower(text) {
+		case "on", "true", "yes":
+			return 1, nil
+		case "off", "false", "no":
+			return 0, nil
+		}
+	case Button:
+		if text == "" {
+			return 0, nil
+		}
+	}
+	return 0, &ControlError{Name: c.Name, Given: strconv.Quote(text), Reason: "want " + c.Wants()}
+}
+
 // ControlValue is a wish for, or the state of, one control.
 type ControlValue struct {
 	Name  string
@@ -124,8 +171,10 @@ type Controller interface {
 
 // ControlError is a control that a source does not have, or a value that it does not take.
 type ControlError struct {
-	Name   string
-	Value  int64
+	Name  string
+	Value int64
+	// Given is what was given in place of a value; "": Value.
+	Given  string
 	Reason string // what would be right
 	// Unknown says that there is no control of this name.
 	Unknown bool
@@ -134,8 +183,11 @@ type ControlError struct {
 
 func (e *ControlError) Error() string {
 	text := fmt.Sprintf("control %s = %d: %s", e.Name, e.Value, e.Reason)
-	if e.Unknown {
+	switch {
+	case e.Unknown:
 		text = fmt.Sprintf("control %s: %s", e.Name, e.Reason)
+	case e.Given != "":
+		text = fmt.Sprintf("control %s = %s: %s", e.Name, e.Given, e.Reason)
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
