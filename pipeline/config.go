@@ -29,6 +29,8 @@ type Config struct {
 	Settings Settings
 	// Controls are set on each source that is opened, as far as it has them; see Pipeline.SetControls.
 	Controls []frame.ControlValue
+	// ControlWishes come after Controls, and win over them.
+	ControlWishes []ControlWish
 	// KeepControls is told all that is set of the camera's controls after each change; nil disables it. It must not call the Pipeline.
 	KeepControls func([]frame.ControlValue)
 	// IdleFPS is the frame rate while nobody looks; 0: 1.

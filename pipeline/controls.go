@@ -20,13 +20,18 @@ const controlsWithin = 5 * time.Second
 type controls struct {
 	busy    chan struct{}        // capacity 1; whoever has put a value in may use what follows
 	wanted  []frame.ControlValue // in the order in which they were set
+	wishes  []ControlWish        // those that no source has had yet
 	zoom    zoom
 	version atomic.Uint64 // rises with each change
 }
 
-func (c *controls) init(wanted []frame.ControlValue) {
+// ControlWish is a value for a control as a person writes it: what it means depends on the control, which only the opened source knows.
+type ControlWish struct{ Name, Text string }
+
+func (c *controls) init(wanted []frame.ControlValue, wishes []ControlWish) {
 	c.busy = make(chan struct{}, 1)
 	c.zoom.init()
+	c.wishes = slices.Clone(wishes)
 	for _, v := range wanted {
 		c.want(v)
 	}
@@ -134,15 +139,44 @@ func (p *Pipeline) withSource(ctx context.Context, do func(context.Context, fram
 
 // listControls returns what the source has, and digital zoom if zooms.
 func (p *Pipeline) listControls(source frame.Source) (list []frame.Control, zooms bool, err error) {
+	return listControls(source, p.config.NewTransform != nil, &p.controls.zoom)
+}
+
+func listControls(source frame.Source, transforms bool, z *zoom) (list []frame.Control, zooms bool, err error) {
 	if c, ok := source.(frame.Controller); ok {
 		if list, err = c.Controls(); err != nil && !errors.Is(err, frame.ErrUnsupported) {
 			return nil, false, err
 		}
 	}
-	if zooms = p.zooms(source, list); zooms {
-		list = append(list, p.controls.zoom.controls()...)
+	if zooms = canZoom(source, list, transforms); zooms {
+		list = append(list, z.controls()...)
 	}
 	return list, zooms, nil
+}
+
+// ControlsOf returns the controls that a pipeline over an opened source has: the source's, and digital zoom where it is possible. transforms says whether
+// the pipeline has Config.NewTransform.
+func ControlsOf(source frame.Source, transforms bool) ([]frame.Control, error) {
+	var z zoom
+	z.init()
+	list, _, err := listControls(source, transforms, &z)
+	return list, err
+}
+
+// Understand turns wishes into values for controls. The error wraps a *frame.ControlError.
+func Understand(list []frame.Control, wishes []ControlWish) (values []frame.ControlValue, err error) {
+	for _, w := range wishes {
+		c := frame.FindControl(list, w.Name)
+		if c == nil {
+			return nil, frame.UnknownControl(list, w.Name)
+		}
+		v, err := c.Parse(w.Text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, frame.ControlValue{Name: w.Name, Value: v})
+	}
+	return values, frame.CheckControls(list, values)
 }
 
 // applyControls sets values that were checked: the source's own at once, then the zoom.
@@ -172,7 +206,7 @@ func (p *Pipeline) applyControls(ctx context.Context, source frame.Source, value
 func (p *Pipeline) restoreControls(source frame.Source) {
 	p.controls.busy <- struct{}{}
 	defer func() { <-p.controls.busy }()
-	if len(p.controls.wanted) == 0 {
+	if len(p.controls.wanted)+len(p.controls.wishes) == 0 {
 		return
 	}
 	list, zooms, err := p.listControls(source)
@@ -180,6 +214,15 @@ func (p *Pipeline) restoreControls(source frame.Source) {
 		p.config.Log.Warn("camera controls were not restored", zap.Error(err))
 		return
 	}
+	p.controls.wishes = slices.DeleteFunc(p.controls.wishes, func(w ControlWish) bool {
+		values, err := Understand(list, []ControlWish{w})
+		if err != nil {
+			p.config.Log.Warn("camera control skipped", zap.Error(err))
+			return false
+		}
+		p.controls.want(values[0])
+		return true
+	})
 	var fits []frame.ControlValue
 	for _, v := range p.controls.wanted {
 		if err := frame.CheckControls(list, []frame.ControlValue{v}); err != nil {

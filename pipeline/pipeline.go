@@ -68,7 +68,7 @@ func New(c Config) (*Pipeline, error) {
 		p.video = newVideo(p, *c.Video)
 	}
 	p.settings.Store(&c.Settings)
-	p.controls.init(c.Controls)
+	p.controls.init(c.Controls, c.ControlWishes)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -66,8 +66,8 @@ func viewOf(percent, pan, tilt int64) frame.View {
 	return frame.View{Zoom: float64(percent) / 100, X: 0.5 + float64(pan)/200, Y: 0.5 - float64(tilt)/200}
 }
 
-// zooms says whether the pipeline shows a part of the source's pictures, by the source or by a transform. own are the source's controls.
-func (p *Pipeline) zooms(source frame.Source, own []frame.Control) bool {
+// canZoom says whether a pipeline shows a part of the source's pictures, by the source or by a transform. own are the source's controls.
+func canZoom(source frame.Source, own []frame.Control, transforms bool) bool {
 	if frame.FindControl(own, zoomControl) != nil {
 		return false
 	}
@@ -75,5 +75,5 @@ func (p *Pipeline) zooms(source frame.Source, own []frame.Control) bool {
 		return true
 	}
 	_, ready := source.(frame.JPEGSource)
-	return !ready && p.config.NewTransform != nil
+	return !ready && transforms
 }

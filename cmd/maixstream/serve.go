@@ -18,7 +18,6 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -39,6 +38,7 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	log := s.logger(t.err)
 	limitMemory()
+	s.state = s.openState(t.env, log)
 	feed, err := s.startPipeline(log, s.idleFPS)
 	if err != nil {
 		return err
@@ -60,7 +60,8 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes}, log)
+	var media media
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
 	if err != nil {
 		return err
 	}
@@ -76,20 +77,16 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
-	var media *rtsp.Server
-	if *s.rtsp != "" {
-		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: shell.Allow, MaxReaders: s.maxClients.value, Log: log})
-		if err != nil {
-			return err
-		}
-		defer media.Close()
+	defer media.close()
+	if err := media.start(s, feed.pipeline, shell, log); err != nil {
+		return err
 	}
 	for _, url := range shell.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, rtsp: media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -114,7 +111,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot"}
-	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, version, log
+	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
 	handler, err := stream.New(shown)
 	if err != nil {
 		return nil, nil, err
@@ -186,7 +183,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	case err != nil:
 		return nil, usageError{err}
 	default:
-		if err := s.checkOpened(first); err != nil {
+		if err := errors.Join(s.checkOpened(first), s.checkControls(first)); err != nil {
 			_ = first.Close()
 			return nil, err
 		}
@@ -205,7 +202,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+	}
+	if s.state != nil {
+		config.Controls = s.state.controls(*s.source)
+		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
 	if s.instrument != nil {
 		s.instrument(&config)
@@ -297,8 +298,11 @@ func slotSize(source frame.Source, s pipeline.Settings) int {
 
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
 func limitMemory() {
-	const board, limit = 512 << 20, 48 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
+	const limit = 48 << 20
+	if os.Getenv("GOMEMLIMIT") == "" && smallMachine() {
 		debug.SetMemoryLimit(limit)
 	}
 }
+
+// smallMachine says whether memory is scarce, as on a MaixCAM.
+func smallMachine() bool { return totalMemory() < 512<<20 }
