@@ -53,6 +53,7 @@ func newControlledFeed(t *testing.T) *controlledFeed {
 		{Name: "white_balance_automatic", Kind: frame.Boolean, Max: 1, Default: 1, Value: 1},
 		{Name: "white_balance_temperature", Unit: "K", Min: 2800, Max: 6500, Step: 10, Default: 4600, Value: 4600, Inactive: true, Automatic: "white_balance_automatic"},
 		{Name: "privacy", Kind: frame.Boolean, Max: 1, Locked: "read-only"},
+		{Name: "exposure_time_absolute", Unit: "100 µs", Min: 1, Max: 5000, Step: 1, Default: 156, Value: 250},
 		{Name: "snap", Kind: frame.Button},
 	}}
 }
@@ -114,7 +115,7 @@ func TestControlsOverHTTP(t *testing.T) {
 			t.Errorf("%s: %s is %d, want %d", c.body, c.name, got, c.value)
 		}
 	}
-	if code, text := ask("GET", ""); code != 200 || strings.Count(text, `"name"`) != 8 || strings.Contains(text, `"value": null`) {
+	if code, text := ask("GET", ""); code != 200 || strings.Count(text, `"name"`) != 9 || strings.Contains(text, `"value": null`) {
 		t.Errorf("GET: %d %s", code, text)
 	}
 	if code, _ := ask("PUT", "{}"); code != 405 {
@@ -143,5 +144,22 @@ func TestFeedWithoutControls(t *testing.T) {
 	var list stream.ControlList
 	if err := json.NewDecoder(reply.Body).Decode(&list); err != nil || list.Controls == nil || len(list.Controls) != 0 {
 		t.Errorf("%v, %+v", err, list)
+	}
+}
+
+func TestExposureTimeIsAMetric(t *testing.T) {
+	s, err := show(newControlledFeed(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	reply, err := http.Get(s.URLs()[0] + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, _ := io.ReadAll(reply.Body)
+	if !strings.Contains(string(text), "maixstream_camera_exposure_seconds 0.025\n") || strings.Contains(string(text), "maixstream_camera_gain ") {
+		t.Errorf("%s", text)
 	}
 }
