@@ -27,6 +27,8 @@ func (p *Pipeline) Change(ctx context.Context, c Change) (Settings, error) {
 	set(&wanted.Mirror, c.Mirror)
 	set(&wanted.Flip, c.Flip)
 	set(&wanted.Rotate, c.Rotate)
+	set(&wanted.Bitrate, c.Bitrate)
+	set(&wanted.GOP, c.GOP)
 	set(&wanted.Overlay, c.Overlay)
 	if wanted == old {
 		return old, nil
@@ -77,6 +79,9 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 	orienter, canOrient := source.(frame.Orienter)
 	overlayer, canOverlay := source.(frame.Overlayer)
 	quality, canQuality := source.(frame.QualitySetter)
+	if (wanted.Bitrate != old.Bitrate || wanted.GOP != old.GOP) && p.video == nil {
+		return false, &SettingError{"bitrate, gop", fmt.Sprint(wanted.Bitrate, ", ", wanted.GOP), "H.264 is switched off"}
+	}
 	const passed = "this source's pictures are passed through as they are"
 
 	resize := wanted.Width != old.Width || wanted.Height != old.Height

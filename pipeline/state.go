@@ -19,6 +19,8 @@ type Settings struct {
 	Mirror  bool    `json:"mirror"`  // left to right
 	Flip    bool    `json:"flip"`    // top to bottom
 	Rotate  int     `json:"rotate"`  // clockwise: 0, 90, 180 or 270 degrees
+	Bitrate int     `json:"bitrate"` // of the H.264 stream, bits a second
+	GOP     float64 `json:"gop"`     // seconds from key frame to key frame of the H.264 stream
 	Overlay string  `json:"overlay"` // text over the picture, with strftime's % fields; "": none
 }
 
@@ -31,6 +33,8 @@ type Change struct {
 	Mirror  *bool    `json:"mirror,omitempty"`
 	Flip    *bool    `json:"flip,omitempty"`
 	Rotate  *int     `json:"rotate,omitempty"`
+	Bitrate *int     `json:"bitrate,omitempty"`
+	GOP     *float64 `json:"gop,omitempty"`
 	Overlay *string  `json:"overlay,omitempty"`
 }
 
@@ -57,13 +61,14 @@ type State struct {
 	// EncodeMS is capture to published, in milliseconds, of the last second's frames.
 	EncodeMS Quantiles `json:"encode_ms"`
 	// Counts since the start.
-	Captured  uint64   `json:"captured"`
-	Published uint64   `json:"published"`
-	Dropped   Dropped  `json:"dropped"`
-	Restarts  uint64   `json:"restarts"` // times the source was opened again
-	Newest    Newest   `json:"newest"`
-	Settings  Settings `json:"settings"`
-	Can       Can      `json:"can"`
+	Captured  uint64      `json:"captured"`
+	Published uint64      `json:"published"`
+	Dropped   Dropped     `json:"dropped"`
+	Restarts  uint64      `json:"restarts"` // times the source was opened again
+	Newest    Newest      `json:"newest"`
+	Video     *VideoState `json:"h264,omitempty"` // nil: the pipeline was made without
+	Settings  Settings    `json:"settings"`
+	Can       Can         `json:"can"`
 }
 
 // Quantiles of a duration over the last second, in milliseconds.
