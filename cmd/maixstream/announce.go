@@ -44,7 +44,7 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 			continue
 		}
 		port, _ := strconv.Atoi(u.Port())
-		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: version})
+		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: thisProgram().version})
 		break
 	}
 	for _, address := range []*string{s.rtsp, s.rtsps} {
@@ -54,7 +54,7 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 		}
 		port, _ := strconv.Atoi(portText)
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: version})
+			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: thisProgram().version})
 		}
 	}
 	return list

@@ -110,7 +110,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot"}
-	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, version, log
+	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
 	handler, err := stream.New(shown)
 	if err != nil {
 		return nil, nil, err

@@ -65,16 +65,16 @@ func (s *service) run(ctx context.Context) {
 				s.changeSource(ctx)
 			}
 		case now := <-watchdog.C:
-			state := s.stream.State()
+			state, feed := s.stream.State(), s.pipeline.State()
 			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
 			if !state.Signal {
 				status = "STATUS=no signal: " + state.Reason
 			}
-			if pings && alive.now(now, &state.State) {
+			if pings && alive.now(now, &feed) {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
 				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
-					zap.Duration("patience", alive.allowed(&state.State)))
+					zap.Duration("patience", alive.allowed(&feed)))
 			}
 			s.notify(status)
 		}

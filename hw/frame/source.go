@@ -24,19 +24,19 @@ var (
 
 // Info describes an open source.
 type Info struct {
-	Name    string  `json:"name"`  // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
-	Kind    string  `json:"kind"`  // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
-	Width   int     `json:"width"` // of the pictures it delivers now, in pixels
-	Height  int     `json:"height"`
-	FPS     float64 `json:"fps"`               // what it delivers at most now; 0 when it is not known
-	Encoder string  `json:"encoder,omitempty"` // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
-	Sizes   []Size  `json:"sizes,omitempty"`   // sizes that it really has, for a choice in the page; nil when any size goes
+	Name    string // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
+	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
+	Width   int    // of the pictures it delivers now, in pixels
+	Height  int
+	FPS     float64 // what it delivers at most now; 0 when it is not known
+	Encoder string  // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
+	Sizes   []Size  // sizes that it really has, for a choice in the page; nil when any size goes
 }
 
 // Size is a picture's width and height in pixels.
 type Size struct {
-	Width  int `json:"width"`
-	Height int `json:"height"`
+	Width  int
+	Height int
 }
 
 // Source is an open source of pictures: either a RawSource or a JPEGSource. One goroutine reads; Info and Close may come from any.

@@ -133,7 +133,7 @@ func FuzzBasicIsReadAsItWasWritten(f *testing.F) {
 	f.Add("jürgen", "größe ", "Basic", uint8(1))
 	f.Fuzz(func(t *testing.T, user, password, scheme string, blanks uint8) {
 		if user == "" || strings.Contains(user, ":") || !utf8.ValidString(user) || !utf8.ValidString(password) || !strings.EqualFold(scheme, "basic") {
-			t.Skip()
+			return
 		}
 		value := scheme + strings.Repeat(" ", 1+int(blanks%8)) + encoded(user+":"+password)
 		if list := rtsp.Offered([]string{value}, ""); !slices.Contains(list, [3]string{user, password, ""}) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -15,9 +14,9 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// State is what /state shows: the pipeline's state and the server's own.
+// State is what /state shows: the feed's state and the server's own.
 type State struct {
-	pipeline.State
+	Pipeline
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
@@ -51,8 +50,9 @@ type Totals struct {
 
 // State may be called from any goroutine.
 func (h *Handler) State() State {
+	feed := h.config.Feed.State()
 	state := State{
-		State: h.config.Feed.State(), Version: h.config.Version,
+		Pipeline: shapeOf(&feed), Version: h.config.Version,
 		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
 	}
 	if h.config.Recording != nil {
