@@ -173,15 +173,9 @@ func (s *serveFlags) printAddresses(w io.Writer, urls []string) {
 	if err != nil || base.Host == "" { // a Unix socket
 		return
 	}
-	list := links.Of(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps})
-	var addresses []links.Link
-	for _, l := range list {
-		if strings.Contains(l.Text, "://") && !strings.Contains(l.Text, " ") && !strings.Contains(l.Text, "\n") {
-			addresses = append(addresses, l)
-		}
-	}
+	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps})
 	fmt.Fprintln(w)
-	printLinks(w, addresses)
+	printLinks(w, list)
 	if ip := net.ParseIP(base.Hostname()); base.Hostname() != "localhost" && !ip.IsLoopback() {
 		_ = links.WriteQR(w, list[0].Text) // for an address it is never too long
 	}

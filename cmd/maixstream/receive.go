@@ -82,6 +82,9 @@ func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 
 // check reports flags that contradict each other, before anything is opened.
 func (r *receiveFlags) check() error {
+	for i := range *r.listen {
+		(*r.listen)[i] = listenAddress((*r.listen)[i])
+	}
 	switch {
 	case *r.dir == "":
 		return usagef("--dir: where pictures are to be kept")

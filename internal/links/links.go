@@ -24,36 +24,40 @@ type Link struct {
 	Text string `json:"text"` // an address, a command, or lines of a configuration
 }
 
-// Of returns the links of a server: the plain addresses, then the lines for programs.
-func Of(s Server) []Link {
+// Addresses returns the plain addresses of a server, the page's first.
+func Addresses(s Server) []Link {
+	at := s.page()
+	list := []Link{{"Page", at}, {"Picture alone", at + "?bare"}, {"Stream", at + "stream"}, {"Snapshot", at + "snapshot"}}
+	for _, m := range []struct{ scheme, address string }{{"rtsp", s.RTSP}, {"rtsps", s.RTSPS}} {
+		if port := m.address[strings.LastIndexByte(m.address, ':')+1:]; port != "" {
+			list = append(list, Link{strings.ToUpper(m.scheme), m.scheme + "://" + net.JoinHostPort(s.Base.Hostname(), port) + "/jpeg"})
+		}
+	}
+	return list
+}
+
+// page is the address of the page, which the others stand below.
+func (s *Server) page() string {
 	base := *s.Base
 	base.User, base.RawQuery, base.Fragment, base.RawFragment, base.RawPath = nil, "", "", "", ""
 	if !strings.HasSuffix(base.Path, "/") {
 		base.Path += "/"
 	}
-	at := base.String()
+	return base.String()
+}
+
+// Of returns a server's addresses, and what other programs want of them.
+func Of(s Server) []Link {
+	at := s.page()
+	stream, snapshot := at+"stream", at+"snapshot"
 	name := s.Name
 	if name == "" {
 		name = "maixstream"
 	}
-	stream, snapshot := at+"stream", at+"snapshot"
-	list := []Link{
-		{"Page", at},
-		{"Picture alone", at + "?bare"},
-		{"Stream", stream},
-		{"Snapshot", snapshot},
-	}
+	list := Addresses(s)
 	media := ""
-	for _, m := range []struct{ scheme, address string }{{"rtsp", s.RTSP}, {"rtsps", s.RTSPS}} {
-		port := portOf(m.address)
-		if port == "" {
-			continue
-		}
-		link := Link{strings.ToUpper(m.scheme), m.scheme + "://" + net.JoinHostPort(base.Hostname(), port) + "/jpeg"}
-		list = append(list, link)
-		if media == "" {
-			media = link.Text
-		}
+	if len(list) > 4 {
+		media = list[4].Text
 	}
 	list = append(list,
 		Link{"OctoPrint", "Stream URL: " + stream + "\nSnapshot URL: " + snapshot},
@@ -72,9 +76,6 @@ func Of(s Server) []Link {
 		Link{"OpenCV", fmt.Sprintf("cv2.VideoCapture(%q)", stream)},
 	)
 }
-
-// portOf returns the port of host:port or :port.
-func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 // key is a name as a key of YAML.
 func key(name string) string {
