@@ -191,7 +191,7 @@ func (r *reception) reload() {
 		err = r.server.Reload(fresh.config(r.log))
 	}
 	if err != nil {
-		r.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		r.log.Error("reload: refused; keeping the current one", zap.Error(err))
 		return
 	}
 	*r.flags.report = *fresh.report

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -74,7 +75,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer shown.Close()
-	if err := shell.Start(); err != nil {
+	if err := shell.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w (another port: --listen 8001)", err)
+	} else if err != nil {
 		return err
 	}
 	defer func() {
