@@ -42,6 +42,7 @@ func verbs() []verb {
 		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
 		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
+		{"controls", "[NAME=VALUE...]", "list and set the controls of a camera: exposure, white balance, focus, zoom", setupControls},
 		{"links", "[URL]", "print a running server's addresses, as other programs want them", setupLinks},
 		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"config", "", "print a configuration file with all settings of serve, each with its default", setupConfig},
