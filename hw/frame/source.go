@@ -85,6 +85,12 @@ type (
 	}
 	// RateSetter is a source that can be told its frame rate, so that no picture is made for nothing.
 	RateSetter interface{ SetFPS(fps float64) error }
+	// ModeSetter is a source that runs in the mode that suits best what is wanted at most, and can change it while it runs, with a short break in its
+	// pictures. SetMode makes it fit for width x height pixels at fps frames a second, and returns the rate that it is fit for, which may be less. SetFPS
+	// and Resize are still to be told. One that the device turns out to lack is an error that wraps ErrUnsupported, and the source runs on as it did.
+	ModeSetter interface {
+		SetMode(width, height int, fps float64) (used float64, err error)
+	}
 	// Resizer is a source whose picture size can be changed while it runs.
 	Resizer interface{ Resize(width, height int) error }
 	// Orienter is a source that mirrors (left to right) and flips (top to bottom) by itself.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/filelock"
 )
 
 // openStore takes over dir, which is made if it is not there, and finds what is in it.
@@ -39,7 +41,7 @@ func (s *store) adopt() error {
 		return fmt.Errorf("upload: %s cannot be written: %w", s.dir, err)
 	}
 	now := &opened{root, file}
-	if err := lock(file); err != nil {
+	if err := filelock.Lock(file); err != nil {
 		now.close()
 		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", s.dir, err)
 	}
