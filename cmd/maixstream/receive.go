@@ -58,7 +58,8 @@ func setupReceive(flags *pflag.FlagSet) func(context.Context, []string, terminal
 func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 	r := &receiveFlags{
 		flags: flags, maxBytes: 10 << 30, maxUpload: 20 << 20, maxPixels: rangeValue{40_000_000, 1, frame.MaxDimension * frame.MaxDimension},
-		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000}, perAddress: rangeValue{0, 0, 1_000_000}, perDevice: rangeValue{64, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
+		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000},
+		perAddress: rangeValue{0, 0, 1_000_000}, perDevice: rangeValue{64, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
 	}
 	r.listen = flags.StringSlice("listen", []string{receiveAddress}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	r.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")

@@ -78,7 +78,7 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err == io.EOF: // nothing wraps it
+	case errors.Is(err, io.EOF):
 		b.ended = true
 		return n, err
 	case b.slot.evicted.Load():

@@ -39,7 +39,8 @@ func newCollector(s *Server) *collector {
 	add(counter, "refused_total", "Uploads, and parts of streams, that were refused.", func(s *State) float64 { return float64(s.Refused) })
 	add(counter, "cut_total", "Uploads that ended in the middle.", func(s *State) float64 { return float64(s.Cut) })
 	add(counter, "disk_full_total", "Uploads refused because the disk is full.", func(s *State) float64 { return float64(s.Full) })
-	add(counter, "failed_total", "Uploads that could not be kept because of the directory or another fault of this machine.", func(s *State) float64 { return float64(s.Failed) })
+	add(counter, "failed_total",
+		"Uploads that could not be kept because of the directory or another fault of this machine.", func(s *State) float64 { return float64(s.Failed) })
 	add(counter, "expired_total", "Pictures deleted because of their age.", func(s *State) float64 { return float64(s.Expired) })
 	add(counter, "pushed_out_total", "Pictures deleted to make room for others.", func(s *State) float64 { return float64(s.PushedOut) })
 	add(gauge, "uploads", "Uploads that run now.", func(s *State) float64 { return float64(s.Uploads) })

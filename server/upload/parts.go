@@ -139,7 +139,7 @@ type partReader struct {
 // Read implements io.Reader.
 func (p *partReader) Read(b []byte) (int, error) {
 	n, err := p.part.Read(b)
-	if err == io.ErrUnexpectedEOF && p.in.ended && p.in.err == nil { // nothing wraps it
+	if errors.Is(err, io.ErrUnexpectedEOF) && p.in.ended && p.in.err == nil {
 		p.to.unclosed = true
 		err = io.EOF
 	}

@@ -100,7 +100,10 @@ var sayNothing = []string{
 }
 
 // pictureTypes are the types of what is taken.
-var pictureTypes = []string{"image/jpeg", "image/jpg", "image/pjpeg", "image/x-jpeg", "image/png", "image/x-png", "image/apng", "image/mjpeg", "video/mjpeg", "video/x-motion-jpeg", "video/x-mjpeg"}
+var pictureTypes = []string{
+	"image/jpeg", "image/jpg", "image/pjpeg", "image/x-jpeg", "image/png", "image/x-png", "image/apng",
+	"image/mjpeg", "video/mjpeg", "video/x-motion-jpeg", "video/x-mjpeg",
+}
 
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error) {
 	in := intake{server: s}
@@ -132,7 +135,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	kind, parameters, err := mime.ParseMediaType(header)
 	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(sayNothing, kind)
 	if err != nil && header != "" && !multi && (!blank || kind == "") {
-		return in.result, refusef(http.StatusUnsupportedMediaType, "Content-Type %.80q: %v", header, err)
+		return in.result, refusef(http.StatusUnsupportedMediaType,
+			"Content-Type %.80q: %v", header, err)
 	}
 	body := newBody(w, r, s.config.HTTP.StallTimeout, place)
 	switch {
@@ -153,7 +157,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 		in.result.single()
 		return in.result, err
 	}
-	return in.result, refusef(http.StatusUnsupportedMediaType, "Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
+	return in.result, refusef(http.StatusUnsupportedMediaType,
+		"Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
 }
 
 // senderOf is the address whose places an upload takes; "": one that many senders may share, such as a proxy on this machine.

@@ -115,7 +115,8 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: c, slots: slots{max: c.MaxUploads, perAddress: c.MaxPerAddress, perDevice: c.MaxPerDevice}, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		config: c, slots: slots{max: c.MaxUploads, perAddress: c.MaxPerAddress, perDevice: c.MaxPerDevice},
+		lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.config.HTTP.Log, s.config.HTTP.Refuse, s.config.HTTP.Health = c.Log, refuse, s.health
 	var err error
@@ -223,7 +224,8 @@ func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
 		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
-		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(), Failed: s.counts.failed.Load(), Uploads: s.slots.count(), Viewers: int64(s.web.Stats().Viewers),
+		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(),
+		Failed: s.counts.failed.Load(), Uploads: s.slots.count(), Viewers: int64(s.web.Stats().Viewers),
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
