@@ -47,7 +47,7 @@ func (p *Pipeline) run() error {
 		if !p.pause(backoff, reason(err)) {
 			return nil
 		}
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
 	}
 }
