@@ -344,11 +344,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the old password still opens: %d", code)
 	}
 	code, s := state(t, url, "anna", "second")
-<<<<<<< HEAD
-	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden", Bitrate: s.Settings.Bitrate, GOP: s.Settings.GOP}
-=======
 	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden", Bitrate: pipeline.DefaultBitrate, GOP: pipeline.DefaultGOP}
->>>>>>> main
 	if code != 200 || s.Settings != want || s.Server.MaxClients != 3 {
 		t.Errorf("after: %d %+v, %d clients at most; want %+v, 3", code, s.Settings, s.Server.MaxClients, want)
 	}
