@@ -18,6 +18,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/pipeline/video"
 	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
@@ -113,7 +114,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot"}
+	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, version, log
 	handler, err := stream.New(shown)
 	if err != nil {
@@ -165,11 +166,15 @@ func reportLine(now time.Time, s stream.State) string {
 type feed struct {
 	pipeline *pipeline.Pipeline
 	ring     *ring.Ring
+	video    *video.Log // nil: none
 }
 
 func (f *feed) close() {
 	f.pipeline.Close()
 	f.ring.Close()
+	if f.video != nil {
+		f.video.Close()
+	}
 }
 
 // startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
@@ -207,6 +212,14 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
 		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
 	}
+	var units *video.Log
+	if s.video != nil {
+		if units, err = s.video.configure(&config); err != nil {
+			closeSource(first)
+			frames.Close()
+			return nil, err
+		}
+	}
 	if s.instrument != nil {
 		s.instrument(&config)
 	}
@@ -217,7 +230,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		return nil, usageError{err}
 	}
 	p.Start()
-	return &feed{p, frames}, nil
+	return &feed{p, frames, units}, nil
 }
 
 // settings are the pictures that the flags ask for.
@@ -295,9 +308,12 @@ func slotSize(source frame.Source, s pipeline.Settings) int {
 	return most
 }
 
+// board is more memory than a board has, in bytes.
+const board = 512 << 20
+
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
 func limitMemory() {
-	const board, limit = 512 << 20, 48 << 20
+	const limit = 48 << 20
 	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
 		debug.SetMemoryLimit(limit)
 	}
