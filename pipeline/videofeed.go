@@ -54,20 +54,20 @@ type videoSecond struct{ units, bytes float64 }
 
 // VideoState is what /state shows of the H.264 stream.
 type VideoState struct {
-	Available bool   `json:"available"`
-	Reason    string `json:"reason,omitempty"` // why it is not
-	Encoder   string `json:"encoder"`          // "OpenH264", "hardware (VENC)", "pass-through"
-	Takers    int    `json:"takers"`           // readers and recordings; 0: the encoder rests
-	Codec     string `json:"codec"`            // as RFC 6381 has it: "avc1.42c01f"; "" before the first key frame
-	Width     int    `json:"width"`
-	Height    int    `json:"height"`
+	Available bool
+	Reason    string // why it is not
+	Encoder   string // "OpenH264", "hardware (VENC)", "pass-through"
+	Takers    int    // readers and recordings; 0: the encoder rests
+	Codec     string // as RFC 6381 has it: "avc1.42c01f"; "" before the first key frame
+	Width     int
+	Height    int
 	// FPS and BytesPerSec are of the last whole second.
-	FPS         float64 `json:"fps"`
-	BytesPerSec float64 `json:"bytes_per_second"`
-	Units       uint64  `json:"units"`   // access units since the start
-	Keys        uint64  `json:"keys"`    // key frames among them
-	Dropped     uint64  `json:"dropped"` // frames that the encoder was too slow for, and units that nobody could have decoded
-	Failed      uint64  `json:"failed"`  // frames that could not be coded
+	FPS         float64
+	BytesPerSec float64
+	Units       uint64 // access units since the start
+	Keys        uint64 // key frames among them
+	Dropped     uint64 // frames that the encoder was too slow for, and units that nobody could have decoded
+	Failed      uint64 // frames that could not be coded
 }
 
 func newVideo(p *Pipeline, c VideoConfig) *Video {

@@ -21,6 +21,8 @@ import (
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
+
 const (
 	program = "../build/riscv64/maixstream"
 	// maxSize is 12 MB (of 2^20 bytes, as the board's memory and disk are counted): what a user waits for over Wi-Fi, and what twice fits beside everything else on the board's disk.

@@ -44,13 +44,17 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 			continue
 		}
 		port, _ := strconv.Atoi(u.Port())
-		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: version})
+		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: thisProgram().version})
 		break
 	}
-	if host, portText, err := net.SplitHostPort(*s.rtsp); err == nil {
+	for _, address := range []*string{s.rtsp, s.rtsps} {
+		host, portText, err := net.SplitHostPort(*address)
+		if err != nil {
+			continue
+		}
 		port, _ := strconv.Atoi(portText)
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			list = append(list, discover.Service{Type: discover.RTSP, Port: port, Version: version})
+			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: thisProgram().version})
 		}
 	}
 	return list

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv/browser"
+
 	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/chromedp/chromedp"
@@ -19,12 +21,7 @@ import (
 // JPEG is copied once.
 func TestCameraIsSeenInChromium(t *testing.T) {
 	testenv.Long(t, "takes twenty seconds")
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(testenv.Program(t, "chromium", "chromium-browser", "google-chrome")), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
+	ctx := browser.Start(t, 900, 700)
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal(err)
 	}

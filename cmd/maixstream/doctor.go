@@ -53,7 +53,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 				OK      bool   `json:"ok"`
 				Version string `json:"version"`
 				*doctor.Report
-			}{report.Wrong() == 0, version, report})
+			}{report.Wrong() == 0, thisProgram().version, report})
 		} else {
 			err = report.Write(t.out)
 		}

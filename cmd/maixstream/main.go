@@ -8,9 +8,6 @@ import (
 	"syscall"
 )
 
-// Set by the linker.
-var version, commit = "unknown", "unknown"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv})

@@ -51,9 +51,7 @@ func (s *service) reload(ctx context.Context) {
 		s.flags.now.SetLevel(level)
 	}
 	s.pipeline.SetIdleFPS(float64(s.flags.idleFPS))
-	if s.rtsp != nil {
-		s.rtsp.SetMaxReaders(s.flags.maxClients.value)
-	}
+	s.media.setMaxReaders(s.flags.maxClients.value)
 	s.log.Info("configuration, passwords and certificates read again", zap.Strings("changed", changed))
 	s.pending = append(s.pending, changed...)
 	s.changeSource(ctx)

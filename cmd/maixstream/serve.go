@@ -19,7 +19,6 @@ import (
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/pipeline/video"
-	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -61,7 +60,8 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes}, log)
+	var media media
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
 	if err != nil {
 		return err
 	}
@@ -77,20 +77,16 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
-	var media *rtsp.Server
-	if *s.rtsp != "" {
-		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: shell.Allow, MaxReaders: s.maxClients.value, Log: log})
-		if err != nil {
-			return err
-		}
-		defer media.Close()
+	defer media.close()
+	if err := media.start(s, feed.pipeline, shell, log); err != nil {
+		return err
 	}
 	for _, url := range shell.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
 	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, rtsp: media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -115,7 +111,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
-	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, version, log
+	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
 	handler, err := stream.New(shown)
 	if err != nil {
 		return nil, nil, err
@@ -308,13 +304,13 @@ func slotSize(source frame.Source, s pipeline.Settings) int {
 	return most
 }
 
-// board is more memory than a board has, in bytes.
-const board = 512 << 20
-
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
 func limitMemory() {
 	const limit = 48 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
+	if os.Getenv("GOMEMLIMIT") == "" && smallMachine() {
 		debug.SetMemoryLimit(limit)
 	}
 }
+
+// smallMachine says whether memory is scarce, as on a MaixCAM.
+func smallMachine() bool { return totalMemory() < 512<<20 }

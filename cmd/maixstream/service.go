@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -27,7 +26,7 @@ type service struct {
 	pipeline *pipeline.Pipeline
 	web      *web.Server
 	stream   *stream.Handler
-	rtsp     *rtsp.Server  // nil: none
+	media    *media
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away
@@ -66,16 +65,16 @@ func (s *service) run(ctx context.Context) {
 				s.changeSource(ctx)
 			}
 		case now := <-watchdog.C:
-			state := s.stream.State()
+			state, feed := s.stream.State(), s.pipeline.State()
 			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
 			if !state.Signal {
 				status = "STATUS=no signal: " + state.Reason
 			}
-			if pings && alive.now(now, &state.State) {
+			if pings && alive.now(now, &feed) {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
 				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
-					zap.Duration("patience", alive.allowed(&state.State)))
+					zap.Duration("patience", alive.allowed(&feed)))
 			}
 			s.notify(status)
 		}

@@ -44,7 +44,7 @@ func (v *videoFlags) configure(c *pipeline.Config) (*video.Log, error) {
 		return nil, nil
 	}
 	size := video.DefaultBytes
-	if totalMemory() < board {
+	if smallMachine() {
 		size /= 2
 	}
 	log, err := video.New(video.Config{Bytes: size})

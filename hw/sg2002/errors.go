@@ -27,6 +27,11 @@ func (e *Error) Error() string {
 // Unwrap makes each failed call a source that is gone: opening it again is what helps, if anything does.
 func (e *Error) Unwrap() error { return frame.ErrGone }
 
+// noMemory says whether the call failed for want of ION memory.
+func (e *Error) noMemory() bool {
+	return e.Code>>24 == 0xc0 && e.Code&0x1fff == 12
+}
+
 // numbers are the error numbers that all modules share; a code is 0xc0000000 | module<<16 | 4<<13 | number.
 var numbers = map[uint32]string{
 	1: "no such device", 2: "no such channel", 3: "illegal parameter", 4: "exists already", 5: "does not exist", 6: "null pointer",

@@ -235,6 +235,21 @@ func TestMemoryShort(t *testing.T) {
 			})
 		})
 	}
+	t.Run("sister_board", func(t *testing.T) { // with 48 MiB a smaller mode of the sensor will do
+		settings := fmt.Sprintf("ion=%d", 48<<20)
+		prepare := func(t *testing.T, root string) { bootWith(t, root, settings) }
+		onBoard(t, scenario{prepare: prepare, settings: settings}, func(b *bench) {
+			camera := b.open(Config{})
+			if full := camera.StillSize(); full.Width != 1280 {
+				b.Errorf("the sensor has %v", full)
+			}
+			b.read(camera)
+			if used, err := camera.SetMode(640, 480, 25); used != 25 || err != nil || camera.StillSize().Width != 1280 {
+				b.Errorf("25 frames a second: %v, %v, %v", used, err, camera.StillSize())
+			}
+			b.close(camera)
+		})
+	})
 	t.Run("no_room_for_vi", func(t *testing.T) {
 		settings := fmt.Sprintf("ion=%d", (22+42)<<20)
 		prepare := func(t *testing.T, root string) { bootWith(t, root, settings) }

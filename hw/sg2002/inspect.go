@@ -104,10 +104,20 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 		}
 		used = s
 	}
-	mode := used.mode(config.Width, config.Height, config.FPS)
-	in.Mode = fmt.Sprintf("%s %dx%d at %g fps", used.name, mode.width, mode.height, mode.fps)
-	in.Memory = memoryParts(used, mode, config)
 	in.ION = lookAtION()
+	for i, choice := range used.choices(config.Width, config.Height, config.FPS) {
+		need, parts := int64(0), memoryParts(used, choice.mode, config)
+		for _, part := range parts {
+			need += part.Bytes
+		}
+		fits := !in.ION.Known || need <= in.ION.Size-in.ION.Used+in.ION.Orphaned
+		if i == 0 || fits {
+			in.Mode, in.Memory = fmt.Sprintf("%s %v", used.name, choice), parts
+		}
+		if fits {
+			break
+		}
+	}
 	return in, nil
 }
 

@@ -63,6 +63,9 @@ func (c carveout) orphans(ispKept bool) []ionBuffer {
 	return list
 }
 
+// errRoom is a start that memory does not suffice for.
+var errRoom = fmt.Errorf("memory is short: %w", frame.ErrGone)
+
 // checkRoom refuses to begin what memory does not suffice for: without room for its shared buffer libisp.so crashes instead of saying so.
 // What VI's own buffer takes is known to the driver alone, and not counted. orphans will be freed first.
 func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
@@ -75,5 +78,5 @@ func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 	}
 	const mega = 1 << 20
 	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen and NPU, or reboot",
-		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, frame.ErrGone)
+		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, errRoom)
 }

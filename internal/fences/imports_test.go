@@ -28,7 +28,7 @@ var layers = []struct {
 }
 
 // forTests are the packages that only tests import, from any layer. internal/bench does as a test does.
-var forTests = []string{"internal/testenv", "internal/encodertest", "hw/internal/sourcetest", "internal/bench/load", "internal/bench/baseline"}
+var forTests = []string{"internal/testenv", "internal/testenv/browser", "internal/encodertest", "hw/internal/sourcetest", "internal/bench/load", "internal/bench/baseline"}
 
 func layerOf(pkg string) (folder string, may []string) {
 	for _, l := range layers {
@@ -49,7 +49,7 @@ func refusal(pkg, imported string, test bool) string {
 	case below(imported, "third_party"):
 		return "imports third_party"
 	case slices.Contains(forTests, imported):
-		if !test && from != "internal/bench" {
+		if !test && from != "internal/bench" && !slices.Contains(forTests, pkg) {
 			return "imports what is for tests"
 		}
 		return ""

@@ -6,15 +6,19 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
+
 func TestFilesThatOthersMayReadAreWarnedOf(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no modes")
+		testenv.Unable(t, "Windows has no modes")
 	}
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o400: 0, 0o644: 1, 0o604: 1, 0o666: 1} {
 		name := filepath.Join(t.TempDir(), "secret")

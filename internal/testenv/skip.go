@@ -39,6 +39,16 @@ func Unable(t testing.TB, why string) {
 	skip(t, why)
 }
 
+// OnRequest returns the value of an environment variable without which this is no test of the ordinary run; who says who sets it. It is not counted as skipped.
+func OnRequest(t testing.TB, variable, who string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		t.Skip("needs " + variable + ": " + who)
+	}
+	return value
+}
+
 // Program returns the path of the first of these programs that is installed; setup-test installs them all.
 func Program(t testing.TB, names ...string) string {
 	t.Helper()

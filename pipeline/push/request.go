@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 // target is where pictures go and how a request for one looks.
@@ -149,7 +151,7 @@ func setHeader(r *http.Request, name string, values []string) {
 
 func describeShot(h http.Header, s *Shot) {
 	h.Set("Idempotency-Key", s.Key)
-	h.Set("X-Timestamp", timestamp(s.Captured))
+	h.Set("X-Timestamp", stamp.Format(s.Captured))
 	if s.Sequence != 0 {
 		h.Set("X-Sequence", strconv.FormatUint(s.Sequence, 10))
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 const (
@@ -339,7 +341,7 @@ func (b *streamBody) head(s *Shot) []byte {
 	h = append(h, "\r\nContent-Length: "...)
 	h = strconv.AppendInt(h, int64(len(s.Data)), 10)
 	h = append(h, "\r\nX-Timestamp: "...)
-	h = append(h, timestamp(s.Captured)...)
+	h = stamp.Append(h, s.Captured)
 	if s.Sequence != 0 {
 		h = append(h, "\r\nX-Sequence: "...)
 		h = strconv.AppendUint(h, s.Sequence, 10)

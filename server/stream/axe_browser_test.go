@@ -9,17 +9,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // Every state of the pages is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
 func TestPageIsAccessible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a browser")
-	}
+	testenv.Long(t, "starts a browser")
 	const name = "../../build/axe/node_modules/axe-core/axe.min.js"
 	axe, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		lacks(t, name+" is missing (make setup-axe)")
+		testenv.Missing(t, "axe-core", "make setup-axe")
 	}
 	if err != nil {
 		t.Fatal(err)

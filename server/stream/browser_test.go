@@ -1,14 +1,15 @@
 package stream_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"image"
 	_ "image/png"
 	"strconv"
 	"testing"
-	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv/browser"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/chromedp/chromedp"
 
@@ -18,44 +19,12 @@ import (
 // chromiumContext starts a headless Chromium.
 func chromiumContext(t *testing.T) context.Context {
 	t.Helper()
-	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
-	// Only this program's own pages are asked for; everything that a browser does for itself is off.
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(900, 700),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.WSURLReadTimeout(2*time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 9*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// colourOf returns the colour in the middle of the first image, as it is on the screen.
-func colourOf(ctx context.Context, t *testing.T, selector string) [3]uint8 {
-	t.Helper()
-	png, err := chromedp.Run(ctx, chromedp.Screenshot(selector))
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, _, err := image.Decode(bytes.NewReader(png))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, g, b, _ := img.At(img.Bounds().Dx()/2, img.Bounds().Dy()/2).RGBA()
-	return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
+	return browser.Start(t, 900, 700)
 }
 
 // near says whether the colour on the screen is that of picture(t, i), up to JPEG's loss.
 func near(c [3]uint8, i int) bool {
-	want := [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)}
-	for k := range c {
-		if d := int(c[k]) - int(want[k]); d > 12 || d < -12 {
-			return false
-		}
-	}
-	return true
+	return testenv.Near(c, [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)})
 }
 
 // An <img> paints each published frame at once, though no other follows; so one by one each is seen.
@@ -69,7 +38,7 @@ func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	eventually(t, "the page watches the stream", func() bool { return s.State().Server.Viewers == 1 })
 	for _, i := range []int{1, 2, 5, 8, 3} {
 		feed.publish(t, picture(t, i))
-		eventually(t, fmt.Sprintf("picture %d is seen", i), func() bool { return near(colourOf(ctx, t, "#picture"), i) })
+		eventually(t, fmt.Sprintf("picture %d is seen", i), func() bool { return near(browser.Shown(ctx, t, "#picture"), i) })
 	}
 	if form := s.State().Server.List[0].Form; form != "browser" {
 		t.Errorf("Chromium got the %s form", form)
@@ -93,7 +62,7 @@ func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
 	if title, err := chromedp.Run(ctx, chromedp.Text("h1")); err != nil || title != "My robot" {
 		t.Errorf("title %q (%v)", title, err)
 	}
-	eventually(t, "the picture", func() bool { return near(colourOf(ctx, t, "#eye"), 4) })
+	eventually(t, "the picture", func() bool { return near(browser.Shown(ctx, t, "#eye"), 4) })
 }
 
 // With passwords on, the page works with its token in the address, and nothing without.
@@ -105,5 +74,5 @@ func TestChromiumWithToken(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.URLs()[0]+"/?token="+token)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the picture", func() bool { return near(colourOf(ctx, t, "#picture"), 6) })
+	eventually(t, "the picture", func() bool { return near(browser.Shown(ctx, t, "#picture"), 6) })
 }

@@ -3,31 +3,12 @@ package stream_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
-
-// program returns a program's path; without it the test fails in CI and is skipped elsewhere.
-func program(t *testing.T, pkg string, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	lacks(t, names[0]+" is missing (Debian package "+pkg+")")
-	return ""
-}
-
-func lacks(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
 
 // The programs that people have read 100 frames each, all of which decode.
 func TestProgramsReadTheStream(t *testing.T) {
@@ -56,7 +37,7 @@ print("frames", n)' $URL`, exactly("frames 100"),
 		},
 	} {
 		t.Run(client.name, func(t *testing.T) {
-			program(t, client.pkg, client.programs...)
+			testenv.Program(t, client.programs...)
 			s, feed := serve(t, nil)
 			var pictures [10][]byte
 			longest := 0
@@ -74,7 +55,7 @@ print("frames", n)' $URL`, exactly("frames 100"),
 				t.Fatalf("%v: %s", err, errors.String())
 			}
 			if strings.TrimSpace(string(out)) == "lacks" {
-				lacks(t, "Debian package "+client.pkg+" is missing")
+				testenv.Missing(t, "Debian's "+client.pkg, "make setup-test")
 			}
 			if errors.Len() > 0 {
 				t.Errorf("it complains: %s", errors.String())

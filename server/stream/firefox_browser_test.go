@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -28,7 +30,7 @@ type firefox struct {
 
 func startFirefox(t *testing.T) *firefox {
 	t.Helper()
-	path := program(t, "firefox-esr", "firefox-esr", "firefox")
+	path := testenv.Program(t, "firefox-esr", "firefox")
 	f := &firefox{folder: t.TempDir()}
 	profile := t.TempDir()
 	// Only this program's own pages are asked for; everything that a browser does for itself is off.

@@ -16,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/page"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/web"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
+	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
 	// Version is shown by /state.

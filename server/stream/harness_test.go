@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/stream"
@@ -180,12 +182,4 @@ func ask(t testing.TB, network, address, request string) net.Conn {
 
 const streamRequest = "GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n"
 
-// eventually waits until f holds, for a time that suffices on a loaded machine.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
+var eventually = testenv.Eventually

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/maixstream/maixstream/server/stream"
@@ -152,9 +154,7 @@ func TestMalformedRequests(t *testing.T) {
 
 // Someone who sends a byte now and then is cut off; the others do not notice.
 func TestSlowLorisIsCutOff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes eleven seconds")
-	}
+	testenv.Long(t, "takes eleven seconds")
 	t.Parallel()
 	s, _ := serve(t, nil)
 	var slow []net.Conn

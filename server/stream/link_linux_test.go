@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // TestFramesStayYoungOnASlowLink offers more than a link carries: the frame rate must fall, not the frames age.
 func TestFramesStayYoungOnASlowLink(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes ten seconds")
-	}
+	testenv.Long(t, "takes ten seconds")
 	for _, link := range []struct {
 		rate  string
 		bytes float64       // a second that it carries
@@ -24,8 +24,11 @@ func TestFramesStayYoungOnASlowLink(t *testing.T) {
 	} {
 		t.Run(link.rate, func(t *testing.T) {
 			l, err := load.NewLink(link.rate)
-			if errors.Is(err, load.ErrNoLink) && (os.Getenv("CI") == "" || os.Geteuid() != 0) {
-				t.Skip(err)
+			if errors.Is(err, load.ErrNoLink) {
+				if os.Geteuid() != 0 {
+					testenv.Unable(t, "needs root, for network namespaces")
+				}
+				testenv.Missing(t, "iproute2", "make setup-test")
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // A viewer that stops reading holds at most 256 KiB of the kernel's memory on the server's side, until it is closed.
 func TestStalledViewerHoldsLittleKernelMemory(t *testing.T) {
-	ss := program(t, "iproute2", "ss")
+	ss := testenv.Program(t, "ss")
 	s, feed := serve(t, func(c *config) { c.StallTimeout = time.Minute })
 	_, port, err := net.SplitHostPort(address(s))
 	if err != nil {

@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/maixstream/maixstream/hw"
@@ -195,9 +197,7 @@ func coarseness(t *testing.T, jpg []byte) (sum int) {
 
 // inBrowsers runs scenarios in each browser, which is started once for all of them.
 func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
-	if testing.Short() {
-		t.Skip("starts browsers")
-	}
+	testenv.Long(t, "starts browsers")
 	for name, start := range map[string]func(*testing.T) tab{
 		"Chromium": func(t *testing.T) tab { return startChromium(t) },
 		"Firefox":  func(t *testing.T) tab { return startFirefox(t) },
@@ -569,7 +569,7 @@ func pageSaves(t *testing.T, b tab) {
 	wait(t, b, "two seconds", `/^Stop \d+:(0[2-9]|[1-9])/.test(document.getElementById("record").innerText.trim()) && total.frames > 10 + `+before)
 	b.eval(t, `document.getElementById("record").click()`)
 	name = saved("maixstream-*.webm")
-	program(t, "ffmpeg", "ffprobe")
+	testenv.Program(t, "ffprobe")
 	eventually(t, "a film of pictures", func() bool {
 		out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,width", "-of", "csv=p=0", name).Output()
 		var width, frames int

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
@@ -16,5 +18,5 @@ func TestMain(m *testing.M) {
 		activatedRole()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }

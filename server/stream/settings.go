@@ -19,14 +19,14 @@ const maxSettings = 16 << 10
 // settings shows the pipeline's settings, or changes some.
 func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPatch {
-		reply.IndentedJSON(w, http.StatusOK, h.config.Feed.State().Settings)
+		reply.IndentedJSON(w, http.StatusOK, Settings(h.config.Feed.State().Settings))
 		return
 	}
-	var change pipeline.Change
+	var change Change
 	if !readJSON(w, r, &change, `{"quality": 70}`) {
 		return
 	}
-	settings, err := h.config.Feed.Change(r.Context(), change)
+	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change))
 	var refused *pipeline.SettingError
 	switch {
 	case errors.As(err, &refused):
@@ -39,7 +39,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		problem(w, http.StatusInternalServerError, "", err.Error())
 	default:
-		reply.IndentedJSON(w, http.StatusOK, settings)
+		reply.IndentedJSON(w, http.StatusOK, Settings(settings))
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
 // snapshotWait is how long a snapshot may take: an encoder that rests makes one picture a second.
@@ -73,8 +73,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "image/jpeg")
 	header.Set("Content-Length", strconv.Itoa(len(*b)))
 	header.Set("Content-Disposition", "inline; filename=snapshot.jpg")
-	var stamp [32]byte
-	header.Set("X-Timestamp", string(fanout.AppendTimestamp(stamp[:0], &m)))
+	header.Set("X-Timestamp", stamp.Format(m.Captured))
 	if !full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}

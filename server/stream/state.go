@@ -7,20 +7,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// State is what /state shows: the pipeline's state and the server's own.
+// State is what /state shows: the feed's state and the server's own.
 type State struct {
-	pipeline.State
+	Pipeline
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
 	Push          []push.State `json:"push,omitempty"` // a target each
+	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -49,8 +50,9 @@ type Totals struct {
 
 // State may be called from any goroutine.
 func (h *Handler) State() State {
+	feed := h.config.Feed.State()
 	state := State{
-		State: h.config.Feed.State(), Version: h.config.Version,
+		Pipeline: shapeOf(&feed), Version: h.config.Version,
 		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
 	}
 	if h.config.Recording != nil {
@@ -59,6 +61,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.RTSP != nil {
+		state.RTSP = h.config.RTSP()
 	}
 	return state
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/openh264"
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/pipeline/video"
@@ -47,7 +48,7 @@ func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeli
 		change(&c)
 	}
 	if c.Video != nil && c.Video.NewEncoder != nil && openh264.Available() != nil {
-		lacks(t.(*testing.T), openh264.Available().Error())
+		testenv.Missing(t, "OpenH264's library", "make setup-test")
 	}
 	p, err := pipeline.New(c)
 	if err != nil {
@@ -75,7 +76,7 @@ func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline
 			t.Error(err)
 		}
 	})
-	eventually(t, "the source runs", func() bool { return p.State().Signal })
+	testenv.Eventually(t, "the source runs", func() bool { return p.State().Signal })
 	return s, p
 }
 
@@ -186,7 +187,7 @@ func TestVideoIsMP4FromAKeyFrameOn(t *testing.T) {
 		t.Errorf("state: %+v, %+v", state.Server, state.Video)
 	}
 	response.Body.Close()
-	eventually(t, "the viewer is gone and the encoder rests", func() bool { return s.State().Server.Viewers == 0 && p.State().Video.Takers == 0 })
+	testenv.Eventually(t, "the viewer is gone and the encoder rests", func() bool { return s.State().Server.Viewers == 0 && p.State().Video.Takers == 0 })
 }
 
 func TestVideoIsRefusedWithAReason(t *testing.T) {
@@ -271,7 +272,7 @@ func TestStalledVideoViewersDisturbNobody(t *testing.T) {
 	if skipped != 0 {
 		t.Logf("%d pictures were skipped for good viewers: the machine is loaded", skipped)
 	}
-	eventually(t, "eight were closed as stalled", func() bool { return s.State().Server.Total.Stalled == 8 })
+	testenv.Eventually(t, "eight were closed as stalled", func() bool { return s.State().Server.Total.Stalled == 8 })
 	for _, c := range stalled {
 		c.Close()
 	}
@@ -370,7 +371,7 @@ func TestVideoViewerThatStoppedIsSoonBack(t *testing.T) {
 			break
 		}
 	}
-	eventually(t, "the skipped pictures are counted", func() bool {
+	testenv.Eventually(t, "the skipped pictures are counted", func() bool {
 		list := s.State().Server.List
 		return len(list) == 1 && list[0].Skipped > 0
 	})
@@ -419,28 +420,26 @@ func TestCloseEndsVideo(t *testing.T) {
 
 // Three hundred pictures without an error, as other programs read them.
 func TestVideoPlaysInOtherPrograms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes ten seconds a program")
-	}
+	testenv.Long(t, "takes ten seconds a program")
 	s, _ := showVideo(t, nil, nil)
 	url := "http://" + address(s) + "/video.mp4"
 	for _, c := range []struct {
-		pkg, name string
-		args      []string
-		want      string // in what it prints
+		name string
+		args []string
+		want string // in what it prints
 	}{
-		{"ffmpeg", "ffmpeg", []string{"-v", "warning", "-xerror", "-i", url, "-frames:v", "300", "-f", "null", "-"}, ""},
-		{"ffmpeg", "ffprobe", []string{"-v", "error", "-read_intervals", "%+10", "-show_entries", "packet=flags", "-of", "csv", url}, "packet,K"},
-		{"gstreamer1.0-tools", "gst-launch-1.0", []string{"-q", "souphttpsrc", "location=" + url, "is-live=true", "!", "qtdemux", "!", "avdec_h264", "!", "fakesink", "num-buffers=300", "sync=false"}, ""},
+		{"ffmpeg", []string{"-v", "warning", "-xerror", "-i", url, "-frames:v", "300", "-f", "null", "-"}, ""},
+		{"ffprobe", []string{"-v", "error", "-read_intervals", "%+10", "-show_entries", "packet=flags", "-of", "csv", url}, "packet,K"},
+		{"gst-launch-1.0", []string{"-q", "souphttpsrc", "location=" + url, "is-live=true", "!", "qtdemux", "!", "avdec_h264", "!", "fakesink", "num-buffers=300", "sync=false"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			path := program(t, c.pkg, c.name)
+			testenv.Program(t, c.name)
 			if c.name == "gst-launch-1.0" && exec.Command("gst-inspect-1.0", "avdec_h264").Run() != nil {
-				lacks(t, "GStreamer has no H.264 decoder (Debian package gstreamer1.0-libav)")
+				testenv.Missing(t, "GStreamer's decoder of H.264 (gstreamer1.0-libav)", "make setup-test")
 			}
-			out, err := exec.CommandContext(ctx, path, c.args...).CombinedOutput()
+			out, err := exec.CommandContext(ctx, c.name, c.args...).CombinedOutput()
 			if err != nil || c.want == "" && len(bytes.TrimSpace(out)) > 0 || !strings.HasPrefix(string(out), c.want) {
 				t.Errorf("%v: %.2000s", err, out)
 			}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/server/internal/page"
 	"github.com/maixstream/maixstream/server/internal/reply"
 	"github.com/maixstream/maixstream/server/web"
@@ -328,8 +329,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error
 	h := w.Header()
 	h.Set("Content-Type", k.Format.mime())
 	h.Set("Content-Disposition", "inline; filename="+strconv.Quote(strings.ReplaceAll(k.File, "/", "_")))
-	us := k.Time.UnixMicro()
-	h.Set("X-Timestamp", fmt.Sprintf("%d.%06d", us/1e6, us%1e6))
+	h.Set("X-Timestamp", stamp.Format(k.Time))
 	h.Set("X-Sequence", strconv.FormatUint(k.Sequence, 10))
 	// A large picture on a slow link takes its time.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(firstFew + time.Duration(k.Bytes)*time.Second/leastRate))

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/server/upload"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		serverRole(dir)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 func serverRole(dir string) {

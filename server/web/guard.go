@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 func healthz(w http.ResponseWriter, _ *http.Request) {
-	now := time.Now()
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Time", fmt.Sprintf("%d.%06d", now.Unix(), now.Nanosecond()/1000)) // on the clock of X-Timestamp, for the page's delay
+	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
 	fmt.Fprintln(w, "ok")
 }
 

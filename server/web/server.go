@@ -123,6 +123,15 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
+// TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.
+func (s *Server) TLS() *tls.Config {
+	if s.config.TLSCert == "" {
+		return nil
+	}
+	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
+	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12}
+}
+
 // Allow decides for servers of other protocols as HTTP does: by a user of the AuthFile with its password, or by a token of the TokenFile;
 // what is not given is "". Without files everybody is allowed in. from is where the request came from, host:port: wrong ones are counted together
 // with those that came from there over HTTP.
