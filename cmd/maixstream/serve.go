@@ -39,6 +39,7 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	log := s.logger(t.err)
 	limitMemory()
+	s.state = s.openState(t.env, log)
 	feed, err := s.startPipeline(log, s.idleFPS)
 	if err != nil {
 		return err
@@ -187,7 +188,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	case err != nil:
 		return nil, usageError{err}
 	default:
-		if err := s.checkOpened(first); err != nil {
+		if err := errors.Join(s.checkOpened(first), s.checkControls(first)); err != nil {
 			_ = first.Close()
 			return nil, err
 		}
@@ -206,7 +207,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+	}
+	if s.state != nil {
+		config.Controls = s.state.controls(*s.source)
+		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
 	var units *video.Log
 	if s.video != nil {

@@ -428,7 +428,7 @@ func TestVideoPlaysInOtherPrograms(t *testing.T) {
 		args []string
 		want string // in what it prints
 	}{
-		{"ffmpeg", []string{"-v", "warning", "-xerror", "-i", url, "-frames:v", "300", "-f", "null", "-"}, ""},
+		{"ffmpeg", []string{"-v", "warning", "-xerror", "-i", url, "-frames:v", "300", "-fps_mode", "vfr", "-enc_time_base", "-1", "-f", "null", "-"}, ""},
 		{"ffprobe", []string{"-v", "error", "-read_intervals", "%+10", "-show_entries", "packet=flags", "-of", "csv", url}, "packet,K"},
 		{"gst-launch-1.0", []string{"-q", "souphttpsrc", "location=" + url, "is-live=true", "!", "qtdemux", "!", "avdec_h264", "!", "fakesink", "num-buffers=300", "sync=false"}, ""},
 	} {
