@@ -28,6 +28,7 @@ source.onsourceopen = async () => {
 			await new Promise(ready => buffer.onupdateend = ready);
 			const end = v.buffered.length ? v.buffered.end(v.buffered.length - 1) : 0;
 			if (v.buffered.length > 1) window.problem = "a gap";
+			if (v.paused) v.play().catch(() => {}); // Firefox's autoplay waits for more than a live stream has
 			if (end - v.currentTime > 0.5) v.currentTime = end - 0.05;
 		}
 	} catch (e) { window.problem = String(e); }
