@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -37,6 +39,14 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 }
 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	var line *statusLine
+	if isTerminal(t.out) {
+		line = &statusLine{out: t.out.(*os.File)}
+		defer line.end()
+		if isTerminal(t.err) {
+			t.err = line.above(t.err)
+		}
+	}
 	log := s.logger(t.err)
 	limitMemory()
 	s.state = s.openState(t.env, log)
@@ -54,7 +64,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if err := recording.Set(true); err != nil {
 			return err
 		}
-		defer recording.Close()
+		defer func() { _ = recording.Close() }() // it logs why it failed
 	}
 	pushes, endPushes, err := s.startPushes(feed, log)
 	if err != nil {
@@ -67,7 +77,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer shown.Close()
-	if err := shell.Start(); err != nil {
+	if err := shell.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w (another port: --listen 8001)", err)
+	} else if err != nil {
 		return err
 	}
 	defer func() {
@@ -82,12 +94,10 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
-	for _, url := range shell.URLs() {
-		fmt.Fprintln(t.out, url)
-	}
+	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -154,7 +164,7 @@ func reportLine(now time.Time, s stream.State) string {
 	case !s.Signal:
 		line += "  no signal: " + s.Reason
 	case s.Idle:
-		line += "  (nobody looks: resting)"
+		line += "  (no viewers: resting)"
 	}
 	return line
 }
@@ -207,7 +217,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
 	}
 	if s.state != nil {
 		config.Controls = s.state.controls(*s.source)
@@ -232,6 +242,14 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	}
 	p.Start()
 	return &feed{p, frames, units}, nil
+}
+
+// retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
+func (s *sourceFlags) retry() time.Duration {
+	if strings.HasPrefix(*s.source, "v4l2:") {
+		return time.Second
+	}
+	return 0
 }
 
 // settings are the pictures that the flags ask for.
@@ -260,7 +278,11 @@ func closeSource(s frame.Source) {
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
 	if source.IsURL(*s.source) {
-		return source.OpenURL(*s.source, now.FPS)
+		opened, err := source.OpenURL(*s.source, now.FPS)
+		if err != nil {
+			return nil, say(err, *s.source)
+		}
+		return opened, nil
 	}
 	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
@@ -268,7 +290,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
-		return nil, s.advise(err)
+		return nil, say(s.advise(err), *s.source)
 	}
 	return source, nil
 }
