@@ -33,10 +33,12 @@ type Config struct {
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
 	StallTimeout time.Duration
-	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), or has what it cannot read (frame.ErrUnsupported), instead of
-	// opening it again.
+	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), has no picture (frame.ErrNoPicture), or has what it cannot read
+	// (frame.ErrUnsupported), instead of opening it again.
 	EndIsFinal bool
-	Log        *zap.Logger // nil: nobody is told
+	// Explain puts an error of a source or encoder into the words that users read in State and logs, with advice that only the program knows. nil: Error.
+	Explain func(error) string
+	Log     *zap.Logger // nil disables logging
 }
 
 func (c *Config) check() error {
@@ -62,6 +64,9 @@ func (c *Config) check() error {
 	}
 	if c.StallTimeout <= 0 {
 		c.StallTimeout = 3 * time.Second
+	}
+	if c.Explain == nil {
+		c.Explain = error.Error
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()

@@ -80,6 +80,10 @@ type Dropped struct {
 	Ring    uint64 `json:"ring"`    // every slot held by slow readers
 	Broken  uint64 `json:"broken"`  // bad JPEG or failed encoding
 	Missed  uint64 `json:"missed"`  // gaps in the source's own sequence
+	// Reason is why the newest of Broken was dropped, ReasonAt when, and ReasonCount how many were dropped for it since another reason; "": none was.
+	Reason      string    `json:"reason,omitempty"`
+	ReasonAt    time.Time `json:"reason_at,omitzero"`
+	ReasonCount uint64    `json:"reason_count,omitempty"`
 }
 
 // Newest describes the newest frame.
