@@ -26,9 +26,10 @@ type session struct {
 	tune       chan struct{} // the wanted rate has changed
 	fresh      atomic.Bool   // the next picture is wanted at once
 	gate       pace.Gate
-	lastNumber uint64 // of the source's last picture
-	good       bool   // a picture has come
-	reported   uint64 // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
+	lastNumber uint64                       // of the source's last picture
+	good       bool                         // a picture has come
+	reported   uint64                       // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
+	video      atomic.Pointer[videoSession] // nil: none
 
 	// Of a raw source only.
 	encoders   []frame.Encoder
@@ -127,6 +128,7 @@ func (s *session) follow(changed <-chan struct{}) {
 
 // capture reads the source to its end.
 func (s *session) capture() {
+	stopVideo := s.startVideo()
 	switch source := s.source.(type) {
 	case frame.JPEGSource:
 		s.err = s.captureJPEG(source)
@@ -138,6 +140,7 @@ func (s *session) capture() {
 		s.jobs.close(s.ctx.Err() != nil)
 		s.workers.Wait()
 	}
+	stopVideo()
 	s.closeEncoders()
 	close(s.done)
 }

@@ -87,6 +87,9 @@ func (p *Pipeline) measure() {
 				p.lastSecond = p.window.close(now, &p.count)
 			}
 			p.mu.Unlock()
+			if p.video != nil {
+				p.video.measure(now)
+			}
 			p.collectDrops()
 		}
 	}
@@ -104,6 +107,10 @@ func (p *Pipeline) State() State {
 		Settings: *settings,
 	}
 	s.Newest = p.newest
+	if p.video != nil {
+		state := p.video.State()
+		s.Video = &state
+	}
 	p.drops.fill(&s.Dropped)
 	if p.session != nil {
 		s.Source = p.session.source.Info() // it may have learnt its size since

@@ -30,13 +30,18 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
+	recursive *bool
+	// sourceAuth is a file with the credentials for a URL.
+	sourceAuth *string
+	set        *pflag.FlagSet // which of them were given
+	paced      bool           // fps follows from another flag
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 }
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		still: new(bool),
+		set: flags, still: new(bool),
 		size:  sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
@@ -45,13 +50,15 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard,\n"+
 		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input,\n"+
-		"or another server's stream: http://HOST:8000/stream")
+		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is asked for again and again")
+	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
-	flags.Var(&s.fps, "fps", "frames a second at most")
+	flags.Var(&s.fps, "fps", "frames a second at most; unless given, a file plays at its own rate and a picture's URL is asked once a second")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
 	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
 	s.loop = flags.Bool("loop", true, "begin a file again at its end; --loop=false ends there")
+	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
@@ -71,6 +78,7 @@ type serveFlags struct {
 	flags        *pflag.FlagSet
 	listen       *[]string
 	rtsp         *string
+	rtsps        *string
 	announced    *bool
 	unix         *string
 	maxClients   rangeValue
@@ -96,6 +104,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
+	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
 	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
 	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
@@ -120,6 +129,8 @@ func (s *serveFlags) check() error {
 	switch {
 	case (*s.tlsCert == "") != (*s.tlsKey == ""):
 		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
+	case *s.rtsps != "" && *s.tlsCert == "":
+		return usagef("--rtsps %s: needs --tls-cert and --tls-key", *s.rtsps)
 	case *s.stallTimeout <= 0:
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
 	case *s.report < 0:
@@ -131,9 +142,12 @@ func (s *serveFlags) check() error {
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
-	if *s.rtsp != "" {
-		if err := rtsp.CheckAddress(*s.rtsp); err != nil {
-			return usagef("--rtsp: %w", err)
+	for name, address := range map[string]string{"rtsp": *s.rtsp, "rtsps": *s.rtsps} {
+		if address == "" {
+			continue
+		}
+		if err := rtsp.CheckAddress(address); err != nil {
+			return usagef("--%s: %w", name, err)
 		}
 	}
 	return s.sourceFlags.check()

@@ -1,4 +1,3 @@
-// Package httpauth logs an HTTP client in with a user and password, by Digest (RFC 7616) or Basic (RFC 7617), whichever the server asks for.
 package httpauth
 
 import (
@@ -6,9 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
+
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
 // Credentials are a user and password.
@@ -24,11 +24,11 @@ func Find(u *url.URL, file string) (*Credentials, error) {
 		password, _ := u.User.Password()
 		return &Credentials{u.User.Username(), password}, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := secretfile.Text(file)
 	if err != nil {
 		return nil, fmt.Errorf("file of credentials: %w", err)
 	}
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
+	for line := range strings.Lines(text) {
 		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -55,9 +55,8 @@ type transport struct {
 	scheme, host string
 	credentials  Credentials
 
-	mu    sync.Mutex
-	basic bool
-	asked *challenge // by Digest; nil: not yet
+	digest Digest
+	basic  atomic.Bool
 }
 
 func hostPort(u *url.URL) string {
@@ -97,36 +96,27 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // authorized returns the request with what the server is known to ask for.
 func (t *transport) authorized(r *http.Request) *http.Request {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.basic && t.asked == nil {
-		return r
+	shown := r.Clone(r.Context())
+	if t.digest.Authorize(shown, t.credentials.User, t.credentials.Password) {
+		return shown
 	}
-	r = r.Clone(r.Context())
-	if t.basic {
-		r.SetBasicAuth(t.credentials.User, t.credentials.Password)
-		return r
+	if t.basic.Load() {
+		shown.SetBasicAuth(t.credentials.User, t.credentials.Password)
+		return shown
 	}
-	r.Header.Set("Authorization", t.asked.answer(r.Method, r.URL.RequestURI(), t.credentials))
 	return r
 }
 
 // learn takes a refusal's challenges in and says whether another try makes sense: sent is what was shown with the refused request.
 func (t *transport) learn(header http.Header, sent string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	digest, basic := challenges(header.Values("WWW-Authenticate"))
-	switch {
-	case digest != nil:
-		// The same password again makes sense for a new nonce alone.
-		if strings.HasPrefix(sent, "Digest ") && !digest.stale {
-			return false
+	if find(header) != nil {
+		return t.digest.Learn(header)
+	}
+	for _, value := range header.Values("WWW-Authenticate") {
+		if scheme, _, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Basic") && !strings.HasPrefix(sent, "Basic ") {
+			t.basic.Store(true)
+			return true
 		}
-		t.asked, t.basic = digest, false
-		return true
-	case basic && !strings.HasPrefix(sent, "Basic "):
-		t.asked, t.basic = nil, true
-		return true
 	}
 	return false
 }

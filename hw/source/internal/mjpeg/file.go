@@ -98,11 +98,11 @@ func (f *File) begin() (err error) {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			switch {
 			case why != nil:
-				return fmt.Errorf("%w that can be shown in the file: %v", frame.ErrNoPicture, why) //nolint:errorlint // nothing follows it
+				return fmt.Errorf("%w that can be shown: %v", frame.ErrNoPicture, why) //nolint:errorlint // nothing follows it
 			case errors.Is(err, io.ErrUnexpectedEOF):
-				return fmt.Errorf("%w in the file: it is cut off in its first one", frame.ErrNoPicture)
+				return fmt.Errorf("%w: it is cut off in its first one", frame.ErrNoPicture)
 			}
-			return fmt.Errorf("%w in the file: it has no JPEG", frame.ErrNoPicture)
+			return fmt.Errorf("%w: it has no JPEG", frame.ErrNoPicture)
 		default:
 			return err
 		}

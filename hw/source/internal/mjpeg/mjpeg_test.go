@@ -414,7 +414,7 @@ func TestStandardInput(t *testing.T) {
 	if got := run("close", silent); !strings.Contains(got, "closed") {
 		t.Errorf("closed while it waits for a silent pipe: %s", got)
 	}
-	if null := run("read", nil); !strings.Contains(null, "no picture in it: it is empty") {
+	if null := run("read", nil); !strings.Contains(null, "without a single picture: it is empty") {
 		t.Errorf("/dev/null: %s", null)
 	}
 }

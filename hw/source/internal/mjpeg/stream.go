@@ -155,15 +155,15 @@ func (s *Stream) endOf(err error) error {
 	case s.sequence > 0:
 		return fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
 	case broken > 0:
-		return fmt.Errorf("mjpeg: %s: %w that can be shown in it: %d were dropped, the last one because: %v", s.name, frame.ErrNoPicture, broken, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		return fmt.Errorf("mjpeg: %s: %w that can be shown: %d were dropped, the last one because: %v", s.name, frame.ErrNoPicture, broken, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
 	}
-	return fmt.Errorf("mjpeg: %s: %w in it: %w", s.name, frame.ErrNoPicture, err)
+	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
 }
 
 func (s *Stream) pump() error {
 	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
 	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w in it: it is empty", frame.ErrNoPicture)
+		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
 	} else if err != nil {
 		return err
 	}
@@ -198,9 +198,9 @@ func (s *Stream) explain(r *reader, err error) error {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w in it: it is cut off in its first one", frame.ErrNoPicture)
+		return fmt.Errorf("%w: it is cut off in its first one", frame.ErrNoPicture)
 	}
-	return fmt.Errorf("%w in it: it has %d bytes, but no JPEG", frame.ErrNoPicture, r.scanner.Passed())
+	return fmt.Errorf("%w: it has %d bytes, but no JPEG", frame.ErrNoPicture, r.scanner.Passed())
 }
 
 // captureTime is the sender's X-Timestamp if its clock agrees with ours, else when the last byte came. It carries the monotonic clock.
