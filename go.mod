@@ -3,7 +3,6 @@ module github.com/maixstream/maixstream
 go 1.26.0
 
 require (
-	github.com/blackjack/webcam v0.6.1
 	github.com/bluenviron/gortsplib/v5 v5.2.1
 	github.com/bluenviron/mediacommon/v2 v2.5.2
 	github.com/brutella/dnssd v1.2.14

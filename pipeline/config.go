@@ -27,6 +27,12 @@ type Config struct {
 	Ring *ring.Ring
 	// Settings to begin with; Quality, FPS, Width and Height must be set.
 	Settings Settings
+	// Controls are set on each source that is opened, as far as it has them; see Pipeline.SetControls.
+	Controls []frame.ControlValue
+	// ControlWishes come after Controls, and win over them.
+	ControlWishes []ControlWish
+	// KeepControls is told all that is set of the camera's controls after each change; nil disables it. It must not call the Pipeline.
+	KeepControls func([]frame.ControlValue)
 	// IdleFPS is the frame rate while nobody looks; 0: 1.
 	IdleFPS float64
 	// NoSignal makes the JPEG that is shown while the source is away; nil: none is shown.

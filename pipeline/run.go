@@ -165,6 +165,7 @@ func (p *Pipeline) runSession() error {
 	p.retune()
 
 	go s.capture()
+	go s.followControls()
 	err = p.oversee(s)
 
 	p.mu.Lock()
@@ -183,6 +184,9 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 	result := make(chan opened, 1)
 	go func() {
 		s, err := p.config.Open(p.ctx, settings)
+		if err == nil {
+			p.restoreControls(s)
+		}
 		result <- opened{s, err}
 	}()
 	select {

@@ -33,6 +33,7 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	log := s.logger(t.err)
 	limitMemory()
+	s.state = s.openState(t.env, log)
 	feed, err := s.startPipeline(ctx, log, s.idleFPS)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -35,6 +36,10 @@ type sourceFlags struct {
 	sourceAuth *string
 	set        *pflag.FlagSet // which of them were given
 	paced      bool           // fps follows from another flag
+	control    *[]string
+	zoom       zoomValue
+	pan        panValue
+	state      *stateFile // nil: controls are not kept
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 }
@@ -42,7 +47,8 @@ type sourceFlags struct {
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
 		set: flags, still: new(bool),
-		size:  sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
+		zoom: 1, pan: panValue{0.5, 0.5},
+		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
 		fit:     choice("crop", "pad", "stretch"),
@@ -63,6 +69,9 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
 	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
+	s.control = flags.StringArray("control", nil, "set a control of the camera, `NAME=VALUE`; any number (maixstream controls lists them)")
+	flags.Var(&s.zoom, "zoom", "enlarge a part of the picture")
+	flags.Var(&s.pan, "pan", "with --zoom: which part, from 0,0 (left, top) to 1,1")
 	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
 	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
 	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
@@ -91,6 +100,7 @@ type serveFlags struct {
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
+	stateFile    *string
 	report       *time.Duration
 	pushes       *[]string
 	pushEvery    *time.Duration
@@ -116,6 +126,8 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
 	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
+	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` over restarts; none: do not (default state.json in systemd's\n"+
+		"StateDirectory, else ~/.local/state/maixstream)")
 	s.pushes = flags.StringArray("push", nil, "send pictures to this `URL`, too; any number, and none slows another one or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
@@ -160,6 +172,11 @@ var errBoardOnly = errors.New("only the camera of a MaixCAM has it")
 
 // check reports source flags that contradict each other.
 func (s *sourceFlags) check() error {
+	for _, text := range *s.control {
+		if name, value, ok := strings.Cut(text, "="); !ok || name == "" || value == "" {
+			return usagef("--control %q: want NAME=VALUE, such as brightness=120", text)
+		}
+	}
 	if s.encoder.value == "hardware" && *s.source != "auto" && *s.source != "camera" {
 		return usageError{fmt.Errorf("--encoder hardware with --source %s: %w", *s.source, errBoardOnly)}
 	}

@@ -43,7 +43,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	case err != nil:
 		return nil, usageError{err}
 	default:
-		if err := s.checkOpened(first); err != nil {
+		if err := errors.Join(s.checkOpened(first), s.checkControls(first)); err != nil {
 			_ = first.Close()
 			return nil, err
 		}
@@ -65,7 +65,11 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
+	}
+	if s.state != nil {
+		config.Controls = s.state.controls(*s.source)
+		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
 	if s.instrument != nil {
 		s.instrument(&config)

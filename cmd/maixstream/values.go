@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -91,5 +92,35 @@ func (f *fpsValue) Set(text string) error {
 		return fmt.Errorf("frames a second: more than 0, at most %d", maxFPS)
 	}
 	*f = fpsValue(v)
+	return nil
+}
+
+// zoomValue is how many times larger things appear.
+type zoomValue float64
+
+func (z *zoomValue) String() string { return fmt.Sprint(float64(*z)) }
+func (z *zoomValue) Type() string   { return fmt.Sprintf("1..%d", frame.MaxZoom) }
+func (z *zoomValue) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 1 && v <= frame.MaxZoom) {
+		return fmt.Errorf("a number from 1 to %d", frame.MaxZoom)
+	}
+	*z = zoomValue(v)
+	return nil
+}
+
+// panValue is where in a picture the middle of the enlarged part lies, as far as the picture's edges allow.
+type panValue struct{ x, y float64 }
+
+func (p *panValue) String() string { return fmt.Sprintf("%g,%g", p.x, p.y) }
+func (p *panValue) Type() string   { return "X,Y" }
+func (p *panValue) Set(text string) error {
+	left, right, _ := strings.Cut(text, ",")
+	x, errX := strconv.ParseFloat(strings.TrimSpace(left), 64)
+	y, errY := strconv.ParseFloat(strings.TrimSpace(right), 64)
+	if errX != nil || errY != nil || !(x >= 0 && x <= 1) || !(y >= 0 && y <= 1) {
+		return fmt.Errorf("two numbers from 0 to 1, such as 0.5,0.5 for the middle")
+	}
+	p.x, p.y = x, y
 	return nil
 }

@@ -42,6 +42,7 @@ func verbs() []verb {
 		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
 		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
+		{"controls", "[NAME=VALUE...]", "list and set the controls of a camera: exposure, white balance, focus, zoom", setupControls},
 		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
 		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"find", "", "list the streams that answer on the local network", setupFind},

@@ -1,4 +1,4 @@
-// Package wholefile writes files so that they are there whole or not at all.
+// Package wholefile writes files so that they are there whole or not at all, also after a power cut.
 package wholefile
 
 import (
@@ -93,7 +93,7 @@ func replace(path string, data []byte, mode fs.FileMode) error {
 	}
 	defer os.Remove(file.Name()) // once renamed there is nothing to remove
 	_, err = file.Write(data)
-	if err := errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
+	if err := errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	return Rename(file.Name(), path)

@@ -23,6 +23,8 @@ var (
 	_ frame.RateSetter = jpegCamera{}
 	_ frame.Dropper    = rawCamera{}
 	_ frame.Dropper    = jpegCamera{}
+	_ frame.Controller = rawCamera{}
+	_ frame.Controller = jpegCamera{}
 	_ frame.Owner      = (*slot)(nil)
 )
 
