@@ -39,6 +39,8 @@ type Config struct {
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
 	StallTimeout time.Duration
+	// Retry is the longest wait before a source that is away is opened again; 0: 5 s.
+	Retry time.Duration
 	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), has no picture (frame.ErrNoPicture), or has what it cannot read
 	// (frame.ErrUnsupported), instead of opening it again.
 	EndIsFinal bool
@@ -74,6 +76,9 @@ func (c *Config) check() error {
 	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.Retry <= 0 {
+		c.Retry = lastBackoff
 	}
 	if c.IdleFPS <= 0 {
 		c.IdleFPS = 1

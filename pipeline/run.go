@@ -48,7 +48,7 @@ func (p *Pipeline) run() error {
 		if !p.pause(backoff, p.reasonOf(err)) {
 			return nil
 		}
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
 	}
 }
@@ -152,7 +152,7 @@ func (p *Pipeline) runSession() error {
 	s := &session{pipeline: p, source: source, done: make(chan struct{}), tune: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	defer s.cancel(nil)
-	if err := s.prepare(settings); err != nil {
+	if err := s.prepare(); err != nil {
 		p.closeSource(source, patience())
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -31,6 +32,14 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 }
 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	var line *statusLine
+	if isTerminal(t.out) {
+		line = &statusLine{out: t.out.(*os.File)}
+		defer line.end()
+		if isTerminal(t.err) {
+			t.err = line.above(t.err)
+		}
+	}
 	log := s.logger(t.err)
 	limitMemory()
 	s.state = s.openState(t.env, log)
@@ -48,7 +57,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if err := recording.Set(true); err != nil {
 			return err
 		}
-		defer recording.Close()
+		defer func() { _ = recording.Close() }() // it logs why it failed
 	}
 	pushes, endPushes, err := s.startPushes(feed, log)
 	if err != nil {
@@ -61,7 +70,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer shown.Close()
-	if err := shell.Start(); err != nil {
+	if err := shell.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w (another port: --listen 8001)", err)
+	} else if err != nil {
 		return err
 	}
 	defer func() {
@@ -76,12 +87,10 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
-	for _, url := range shell.URLs() {
-		fmt.Fprintln(t.out, url)
-	}
+	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -148,7 +157,7 @@ func reportLine(now time.Time, s stream.State) string {
 	case !s.Signal:
 		line += "  no signal: " + s.Reason
 	case s.Idle:
-		line += "  (nobody looks: resting)"
+		line += "  (no viewers: resting)"
 	}
 	return line
 }

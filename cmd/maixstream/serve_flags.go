@@ -54,16 +54,16 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 		fit:     choice("crop", "pad", "stretch"),
 		rotate:  choice("0", "90", "180", "270"),
 	}
-	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard,\n"+
-		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input,\n"+
-		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is asked for again and again")
+	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
+		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
+		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested again and again")
 	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
 	flags.Var(&s.fps, "fps", "frames a second at most; unless given, a file plays at its own rate and a picture's URL is asked once a second")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
 	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
-	s.loop = flags.Bool("loop", true, "begin a file again at its end; --loop=false ends there")
+	s.loop = flags.Bool("loop", true, "begin a file again at its end")
 	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
@@ -110,7 +110,7 @@ type serveFlags struct {
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
-	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
+	flags.Var(&s.idleFPS, "idle-fps", "frames a second while there are no viewers")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
@@ -131,7 +131,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.pushes = flags.StringArray("push", nil, "send pictures to this `URL`, too; any number, and none slows another one or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
-	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
+	s.report = flags.Duration("report", time.Minute, "print fps and ms this often, 0: never. On a terminal, unless given: one line, updated each second")
 	s.logFlags = addLogFlags(flags)
 	return s
 }
@@ -154,12 +154,16 @@ func (s *serveFlags) check() error {
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
-	for name, address := range map[string]string{"rtsp": *s.rtsp, "rtsps": *s.rtsps} {
-		if address == "" {
+	for i := range *s.listen {
+		(*s.listen)[i] = listenAddress((*s.listen)[i])
+	}
+	for name, address := range map[string]*string{"rtsp": s.rtsp, "rtsps": s.rtsps} {
+		if *address == "" {
 			continue
 		}
-		if err := rtsp.CheckAddress(address); err != nil {
-			return usagef("--%s: %w", name, err)
+		*address = listenAddress(*address)
+		if err := rtsp.CheckAddress(*address); err != nil {
+			return usagef("--%s: %s", name, inWords(err, ""))
 		}
 	}
 	return s.sourceFlags.check()
@@ -172,6 +176,7 @@ var errBoardOnly = errors.New("only the camera of a MaixCAM has it")
 
 // check reports source flags that contradict each other.
 func (s *sourceFlags) check() error {
+	*s.source = sourceName(*s.source)
 	for _, text := range *s.control {
 		if name, value, ok := strings.Cut(text, "="); !ok || name == "" || value == "" {
 			return usagef("--control %q: want NAME=VALUE, such as brightness=120", text)

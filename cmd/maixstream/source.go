@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -65,7 +67,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
 	}
 	if s.state != nil {
 		config.Controls = s.state.controls(*s.source)
@@ -82,6 +84,14 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	}
 	p.Start()
 	return &feed{p, frames, settings.FPS}, nil
+}
+
+// retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
+func (s *sourceFlags) retry() time.Duration {
+	if strings.HasPrefix(*s.source, "v4l2:") {
+		return time.Second
+	}
+	return 0
 }
 
 // settings are the pictures that the flags ask for.
@@ -148,7 +158,7 @@ func (s *sourceFlags) explain(err error) string {
 	if errors.As(err, &large) {
 		return fmt.Sprintf("%v for %s; raise --size", large, s.size.String())
 	}
-	return err.Error()
+	return withoutPackages(err.Error())
 }
 
 // shownSource is a --source as logs may have it: without the secrets of a URL.
@@ -168,7 +178,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
-		return nil, s.advise(err)
+		return nil, say(s.advise(err), shownSource(*s.source))
 	}
 	return source, nil
 }

@@ -27,6 +27,30 @@ func (s *sizeValue) Set(text string) error {
 	return nil
 }
 
+// listenAddress completes what people write for an address to listen at: a port alone is one of all addresses.
+func listenAddress(text string) string {
+	if port, err := strconv.ParseUint(text, 10, 16); err == nil && port > 0 {
+		return ":" + text
+	}
+	return text
+}
+
+// sourceName completes what people write for a webcam: /dev/video0 and v4l2:0 are v4l2:/dev/video0.
+func sourceName(text string) string {
+	if strings.HasPrefix(text, "/dev/video") {
+		return "v4l2:" + text
+	}
+	if number, ok := strings.CutPrefix(text, "v4l2:"); ok {
+		if _, err := strconv.ParseUint(number, 10, 16); err == nil {
+			return "v4l2:/dev/video" + number
+		}
+		if strings.HasPrefix(number, "video") {
+			return "v4l2:/dev/" + number
+		}
+	}
+	return text
+}
+
 // choiceValue is a flag that takes one of a few words.
 type choiceValue struct {
 	value   string

@@ -127,7 +127,8 @@ func openFile(path string, o Options) (frame.Source, error) {
 		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", name)
 	case name == "" && !strings.HasPrefix(head, "--"):
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
-			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", head[:min(8, len(head))])
+			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+
+				"3 OUT.avi)", head[:min(8, len(head))])
 		}
 	}
 	return opened(mjpeg.OpenFile(path, config))
