@@ -15,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/pipeline/video"
 	"github.com/maixstream/maixstream/server/stream"
 )
 
@@ -22,12 +23,16 @@ import (
 type feed struct {
 	pipeline *pipeline.Pipeline
 	ring     *ring.Ring
-	fps      float64 // to begin with
+	video    *video.Log // nil: none
+	fps      float64    // to begin with
 }
 
 func (f *feed) close() {
 	f.pipeline.Close()
 	f.ring.Close()
+	if f.video != nil {
+		f.video.Close()
+	}
 }
 
 // startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it. ctx bounds the
@@ -73,6 +78,14 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 		config.Controls = s.state.controls(*s.source)
 		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
+	var units *video.Log
+	if s.video != nil {
+		if units, err = s.video.configure(&config); err != nil {
+			closeSource(first)
+			frames.Close()
+			return nil, err
+		}
+	}
 	if s.instrument != nil {
 		s.instrument(&config)
 	}
@@ -83,7 +96,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 		return nil, usageError{err}
 	}
 	p.Start()
-	return &feed{p, frames, settings.FPS}, nil
+	return &feed{p, frames, units, settings.FPS}, nil
 }
 
 // retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
