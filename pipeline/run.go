@@ -146,7 +146,7 @@ func (p *Pipeline) runSession() error {
 	s := &session{pipeline: p, source: source, done: make(chan struct{}), tune: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	defer s.cancel(nil)
-	if err := s.prepare(settings); err != nil {
+	if err := s.prepare(); err != nil {
 		p.closeSource(source, patience())
 		return err
 	}

@@ -32,7 +32,8 @@ type controlled interface {
 }
 
 func setupControls(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
-	name := flags.StringP("source", "s", "auto", "whose controls: a camera as serve's --source names it, or a running server's:\nhttp://HOST:8000 (?token=… where it asks for one)")
+	name := flags.StringP("source", "s", "auto", "whose controls: a camera as serve's --source names it, or a running server's:\nhttp://HOST:8000 (?token=… where it "+
+		"asks for one)")
 	reset := flags.Bool("reset", false, "set everything to its default first")
 	asJSON := flags.Bool("json", false, "print JSON, as /api/controls does")
 	return func(ctx context.Context, args []string, t terminal) error {

@@ -63,7 +63,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if err := recording.Set(true); err != nil {
 			return err
 		}
-		defer recording.Close()
+		defer func() { _ = recording.Close() }() // it logs why it failed
 	}
 	pushes, endPushes, err := s.startPushes(feed, log)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Transform is a frame.Transform. It keeps a frame of its own, of the size that it was last asked for, and a second one while a part is enlarged. It never writes into the frames that it is
-// given: a source may show the same memory twice.
+// Transform is a frame.Transform. It keeps a frame of its own, of the size that it was last asked for, and a second one while a part is enlarged. It
+// never writes into the frames that it is given: a source may show the same memory twice.
 type Transform struct {
 	own     *frame.Frame
 	view    magnifier

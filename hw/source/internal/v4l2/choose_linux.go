@@ -43,7 +43,8 @@ func choose(device string, c *Config) (choice, error) {
 	}
 	modes, has := modesOf(fd, c)
 	if len(modes) == 0 {
-		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
+		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for "+
+			"its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
 	}
 	best := slices.MinFunc(modes, func(a, b mode) int { return c.compare(a, b) })
 	got, err := setFormat(fd, best.format.code, best.width, best.height)
