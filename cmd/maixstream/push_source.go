@@ -18,6 +18,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/sniff"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -142,7 +143,10 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 		return nil, captured, fmt.Errorf("larger than %d MiB", maxFile>>20)
 	}
 	if kind := http.DetectContentType(data); !strings.HasPrefix(kind, "image/") {
-		return nil, captured, fmt.Errorf("not a picture: it begins like %s", kind)
+		if name := sniff.Name(data); name != "" {
+			kind = name
+		}
+		return nil, captured, fmt.Errorf("not a picture: this is %s", kind)
 	}
 	return data, captured, nil
 }

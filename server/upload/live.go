@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/server/stream"
 )
 
@@ -109,7 +110,8 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 		return
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data, found.width, found.height, k.Time) // viewers too slow for it miss this one
+		// Viewers that are too slow for it miss this one. They get it as every reader understands it; the file is as it was sent.
+		_ = l.pictures.Write(jpegcheck.Completed(data, &found.jpeg), found.width, found.height, k.Time)
 		return
 	}
 	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a younger one will come
@@ -150,7 +152,7 @@ func (s *Server) showKept(l *live, k kept) {
 		return // somebody has written to it
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data[:found.size], found.width, found.height, k.Time)
+		_ = l.pictures.Write(jpegcheck.Completed(data[:found.size], &found.jpeg), found.width, found.height, k.Time)
 		return
 	}
 	if found.width*found.height > maxRecoded {
