@@ -103,7 +103,7 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 	config := upload.Config{
 		HTTP: web.Config{
 			Listen: *r.listen, Unix: *r.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
-			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, OriginHint: originHint,
+			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, Hints: webHints,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
 		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, Sync: *r.sync, Log: log,

@@ -123,13 +123,14 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	return shell, handler, nil
 }
 
-const originHint = "--cors ORIGIN allows one"
+// webHints name the flags that change what a server refuses.
+var webHints = web.Hints{Origin: "--cors ORIGIN allows it", Host: "--host NAME allows another", Control: "see --control"}
 
 func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	config := web.Config{
 		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Log: log,
-		OriginHint: originHint,
+		Hints: webHints,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
 		config.Listen = nil

@@ -51,8 +51,11 @@ func hinted(text, hint string) string {
 
 // Shell is the server around a Handler. *web.Server is one.
 type Shell interface {
-	// Admit gives a viewer a place until leave is called, or replies that there is none.
-	Admit(w http.ResponseWriter, r *http.Request) (leave func(), ok bool)
+	// Admit gives a viewer a place until leave is called, or replies that there is none. end is called, perhaps more than once, when the viewer
+	// must go.
+	Admit(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
+	// Follow is Admit for those who follow the state.
+	Follow(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
 	// InSession says whether r is allowed in by a session, which its page can end.
 	InSession(r *http.Request) bool
 	// Refuse replies with an error.
@@ -117,6 +120,9 @@ func New(c Config) (*Handler, error) {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
 
+// Views implements web.Viewer.
+func (h *Handler) Views(r *http.Request) bool { return h.router.Views(r) }
+
 func (h *Handler) refuse(w http.ResponseWriter, code int, text string) {
 	h.config.Shell.Refuse(w, code, text)
 }
@@ -169,7 +175,13 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 // noShell limits nothing and knows nobody.
 type noShell struct{}
 
-func (noShell) Admit(http.ResponseWriter, *http.Request) (func(), bool) { return func() {}, true }
+func (noShell) Admit(http.ResponseWriter, *http.Request, func()) (func(), bool) {
+	return func() {}, true
+}
+
+func (noShell) Follow(http.ResponseWriter, *http.Request, func()) (func(), bool) {
+	return func() {}, true
+}
 
 func (noShell) InSession(*http.Request) bool { return false }
 

@@ -137,10 +137,10 @@ func TestMalformedRequests(t *testing.T) {
 		{"GET /stream\r\n\r\n", "HTTP/1.1 400"},
 		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n", "HTTP/1.1 400"},
 		{"GET /stream HTTP/1.1\r\n\r\n", "HTTP/1.1 400"}, // no Host
-		{"GET /stream HTTP/9.9\r\nHost: a\r\n\r\n", "HTTP/1.1 505"},
-		{"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400"},
-		{"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
-		{"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 307"}, // to the cleaned path, which is nothing
+		{"GET /stream HTTP/9.9\r\nHost: localhost\r\n\r\n", "HTTP/1.1 505"},
+		{"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 400"},
+		{"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
+		{"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 307"}, // to the cleaned path, which is nothing
 		{"GET /stream HTTP/1.0\r\n\r\n", "HTTP/1.1 200"},
 	} {
 		conn := ask(t, "tcp", address(s), c.request)
@@ -159,7 +159,7 @@ func TestSlowLorisIsCutOff(t *testing.T) {
 	s, _ := serve(t, nil)
 	var slow []net.Conn
 	for range 50 {
-		slow = append(slow, ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: a\r\nX-A: "))
+		slow = append(slow, ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: "))
 	}
 	began := time.Now()
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/healthz", "")); reply.StatusCode != 200 {
@@ -316,7 +316,7 @@ func TestStateIsTheFeedsAndItsOwn(t *testing.T) {
 	s, feed := serve(t, nil)
 	jpg := picture(t, 1)
 	feed.stream(t, 30, func(int) []byte { return jpg })
-	conn := ask(t, "tcp", address(s), "GET /stream?fps=15 HTTP/1.1\r\nHost: a\r\nAccept: image/avif,*/*\r\n\r\n")
+	conn := ask(t, "tcp", address(s), "GET /stream?fps=15 HTTP/1.1\r\nHost: localhost\r\nAccept: image/avif,*/*\r\n\r\n")
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	var state stream.State
 	eventually(t, "rates", func() bool {

@@ -13,6 +13,7 @@ import (
 	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // snapshotWait is how long a snapshot may take: an encoder that rests makes one picture a second.
@@ -69,6 +70,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", "image/jpeg")
 	header.Set("Content-Length", strconv.Itoa(len(*b)))
@@ -77,8 +79,6 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	if !full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}
-	// Waiting for the picture was not the client's fault.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.config.StallTimeout))
 	h.counts.snapshots.Add(1)
 	_, _ = w.Write(*b)
 }

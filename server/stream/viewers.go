@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
@@ -22,6 +23,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", streamType)
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
@@ -29,7 +31,8 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	release, ok := h.config.Shell.Admit(w, r)
+	v := &fanout.Viewer{Address: r.RemoteAddr, Form: form(r), Interval: interval, Since: time.Now()}
+	release, ok := h.config.Shell.Admit(w, r, func() { h.fanout.Remove(v) })
 	if !ok {
 		h.counts.refused.Add(1)
 		return
@@ -40,7 +43,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
-	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval, Since: time.Now()}
+	v.Transport = transport(conn, r)
 	leave := h.config.Feed.Watch()
 	v.Gone = func(reason fanout.Reason) {
 		leave()

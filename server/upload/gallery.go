@@ -331,8 +331,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error
 	h.Set("Content-Disposition", "inline; filename="+strconv.Quote(strings.ReplaceAll(k.File, "/", "_")))
 	h.Set("X-Timestamp", stamp.Format(k.Time))
 	h.Set("X-Sequence", strconv.FormatUint(k.Sequence, 10))
-	// A large picture on a slow link takes its time.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(firstFew + time.Duration(k.Bytes)*time.Second/leastRate))
+	web.Embeddable(w)
 	http.ServeContent(w, r, path.Base(k.File), time.Time{}, f)
 	return nil
 }

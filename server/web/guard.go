@@ -1,47 +1,53 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
-	"time"
-
-	"github.com/maixstream/maixstream/internal/stamp"
+	"strings"
 )
-
-func healthz(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
-	fmt.Fprintln(w, "ok")
-}
 
 // guard serves what is mounted at prefix to those who are allowed in.
 func (s *Server) guard(prefix string, h http.Handler) http.Handler {
+	stripped := http.StripPrefix(strings.TrimSuffix(prefix, "/"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		viewer, ok := h.(Viewer)
+		if why, _ := r.Context().Value(controlKey{}).(error); why != nil && changes(r) && !(ok && viewer.Views(r)) {
+			s.denied.Add(1)
+			s.Refuse(w, http.StatusForbidden, hinted(why.Error(), s.config.Hints.Control))
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l, has := s.live.Load(), operate
 		// Browsers send OPTIONS, the preflight of a request to another origin, without credentials.
-		if a := s.live.Load().auth; a != nil && r.Method != http.MethodOptions {
-			if v := a.judge(r); v != admitted && v != inSession {
-				s.deny(w, r, r.URL.Path[len(prefix):], a, v)
+		if l.auth != nil && r.Method != http.MethodOptions {
+			var v verdict
+			if v, has = l.auth.judge(r, l.sender(r)); v != admitted && v != inSession {
+				s.deny(w, r, r.URL.Path[len(prefix):], l.auth, v)
 				return
 			}
 		}
-		h.ServeHTTP(w, r)
+		stripped.ServeHTTP(w, withControl(r, l.mayControl(r, has)))
 	})
 }
 
-// outer does what is the same for all paths: headers, and changes that another site's page asks for.
+// outer does what is the same for all paths: headers, the Host, and changes that another site's page asks for.
 func (s *Server) outer(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
-		s.common(w, r)
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		w := &progressWriter{ResponseWriter: plain, control: http.NewResponseController(plain), stall: s.config.StallTimeout}
+		defer s.recovered(w, r)
+		l := s.live.Load()
+		l.common(w, r)
+		if !l.answers(r) {
+			s.denied.Add(1)
+			s.Refuse(w, http.StatusForbidden, hinted("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
+				"addresses and its own names", s.config.Hints.Host))
+			return
+		}
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
-		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
-			if err := live.origins.Check(r); err != nil {
-				text := "a page of another site asked for this, and its origin is not allowed; or a proxy does not pass on the Host header unchanged"
-				if s.config.OriginHint != "" {
-					text += "; " + s.config.OriginHint
-				}
-				s.Refuse(w, http.StatusForbidden, text)
+		if l.cors != "*" || l.auth != nil && l.auth.sessions.of(l.auth, r) != nil {
+			if err := l.origins.Check(r); err != nil {
+				s.Refuse(w, http.StatusForbidden, hinted("a page of another site asked for this, and its origin is not allowed; "+
+					"or a proxy does not pass on the Host header unchanged", s.config.Hints.Origin))
 				return
 			}
 		}
@@ -50,18 +56,20 @@ func (s *Server) outer(h http.Handler) http.Handler {
 }
 
 // common sets the headers of every reply.
-func (s *Server) common(w http.ResponseWriter, r *http.Request) {
+func (l *live) common(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0")
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Server", "maixstream")
-	origin := s.live.Load().cors
-	if origin == "" {
+	// Pages that can change things are not shown within other sites' pages, which could have somebody click there unawares. Handlers of what can do
+	// nothing take it away (Embeddable).
+	h.Set("Content-Security-Policy", l.ancestors)
+	if l.cors == "" {
 		return
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	if origin != "*" {
+	h.Set("Access-Control-Allow-Origin", l.cors)
+	if l.cors != "*" {
 		h.Set("Vary", "Origin")
 	}
 	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
@@ -69,4 +77,15 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Device, X-Sequence, X-Timestamp")
 		h.Set("Access-Control-Max-Age", "600")
 	}
+}
+
+// Embeddable lets every page show the reply within itself: for pictures, and pages that can change nothing. It must be called before the headers are
+// written.
+func Embeddable(w http.ResponseWriter) { w.Header().Del("Content-Security-Policy") }
+
+func hinted(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + "; " + hint
 }

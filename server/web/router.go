@@ -12,12 +12,15 @@ type Route struct {
 	// Methods are those that Handler takes, as in "GET, HEAD".
 	Methods string
 	Handler http.HandlerFunc
+	// Views says that no method changes anything: who may only view may use them all.
+	Views bool
 }
 
 // Router hands each request to the route of its path. It answers OPTIONS, methods that a path does not have (405, with Allow) and unknown paths
 // (404) by itself.
 type Router struct {
 	mux    *http.ServeMux
+	views  map[string]bool // by path
 	refuse func(w http.ResponseWriter, code int, text string)
 }
 
@@ -26,8 +29,9 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 	if refuse == nil {
 		refuse = refuseText
 	}
-	r := &Router{http.NewServeMux(), refuse}
+	r := &Router{http.NewServeMux(), map[string]bool{}, refuse}
 	for _, route := range routes {
+		r.views[route.Path] = route.Views
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
 	}
 	r.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -38,6 +42,15 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 
 // ServeHTTP implements http.Handler.
 func (r *Router) ServeHTTP(w http.ResponseWriter, request *http.Request) { r.mux.ServeHTTP(w, request) }
+
+// Views implements Viewer.
+func (r *Router) Views(request *http.Request) bool {
+	_, path := r.mux.Handler(request)
+	return r.views[path]
+}
+
+// Viewer is a handler that knows of requests with other methods than GET and HEAD that change nothing. Others are taken to change something.
+type Viewer interface{ Views(*http.Request) bool }
 
 // methods hands requests with these methods to h.
 func (r *Router) methods(methods string, h http.HandlerFunc) http.Handler {

@@ -24,10 +24,11 @@ type Server struct {
 	tls       *tls.Config
 	http      *http.Server
 	mux       *http.ServeMux
-	root      bool // something is mounted at /
+	root      bool   // something is mounted at /
+	cookie    string // its name
 
-	viewers         atomic.Int64
-	refused, denied atomic.Uint64
+	places, followers       places
+	refused, denied, panics atomic.Uint64
 
 	mu      sync.Mutex
 	closed  bool
@@ -56,9 +57,9 @@ func (s *Server) Mount(prefix string, h http.Handler) {
 	outside := strings.TrimSuffix(prefix, "/")
 	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
 	own := http.StripPrefix(outside, NewRouter(s.Refuse,
-		Route{"/login", "GET, HEAD, POST", s.login},
-		Route{"/logout", "GET, HEAD, POST", s.logout},
-		Route{"/healthz", "GET, HEAD", healthz},
+		Route{Path: "/login", Methods: "GET, HEAD, POST", Handler: s.login},
+		Route{Path: "/logout", Methods: "GET, HEAD, POST", Handler: s.logout},
+		Route{Path: "/healthz", Methods: "GET, HEAD", Handler: s.healthz},
 	))
 	for _, name := range []string{"login", "logout", "healthz"} {
 		s.mux.Handle(prefix+name, own)
@@ -75,6 +76,8 @@ func (s *Server) Start() error {
 	if err := s.listen(); err != nil {
 		return err
 	}
+	s.nameCookie()
+	s.warnOpen()
 	if !s.root {
 		s.mux.Handle("/", s.guard("/", NewRouter(s.Refuse)))
 	}
@@ -85,7 +88,7 @@ func (s *Server) Start() error {
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		ErrorLog:          newErrorLog(s.config.Log),
 		TLSConfig:         s.tls,
 	}
 	for _, l := range s.listeners {
@@ -128,15 +131,30 @@ func (s *Server) Close(ctx context.Context) error {
 // with those that came from there over HTTP.
 func (s *Server) Allow(from, user, password, token string) bool {
 	a := s.live.Load().auth
-	switch {
-	case a == nil:
+	if a == nil {
 		return true
-	case user != "":
-		return a.password(household(addressOf(from)), user, password) == admitted
-	case token != "":
-		return a.token(household(addressOf(from)), token) == admitted
 	}
-	return false
+	sender, v := senderOf(addressOf(from)), unknown
+	if token != "" {
+		v, _ = a.token(sender, token)
+	}
+	if v == unknown && user != "" {
+		v, _ = a.password(sender, user, password)
+	}
+	return v == admitted
+}
+
+// warnOpen says once that everybody who can reach this server is allowed in.
+func (s *Server) warnOpen() {
+	if s.live.Load().auth != nil {
+		return
+	}
+	for _, l := range s.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+			s.config.Log.Warn("no authentication: whoever can reach this address may view, and change what can be changed", zap.Stringer("address", a))
+			return
+		}
+	}
 }
 
 // Refuse replies with an error: as text, or as Config.Refuse writes it.

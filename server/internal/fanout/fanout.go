@@ -86,6 +86,18 @@ func (f *Fanout) Add(conn net.Conn, v *Viewer) error {
 	return nil
 }
 
+// Remove closes the connection of a viewer that was added, soon. It does nothing for one that has gone.
+func (f *Fanout) Remove(v *Viewer) {
+	v.dismissed.Store(true)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if conn := f.portable[v]; conn != nil {
+		conn.Close()
+	} else if f.loop != nil {
+		f.loop.dismiss()
+	}
+}
+
 // Close closes all viewers' connections and joins all goroutines. It may be called twice.
 func (f *Fanout) Close() {
 	f.mu.Lock()

@@ -46,6 +46,7 @@ type loop struct {
 	mu      sync.Mutex
 	arrived []*socketViewer
 	some    atomic.Bool // arrived is not empty
+	removal atomic.Bool // a viewer was dismissed
 
 	taken   atomic.Bool   // somebody takes a turn
 	missed  atomic.Bool   // the loop's goroutine wanted a turn meanwhile
@@ -174,6 +175,12 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	return true, nil
 }
 
+// dismiss closes the viewers that are marked so.
+func (l *loop) dismiss() {
+	l.removal.Store(true)
+	l.wake()
+}
+
 func (l *loop) close() {
 	if l.closing.CompareAndSwap(false, true) {
 		l.reader.Close()
@@ -233,6 +240,13 @@ func (l *loop) run() {
 func (l *loop) takeTurn(events []unix.EpollEvent) {
 	if l.some.Load() {
 		l.welcome()
+	}
+	if l.removal.Swap(false) {
+		for _, s := range l.viewers {
+			if s != nil && s.dismissed.Load() {
+				l.drop(s, Dismissed)
+			}
+		}
 	}
 	held := l.count > 0 && l.config.Ring.Latest(&l.newest)
 	l.offerAll(0)
@@ -302,7 +316,9 @@ func (l *loop) welcome() {
 			l.ticking(true)
 		}
 		l.counted()
-		if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
+		if s.dismissed.Load() {
+			l.drop(s, Dismissed)
+		} else if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
 			l.drop(s, Left)
 		}
 	}

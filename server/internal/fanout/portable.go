@@ -29,8 +29,11 @@ func (f *Fanout) serve(conn net.Conn, v *Viewer) {
 	cancel()
 	f.mu.Lock()
 	delete(f.portable, v)
-	if f.closed {
+	switch {
+	case f.closed:
 		reason = Closed
+	case v.dismissed.Load():
+		reason = Dismissed
 	}
 	f.mu.Unlock()
 	if v.Gone != nil {

@@ -20,6 +20,8 @@ type Viewer struct {
 	// block. It is not called when Add fails.
 	Gone func(Reason)
 
+	dismissed atomic.Bool // Remove was called
+
 	frames   atomic.Uint64
 	skipped  atomic.Uint64
 	bytes    atomic.Uint64
@@ -48,13 +50,15 @@ const (
 	Stalled
 	// Closed: the fan-out was closed.
 	Closed
+	// Dismissed: Remove was called.
+	Dismissed
 	// Broken: the frames cannot be sent (a ring without the envelope).
 	Broken
 )
 
 // String returns the reason for a log line.
 func (r Reason) String() string {
-	return [...]string{"left", "stalled", "closed", "ring has no envelope"}[r]
+	return [...]string{"left", "stalled", "closed", "dismissed", "ring has no envelope"}[r]
 }
 
 // Stats is what a viewer has had so far.

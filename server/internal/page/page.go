@@ -36,7 +36,11 @@ type Document struct{ HTML, Policy string }
 func (d *Document) Serve(w http.ResponseWriter, code int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", d.Policy)
+	policy := d.Policy
+	if framing := h.Get("Content-Security-Policy"); framing != "" { // the server's, on who may show the page within another
+		policy += "; " + framing
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, d.HTML)
