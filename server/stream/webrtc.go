@@ -1,0 +1,53 @@
+package stream
+
+import (
+	"net/http"
+
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/whep"
+)
+
+// WebRTC sends H.264 to viewers who ask for it by WHEP. *whep.Server is one.
+type WebRTC interface {
+	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse whep.Refuser)
+	Session(w http.ResponseWriter, r *http.Request, id string, refuse whep.Refuser)
+	Stats() []fanout.Stats
+}
+
+var _ WebRTC = (*whep.Server)(nil)
+
+// whep answers a viewer's offer.
+func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
+	if h.config.WebRTC == nil {
+		h.refuse(w, http.StatusNotImplemented, hinted("there is no WebRTC here", h.config.Hints.WebRTC))
+		return
+	}
+	if r.Method == http.MethodOptions {
+		whep.Options(w)
+		return
+	}
+	source, ok := h.videoSource(w)
+	if !ok {
+		return
+	}
+	admit := func() (func(), bool) {
+		leave, ok := h.config.Shell.Admit(w, r)
+		if !ok {
+			h.counts.refused.Add(1)
+			return nil, false
+		}
+		h.counts.viewers.Add(1)
+		return leave, true
+	}
+	h.config.WebRTC.Post(w, r, source, admit, h.refuse)
+}
+
+// whepSession ends a session, or takes its candidates.
+func (h *Handler) whepSession(w http.ResponseWriter, r *http.Request) {
+	if h.config.WebRTC == nil {
+		h.refuse(w, http.StatusNotFound, "there is no WebRTC here")
+		return
+	}
+	h.config.WebRTC.Session(w, r, r.PathValue("session"), h.refuse)
+}
