@@ -39,6 +39,8 @@ type Config struct {
 	Hints Hints
 	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
 	WebRTC WebRTC
+	// Name is what the stream is called in the page's title and in /state; "": nothing.
+	Name string
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil disables logging.
@@ -179,7 +181,7 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r))
+	live := page.Live(h.config.Shell.InSession(r)).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 

@@ -5,17 +5,16 @@ import (
 
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/server/internal/fanout"
-	"github.com/maixstream/maixstream/server/whep"
 )
 
-// WebRTC sends H.264 to viewers who ask for it by WHEP. *whep.Server is one.
+// WebRTC sends H.264 to viewers who ask for it by WHEP. *whep.Server is one; this package does not import it, so that a program can be built without.
 type WebRTC interface {
-	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse whep.Refuser)
-	Session(w http.ResponseWriter, r *http.Request, id string, refuse whep.Refuser)
+	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse func(w http.ResponseWriter, code int, text string))
+	Session(w http.ResponseWriter, r *http.Request, id string, refuse func(w http.ResponseWriter, code int, text string))
+	// Options says what Post takes.
+	Options(w http.ResponseWriter)
 	Stats() []fanout.Stats
 }
-
-var _ WebRTC = (*whep.Server)(nil)
 
 // whep answers a viewer's offer.
 func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
@@ -24,7 +23,7 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodOptions {
-		whep.Options(w)
+		h.config.WebRTC.Options(w)
 		return
 	}
 	source, ok := h.videoSource(w)

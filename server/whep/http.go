@@ -35,11 +35,11 @@ func checkOffer(offer string) error {
 	return nil
 }
 
-// Refuser replies with an error, as a page or a program wants to have it.
-type Refuser func(w http.ResponseWriter, code int, text string)
+// refuser replies with an error.
+type refuser = func(w http.ResponseWriter, code int, text string)
 
 // Post answers a viewer's offer, as POST /whep. admit gives the viewer a place, or replies that there is none.
-func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse Refuser) {
+func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse refuser) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != offerType {
 		w.Header().Set("Accept-Post", offerType)
 		refuse(w, http.StatusUnsupportedMediaType, "send the offer as Content-Type: "+offerType)
@@ -86,7 +86,7 @@ func requestPath(r *http.Request) string {
 }
 
 // Options says what POST takes, for viewers that ask before.
-func Options(w http.ResponseWriter) {
+func (*Server) Options(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Accept-Post", offerType)
 	h.Set("Allow", "OPTIONS, POST")
@@ -97,7 +97,7 @@ func Options(w http.ResponseWriter) {
 }
 
 // Session serves a session's own address: DELETE ends it, PATCH brings candidates that the viewer found after its offer.
-func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refuse Refuser) {
+func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refuse refuser) {
 	one := s.find(id)
 	if one == nil {
 		refuse(w, http.StatusNotFound, "there is no such session, or it has ended")
