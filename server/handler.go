@@ -2,9 +2,12 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // handler makes the server's routes.
@@ -31,7 +34,22 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("/login", s.open("GET, HEAD, POST", s.login))
 	mux.Handle("/logout", s.open("GET, HEAD, POST", s.logout))
 	mux.Handle("/healthz", s.open("GET, HEAD", healthz))
+	for _, a := range page.Assets() {
+		mux.Handle(a.Path, s.open("GET, HEAD", asset(a.Type, func(*http.Request) string { return a.Body })))
+	}
+	mux.Handle(page.ManifestPath, s.open("GET, HEAD", asset(page.ManifestType, func(r *http.Request) string { return page.Manifest(r.URL.Query().Get("token")) })))
 	return mux
+}
+
+// asset serves what browsers ask for beside a page. They may keep it for a day.
+func asset(kind string, body func(*http.Request) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("Cache-Control", "private, max-age=86400")
+		h.Del("Pragma")
+		_, _ = io.WriteString(w, body(r))
+	}
 }
 
 func healthz(w http.ResponseWriter, _ *http.Request) {

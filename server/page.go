@@ -9,14 +9,14 @@ import (
 	"github.com/maixstream/maixstream/server/internal/page"
 )
 
-// page shows the program's own page, or the built-in one.
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	if own := s.html.Load(); own != nil {
+	if own := s.html.Load(); own != nil && !r.URL.Query().Has("bare") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	show(w, http.StatusOK, page.Live(s.inSession(r)))
+	show(w, http.StatusOK, page.Live(page.View{Session: s.inSession(r), Bare: r.URL.Query().Has("bare"), Token: r.URL.Query().Get("token")}))
 }
 
 // inSession says whether r was let in by its session, which lives on then.

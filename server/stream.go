@@ -24,6 +24,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", streamType)
+	if r.URL.Query().Get("form") == "page" {
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		h.Set("Content-Type", "application/octet-stream")
+	}
 	h.Set("X-Accel-Buffering", "no") // nginx would collect the stream
 	h.Set("Connection", "close")
 	if r.Method == http.MethodHead {
@@ -110,8 +114,15 @@ func form(r *http.Request) fanout.Form {
 	case "0", "false":
 		return fanout.Plain
 	}
+	if r.URL.Query().Get("form") == "page" {
+		return fanout.Plain
+	}
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	// WebKit, opened at the stream itself, names no image type.
+	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
 		return fanout.Advance
 	}
 	return fanout.Plain
