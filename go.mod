@@ -5,12 +5,14 @@ go 1.26.0
 require (
 	github.com/blackjack/webcam v0.6.1
 	github.com/bluenviron/gortsplib/v5 v5.2.1
+	github.com/bluenviron/mediacommon/v2 v2.5.2
 	github.com/brutella/dnssd v1.2.14
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/gorilla/websocket v1.5.3
+	github.com/icholy/digest v1.1.0
 	github.com/ncruces/go-strftime v1.1.0
 	github.com/pion/rtp v1.8.26
 	github.com/pixiv/go-libjpeg v0.0.0-20190822045933-3da21a74767d
@@ -32,7 +34,6 @@ require golang.org/x/text v0.43.0 // indirect
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
-	github.com/bluenviron/mediacommon/v2 v2.5.2 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/google/uuid v1.6.0 // indirect

@@ -18,13 +18,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
 	if signal.Ignored(syscall.SIGHUP) { // tests under nohup: the programs that they start shall not ignore it as well
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 // dist returns the one release file that fits a pattern.
@@ -100,9 +102,7 @@ func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
 
 // A second run, under another user's habits, gives the same bytes.
 func TestReleaseFilesAreReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("packs everything again")
-	}
+	testenv.Long(t, "packs everything again")
 	again := filepath.Join(t.TempDir(), "dist")
 	script := fmt.Sprintf("umask 077; cd .. && toolchain/dist/dist.sh %q >/dev/null", again)
 	cmd := exec.Command("bash", "-c", script)
@@ -138,7 +138,12 @@ func TestBillOfMaterialsIsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 		var bill struct {
-			BOMFormat  string
+			BOMFormat string
+			Metadata  struct {
+				Component struct {
+					Licenses []struct{ License struct{ ID string } }
+				}
+			}
 			Components []struct{ Name, Version string }
 		}
 		if err := json.Unmarshal(text, &bill); err != nil || bill.BOMFormat != "CycloneDX" {
@@ -151,6 +156,13 @@ func TestBillOfMaterialsIsComplete(t *testing.T) {
 		notices, err := os.ReadFile(filepath.Join(folder, "NOTICES"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if own := bill.Metadata.Component.Licenses; len(own) != 1 || own[0].License.ID != "Apache-2.0" {
+			t.Errorf("%s: the bill gives %+v as the program's licence", arch, own)
+		}
+		license, err := os.ReadFile(filepath.Join(folder, "LICENSE"))
+		if err != nil || !bytes.Contains(license, []byte("the maixstream authors")) || !bytes.Contains(notices, []byte("Copyright the maixstream authors\nLicense: Apache-2.0\n")) {
+			t.Errorf("%s: the licence is not named (%v)", arch, err)
 		}
 		modules := 0
 		for line := range strings.Lines(command(t, "go", "version", "-m", filepath.Join(folder, "maixstream"))) {

@@ -143,17 +143,6 @@ func (s *streamer) stop() {
 	}
 }
 
-// freeAddress returns one of the loopback that nobody serves at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // manager is the service manager's end of sd_notify.
 func manager(t *testing.T, path string) (ready func(message string)) {
 	t.Helper()

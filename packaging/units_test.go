@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // unitsWith returns a folder with the units, whose program is another one.
@@ -82,7 +84,7 @@ func TestSystemCallsAreWithinTheUnitsFilter(t *testing.T) {
 	program := filepath.Join(unpacked(t, "*-linux-amd64.tar.gz"), "maixstream")
 	notify := filepath.Join(dir, "notify")
 	told := manager(t, notify)
-	rtsp := freeAddress(t)
+	rtsp := testenv.FreeAddress(t)
 	// strace's -D makes the program the child that is started, so that signals reach it.
 	cmd := exec.Command("strace", "-D", "-f", "-qq", "-o", trace, program, "serve", "--source", "testcard", "--listen", "127.0.0.1:0",
 		"--rtsp", rtsp, "--record", filepath.Join(dir, "record"), "--unix", filepath.Join(dir, "unix"))

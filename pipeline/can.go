@@ -5,13 +5,13 @@ import "github.com/maixstream/maixstream/hw/frame"
 // Can says which settings of the running source can be changed, so that a page offers nothing that would be refused. All are false and
 // Sizes is nil while the source is away.
 type Can struct {
-	Quality bool `json:"quality"`
-	FPS     bool `json:"fps"`
-	Orient  bool `json:"orient"` // mirror and flip
-	Rotate  bool `json:"rotate"`
-	Overlay bool `json:"overlay"`
+	Quality bool
+	FPS     bool
+	Orient  bool // mirror and flip
+	Rotate  bool
+	Overlay bool
 	// Sizes to choose from, the present one among them: the source's own, or usual ones when it takes any size.
-	Sizes []frame.Size `json:"sizes"`
+	Sizes []frame.Size
 }
 
 // usualSizes are offered for a source that takes any size.

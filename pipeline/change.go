@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
@@ -27,6 +29,8 @@ func (p *Pipeline) Change(ctx context.Context, c Change) (Settings, error) {
 	set(&wanted.Mirror, c.Mirror)
 	set(&wanted.Flip, c.Flip)
 	set(&wanted.Rotate, c.Rotate)
+	set(&wanted.Bitrate, c.Bitrate)
+	set(&wanted.GOP, c.GOP)
 	set(&wanted.Overlay, c.Overlay)
 	if wanted == old {
 		return old, nil
@@ -77,6 +81,9 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 	orienter, canOrient := source.(frame.Orienter)
 	overlayer, canOverlay := source.(frame.Overlayer)
 	quality, canQuality := source.(frame.QualitySetter)
+	if (wanted.Bitrate != old.Bitrate || wanted.GOP != old.GOP) && p.video == nil {
+		return false, &SettingError{"bitrate, gop", fmt.Sprint(wanted.Bitrate, ", ", wanted.GOP), "H.264 is switched off"}
+	}
 	const passed = "this source's pictures are passed through as they are"
 
 	resize := wanted.Width != old.Width || wanted.Height != old.Height
@@ -89,6 +96,21 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 		return false, &SettingError{"mirror, flip", fmt.Sprint(wanted.Mirror, ", ", wanted.Flip), passed}
 	case wanted.Overlay != old.Overlay && !transforms && !canOverlay:
 		return false, &SettingError{"overlay", wanted.Overlay, passed}
+	}
+	if moder, ok := source.(frame.ModeSetter); ok && wanted.FPS != old.FPS { // first: the mode says which sizes there are
+		used, failed := moder.SetMode(wanted.Width, wanted.Height, wanted.FPS)
+		if failed != nil {
+			return false, refused("fps", wanted.FPS, failed)
+		}
+		wanted.FPS = used
+		defer func() {
+			if err == nil {
+				return
+			}
+			if _, again := moder.SetMode(old.Width, old.Height, old.FPS); again != nil {
+				p.config.Log.Warn("the source's mode stays changed", zap.Error(again))
+			}
+		}()
 	}
 	if resize {
 		if reopen, err = p.checkResize(source, canResize, wanted); err != nil {
@@ -125,7 +147,7 @@ func (p *Pipeline) checkResize(source frame.Source, canResize bool, wanted *Sett
 		return false, &SettingError{"width, height", size, fmt.Sprintf("out of range (1x1 to %dx%d)", frame.MaxDimension, frame.MaxDimension)}
 	}
 	if frame.MaxJPEGSize(wanted.Width, wanted.Height) > p.config.Ring.SlotSize() {
-		return false, &SettingError{"width, height", size, "larger than there is room for: start again with this --size"}
+		return false, &SettingError{"width, height", size, "larger than the buffers: restart with this size"}
 	}
 	sizes := source.Info().Sizes
 	if sizes != nil && !slices.Contains(sizes, frame.Size{Width: wanted.Width, Height: wanted.Height}) {

@@ -36,7 +36,9 @@ type Config struct {
 	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), or has what it cannot read (frame.ErrUnsupported), instead of
 	// opening it again.
 	EndIsFinal bool
-	Log        *zap.Logger // nil: nobody is told
+	// Video is what makes H.264 beside the JPEGs; nil: there is none.
+	Video *VideoConfig
+	Log   *zap.Logger // nil: nobody is told
 }
 
 func (c *Config) check() error {
@@ -45,8 +47,16 @@ func (c *Config) check() error {
 		return errors.New("pipeline: no source to open")
 	case c.Ring == nil:
 		return errors.New("pipeline: no ring")
+	case c.Video != nil && c.Video.Log == nil:
+		return errors.New("pipeline: H.264 without a log")
 	case c.Workers < 0:
 		return fmt.Errorf("pipeline: %d workers: must not be negative", c.Workers)
+	}
+	if c.Settings.Bitrate == 0 {
+		c.Settings.Bitrate = DefaultBitrate
+	}
+	if c.Settings.GOP == 0 {
+		c.Settings.GOP = DefaultGOP
 	}
 	if err := frame.CheckSize(c.Settings.Width, c.Settings.Height); err != nil {
 		return fmt.Errorf("pipeline: %w", err)
@@ -69,6 +79,16 @@ func (c *Config) check() error {
 	return nil
 }
 
+// Bounds of the H.264 settings: Bitrate in bits a second, GOP in seconds. The chip's encoder takes up to 524 Mbit/s, which nobody wants.
+const (
+	MinBitrate     = 10_000
+	MaxBitrate     = 100_000_000
+	DefaultBitrate = 2_000_000
+	MinGOP         = 0.1
+	MaxGOP         = 60.0
+	DefaultGOP     = 2.0
+)
+
 // maxFPS is more than any sensor of the board reaches (180).
 const maxFPS = 240
 
@@ -81,6 +101,10 @@ func checkSettings(s *Settings) error {
 		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (more than 0, at most %d)", maxFPS)}
 	case s.Rotate != 0 && s.Rotate != 90 && s.Rotate != 180 && s.Rotate != 270:
 		return &SettingError{"rotate", s.Rotate, "must be 0, 90, 180 or 270"}
+	case s.Bitrate < MinBitrate || s.Bitrate > MaxBitrate:
+		return &SettingError{"bitrate", s.Bitrate, fmt.Sprintf("out of range (%d to %d bit/s)", MinBitrate, MaxBitrate)}
+	case !(s.GOP >= MinGOP && s.GOP <= MaxGOP):
+		return &SettingError{"gop", s.GOP, fmt.Sprintf("out of range (%v to %v s)", MinGOP, MaxGOP)}
 	case len(s.Overlay) > maxOverlay:
 		return &SettingError{"overlay", s.Overlay[:32] + "…", fmt.Sprintf("at most %d bytes", maxOverlay)}
 	}

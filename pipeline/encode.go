@@ -136,6 +136,7 @@ func (s *session) captureRaw(source frame.RawSource) error {
 			j.frame.Release()
 			continue
 		}
+		s.video.Load().offer(&j.frame)
 		if s.jobs.push(j) {
 			s.pipeline.count.encoder.Add(1)
 		}

@@ -33,6 +33,7 @@ type Pipeline struct {
 	ended  error         // why, set before done is closed
 
 	changing sync.Mutex // one Change at a time
+	video    *Video     // nil: none
 
 	// mu guards what follows and serialises the ring's producer calls. It is held for moments, never while encoding or reading.
 	mu            sync.Mutex
@@ -62,6 +63,9 @@ func New(c Config) (*Pipeline, error) {
 		return nil, err
 	}
 	p := &Pipeline{config: c, started: time.Now(), done: make(chan struct{}), reason: starting}
+	if c.Video != nil {
+		p.video = newVideo(p, *c.Video)
+	}
 	p.settings.Store(&c.Settings)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)

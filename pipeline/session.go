@@ -25,8 +25,9 @@ type session struct {
 	tune       chan struct{} // the wanted rate has changed
 	fresh      atomic.Bool   // the next picture is wanted at once
 	pacer      pacer
-	lastNumber uint64 // of the source's last picture
-	good       bool   // a picture has come
+	lastNumber uint64                       // of the source's last picture
+	good       bool                         // a picture has come
+	video      atomic.Pointer[videoSession] // nil: none
 
 	// Of a raw source only.
 	encoders   []frame.Encoder
@@ -125,6 +126,7 @@ func (s *session) follow(changed <-chan struct{}) {
 
 // capture reads the source to its end.
 func (s *session) capture() {
+	stopVideo := s.startVideo()
 	switch source := s.source.(type) {
 	case frame.JPEGSource:
 		s.err = s.captureJPEG(source)
@@ -136,6 +138,7 @@ func (s *session) capture() {
 		s.jobs.close(s.ctx.Err() != nil)
 		s.workers.Wait()
 	}
+	stopVideo()
 	s.closeEncoders()
 	close(s.done)
 }

@@ -12,82 +12,87 @@ var ErrNoSignal = errors.New("no signal")
 
 // Settings are what can be asked of a running pipeline, as it really is.
 type Settings struct {
-	Quality int     `json:"quality"` // 1..100
-	FPS     float64 `json:"fps"`     // frames a second wanted
-	Width   int     `json:"width"`   // pixels
-	Height  int     `json:"height"`
-	Mirror  bool    `json:"mirror"`  // left to right
-	Flip    bool    `json:"flip"`    // top to bottom
-	Rotate  int     `json:"rotate"`  // clockwise: 0, 90, 180 or 270 degrees
-	Overlay string  `json:"overlay"` // text over the picture, with strftime's % fields; "": none
+	Quality int     // 1..100
+	FPS     float64 // frames a second wanted
+	Width   int     // pixels
+	Height  int
+	Mirror  bool    // left to right
+	Flip    bool    // top to bottom
+	Rotate  int     // clockwise: 0, 90, 180 or 270 degrees
+	Bitrate int     // of the H.264 stream, bits a second
+	GOP     float64 // seconds from key frame to key frame of the H.264 stream
+	Overlay string  // text over the picture, with strftime's % fields; "": none
 }
 
 // Change is a wish to change some settings: nil fields stay.
 type Change struct {
-	Quality *int     `json:"quality,omitempty"`
-	FPS     *float64 `json:"fps,omitempty"`
-	Width   *int     `json:"width,omitempty"`
-	Height  *int     `json:"height,omitempty"`
-	Mirror  *bool    `json:"mirror,omitempty"`
-	Flip    *bool    `json:"flip,omitempty"`
-	Rotate  *int     `json:"rotate,omitempty"`
-	Overlay *string  `json:"overlay,omitempty"`
+	Quality *int
+	FPS     *float64
+	Width   *int
+	Height  *int
+	Mirror  *bool
+	Flip    *bool
+	Rotate  *int
+	Bitrate *int
+	GOP     *float64
+	Overlay *string
 }
 
 // SettingError is a refused setting: the value is out of range, or this source cannot do it.
 type SettingError struct {
-	Name   string // as in JSON
+	Name   string // as in /api/settings; "source": it is away
 	Value  any
 	Reason string // what would be right
 }
 
-// State is what /state shows of the pipeline at one moment.
+// State is what a pipeline says of itself at one moment.
 type State struct {
-	Source  frame.Info `json:"source"`
-	Encoder string     `json:"encoder"` // "libjpeg-turbo", "hardware (VENC)", "pass-through"
-	Workers int        `json:"workers"` // parallel software encoders; 0: none
-	Signal  bool       `json:"signal"`  // frames come in
-	Reason  string     `json:"reason,omitempty"`
-	Idle    bool       `json:"idle"` // nobody looks: the encoder rests
+	Source  frame.Info
+	Encoder string // "libjpeg-turbo", "hardware (VENC)", "pass-through"
+	Workers int    // parallel software encoders; 0: none
+	Signal  bool   // frames come in
+	Reason  string
+	Idle    bool // nobody looks: the encoder rests
 	// CapturedFPS and FPS are what came in and what was published over the last whole second.
-	CapturedFPS float64 `json:"captured_fps"`
-	WantedFPS   float64 `json:"wanted_fps"` // what is asked of the source now: the setting, or less while nobody looks
-	FPS         float64 `json:"fps"`
-	BytesPerSec float64 `json:"bytes_per_second"`
+	CapturedFPS float64
+	WantedFPS   float64 // what is asked of the source now: the setting, or less while nobody looks
+	FPS         float64
+	BytesPerSec float64
 	// EncodeMS is capture to published, in milliseconds, of the last second's frames.
-	EncodeMS Quantiles `json:"encode_ms"`
+	EncodeMS Quantiles
 	// Counts since the start.
-	Captured  uint64   `json:"captured"`
-	Published uint64   `json:"published"`
-	Dropped   Dropped  `json:"dropped"`
-	Restarts  uint64   `json:"restarts"` // times the source was opened again
-	Newest    Newest   `json:"newest"`
-	Settings  Settings `json:"settings"`
-	Can       Can      `json:"can"`
+	Captured  uint64
+	Published uint64
+	Dropped   Dropped
+	Restarts  uint64 // times the source was opened again
+	Newest    Newest
+	Video     *VideoState // nil: the pipeline was made without
+	Settings  Settings
+	Can       Can
 }
 
 // Quantiles of a duration over the last second, in milliseconds.
 type Quantiles struct {
-	P50 float64 `json:"p50"`
-	P95 float64 `json:"p95"`
-	P99 float64 `json:"p99"`
+	P50 float64
+	P95 float64
+	P99 float64
 }
 
 // Dropped counts frames that were taken but not published, by cause.
 type Dropped struct {
-	Rate    uint64 `json:"rate"`    // more than the wanted fps, or idle
-	Encoder uint64 `json:"encoder"` // all workers busy: a newer frame replaced it
-	Ring    uint64 `json:"ring"`    // every slot held by slow readers
-	Broken  uint64 `json:"broken"`  // bad JPEG or failed encoding
-	Missed  uint64 `json:"missed"`  // gaps in the source's own sequence
+	Rate    uint64 // more than the wanted fps, or idle
+	Encoder uint64 // all workers busy: a newer frame replaced it
+	Ring    uint64 // every slot held by slow readers
+	Broken  uint64 // bad JPEG or failed encoding
+	Missed  uint64 // gaps in the source's own sequence
 }
 
 // Newest describes the newest frame.
 type Newest struct {
-	Sequence uint64    `json:"sequence"`
-	Captured time.Time `json:"captured"`
-	Width    int       `json:"width"`
-	Height   int       `json:"height"`
-	Quality  int       `json:"quality"`
-	Bytes    int       `json:"bytes"`
+	Sequence uint64
+	Captured time.Time
+	Width    int
+	Height   int
+	Quality  int
+	Bytes    int
 }

@@ -77,6 +77,9 @@ func (p *Pipeline) measure() {
 			p.mu.Lock()
 			p.lastSecond = p.window.close(now, &p.count)
 			p.mu.Unlock()
+			if p.video != nil {
+				p.video.measure(now)
+			}
 		}
 	}
 }
@@ -93,6 +96,10 @@ func (p *Pipeline) State() State {
 		Settings: *settings,
 	}
 	s.Newest = p.newest
+	if p.video != nil {
+		state := p.video.State()
+		s.Video = &state
+	}
 	if p.session != nil {
 		s.Source = p.session.source.Info() // it may have learnt its size since
 		s.Can = p.can(p.session.source, settings)

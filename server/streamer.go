@@ -1,3 +1,5 @@
+// Package server shows the pictures of a program in browsers (JPEGStreamer). Its parts serve more than that: web is the HTTP shell, stream one feed's
+// pictures over HTTP, rtsp the same over RTSP, upload takes pictures in.
 package server
 
 import (
@@ -11,10 +13,9 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
-	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server/stream"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.JPEG is one.
@@ -36,11 +37,10 @@ type StreamerConfig struct {
 // any goroutine.
 type JPEGStreamer struct {
 	config StreamerConfig
-	feed   *writtenFeed
 
-	mu     sync.Mutex
-	html   []byte
-	server *Server // nil before Start and after Stop
+	mu      sync.Mutex
+	html    []byte
+	running *running // nil before Start and after Stop
 }
 
 // NewJPEGStreamer makes a streamer; it opens nothing before Start.
@@ -70,40 +70,74 @@ var ErrNotStarted = errors.New("streamer not started")
 func (s *JPEGStreamer) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.server != nil {
+	if s.running != nil {
 		return errors.New("streamer: start: it runs already")
 	}
 	if s.config.Port < 0 || s.config.Port > 65535 {
 		return fmt.Errorf("streamer: start: port %d: out of range (1 to 65535)", s.config.Port)
 	}
-	r, err := ring.New(ring.Config{Slots: 12, SlotSize: s.config.MaxJPEG, Envelope: Envelope()})
+	r, err := s.start()
 	if err != nil {
 		return fmt.Errorf("streamer: start: %w", err)
 	}
-	feed := &writtenFeed{ring: r}
-	address := net.JoinHostPort(s.config.Host, strconv.Itoa(s.config.Port))
-	server, err := New(Config{Feed: feed, Listen: []string{address}, MaxClients: s.config.MaxClients, HTML: s.html, Log: s.config.Log})
-	if err == nil {
-		err = server.Start()
-	}
-	if err != nil {
-		r.Close()
-		return fmt.Errorf("streamer: start: %w", err)
-	}
-	s.feed, s.server = feed, server
+	s.running = r
 	return nil
+}
+
+// running is what a started streamer consists of.
+type running struct {
+	pictures *stream.Pictures
+	stream   *stream.Handler
+	web      *web.Server
+}
+
+func (s *JPEGStreamer) start() (r *running, err error) {
+	r = &running{}
+	defer func() {
+		if err != nil {
+			_ = r.close()
+		}
+	}()
+	r.pictures, err = stream.NewPictures(stream.PicturesConfig{
+		Slots: 12, SlotSize: s.config.MaxJPEG, Name: "program", Kind: "program", Waiting: "the program has not written a picture yet",
+	})
+	if err != nil {
+		return r, err
+	}
+	address := net.JoinHostPort(s.config.Host, strconv.Itoa(s.config.Port))
+	if r.web, err = web.New(web.Config{Listen: []string{address}, MaxClients: s.config.MaxClients, Log: s.config.Log}); err != nil {
+		return r, err
+	}
+	if r.stream, err = stream.New(stream.Config{Feed: r.pictures, Shell: r.web, HTML: s.html, Log: s.config.Log}); err != nil {
+		return r, err
+	}
+	r.web.Mount("/", r.stream)
+	return r, r.web.Start()
+}
+
+// close ends what was started.
+func (r *running) close() (err error) {
+	if r.stream != nil {
+		r.stream.Close()
+	}
+	if r.web != nil {
+		err = r.web.Close(context.Background())
+	}
+	if r.pictures != nil {
+		r.pictures.Close()
+	}
+	return err
 }
 
 // Stop closes all connections and the port, within two seconds. It may be called twice.
 func (s *JPEGStreamer) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.server == nil {
+	if s.running == nil {
 		return nil
 	}
-	err := s.server.Close(context.Background())
-	s.feed.close()
-	s.server, s.feed = nil, nil
+	err := s.running.close()
+	s.running = nil
 	return err
 }
 
@@ -115,8 +149,8 @@ func (s *JPEGStreamer) SetHTML(html string) {
 	if html != "" {
 		s.html = []byte(html)
 	}
-	if s.server != nil {
-		s.server.SetHTML(s.html)
+	if s.running != nil {
+		s.running.stream.SetHTML(s.html)
 	}
 }
 
@@ -128,10 +162,15 @@ func (s *JPEGStreamer) Write(jpg JPEG) error { return s.WriteBytes(jpg.Borrow())
 func (s *JPEGStreamer) WriteBytes(jpg []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.feed == nil {
+	if s.running == nil {
 		return fmt.Errorf("streamer: write: %w", ErrNotStarted)
 	}
-	if err := s.feed.write(jpg); err != nil {
+	captured := time.Now()
+	info, err := jpegcheck.Parse(jpg)
+	if err == nil {
+		err = s.running.pictures.Write(jpg[:info.Size], info.Width, info.Height, captured)
+	}
+	if err != nil {
 		return fmt.Errorf("streamer: write: %w", err)
 	}
 	return nil
@@ -143,128 +182,17 @@ func (s *JPEGStreamer) Host() string {
 	if ip := net.ParseIP(s.config.Host); s.config.Host != "" && (ip == nil || !ip.IsUnspecified()) {
 		return s.config.Host
 	}
-	return hostAddresses()[0]
+	return web.HostAddresses()[0]
 }
 
 // Port returns the port that it serves at; before Start the configured one, 0 when any will do.
 func (s *JPEGStreamer) Port() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.server != nil {
-		if a, ok := s.server.listeners[0].Addr().(*net.TCPAddr); ok {
+	if s.running != nil {
+		if a, ok := s.running.web.Addrs()[0].(*net.TCPAddr); ok {
 			return a.Port
 		}
 	}
 	return s.config.Port
 }
-
-// writtenFeed is the Feed of pictures that a program writes. The streamer's lock makes it the ring's one producer.
-type writtenFeed struct {
-	ring *ring.Ring
-
-	mu      sync.Mutex
-	second  time.Time // when the running second began
-	running struct{ frames, bytes int }
-	state   pipeline.State
-}
-
-func (f *writtenFeed) write(jpg []byte) error {
-	now := time.Now()
-	info, err := jpegcheck.Parse(jpg)
-	if err != nil {
-		return err
-	}
-	jpg = jpg[:info.Size]
-	if len(jpg) > f.ring.SlotSize() {
-		return fmt.Errorf("a JPEG of %d bytes, at most %d (MaxJPEG): %w", len(jpg), f.ring.SlotSize(), frame.ErrTooLarge)
-	}
-	v, ok := f.ring.Reserve()
-	if !ok {
-		f.mu.Lock()
-		f.state.Dropped.Ring++
-		f.mu.Unlock()
-		return errors.New("every slot is held by slow readers, the picture was dropped")
-	}
-	p := frame.Picture{Size: copy(v.Buffer(f.ring), jpg), Width: info.Width, Height: info.Height, Captured: now}
-	if err := f.ring.Publish(v, &p, time.Now()); err != nil {
-		return err
-	}
-	f.count(&p)
-	return nil
-}
-
-func (f *writtenFeed) count(p *frame.Picture) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := &f.state
-	s.Captured++
-	s.Published++
-	s.Newest = pipeline.Newest{Sequence: s.Published, Captured: p.Captured, Width: p.Width, Height: p.Height, Bytes: p.Size}
-	f.roll(p.Captured)
-	f.running.frames++
-	f.running.bytes += p.Size
-}
-
-// roll turns the running second's counts into rates when it is over.
-func (f *writtenFeed) roll(now time.Time) {
-	if d := now.Sub(f.second); d >= time.Second {
-		if d > 3*time.Second {
-			f.running.frames, f.running.bytes = 0, 0 // a pause, or the first picture
-		}
-		f.state.FPS = float64(f.running.frames) / d.Seconds()
-		f.state.BytesPerSec = float64(f.running.bytes) / d.Seconds()
-		f.state.CapturedFPS = f.state.FPS
-		f.running.frames, f.running.bytes = 0, 0
-		f.second = now
-	}
-}
-
-func (f *writtenFeed) close() { f.ring.Close() }
-
-// Ring is the Feed's.
-func (f *writtenFeed) Ring() *ring.Ring { return f.ring }
-
-// Watch does nothing: pictures come when the program writes them.
-func (f *writtenFeed) Watch() func() { return func() {} }
-
-// Snapshot waits up to a second for a picture written at or after notBefore, and is content with the newest then: the program may write
-// one a minute.
-func (f *writtenFeed) Snapshot(ctx context.Context, notBefore time.Time, fr *ring.Frame) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	reader := f.ring.NewReader()
-	defer reader.Close()
-	for reader.Next(ctx, fr) == nil {
-		if !fr.Meta().Captured.Before(notBefore) {
-			return nil
-		}
-		fr.Release()
-	}
-	if f.ring.Latest(fr) {
-		return nil
-	}
-	return fmt.Errorf("%w: the program has not written a picture yet", pipeline.ErrNoSignal)
-}
-
-// State is the Feed's.
-func (f *writtenFeed) State() pipeline.State {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.roll(time.Now())
-	s := f.state
-	s.Source = frame.Info{Name: "program", Kind: "program", Width: s.Newest.Width, Height: s.Newest.Height}
-	s.Encoder = "pass-through"
-	s.Signal = s.Published > 0
-	if !s.Signal {
-		s.Reason = "the program has not written a picture yet"
-	}
-	s.Settings = pipeline.Settings{Width: s.Newest.Width, Height: s.Newest.Height, FPS: s.FPS}
-	return s
-}
-
-// Change refuses everything: the program decides.
-func (f *writtenFeed) Change(context.Context, pipeline.Change) (pipeline.Settings, error) {
-	return pipeline.Settings{}, fmt.Errorf("change settings: the program that writes the pictures decides about them: %w", frame.ErrUnsupported)
-}
-
-var _ Feed = (*writtenFeed)(nil)

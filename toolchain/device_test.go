@@ -16,8 +16,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 const (
 	program = "../build/riscv64/maixstream"
@@ -177,9 +181,7 @@ func TestFileToolAgrees(t *testing.T) {
 
 // The same sources in another directory, with nothing of Go's build cache, give the same bytes.
 func TestReproducible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds everything once more")
-	}
+	testenv.Long(t, "builds everything once more")
 	dir := filepath.Join(t.TempDir(), "another place")
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = ".."

@@ -10,13 +10,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/discover"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // announce makes the streams found by itself on the local network, unless nobody there could reach them. The returned function
 // withdraws and waits.
-func (s *serveFlags) announce(ctx context.Context, web *server.Server, log *zap.Logger) (withdraw func()) {
-	services := s.services(web.URLs())
+func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.Logger) (withdraw func()) {
+	services := s.services(shell.URLs())
 	if !*s.announced || len(services) == 0 {
 		return func() {}
 	}
@@ -44,13 +44,17 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 			continue
 		}
 		port, _ := strconv.Atoi(u.Port())
-		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: version})
+		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: thisProgram().version})
 		break
 	}
-	if host, portText, err := net.SplitHostPort(*s.rtsp); err == nil {
+	for _, address := range []*string{s.rtsp, s.rtsps} {
+		host, portText, err := net.SplitHostPort(*address)
+		if err != nil {
+			continue
+		}
 		port, _ := strconv.Atoi(portText)
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			list = append(list, discover.Service{Type: discover.RTSP, Port: port, Version: version})
+			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: thisProgram().version})
 		}
 	}
 	return list

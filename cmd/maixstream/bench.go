@@ -115,7 +115,8 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	result.Version, result.Commit = version, commit
+	self := thisProgram()
+	result.Version, result.Commit = self.version, self.commit
 	if *b.json {
 		return result.WriteJSON(t.out)
 	}

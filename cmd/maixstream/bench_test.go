@@ -47,6 +47,24 @@ func TestBenchRefusesContradictions(t *testing.T) {
 	}
 }
 
+// A benchmark's children are a verb of its own; nothing in the environment makes another verb one.
+func TestOnlyBenchHasChildren(t *testing.T) {
+	code, out, problem := runIn(t, []string{"version"}, "", map[string]string{"MAIXSTREAM_BENCH_ROLE": `{"Kind":"viewers"}`})
+	if code != exitDone || !strings.HasPrefix(out, "maixstream ") {
+		t.Errorf("version: code %d, %q, %q", code, out, problem)
+	}
+	t.Setenv("MAIXSTREAM_BENCH_ROLE", "x")
+	text, err := asProgram(t.Context(), "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(text), "maixstream ") {
+		t.Errorf("version as a process: %v, %q", err, text)
+	}
+	for _, args := range [][]string{{"bench", "child"}, {"bench", "child", "x"}, {"bench", "child", "{}"}, {"bench", "child", "{}", "more"}} {
+		if code, _, problem := maixstream(args...); code != exitFailed || !strings.HasPrefix(problem, "maixstream bench child") {
+			t.Errorf("%v: code %d, %q", args, code, problem)
+		}
+	}
+}
+
 func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
 	clients := "2"
 	if !bench.DeliverySupported {

@@ -10,28 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv/browser"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/chromedp/chromedp"
 )
 
 // What the simulated camera sees is seen in a browser, at both rates and on both paths; no raw byte is touched by the CPU on the way, and each
 // JPEG is copied once.
 func TestCameraIsSeenInChromium(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes twenty seconds")
-	}
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
+	testenv.Long(t, "takes twenty seconds")
+	ctx := browser.Start(t, 900, 700)
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatal(err)
 	}

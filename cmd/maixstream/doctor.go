@@ -53,7 +53,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 				OK      bool   `json:"ok"`
 				Version string `json:"version"`
 				*doctor.Report
-			}{report.Wrong() == 0, version, report})
+			}{report.Wrong() == 0, thisProgram().version, report})
 		} else {
 			err = report.Write(t.out)
 		}
@@ -64,11 +64,15 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 	}
 }
 
-// pointToDoctor adds to what is wrong with a MaixCAM's camera where more is to be learnt.
-func (s *sourceFlags) pointToDoctor(err error) error {
-	camera := *s.source == "camera" || *s.source == "auto"
-	if camera && sg2002.OnBoard() && (errors.Is(err, frame.ErrGone) || errors.Is(err, frame.ErrUnsupported)) {
+// advise adds to what is wrong with a source what its user can do about it.
+func (s *sourceFlags) advise(err error) error {
+	switch camera := *s.source == "camera" || *s.source == "auto"; {
+	case errors.Is(err, sg2002.ErrNoBoard):
+		return fmt.Errorf("%w; --source testcard works on every machine", err)
+	case camera && sg2002.OnBoard() && (errors.Is(err, frame.ErrGone) || errors.Is(err, frame.ErrUnsupported)):
 		return fmt.Errorf("%w; maixstream doctor looks for the cause", err)
+	case errors.Is(err, sg2002.ErrLibraries):
+		return fmt.Errorf("%w; --mpi-lib-dir says where they are on a MaixCAM, --source testcard works on every machine", err)
 	}
 	return err
 }

@@ -13,11 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/maixstream/maixstream/internal/doctor"
 )
@@ -50,34 +51,7 @@ var (
 // onSimulatedBoard lays out a board for this test and what it starts. It returns its root and what makes a command of the program.
 func onSimulatedBoard(t *testing.T, program, kind, settings string) (root string, command func(args ...string) *exec.Cmd) {
 	t.Helper()
-	simulator, err := filepath.Abs(filepath.Join("..", "..", "build", "sim", runtime.GOARCH))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tool := filepath.Join(simulator, "maixsim")
-	if _, err := os.Stat(tool); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no simulator of the board: make sim-libs")
-		}
-		t.Skip("no simulator of the board: make sim-libs")
-	}
-	if root, err = os.MkdirTemp("", "maixcam"); err != nil { // not t.TempDir: the simulator's watchers may write while it is removed
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for range 50 {
-			if os.RemoveAll(root) == nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
-	for name, value := range map[string]string{"MAIXSTREAM_ROOT": root, "MAIXSTREAM_MPI_LIBS": simulator, "MAIXSIM_TOOL": tool, "MAIXSIM_SET": settings} {
-		t.Setenv(name, value)
-	}
-	if out, err := exec.Command(tool, "root", root, "--board", kind).CombinedOutput(); err != nil {
-		t.Fatalf("lay out a board: %v: %s", err, out)
-	}
+	root, _ = testenv.Board(t, kind, settings)
 	return root, func(args ...string) *exec.Cmd { return exec.CommandContext(t.Context(), program, args...) }
 }
 

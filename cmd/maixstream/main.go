@@ -6,15 +6,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/maixstream/maixstream/internal/bench"
 )
 
-// Set by the linker.
-var version, commit = "unknown", "unknown"
-
 func main() {
-	bench.RunRole()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv})
 	stop()

@@ -61,7 +61,7 @@ func writeMan(w io.Writer, all []verb) {
 		}
 		return s
 	}
-	fmt.Fprintf(w, ".TH MAIXSTREAM 1 \"\" \"maixstream %s\" \"User Commands\"\n", esc(version))
+	fmt.Fprintf(w, ".TH MAIXSTREAM 1 \"\" \"maixstream %s\" \"User Commands\"\n", esc(thisProgram().version))
 	fmt.Fprintf(w, ".SH NAME\nmaixstream \\- JPEG streams from a MaixCAM or a PC, to browsers and to servers\n")
 	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n"+manDescription+".SH VERBS\nWithout a verb it is \\fB%s\\fR.\n", all[0].name)
 	for _, v := range all {

@@ -25,23 +25,22 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/maixstream/maixstream/internal/testenv"
 
-	"github.com/maixstream/maixstream/internal/bench"
+	"go.uber.org/goleak"
 )
 
 // The test binary is the program when this is set, so that signals and exit codes are a process's own.
 const beProgram = "MAIXSTREAM_TEST_BE_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(beProgram) != "" {
+	if os.Getenv(beProgram) != "" || len(os.Args) > 2 && os.Args[1] == "bench" && os.Args[2] == "child" { // bench starts its own executable
 		main()
 	}
-	bench.RunRole()                     // the test binary is bench's viewers, too
 	if signal.Ignored(syscall.SIGHUP) { // tests under nohup: the programs that they start shall not ignore it as well
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	code := m.Run()
+	code := testenv.Main(m).Run()
 	for _, remove := range afterTests {
 		remove()
 	}
@@ -326,23 +325,12 @@ func TestSignalUnderLoadEndsItInTwoSeconds(t *testing.T) {
 			t.Error("nothing was recorded")
 		}
 		for _, piece := range pieces {
-			if out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", piece).CombinedOutput(); err != nil ||
+			if out, err := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", piece).CombinedOutput(); err != nil ||
 				!regexp.MustCompile(`nb_read_frames=[1-9]`).Match(out) {
 				t.Errorf("%s: %v %s", filepath.Base(piece), err, out)
 			}
 		}
 	}
-}
-
-// freePort is an address for RTSP, whose media ports follow it.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // A webcam that is not there may be plugged in later: pictures say so until then.
@@ -377,7 +365,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, w := io.Pipe()
-	code, media := make(chan int, 1), freePort(t)
+	code, media := make(chan int, 1), testenv.FreeMediaAddress(t)
 	go func() {
 		code <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--source", "testcard", "--rtsp", media, "--record", t.TempDir(), "--report", "50ms"},
 			terminal{in: strings.NewReader(""), out: w, err: io.Discard, env: noEnv})

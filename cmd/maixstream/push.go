@@ -55,40 +55,71 @@ func (p *pushFlags) push(ctx context.Context, url string, files []string, t term
 		return usageError{err}
 	}
 	defer pusher.Close()
+	var live *liveSource // nil: FILEs
 	if source == nil {
-		live, end, err := p.openLive(log)
-		if err != nil {
+		if live, err = p.openLive(log); err != nil {
 			return err
 		}
-		defer end()
-		source = live
+		defer live.end()
+		source = live.Live
 	}
 	defer out.follow(pusher)()
 	err = pusher.Run(ctx, source)
 	out.end(pusher.State())
+	if live != nil && err == nil && ctx.Err() == nil && came(pusher.State()) == 0 {
+		return live.empty(*p.source)
+	}
 	return p.verdict(ctx, err, pusher.State(), out, t)
 }
 
-// openLive opens the source that the flags name, as pictures that grow old.
-func (p *pushFlags) openLive(log *zap.Logger) (source push.Live, end func(), err error) {
+// liveSource is a source whose pictures grow old.
+type liveSource struct {
+	push.Live
+	end   func()       // closes it
+	ended func() error // why it gives no more pictures; nil or frame.ErrEnd: in order
+}
+
+// empty is the error of a source that ended, in order as far as it knows, without a picture.
+func (l *liveSource) empty(name string) error {
+	if name == "-" {
+		name = "standard input"
+	}
+	const text = "push: the source (%s) ended without a single picture"
+	if why := l.ended(); why != nil {
+		return fmt.Errorf(text+": %w", name, why)
+	}
+	return fmt.Errorf(text, name)
+}
+
+// came is how many pictures came from the source, whatever became of them.
+func came(s push.State) uint64 {
+	if s.Spool != nil { // which may have had pictures of its own
+		return s.Spool.Kept + s.GivenUp + s.Skipped
+	}
+	return s.Delivered + s.Refused + s.GivenUp + s.Skipped
+}
+
+// openLive opens the source that the flags name.
+func (p *pushFlags) openLive(log *zap.Logger) (*liveSource, error) {
 	if p.format.value == "png" {
 		return p.openPNG(log)
 	}
 	feed, err := p.startPipeline(log, p.fps)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	frames := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Done: feed.pipeline.Done(), Err: feed.pipeline.Err})
-	return frames, func() {
+	end := func() {
 		frames.Close()
 		feed.close()
-	}, nil
+	}
+	return &liveSource{frames, end, feed.pipeline.Err}, nil
 }
 
-func (p *pushFlags) openPNG(log *zap.Logger) (push.Live, func(), error) {
+func (p *pushFlags) openPNG(log *zap.Logger) (*liveSource, error) {
 	if *p.mpiLibDir != "" {
 		if err := searchLibrariesIn(*p.mpiLibDir); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	camera, err := hw.OpenCamera(hw.CameraConfig{
@@ -96,10 +127,10 @@ func (p *pushFlags) openPNG(log *zap.Logger) (push.Live, func(), error) {
 		Options: hw.CameraOptions{Path: p.path.value, LibDir: *p.mpiLibDir, Sensor: *p.sensor, Fit: p.fit.value},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	source := newPNGSource(camera, float64(p.fps))
-	return source, source.close, nil
+	return &liveSource{source, source.close, source.ended}, nil
 }
 
 // verdict is how the verb ends.
@@ -242,6 +273,8 @@ func progressLine(s push.State, last push.Result) string {
 		}
 	}
 	switch {
+	case s.Away && s.RetryIn >= 1:
+		return line + fmt.Sprintf("  not delivered: %s; next try in %.0f s", push.OneLine(s.Error, 60), s.RetryIn)
 	case s.Away:
 		return line + "  not delivered: " + push.OneLine(s.Error, 60)
 	case last.Reply.Status != "":

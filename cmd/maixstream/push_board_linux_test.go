@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
@@ -76,10 +78,7 @@ func TestPushFromTheBoardsCameraTouchesNoRawByte(t *testing.T) {
 
 // TestProgramOnTheBoard is no test by itself: it is the program that the next one runs, as a process, on the simulated board.
 func TestProgramOnTheBoard(t *testing.T) {
-	url := os.Getenv("TEST_PUSH_URL")
-	if url == "" {
-		t.Skip("run by TestAProgramDrawsAndPostsOnTheBoard")
-	}
+	url := testenv.OnRequest(t, "TEST_PUSH_URL", "run by TestAProgramDrawsAndPostsOnTheBoard")
 	camera, err := hw.OpenCamera(hw.CameraConfig{Source: "camera", Width: 640, Height: 480})
 	if err != nil {
 		t.Fatal(err)

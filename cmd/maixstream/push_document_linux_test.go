@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 const pushDocument = "../../docs/push.md"
@@ -43,9 +45,7 @@ func TestPushDocumentNamesEveryFlag(t *testing.T) {
 
 // Every command of the document is run as it stands, in a folder that has the files it names, against receive, and a server that takes PUT.
 func TestCommandsOfThePushDocument(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute")
-	}
+	testenv.Long(t, "takes half a minute")
 	text, err := os.ReadFile(pushDocument)
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,23 +14,29 @@ import (
 
 // targetFlags say how pictures go to a server; push and serve share them.
 type targetFlags struct {
-	prefix    string
-	as        *choiceValue
-	device    *string
-	header    *[]string
-	spool     *string
-	spoolMax  bytesValue
-	caFile    *string
-	authFile  *string
-	tokenFile *string
+	prefix     string
+	as         *choiceValue
+	method     *choiceValue
+	device     *string
+	header     *[]string
+	headerFile *string
+	maxWait    *time.Duration
+	spool      *string
+	spoolMax   bytesValue
+	caFile     *string
+	authFile   *string
+	tokenFile  *string
 }
 
 // addTargetFlags adds them, each name with a prefix, and each text with a beginning that says whose they are.
 func addTargetFlags(flags *pflag.FlagSet, prefix, whose string) *targetFlags {
-	f := &targetFlags{prefix: prefix, as: choice("raw", "form", "multipart"), spoolMax: 256 << 20}
+	f := &targetFlags{prefix: prefix, as: choice("raw", "form", "multipart"), method: choice(http.MethodPost, http.MethodPut, http.MethodPatch), spoolMax: 256 << 20}
 	flags.Var(f.as, prefix+"as", whose+"how pictures travel: each the body of a request, each a file in a form, or all parts of one request without end")
+	flags.Var(f.method, prefix+"method", whose+"what the server wants; PUT to a URL whose path ends in / appends a name, {name} puts it elsewhere")
 	f.device = flags.String(prefix+"device", "", whose+"`NAME` by which the server knows this device (header X-Device); this machine's by default")
 	f.header = flags.StringArray(prefix+"header", nil, whose+"one more `'NAME: VALUE'` in each request; any number")
+	f.headerFile = flags.String(prefix+"header-file", "", whose+"more headers, NAME: VALUE, one per line of this `FILE`; for those that are secret")
+	f.maxWait = flags.Duration(prefix+"max-retry-after", 5*time.Minute, whose+"the longest Retry-After of a busy server that is obeyed")
 	f.spool = flags.String(prefix+"spool", "", whose+"keep every picture in this `DIR` until the server has it, also over restarts; without it the newest wins")
 	flags.Var(&f.spoolMax, prefix+"spool-max", whose+"drop the oldest pictures of the spool above this size")
 	f.caFile = flags.String(prefix+"ca-file", "", whose+"trust the certificates in this `FILE` (PEM), too")
@@ -52,7 +57,10 @@ func hostname() string {
 func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 	c := push.Config{
 		URL: url, As: push.Mode(f.as.value), Device: *f.device, CAFile: *f.caFile, AuthFile: *f.authFile, TokenFile: *f.tokenFile,
-		Spool: *f.spool, SpoolMax: int64(f.spoolMax), Header: http.Header{}, Log: log,
+		Method: f.method.value, HeaderFile: *f.headerFile, MaxWait: *f.maxWait, Spool: *f.spool, SpoolMax: int64(f.spoolMax), Header: http.Header{}, Log: log,
+	}
+	if *f.maxWait <= 0 {
+		return c, usagef("--%smax-retry-after %v: must be more than 0", f.prefix, *f.maxWait)
 	}
 	if c.Device == "" {
 		c.Device = hostname()
@@ -61,11 +69,11 @@ func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 		return c, usagef("--%sspool with --%sas multipart: in one request without end no picture is known to have arrived: send raw or form", f.prefix, f.prefix)
 	}
 	for _, line := range *f.header {
-		name, value, ok := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(line, "\r\n") {
-			return c, usagef("--%sheader %q: a header is a name, a colon and a value, like 'X-Room: cellar'", f.prefix, line)
+		name, value, err := push.ParseHeader(line)
+		if err != nil {
+			return c, usagef("--%sheader %q: %w", f.prefix, line, err)
 		}
-		c.Header.Add(name, strings.TrimSpace(value))
+		c.Header.Add(name, value)
 	}
 	return c, nil
 }
@@ -78,7 +86,6 @@ type pushFlags struct {
 	flags   *pflag.FlagSet
 	every   *time.Duration
 	count   rangeValue
-	method  *choiceValue
 	field   *string
 	format  *choiceValue
 	timeout *time.Duration
@@ -86,11 +93,10 @@ type pushFlags struct {
 }
 
 func addPushFlags(flags *pflag.FlagSet) *pushFlags {
-	p := &pushFlags{flags: flags, count: rangeValue{0, 0, 1 << 30}, method: choice(http.MethodPost, http.MethodPut, http.MethodPatch), format: choice("jpeg", "png")}
+	p := &pushFlags{flags: flags, count: rangeValue{0, 0, 1 << 30}, format: choice("jpeg", "png")}
 	p.every = flags.Duration("every", time.Second, "time between pictures; --fps says the same the other way round. FILEs go without a pause unless it is given")
 	flags.Var(&p.count, "count", "end after so many pictures; 0: never, or behind the last FILE")
 	flags.Var(p.format, "format", "what is sent; PNG is without loss, and slow. FILEs go as they are unless it is given")
-	flags.Var(p.method, "method", "what the server wants; PUT to a URL that ends in / appends a name, {name} puts it elsewhere")
 	p.field = flags.String("field", "file", "the form's field for the picture, a `NAME`")
 	p.timeout = flags.Duration("timeout", 30*time.Second, "give an attempt up after so long")
 	p.retry = flags.Duration("retry", 30*time.Second, "try again for so long while the server is away or busy; 0: not at all.\nDefault for pictures of a source without --count: for ever")
@@ -143,7 +149,7 @@ func (p *pushFlags) pusherConfig(url string, files bool, log *zap.Logger) (push.
 	if err != nil {
 		return c, err
 	}
-	c.Method, c.Field, c.Timeout, c.Count = p.method.value, *p.field, *p.timeout, p.count.value
+	c.Field, c.Timeout, c.Count = *p.field, *p.timeout, p.count.value
 	switch {
 	case *p.retry == 0:
 		c.Retry = -1

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/maixstream/maixstream/hw/picture"
 )
@@ -140,9 +144,7 @@ func TestEveryModeReachesReceive(t *testing.T) {
 }
 
 func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
+	testenv.Long(t, "takes some seconds")
 	const total = 1000
 	server := newReceiver(t, buildProgram(t))
 	dir, pictures := numbered(t, total)
@@ -263,4 +265,33 @@ func TestAPushThatIsKilledLosesAndDoublesNothing(t *testing.T) {
 func (r *testReceiver) files() []string {
 	files, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "*.*g"))
 	return files
+}
+
+// A source that ends without a picture is no success, whatever way its pictures would have gone.
+func TestPushOfASourceWithoutAPictureFails(t *testing.T) {
+	in, program := newInbox(t), buildProgram(t)
+	for name, flags := range map[string][]string{
+		"raw": nil, "form": {"--as", "form"}, "multipart": {"--as", "multipart"}, "png": {"--format", "png"}, "counted": {"--count", "1"}, "spooled": {"--spool", "SPOOL"},
+	} {
+		for what, text := range map[string]string{"nothing": "", "no picture": "hello\n", "half a picture": "\xff\xd8\xff\xe0"} {
+			args := append([]string{"push", "--source", "-", in.URL}, flags...)
+			for i := range args {
+				if args[i] == "SPOOL" {
+					args[i] = t.TempDir()
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			cmd := exec.CommandContext(ctx, program, args...)
+			cmd.Stdin = strings.NewReader(text)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if ctx.Err() != nil || !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(string(out), "without a single picture") {
+				t.Errorf("%s, %s: %v, %q", name, what, err, out)
+			}
+			cancel()
+		}
+	}
+	if n := len(in.list()); n != 0 {
+		t.Errorf("%d pictures came", n)
+	}
 }

@@ -185,6 +185,13 @@ type pngSource struct {
 	mu     sync.Mutex
 	newest *push.Shot // nil: fetched
 	err    error      // why there are no more
+	why    error      // of io.EOF
+}
+
+func (s *pngSource) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
 }
 
 var _ push.Live = (*pngSource)(nil)
@@ -210,6 +217,9 @@ func (s *pngSource) read(ctx context.Context) {
 		img, err := s.camera.Read(ctx)
 		if err != nil {
 			if errors.Is(err, frame.ErrEnd) {
+				s.mu.Lock()
+				s.why = err
+				s.mu.Unlock()
 				err = io.EOF
 			}
 			s.put(nil, err)
@@ -237,11 +247,11 @@ func (s *pngSource) read(ctx context.Context) {
 func (s *pngSource) put(shot *push.Shot, err error) {
 	s.mu.Lock()
 	if s.newest != nil && (shot != nil || errors.Is(err, io.EOF) && s.err != nil) {
+		if shot != nil {
+			shot.Skipped += s.newest.Skipped + 1
+		}
 		s.newest.Release()
 		s.newest = nil
-		if shot != nil {
-			shot.Skipped++
-		}
 	}
 	if shot != nil {
 		s.newest = shot

@@ -36,9 +36,9 @@ type inbox struct {
 }
 
 type mail struct {
-	data   []byte
-	path   string
-	header http.Header
+	data                []byte
+	method, path, query string
+	header              http.Header
 }
 
 func newInbox(t *testing.T) *inbox {
@@ -68,11 +68,11 @@ func newInbox(t *testing.T) *inbox {
 				}
 				header := r.Header.Clone()
 				header["Part-Name"] = []string{part.FormName() + "=" + part.FileName()}
-				in.keep(mail{data, r.URL.Path, header})
+				in.keep(mail{data, r.Method, r.URL.Path, r.URL.RawQuery, header})
 			}
 		} else {
 			data, _ := io.ReadAll(r.Body)
-			in.keep(mail{data, r.URL.Path, r.Header.Clone()})
+			in.keep(mail{data, r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Clone()})
 		}
 		if in.code != 0 {
 			w.WriteHeader(in.code)
@@ -401,6 +401,51 @@ func TestPushOfASourceThatEnds(t *testing.T) {
 	var o bytes.Buffer
 	if code := run(ctx, []string{"push", "--source", "-", "--fps", "20", in.URL}, terminal{out: &o, err: io.Discard, env: noEnv}); ctx.Err() != nil {
 		t.Errorf("standard input at its end: code %d, %v", code, context.Cause(ctx))
+	}
+}
+
+// Method and headers, a file of them too, through both verbs.
+func TestMethodAndHeadersOfBothVerbs(t *testing.T) {
+	headers := filepath.Join(t.TempDir(), "headers")
+	if err := os.WriteFile(headers, []byte("# of the printer\nToken: geheim\nFingerprint: 0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := func(in *inbox, verb string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); len(in.list()) == 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: nothing came", verb)
+			}
+		}
+		m := in.list()[0]
+		if m.method != http.MethodPut || m.header.Get("Token") != "geheim" || m.header.Get("Fingerprint") != "0123456789abcdef" || m.header.Get("X-Room") != "cellar" {
+			t.Errorf("%s: %s %v", verb, m.method, m.header)
+		}
+		if dir, name := filepath.Split(m.path); dir != "/in/" || filepath.Ext(name) != ".jpg" || m.query != "key=1" {
+			t.Errorf("%s: %s?%s", verb, m.path, m.query)
+		}
+	}
+	in := newInbox(t)
+	code, out, problems := verbRun(t, nil, "push", "--source", "testcard", "--size", "160x120", "--count", "1", "--method", "PUT", "--header-file", headers,
+		"--header", "X-Room: cellar", in.URL+"/in/?key=1")
+	if code != exitDone {
+		t.Fatal(code, out, problems)
+	}
+	check(in, "push")
+	in = newInbox(t)
+	serveInBackground(t, "--source", "testcard", "--size", "160x120", "--push", in.URL+"/in/?key=1", "--push-method", "PUT", "--push-header-file", headers,
+		"--push-header", "X-Room: cellar")
+	check(in, "serve")
+	for _, args := range [][]string{
+		{"push", "--header-file", headers + "?", in.URL},
+		{"push", "--header", "no header", in.URL},
+		{"push", "--max-retry-after", "0", in.URL},
+		{"--listen", "127.0.0.1:0", "--push", in.URL, "--push-header-file", headers + "?"},
+		{"--listen", "127.0.0.1:0", "--push", in.URL, "--push-max-retry-after", "-1s"},
+	} {
+		if code, _, problems := verbRun(t, nil, append(args, "--source", "testcard")...); code != exitUsage || problems == "" {
+			t.Errorf("%v: code %d, %q", args, code, problems)
+		}
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 const receiveAddress = ":8080"
@@ -101,9 +101,9 @@ func (r *receiveFlags) check() error {
 
 func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 	config := upload.Config{
-		HTTP: server.Config{
+		HTTP: web.Config{
 			Listen: *r.listen, Unix: *r.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
-			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, Version: version,
+			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, OriginHint: originHint,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
 		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, Sync: *r.sync, Log: log,
@@ -117,24 +117,24 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
 	log := r.logger(t.err)
 	limitMemory()
-	web, err := upload.New(r.config(log))
+	server, err := upload.New(r.config(log))
 	if err != nil {
 		return usageError{err}
 	}
-	if err := web.Start(); err != nil {
+	if err := server.Start(); err != nil {
 		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), closeWithin)
 		defer cancel()
-		if err := web.Close(closing); err != nil {
+		if err := server.Close(closing); err != nil {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
-	for _, url := range web.URLs() {
+	for _, url := range server.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
-	(&reception{r, t, log, web}).run(ctx)
+	(&reception{r, t, log, server}).run(ctx)
 	return nil
 }
 
@@ -143,7 +143,7 @@ type reception struct {
 	flags    *receiveFlags // as they hold now
 	terminal terminal
 	log      *zap.Logger
-	web      *upload.Server
+	server   *upload.Server
 }
 
 // run reports, and follows SIGHUP, until a signal comes to end.
@@ -154,13 +154,13 @@ func (r *reception) run(ctx context.Context) {
 	defer func() { report.Stop() }()
 	r.notify(daemon.SdNotifyReady)
 	defer r.notify(daemon.SdNotifyStopping)
-	last, at := r.web.State(), time.Now()
+	last, at := r.server.State(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-report.C:
-			state := r.web.State()
+			state := r.server.State()
 			fmt.Fprintln(r.terminal.out, receiveLine(now, now.Sub(at).Seconds(), &last, &state))
 			last, at = state, now
 		case <-hangup:
@@ -185,7 +185,7 @@ func receiveLine(now time.Time, seconds float64, last, s *upload.State) string {
 func (r *reception) reload() {
 	fresh, err := r.flags.again(r.terminal)
 	if err == nil {
-		err = r.web.Reload(fresh.config(r.log))
+		err = r.server.Reload(fresh.config(r.log))
 	}
 	if err != nil {
 		r.log.Error("reload: refused; the old configuration stays", zap.Error(err))

@@ -37,22 +37,21 @@ func (s *service) reload(ctx context.Context) {
 		s.log.Error("reload: the configuration is no good; the old one stays", zap.Error(err))
 		return
 	}
-	config, err := fresh.serverConfig(s.pipeline, s.log)
+	page, err := fresh.page()
 	if err == nil {
-		err = s.web.Reload(config)
+		err = s.web.Reload(fresh.webConfig(s.log))
 	}
 	if err != nil {
 		s.log.Error("reload: refused; the old configuration stays", zap.Error(err))
 		return
 	}
+	s.stream.SetHTML(page)
 	changed := s.follow(fresh)
 	if level, err := zapcore.ParseLevel(s.flags.level.value); err == nil {
 		s.flags.now.SetLevel(level)
 	}
 	s.pipeline.SetIdleFPS(float64(s.flags.idleFPS))
-	if s.rtsp != nil {
-		s.rtsp.SetMaxReaders(s.flags.maxClients.value)
-	}
+	s.media.setMaxReaders(s.flags.maxClients.value)
 	s.log.Info("configuration, passwords and certificates read again", zap.Strings("changed", changed))
 	s.pending = append(s.pending, changed...)
 	s.changeSource(ctx)

@@ -16,11 +16,10 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/stream"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // closeWithin is how long a signal may take to end everything.
@@ -60,34 +59,33 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
-	web, err := s.newServer(feed.pipeline, recording, pushes, log)
+	var media media
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
 	if err != nil {
 		return err
 	}
-	if err := web.Start(); err != nil {
+	defer shown.Close()
+	if err := shell.Start(); err != nil {
 		return err
 	}
 	defer func() {
+		shown.Close()
 		closing, cancel := context.WithTimeout(context.Background(), closeWithin)
 		defer cancel()
-		if err := web.Close(closing); err != nil {
+		if err := shell.Close(closing); err != nil {
 			log.Warn("closing the server", zap.Error(err))
 		}
 	}()
-	var media *rtsp.Server
-	if *s.rtsp != "" {
-		media, err = rtsp.Start(rtsp.Config{Address: *s.rtsp, Feed: feed.pipeline, Allow: web.Allow, MaxReaders: s.maxClients.value, Log: log})
-		if err != nil {
-			return err
-		}
-		defer media.Close()
+	defer media.close()
+	if err := media.start(s, feed.pipeline, shell, log); err != nil {
+		return err
 	}
-	for _, url := range web.URLs() {
+	for _, url := range shell.URLs() {
 		fmt.Fprintln(t.out, url)
 	}
-	defer s.announce(ctx, web, log)()
+	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: web, rtsp: media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -101,40 +99,54 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	return nil
 }
 
-// newServer makes the HTTP server; what it refuses are flags and files that are no good.
-func (s *serveFlags) newServer(feed server.Feed, recording *record.Switch, pushes func() []push.State, log *zap.Logger) (*server.Server, error) {
-	config, err := s.serverConfig(feed, log)
+// newServer makes the HTTP server and what it shows; what it refuses are invalid flags and files.
+func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Server, *stream.Handler, error) {
+	html, err := s.page()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	config.Recording, config.Pushes = recording, pushes
-	web, err := server.New(config)
+	shell, err := web.New(s.webConfig(log))
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	return web, nil
+	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot"}
+	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
+	handler, err := stream.New(shown)
+	if err != nil {
+		return nil, nil, err
+	}
+	shell.Mount("/", handler)
+	return shell, handler, nil
 }
 
-func (s *serveFlags) serverConfig(feed server.Feed, log *zap.Logger) (server.Config, error) {
-	config := server.Config{
-		Feed: feed, Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Version: version, Log: log,
+const originHint = "--cors ORIGIN allows one"
+
+func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
+	config := web.Config{
+		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
+		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Log: log,
+		OriginHint: originHint,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets
 		config.Listen = nil
 	}
-	if *s.html != "" {
-		page, err := os.ReadFile(*s.html)
-		if err != nil {
-			return config, usagef("--html: %w", err)
-		}
-		config.HTML = page
+	return config
+}
+
+// page reads the page that --html names; nil: the built-in one.
+func (s *serveFlags) page() ([]byte, error) {
+	if *s.html == "" {
+		return nil, nil
 	}
-	return config, nil
+	page, err := os.ReadFile(*s.html)
+	if err != nil {
+		return nil, usagef("--html: %w", err)
+	}
+	return page, nil
 }
 
 // reportLine is what a person who benchmarks reads: time, fps, ms.
-func reportLine(now time.Time, s server.State) string {
+func reportLine(now time.Time, s stream.State) string {
 	line := fmt.Sprintf("%s  %5.1f fps  %6.2f ms  %d viewers  %.2f MB/s", now.Format(time.TimeOnly), s.FPS, s.EncodeMS.P50, s.Server.Viewers, s.Server.BytesPerSec/1e6)
 	switch {
 	case !s.Signal:
@@ -175,7 +187,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			return nil, err
 		}
 	}
-	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: server.Envelope()})
+	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: stream.Envelope()})
 	if err != nil {
 		closeSource(first)
 		return nil, err
@@ -238,7 +250,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
-		return nil, s.pointToDoctor(err)
+		return nil, s.advise(err)
 	}
 	return source, nil
 }
@@ -281,8 +293,11 @@ func slotSize(source frame.Source, s pipeline.Settings) int {
 
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.
 func limitMemory() {
-	const board, limit = 512 << 20, 48 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && totalMemory() < board {
+	const limit = 48 << 20
+	if os.Getenv("GOMEMLIMIT") == "" && smallMachine() {
 		debug.SetMemoryLimit(limit)
 	}
 }
+
+// smallMachine says whether memory is scarce, as on a MaixCAM.
+func smallMachine() bool { return totalMemory() < 512<<20 }

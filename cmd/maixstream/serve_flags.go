@@ -71,6 +71,7 @@ type serveFlags struct {
 	flags        *pflag.FlagSet
 	listen       *[]string
 	rtsp         *string
+	rtsps        *string
 	announced    *bool
 	unix         *string
 	maxClients   rangeValue
@@ -96,6 +97,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
+	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
 	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
 	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
@@ -120,6 +122,8 @@ func (s *serveFlags) check() error {
 	switch {
 	case (*s.tlsCert == "") != (*s.tlsKey == ""):
 		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
+	case *s.rtsps != "" && *s.tlsCert == "":
+		return usagef("--rtsps %s: needs --tls-cert and --tls-key", *s.rtsps)
 	case *s.stallTimeout <= 0:
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
 	case *s.report < 0:
@@ -131,9 +135,12 @@ func (s *serveFlags) check() error {
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
-	if *s.rtsp != "" {
-		if err := rtsp.CheckAddress(*s.rtsp); err != nil {
-			return usagef("--rtsp: %w", err)
+	for name, address := range map[string]string{"rtsp": *s.rtsp, "rtsps": *s.rtsps} {
+		if address == "" {
+			continue
+		}
+		if err := rtsp.CheckAddress(address); err != nil {
+			return usagef("--%s: %w", name, err)
 		}
 	}
 	return s.sourceFlags.check()

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server"
-	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/stream"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // service is serve while it runs: it reports, follows SIGHUP, and tells the service manager how it is.
@@ -24,8 +24,9 @@ type service struct {
 	terminal terminal
 	log      *zap.Logger
 	pipeline *pipeline.Pipeline
-	web      *server.Server
-	rtsp     *rtsp.Server  // nil: none
+	web      *web.Server
+	stream   *stream.Handler
+	media    *media
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away
@@ -52,7 +53,7 @@ func (s *service) run(ctx context.Context) {
 		case <-s.pipeline.Done():
 			return
 		case now := <-report.C:
-			fmt.Fprintln(s.terminal.out, reportLine(now, s.web.State()))
+			fmt.Fprintln(s.terminal.out, reportLine(now, s.stream.State()))
 		case <-hangup:
 			s.notify(reloading())
 			s.reload(ctx)
@@ -64,16 +65,16 @@ func (s *service) run(ctx context.Context) {
 				s.changeSource(ctx)
 			}
 		case now := <-watchdog.C:
-			state := s.web.State()
+			state, feed := s.stream.State(), s.pipeline.State()
 			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
 			if !state.Signal {
 				status = "STATUS=no signal: " + state.Reason
 			}
-			if pings && alive.now(now, &state.State) {
+			if pings && alive.now(now, &feed) {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
 				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
-					zap.Duration("patience", alive.allowed(&state.State)))
+					zap.Duration("patience", alive.allowed(&feed)))
 			}
 			s.notify(status)
 		}

@@ -25,7 +25,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 // soon is how long a test waits for what happens at once on a quick machine.
@@ -134,7 +134,7 @@ func (p *process) url() (found string) {
 }
 
 // state asks for /state; user and password may be "".
-func state(t *testing.T, url, user, password string) (code int, s server.State) {
+func state(t *testing.T, url, user, password string) (code int, s stream.State) {
 	t.Helper()
 	r, err := http.NewRequest("GET", url+"/state", nil)
 	if err != nil {
@@ -226,7 +226,7 @@ func TestServiceManagerIsToldWhatHappens(t *testing.T) {
 
 // testService is a service around a pipeline whose source the test decides about.
 func testService(t *testing.T, open func(context.Context, pipeline.Settings) (frame.Source, error), noSignal func(string, int, int) ([]byte, error)) *service {
-	r, err := ring.New(ring.Config{SlotSize: 1 << 16, Envelope: server.Envelope()})
+	r, err := ring.New(ring.Config{SlotSize: 1 << 16, Envelope: stream.Envelope()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,20 +237,17 @@ func testService(t *testing.T, open func(context.Context, pipeline.Settings) (fr
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, err := server.New(server.Config{Feed: p, Listen: []string{"127.0.0.1:0"}})
-	if err == nil {
-		err = web.Start()
-	}
+	shown, err := stream.New(stream.Config{Feed: p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Start()
 	t.Cleanup(func() {
-		_ = web.Close(context.Background())
+		shown.Close()
 		p.Close()
 		r.Close()
 	})
-	return &service{log: zap.NewNop(), pipeline: p, web: web, patience: 700 * time.Millisecond}
+	return &service{log: zap.NewNop(), pipeline: p, stream: shown, patience: 700 * time.Millisecond}
 }
 
 // pingsOf runs a service under a watchdog for three seconds and counts the pings of the last half: at first all may look well.
@@ -347,7 +344,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the old password still opens: %d", code)
 	}
 	code, s := state(t, url, "anna", "second")
-	want := pipeline.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden"}
+	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden"}
 	if code != 200 || s.Settings != want || s.Server.MaxClients != 3 {
 		t.Errorf("after: %d %+v, %d clients at most; want %+v, 3", code, s.Settings, s.Server.MaxClients, want)
 	}

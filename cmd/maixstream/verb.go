@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/internal/bench"
 )
 
 // Exit codes.
@@ -76,6 +78,16 @@ func run(ctx context.Context, args []string, t terminal) int {
 			return exitUsage
 		}
 		args = args[1:]
+		if chosen.name == "bench" && len(args) > 0 && args[0] == "child" { // not listed: bench starts these itself
+			if err := bench.RunChild(args[1:]); err != nil {
+				fmt.Fprintf(t.err, "maixstream %v\n", err)
+				return exitFailed
+			}
+			return exitDone
+		}
+	} else if len(args) > 0 && args[0] == "--version" {
+		fmt.Fprintln(t.out, thisProgram())
+		return exitDone
 	} else if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
 		printOverview(t.out, all)
 		fmt.Fprintf(t.out, "\nFlags of %s, which is the verb when none is given:\n", chosen.name)
@@ -141,12 +153,5 @@ func printOverview(w io.Writer, all []verb) {
 	for _, v := range all {
 		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
 	}
-	fmt.Fprintf(w, "\nmaixstream VERB --help lists a verb's flags.\n")
-}
-
-func setupVersion(*pflag.FlagSet) func(context.Context, []string, terminal) error {
-	return func(_ context.Context, _ []string, t terminal) error {
-		_, err := fmt.Fprintf(t.out, "maixstream %s (%s)\n", version, commit)
-		return err
-	}
+	fmt.Fprintf(w, "\nmaixstream VERB --help lists a verb's flags; maixstream --version prints the version.\n")
 }

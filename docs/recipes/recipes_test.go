@@ -75,6 +75,26 @@ func TestOctoPrintAndMainsail(t *testing.T) {
 	}
 }
 
+func TestPrusaConnect(t *testing.T) {
+	p := &prusa{token: "abcdefghij0123456789", fingerprint: "5b4c1d0e-7a57-4a37-9a43-0d6f3f1f2f11", busy: true}
+	servePrusa(t, p)
+	r := follow(t, "prusa-connect.md")
+	r.file("prusa.headers")
+	r.file("maixstream.yaml")
+	r.onBoard("maixstream serve")
+	until(t, "a picture comes from beside the stream", func() bool {
+		n, _ := p.taken()
+		return n > 0
+	})
+	before, _ := p.taken()
+	if out := r.run("chmod 600"); !strings.HasPrefix(out, "204 No Content") {
+		t.Errorf("%q", out)
+	}
+	if n, refused := p.taken(); n <= before || len(refused) > 0 {
+		t.Errorf("%d pictures came, %d of them before; refused: %v", n, before, refused)
+	}
+}
+
 func TestHomeAssistant(t *testing.T) {
 	r := follow(t, "home-assistant.md")
 	r.onBoard("htpasswd")

@@ -24,19 +24,19 @@ var (
 
 // Info describes an open source.
 type Info struct {
-	Name    string  `json:"name"`  // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
-	Kind    string  `json:"kind"`  // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
-	Width   int     `json:"width"` // of the pictures it delivers now, in pixels
-	Height  int     `json:"height"`
-	FPS     float64 `json:"fps"`               // what it delivers at most now; 0 when it is not known
-	Encoder string  `json:"encoder,omitempty"` // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
-	Sizes   []Size  `json:"sizes,omitempty"`   // sizes that it really has, for a choice in the page; nil when any size goes
+	Name    string // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
+	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
+	Width   int    // of the pictures it delivers now, in pixels
+	Height  int
+	FPS     float64 // what it delivers at most now; 0 when it is not known
+	Encoder string  // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
+	Sizes   []Size  // sizes that it really has, for a choice in the page; nil when any size goes
 }
 
 // Size is a picture's width and height in pixels.
 type Size struct {
-	Width  int `json:"width"`
-	Height int `json:"height"`
+	Width  int
+	Height int
 }
 
 // Source is an open source of pictures: either a RawSource or a JPEGSource. One goroutine reads; Info and Close may come from any.
@@ -85,6 +85,12 @@ type (
 	}
 	// RateSetter is a source that can be told its frame rate, so that no picture is made for nothing.
 	RateSetter interface{ SetFPS(fps float64) error }
+	// ModeSetter is a source that runs in the mode that suits best what is wanted at most, and can change it while it runs, with a short break in its
+	// pictures. SetMode makes it fit for width x height pixels at fps frames a second, and returns the rate that it is fit for, which may be less. SetFPS
+	// and Resize are still to be told. One that the device turns out to lack is an error that wraps ErrUnsupported, and the source runs on as it did.
+	ModeSetter interface {
+		SetMode(width, height int, fps float64) (used float64, err error)
+	}
 	// Resizer is a source whose picture size can be changed while it runs.
 	Resizer interface{ Resize(width, height int) error }
 	// Orienter is a source that mirrors (left to right) and flips (top to bottom) by itself.

@@ -12,9 +12,9 @@ import (
 // Camera cannot be opened on this platform.
 type Camera struct{ frame.JPEGSource }
 
-// Open returns an error that wraps frame.ErrUnsupported: the chip's libraries are called through cgo on Linux.
+// Open returns an error that wraps ErrNoBoard: the chip's libraries are called through cgo on Linux.
 func Open(context.Context, Config) (*Camera, error) {
-	return nil, fmt.Errorf("camera: %w in this build (Linux with cgo only); use --source testcard", frame.ErrUnsupported)
+	return nil, fmt.Errorf("camera: this build is not for Linux with cgo: %w", ErrNoBoard)
 }
 
 // Libraries returns an error that wraps frame.ErrUnsupported.

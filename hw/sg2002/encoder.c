@@ -1,11 +1,13 @@
-/* The JPEG encoder: its channels, and the one way that a picture takes out of it. */
 #define _GNU_SOURCE
-#include "camera.h"
+#include "encoder.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
+
+#include "isp.h"
+#include "scaler.h"
 
 enum { PICTURE_MS = 2000 }; /* the driver's own limit for one picture */
 
@@ -100,18 +102,6 @@ static bool again(int32_t code)
 		code == CVI_ERR_VENC_BUF_FULL || code == CVI_ERR_VENC_MUTEX_ERROR;
 }
 
-bool frame_release(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame)
-{
-	const char *call = c->failed_call;
-	int32_t code = c->failed_code;
-	/* A block that is not given back is missing until the end, so the call is made once more. */
-	if (!CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, o->chn, frame) && !CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, o->chn, frame))
-		return false;
-	c->failed_call = call;
-	c->failed_code = code;
-	return true;
-}
-
 static int32_t get_stream(struct camera *c, const struct output *o, int32_t wait_ms)
 {
 	memset(&c->stream, 0, sizeof c->stream);
@@ -195,7 +185,7 @@ static int send_and_take(struct camera *c, const struct output *o, const VIDEO_F
 	return take_stream(c, o);
 }
 
-static bool encoder_failed(const struct camera *c) { return !strncmp(c->failed_call, "CVI_VENC_", 9); }
+static bool encoder_failed(const struct camera *c) { return !strncmp(c->failed.call, "CVI_VENC_", 9); }
 
 /*
  * An encoder that refuses or loses pictures works again once its channel was made anew. Once: if no picture comes then, it is
@@ -207,15 +197,13 @@ static int remake(struct camera *c, struct output *o, int result)
 		o->remade = false;
 	if (result != CAMERA_FAILED || o->remade || !encoder_failed(c))
 		return result;
-	const char *call = c->failed_call;
-	int32_t code = c->failed_code;
+	struct failure failed = c->failed;
 	o->remade = true;
 	venc_down(c, o);
 	if (venc_up(c, o))
 		return CAMERA_EMPTY;
 	venc_down(c, o);
-	c->failed_call = call;
-	c->failed_code = code;
+	c->failed = failed;
 	return CAMERA_FAILED;
 }
 
@@ -224,8 +212,6 @@ int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *fr
 {
 	return remake(c, o, send_and_take(c, o, frame));
 }
-
-int venc_raw(struct camera *c) { return venc_encode(c, &c->streamed, &c->frame); }
 
 static int bound_picture(struct camera *c, const struct output *o)
 {
@@ -251,13 +237,10 @@ static int bound_picture(struct camera *c, const struct output *o)
 static int sent_picture(struct camera *c, struct output *o)
 {
 	VIDEO_FRAME_INFO_S frame;
-	memset(&frame, 0, sizeof frame);
-	int32_t code = TRY(c, CVI_VPSS_GetChnFrame, VPSS_GRP, o->chn, &frame, c->wait_ms);
-	if (code == CVI_ERR_VPSS_BUF_EMPTY)
-		return CAMERA_EMPTY;
-	if (!call_result(c, "CVI_VPSS_GetChnFrame", code))
-		return CAMERA_FAILED;
-	int result = venc_encode(c, o, &frame);
+	int result = frame_get(c, o, &frame);
+	if (result != CAMERA_OK)
+		return result;
+	result = venc_encode(c, o, &frame);
 	c->pts = frame.stVFrame.u64PTS;
 	return frame_release(c, o, &frame) ? result : CAMERA_FAILED;
 }
@@ -268,4 +251,13 @@ int venc_picture(struct camera *c)
 	int result = o->bound ? remake(c, o, bound_picture(c, o)) : sent_picture(c, o);
 	/* Frames come all the same when the ISP's thread has ended, but with an exposure that nobody sets any more. */
 	return result != CAMERA_FAILED && !isp_runs(c) ? CAMERA_FAILED : result;
+}
+
+void venc_clear(struct camera *c, int32_t chn)
+{
+	if (TRY(c, CVI_VENC_GetFd, chn) < 0) /* without the node open the three would do nothing */
+		return;
+	TRY(c, CVI_VENC_StopRecvFrame, chn);
+	TRY(c, CVI_VENC_ResetChn, chn);
+	TRY(c, CVI_VENC_DestroyChn, chn);
 }

@@ -6,6 +6,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
+// Why there can be no camera, ever, in this process; both wrap frame.ErrUnsupported. A program adds what its user can do about it.
+var (
+	// ErrNoBoard: this machine is not a MaixCAM, or this build has no camera.
+	ErrNoBoard = fmt.Errorf("%w: this is not a MaixCAM", frame.ErrUnsupported)
+	// ErrLibraries: the chip's libraries, or the sensors' drivers, are missing, of two sets mixed, or of another SDK.
+	ErrLibraries = fmt.Errorf("%w without the right libraries", frame.ErrUnsupported)
+)
+
 // Error is a call of the MPI that failed.
 type Error struct {
 	Call string // "CVI_VENC_CreateChn"
@@ -18,6 +26,11 @@ func (e *Error) Error() string {
 
 // Unwrap makes each failed call a source that is gone: opening it again is what helps, if anything does.
 func (e *Error) Unwrap() error { return frame.ErrGone }
+
+// noMemory says whether the call failed for want of ION memory.
+func (e *Error) noMemory() bool {
+	return e.Code>>24 == 0xc0 && e.Code&0x1fff == 12
+}
 
 // numbers are the error numbers that all modules share; a code is 0xc0000000 | module<<16 | 4<<13 | number.
 var numbers = map[uint32]string{

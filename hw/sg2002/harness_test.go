@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -44,10 +45,6 @@ func TestMain(m *testing.M) {
 		simulator = path
 	}
 	if _, err := os.Stat(filepath.Join(simulator, "libsys.so")); err != nil {
-		if os.Getenv("CI") == "true" {
-			fmt.Fprintf(os.Stderr, "no simulator in %s: make sim-libs\n", simulator)
-			os.Exit(1)
-		}
 		simulator = ""
 	}
 	// Cameras wait for frames most of the time, so more of them fit on the machine than it has cores.
@@ -57,7 +54,7 @@ func TestMain(m *testing.M) {
 			_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 // bench is a simulated board with a test on it.
@@ -98,7 +95,7 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 		return
 	}
 	if simulator == "" {
-		t.Skip("no simulator of the libraries: make sim-libs")
+		testenv.Missing(t, "the simulator of the board's libraries", "make sim-libs")
 	}
 	t.Parallel()
 	root := newBoard(t, s.board)
@@ -137,19 +134,7 @@ func newBoard(t *testing.T, board string) string {
 	if board == "" {
 		board = "maixcam"
 	}
-	// Not t.TempDir: the watcher that outlives a killed process may write while it is removed.
-	root, err := os.MkdirTemp("", "maixcam")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for range 50 {
-			if os.RemoveAll(root) == nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
+	root := testenv.BoardDir(t)
 	if out, err := exec.Command(maixsim(), "root", root, "--board", board).CombinedOutput(); err != nil {
 		t.Fatalf("lay out a board: %v: %s", err, out)
 	}

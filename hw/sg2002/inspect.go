@@ -104,10 +104,20 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 		}
 		used = s
 	}
-	mode := used.mode(config.Width, config.Height, config.FPS)
-	in.Mode = fmt.Sprintf("%s %dx%d at %g fps", used.name, mode.width, mode.height, mode.fps)
-	in.Memory = memoryParts(used, mode, config)
 	in.ION = lookAtION()
+	for i, choice := range used.choices(config.Width, config.Height, config.FPS) {
+		need, parts := int64(0), memoryParts(used, choice.mode, config)
+		for _, part := range parts {
+			need += part.Bytes
+		}
+		fits := !in.ION.Known || need <= in.ION.Size-in.ION.Used+in.ION.Orphaned
+		if i == 0 || fits {
+			in.Mode, in.Memory = fmt.Sprintf("%s %v", used.name, choice), parts
+		}
+		if fits {
+			break
+		}
+	}
 	return in, nil
 }
 
@@ -115,7 +125,7 @@ func lookAtION() ION {
 	heap, ok := readCarveout()
 	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
 	if !InUse() {
-		for _, b := range heap.orphans() {
+		for _, b := range heap.orphans(false) {
 			ion.Orphaned += b.size
 		}
 	}
@@ -179,7 +189,7 @@ func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
 		{"frames of the sensor", 3 * block, false},
 		{"frames of the size asked for", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
 		{"the encoder's buffer", int64(streamBuffer(c.Width, c.Height)), false},
-		{"the ISP's shared buffer", 291424, false}, // as libisp.so asks for it
+		{"the ISP's shared buffer", C.ISP_BUFFER, false},
 		{"the sensor's raw frames", rawBuffer(m), true},
 	}
 	if c.Overlay != "" {

@@ -4,11 +4,9 @@ package sg2002
 
 import (
 	"fmt"
-
-	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Inspect returns an error that wraps frame.ErrUnsupported.
+// Inspect returns an error that wraps ErrNoBoard.
 func Inspect(Config, func(string)) (Inspection, error) {
-	return Inspection{}, fmt.Errorf("camera: %w in this build (Linux with cgo only)", frame.ErrUnsupported)
+	return Inspection{}, fmt.Errorf("camera: this build is not for Linux with cgo: %w", ErrNoBoard)
 }

@@ -48,23 +48,29 @@ func readCarveout() (ion carveout, ok bool) {
 	return ion, ion.size > 0
 }
 
-// orphans are buffers of VI and ISP that outlive a process that died, and a reload of the modules, too. They may only be asked for when no
-// process has VI open: the kernel does not say whose they are.
-func (c carveout) orphans() []ionBuffer {
+// The buffers of VI and ISP, which outlive a process that died, and a reload of the modules, too.
+const viBuffer, ispBuffer = "VI_DMA_BUF", "ISP_SHARED_BUFFER_0"
+
+// orphans are the buffers that dead processes left. They may only be asked for when no process has VI open: the kernel does not say whose they
+// are. ispKept: libisp of a process that lives, this one perhaps, has its buffer and will use it again, so it is left alone.
+func (c carveout) orphans(ispKept bool) []ionBuffer {
 	var list []ionBuffer
 	for _, b := range c.buffers {
-		if b.name == "VI_DMA_BUF" || b.name == "ISP_SHARED_BUFFER_0" {
+		if b.name == viBuffer || b.name == ispBuffer && !ispKept {
 			list = append(list, b)
 		}
 	}
 	return list
 }
 
+// errRoom is a start that memory does not suffice for.
+var errRoom = fmt.Errorf("memory is short: %w", frame.ErrGone)
+
 // checkRoom refuses to begin what memory does not suffice for: without room for its shared buffer libisp.so crashes instead of saying so.
-// What VI's own buffer takes is known to the driver alone, and not counted.
-func checkRoom(need int64, ion carveout) error {
+// What VI's own buffer takes is known to the driver alone, and not counted. orphans will be freed first.
+func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 	free := ion.size - ion.used
-	for _, b := range ion.orphans() {
+	for _, b := range orphans {
 		free += b.size
 	}
 	if need <= free {
@@ -72,5 +78,5 @@ func checkRoom(need int64, ion carveout) error {
 	}
 	const mega = 1 << 20
 	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen and NPU, or reboot",
-		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, frame.ErrGone)
+		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, errRoom)
 }

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
-
-	"github.com/maixstream/maixstream/hw/frame"
 )
 
 // The libraries need one another in a circle, so they are opened lazily, in this order: it leaves no data relocation open at any step.
@@ -63,6 +61,13 @@ type mpi struct {
 	where   []string         // their files
 	others  []string         // where more of them may be
 	broken  []string         // those that are there and cannot be opened, with the loader's words
+	lacking map[sensorMode]bool
+}
+
+// sensorMode is a mode of a sensor; lacking has those that its driver turned out not to have.
+type sensorMode struct {
+	*sensor
+	mode
 }
 
 var opened struct {
@@ -71,7 +76,7 @@ var opened struct {
 }
 
 // Libraries opens the chip's libraries from dir ("": from the program's run path and the loader's own) and finds every function that is used.
-// The error names what is missing and wraps frame.ErrUnsupported.
+// The error names what is missing and wraps ErrLibraries.
 func Libraries(dir string) error {
 	_, err := openLibraries(dir)
 	return err
@@ -108,22 +113,21 @@ func openLibraries(dir string) (*mpi, error) {
 		if place == "" {
 			place = "/mnt/system/usr/lib"
 		}
-		return nil, fmt.Errorf("camera: %s not found in %s (%w): %w: is this a MaixCAM? use --source testcard on a PC",
-			strings.Join(missing, ", "), place, first, frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: %s not found in %s (%w): %w", strings.Join(missing, ", "), place, first, ErrLibraries)
 	}
-	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir}
+	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir, lacking: map[sensorMode]bool{}}
 	var library *C.char
 	if name := C.mpi_resolve(m.table, &library); name != nil {
 		C.free(unsafe.Pointer(m.table))
-		return nil, fmt.Errorf("camera: %s has no function %s: %w: libraries of another SDK; update the board's image",
-			C.GoString(library), C.GoString(name), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: %s has no function %s: %w: these are of another SDK; update the board's image",
+			C.GoString(library), C.GoString(name), ErrLibraries)
 	}
 	if err := m.sameDirectory(); err != nil {
 		return nil, err
 	}
 	m.openSensors(dir)
 	if len(m.sensors) == 0 {
-		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), m.problems(), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), m.problems(), ErrLibraries)
 	}
 	opened.mpi = m
 	return m, nil
@@ -149,8 +153,7 @@ func (m *mpi) sameDirectory() error {
 		unsafe.Pointer(m.table.CVI_ISP_Init), unsafe.Pointer(m.table.CVI_AE_Register), unsafe.Pointer(m.table.CVI_BIN_ImportBinData),
 	} {
 		if dir := filepath.Dir(at(f)); dir != base {
-			return fmt.Errorf("camera: libraries of two sets are mixed (libsys.so of %s, %s): %w: give --mpi-lib-dir, and check LD_LIBRARY_PATH",
-				base, at(f), frame.ErrUnsupported)
+			return fmt.Errorf("camera: libraries of two sets are mixed (libsys.so of %s, %s): %w: check LD_LIBRARY_PATH", base, at(f), ErrLibraries)
 		}
 	}
 	return nil
@@ -216,10 +219,10 @@ func (m *mpi) object(s *sensor) (*C.ISP_SNS_OBJ_S, error) {
 	object, size, library := m.driver(s)
 	switch {
 	case object == nil:
-		return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s%s: %w", s.name, s.object, strings.Join(m.where, ", "), m.problems(), frame.ErrUnsupported)
+		return nil, fmt.Errorf("camera: no driver for sensor %s (%s) in %s%s: %w", s.name, s.object, strings.Join(m.where, ", "), m.problems(), ErrLibraries)
 	case size != vintage:
 		return nil, fmt.Errorf("camera: %s in %s has %d bytes instead of %d: %w: sensor driver of another SDK; update the board's image",
-			s.object, m.where[library], size, vintage, frame.ErrUnsupported)
+			s.object, m.where[library], size, vintage, ErrLibraries)
 	}
 	return object, nil
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
@@ -87,7 +89,7 @@ func TestKilled(t *testing.T) {
 				return
 			}
 			if simulator == "" {
-				t.Skip("no simulator of the libraries: make sim-libs")
+				testenv.Missing(t, "the simulator of the board's libraries", "make sim-libs")
 			}
 			t.Parallel()
 			root := newBoard(t, "")

@@ -23,6 +23,11 @@ struct mpi {
 #define X(name, library) __typeof__(name) *name;
 	MPI_CALLS(X)
 #undef X
+	/*
+	 * libisp has ISP_SHARED_BUFFER_0 and uses it again at the next registration of a sensor: whoever frees it as a dead process's makes
+	 * the library write into what is somebody else's by then. Only CVI_ISP_Exit gives it back.
+	 */
+	bool isp_buffer;
 	/* The simulator's own, NULL on a board. */
 	int32_t (*i2c_transfer)(int32_t bus, int32_t addr, const uint8_t *out, int32_t out_len, uint8_t *in, int32_t in_len);
 	int32_t (*poke)(uint64_t addr, uint32_t value);

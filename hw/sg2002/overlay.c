@@ -1,5 +1,4 @@
-/* Text over the pictures: a region that VPSS blends. */
-#include "camera.h"
+#include "overlay.h"
 
 #include <string.h>
 

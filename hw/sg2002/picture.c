@@ -1,7 +1,9 @@
-/* Pictures that a program made, through the hardware encoder. */
-#include "camera.h"
+#include "picture.h"
 
 #include <string.h>
+
+#include "encoder.h"
+#include "memory.h"
 
 void program_down(struct camera *c)
 {
@@ -104,11 +106,9 @@ int program_picture(struct camera *c)
 		result = encode_block(c, at, stride, size);
 	else
 		call_result(c, "CVI_VB_Handle2PhysAddr", CVI_ERR_VB_INVALID);
-	const char *call = c->failed_call;
-	int32_t code = c->failed_code;
+	struct failure failed = c->failed;
 	if (!CALL(c, CVI_VB_ReleaseBlock, block) && result == CAMERA_OK)
 		return CAMERA_FAILED;
-	c->failed_call = call;
-	c->failed_code = code;
+	c->failed = failed;
 	return result;
 }

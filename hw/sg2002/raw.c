@@ -1,22 +1,16 @@
-/* Raw frames for programs: kept, mapped, drawn on, encoded by their handle. */
-#include "camera.h"
+#include "raw.h"
 
 #include <string.h>
+
+#include "encoder.h"
+#include "scaler.h"
 
 int raw_get(struct camera *c)
 {
 	int result = raw_release(c);
 	if (result != CAMERA_OK)
 		return result;
-	memset(&c->frame, 0, sizeof c->frame);
-	int32_t code = TRY(c, CVI_VPSS_GetChnFrame, VPSS_GRP, STREAM_CHN, &c->frame, c->wait_ms);
-	if (code == CVI_SUCCESS)
-		return CAMERA_OK;
-	memset(&c->frame, 0, sizeof c->frame);
-	if (code == CVI_ERR_VPSS_BUF_EMPTY)
-		return CAMERA_EMPTY;
-	call_result(c, "CVI_VPSS_GetChnFrame", code);
-	return CAMERA_FAILED;
+	return frame_get(c, &c->streamed, &c->frame);
 }
 
 int raw_release(struct camera *c)
@@ -53,3 +47,5 @@ int raw_flush(struct camera *c)
 		return CAMERA_OK;
 	return CALL(c, CVI_SYS_IonFlushCache, c->frame.stVFrame.u64PhyAddr[0], c->mapped, c->mapped_size) ? CAMERA_OK : CAMERA_FAILED;
 }
+
+int raw_encode(struct camera *c) { return venc_encode(c, &c->streamed, &c->frame); }

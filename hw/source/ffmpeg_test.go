@@ -13,21 +13,19 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 )
 
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
+
 // ffmpeg runs it on its own colour bars (SMPTE's, 320x240, 25 a second).
 func ffmpeg(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("ffmpeg is missing (make setup-test)")
-		}
-		t.Skip("ffmpeg is missing (make setup-test)")
-	}
-	cmd := exec.Command("ffmpeg", append([]string{"-loglevel", "error", "-y", "-f", "lavfi", "-i", "smptebars=size=320x240:rate=25", "-frames:v", "10"}, args...)...)
+	cmd := exec.Command(testenv.Program(t, "ffmpeg"), append([]string{"-loglevel", "error", "-y", "-f", "lavfi", "-i", "smptebars=size=320x240:rate=25", "-frames:v", "10"}, args...)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

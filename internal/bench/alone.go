@@ -10,8 +10,9 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/libjpeg"
 	"github.com/maixstream/maixstream/internal/bench/baseline"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 const (
@@ -34,9 +35,9 @@ func (c cost) allocsPerFrame() float64 { return float64(c.allocs) / float64(max(
 func (c *cost) take(counts bool, f func() error) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpu := threadCPU()
+	cpu := usage.Thread()
 	err := f()
-	cpu = threadCPU() - cpu
+	cpu = usage.Thread() - cpu
 	runtime.ReadMemStats(&after)
 	if counts && err == nil {
 		c.frames++
@@ -62,7 +63,7 @@ func measureAlone(ctx context.Context, source frame.Source, newEncoder func() (f
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var err error
-	if a.ring, err = ring.New(ring.Config{Slots: 4, SlotSize: slot, Envelope: server.Envelope()}); err != nil {
+	if a.ring, err = ring.New(ring.Config{Slots: 4, SlotSize: slot, Envelope: stream.Envelope()}); err != nil {
 		return nil, err
 	}
 	defer a.ring.Close()

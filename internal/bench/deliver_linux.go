@@ -2,36 +2,35 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/internal/bench/load"
+	"github.com/maixstream/maixstream/server/web"
 )
 
-// RunRole does what this process was started for, if it is a child of a benchmark, and never returns then. The program must call it before it does anything else.
-func RunRole() { fanbench.RunRole() }
+// RunChild runs a child of a benchmark: args are those behind "maixstream bench child".
+func RunChild(args []string) error {
+	if len(args) != 1 {
+		return errors.New("bench child: for maixstream bench itself, which gives it a role")
+	}
+	return load.RunChild(args[0])
+}
 
 // DeliverySupported says whether viewers can be measured on this system.
 const DeliverySupported = true
 
 // measureDelivery serves the feed to viewers in a process of their own for d.
 func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
-	web, err := server.New(server.Config{Feed: r.feed, Listen: []string{"127.0.0.1:0"}})
+	shell, end, err := load.Serve(r.feed, web.Config{Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
 		return err
 	}
-	if err := web.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = web.Close(closing)
-	}()
-	viewers, err := connect(web.URLs()[0][len("http://"):], r.Clients)
+	defer end()
+	viewers, err := connect(shell.URLs()[0][len("http://"):], r.Clients)
 	if err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	if err := r.progress(ctx, settle, 0.35, 0.4, "viewers come"); err != nil {
 		return err
 	}
-	var report fanbench.Report
+	var report load.Report
 	read := make(chan error, 1)
 	go func() { // the child is asked a little later and longer than this side measures: rates are computed by each side's own time
 		var err error
@@ -71,8 +70,8 @@ func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-func connect(address string, n int) (*fanbench.Child, error) {
-	return fanbench.Start("", fanbench.Role{Kind: "viewers", Address: address, Path: "/stream", Viewers: n, Markers: true, Record: true})
+func connect(address string, n int) (*load.Child, error) {
+	return load.Start("", load.Role{Kind: "viewers", Address: address, Path: "/stream", Viewers: n, Markers: true, Record: true})
 }
 
 // measureServers serves the same pictures to as many viewers from a process that does nothing else, and with the least that it takes: by turns, because
@@ -87,12 +86,12 @@ func (r *run) measureServers(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "pictures")
-	if err := fanbench.WritePictures(file, r.pictures); err != nil {
+	if err := load.WritePictures(file, r.pictures); err != nil {
 		return err
 	}
-	c := fanbench.Delivery{Viewers: r.Clients, FPS: r.pace(), Pictures: file, Duration: min(max(time.Duration(r.window.seconds()/4*1e9), 300*time.Millisecond), time.Second)}
+	c := load.Delivery{Viewers: r.Clients, FPS: r.pace(), Pictures: file, Duration: min(max(time.Duration(r.window.seconds()/4*1e9), 300*time.Millisecond), time.Second)}
 	const turns = 2
-	var ours, least fanbench.Delivered
+	var ours, least load.Delivered
 	for i := range turns {
 		r.Progress(0.9+0.1*float64(i)/turns, "the server and a bare loop by turns")
 		if err := ours.Add(c, "server"); err != nil {
@@ -101,7 +100,7 @@ func (r *run) measureServers(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if fanbench.HasBare {
+		if load.HasBare {
 			if err := least.Add(c, "bare"); err != nil {
 				return err
 			}

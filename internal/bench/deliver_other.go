@@ -5,11 +5,12 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
-// RunRole does nothing: only on Linux a benchmark has children.
-func RunRole() {}
+// RunChild fails: a benchmark has children on Linux only.
+func RunChild([]string) error { return fmt.Errorf("bench child: %w", errors.ErrUnsupported) }
 
 // DeliverySupported says whether viewers can be measured on this system.
 const DeliverySupported = false

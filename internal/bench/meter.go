@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
@@ -124,14 +125,14 @@ type meteredSource struct {
 func (s *meteredSource) started() (cpu time.Duration) {
 	if s.clock {
 		runtime.LockOSThread()
-		cpu = threadCPU()
+		cpu = usage.Thread()
 	}
 	return cpu
 }
 
 func (s *meteredSource) ended(err error, captured time.Time, number uint64, bytes int, cpu time.Duration) {
 	if s.clock {
-		cpu = threadCPU() - cpu
+		cpu = usage.Thread() - cpu
 		runtime.UnlockOSThread()
 	}
 	if err == nil {
@@ -179,11 +180,11 @@ type meteredEncoder struct {
 func (e *meteredEncoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	number, began, cpu := f.Sequence, time.Now(), threadCPU()
+	number, began, cpu := f.Sequence, time.Now(), usage.Thread()
 	n, err := e.Encoder.Encode(dst, f, quality)
 	if err == nil {
 		now := time.Now()
-		add(e.log, mark{end: now, number: number, took: now.Sub(began), cpu: threadCPU() - cpu, bytes: n})
+		add(e.log, mark{end: now, number: number, took: now.Sub(began), cpu: usage.Thread() - cpu, bytes: n})
 	}
 	return n, err
 }

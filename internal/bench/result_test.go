@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/internal/bench"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 func result() *bench.Result {
 	return &bench.Result{

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
+	"os"
 	"runtime/pprof"
-	"strings"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 // Names of the stages, in order. Rest is what the process does outside of the others: wake-ups between them, the ring, timers, the collector.
@@ -50,7 +50,7 @@ type Config struct {
 
 // Feed is a running pipeline; the benchmark closes it.
 type Feed interface {
-	server.Feed
+	stream.Feed
 	Close()
 }
 
@@ -68,59 +68,10 @@ type run struct {
 	alone  *alone
 
 	bareWindow, window window // without viewers, with them
-	bareUse, use       usage  // of this process in them
+	bareUse, use       spent  // of this process in them
 	pictures           [][]byte
 	delivered          delivered
 	served, bare       served // the server alone with the same pictures and viewers, and the bare loop
-}
-
-// usage is what this process spent in a window.
-type usage struct {
-	cpu     time.Duration // without what stands for hardware
-	allocs  uint64
-	threads map[string]threadTime
-}
-
-type threadTime struct {
-	name string
-	cpu  time.Duration
-}
-
-// simulated begins the names of the threads with which the simulator of the chip's libraries does what sensor, scaler and encoder do on a board.
-const simulated = "sim-"
-
-func usageNow() (u usage) {
-	u.threads, u.cpu = threadTimes(), processCPU() // both allocate
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u.allocs = m.Mallocs
-	return u
-}
-
-// since is what was spent between then and now.
-func (then usage) since() usage {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u := usage{cpu: processCPU() - then.cpu, allocs: m.Mallocs - then.allocs, threads: map[string]threadTime{}}
-	for number, t := range threadTimes() {
-		t.cpu -= then.threads[number].cpu
-		u.threads[number] = t
-		if strings.HasPrefix(t.name, simulated) {
-			u.cpu -= t.cpu
-		}
-	}
-	return u
-}
-
-// byName sums threads of one name up, in µs per frame.
-func (u usage) byName(frames int) map[string]float64 {
-	sums := map[string]float64{}
-	for _, t := range u.threads {
-		if t.cpu > 0 {
-			sums[t.name] += float64(t.cpu) / 1e3 / float64(max(frames, 1))
-		}
-	}
-	return sums
 }
 
 // delivered is what viewers saw.
@@ -234,7 +185,7 @@ func (r *run) measureWhole(ctx context.Context) error {
 		})
 		r.bareWindow, r.bareUse = r.window, r.use
 	}
-	r.result.RSS = residentBytes()
+	r.result.RSS = usage.Resident(os.Getpid())
 	r.describe(feed.State())
 	return err
 }
@@ -247,8 +198,8 @@ func (r *run) publishedIn(w window) []mark {
 }
 
 // measure notes what this process does for d.
-func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, doing string) (window, usage, error) {
-	began, before := time.Now(), usageNow()
+func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, doing string) (window, spent, error) {
+	began, before := time.Now(), spentNow()
 	err := r.progress(ctx, d, from, to, doing)
 	use := before.since()
 	return window{began, time.Now()}, use, err
@@ -318,110 +269,6 @@ func (r *run) describe(s pipeline.State) {
 		FPS: s.Settings.FPS, Quality: s.Settings.Quality, Workers: s.Workers, Clients: r.Clients,
 	}
 	r.result.Dropped = s.Dropped.Encoder + s.Dropped.Ring + s.Dropped.Broken
-}
-
-// report makes the stages of what was measured. The pipeline has ended: nobody writes the logs any more.
-func (r *run) report() {
-	m, w := r.meter, r.window
-	captures, encodes, published := w.of(m.captures...), w.of(m.encodes...), w.of(&m.published)
-	seconds := w.seconds()
-	perSecond := func(n int) float64 { return float64(n) / seconds }
-
-	captureMicros, captureBytes := r.captured(captures)
-	encodeMicros, encodeBytes := means(encodes)
-	_, publishBytes := means(published)
-	capture := Stage{Name: Capture, FPS: perSecond(len(captures)), MS: quantiles(tookOf(captures)), CPUMicros: captureMicros, CPUPercent: captureMicros * perSecond(len(captures)) / 1e4, Bytes: captureBytes}
-	encode := Stage{Name: Encode, FPS: perSecond(len(encodes)), MS: quantiles(tookOf(encodes)), CPUMicros: encodeMicros, CPUPercent: encodeMicros * perSecond(len(encodes)) / 1e4, Bytes: encodeBytes}
-	publish := Stage{Name: Publish, FPS: perSecond(len(published)), MS: quantiles(r.publishDelays(published)), Bytes: publishBytes}
-	if a := r.alone; a != nil {
-		capture.Allocs, capture.Copies = a.capture.allocsPerFrame(), a.copied
-		capture.limit("one copy of its bytes", a.captureLimit, a.capture)
-		encode.Allocs = a.encode.allocsPerFrame()
-		encode.limit("libjpeg called straight with planar 4:2:0", a.encodeLimit, a.encode)
-		publish.Allocs, publish.CPUMicros = a.publish.allocsPerFrame(), a.publish.micros()
-		publish.CPUPercent = publish.CPUMicros * publish.FPS / 1e4
-		publish.limit("one copy of its bytes", a.publishLimit, a.publish)
-	}
-	rest, restAllocs := r.rest(r.bareWindow, r.bareUse)
-	r.result.Stages = append(r.result.Stages, capture)
-	if len(encodes) > 0 {
-		r.result.Stages = append(r.result.Stages, encode)
-	}
-	r.result.Stages = append(r.result.Stages, publish, Stage{
-		Name: Rest, FPS: publish.FPS, CPUMicros: max(0, rest-publish.CPUMicros), CPUPercent: max(0, rest-publish.CPUMicros) * publish.FPS / 1e4,
-		Allocs: max(0, restAllocs-capture.Allocs-encode.Allocs-publish.Allocs),
-	})
-	if r.Clients > 0 {
-		r.result.Stages = append(r.result.Stages, r.deliver())
-	}
-	r.result.Threads = r.use.byName(len(published))
-	r.result.Seconds, r.result.CPUPercent = seconds, 100*r.use.cpu.Seconds()/seconds
-}
-
-func (s *Stage) limit(what string, limit, own cost) {
-	if limit.cpu > 0 && limit.frames > 0 && own.frames > 0 {
-		s.Limit, s.LimitMicros, s.Ratio = what, limit.micros(), own.micros()/limit.micros()
-	}
-}
-
-// captured is the mean CPU time in µs, and the mean size, of frames read. A source that was measured alone is not measured again.
-func (r *run) captured(marks []mark) (micros, bytes float64) {
-	micros, bytes = means(marks)
-	if r.alone != nil {
-		micros = r.alone.capture.micros()
-	}
-	return micros, bytes
-}
-
-// rest is the CPU time, in µs a published frame, and the allocations, that a window's frames cost outside of the source's reads and the encoders.
-func (r *run) rest(w window, use usage) (micros, allocs float64) {
-	captures, encodes := w.of(r.meter.captures...), w.of(r.meter.encodes...)
-	capture, _ := r.captured(captures)
-	encode, _ := means(encodes)
-	n := float64(max(1, len(w.of(&r.meter.published))))
-	return (float64(use.cpu)/1e3 - capture*float64(len(captures)) - encode*float64(len(encodes))) / n, float64(use.allocs) / n
-}
-
-// publishDelays is the time from the end of a frame's encoding, or reading, to its publication: where frames wait for those before them.
-func (r *run) publishDelays(published []mark) []time.Duration {
-	done := map[uint64]time.Time{}
-	for _, logs := range [][]*[]mark{r.meter.captures, r.meter.encodes} { // the encoder's time replaces the source's
-		for _, l := range logs {
-			for i := range *l {
-				done[(*l)[i].number] = (*l)[i].end
-			}
-		}
-	}
-	var delays []time.Duration
-	for i := range published {
-		if t, ok := done[published[i].number]; ok {
-			delays = append(delays, published[i].end.Sub(t))
-		}
-	}
-	return delays
-}
-
-func (r *run) deliver() Stage {
-	d := &r.delivered
-	frames := float64(max(1, d.frames))
-	s := Stage{Name: Deliver, FPS: float64(d.frames) / d.seconds, Bytes: float64(d.bytes) / frames, CPUMicros: r.served.micros, Allocs: r.served.allocs}
-	s.CPUPercent = s.CPUMicros * s.FPS / 1e4
-	when := map[uint64]time.Time{}
-	for i := range r.meter.published {
-		when[r.meter.published[i].sequence] = r.meter.published[i].end
-	}
-	var delays []time.Duration
-	for _, a := range d.arrivals {
-		if t, ok := when[a.sequence]; ok {
-			delays = append(delays, max(0, a.at.Sub(t.Round(0)))) // wall clocks: the viewers are another process
-		}
-	}
-	s.MS = quantiles(delays)
-	if r.bare.micros > 0 {
-		s.Limit, s.LimitMicros, s.Ratio = "a bare epoll and writev loop", r.bare.micros, s.CPUMicros/r.bare.micros
-	}
-	r.result.Verified, r.result.Skipped = d.frames, d.skipped
-	return s
 }
 
 // pace is the rate at which other servers must publish to compare: what was measured, whole.

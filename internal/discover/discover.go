@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/brutella/dnssd"
+	"github.com/brutella/dnssd/log"
 )
 
 // Service types, as registered with IANA.
@@ -36,6 +38,7 @@ type Service struct {
 
 // Announce tells the local network of services until ctx ends. It returns when they are withdrawn: nil, or why it could not.
 func Announce(ctx context.Context, services ...Service) error {
+	quiet()
 	responder, err := dnssd.NewResponder()
 	if err != nil {
 		return fmt.Errorf("announce on the network: %w", err)
@@ -62,6 +65,9 @@ func Announce(ctx context.Context, services ...Service) error {
 	return nil
 }
 
+// quiet stops dnssd from writing its remarks on other hosts' messages to standard output. What fails it returns.
+func quiet() { log.Info.SetOutput(io.Discard) }
+
 // hostName is the host's name without its domain: "maixcam-1a2b".
 func hostName() string {
 	name, err := os.Hostname()
@@ -82,6 +88,7 @@ type Found struct {
 
 // Find asks the local network and returns what answered until ctx ended, sorted by name.
 func Find(ctx context.Context) ([]Found, error) {
+	quiet()
 	var (
 		mu     sync.Mutex
 		found  = map[string]*Found{}

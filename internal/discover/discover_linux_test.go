@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/internal/discover"
 )
 
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 		found, err := discover.Find(ctx)
 		fmt.Printf("%+v %v\n", found, err)
 	default:
-		os.Exit(m.Run())
+		os.Exit(testenv.Main(m).Run())
 	}
 }
 
@@ -51,12 +53,10 @@ func ip(t *testing.T, args ...string) {
 }
 
 func TestFoundAcrossANetwork(t *testing.T) {
-	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
-		if os.Getenv("CI") != "" && os.Getuid() == 0 {
-			t.Fatal("iproute2 is not installed")
-		}
-		t.Skip("needs root and iproute2 for network namespaces")
+	if os.Getuid() != 0 {
+		testenv.Unable(t, "needs root, for network namespaces")
 	}
+	testenv.Program(t, "ip")
 	here, there := fmt.Sprintf("mxd%da", os.Getpid()), fmt.Sprintf("mxd%db", os.Getpid())
 	host(t, here)
 	host(t, there)

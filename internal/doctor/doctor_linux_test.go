@@ -29,7 +29,7 @@ func TestAllIsFine(t *testing.T) {
 				t.Errorf("%d things are wrong (MaixCAM: %v)", n, r.MaixCAM)
 			}
 			for name, words := range map[string]string{
-				"board": map[string]string{"maixcam": "MaixCAM (", "maixcam_pro": "MaixCAM-Pro ("}[kind], "libraries": "all 9 found in " + simulator, "functions": "all ",
+				"board": map[string]string{"maixcam": "MaixCAM (", "maixcam_pro": "MaixCAM-Pro ("}[kind], "libraries": "all 9 found in " + filepath.Dir(b.tool), "functions": "all ",
 				"sensor drivers": "gc4653, sc035gs", "kernel modules": "all 8", "device nodes": "all 9", "camera": "free", "sensor": "gc4653 answers",
 				"ION memory": "83.0 MiB of 105.0 MiB free", "memory": "90.0 MiB of 151.0 MiB", "network": "wlan0 192.0.2.7", "tuning": "cvi_sdr_bin",
 			} {
@@ -127,7 +127,7 @@ func TestFunctionMissing(t *testing.T) {
 func TestLibrariesOfTwoSets(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	one, other := b.TempDir(), b.TempDir()
-	files, _ := filepath.Glob(filepath.Join(simulator, "*.so"))
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(b.tool), "*.so"))
 	for _, file := range files {
 		dir := one
 		if name := filepath.Base(file); name == "libvpu.so" || name == "libvenc.so" {
@@ -269,7 +269,7 @@ func TestCameraHeldByAnotherProcess(t *testing.T) {
 // Another program of the simulator's own, which the kernel counts and whose name is its file's.
 func TestCameraHeldByAProgramThatOnlyHolds(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
-	holder, _, _ := b.start(filepath.Join(simulator, "maixsim"), "hold", b.root)
+	holder, _, _ := b.start(b.tool, "hold", b.root)
 	b.wrong(b.examine(doctor.Config{}), "camera", []string{fmt.Sprintf("in use by process %d (maixsim)", holder.Process.Pid)}, []string{"kill"})
 }
 

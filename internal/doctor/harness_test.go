@@ -12,19 +12,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/sg2002"
 	"github.com/maixstream/maixstream/internal/doctor"
 )
-
-// simulator is the directory of the simulated libraries, "" when they are not built.
-var simulator string
 
 // TestMain makes this binary several programs: the one that opens libraries for doctor, one that streams, and one that counts memory.
 func TestMain(m *testing.M) {
@@ -42,15 +39,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	simulator, _ = filepath.Abs(filepath.Join("..", "..", "build", "sim", runtime.GOARCH))
-	if _, err := os.Stat(filepath.Join(simulator, "maixsim")); err != nil {
-		simulator = ""
-		if os.Getenv("CI") == "true" {
-			fmt.Fprintln(os.Stderr, "no simulator of the board: make sim-libs")
-			os.Exit(1)
-		}
-	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 // stream is a program that has the camera: stream NAME. It prints a line when pictures come; at the end of its input it waits for more of them,
@@ -131,40 +120,19 @@ func memory() error {
 type board struct {
 	*testing.T
 	root string
+	tool string // the simulator's program
 }
 
 // newBoard lays out a board's files; settings are the simulator's from its boot on.
 func newBoard(t *testing.T, kind, settings string) *board {
 	t.Helper()
-	if simulator == "" {
-		t.Skip("no simulator of the board: make sim-libs")
-	}
-	// Not t.TempDir: what watches a process die may still write while it is removed.
-	root, err := os.MkdirTemp("", "doctor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for range 50 {
-			if os.RemoveAll(root) == nil {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
-	t.Setenv("MAIXSTREAM_ROOT", root)
-	t.Setenv("MAIXSTREAM_MPI_LIBS", simulator)
-	t.Setenv("MAIXSIM_TOOL", filepath.Join(simulator, "maixsim"))
-	t.Setenv("MAIXSIM_SET", settings)
-	t.Setenv("LD_LIBRARY_PATH", "")
-	b := &board{t, root}
-	b.maixsim("root", root, "--board", kind)
-	return b
+	root, tool := testenv.Board(t, kind, settings)
+	return &board{t, root, tool}
 }
 
 func (b *board) maixsim(args ...string) {
 	b.Helper()
-	if out, err := exec.Command(filepath.Join(simulator, "maixsim"), args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(b.tool, args...).CombinedOutput(); err != nil {
 		b.Fatalf("maixsim %v: %v: %s", args, err, out)
 	}
 }
@@ -262,9 +230,9 @@ func (b *board) check(r *doctor.Report, name string) doctor.Check {
 func (b *board) libraries(change func(name string, content []byte) []byte) {
 	b.Helper()
 	dir := b.TempDir()
-	files, err := filepath.Glob(filepath.Join(simulator, "*.so"))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(b.tool), "*.so"))
 	if err != nil || len(files) == 0 {
-		b.Fatalf("no libraries in %s: %v", simulator, err)
+		b.Fatalf("no libraries in %s: %v", filepath.Dir(b.tool), err)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)

@@ -32,8 +32,12 @@ type Config struct {
 	Timeout time.Duration
 	// Retry is how long to go on trying while the server is away or busy, per picture; 0: for ever, below 0: not at all.
 	Retry time.Duration
-	// CAFile has certificates (PEM) to trust beside the system's. AuthFile's first line is user:password, TokenFile's a bearer token.
-	CAFile, AuthFile, TokenFile string
+	// MaxWait bounds the Retry-After of a server that is busy: it is asked again after that at the latest. 0: 5 minutes.
+	MaxWait time.Duration
+	// CAFile has certificates (PEM) to trust beside the system's. AuthFile's first line is user:password (for Basic or Digest authentication, whichever the
+	// server asks for), TokenFile's a bearer token. HeaderFile has more headers, NAME: VALUE, one per line; those of Header win. The last three are read
+	// again after a 401 or 403.
+	CAFile, AuthFile, TokenFile, HeaderFile string
 	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB);
 	// above it, or above MaxSpooled pictures, the oldest are dropped. "": none, the newest wins. Not with Multipart, where nothing is known to have arrived before the end.
 	Spool    string
@@ -73,6 +77,9 @@ func (c *Config) check() error {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
+	if c.MaxWait == 0 {
+		c.MaxWait = defaultMaxWait
+	}
 	if c.SpoolMax == 0 {
 		c.SpoolMax = defaultSpoolMax
 	}
@@ -86,6 +93,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("push: method %q: POST, PUT or PATCH", c.Method)
 	case c.Timeout < 0:
 		return fmt.Errorf("push: timeout %v: must not be negative", c.Timeout)
+	case c.MaxWait < 0:
+		return fmt.Errorf("push: the longest wait %v: must not be negative", c.MaxWait)
 	case c.Count < 0:
 		return fmt.Errorf("push: count %d: must not be negative", c.Count)
 	case c.Spool != "" && c.As == Multipart:

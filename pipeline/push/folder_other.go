@@ -10,5 +10,3 @@ func lockFolder(name string) (*os.File, error) {
 }
 
 func syncFolder(string) error { return nil }
-
-func isDiskFull(error) bool { return false }

@@ -38,5 +38,3 @@ func syncFolder(dir string) error {
 	}
 	return nil
 }
-
-func isDiskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -18,21 +18,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := testenv.Main(m).Run()
 	push.CloseIdle()
 	if code == 0 {
-		err := goleak.Find()
-		for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); { // connections end in their own time
-			err = goleak.Find()
-		}
-		if err != nil {
+		if err := testenv.Leaked(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

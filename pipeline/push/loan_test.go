@@ -20,11 +20,11 @@ func sendLent(t *testing.T, s *httptest.Server, ca, field string, data []byte) i
 		t.Fatal(err)
 	}
 	defer transport.CloseIdleConnections()
-	target := &target{url: s.URL, method: http.MethodPost, field: field, header: http.Header{}}
+	target := &target{url: s.URL, method: http.MethodPost, field: field, header: http.Header{}, secret: new(secret)}
 	shot := &Shot{Data: data, ContentType: "image/jpeg", Name: "a.jpg", Key: "k"}
 	var copied int64
 	for range 2 { // over a new connection, and over a kept one
-		r, l, err := target.request(context.Background(), shot)
+		r, l, err := target.request(context.Background(), shot, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -52,17 +53,17 @@ var defaultClient = sync.OnceValue(func() *http.Client {
 	return newClient(t)
 })
 
-// Post sends one picture to url, as the body of a POST, once, and returns what the server said: a reply of any status is no error (Reply.OK, Reply.Err); no
+// Post sends one picture to a URL, as the body of a POST, once, and returns what the server said: a reply of any status is no error (Reply.OK, Reply.Err); no
 // reply is. The picture's memory is sent as it is, without a copy, and is the caller's again when Post returns.
-func Post(ctx context.Context, url string, p Picture, options ...Option) (Reply, error) {
-	o := post{target: target{url: url, method: http.MethodPost, header: http.Header{}}, shot: Shot{Data: p.Borrow()}}
+func Post(ctx context.Context, address string, p Picture, options ...Option) (Reply, error) {
+	o := post{target: target{url: address, method: http.MethodPost, header: http.Header{}}, shot: Shot{Data: p.Borrow()}}
 	for _, option := range options {
 		option(&o)
 	}
 	if len(o.shot.Data) == 0 {
 		return Reply{}, fmt.Errorf("push: nothing to send: the picture is empty or was released")
 	}
-	if err := checkURL(url); err != nil {
+	if err := checkURL(address); err != nil {
 		return Reply{}, err
 	}
 	if o.client == nil {
@@ -73,27 +74,31 @@ func Post(ctx context.Context, url string, p Picture, options ...Option) (Reply,
 		ctx, cancel = context.WithTimeout(ctx, PostTimeout)
 		defer cancel()
 	}
+	o.secret = secretOf(address)
 	o.shot.ContentType = p.ContentType()
 	o.shot.complete(time.Now())
 	return send(ctx, o.client, &o.target, &o.shot)
 }
 
 // send sends one picture. Its memory is free again when send returns. A connection that was kept from an earlier picture may turn out to be closed by the
-// server only when the next one is under way; then it is sent once more, over a new one.
+// server only when the next one is under way; then it is sent once more, over a new one. So it is when the server asks for Digest authentication.
 func send(ctx context.Context, c *http.Client, t *target, s *Shot) (Reply, error) {
-	reply, kept, err := sendOnce(ctx, c, t, s)
+	reply, kept, err := sendOnce(ctx, c, t, s, nil)
 	if err != nil && kept && reply.StatusCode == 0 && ctx.Err() == nil {
 		c.CloseIdleConnections()
-		reply, _, err = sendOnce(ctx, c, t, s)
+		reply, _, err = sendOnce(ctx, c, t, s, nil)
+	}
+	if t.secret.challenged(t, &reply) {
+		reply, _, err = sendOnce(ctx, c, t, s, reply.from)
 	}
 	return reply, err
 }
 
-// sendOnce says besides whether the connection was an old one.
-func sendOnce(ctx context.Context, c *http.Client, t *target, s *Shot) (reply Reply, kept bool, err error) {
+// sendOnce says besides whether the connection was an old one. at is as in target.request.
+func sendOnce(ctx context.Context, c *http.Client, t *target, s *Shot, at *url.URL) (reply Reply, kept bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { kept = i.Reused }})
-	r, l, err := t.request(traced, s)
+	r, l, err := t.request(traced, s, at)
 	if err != nil {
 		cancel()
 		return Reply{}, false, err

@@ -22,12 +22,11 @@ type Pusher struct {
 	client *http.Client
 	spool  *spool // nil: none
 
-	// Of a stream only.
-	redirects int  // that were followed
-	noExpect  bool // the server does not know Expect: 100-continue
+	noExpect bool // of a stream: the server does not know Expect: 100-continue
 
 	mu    sync.Mutex
 	state State
+	next  time.Time // when the next attempt is made; zero: none is waited for
 }
 
 // State is what a Pusher has done so far.
@@ -43,10 +42,13 @@ type State struct {
 	Skipped   uint64 `json:"skipped"`   // pictures left out for newer ones
 	Failures  uint64 `json:"failures"`  // attempts
 	// Of the last attempt.
-	Status string      `json:"status,omitempty"`
-	Error  string      `json:"error,omitempty"`
-	MS     float64     `json:"ms"` // from the beginning to the end of the reply
-	Spool  *SpoolState `json:"spool,omitempty"`
+	Status string  `json:"status,omitempty"`
+	Error  string  `json:"error,omitempty"`
+	MS     float64 `json:"ms"` // from the beginning to the end of the reply
+	// Of the next one, while it is waited for: in how many seconds, and when by this machine's clock (Unix seconds).
+	RetryIn float64     `json:"retry_in,omitempty"`
+	RetryAt float64     `json:"retry_at,omitempty"`
+	Spool   *SpoolState `json:"spool,omitempty"`
 }
 
 const (
@@ -69,7 +71,7 @@ func New(c Config) (*Pusher, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	secret, err := newSecret(c.AuthFile, c.TokenFile)
+	secret, err := newSecret(&c)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +111,10 @@ func (p *Pusher) Close() {
 func (p *Pusher) State() State {
 	p.mu.Lock()
 	s := p.state
+	if now := time.Now(); p.next.After(now) { // by the monotonic clock
+		wait := p.next.Sub(now)
+		s.RetryIn, s.RetryAt = wait.Seconds(), float64(now.Add(wait).UnixMilli())/1000
+	}
 	p.mu.Unlock()
 	if p.spool != nil {
 		now := p.spool.state()
@@ -155,7 +161,7 @@ func (p *Pusher) Run(ctx context.Context, source Source) error {
 			return ctx.Err()
 		case refused, unwanted, givenUp:
 			if live != nil { // a camera would ask thirty times a second
-				if err := pause(ctx, refusals.NextBackOff()); err != nil {
+				if err := p.rest(ctx, &Reply{}, refusals.NextBackOff()); err != nil {
 					return err
 				}
 			}
@@ -223,13 +229,13 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 		if v == stopped {
 			return v
 		}
-		wait := max(waits.NextBackOff(), reply.wait(time.Now()))
+		wait := max(waits.NextBackOff(), reply.wait(p.config.MaxWait))
 		if v == failed && !p.triesOn(began, wait) {
 			v = givenUp
 		}
 		p.note(v, &reply, err, took)
 		if v == failed {
-			if pause(ctx, wait) != nil {
+			if p.rest(ctx, &reply, wait) != nil {
 				return stopped
 			}
 			renew()
@@ -238,6 +244,26 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 		p.finish(v, shot, reply, err, took)
 		return v
 	}
+}
+
+// longWait is worth a line in the log.
+const longWait = 10 * time.Second
+
+// rest waits before the next attempt, and says when that is.
+func (p *Pusher) rest(ctx context.Context, reply *Reply, wait time.Duration) error {
+	now := time.Now()
+	p.mu.Lock()
+	p.next = now.Add(wait)
+	p.mu.Unlock()
+	if asked := reply.Header.Get("Retry-After"); asked != "" && wait >= longWait {
+		p.config.Log.Warn("push: the server asks to be left alone", zap.String("url", p.state.URL), zap.String("status", reply.Status),
+			zap.String("retry_after", OneLine(asked, 64)), zap.Duration("wait", wait), zap.Time("next_try", now.Add(wait)))
+	}
+	err := pause(ctx, wait)
+	p.mu.Lock()
+	p.next = time.Time{}
+	p.mu.Unlock()
+	return err
 }
 
 // triesOn says whether to try again after waiting so long.

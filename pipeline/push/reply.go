@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -21,6 +22,8 @@ type Reply struct {
 	Text       string // the body, at most 64 KiB of it
 	Header     http.Header
 	URL        string // that answered, which is another than was asked after a redirect; without password and query
+
+	from *url.URL // URL as it was
 }
 
 // OK says whether the server took the picture.
@@ -69,7 +72,7 @@ func location(r *Reply) string {
 // readReply reads what the server says and closes the body.
 func readReply(resp *http.Response) (Reply, error) {
 	defer resp.Body.Close()
-	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: redacted(resp.Request.URL)}
+	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: redacted(resp.Request.URL), from: resp.Request.URL}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	reply.Text = string(text)
 	if err != nil {
@@ -100,8 +103,10 @@ func (r *Reply) aboutPicture() bool {
 	return false
 }
 
-// wait is how long the server asks to be left alone; 0: it does not.
-func (r *Reply) wait(now time.Time) time.Duration { return retryAfter(r.Header, now) }
+// wait is how long the server asks to be left alone, at most limit; 0: it does not.
+func (r *Reply) wait(limit time.Duration) time.Duration {
+	return retryAfter(r.Header, time.Now(), limit)
+}
 
 // OneLine makes text from outside fit for a line on a terminal: at most limit characters, no control characters, one line.
 func OneLine(text string, limit int) string {

@@ -11,7 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 // target is where pictures go and how a request for one looks.
@@ -30,9 +31,12 @@ const (
 	devicePlace = "{device}"
 )
 
+// plainPlaces makes a URL of one that has placeholders.
+var plainPlaces = strings.NewReplacer(namePlace, "name", devicePlace, "device")
+
 // checkURL reports a URL to which nothing can be sent.
 func checkURL(text string) error {
-	u, err := url.Parse(strings.NewReplacer(namePlace, "name", devicePlace, "device").Replace(text))
+	u, err := url.Parse(plainPlaces.Replace(text))
 	switch {
 	case err != nil:
 		return fmt.Errorf("push: the URL: %w", withoutURL(err))
@@ -76,17 +80,28 @@ func (t *target) shown() string {
 	return strings.NewReplacer(name, namePlace, device, devicePlace).Replace(redacted(u))
 }
 
-// address is the URL for a picture. A PUT to a folder gets the picture's name, as curl -T does it.
+// address is the URL for a picture. A PUT to a folder gets the picture's name, as curl -T does it, before a query.
 func (t *target) address(name string) string {
-	text := t.url
-	if t.method == http.MethodPut && strings.HasSuffix(text, "/") {
-		text += namePlace
+	text, _, _ := strings.Cut(t.url, "#")
+	path, query, asked := strings.Cut(text, "?")
+	if t.method == http.MethodPut && !strings.Contains(path, namePlace) {
+		_, rest, _ := strings.Cut(path, "://")
+		switch {
+		case !strings.Contains(rest, "/"): // a host alone
+			path += "/" + namePlace
+		case strings.HasSuffix(path, "/"):
+			path += namePlace
+		}
 	}
-	return strings.NewReplacer(namePlace, url.PathEscape(name), devicePlace, url.PathEscape(t.device)).Replace(text)
+	path = strings.NewReplacer(namePlace, url.PathEscape(name), devicePlace, url.PathEscape(t.device)).Replace(path)
+	if !asked {
+		return path
+	}
+	return path + "?" + strings.NewReplacer(namePlace, url.QueryEscape(name), devicePlace, url.QueryEscape(t.device)).Replace(query)
 }
 
-// request makes the request for one picture, and the loan of its memory, which the caller ends.
-func (t *target) request(ctx context.Context, s *Shot) (*http.Request, *loan, error) {
+// request makes the request for one picture, and the loan of its memory, which the caller ends. It goes to the target's address, or to at.
+func (t *target) request(ctx context.Context, s *Shot, at *url.URL) (*http.Request, *loan, error) {
 	l := newLoan(nil, s.Data, nil)
 	contentType := s.ContentType
 	if t.field != "" {
@@ -95,37 +110,48 @@ func (t *target) request(ctx context.Context, s *Shot) (*http.Request, *loan, er
 		l = newLoan(head, s.Data, tail)
 	}
 	body, _ := l.open()
-	r, err := http.NewRequestWithContext(ctx, t.method, t.address(s.Name), body)
+	address := t.address(s.Name)
+	if at != nil {
+		address = at.String()
+	}
+	r, err := http.NewRequestWithContext(ctx, t.method, address, body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("push: the URL: %w", withoutURL(err))
 	}
 	r.ContentLength = l.size
 	r.GetBody = l.open
-	t.describe(r)
 	r.Header.Set("Content-Type", contentType)
 	describeShot(r.Header, s)
+	t.describe(r)
+	if t.field != "" { // it has the form's boundary
+		r.Header.Set("Content-Type", contentType)
+	}
 	return r, l, nil
 }
 
-// describe sets the headers that are the same for every picture.
+// describe sets the headers that are the same for every picture; those of the caller win over the ones that are set already.
 func (t *target) describe(r *http.Request) {
 	r.Header.Set("User-Agent", "maixstream")
 	if t.device != "" {
 		r.Header.Set("X-Device", t.device)
 	}
 	t.secret.authorize(r)
-	for name, values := range t.header { // the caller's own win
-		if http.CanonicalHeaderKey(name) == "Host" && len(values) > 0 {
-			r.Host = values[0]
-			continue
-		}
-		r.Header[http.CanonicalHeaderKey(name)] = values
+	for name, values := range t.header {
+		setHeader(r, name, values)
+	}
+}
+
+func setHeader(r *http.Request, name string, values []string) {
+	if name = http.CanonicalHeaderKey(name); name != "Host" {
+		r.Header[name] = values
+	} else if len(values) > 0 {
+		r.Host = values[0]
 	}
 }
 
 func describeShot(h http.Header, s *Shot) {
 	h.Set("Idempotency-Key", s.Key)
-	h.Set("X-Timestamp", timestamp(s.Captured))
+	h.Set("X-Timestamp", stamp.Format(s.Captured))
 	if s.Sequence != 0 {
 		h.Set("X-Sequence", strconv.FormatUint(s.Sequence, 10))
 	}
@@ -142,16 +168,4 @@ func form(field string, s *Shot) (head, tail []byte, contentType string) {
 	n := b.Len()
 	_ = w.Close()
 	return b.Bytes()[:n:n], b.Bytes()[n:], w.FormDataContentType()
-}
-
-// retryAfter reads a Retry-After header: seconds or a date. 0: none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }

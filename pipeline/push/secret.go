@@ -4,88 +4,152 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
+	"net/url"
 	"strings"
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/maixstream/maixstream/internal/httpauth"
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// secret is how a request shows who sends it: a user and password, or a token, each out of a file, so that no other user sees it in a list of
-// processes. The files are read again when the server says that what is in them is not right.
+// secret is how a request shows who sends it: a user and password, a token, or headers, each out of a file, so that no other user sees it in a list of
+// processes; or the user and password of the URL. The files are read again when the server says that what is in them is not right.
 type secret struct {
-	authFile, tokenFile string
+	authFile, tokenFile, headerFile string
+
+	digest httpauth.Digest
 
 	mu             sync.Mutex
 	user, password string
 	token          string
+	header         http.Header
 }
 
-// newSecret reads the files; nil without files.
-func newSecret(authFile, tokenFile string) (*secret, error) {
-	switch {
-	case authFile == "" && tokenFile == "":
-		return nil, nil
-	case authFile != "" && tokenFile != "":
+// newSecret reads the files of c.
+func newSecret(c *Config) (*secret, error) {
+	if c.AuthFile != "" && c.TokenFile != "" {
 		return nil, errors.New("push: a user and password, or a token: not both")
 	}
-	s := &secret{authFile: authFile, tokenFile: tokenFile}
+	s := secretOf(c.URL)
+	s.authFile, s.tokenFile, s.headerFile = c.AuthFile, c.TokenFile, c.HeaderFile
+	secretfile.Warn(c.Log, c.AuthFile, c.TokenFile, c.HeaderFile)
 	return s, s.read()
 }
 
-// read reads the files again.
+// secretOf takes the user and password of a URL.
+func secretOf(text string) *secret {
+	s := new(secret)
+	if u, err := url.Parse(plainPlaces.Replace(text)); err == nil && u.User != nil {
+		s.user = u.User.Username()
+		s.password, _ = u.User.Password()
+	}
+	return s
+}
+
+// read reads the files again. On an error everything stays as it was.
 func (s *secret) read() error {
-	if s == nil {
-		return nil
+	user, password, token, header := "", "", "", http.Header(nil)
+	if s.tokenFile != "" {
+		lines, err := linesOf("token file", s.tokenFile)
+		if err != nil {
+			return err
+		}
+		if token = lines[0]; !httpguts.ValidHeaderFieldValue(token) {
+			return fmt.Errorf("push: token file %s: its first line has characters that a header cannot have", s.tokenFile)
+		}
+	}
+	if s.authFile != "" {
+		lines, err := linesOf("auth file", s.authFile)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if user, password, ok = strings.Cut(lines[0], ":"); !ok || user == "" {
+			return fmt.Errorf("push: auth file %s: its first line must be user:password", s.authFile)
+		}
+	}
+	if s.headerFile != "" {
+		lines, err := linesOf("header file", s.headerFile)
+		if err != nil {
+			return err
+		}
+		header = http.Header{}
+		for _, line := range lines {
+			name, value, err := ParseHeader(line)
+			if err != nil { // without the line, which is a secret
+				return fmt.Errorf("push: header file %s: %w", s.headerFile, err)
+			}
+			header.Add(name, value)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokenFile != "" {
-		token, err := firstLine(s.tokenFile)
-		if err != nil {
-			return fmt.Errorf("push: token file: %w", err)
-		}
-		if !httpguts.ValidHeaderFieldValue(token) {
-			return fmt.Errorf("push: token file %s: its first line has characters that a header cannot have", s.tokenFile)
-		}
-		s.token = token
-		return nil
+	s.token, s.header = token, header
+	if s.authFile != "" {
+		s.user, s.password = user, password
 	}
-	line, err := firstLine(s.authFile)
-	if err != nil {
-		return fmt.Errorf("push: auth file: %w", err)
-	}
-	user, password, ok := strings.Cut(line, ":")
-	if !ok || user == "" {
-		return fmt.Errorf("push: auth file %s: its first line must be user:password", s.authFile)
-	}
-	s.user, s.password = user, password
 	return nil
 }
 
-// firstLine returns the first line of a file that is not empty and no comment.
-func firstLine(name string) (string, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return "", err
+var errHeader = errors.New("a header is a name, a colon and a value, like X-Room: cellar")
+
+// ParseHeader splits a header's line, NAME: VALUE. The error does not repeat the line, which may be a secret.
+func ParseHeader(line string) (name, value string, err error) {
+	name, value, ok := strings.Cut(line, ":")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+		return "", "", errHeader
 	}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			return line, nil
-		}
-	}
-	return "", fmt.Errorf("%s: nothing in it", name)
+	return name, value, nil
 }
 
-func (s *secret) authorize(r *http.Request) {
-	if s == nil {
-		return
+// linesOf returns a file's lines that are not empty and no comments: one at least.
+func linesOf(what, name string) (lines []string, err error) {
+	text, err := secretfile.Text(name)
+	if err != nil {
+		return nil, fmt.Errorf("push: %s: %w", what, err)
 	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	if lines == nil {
+		return nil, fmt.Errorf("push: %s %s: nothing in it", what, name)
+	}
+	return lines, nil
+}
+
+// authorize sets the request's headers that say who sends it.
+func (s *secret) authorize(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokenFile != "" {
-		r.Header.Set("Authorization", "Bearer "+s.token)
-		return
+	for name, values := range s.header {
+		setHeader(r, name, values)
 	}
-	r.SetBasicAuth(s.user, s.password)
+	switch {
+	case s.header.Get("Authorization") != "":
+	case s.token != "":
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	case s.user != "" && !s.digest.Authorize(r, s.user, s.password):
+		r.SetBasicAuth(s.user, s.password)
+	}
+}
+
+// challenged takes what a reply says about who may send, and returns whether the same request may fare better now: the server wants Digest
+// authentication and sent a new challenge. Another host than the one that pictures are sent to is not answered.
+func (s *secret) challenged(t *target, reply *Reply) bool {
+	if reply.StatusCode != http.StatusUnauthorized || reply.from == nil {
+		return false
+	}
+	to, err := url.Parse(t.address(streamName))
+	if err != nil || to.Hostname() != reply.from.Hostname() {
+		return false
+	}
+	s.mu.Lock()
+	known := s.user != "" && s.token == ""
+	s.mu.Unlock()
+	return known && s.digest.Learn(reply.Header)
 }

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
@@ -385,7 +387,7 @@ func TestAuth(t *testing.T) {
 func TestProxyOfTheEnvironment(t *testing.T) {
 	const address = "MAIXSTREAM_TEST_PROXY"
 	if os.Getenv(address) == "" {
-		free := net.JoinHostPort(quiet, strconv.Itoa(freePort(t)))
+		free := net.JoinHostPort(quiet, strconv.Itoa(testenv.FreePort(t, quiet)))
 		again := exec.Command(os.Args[0], "-test.run=^TestProxyOfTheEnvironment$", "-test.v")
 		again.Env = append(os.Environ(), address+"="+free, "http_proxy=http://"+free, "no_proxy=direct.invalid")
 		if out, err := again.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestProxyOfTheEnvironment") {

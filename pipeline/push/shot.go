@@ -85,8 +85,3 @@ func extension(contentType string) string {
 	}
 	return ".bin"
 }
-
-// timestamp is X-Timestamp's form: Unix seconds and micros.
-func timestamp(t time.Time) string {
-	return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000)
-}

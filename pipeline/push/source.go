@@ -139,7 +139,7 @@ func (r *RingSource) watch() {
 // take makes a shot of a frame, unless it is none to be pushed.
 func (r *RingSource) take(f *ring.Frame, s *Shot) bool {
 	m := f.Meta()
-	if m.Substitute || (r.config.Every > 0 && m.Captured.Before(r.due)) {
+	if m.Substitute || (r.config.Every > 0 && m.Published.Before(r.due)) {
 		f.Release()
 		return false
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 // entry is one picture on disk.
@@ -26,7 +28,7 @@ const maxName = 120
 
 // file is the entry's file name. Sequence first: names sort in the order of delivery.
 func (e *entry) file() string {
-	return fmt.Sprintf("%016d_%s_%s_%d_%08x_%s", e.sequence, timestamp(e.captured), e.key, e.size, e.sum, url.PathEscape(e.name))
+	return fmt.Sprintf("%016d_%s_%s_%d_%08x_%s", e.sequence, stamp.Format(e.captured), e.key, e.size, e.sum, url.PathEscape(e.name))
 }
 
 // shortName returns a name that fits.

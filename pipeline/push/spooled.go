@@ -119,7 +119,7 @@ func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) er
 			if !live && p.spool.full() {
 				return errSpoolFull
 			}
-			if err := pause(ctx, refusals.NextBackOff()); err != nil {
+			if err := p.rest(ctx, &Reply{}, refusals.NextBackOff()); err != nil {
 				return err
 			}
 		}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 const (
@@ -30,6 +32,7 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 	defer feed.release()
 	waits, refusals := newBackOff(longestWait), newBackOff(longestRefusal)
 	failing := time.Time{} // since when
+	var next hop           // of the next request
 	for {
 		if err := feed.wait(ctx); errors.Is(err, io.EOF) { // nothing is connected before there is something to send
 			return nil
@@ -38,7 +41,9 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		}
 		started := time.Now()
 		body := &streamBody{feed: feed, boundary: newBoundary(), timeout: p.config.Timeout}
-		reply, err := p.stream(ctx, body)
+		to := next
+		next = hop{}
+		reply, err := p.stream(ctx, body, to.url)
 		took := time.Since(started)
 		v := judge(ctx, &reply, err)
 		if reply.StatusCode != 0 {
@@ -58,7 +63,8 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 			return ctx.Err()
 		}
-		if p.follow(&reply) {
+		if to.follow(&reply) || to.login(&p.target, &reply) {
+			next = to
 			continue
 		}
 		if reply.StatusCode == http.StatusExpectationFailed && !p.noExpect { // an old server (RFC 9110, 10.1.1)
@@ -73,7 +79,7 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		if failing.IsZero() {
 			failing = started
 		}
-		wait := max(waits.NextBackOff(), reply.wait(time.Now()))
+		wait := max(waits.NextBackOff(), reply.wait(p.config.MaxWait))
 		if v != failed {
 			wait = refusals.NextBackOff()
 		}
@@ -90,37 +96,53 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 			p.mu.Unlock()
 			return nil
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := p.rest(ctx, &reply, wait); err != nil {
 			return err
 		}
 	}
 }
 
+// hop is where a stream's next request goes, when not to the target itself: a redirect holds for one request (RFC 9110, 15.4.8), since the place that it
+// leads to may be gone later.
+type hop struct {
+	url       *url.URL // nil: the target's
+	redirects int      // in a row
+	loggedIn  bool     // for this request, after a challenge
+}
+
+// maxRedirects is how many redirects in a row are followed.
+const maxRedirects = 10
+
 // follow takes a redirect that keeps the request, within the same host: to another one the pictures go when its URL is given. net/http follows only with
 // a body that can be sent again.
-func (p *Pusher) follow(reply *Reply) bool {
-	if reply.StatusCode != http.StatusTemporaryRedirect && reply.StatusCode != http.StatusPermanentRedirect {
+func (h *hop) follow(reply *Reply) bool {
+	if reply.StatusCode != http.StatusTemporaryRedirect && reply.StatusCode != http.StatusPermanentRedirect || reply.from == nil {
 		return false
 	}
-	from, err := url.Parse(p.target.address(streamName))
-	if err != nil {
+	from := reply.from
+	location := reply.Header.Get("Location")
+	to, err := from.Parse(location)
+	if err != nil || location == "" || to.Hostname() != from.Hostname() || (to.Scheme != from.Scheme && to.Scheme != "https") || h.redirects >= maxRedirects {
 		return false
 	}
-	to, err := from.Parse(reply.Header.Get("Location"))
-	if err != nil || to.Hostname() != from.Hostname() || (to.Scheme != from.Scheme && to.Scheme != "https") || p.redirects >= 10 {
+	*h = hop{url: to, redirects: h.redirects + 1}
+	return true
+}
+
+// login says whether to send the request to the same place once more, with the answer to the challenge that came.
+func (h *hop) login(t *target, reply *Reply) bool {
+	if h.loggedIn || !t.secret.challenged(t, reply) {
 		return false
 	}
-	p.redirects++
-	to.User = from.User
-	p.target.url = to.String()
+	h.loggedIn = true
 	return true
 }
 
 // streamName stands for {name} in the URL of a stream, which has many.
 const streamName = "stream"
 
-// stream sends one request of pictures until they end, ctx ends, or the server ends it.
-func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
+// stream sends one request of pictures until they end, ctx ends, or the server ends it. It goes to the target's address, or to at.
+func (p *Pusher) stream(ctx context.Context, body *streamBody, at *url.URL) (Reply, error) {
 	// The end of ctx ends the parts, not the request: the server is to see the end of the last part, and to answer.
 	request, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer body.end() // after cancel, with which a write that waits ends
@@ -131,7 +153,11 @@ func (p *Pusher) stream(ctx context.Context, body *streamBody) (Reply, error) {
 	defer context.AfterFunc(ctx, func() {
 		time.AfterFunc(min(closeWithin, p.config.Timeout), func() { cancel(ctx.Err()) })
 	})()
-	r, err := http.NewRequestWithContext(request, p.target.method, p.target.address(streamName), body)
+	address := p.target.address(streamName)
+	if at != nil {
+		address = at.String()
+	}
+	r, err := http.NewRequestWithContext(request, p.target.method, address, body)
 	if err != nil {
 		return Reply{}, fmt.Errorf("push: %w", withoutURL(err))
 	}
@@ -315,7 +341,7 @@ func (b *streamBody) head(s *Shot) []byte {
 	h = append(h, "\r\nContent-Length: "...)
 	h = strconv.AppendInt(h, int64(len(s.Data)), 10)
 	h = append(h, "\r\nX-Timestamp: "...)
-	h = append(h, timestamp(s.Captured)...)
+	h = stamp.Append(h, s.Captured)
 	if s.Sequence != 0 {
 		h = append(h, "\r\nX-Sequence: "...)
 		h = strconv.AppendUint(h, s.Sequence, 10)

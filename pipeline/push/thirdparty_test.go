@@ -15,23 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/pipeline/push"
 )
-
-// tool returns a program's path; where it is missing the test is skipped, but not in CI.
-func tool(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: make setup-test", names[0])
-	}
-	t.Skipf("%s is not installed", names[0])
-	return ""
-}
 
 // background starts a program and ends it with the test.
 func background(t *testing.T, cmd *exec.Cmd) {
@@ -50,22 +37,11 @@ func background(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freePort returns a port at quiet that nobody used a moment ago.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(quiet, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // startNginx runs nginx: WebDAV with a password below /dav/, and in front of another server below /upload.
 func startNginx(t *testing.T, behind string) (base, root string) {
 	t.Helper()
-	nginx := tool(t, "nginx", "/usr/sbin/nginx")
-	dir, port := t.TempDir(), freePort(t)
+	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx")
+	dir, port := t.TempDir(), testenv.FreePort(t, quiet)
 	root = filepath.Join(dir, "root")
 	if err := os.MkdirAll(filepath.Join(root, "dav"), 0o777); err != nil {
 		t.Fatal(err)
@@ -193,7 +169,7 @@ server.serve_forever()
 `
 
 func TestAPythonServerTakesPictures(t *testing.T) {
-	cmd := exec.Command(tool(t, "python3"), "-c", pythonServer)
+	cmd := exec.Command(testenv.Program(t, "python3"), "-c", pythonServer)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -67,7 +69,7 @@ var errRedirect = errors.New("stopped")
 // picture: the reply is then the redirect itself, which Reply.Err explains.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	before := via[len(via)-1]
-	if len(via) >= 10 {
+	if len(via) >= maxRedirects {
 		return fmt.Errorf("%w after %d redirects, the last to %s", errRedirect, len(via), redacted(next.URL))
 	}
 	if before.URL.Scheme == "https" && next.URL.Scheme != "https" {
@@ -76,5 +78,12 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	if next.Method != before.Method && next.Response != nil && next.Response.StatusCode != http.StatusSeeOther {
 		return http.ErrUseLastResponse
 	}
+	next.Header.Del("Referer") // net/http puts the URL there with its query, in which tokens travel
+	if next.URL.Hostname() != via[0].URL.Hostname() {
+		maps.DeleteFunc(next.Header, func(name string, _ []string) bool { return !slices.Contains(ownHeaders, name) })
+	}
 	return nil
 }
+
+// ownHeaders go along when a redirect leads to another host: what says which picture it is. Others, the caller's among them, may be secrets.
+var ownHeaders = []string{"Content-Type", "User-Agent", "Idempotency-Key", "X-Timestamp", "X-Sequence", "X-Device"}

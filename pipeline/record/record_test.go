@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -20,7 +22,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testenv.Main(m)) }
 
 func newRing(t *testing.T) *ring.Ring {
 	t.Helper()
@@ -84,13 +86,7 @@ func pieces(t *testing.T, dir string) []string {
 // probe has ffprobe decode all of a file and returns its size, rate and number of frames.
 func probe(t *testing.T, name string) (size, rate string, frames int) {
 	t.Helper()
-	if _, err := exec.LookPath("ffprobe"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("ffprobe is missing (Debian package ffmpeg)")
-		}
-		t.Skip("ffprobe is missing (Debian package ffmpeg)")
-	}
-	out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=width,height,avg_frame_rate,nb_read_frames",
+	out, err := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-count_frames", "-show_entries", "stream=width,height,avg_frame_rate,nb_read_frames",
 		"-of", "csv=p=0", name).CombinedOutput()
 	fields := strings.Split(strings.TrimSpace(string(out)), ",")
 	if err != nil || len(fields) != 4 {

@@ -7,7 +7,6 @@ import (
 	"image"
 	"image/jpeg"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
@@ -18,11 +17,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testenv.Main(m)) }
 
 // picture is a JPEG whose brightness is its number.
 func picture(t testing.TB, width, height, number int) []byte {
@@ -76,14 +76,22 @@ func start(t *testing.T, width, height int, allow func(from, user, password, tok
 
 func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, string) {
 	t.Helper()
+	_, f, address := startServer(t, config, pictures...)
+	return f, address
+}
+
+func startServer(t *testing.T, config rtsp.Config, pictures ...[]byte) (*rtsp.Server, *feed, string) {
+	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &feed{ring: r}
 	publish(t, r, pictures[0])
-	address := freePorts(t)
-	config.Address, config.Feed = address, f
+	if config.Address == "" {
+		config.Address = testenv.FreeMediaAddress(t)
+	}
+	config.Feed = f
 	s, err := rtsp.Start(config)
 	if err != nil {
 		t.Fatal(err)
@@ -111,49 +119,30 @@ func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, str
 		}
 		r.Close()
 	})
-	return f, address
+	return s, f, config.Address
 }
 
-// freePorts finds an address whose port and the media ports above it are free.
-func freePorts(t *testing.T) string {
+// noise is a JPEG of many bytes.
+func noise(t testing.TB, width, height int) []byte {
 	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := l.Addr().(*net.TCPAddr)
-		_ = l.Close()
-		if address.Port > 65000 {
-			continue
-		}
-		free := true
-		for _, port := range []int{address.Port + 2 - address.Port%2, address.Port + 3 - address.Port%2} {
-			u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
-			if err != nil {
-				free = false
-				continue
-			}
-			_ = u.Close()
-		}
-		if free {
-			return address.String()
+	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	seed := uint32(1)
+	for _, plane := range [][]byte{img.Y, img.Cb, img.Cr} {
+		for i := range plane {
+			seed = seed*1664525 + 1013904223
+			plane[i] = byte(seed >> 24)
 		}
 	}
-	t.Fatal("no free ports")
-	return ""
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 50}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func ffmpeg(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("ffmpeg is not installed")
-		}
-		t.Skip("ffmpeg is not installed")
-	}
-	out, err := exec.Command(path, append([]string{"-hide_banner", "-nostdin", "-loglevel", "info"}, args...)...).CombinedOutput()
+	out, err := exec.Command(testenv.Program(t, "ffmpeg"), append([]string{"-hide_banner", "-nostdin", "-loglevel", "info"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 

@@ -1,7 +1,6 @@
 package upload_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/internal/testenv/browser"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -30,24 +32,11 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// browser starts a headless Chromium.
-func browser(t *testing.T) context.Context {
+// chromium starts a browser for the gallery.
+func chromium(t *testing.T) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a browser")
-	}
-	path := program(t, "chromium", "chromium", "chromium-browser", "google-chrome")
-	// Only this program's own pages are asked for; everything that a browser does for itself is off.
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1200, 860),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.WSURLReadTimeout(2*time.Minute))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
+	testenv.Long(t, "starts a browser")
+	return browser.Start(t, 1200, 860)
 }
 
 // scene is a picture to look at: a hill under a sky, with the device's name and a sun that moves with i.
@@ -77,30 +66,9 @@ func scene(t testing.TB, name string, i int) []byte {
 	return encodeJPEG(t, img, 85)
 }
 
-// colour returns the colour in the middle of an element, as it is on the screen.
-func colour(ctx context.Context, t *testing.T, selector string) [3]uint8 {
-	t.Helper()
-	b, err := chromedp.Run(ctx, chromedp.Screenshot(selector))
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, _, err := image.Decode(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, g, bl, _ := img.At(img.Bounds().Dx()/2, img.Bounds().Dy()/2).RGBA()
-	return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(bl >> 8)}
-}
-
 // near says whether the colour is that of picture(…, i), up to JPEG's loss.
 func near(c [3]uint8, i int) bool {
-	want := [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)}
-	for k := range c {
-		if d := int(c[k]) - int(want[k]); d > 12 || d < -12 {
-			return false
-		}
-	}
-	return true
+	return testenv.Near(c, [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)})
 }
 
 // evaluate runs JavaScript in the page; nothing comes of it when the page has gone meanwhile, as a form leads to another.
@@ -140,9 +108,9 @@ func TestGallery(t *testing.T) {
 		t.Helper()
 		postOK(t, s, "?token="+token+"&device="+device, body, headers{"X-Timestamp": stampOf(at)})
 	}
-	ctx := browser(t)
+	ctx := chromium(t)
 	perform(ctx, t, chromedp.Navigate(s.URLs()[0]+"/?token="+token))
-	eventually(t, "it says how to send one", func() bool {
+	testenv.Eventually(t, "it says how to send one", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#empty").innerText`), "curl --data-binary")
 	})
 
@@ -151,41 +119,41 @@ func TestGallery(t *testing.T) {
 		send("garden", encodeJPEG(t, picture(320, 240, i), 85), now.Add(time.Duration(i-8)*time.Minute))
 	}
 	send("door", encodeJPEG(t, picture(320, 240, 2), 85), now)
-	eventually(t, "both devices are shown, with their newest pictures", func() bool {
-		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 2 && near(colour(ctx, t, `[data-device=garden] img`), 7) && near(colour(ctx, t, `[data-device=door] img`), 2)
+	testenv.Eventually(t, "both devices are shown, with their newest pictures", func() bool {
+		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 2 && near(browser.Shown(ctx, t, `[data-device=garden] img`), 7) && near(browser.Shown(ctx, t, `[data-device=door] img`), 2)
 	})
 	send("door", encodeJPEG(t, picture(320, 240, 5), 85), now)
-	eventually(t, "a new picture is shown by itself", func() bool { return near(colour(ctx, t, `[data-device=door] img`), 5) })
+	testenv.Eventually(t, "a new picture is shown by itself", func() bool { return near(browser.Shown(ctx, t, `[data-device=door] img`), 5) })
 
 	// By keyboard: a device, live.
 	perform(ctx, t, chromedp.Focus(`[data-device=garden]`), chromedp.KeyEvent(kb.Enter))
-	eventually(t, "the newest picture, live", func() bool { return near(colour(ctx, t, "#large"), 7) })
+	testenv.Eventually(t, "the newest picture, live", func() bool { return near(browser.Shown(ctx, t, "#large"), 7) })
 	for _, i := range []int{3, 6, 1} {
 		send("garden", encodeJPEG(t, picture(320, 240, i), 85), time.Now())
-		eventually(t, fmt.Sprint("picture ", i, " live"), func() bool { return near(colour(ctx, t, "#large"), i) })
+		testenv.Eventually(t, fmt.Sprint("picture ", i, " live"), func() bool { return near(browser.Shown(ctx, t, "#large"), i) })
 	}
 	if title := evaluate[string](ctx, t, `document.querySelector("dialog[open] h2").innerText`); title != "garden" {
 		t.Errorf("title %q", title)
 	}
 	// The timeline has the three, too, then back in time with it, and a step at a time.
-	eventually(t, "the timeline has all", func() bool { return evaluate[string](ctx, t, `document.querySelector("#slider").max`) == "10" })
+	testenv.Eventually(t, "the timeline has all", func() bool { return evaluate[string](ctx, t, `document.querySelector("#slider").max`) == "10" })
 	perform(ctx, t, chromedp.Focus("#slider"), chromedp.KeyEvent(kb.Home))
-	eventually(t, "the oldest", func() bool { return near(colour(ctx, t, "#large"), 0) })
+	testenv.Eventually(t, "the oldest", func() bool { return near(browser.Shown(ctx, t, "#large"), 0) })
 	if pressed := evaluate[string](ctx, t, `document.querySelector("#live").getAttribute("aria-pressed")`); pressed != "false" {
 		t.Errorf("live is %s while the past is shown", pressed)
 	}
-	eventually(t, "nobody watches live", func() bool {
+	testenv.Eventually(t, "nobody watches live", func() bool {
 		postOK(t, s, "?token="+token+"&device=garden", encodeJPEG(t, picture(320, 240, 1), 85), nil)
 		return s.State().Viewers == 1 // the gallery's news
 	})
 	for i := 1; i < 4; i++ {
 		perform(ctx, t, chromedp.Click("#later"))
-		eventually(t, fmt.Sprint("one later: ", i), func() bool { return near(colour(ctx, t, "#large"), i) })
+		testenv.Eventually(t, fmt.Sprint("one later: ", i), func() bool { return near(browser.Shown(ctx, t, "#large"), i) })
 	}
 	perform(ctx, t, chromedp.Click("#earlier"))
-	eventually(t, "one earlier", func() bool { return near(colour(ctx, t, "#large"), 2) })
+	testenv.Eventually(t, "one earlier", func() bool { return near(browser.Shown(ctx, t, "#large"), 2) })
 	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
-	eventually(t, "closed, and the focus where it was", func() bool {
+	testenv.Eventually(t, "closed, and the focus where it was", func() bool {
 		return evaluate[bool](ctx, t, `!document.querySelector("dialog[open]") && document.activeElement.dataset.device === "garden"`)
 	})
 
@@ -205,7 +173,7 @@ func TestGallery(t *testing.T) {
 	// The server goes and comes: it is said where one looks, before a device too.
 	url := s.URLs()[0]
 	stop(t, s)
-	eventually(t, "it says that the connection is lost", func() bool {
+	testenv.Eventually(t, "it says that the connection is lost", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("dialog[open] #lost").innerText`), "connection lost")
 	})
 	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
@@ -215,7 +183,7 @@ func TestGallery(t *testing.T) {
 	}
 	again := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.Listen = []string{strings.TrimPrefix(url, "http://")} })
 	postOK(t, again, "?device=new", encodeJPEG(t, picture(320, 240, 4), 85), nil)
-	eventually(t, "it is back, with what is there now", func() bool {
+	testenv.Eventually(t, "it is back, with what is there now", func() bool {
 		return evaluate[string](ctx, t, `[...document.querySelectorAll("#grid button")].map((b) => b.dataset.device).join()`) == "new"
 	})
 }
@@ -228,15 +196,15 @@ func TestGalleryAfterLogin(t *testing.T) {
 	}
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.TokenFile = tokens })
 	postOK(t, s, "?device=a", encodeJPEG(t, picture(320, 240, 3), 85), headers{"Authorization": "Bearer 0123456789abcdef"})
-	ctx := browser(t)
+	ctx := chromium(t)
 	perform(ctx, t, chromedp.Navigate(s.URLs()[0]), chromedp.SendKeys(`[name=token]`, "0123456789abcdef"+kb.Enter))
-	eventually(t, "the newest picture", func() bool {
-		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 1 && near(colour(ctx, t, `[data-device=a] img`), 3)
+	testenv.Eventually(t, "the newest picture", func() bool {
+		return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 1 && near(browser.Shown(ctx, t, `[data-device=a] img`), 3)
 	})
 	perform(ctx, t, chromedp.Click(`[data-device=a]`))
-	eventually(t, "the newest picture, live", func() bool { return near(colour(ctx, t, "#large"), 3) })
+	testenv.Eventually(t, "the newest picture, live", func() bool { return near(browser.Shown(ctx, t, "#large"), 3) })
 	perform(ctx, t, chromedp.Click(`#close`), chromedp.Click(`#logout button`))
-	eventually(t, "the form again", func() bool { return evaluate[bool](ctx, t, `!!document.querySelector("[name=token]")`) })
+	testenv.Eventually(t, "the form again", func() bool { return evaluate[bool](ctx, t, `!!document.querySelector("[name=token]")`) })
 }
 
 // emulate makes the page light or dark.
@@ -252,13 +220,13 @@ func TestGalleryIsAccessible(t *testing.T) {
 	const name = "../../build/axe/node_modules/axe-core/axe.min.js"
 	axe, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		lacks(t, name+" is missing (make setup-axe)")
+		testenv.Missing(t, "axe-core", "make setup-axe")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := receive(t, t.TempDir(), nil)
-	ctx := browser(t)
+	ctx := chromium(t)
 	check := func(what string) {
 		t.Helper()
 		result, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+string(axe)+`
@@ -273,17 +241,17 @@ func TestGalleryIsAccessible(t *testing.T) {
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		perform(ctx, t, emulate(scheme), chromedp.Navigate(s.URLs()[0]))
-		eventually(t, "the page", func() bool {
+		testenv.Eventually(t, "the page", func() bool {
 			return evaluate[bool](ctx, t, `document.querySelectorAll("#grid li").length > 0 || !document.querySelector("#empty").hidden`)
 		})
 		check(scheme + ", first")
 		for i := range 10 {
 			postOK(t, s, fmt.Sprint("?device=d", i), scene(t, "x", i), nil)
 		}
-		eventually(t, "the devices", func() bool { return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 10 })
+		testenv.Eventually(t, "the devices", func() bool { return evaluate[int](ctx, t, `document.querySelectorAll("#grid li").length`) == 10 })
 		check(scheme + ", devices")
 		perform(ctx, t, chromedp.Click(`[data-device=d3]`))
-		eventually(t, "the list", func() bool {
+		testenv.Eventually(t, "the list", func() bool {
 			return evaluate[string](ctx, t, `document.querySelector("#slider").getAttribute("aria-valuetext")`) != "no picture"
 		})
 		check(scheme + ", a device")
@@ -295,10 +263,7 @@ func TestGalleryIsAccessible(t *testing.T) {
 
 // Screenshots for the manual, when asked for.
 func TestGalleryScreenshots(t *testing.T) {
-	dir := os.Getenv("MAIXSTREAM_SCREENSHOTS")
-	if dir == "" {
-		t.Skip("MAIXSTREAM_SCREENSHOTS says where to put them")
-	}
+	dir := testenv.OnRequest(t, "MAIXSTREAM_SCREENSHOTS", "make screenshots")
 	s := receive(t, t.TempDir(), nil)
 	names := []string{"barn", "front-door", "garden", "greenhouse", "hives", "pond", "workshop", "yard"}
 	for k, name := range names {
@@ -306,7 +271,7 @@ func TestGalleryScreenshots(t *testing.T) {
 			postOK(t, s, "?device="+name, scene(t, name, i), headers{"X-Timestamp": stampOf(time.Now().Add(time.Duration(i-39) * time.Duration(k+1) * time.Minute / 2))})
 		}
 	}
-	ctx := browser(t)
+	ctx := chromium(t)
 	shoot := func(name string) {
 		t.Helper()
 		time.Sleep(1500 * time.Millisecond) // let everything be painted

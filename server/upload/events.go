@@ -2,14 +2,12 @@ package upload
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"time"
-)
 
-const (
-	eventsEvery = time.Second
-	eventsAlive = 15 * time.Second // proxies close what is silent for long
+	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
 // news is one event: what has changed since the one before.
@@ -21,30 +19,25 @@ type news struct {
 
 // events tells the gallery what is new, as server-sent events, once a second at most. The first event has everything.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if s.crowded(w) {
+	leave, ok := s.web.Admit(w, r)
+	if !ok {
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect them
-	if r.Method == http.MethodHead {
-		return
-	}
-	s.viewers.Add(1)
-	defer s.viewers.Add(-1)
-	connection := http.NewResponseController(w)
-	_ = connection.SetReadDeadline(time.Time{})
-	ticker := time.NewTicker(eventsEvery)
-	defer ticker.Stop()
+	defer leave()
 	var (
 		version uint64
 		told    map[string]bool
-		last    time.Time
 	)
-	for {
-		text := ": still here\n\n"
-		changed, names, now := s.store.since(version)
-		if told == nil || now != version {
+	session := s.web.InSession(r)
+	(&reply.Events{
+		Next: func() ([]byte, error) {
+			if session && !s.web.InSession(r) { // logged out in another tab
+				return nil, io.EOF
+			}
+			changed, names, now := s.store.since(version)
+			if told != nil && now == version {
+				return nil, nil
+			}
 			n := news{Now: unixSeconds(time.Now()), Devices: changed}
 			for name := range told {
 				if !names[name] {
@@ -53,28 +46,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			}
 			slices.Sort(n.Gone)
 			version, told = now, names
-			data, err := json.Marshal(n)
-			if err != nil {
-				return
-			}
-			text, last = "data: "+string(data)+"\n\n", time.Now()
-		} else if time.Since(last) < eventsAlive {
-			text = ""
-		} else {
-			last = time.Now()
-		}
-		if text != "" {
-			_ = connection.SetWriteDeadline(time.Now().Add(s.config.HTTP.StallTimeout))
-			if _, err := w.Write([]byte(text)); err != nil || connection.Flush() != nil {
-				return
-			}
-		}
-		select {
-		case <-ticker.C:
-		case <-r.Context().Done():
-			return
-		case <-s.done:
-			return
-		}
-	}
+			return json.Marshal(n)
+		},
+		Done: s.done, StallTimeout: s.config.HTTP.StallTimeout,
+	}).Serve(w, r)
 }

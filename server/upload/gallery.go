@@ -3,7 +3,6 @@ package upload
 import (
 	"cmp"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +13,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/server/internal/page"
+	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 var (
@@ -30,9 +31,9 @@ var (
 	galleryLogout = page.Document{HTML: strings.Replace(galleryPage.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), Policy: galleryPage.Policy}
 )
 
-func (s *Server) routes() []server.Route {
+func (s *Server) routes() []web.Route {
 	const read = "GET, HEAD"
-	return []server.Route{
+	return []web.Route{
 		{Path: "/{$}", Methods: read, Handler: s.gallery},
 		{Path: "/upload", Methods: "POST, PUT", Handler: s.upload},
 		{Path: "/devices", Methods: read, Handler: s.listDevices},
@@ -41,22 +42,20 @@ func (s *Server) routes() []server.Route {
 		{Path: "/snapshot/{device}", Methods: read, Handler: s.snapshot},
 		{Path: "/stream/{device}", Methods: read, Handler: s.stream},
 		{Path: "/events", Methods: read, Handler: s.events},
-		{Path: "/metrics", Methods: read, Handler: server.MetricsHandler(s.registry())},
+		{Path: "/metrics", Methods: read, Handler: reply.Metrics(s.registry())},
 	}
 }
 
 func refuse(w http.ResponseWriter, code int, text string) {
-	writeJSON(w, code, reply{Error: text})
-}
-
-func writeJSON(w http.ResponseWriter, code int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone when it fails
+	reply.JSON(w, code, receipt{Error: text})
 }
 
 func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
-	s.web.ShowPage(w, r, galleryPage, galleryLogout)
+	shown := &galleryPage
+	if s.web.InSession(r) {
+		shown = &galleryLogout
+	}
+	shown.Serve(w, http.StatusOK)
 }
 
 // Device is a device as /devices and /events show it. Times are Unix seconds.
@@ -123,7 +122,7 @@ func (s *Server) Devices() []Device {
 }
 
 func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct {
+	reply.JSON(w, http.StatusOK, struct {
 		Devices []Device `json:"devices"`
 		Total   State    `json:"total"`
 	}{s.Devices(), s.State()})
@@ -162,7 +161,7 @@ func (s *Server) listPictures(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, err.Error())
 	default:
-		writeJSON(w, http.StatusOK, struct {
+		reply.JSON(w, http.StatusOK, struct {
 			Total    int       `json:"total"` // within the bounds
 			Pictures []Picture `json:"pictures"`
 		}{total, list})
@@ -330,8 +329,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error
 	h := w.Header()
 	h.Set("Content-Type", k.Format.mime())
 	h.Set("Content-Disposition", "inline; filename="+strconv.Quote(strings.ReplaceAll(k.File, "/", "_")))
-	us := k.Time.UnixMicro()
-	h.Set("X-Timestamp", fmt.Sprintf("%d.%06d", us/1e6, us%1e6))
+	h.Set("X-Timestamp", stamp.Format(k.Time))
 	h.Set("X-Sequence", strconv.FormatUint(k.Sequence, 10))
 	// A large picture on a slow link takes its time.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(firstFew + time.Duration(k.Bytes)*time.Second/leastRate))

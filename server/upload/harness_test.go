@@ -13,23 +13,19 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/maixstream/maixstream/server"
 	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // receive starts a server on a free port of the loopback.
 func receive(t testing.TB, dir string, change func(*upload.Config)) *upload.Server {
 	t.Helper()
-	c := upload.Config{HTTP: server.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir}
+	c := upload.Config{HTTP: web.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir}
 	if change != nil {
 		change(&c)
 	}
@@ -54,22 +50,6 @@ func stop(t testing.TB, s *upload.Server) {
 func address(s *upload.Server) string {
 	_, host, _ := strings.Cut(s.URLs()[0], "://")
 	return host
-}
-
-// leaks checks that nothing runs any more when the test ends; call it first.
-func leaks(t *testing.T) {
-	t.Helper()
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		err := goleak.Find(ignore)
-		for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); { // connections end in their own time
-			err = goleak.Find(ignore)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 func picture(w, h, i int) image.Image {
@@ -215,34 +195,4 @@ func read(t testing.TB, name ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// eventually waits until f holds, for a time that suffices on a loaded machine.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
-}
-
-// program returns a program's path; without it the test fails in CI and is skipped elsewhere.
-func program(t testing.TB, pkg string, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	lacks(t, names[0]+" is missing (Debian package "+pkg+")")
-	return ""
-}
-
-func lacks(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

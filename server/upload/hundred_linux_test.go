@@ -22,8 +22,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // The test binary is run again as the server: its memory and CPU time are then its own.
@@ -34,11 +36,11 @@ func TestMain(m *testing.M) {
 		serverRole(dir)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m).Run())
 }
 
 func serverRole(dir string) {
-	s, err := upload.New(upload.Config{HTTP: server.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir, Keep: 24 * time.Hour, MaxBytes: 100 << 30})
+	s, err := upload.New(upload.Config{HTTP: web.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir, Keep: 24 * time.Hour, MaxBytes: 100 << 30})
 	if err == nil {
 		err = s.Start()
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/server/upload"
 )
 
@@ -87,14 +89,14 @@ func TestViewersAreLimitedAndForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "one viewer", func() bool { return s.State().Viewers == 1 })
+	testenv.Eventually(t, "one viewer", func() bool { return s.State().Viewers == 1 })
 	for _, path := range []string{"/stream/a", "/events"} {
 		if again, _ := get(t, s, path); again.StatusCode != http.StatusServiceUnavailable || again.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s", path, again.Status)
 		}
 	}
 	reply.Body.Close()
-	eventually(t, "no viewer", func() bool {
+	testenv.Eventually(t, "no viewer", func() bool {
 		postOK(t, s, "?device=a", jpegOf(t, 1), nil) // the connection's end is noticed by writing
 		return s.State().Viewers == 0
 	})
@@ -151,7 +153,7 @@ func TestEventsTellWhatIsNew(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	s := receive(t, t.TempDir(), nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
 	v := watch(t, s, "/stream/a")

@@ -12,11 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // The settings of docs/receive.md, in the real nginx: pictures, endless streams and live views go through at once.
 func TestBehindNginx(t *testing.T) {
-	nginx := program(t, "nginx-light", "nginx", "/usr/sbin/nginx")
+	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx")
 	text := string(read(t, "..", "..", "docs", "receive.md"))
 	_, text, _ = strings.Cut(text, "```nginx\n")
 	text, _, found := strings.Cut(text, "```")
@@ -61,7 +63,7 @@ func TestBehindNginx(t *testing.T) {
 		_ = cmd.Process.Signal(os.Interrupt)
 		<-ended
 	})
-	eventually(t, "nginx answers", func() bool {
+	testenv.Eventually(t, "nginx answers", func() bool {
 		select {
 		case <-ended:
 			t.Fatal(complaints.String())

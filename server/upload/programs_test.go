@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // A body that is refused half-way is taken to its end, or nearly so: else clients that send first and read then would see a broken
@@ -28,7 +30,7 @@ print(r.status_code, r.text)`},
 		t.Run(name, func(t *testing.T) {
 			out, err := exec.Command(command[0], append(command[1:], s.URLs()[0]+"/upload")...).CombinedOutput()
 			if strings.TrimSpace(string(out)) == "lacks" {
-				lacks(t, "Debian package "+name+" is missing")
+				testenv.Missing(t, "Debian's "+name, "make setup-test")
 			}
 			if err != nil || !strings.Contains(string(out), "413") || !strings.Contains(string(out), "at most 20971520") {
 				t.Errorf("%s (%v)", out, err)
@@ -85,7 +87,7 @@ print(r.text)`)},
 		{"curl, chunked", curl("-H", "Transfer-Encoding: chunked", "--data-binary", "@picture.jpg")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program(t, c.command[0], c.command[1])
+			testenv.Program(t, c.command[1])
 			dir, here := t.TempDir(), t.TempDir()
 			s := receive(t, dir, nil)
 			body := noisy(t, 120<<10)
@@ -101,7 +103,7 @@ print(r.text)`)},
 				t.Fatalf("%v: %s%s", err, out, errors.String())
 			}
 			if strings.TrimSpace(string(out)) == "lacks" {
-				lacks(t, "Debian package "+c.command[0]+" is missing")
+				testenv.Missing(t, "Debian's "+c.command[0], "make setup-test")
 			}
 			var a answer
 			if err := json.Unmarshal(out, &a); err != nil || !a.OK || a.Device != "127.0.0.1" || a.Bytes != len(body) {

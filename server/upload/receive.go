@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
 // refusal is an error whose cause is the sender.
@@ -32,8 +33,8 @@ func refusef(code int, format string, args ...any) error {
 
 var errEmpty = errors.New("there is no picture in it")
 
-// reply is what a sender is told.
-type reply struct {
+// receipt is what a sender is told.
+type receipt struct {
 	OK        bool   `json:"ok"`
 	Device    string `json:"device,omitempty"`
 	File      string `json:"file,omitempty"`      // of the newest picture: DEVICE/DAY/NAME
@@ -47,7 +48,7 @@ type reply struct {
 	Error string `json:"error,omitempty"`
 }
 
-func (r *reply) add(k kept, duplicate bool) {
+func (r *receipt) add(k kept, duplicate bool) {
 	r.File = k.File
 	r.Bytes += k.Bytes
 	r.Pictures++
@@ -60,14 +61,14 @@ func (r *reply) add(k kept, duplicate bool) {
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "2")
-		s.answer(w, r, reply{}, refusef(http.StatusServiceUnavailable, "the server is ending"))
+		s.answer(w, r, receipt{}, refusef(http.StatusServiceUnavailable, "the server is ending"))
 		return
 	}
 	defer s.running.Done()
 	if n := s.uploads.Add(1); n > int64(s.config.MaxUploads) {
 		s.uploads.Add(-1)
 		w.Header().Set("Retry-After", "2")
-		s.answer(w, r, reply{}, refusef(http.StatusServiceUnavailable, "there are %d uploads already, which is all that is allowed", n-1))
+		s.answer(w, r, receipt{}, refusef(http.StatusServiceUnavailable, "there are %d uploads already, which is all that is allowed", n-1))
 		return
 	}
 	defer s.uploads.Add(-1)
@@ -92,7 +93,7 @@ const (
 	lingerBytes = 256 << 20
 )
 
-func (s *Server) accept(w http.ResponseWriter, r *http.Request) (result reply, err error) {
+func (s *Server) accept(w http.ResponseWriter, r *http.Request) (result receipt, err error) {
 	if result.Device, err = deviceOf(r); err != nil {
 		return result, refusef(http.StatusBadRequest, "%v", err)
 	}
@@ -166,7 +167,7 @@ const (
 )
 
 // parts takes the pictures of a form or of a stream, each as soon as it is complete.
-func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form bool, result *reply) error {
+func (s *Server) parts(in *body, parts *multipart.Reader, whole *label, form bool, result *receipt) error {
 	refused, idle := 0, idleStream
 	if form {
 		idle = in.stall
@@ -423,12 +424,12 @@ func fill(b []byte, src io.Reader) (n int, err error) {
 }
 
 // answer replies to an upload.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, err error) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, result receipt, err error) {
 	// The body took its time; the reply has time of its own.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.HTTP.StallTimeout))
 	if err == nil {
 		result.OK = true
-		writeJSON(w, http.StatusOK, result)
+		reply.JSON(w, http.StatusOK, result)
 		return
 	}
 	code := s.codeOf(err)
@@ -450,7 +451,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result reply, er
 	if code == http.StatusRequestTimeout {
 		w.Header().Set("Connection", "close")
 	}
-	writeJSON(w, code, result)
+	reply.JSON(w, code, result)
 }
 
 // codeOf returns the status that tells a sender what to do: 5xx to try again, 4xx not to.

@@ -10,13 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/server/upload"
 )
 
 func stampOf(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
 func TestOldPicturesGo(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
 	now := time.Now()
@@ -27,7 +29,7 @@ func TestOldPicturesGo(t *testing.T) {
 	postOK(t, s, "?device=some", jpegOf(t, 1), headers{"X-Timestamp": stampOf(now.Add(-59*time.Minute - 58*time.Second))})
 	postOK(t, s, "?device=some", jpegOf(t, 2), headers{"X-Timestamp": stampOf(now.Add(-30 * time.Minute))})
 	young := postOK(t, s, "?device=young", jpegOf(t, 3), nil)
-	eventually(t, "the old ones are gone", func() bool { return s.State().Expired == 301 })
+	testenv.Eventually(t, "the old ones are gone", func() bool { return s.State().Expired == 301 })
 	list := files(t, dir)
 	if len(list) != 2 || list[1] != young.File {
 		t.Errorf("left: %v", list)
@@ -41,7 +43,7 @@ func TestOldPicturesGo(t *testing.T) {
 }
 
 func TestTheOldestMakeRoom(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	const most = 40 * 4096
 	s := receive(t, dir, func(c *upload.Config) { c.MaxBytes, c.MaxUpload = most, most })
@@ -79,7 +81,7 @@ func TestTheOldestMakeRoom(t *testing.T) {
 }
 
 func TestAStartFindsWhatIsThere(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	var last answer

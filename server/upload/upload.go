@@ -11,14 +11,14 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/server"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // Config is what a Server needs. The zero value of each field but Dir is usable.
 type Config struct {
-	// HTTP says where to serve, who may in, and so on; its Feed, Routes, Refuse and HTML must be zero. MaxClients is how many may watch
-	// live pictures or the gallery's news at once.
-	HTTP server.Config
+	// HTTP says where to serve, who is allowed in, and so on; its Refuse and Log must be zero. MaxClients is how many may watch live pictures or
+	// the gallery's news at once.
+	HTTP web.Config
 	// Dir is where pictures are kept; made if it is not there. No other server may use it.
 	Dir string
 	// Keep is how long, by the pictures' own time; 0: for ever.
@@ -74,7 +74,7 @@ func (c *Config) check() error {
 // Server takes pictures. Start it once; Close ends it for good.
 type Server struct {
 	config Config
-	web    *server.Server
+	web    *web.Server
 	store  *store
 	began  time.Time
 
@@ -83,11 +83,9 @@ type Server struct {
 	running sync.WaitGroup
 	counts  counts
 
-	mu      sync.Mutex
-	lives   map[string]*live
-	most    atomic.Int64 // viewers; 0: no limit
-	viewers atomic.Int64 // of live pictures and of the gallery's news
-	recode  sync.Mutex   // one PNG is decoded at a time
+	mu     sync.Mutex
+	lives  map[string]*live
+	recode sync.Mutex // one PNG is decoded at a time
 
 	done   chan struct{} // closed by Close
 	closed bool
@@ -109,12 +107,12 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	s.most.Store(int64(c.HTTP.MaxClients))
-	s.config.HTTP.Log, s.config.HTTP.Routes, s.config.HTTP.Refuse = c.Log, s.routes(), refuse
+	s.config.HTTP.Log, s.config.HTTP.Refuse = c.Log, refuse
 	var err error
-	if s.web, err = server.New(s.config.HTTP); err != nil {
+	if s.web, err = web.New(s.config.HTTP); err != nil {
 		return nil, err
 	}
+	s.web.Mount("/", web.NewRouter(refuse, s.routes()...))
 	return s, nil
 }
 
@@ -159,17 +157,15 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-// Reload takes Keep, MaxBytes, MaxDevices and of HTTP what server.Server's Reload takes from c, and reads the files that it names again; the rest
+// Reload takes Keep, MaxBytes, MaxDevices and of HTTP what web.Server's Reload takes from c, and reads the files that it names again; the rest
 // needs a new start. On an error nothing has changed.
 func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	c.HTTP.Routes = s.config.HTTP.Routes
 	if err := s.web.Reload(c.HTTP); err != nil {
 		return err
 	}
-	s.most.Store(int64(c.HTTP.MaxClients))
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	s.store.keep, s.store.maxBytes, s.store.maxDevices = c.Keep, c.MaxBytes, c.MaxDevices
@@ -211,7 +207,7 @@ func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
 		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
-		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: s.viewers.Load(),
+		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: int64(s.web.Stats().Viewers),
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

@@ -20,11 +20,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/server/upload"
 )
 
 func TestRawPicturesAreKept(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	small, large := jpegOf(t, 1), noisy(t, 200<<10)
@@ -186,7 +188,7 @@ func part(w *multipart.Writer, body []byte, length bool, h headers) error {
 }
 
 func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	for _, kind := range []string{"multipart/x-mixed-replace", "multipart/mixed"} {
@@ -209,7 +211,7 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Not a byte follows, not even a boundary.
-			eventually(t, fmt.Sprint("picture ", i, " is shown"), func() bool {
+			testenv.Eventually(t, fmt.Sprint("picture ", i, " is shown"), func() bool {
 				reply, b := get(t, s, "/snapshot/"+device)
 				return bytes.Equal(b, body) && reply.Header.Get("X-Sequence") == fmt.Sprint(100+i)
 			})
@@ -239,7 +241,7 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 
 // A camera that sends a picture a minute is no slow sender, whether the boundary comes with the picture or with the next one.
 func TestAStreamMayRest(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	const stall = time.Second // a loaded machine may hold up a part's bytes nearly so long
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.StallTimeout = stall })
 	var streams sync.WaitGroup
@@ -282,7 +284,7 @@ func TestAStreamMayRest(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	good := jpegOf(t, 1)
 	s := receive(t, dir, func(c *upload.Config) { c.MaxUpload, c.MaxPixels, c.MaxDevices = 64<<10, 100_000, 1 })
@@ -414,7 +416,7 @@ func pngOfSize(t *testing.T, w, h uint32) []byte {
 }
 
 func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	large := noisy(t, 300<<10)
@@ -437,7 +439,7 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		conn.Close()
 	}
-	eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Cut == 6 })
+	testenv.Eventually(t, "all have ended", func() bool { return s.State().Uploads == 0 && s.State().Cut == 6 })
 	if list := files(t, dir); len(list) != 0 {
 		t.Errorf("left behind: %v", list)
 	}
@@ -470,7 +472,7 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all is on the disk", func() bool {
+	testenv.Eventually(t, "all is on the disk", func() bool {
 		var total int64
 		for _, name := range files(t, dir) {
 			if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
@@ -488,7 +490,7 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 }
 
 func TestSlowSendersAreCutOff(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.HTTP.StallTimeout = 300 * time.Millisecond })
 	for _, head := range []string{"", "Content-Type: multipart/form-data; boundary=b\r\n"} {
@@ -509,7 +511,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 }
 
 func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
-	leaks(t)
+	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	h := headers{"Idempotency-Key": "one"}

@@ -42,7 +42,7 @@ mkdir -p "$common/docs"
 gzip -9n <"$common/maixstream.1" >"$common/maixstream.1.gz"
 printf 'maixstream (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- maixstream <maixstream@users.noreply.github.com>  %s\n' \
   "$release" "$COMMIT" "$date_rfc" | gzip -9n >"$common/changelog.gz"
-cp README.md "$common/docs/"
+cp README.md CHANGELOG.md "$common/docs/"
 for part in docs/service.md docs/recipes; do if [ -e $part ]; then cp -R $part "$common/docs/"; fi; done
 find "$common/docs" -type f ! -name '*.md' ! -name '*.png' ! -name '*.jpg' ! -name '*.jpeg' ! -name '*.svg' -delete
 find "$common/docs" -type d -empty -delete
@@ -66,6 +66,8 @@ describe() {
   # What is linked in and is no Go module.
   jq --arg version "$LIBJPEG_TURBO_VERSION" --arg sha256 "$LIBJPEG_TURBO_SHA256" '
     del(.metadata.tools[].hashes) # of the tool as it was built here
+    | .metadata.component.licenses = [{license: {id: "Apache-2.0"}}]
+    | .metadata.component.copyright = "the maixstream authors"
     | .components += [{
         "bom-ref": "pkg:generic/libjpeg-turbo@\($version)", type: "library", name: "libjpeg-turbo", version: $version, scope: "required",
         purl: "pkg:generic/libjpeg-turbo@\($version)",
@@ -96,7 +98,7 @@ pc() {
   cp "$stage/maixstream" "$stage/NOTICES" "$stage/sbom.cdx.json" "$STAGE/"
   "$dir/work/nfpm" package --config packaging/nfpm.yaml --packager deb --target "$dir/maixstream_${release}_$arch.deb" >"$dir/work/nfpm.log" 2>&1 ||
     { cat "$dir/work/nfpm.log" >&2; exit 1; }
-  cp -R "$common"/{maixstream.bash,_maixstream,maixstream.fish,maixstream.1,docs} packaging/maixstream.yaml packaging/systemd "$stage/"
+  cp -R "$common"/{maixstream.bash,_maixstream,maixstream.fish,maixstream.1,docs} packaging/maixstream.yaml packaging/systemd LICENSE "$stage/"
   cp "$stage/sbom.cdx.json" "$dir/maixstream-$release-linux-$arch.cdx.json"
   archive "maixstream-$release-linux-$arch.tar.gz" "$stage"
 }
@@ -110,7 +112,7 @@ board() {
   settings=$(toolchain/env.sh)
   libjpeg=$(eval "$settings" && echo "$LIBJPEG")
   describe riscv64 "$stage" "$libjpeg"
-  cp -R toolchain/flash/onboard/S99maixstream packaging/maixstream.yaml "$common/docs" "$stage/"
+  cp -R toolchain/flash/onboard/S99maixstream packaging/maixstream.yaml "$common/docs" LICENSE "$stage/"
   # Where the loader's name stands in the program: images have it under three names, and the installer writes the right one there.
   offset=$(readelf --program-headers --wide "$stage/maixstream" | awk '$1 == "INTERP" {print $2}')
   sed "s/@OFFSET@/$((offset))/" packaging/board/install.sh >"$stage/install.sh"

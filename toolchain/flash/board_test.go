@@ -1,11 +1,16 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 // answer is what check.sh says of a MaixCAM.
 const answer = `uid=0
@@ -74,7 +79,7 @@ func TestAddressesForViewers(t *testing.T) {
 // The question itself, put to a machine that is no MaixCAM.
 func TestThisMachineIsNoMaixCAM(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("it asks a Linux")
+		testenv.Unable(t, "asks a Linux")
 	}
 	ask := exec.Command("sh", "-s")
 	ask.Stdin = strings.NewReader(checkScript)

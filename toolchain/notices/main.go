@@ -42,12 +42,15 @@ func write(w io.Writer, pkg string, others []string) error {
 		return err
 	}
 	var out bytes.Buffer
-	out.WriteString("maixstream\nhttps://github.com/maixstream/maixstream\n\n")
+	out.WriteString("maixstream\nhttps://github.com/maixstream/maixstream\nCopyright the maixstream authors\nLicense: Apache-2.0\n\n")
 	own, err := licences(root)
 	if err != nil {
 		return err
 	}
-	for _, file := range own { // ours
+	if len(own) == 0 {
+		return fmt.Errorf("%s: no licence of its own", root)
+	}
+	for _, file := range own {
 		if err := appendFile(&out, file); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@
 # network.sh COMMAND...: runs a command on "the PC" of a network that has "the board" on it, too, as maixcam.local; to be called in
 # fresh network and mount namespaces:   unshare --net --mount network.sh COMMAND...
 #   ip netns exec board COMMAND...   then runs something on the board
+# connect.prusa3d.com is the PC, too, where a test stands in for it.
 # So the recipes' commands work just as they are written, and no port of this machine is touched.
 set -euo pipefail
 mount --make-rprivate /
@@ -18,7 +19,7 @@ ip -n board link set eth0 up
 ip route add default dev pc
 ip -n board route add default dev eth0
 hosts=$(mktemp)
-printf '127.0.0.1 localhost\n::1 localhost\n10.77.0.2 maixcam.local\n10.77.0.1 pc.local\n' >"$hosts"
+printf '127.0.0.1 localhost\n::1 localhost\n10.77.0.2 maixcam.local\n10.77.0.1 pc.local connect.prusa3d.com\n' >"$hosts"
 chmod 644 "$hosts"
 mount --bind "$hosts" /etc/hosts
 rm -f "$hosts"

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 const (
@@ -23,7 +23,7 @@ func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 // delivery compares the server with the bare loop.
 func (s *set) delivery() (*group, error) {
 	g := &group{Title: "Delivery: server against a bare loop", Text: "Viewers of 1280x720 at 30 fps (pictures of 70 KiB) over loopback. The bare loop is " +
-		"`internal/bench/fanbench/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each picture into " +
+		"`internal/bench/load/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each picture into " +
 		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it out: what " +
 		"remains is delivery alone: the more viewers share a frame, the less publishing counts. Delay is from before publishing to the last byte read by the viewer."}
 	idle := make([]float64, s.runs) // µs a published frame without viewers
@@ -36,11 +36,11 @@ func (s *set) delivery() (*group, error) {
 		g.add("publishing, CPU per published frame", "µs", use)
 	}
 	// A frame in which the machine did something else makes all its viewers late: with few frames one of them is the hundredth that p99 tells of.
-	for _, c := range []fanbench.Delivery{{Viewers: 8, Duration: 4 * s.window}, {Viewers: 64, Duration: 2 * s.window}, {Viewers: 256, Duration: s.window}} {
+	for _, c := range []load.Delivery{{Viewers: 8, Duration: 4 * s.window}, {Viewers: 64, Duration: 2 * s.window}, {Viewers: 256, Duration: s.window}} {
 		c.FPS, c.Size = fps, frameSize
 		viewers := c.Viewers
 		for i := range s.runs {
-			var ours, bare fanbench.Delivered
+			var ours, bare load.Delivered
 			order := []string{"bare", "server"}
 			if i%2 == 1 {
 				order[0], order[1] = order[1], order[0]
@@ -79,7 +79,7 @@ func (s *set) delivery() (*group, error) {
 
 // publishing is the CPU time of a published frame in µs, in a server without viewers.
 func publishing(window time.Duration) (float64, error) {
-	c, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
+	c, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func (s *set) profile() (*group, error) {
 		viewers, fps int
 		windows      time.Duration
 	}{{8, 4 * fps, 6}, {256, fps, 4}} {
-		table, err := profiled(fanbench.Delivery{Viewers: c.viewers, FPS: c.fps, Size: frameSize, Duration: c.windows * s.window})
+		table, err := profiled(load.Delivery{Viewers: c.viewers, FPS: c.fps, Size: frameSize, Duration: c.windows * s.window})
 		if err != nil {
 			return nil, err
 		}
@@ -128,18 +128,18 @@ func (s *set) profile() (*group, error) {
 }
 
 // profiled is pprof's table of a server's CPU time.
-func profiled(d fanbench.Delivery) (string, error) {
+func profiled(d load.Delivery) (string, error) {
 	file, err := os.CreateTemp("", "maixstream-bench-*.prof")
 	if err != nil {
 		return "", err
 	}
 	file.Close()
 	defer os.Remove(file.Name())
-	server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: d.FPS, Size: d.Size, Profile: file.Name()})
+	server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: d.FPS, Size: d.Size, Profile: file.Name()})
 	if err != nil {
 		return "", err
 	}
-	var seen fanbench.Delivered
+	var seen load.Delivered
 	err = seen.Measure(d, server)
 	server.End()
 	if err != nil {
@@ -163,15 +163,15 @@ func (s *set) crowd() (*group, error) {
 		"takes more of a core than to serve them: on a machine that others use viewers are what falls behind. Memory is " +
 		"the growth of the server's resident memory from no viewer to all of them."}
 	for range s.runs {
-		server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: smallSize})
+		server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: smallSize})
 		if err != nil {
 			return nil, err
 		}
 		time.Sleep(1500 * time.Millisecond) // each slot of the ring has been used
 		before, err := server.Usage()
-		var d fanbench.Delivered
+		var d load.Delivered
 		if err == nil {
-			err = d.Measure(fanbench.Delivery{Viewers: viewers, FPS: fps, Size: smallSize, Duration: s.window, Warm: time.Second}, server)
+			err = d.Measure(load.Delivery{Viewers: viewers, FPS: fps, Size: smallSize, Duration: s.window, Warm: time.Second}, server)
 		}
 		server.End()
 		if err != nil {

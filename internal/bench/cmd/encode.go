@@ -12,22 +12,12 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/bench/baseline"
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
-
-func threadCPU() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
-}
 
 // encode compares the encoder with libjpeg called straight.
 func (s *set) encode() (*group, error) {
@@ -92,22 +82,22 @@ func (s *set) encodeOnce(g *group, size string, planar, packed *frame.Frame) err
 		}
 		theirs += cpu
 		runtime.ReadMemStats(&before)
-		began := threadCPU()
+		began := usage.Thread()
 		for range batch {
 			if _, err := e.Encode(dst, planar, 80); err != nil {
 				return err
 			}
 		}
-		ours += threadCPU() - began
+		ours += usage.Thread() - began
 		runtime.ReadMemStats(&after)
 		objects += after.Mallocs - before.Mallocs
-		began = threadCPU()
+		began = usage.Thread()
 		for range batch {
 			if _, err := e.Encode(dst, packed, 80); err != nil {
 				return err
 			}
 		}
-		yuyv += threadCPU() - began
+		yuyv += usage.Thread() - began
 	}
 	n := float64(batches * batch)
 	g.add(size+": planar 4:2:0", "ms", ms(ours)/n)
@@ -145,12 +135,12 @@ func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu fl
 		})
 	}
 	ready.Wait()
-	before, beforeErr := fanbench.ProcessCPU(os.Getpid())
+	before, beforeErr := usage.Process(os.Getpid())
 	began = time.Now()
 	close(start)
 	done.Wait()
 	took := time.Since(began).Seconds()
-	after, afterErr := fanbench.ProcessCPU(os.Getpid())
+	after, afterErr := usage.Process(os.Getpid())
 	n := 0
 	for _, count := range counts {
 		n += count

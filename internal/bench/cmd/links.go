@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // links are slower than what is offered.
@@ -25,7 +25,7 @@ func (s *set) links() (*group, error) {
 	}{{"10mbit", 10e6 / 8, 150, 200}, {"4mbit", 4e6 / 8, 0, 350}} {
 		for range s.runs {
 			r, err := overLink(link.rate, max(2*s.window, 4*time.Second))
-			if errors.Is(err, fanbench.ErrNoLink) {
+			if errors.Is(err, load.ErrNoLink) {
 				g.Skipped = err.Error()
 				return g, nil
 			}
@@ -43,18 +43,18 @@ func (s *set) links() (*group, error) {
 	return g, nil
 }
 
-func overLink(rate string, window time.Duration) (r fanbench.Report, err error) {
-	l, err := fanbench.NewLink(rate)
+func overLink(rate string, window time.Duration) (r load.Report, err error) {
+	l, err := load.NewLink(rate)
 	if err != nil {
 		return r, err
 	}
 	defer l.Close()
-	server, err := fanbench.Start(l.Here, fanbench.Role{Kind: "server", Address: l.Address + ":0", FPS: fps, Size: frameSize})
+	server, err := load.Start(l.Here, load.Role{Kind: "server", Address: l.Address + ":0", FPS: fps, Size: frameSize})
 	if err != nil {
 		return r, err
 	}
 	defer server.End()
-	v, err := fanbench.Start(l.There, fanbench.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 1, Sums: true})
+	v, err := load.Start(l.There, load.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 1, Sums: true})
 	if err != nil {
 		return r, err
 	}
@@ -70,7 +70,7 @@ func (s *set) slow() (*group, error) {
 	g := &group{Title: "Slow and stalled viewers", Text: "On loopback, 70 KiB at 30 fps (2.2 MB/s) offered. A slow viewer reads 500 kB/s. Stalled ones read nothing for two seconds; what " +
 		"the kernel holds for each on the server's side is what `ss -tm` shows as allocated for sending, waiting to be sent, received and reserved."}
 	for range s.runs {
-		server, err := fanbench.Start("", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
+		server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 		if err != nil {
 			return nil, err
 		}
@@ -83,8 +83,8 @@ func (s *set) slow() (*group, error) {
 	return g, nil
 }
 
-func (s *set) slowOn(server *fanbench.Child, g *group) error {
-	v, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 1, Sums: true, BytesPerSec: 500e3})
+func (s *set) slowOn(server *load.Child, g *group) error {
+	v, err := load.Start("", load.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 1, Sums: true, BytesPerSec: 500e3})
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (s *set) slowOn(server *fanbench.Child, g *group) error {
 	g.add("slow viewer: age p99", "ms", ms(r.P99)).atMost(1000)
 	g.add("slow viewer: frames a second", "", float64(r.Frames)/r.Elapsed.Seconds())
 
-	stalled, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 8, Stalled: true})
+	stalled, err := load.Start("", load.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 8, Stalled: true})
 	if err != nil {
 		return err
 	}

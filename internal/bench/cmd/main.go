@@ -1,6 +1,6 @@
 //go:build linux
 
-// Command standard runs the standard set of benchmarks and writes docs/BENCHMARKS.md from the results; see make bench.
+// Command cmd runs the standard set of benchmarks and writes docs/BENCHMARKS.md from the results; see make bench.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/bench"
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // set is what all groups need.
@@ -29,7 +29,7 @@ type set struct {
 }
 
 func main() {
-	fanbench.RunRole()
+	load.RunIfChild()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

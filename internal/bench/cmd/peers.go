@@ -15,7 +15,8 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
@@ -37,8 +38,8 @@ func (s *set) peers() (*group, error) {
 	g.add("bytes of a picture, mean", "", size)
 	for _, viewers := range []int{8, 64} {
 		for range s.runs {
-			c := fanbench.Delivery{Viewers: viewers, FPS: fps, Pictures: file, Duration: s.window}
-			var bare, ours fanbench.Delivered
+			c := load.Delivery{Viewers: viewers, FPS: fps, Pictures: file, Duration: s.window}
+			var bare, ours load.Delivered
 			if err := bare.Add(c, "bare"); err != nil {
 				return nil, err
 			}
@@ -90,7 +91,7 @@ func (s *set) webcamPeer() (*group, error) {
 	for _, size := range []frame.Size{{Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
 		packed := packedOf(encodertest.Scene(size.Width, size.Height))
 		frames, pictures := filepath.Join(dir, "frames"), filepath.Join(dir, "pictures")
-		if err := fanbench.WritePictures(frames, [][]byte{packed.Planes[0]}); err != nil {
+		if err := load.WritePictures(frames, [][]byte{packed.Planes[0]}); err != nil {
 			return nil, err
 		}
 		if _, err := makePictures(pictures, size); err != nil {
@@ -137,11 +138,11 @@ func paced(f *frame.Frame, d time.Duration) (float64, error) {
 	n, spent := 0, time.Duration(0)
 	for end := time.Now().Add(d); time.Now().Before(end); n++ {
 		<-tick.C
-		before := threadCPU()
+		before := usage.Thread()
 		if _, err := e.Encode(dst, f, 80); err != nil {
 			return 0, err
 		}
-		spent += threadCPU() - before
+		spent += usage.Thread() - before
 	}
 	return ms(spent) / float64(n), nil
 }
@@ -168,14 +169,14 @@ func makePictures(file string, size frame.Size) (mean float64, err error) {
 		all = append(all, append([]byte(nil), dst[:n]...))
 		mean += float64(n) / count
 	}
-	return mean, fanbench.WritePictures(file, all)
+	return mean, load.WritePictures(file, all)
 }
 
 // ustreamer is ustreamer's CPU time of a delivered frame in µs, with pictures from the pretended webcam, and what its viewers saw.
-func (s *set) ustreamer(pictures, format string, size frame.Size, viewers int) (float64, fanbench.Report, error) {
+func (s *set) ustreamer(pictures, format string, size frame.Size, viewers int) (float64, load.Report, error) {
 	v, err := s.startUstreamer(pictures, format, size)
 	if err != nil {
-		return 0, fanbench.Report{}, err
+		return 0, load.Report{}, err
 	}
 	defer v.end()
 	used, seen, err := s.watched(v, viewers)
@@ -183,18 +184,18 @@ func (s *set) ustreamer(pictures, format string, size frame.Size, viewers int) (
 }
 
 // watched is the CPU time of a server while viewers look, and what they saw.
-func (s *set) watched(v *serving, viewers int) (time.Duration, fanbench.Report, error) {
-	c, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: v.address, Path: "/stream", Viewers: viewers, Markers: true})
+func (s *set) watched(v *serving, viewers int) (time.Duration, load.Report, error) {
+	c, err := load.Start("", load.Role{Kind: "viewers", Address: v.address, Path: "/stream", Viewers: viewers, Markers: true})
 	if err != nil {
-		return 0, fanbench.Report{}, err
+		return 0, load.Report{}, err
 	}
 	defer c.End()
 	if _, err := c.Read(time.Second); err != nil {
-		return 0, fanbench.Report{}, err
+		return 0, load.Report{}, err
 	}
 	before, err := v.cpu()
 	if err != nil {
-		return 0, fanbench.Report{}, err
+		return 0, load.Report{}, err
 	}
 	r, err := c.Read(s.window)
 	if err != nil {

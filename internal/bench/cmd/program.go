@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/bench"
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
+	"github.com/maixstream/maixstream/internal/bench/usage"
 )
 
 // hardware is the board's path in the simulator of the chip's libraries.
@@ -114,7 +115,7 @@ func (v *serving) end() {
 }
 
 // cpu is the CPU time of the process so far.
-func (v *serving) cpu() (time.Duration, error) { return fanbench.ProcessCPU(v.cmd.Process.Pid) }
+func (v *serving) cpu() (time.Duration, error) { return usage.Process(v.cmd.Process.Pid) }
 
 // idle is a server that nobody looks at.
 func (s *set) idle() (*group, error) {
@@ -132,7 +133,7 @@ func (s *set) idle() (*group, error) {
 			var after time.Duration
 			if after, err = v.cpu(); err == nil {
 				g.add("CPU", "% of a core", 100*(after-before).Seconds()/window.Seconds()).atMost(1)
-				g.add("resident memory", "MiB", float64(fanbench.RSS(v.cmd.Process.Pid))/(1<<20))
+				g.add("resident memory", "MiB", float64(usage.Resident(v.cmd.Process.Pid))/(1<<20))
 			}
 		}
 		v.end()
@@ -165,7 +166,7 @@ func (s *set) firstFrame(size string) (time.Duration, error) {
 		return 0, err
 	}
 	defer v.end()
-	viewer, err := fanbench.Connect(v.address, "/stream", 1)
+	viewer, err := load.Connect(v.address, "/stream", 1)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/bench/fanbench"
+	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
 // board is what runs the board's program on this machine.
@@ -113,8 +113,8 @@ func (s *set) instructions() (*group, error) {
 			each := (all - none) / delivered
 			g.add(fmt.Sprintf("server: per delivered frame, %d viewers", viewers), "instructions", each)
 			if viewers == 8 {
-				var bare fanbench.Delivered
-				if err := bare.Add(fanbench.Delivery{Viewers: viewers, FPS: fps, Size: frameSize, Duration: s.window}, "bare"); err != nil {
+				var bare load.Delivered
+				if err := bare.Add(load.Delivery{Viewers: viewers, FPS: fps, Size: frameSize, Duration: s.window}, "bare"); err != nil {
 					return nil, err
 				}
 				g.add("projected CPU per delivered frame on the board", "µs", each*cyclesPerInstruction/1e3+bare.Micros()*kernelFactor)
@@ -132,7 +132,7 @@ func (s *set) instructions() (*group, error) {
 
 // serverInstructions returns the instructions of each published frame, and how many viewers got it.
 func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered float64, err error) {
-	server, err := fanbench.StartProgram(append(s.board.command(file), "bench"), "", fanbench.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
+	server, err := load.StartProgram(s.board.command(file), "", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -143,7 +143,7 @@ func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered 
 		use, counts, err := s.between(server, c, func() error { time.Sleep(s.window); return nil })
 		return counts / float64(max(1, use.Published)), 0, err
 	}
-	v, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: viewers, Sums: true})
+	v, err := load.Start("", load.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: viewers, Sums: true})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -151,14 +151,14 @@ func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered 
 	if _, err := v.Read(2 * time.Second); err != nil {
 		return 0, 0, err
 	}
-	var report fanbench.Report
+	var report load.Report
 	use, counts, err := s.between(server, c, func() (err error) { report, err = v.Read(s.window); return err })
 	published := float64(max(1, use.Published))
 	return counts / published, float64(report.Frames) / published, err
 }
 
 // between counts what a server executes and publishes while f runs.
-func (s *set) between(server *fanbench.Child, c *counted, f func() error) (fanbench.Usage, float64, error) {
+func (s *set) between(server *load.Child, c *counted, f func() error) (load.Usage, float64, error) {
 	first, err := server.Usage()
 	if err != nil {
 		return first, 0, err
@@ -192,7 +192,7 @@ func (s *set) pathInstructions(file string, viewers int) (float64, error) {
 		return 0, err
 	}
 	defer server.end()
-	v, err := fanbench.Start("", fanbench.Role{Kind: "viewers", Address: server.address, Path: "/stream", Viewers: viewers, Markers: true})
+	v, err := load.Start("", load.Role{Kind: "viewers", Address: server.address, Path: "/stream", Viewers: viewers, Markers: true})
 	if err != nil {
 		return 0, err
 	}

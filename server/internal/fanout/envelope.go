@@ -3,6 +3,7 @@ package fanout
 import (
 	"strconv"
 
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
@@ -14,8 +15,8 @@ const (
 	delimiter = "\r\n--" + Boundary + "\r\n"
 	advance   = partHead + "\r\n"
 	tail      = delimiter + advance
-	// The longest head: Content-Length of 10 digits, X-Timestamp of 20.6, X-Sequence of 20.
-	headSize = len(partHead) + len("Content-Length: \r\nX-Timestamp: .\r\nX-Sequence: \r\n\r\n") + 10 + 26 + 20
+	// The longest head: Content-Length of 10 digits, X-Sequence of 20.
+	headSize = len(partHead) + len("Content-Length: \r\nX-Timestamp: \r\nX-Sequence: \r\n\r\n") + 10 + stamp.MaxLen + 20
 )
 
 // Envelope is what the ring must put around each JPEG, so that either form of the stream is one piece of a slot's memory:
@@ -31,21 +32,10 @@ func appendHead(dst []byte, m *ring.Meta) []byte {
 	dst = append(dst, partHead+"Content-Length: "...)
 	dst = strconv.AppendInt(dst, int64(m.Size), 10)
 	dst = append(dst, "\r\nX-Timestamp: "...)
-	dst = AppendTimestamp(dst, m)
+	dst = stamp.Append(dst, m.Captured)
 	dst = append(dst, "\r\nX-Sequence: "...)
 	dst = strconv.AppendUint(dst, m.Sequence, 10)
 	return append(dst, "\r\n\r\n"...)
-}
-
-// AppendTimestamp appends a frame's capture time as seconds.micros of Unix time.
-func AppendTimestamp(dst []byte, m *ring.Meta) []byte {
-	us := max(m.Captured.UnixMicro(), 0) // a camera whose clock was never set may lie before 1970
-	dst = strconv.AppendInt(dst, us/1e6, 10)
-	dst = append(dst, '.')
-	digits := len(dst)
-	dst = strconv.AppendInt(dst, us%1e6+1e6, 10) // a leading 1 keeps the zeros
-	dst[digits] = '.'
-	return append(dst[:digits-1], dst[digits:]...)
 }
 
 // Form is which of the two forms of the stream a viewer gets.

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"io"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -29,6 +31,16 @@ func file(name string) string {
 
 // Document is a page and the Content-Security-Policy to send with it, which lets nothing run that is not in it.
 type Document struct{ HTML, Policy string }
+
+// Serve replies with the page.
+func (d *Document) Serve(w http.ResponseWriter, code int) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", d.Policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, d.HTML)
+}
 
 // New puts style (behind Style) and script into html, in the places of {{style}} and {{script}}. script "": none.
 func New(html, style, script string) Document {

@@ -9,21 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-var compilers = []string{"gcc", "riscv64-linux-gnu-gcc"}
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// compiler skips the test where cc is missing, but not in CI: an unchecked interface must not pass there.
-func compiler(t *testing.T, cc string) {
-	t.Helper()
-	if _, err := exec.LookPath(cc); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing; install it with toolchain/apt.sh build sim", cc)
-	}
-	t.Skipf("%s is missing; install it with toolchain/apt.sh build sim", cc)
-}
+var compilers = []string{"gcc", "riscv64-linux-gnu-gcc"}
 
 // check compiles check.h of a tree that holds include/ and abi/ and returns what the compiler said.
 func check(cc, dir string, flags ...string) (string, error) {
@@ -36,7 +28,7 @@ func TestDeclarationsMatchTheFacts(t *testing.T) {
 	for _, cc := range compilers {
 		for _, char := range []string{"-fsigned-char", "-funsigned-char"} {
 			t.Run(cc+char, func(t *testing.T) {
-				compiler(t, cc)
+				testenv.Program(t, cc)
 				if out, err := check(cc, "..", char); err != nil {
 					t.Errorf("the declarations do not match the facts: %v\n%s", err, out)
 				}
@@ -72,7 +64,7 @@ func TestDamagedDeclarationDoesNotCompile(t *testing.T) {
 	for _, cc := range compilers {
 		for _, d := range damages {
 			t.Run(cc+"/"+d.name, func(t *testing.T) {
-				compiler(t, cc)
+				testenv.Program(t, cc)
 				dir := t.TempDir()
 				for _, part := range []string{"include", "abi"} {
 					if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("..", part))); err != nil {

@@ -25,6 +25,7 @@
 #define F_UNPADDED "UNPADDED"
 #define F_OVERRUN "OVERRUN"
 #define F_THREAD "THREAD"
+#define F_CRASH "CRASH"
 
 /* ---- the kernel and its lock ---- */
 
@@ -71,6 +72,8 @@ SIM_API bool sim_enter(struct sim_call *call, const char *name, int module, int 
 SIM_API int64_t sim_leave(struct sim_call *call, int64_t result);
 
 SIM_API void sim_fault(const char *class, const char *call, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Where the real library dies by SIGSEGV: logs the rule that was broken as a fault and ends the process, status 139. */
+SIM_API _Noreturn void sim_crash(const char *call, const char *rule);
 SIM_API void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 SIM_API int64_t sim_setting(const char *key, int64_t otherwise);

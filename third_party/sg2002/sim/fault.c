@@ -82,6 +82,14 @@ void sim_fault(const char *class, const char *call, const char *format, ...)
 	write_line(line);
 }
 
+void sim_crash(const char *call, const char *rule)
+{
+	sim_fault(F_CRASH, call, "%s: the real library dies here", rule);
+	sim_dirty();
+	sim_files(); /* the lock goes with the process */
+	_exit(139);
+}
+
 void sim_note(const char *format, ...)
 {
 	char text[512], line[560];
@@ -173,6 +181,12 @@ static void held_pools(int32_t pid, bool fault)
 	}
 }
 
+/* The library keeps its buffer when a start fails before CVI_ISP_Init, and uses it again at the next registration. */
+static bool kept_by_libisp(const struct k_ion *b)
+{
+	return b->phys == K->isp_shared && K->isp_pid == getpid() && !sim_camera.isp && !sim_camera.exited;
+}
+
 static int account(int32_t pid, bool fault)
 {
 	found = 0;
@@ -195,7 +209,8 @@ static int account(int32_t pid, bool fault)
 			held(fault, K->rgns[i].pid, "region %d%s", i, K->rgns[i].attached ? ", attached" : "");
 	held_pools(pid, fault);
 	for (int i = 0; i < K_IONS; i++)
-		if (K->ions[i].used && !K->ions[i].fixed && counts(K->ions[i].pid, pid) && strcmp(K->ions[i].name, "VbPool"))
+		if (K->ions[i].used && !K->ions[i].fixed && counts(K->ions[i].pid, pid) && strcmp(K->ions[i].name, "VbPool") &&
+		    !(fault && kept_by_libisp(&K->ions[i])))
 			held(fault, K->ions[i].pid, "ION buffer %s, %u bytes at 0x%llx", K->ions[i].name, K->ions[i].size,
 			     (unsigned long long)K->ions[i].phys);
 	return found;

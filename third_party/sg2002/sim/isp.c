@@ -190,8 +190,11 @@ int32_t CVI_ISP_Run(int32_t ViPipe)
 	CHECK(ViPipe == 0, 0);
 	TOUCH;
 	CHECK(K->vi.dev, -EBADF);
-	if (!sim_camera.isp)
+	if (!sim_camera.isp) {
 		sim_fault(F_ORDER, __func__, "CVI_ISP_Init is missing");
+		sim_camera.run_failed = true;
+		LEAVE(CVI_FAILURE);
+	}
 	sim_camera.runs++;
 	while (!sim_camera.leaving)
 		sim_wait(sim_now() + 500000);
@@ -203,6 +206,8 @@ int32_t CVI_ISP_Exit(int32_t ViPipe)
 {
 	ENTER(SIM_LIFE);
 	PIPE;
+	if (!sim_camera.isp)
+		sim_crash(__func__, "before CVI_ISP_Init has succeeded it writes through a context that Init makes");
 	sim_camera.leaving = true;
 	sim_camera.isp = sim_camera.memory = sim_camera.published = sim_camera.statistics = sim_camera.bound = false;
 	if (K->isp_shared && K->isp_pid == getpid()) {

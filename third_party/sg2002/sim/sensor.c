@@ -102,9 +102,9 @@ static int32_t unregister_callbacks(int n, int32_t pipe, ALG_LIB_S *ae, ALG_LIB_
 		sim_fault(F_ORDER, "pfnUnRegisterCallback", "this sensor is not registered");
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	}
-	/* Bring-up that ends before CVI_ISP_Exit leaves the shared buffer: only Exit frees it. */
-	if (K->isp_shared && K->isp_pid == getpid())
-		sim_fault(F_LEAK, "pfnUnRegisterCallback", "ISP_SHARED_BUFFER_0 is still there: CVI_ISP_Exit comes first");
+	/* ISP_SHARED_BUFFER_0 stays if the ISP was never up, for only CVI_ISP_Exit frees it. */
+	if (sim_camera.isp)
+		sim_fault(F_ORDER, "pfnUnRegisterCallback", "CVI_ISP_Exit comes first");
 	sim_camera.registered = sim_camera.imaged = sim_camera.wdr = sim_camera.probed = sim_camera.got_rx = false;
 	sim_camera.patched = sim_camera.initialised = sim_camera.bus = false;
 	sim_camera.driver = NULL;

@@ -305,7 +305,7 @@ void tear_down(const char *skip)
 #define UNDO(step, name, call) \
 	if (did(step) && !listed(skip, name)) \
 		call
-	bool bound = did("bind_venc") && setup.bind, receiving = did("receive"), registered = did("register"), memory = did("mem_init");
+	bool bound = did("bind_venc") && setup.bind, receiving = did("receive"), registered = did("register");
 
 	if (bound && !listed(skip, "unbind_venc"))
 		m.CVI_SYS_UnBind(&grp, &venc);
@@ -318,8 +318,7 @@ void tear_down(const char *skip)
 	UNDO("start_grp", "stop_grp", m.CVI_VPSS_StopGrp(0));
 	UNDO("grp", "destroy_grp", m.CVI_VPSS_DestroyGrp(0));
 	UNDO("pool", "destroy_pool", m.CVI_VB_DestroyPool(vpss_pool));
-	if ((registered || memory) && !listed(skip, "isp_exit"))
-		m.CVI_ISP_Exit(0);
+	UNDO("isp_init", "isp_exit", m.CVI_ISP_Exit(0));
 	UNDO("isp_run", "isp_join", pthread_join(isp_thread, NULL));
 	if (registered && !listed(skip, "unregister"))
 		m.sensor->pfnUnRegisterCallback(0, &ae, &awb);

@@ -84,9 +84,10 @@ static const char *judge(char *log, const char *expect)
 static void verdict(const char *name, int status, char *log, const char *expect)
 {
 	const char *why = judge(log, expect);
+	int ends = expect && strstr(expect, "CRASH ") ? 139 : 0;
 
 	count++;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !why) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ends && !why) {
 		if (getenv("SIMTEST_VERBOSE"))
 			printf("ok   %s\n", name);
 		return;

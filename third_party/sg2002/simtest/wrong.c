@@ -281,8 +281,24 @@ static void call_after_isp_exit(void)
 	up();
 	m.CVI_ISP_Exit(0);
 	m.CVI_ISP_GetExposureAttr(0, &e);
-	m.CVI_ISP_Exit(0);
 	tear_down("isp_exit");
+}
+
+static void isp_exit_before_init(void)
+{
+	CHECK(bring_up("isp_init,isp_run,chn_attr,enable_chn") == -1, "the bring-up failed");
+	m.CVI_ISP_Exit(0);
+}
+
+static void registered_without_memory(void)
+{
+	uint64_t phys;
+	void *address;
+
+	m.set("allow=LEAK");
+	while (m.CVI_SYS_IonAlloc(&phys, &address, "all of it", 131072) == 0)
+		;
+	bring_up("vb_config,vb_init,sys_init,dev_num");
 }
 
 static void region_destroyed_attached(void)
@@ -407,6 +423,8 @@ const struct scenario wrong[] = {
 	{"channel destroyed that was not open", destroyed_unopened, "ORDER CVI_VENC_DestroyChn"},
 	{"channel destroyed while it receives", destroyed_receiving, "ORDER CVI_VENC_DestroyChn"},
 	{"group destroyed with a channel enabled", group_with_enabled_channel, "LEAK CVI_VPSS_DestroyGrp"},
+	{"CVI_ISP_Exit before CVI_ISP_Init", isp_exit_before_init, "CRASH CVI_ISP_Exit;?ORDER CVI_SYS_Bind"},
+	{"registered without memory", registered_without_memory, "CRASH pfnRegisterCallback;ORDER pfnRegisterCallback"},
 	{"call after CVI_ISP_Exit", call_after_isp_exit, "LEAK CVI_ISP_GetExposureAttr;ORDER CVI_ISP_GetExposureAttr"},
 	{"region destroyed while attached", region_destroyed_attached, "LEAK CVI_RGN_Destroy;LEAK report"},
 	{"region detached after the group", region_after_group, "ORDER CVI_RGN_DetachFromChn"},

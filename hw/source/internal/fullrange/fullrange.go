@@ -26,9 +26,9 @@ func clip(v float64) byte { return byte(min(255, max(0, v+0.5))) }
 type Kind uint8
 
 const (
-	OnlyLuma   Kind = iota
-	OnlyChroma      // Cb, Cr, or both in turn
-	Mixed           // luma and chroma in turn, as YUYV has them
+	OnlyLuma   Kind = iota // luma
+	OnlyChroma             // Cb, Cr, or both in turn
+	Mixed                  // luma and chroma in turn, as YUYV has them
 )
 
 // pairs maps two samples at once: half the look-ups. The tables of 128 KiB are made when they are needed first.

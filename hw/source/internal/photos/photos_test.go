@@ -18,9 +18,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/testenv"
+
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/photos"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 // photographs is where Debian's package lomiri-wallpapers-16.04 has some.
 const photographs = "/usr/share/backgrounds"
@@ -29,10 +33,7 @@ func realPhotographs(t testing.TB) string {
 	t.Helper()
 	found, _ := filepath.Glob(filepath.Join(photographs, "*_by_*.jpg"))
 	if len(found) < 5 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no photographs: Debian's package lomiri-wallpapers-16.04 is missing (make setup-test)")
-		}
-		t.Skip("no photographs: Debian's package lomiri-wallpapers-16.04 is missing (make setup-test)")
+		testenv.Missing(t, "a folder of photographs, Debian's lomiri-wallpapers-16.04,", "make setup-test")
 	}
 	dir := t.TempDir()
 	for _, path := range found[:3] {

@@ -10,7 +10,10 @@ function links() {
     ["Stream (MJPEG)", stream],
     ["One picture (JPEG)", snapshot],
   ];
-  if (state && state.rtsp && state.rtsp.port) list.push(["RTSP", "rtsp://" + home.hostname + ":" + state.rtsp.port + "/"]);
+  for (const { address, tls } of state && state.rtsp || []) {
+    const port = address.slice(address.lastIndexOf(":") + 1), standard = tls ? "322" : "554";
+    list.push([tls ? "RTSPS" : "RTSP", (tls ? "rtsps://" : "rtsp://") + home.hostname + (port === standard ? "" : ":" + port) + "/"]);
+  }
   const programs = [
     ["OctoPrint, Mainsail, Fluidd", "Stream URL: " + stream + "\nSnapshot URL: " + snapshot],
     ["Home Assistant, MJPEG IP Camera", "mjpeg_url: " + stream + "\nstill_image_url: " + snapshot],

@@ -1,0 +1,15 @@
+//go:build linux && !cgo
+
+package load
+
+import (
+	"errors"
+	"net"
+)
+
+// HasBare says whether this program was built with the bare loop.
+const HasBare = false
+
+func bare(*net.TCPListener, int, [][]byte, int) error {
+	return errors.New("the bare loop is C, and this program was built without (CGO_ENABLED=0)")
+}

@@ -1,0 +1,74 @@
+//go:build linux
+
+package load_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/bench/load"
+)
+
+func TestMain(m *testing.M) {
+	load.RunIfChild()
+	os.Exit(m.Run())
+}
+
+// Every kind of server delivers whole pictures, and says what it spent.
+func TestServersDeliverWholePictures(t *testing.T) {
+	for _, kind := range []string{"server", "bare"} {
+		if kind == "bare" && !load.HasBare {
+			continue
+		}
+		var d load.Delivered
+		if err := d.Add(load.Delivery{Viewers: 3, FPS: 30, Size: 50_001, Duration: time.Second}, kind); err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		if d.Frames < 20 || d.Micros() <= 0 || d.Last.Bytes != int64(d.Frames)*50_001 || d.Last.P50 <= 0 {
+			t.Errorf("%s: %+v", kind, d)
+		}
+	}
+}
+
+// What viewers must notice, they notice.
+func TestViewersNoticeBrokenPictures(t *testing.T) {
+	whole := load.Payload(1, 30_000)
+	flipped := load.Payload(1, 30_000)
+	flipped[15_000] ^= 1
+	noEnd := load.Payload(1, 30_000)
+	noEnd[len(noEnd)-1] = 0
+	for _, c := range []struct {
+		name    string
+		picture []byte
+		says    string
+	}{
+		{"whole", whole, ""},
+		{"one bit flipped", flipped, "checksum"},
+		{"no end marker", noEnd, "no JPEG"},
+		{"no start marker", append([]byte{0}, whole[1:]...), "no JPEG"},
+	} {
+		file := filepath.Join(t.TempDir(), "pictures")
+		if err := load.WritePictures(file, [][]byte{c.picture}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: 50, Pictures: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := load.Connect(s.Address, "/stream", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Sums = true
+		_, err = v.Read(300 * time.Millisecond)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: error %v, want one about %q", c.name, err, c.says)
+		}
+		v.Close()
+		s.End()
+	}
+}

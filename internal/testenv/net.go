@@ -1,0 +1,51 @@
+package testenv
+
+import (
+	"fmt"
+	"net"
+	"testing"
+)
+
+// FreePort returns a TCP port of host that was free a moment ago. Where it must stay free until a program listens on it, take a loopback address that
+// nothing else uses (127.86.0.1): the system hands out ports of one address independently of the others'.
+func FreePort(t testing.TB, host string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// FreeAddress returns host:port of the loopback with a TCP port that was free a moment ago.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", FreePort(t, "127.0.0.1"))
+}
+
+// FreeMediaAddress is FreeAddress for an RTSP server: the pair of UDP ports above the TCP port, which media take, is free as well.
+func FreeMediaAddress(t testing.TB) string {
+	t.Helper()
+	for range 50 {
+		port := FreePort(t, "127.0.0.1")
+		if port > 65000 {
+			continue
+		}
+		first := port + 2 - port%2
+		if freeUDP(first) && freeUDP(first+1) {
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
+	}
+	t.Fatal("no free ports")
+	return ""
+}
+
+func freeUDP(port int) bool {
+	c, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}

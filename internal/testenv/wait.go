@@ -1,0 +1,40 @@
+package testenv
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Eventually waits until f holds: for a minute, which suffices on a loaded machine.
+func Eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// NoLeaks checks that no goroutine started from now on is left when the test ends; call it first. Connections end in their own time: it waits for them.
+func NoLeaks(t testing.TB) {
+	t.Helper()
+	ignore := goleak.IgnoreCurrent()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := Leaked(ignore); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Leaked returns an error that names the goroutines left, once those that are about to end have had 20 seconds.
+func Leaked(options ...goleak.Option) error {
+	err := goleak.Find(options...)
+	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); {
+		err = goleak.Find(options...)
+	}
+	return err
+}

@@ -1,0 +1,326 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// videoSession makes the H.264 of one session. In a goroutine of its own: JPEGs do not wait for it.
+type videoSession struct {
+	video   *Video
+	session *session
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+
+	// Of a raw source only: copies of its frames, as the JPEG's workers turn and release the frames themselves.
+	mu      sync.Mutex
+	free    []*frame.Frame
+	pending *frame.Frame
+	offered chan struct{}
+
+	// The goroutine's own.
+	encoder   frame.VideoEncoder // nil while nobody takes H.264
+	config    frame.VideoConfig  // what encoder was told
+	transform frame.Transform
+	unit      frame.AccessUnit
+}
+
+// copies of a raw source's frames: one that is encoded, one that waits, one that is filled.
+const copies = 3
+
+// startVideo begins a session's H.264, if there is any. stop ends it and waits for it.
+func (s *session) startVideo() (stop func()) {
+	v := s.pipeline.video
+	if v == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	vs := &videoSession{video: v, session: s, cancel: cancel, offered: make(chan struct{}, 1)}
+	run, name, err := vs.choose()
+	v.describe(name, err)
+	if err != nil {
+		cancel()
+		return func() {}
+	}
+	v.interrupt()
+	s.video.Store(vs)
+	vs.done.Go(func() { run(ctx) })
+	return func() {
+		cancel()
+		vs.done.Wait()
+	}
+}
+
+// choose says how this source's H.264 is made.
+func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
+	v := vs.video
+	switch source := vs.session.source.(type) {
+	case frame.VideoSource:
+		name = source.Info().Encoder
+		if name == "" {
+			name = "pass-through"
+		}
+		return func(ctx context.Context) { vs.read(ctx, source) }, name, nil
+	case frame.RawSource:
+		run = vs.encodeRaw
+	case frame.JPEGSource:
+		if v.config.DecodeJPEG == nil {
+			return nil, "", fmt.Errorf("source %s delivers JPEG, and there is no decoder", source.Info().Name)
+		}
+		run = vs.encodeJPEG
+	}
+	if v.config.NewEncoder == nil {
+		return nil, "", errors.New("there is no encoder")
+	}
+	probe, err := v.config.NewEncoder(v.wanted(vs.session.source.Info()))
+	if err != nil {
+		return nil, "", err
+	}
+	defer probe.Close()
+	return run, probe.Name(), nil
+}
+
+// offer takes a copy of a raw frame, if somebody takes H.264. If the encoder has not begun with the one before, that is given up for it.
+func (vs *videoSession) offer(f *frame.Frame) {
+	if vs == nil || vs.video.takers.Load() == 0 {
+		return
+	}
+	vs.mu.Lock()
+	var to *frame.Frame
+	if n := len(vs.free); n > 0 {
+		to, vs.free = vs.free[n-1], vs.free[:n-1]
+	}
+	vs.mu.Unlock()
+	to, err := copyFrame(to, f)
+	vs.mu.Lock()
+	if err != nil {
+		vs.mu.Unlock()
+		vs.video.count.failed.Add(1)
+		return
+	}
+	if old := vs.pending; old != nil {
+		vs.free = append(vs.free, old)
+		vs.video.count.dropped.Add(1)
+	}
+	vs.pending = to
+	vs.mu.Unlock()
+	select {
+	case vs.offered <- struct{}{}:
+	default: // told already
+	}
+}
+
+// copyFrame copies a frame into to, or into a new one if to is of another kind.
+func copyFrame(to, f *frame.Frame) (*frame.Frame, error) {
+	if err := f.Map(); err != nil {
+		return nil, err
+	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	if to == nil || to.Format != f.Format || to.Width != f.Width || to.Height != f.Height {
+		var err error
+		if to, err = frame.Alloc(f.Format, f.Width, f.Height); err != nil {
+			return nil, err
+		}
+	}
+	for i := range f.Format.Planes() {
+		rowBytes, rows := f.Format.PlaneSize(i, f.Width, f.Height)
+		for y := range rows {
+			copy(to.Planes[i][y*to.Strides[i]:][:rowBytes], f.Planes[i][y*f.Strides[i]:])
+		}
+	}
+	to.Captured, to.Sequence = f.Captured, f.Sequence
+	return to, nil
+}
+
+// encodeRaw codes what is offered.
+func (vs *videoSession) encodeRaw(ctx context.Context) {
+	defer vs.rest()
+	if vs.session.pipeline.config.NewTransform != nil {
+		vs.transform = vs.session.pipeline.config.NewTransform()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-vs.video.woken:
+			if vs.video.takers.Load() == 0 {
+				vs.rest()
+			}
+		case <-vs.offered:
+			vs.mu.Lock()
+			f := vs.pending
+			vs.pending = nil
+			vs.mu.Unlock()
+			if f == nil {
+				continue
+			}
+			vs.encode(f, true)
+			vs.mu.Lock()
+			if len(vs.free) < copies {
+				vs.free = append(vs.free, f)
+			}
+			vs.mu.Unlock()
+		}
+	}
+}
+
+// encodeJPEG decodes the ring's newest picture again and again, and codes it. The source's bytes stay as they are, so there is no look to be given.
+func (vs *videoSession) encodeJPEG(ctx context.Context) {
+	defer vs.rest()
+	reader := vs.session.pipeline.config.Ring.NewReader()
+	defer reader.Close()
+	began := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-vs.video.woken:
+			if vs.video.takers.Load() == 0 {
+				vs.rest()
+			}
+		case <-reader.Updates():
+			var jpeg ring.Frame
+			if vs.video.takers.Load() == 0 || !reader.TryNext(&jpeg) {
+				continue
+			}
+			if m := jpeg.Meta(); m.Substitute || m.Published.Before(began) {
+				jpeg.Release()
+				continue
+			}
+			f, err := vs.video.config.DecodeJPEG(jpeg.JPEG())
+			m := *jpeg.Meta()
+			jpeg.Release()
+			if err != nil {
+				vs.fail(err)
+				continue
+			}
+			f.Captured, f.Sequence = m.Captured, m.Sequence
+			vs.encode(f, false)
+		}
+	}
+}
+
+// encode codes one frame.
+func (vs *videoSession) encode(f *frame.Frame, turn bool) {
+	v := vs.video
+	if v.takers.Load() == 0 {
+		return
+	}
+	wanted := v.wanted(vs.session.source.Info())
+	var err error
+	switch {
+	case vs.encoder == nil:
+		if vs.encoder, err = v.config.NewEncoder(wanted); err != nil {
+			vs.encoder = nil
+			vs.fail(err)
+			return
+		}
+		v.interrupt() // it knows nothing of the pictures before
+	case wanted != vs.config:
+		if err = vs.encoder.Configure(wanted); err != nil {
+			vs.fail(err)
+		}
+	}
+	vs.config = wanted
+	if turn && vs.transform != nil {
+		settings := v.pipeline.settings.Load()
+		look := frame.Look{Mirror: settings.Mirror, Flip: settings.Flip, Rotate: settings.Rotate, Overlay: settings.Overlay}
+		if look != (frame.Look{}) {
+			captured, sequence := f.Captured, f.Sequence
+			if f, err = vs.transform.Apply(f, &look); err != nil {
+				vs.fail(err)
+				return
+			}
+			f.Captured, f.Sequence = captured, sequence
+		}
+	}
+	if err := vs.encoder.Encode(f, v.keyWanted(), &vs.unit); err != nil {
+		vs.fail(err)
+		v.interrupt()
+		return
+	}
+	if len(vs.unit.NALs) > 0 {
+		v.publish(vs.session, &vs.unit)
+	}
+}
+
+func (vs *videoSession) fail(err error) {
+	vs.video.count.failed.Add(1)
+	vs.video.mu.Lock()
+	defer vs.video.mu.Unlock()
+	vs.video.failed(err)
+}
+
+// rest gives the encoder's memory back.
+func (vs *videoSession) rest() {
+	if vs.encoder != nil {
+		_ = vs.encoder.Close()
+		vs.encoder = nil
+	}
+	vs.mu.Lock()
+	vs.free, vs.pending = nil, nil
+	vs.mu.Unlock()
+}
+
+// read passes a source's own H.264 on.
+func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
+	v := vs.video
+	switcher, _ := source.(frame.VideoSwitcher)
+	requester, _ := source.(frame.KeyRequester)
+	configurer, _ := source.(frame.VideoConfigurer)
+	taken := false // the units since the last key frame were published
+	on := switcher == nil
+	for ctx.Err() == nil {
+		if wanted := v.wanted(source.Info()); configurer != nil && wanted != vs.config {
+			if err := configurer.ConfigureVideo(wanted); err != nil {
+				vs.fail(err)
+			}
+			vs.config = wanted
+		}
+		if take := v.takers.Load() > 0; switcher != nil && take != on {
+			if err := switcher.SetVideo(take); err != nil {
+				vs.fail(err)
+			}
+			on = take
+		}
+		if !on { // nothing comes
+			select {
+			case <-ctx.Done():
+			case <-v.woken:
+			}
+			continue
+		}
+		if requester != nil && v.takers.Load() > 0 && v.keyWanted() {
+			if err := requester.RequestKey(); err != nil {
+				vs.fail(err)
+			}
+		}
+		err := source.ReadUnit(ctx, &vs.unit)
+		switch {
+		case err == nil:
+		case errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge):
+			vs.fail(err)
+			v.interrupt()
+			continue
+		default:
+			return // the source has ended, which whoever reads its pictures notices, too
+		}
+		if v.takers.Load() == 0 {
+			taken = false
+			continue
+		}
+		if !taken {
+			v.interrupt()
+			taken = true
+		}
+		v.publish(vs.session, &vs.unit)
+	}
+}

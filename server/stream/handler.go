@@ -1,0 +1,187 @@
+// Package stream shows one feed's pictures over HTTP: a page, an endless stream for any number of viewers, snapshots, state, metrics and settings.
+package stream
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+	"github.com/maixstream/maixstream/pipeline/record"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/internal/page"
+	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/web"
+)
+
+// Config is what a Handler needs. The zero value of each field but Feed is usable.
+type Config struct {
+	Feed Feed
+	// Shell is the server that the Handler is mounted in, which limits viewers and knows sessions; nil: there are neither.
+	Shell Shell
+	// StallTimeout closes a viewer that takes nothing for this long. 0: 10 s.
+	StallTimeout time.Duration
+	// HTML is the page at /; nil: the built-in one. It is read only.
+	HTML []byte
+	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
+	Recording *record.Switch
+	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	Pushes func() []push.State
+	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
+	RTSP func() []rtsp.State
+	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
+	Hints Hints
+	// Version is shown by /state.
+	Version string
+	// Log gets what an operator should know; nil disables logging.
+	Log *zap.Logger
+}
+
+// Hints are of whoever configures a Handler, as "start it with --record DIR".
+type Hints struct{ Recording, FullSnapshot string }
+
+func hinted(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + ": " + hint
+}
+
+// Shell is the server around a Handler. *web.Server is one.
+type Shell interface {
+	// Admit gives a viewer a place until leave is called, or replies that there is none.
+	Admit(w http.ResponseWriter, r *http.Request) (leave func(), ok bool)
+	// InSession says whether r is allowed in by a session, which its page can end.
+	InSession(r *http.Request) bool
+	// Refuse replies with an error.
+	Refuse(w http.ResponseWriter, code int, text string)
+	Stats() web.Stats
+}
+
+// Handler shows one feed. It may be mounted at any prefix (http.StripPrefix, web.Server.Mount), and at several.
+type Handler struct {
+	config Config
+	router *web.Router
+	fanout *fanout.Fanout
+	began  time.Time
+	html   atomic.Pointer[[]byte] // nil: the built-in page
+	done   chan struct{}          // closed by Close
+	news   news
+	counts counts
+
+	mu      sync.Mutex
+	viewers map[*fanout.Viewer]struct{}
+	closed  bool
+}
+
+// counts are totals since the start.
+type counts struct {
+	viewers, refused, stalled, snapshots atomic.Uint64
+	gone                                 struct{ frames, skipped, bytes atomic.Uint64 } // of viewers that have left
+}
+
+// New starts a Handler; Close ends it.
+func New(c Config) (*Handler, error) {
+	if c.StallTimeout == 0 {
+		c.StallTimeout = 10 * time.Second
+	}
+	if c.Shell == nil {
+		c.Shell = noShell{}
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	h := &Handler{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{}), began: time.Now()}
+	var err error
+	if h.fanout, err = fanout.New(fanout.Config{Ring: c.Feed.Ring(), StallTimeout: c.StallTimeout}); err != nil {
+		return nil, fmt.Errorf("stream: %w", err)
+	}
+	h.SetHTML(c.HTML)
+	const read = "GET, HEAD"
+	h.router = web.NewRouter(c.Shell.Refuse,
+		web.Route{Path: "/{$}", Methods: read, Handler: h.root},
+		web.Route{Path: "/stream", Methods: read, Handler: h.stream},
+		web.Route{Path: "/stream.mjpeg", Methods: read, Handler: h.stream},
+		web.Route{Path: "/snapshot", Methods: read, Handler: h.snapshot},
+		web.Route{Path: "/snapshot.jpg", Methods: read, Handler: h.snapshot},
+		web.Route{Path: "/state", Methods: read, Handler: h.state},
+		web.Route{Path: "/api/recording", Methods: "GET, HEAD, PATCH", Handler: h.recording},
+		web.Route{Path: "/api/settings", Methods: "GET, HEAD, PATCH", Handler: h.settings},
+		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
+	)
+	return h, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+
+func (h *Handler) refuse(w http.ResponseWriter, code int, text string) {
+	h.config.Shell.Refuse(w, code, text)
+}
+
+// SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
+func (h *Handler) SetHTML(html []byte) {
+	if html == nil {
+		h.html.Store(nil)
+		return
+	}
+	h.html.Store(&html)
+}
+
+// Close closes the connections of all viewers and joins all goroutines. It may be called twice.
+func (h *Handler) Close() {
+	h.mu.Lock()
+	if !h.closed {
+		close(h.done)
+	}
+	h.closed = true
+	h.mu.Unlock()
+	h.fanout.Close()
+}
+
+// root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.
+func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
+	switch action := r.URL.Query().Get("action"); action {
+	case "":
+		h.page(w, r)
+	case "stream":
+		h.stream(w, r)
+	case "snapshot":
+		h.snapshot(w, r)
+	default:
+		h.refuse(w, http.StatusBadRequest, fmt.Sprintf("unknown action %.40q: stream or snapshot", action))
+	}
+}
+
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
+func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	if own := h.html.Load(); own != nil && !query.Has("bare") {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(*own)
+		return
+	}
+	live := page.Live(page.View{Session: h.config.Shell.InSession(r), Bare: query.Has("bare"), Token: query.Get("token")})
+	live.Serve(w, http.StatusOK)
+}
+
+// noShell limits nothing and knows nobody.
+type noShell struct{}
+
+func (noShell) Admit(http.ResponseWriter, *http.Request) (func(), bool) { return func() {}, true }
+
+func (noShell) InSession(*http.Request) bool { return false }
+
+func (noShell) Refuse(w http.ResponseWriter, code int, text string) { http.Error(w, text, code) }
+
+func (noShell) Stats() web.Stats { return web.Stats{} }
+
+var (
+	_ Shell = (*web.Server)(nil)
+	_ Shell = noShell{}
+)

@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+)
+
+// registry is what /metrics shows; one per Handler, so that a program may have several.
+func (h *Handler) registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(newCollector(h), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// collector reads the state when it is asked, so that nothing is counted twice and frames cost nothing more.
+type collector struct {
+	handler *Handler
+	metrics []metric
+	dropped *prometheus.Desc
+	pushes  []pushMetric
+}
+
+// pushMetric is of each target of a push, which its label names.
+type pushMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*push.State) float64
+}
+
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*State) float64
+}
+
+func newCollector(h *Handler) *collector {
+	c := &collector{handler: h, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"}, nil)}
+	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
+		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil, nil), kind, value})
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return truth(s.Signal) })
+	add(gauge, "idle", "1 while the encoder rests because nobody looks.", func(s *State) float64 { return truth(s.Idle) })
+	add(gauge, "fps", "Frames published in the last second.", func(s *State) float64 { return s.FPS })
+	add(gauge, "encode_seconds_p50", "Capture to published, median of the last second.", func(s *State) float64 { return s.EncodeMS.P50 / 1000 })
+	add(gauge, "encode_seconds_p99", "Capture to published, 99th percentile of the last second.", func(s *State) float64 { return s.EncodeMS.P99 / 1000 })
+	add(counter, "frames_captured_total", "Frames that the source delivered.", func(s *State) float64 { return float64(s.Captured) })
+	add(counter, "frames_published_total", "Frames published.", func(s *State) float64 { return float64(s.Published) })
+	add(counter, "source_restarts_total", "Times the source was opened again.", func(s *State) float64 { return float64(s.Restarts) })
+	add(gauge, "viewers", "Viewers of the stream now.", func(s *State) float64 { return float64(s.Server.Viewers) })
+	add(counter, "viewers_total", "Viewers that ever came.", func(s *State) float64 { return float64(s.Server.Total.Viewers) })
+	add(counter, "viewers_refused_total", "Viewers refused because there were too many.", func(s *State) float64 { return float64(s.Server.Total.Refused) })
+	add(counter, "viewers_stalled_total", "Viewers closed because they took nothing.", func(s *State) float64 { return float64(s.Server.Total.Stalled) })
+	add(counter, "requests_denied_total", "Requests without the right password or token.", func(s *State) float64 { return float64(s.Server.Total.Denied) })
+	add(counter, "snapshots_total", "Snapshots sent.", func(s *State) float64 { return float64(s.Server.Total.Snapshots) })
+	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
+	add(counter, "frames_skipped_total", "Frames published and not sent to a viewer.", func(s *State) float64 { return float64(s.Server.Total.Skipped) })
+	add(counter, "bytes_sent_total", "Bytes of the stream sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Bytes) })
+	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
+		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})
+	}
+	addPush(gauge, "away", "1 while pictures cannot be delivered.", func(s *push.State) float64 { return truth(s.Away) })
+	addPush(gauge, "spooled", "Pictures that wait on disk.", func(s *push.State) float64 {
+		if s.Spool == nil {
+			return 0
+		}
+		return float64(s.Spool.Waiting)
+	})
+	addPush(counter, "pictures_total", "Pictures delivered.", func(s *push.State) float64 { return float64(s.Delivered) })
+	addPush(counter, "bytes_total", "Bytes of them.", func(s *push.State) float64 { return float64(s.Bytes) })
+	addPush(counter, "failures_total", "Attempts that failed.", func(s *push.State) float64 { return float64(s.Failures) })
+	addPush(counter, "lost_total", "Pictures refused, given up, dropped from the spool or damaged in it.", func(s *push.State) float64 {
+		lost := s.Refused + s.GivenUp
+		if s.Spool != nil {
+			lost += s.Spool.Dropped + s.Spool.Damaged
+		}
+		return float64(lost)
+	})
+	return c
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for i := range c.metrics {
+		ch <- c.metrics[i].desc
+	}
+	ch <- c.dropped
+	for i := range c.pushes {
+		ch <- c.pushes[i].desc
+	}
+}
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	state := c.handler.State()
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state))
+	}
+	for i := range state.Push {
+		for _, m := range c.pushes {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state.Push[i]), strconv.Itoa(i+1), state.Push[i].URL)
+		}
+	}
+	d := &state.Dropped
+	for _, cause := range []struct {
+		name  string
+		count uint64
+	}{{"rate", d.Rate}, {"encoder", d.Encoder}, {"ring", d.Ring}, {"broken", d.Broken}, {"missed", d.Missed}} {
+		ch <- prometheus.MustNewConstMetric(c.dropped, prometheus.CounterValue, float64(cause.count), cause.name)
+	}
+}

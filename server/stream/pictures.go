@@ -1,0 +1,174 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+// PicturesConfig is what Pictures needs.
+type PicturesConfig struct {
+	// Slots is how many pictures the ring holds, and SlotSize how large one may be, in bytes. Slots x SlotSize of address space is reserved; memory is used
+	// only as far as pictures ever filled it.
+	Slots, SlotSize int
+	// Name and Kind are the source's, as /state shows them.
+	Name, Kind string
+	// Waiting says why there is no picture before the first one.
+	Waiting string
+}
+
+// Pictures is a Feed of pictures that come whenever they come: a program writes them, or a device posts them. Its methods may be called from any
+// goroutine; Close frees its memory.
+type Pictures struct {
+	config PicturesConfig
+	ring   *ring.Ring
+
+	produce sync.Mutex // makes writers the ring's one producer
+
+	mu       sync.Mutex
+	second   time.Time // when the running second began
+	running  struct{ frames, bytes int }
+	state    pipeline.State
+	watching int
+	left     time.Time // when the last one who watched left
+}
+
+// NewPictures makes a feed without a picture.
+func NewPictures(c PicturesConfig) (*Pictures, error) {
+	r, err := ring.New(ring.Config{Slots: c.Slots, SlotSize: c.SlotSize, Envelope: Envelope()})
+	if err != nil {
+		return nil, err
+	}
+	return &Pictures{config: c, ring: r}, nil
+}
+
+// Close frees the feed's memory. No Handler may use it any more.
+func (p *Pictures) Close() {
+	p.produce.Lock()
+	defer p.produce.Unlock()
+	p.ring.Close()
+}
+
+// Write publishes a JPEG of a size in pixels, which is copied. It never waits for a viewer. The error wraps frame.ErrTooLarge when jpg is over
+// SlotSize.
+func (p *Pictures) Write(jpg []byte, width, height int, captured time.Time) error {
+	if len(jpg) > p.config.SlotSize {
+		return fmt.Errorf("a JPEG of %d bytes, at most %d are possible: %w", len(jpg), p.config.SlotSize, frame.ErrTooLarge)
+	}
+	p.produce.Lock()
+	defer p.produce.Unlock()
+	v, ok := p.ring.Reserve()
+	if !ok {
+		p.mu.Lock()
+		p.state.Dropped.Ring++
+		p.mu.Unlock()
+		return errors.New("every slot is held by slow readers; the picture was dropped")
+	}
+	picture := frame.Picture{Size: copy(v.Buffer(p.ring), jpg), Width: width, Height: height, Captured: captured}
+	now := time.Now()
+	if err := p.ring.Publish(v, &picture, now); err != nil {
+		return err
+	}
+	p.count(&picture, now)
+	return nil
+}
+
+func (p *Pictures) count(picture *frame.Picture, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.state
+	s.Captured++
+	s.Published++
+	s.Newest = pipeline.Newest{Sequence: s.Published, Captured: picture.Captured, Width: picture.Width, Height: picture.Height, Bytes: picture.Size}
+	p.roll(now)
+	p.running.frames++
+	p.running.bytes += picture.Size
+}
+
+// roll turns the running second's counts into rates when it is over.
+func (p *Pictures) roll(now time.Time) {
+	d := now.Sub(p.second)
+	if d < time.Second {
+		return
+	}
+	if d > 3*time.Second {
+		p.running.frames, p.running.bytes = 0, 0 // a pause, or the first picture
+	}
+	p.state.FPS = float64(p.running.frames) / d.Seconds()
+	p.state.BytesPerSec = float64(p.running.bytes) / d.Seconds()
+	p.state.CapturedFPS = p.state.FPS
+	p.running.frames, p.running.bytes = 0, 0
+	p.second = now
+}
+
+// Ring implements Feed.
+func (p *Pictures) Ring() *ring.Ring { return p.ring }
+
+// Watch implements Feed: it counts. Pictures come whether somebody watches or not.
+func (p *Pictures) Watch() (leave func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watching++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.watching--; p.watching == 0 {
+			p.left = time.Now()
+		}
+	}
+}
+
+// Watchers returns how many watch, and, if nobody does, since when; never: the zero time.
+func (p *Pictures) Watchers() (n int, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.watching, p.left
+}
+
+// Snapshot implements Feed. It waits up to a second for a picture of at or after notBefore, and takes the newest then: the next one may be a minute
+// away.
+func (p *Pictures) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	reader := p.ring.NewReader()
+	defer reader.Close()
+	for reader.Next(ctx, f) == nil {
+		if !f.Meta().Captured.Before(notBefore) {
+			return nil
+		}
+		f.Release()
+	}
+	if p.ring.Latest(f) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", pipeline.ErrNoSignal, p.config.Waiting)
+}
+
+// State implements Feed.
+func (p *Pictures) State() pipeline.State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.roll(time.Now())
+	s := p.state
+	s.Source = frame.Info{Name: p.config.Name, Kind: p.config.Kind, Width: s.Newest.Width, Height: s.Newest.Height}
+	s.Encoder = "pass-through"
+	s.Signal = s.Published > 0
+	if !s.Signal {
+		s.Reason = p.config.Waiting
+	}
+	s.Settings = pipeline.Settings{Width: s.Newest.Width, Height: s.Newest.Height, FPS: s.FPS}
+	return s
+}
+
+// Change implements Feed: it refuses everything, because whoever makes the pictures decides about them.
+func (p *Pictures) Change(context.Context, pipeline.Change) (pipeline.Settings, error) {
+	return pipeline.Settings{}, fmt.Errorf("change settings: the %s that makes the pictures decides about them: %w", p.config.Kind, frame.ErrUnsupported)
+}
+
+var _ Feed = (*Pictures)(nil)

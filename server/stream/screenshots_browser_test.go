@@ -1,0 +1,76 @@
+//go:build screenshots
+
+package stream_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestScreenshots makes the pictures of the page in the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("MAIXSTREAM_SCREENSHOTS")
+	if folder == "" {
+		t.Fatal("MAIXSTREAM_SCREENSHOTS is not set (make screenshots)")
+	}
+	b := startChromium(t)
+	c := newCamera(t, photographs(t), 1280, 720)
+	s := c.show(t, "127.0.0.1:0", nil)
+	b.viewport(t, 1280, 800)
+	b.open(t, s.URLs()[0])
+	wait(t, b, "the page is live", live)
+	for _, enough := range []string{"12", "24", "36"} { // seconds, for the graph to tell something
+		wait(t, b, "measurements", `document.querySelector("#graph .line").getAttribute("d")?.split("L").length > `+enough)
+	}
+	for _, shot := range []struct {
+		name          string
+		width, height int
+		scale         float64
+		dark, pulled  bool
+	}{
+		{"page.png", 1280, 800, 1, false, false},
+		{"page-dark.png", 1280, 800, 1, true, false},
+		{"page-phone.png", 390, 844, 2, false, false},
+		{"page-no-signal.png", 1280, 800, 1, true, true},
+	} {
+		b.dark(t, shot.dark)
+		b.sharp(t, shot.width, shot.height, shot.scale)
+		c.pulled.Store(shot.pulled)
+		eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") == shot.pulled })
+		wait(t, b, "measurements", `(document.getElementById("delay").innerText === "–") === `+strconv.FormatBool(shot.pulled))
+		// Changing the window holds the browser up, and is seen in what it measures for a while.
+		b.eval(t, `new Promise((done) => setTimeout(done, 3000))`)
+		_, png := b.screenshot(t)
+		if err := os.WriteFile(filepath.Join(folder, shot.name), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// photographs is a folder with the one that is shown best.
+func photographs(t *testing.T) string {
+	t.Helper()
+	const name = "/usr/share/backgrounds/Dragonfly_by_Bolly.jpg" // of lomiri-wallpapers-16.04
+	if _, err := os.Stat(name); err != nil {
+		t.Fatalf("%v (Debian package lomiri-wallpapers-16.04)", err)
+	}
+	folder := filepath.Join(t.TempDir(), "photographs")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(name, filepath.Join(folder, "dragonfly.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// sharp makes n pixels of the screen of each of the page's, as screens of today have them.
+func (c *chromium) sharp(t *testing.T, width, height int, n float64) {
+	t.Helper()
+	c.do(t, chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(n)))
+}

@@ -1,0 +1,350 @@
+package stream_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/maixstream/maixstream/server/stream"
+)
+
+func users(t *testing.T, names ...string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines string
+	for _, name := range names {
+		lines += name + ":" + string(hash) + "\n"
+	}
+	return write(t, "users", lines)
+}
+
+// login posts the form as a browser does.
+func login(t *testing.T, s *shown, form url.Values, header ...string) (*http.Response, string) {
+	t.Helper()
+	r := request(t, "POST", s.URLs()[0]+"/login", form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
+	return get(t, r)
+}
+
+var right = url.Values{"user": {"anna"}, "password": {"right"}}
+
+func TestSession(t *testing.T) {
+	s, feed := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
+	feed.publish(t, picture(t, 1))
+	_, port, _ := strings.Cut(address(s), ":")
+
+	reply, body := get(t, request(t, "GET", s.URLs()[0]+"/", "", "Accept", "text/html,*/*"))
+	if reply.StatusCode != 401 || !strings.Contains(body, `name="password"`) || strings.HasPrefix(reply.Header.Get("WWW-Authenticate"), "Basic") {
+		t.Errorf("a browser without a session: %d %v", reply.StatusCode, reply.Header)
+	}
+	reply, _ = login(t, s, right)
+	if reply.StatusCode != http.StatusSeeOther || reply.Header.Get("Location") != "./" {
+		t.Fatalf("login: %d %v", reply.StatusCode, reply.Header)
+	}
+	cookie := reply.Cookies()[0]
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Secure || cookie.Name != "maixstream_"+port || len(cookie.Value) < 22 || cookie.MaxAge < 3600 {
+		t.Errorf("cookie: %v", cookie)
+	}
+	with := func(method, path, body string, header ...string) (int, string) {
+		t.Helper()
+		r := request(t, method, s.URLs()[0]+path, body, header...)
+		r.AddCookie(cookie)
+		reply, text := get(t, r)
+		return reply.StatusCode, text
+	}
+	if code, page := with("GET", "/", ""); code != 200 || !strings.Contains(page, `<form id="logout" method`) {
+		t.Errorf("page: %d", code)
+	}
+	if code, _ := with("GET", "/snapshot?max_age=1m", ""); code != 200 {
+		t.Errorf("snapshot: %d", code)
+	}
+
+	// The browser sends the cookie whoever asks: changes that other sites' pages ask for are refused.
+	const change, json = `{"quality": 55}`, "application/json"
+	for _, c := range []struct {
+		header []string
+		code   int
+	}{
+		{nil, 200}, // a program
+		{[]string{"Sec-Fetch-Site", "same-origin"}, 200},
+		{[]string{"Origin", s.URLs()[0]}, 200},
+		{[]string{"Origin", "http://evil.example"}, 403},
+		{[]string{"Origin", "http://127.0.0.1:1"}, 403}, // another port is another origin, though the same site
+		{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{[]string{"Sec-Fetch-Site", "same-site"}, 403},
+	} {
+		if code, _ := with("PATCH", "/api/settings", change, append([]string{"Content-Type", json}, c.header...)...); code != c.code {
+			t.Errorf("change with %v: %d, want %d", c.header, code, c.code)
+		}
+	}
+	if reply, _ := login(t, s, right, "Origin", "http://evil.example"); reply.StatusCode != 403 {
+		t.Errorf("login from another site: %d", reply.StatusCode)
+	}
+	if code, _ := with("POST", "/logout", "", "Origin", "http://evil.example"); code != 403 {
+		t.Errorf("logout from another site: %d", code)
+	}
+
+	r := request(t, "GET", s.URLs()[0]+"/state", "", "Accept", "text/event-stream")
+	r.AddCookie(cookie)
+	events, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
+	if code, _ := with("POST", "/logout", ""); code != http.StatusSeeOther {
+		t.Errorf("logout: %d", code)
+	}
+	if code, _ := with("GET", "/state", ""); code != 401 {
+		t.Errorf("state after logout: %d", code)
+	}
+	if _, err := io.Copy(io.Discard, events.Body); err != nil { // they end
+		t.Errorf("events after logout: %v", err)
+	}
+	for _, value := range []string{"", "x", strings.Repeat("A", 5000)} {
+		cookie.Value = value
+		if code, _ := with("GET", "/state", ""); code != 401 {
+			t.Errorf("state with cookie %.10q: %d", value, code)
+		}
+	}
+}
+
+// With CORS * every page may change settings, but none with somebody's session.
+func TestSessionAndCORS(t *testing.T) {
+	s, _ := serve(t, func(c *config) { c.AuthFile, c.CORS = users(t, "anna"), "*" })
+	reply, _ := login(t, s, right)
+	change := func(by func(*http.Request)) int {
+		t.Helper()
+		r := request(t, "PATCH", s.URLs()[0]+"/api/settings", `{"quality": 55}`, "Content-Type", "application/json", "Origin", "http://other.example")
+		by(r)
+		reply, _ := get(t, r)
+		return reply.StatusCode
+	}
+	if code := change(func(r *http.Request) { r.AddCookie(reply.Cookies()[0]) }); code != 403 {
+		t.Errorf("with the session: %d", code)
+	}
+	if code := change(func(r *http.Request) { r.SetBasicAuth("anna", "right") }); code != 200 {
+		t.Errorf("with the password: %d", code)
+	}
+}
+
+// After the login a browser goes where it wanted, but never to another server.
+func TestLoginGoesOn(t *testing.T) {
+	s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
+	for next, want := range map[string]string{
+		"": "./", "snapshot?max_age=1s": "./snapshot?max_age=1s", "?action=snapshot": "./?action=snapshot", "https://evil.example/": "./", "//evil.example": "./",
+		`\\evil.example`: "./", "javascript:alert(1)": "./", "a/b": "./", "a\r\nX: y": "./",
+	} {
+		reply, _ := login(t, s, url.Values{"user": {"anna"}, "password": {"right"}, "next": {next}})
+		if got := reply.Header.Get("Location"); got != want {
+			t.Errorf("next %q: goes to %q, want %q", next, got, want)
+		}
+	}
+	_, form := get(t, request(t, "GET", s.URLs()[0]+`/snapshot?max_age="><script>`, "", "Accept", "text/html"))
+	if !strings.Contains(form, `value="snapshot?max_age=`) || strings.Contains(form, "<script>") {
+		t.Errorf("form: %s", form)
+	}
+}
+
+func TestLoginWithToken(t *testing.T) {
+	const token = "0123456789abcdef"
+	s, _ := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", token) })
+	if reply, body := login(t, s, url.Values{"token": {"wrong"}}); reply.StatusCode != 401 || !strings.Contains(body, "not known") {
+		t.Errorf("wrong token: %d", reply.StatusCode)
+	}
+	if reply, _ := login(t, s, url.Values{"token": {token}}); reply.StatusCode != http.StatusSeeOther || len(reply.Cookies()) != 1 {
+		t.Errorf("right token: %d", reply.StatusCode)
+	}
+}
+
+// Wrong passwords are counted by address, however they come; what is known to be right is not stopped by them.
+func TestWrongPasswordsAreLimited(t *testing.T) {
+	for range 5 {
+		began := time.Now()
+		problems := wrongPasswords(t)
+		if time.Since(began) < 5*time.Second { // after that an address has earned another attempt, and nothing is sure
+			for _, problem := range problems {
+				t.Error(problem)
+			}
+			return
+		}
+	}
+	testenv.Unable(t, "this machine is too slow for the limit's five seconds")
+}
+
+func wrongPasswords(t *testing.T) (problems []string) {
+	t.Helper()
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	const token = "0123456789abcdef"
+	s, _ := serve(t, func(c *config) { c.AuthFile, c.TokenFile = users(t, "anna", "bob"), write(t, "tokens", token) })
+	try := func(user, password, address string) int {
+		t.Helper()
+		r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address) // as of a proxy on this machine
+		r.SetBasicAuth(user, password)
+		reply, _ := get(t, r)
+		return reply.StatusCode
+	}
+	if code := try("anna", "right", "192.0.2.1"); code != 200 {
+		t.Fatalf("right: %d", code)
+	}
+	wrong := 0
+	for ; try("anna", fmt.Sprint("wrong", wrong), "198.51.100.7, 192.0.2.1") == 401; wrong++ {
+		if wrong > 50 {
+			t.Fatal("50 wrong passwords in a row")
+		}
+	}
+	if wrong < 5 {
+		bad("only %d wrong passwords until 429", wrong)
+	}
+	if code := try("bob", "right", "192.0.2.1"); code != 429 {
+		bad("another's right password, not known yet, from that address: %d", code)
+	}
+	if s.Allow("192.0.2.1:554", "bob", "right", "") {
+		t.Error("and over RTSP it is let in")
+	}
+	if reply, body := login(t, s, right, "X-Forwarded-For", "192.0.2.1"); reply.StatusCode != http.StatusSeeOther {
+		bad("a password that is known to be right: %d %s", reply.StatusCode, body)
+	}
+	reply, body := login(t, s, url.Values{"user": {"anna"}, "password": {"x"}}, "X-Forwarded-For", "192.0.2.1")
+	if reply.StatusCode != 429 || reply.Header.Get("Retry-After") == "" || !strings.Contains(body, "Too many") {
+		bad("the form: %d %v", reply.StatusCode, reply.Header)
+	}
+	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token=wrong", "", "X-Forwarded-For", "192.0.2.1")); reply.StatusCode != 429 {
+		bad("a wrong token: %d", reply.StatusCode)
+	}
+	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token="+token, "", "X-Forwarded-For", "192.0.2.1")); reply.StatusCode != 200 {
+		bad("the right token: %d", reply.StatusCode)
+	}
+	if code := try("bob", "right", "192.0.2.2"); code != 200 {
+		bad("another address: %d", code)
+	}
+	// A household has a whole /64.
+	for i := range wrong {
+		try("anna", fmt.Sprint("wrong", i), fmt.Sprintf("2001:db8::%d", i+1))
+	}
+	if code := try("bob", "wrong", "2001:db8::ffff"); code != 429 {
+		bad("another address of the same network: %d", code)
+	}
+	return problems
+}
+
+// Sessions are bounded in number: the one used longest ago goes.
+func TestSessionsAreBounded(t *testing.T) {
+	s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	post := func() *http.Cookie {
+		t.Helper()
+		reply, err := client.PostForm(s.URLs()[0]+"/login", right)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		return reply.Cookies()[0]
+	}
+	state := func(c *http.Cookie) int {
+		t.Helper()
+		r := request(t, "GET", s.URLs()[0]+"/state", "")
+		r.AddCookie(c)
+		reply, _ := get(t, r)
+		return reply.StatusCode
+	}
+	used, forgotten := post(), post()
+	for range 1000 {
+		post()
+	}
+	if code := state(used); code != 200 {
+		t.Errorf("before: %d", code)
+	}
+	for range 100 {
+		post()
+	}
+	if first, second := state(used), state(forgotten); first != 200 || second != 401 {
+		t.Errorf("the one in use: %d, the other: %d", first, second)
+	}
+}
+
+func TestStateAsEvents(t *testing.T) {
+	s, feed := serve(t, nil)
+	jpg := picture(t, 1)
+	feed.stream(t, 20, func(int) []byte { return jpg })
+	r := request(t, "GET", s.URLs()[0]+"/state", "", "Accept", "text/event-stream")
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	if reply.Header.Get("Content-Type") != "text/event-stream" || reply.Header.Get("X-Accel-Buffering") != "no" {
+		t.Errorf("headers %v", reply.Header)
+	}
+	lines := bufio.NewScanner(reply.Body)
+	began, events := time.Now(), 0
+	var first, last stream.State
+	for events < 3 && lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			if lines.Text() != "" && lines.Text() != "retry: 1000" {
+				t.Errorf("line %q", lines.Text())
+			}
+			continue
+		}
+		uptime := last.UptimeSeconds
+		if err := json.Unmarshal([]byte(data), &last); err != nil {
+			t.Fatal(err)
+		}
+		// The same again is right for an event that is late, as on a busy machine: they are made for all followers together.
+		if last.UptimeSeconds < uptime || last.Version != "test" {
+			t.Errorf("event %d: %+v", events, last)
+		}
+		if events++; events == 1 {
+			first = last
+		}
+	}
+	if took := time.Since(began); events < 3 || took < time.Second || last.UptimeSeconds <= first.UptimeSeconds {
+		t.Errorf("%d events in %v, from %v s to %v s", events, took, first.UptimeSeconds, last.UptimeSeconds)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("the server has cut the events off instead of ending them: %v", err)
+	}
+}
+
+func TestFollowersAreBounded(t *testing.T) {
+	s, _ := serve(t, nil)
+	const follow = "GET /state HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n"
+	status := func() string {
+		conn := ask(t, "tcp", address(s), follow)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(line)
+	}
+	for i := range 256 {
+		if line := status(); line != "HTTP/1.1 200 OK" {
+			t.Fatalf("follower %d: %s", i, line)
+		}
+	}
+	if line := status(); line != "HTTP/1.1 503 Service Unavailable" {
+		t.Errorf("one more: %s", line)
+	}
+}

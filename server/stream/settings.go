@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server/internal/reply"
+)
+
+// maxSettings is more than any change needs, in bytes.
+const maxSettings = 16 << 10
+
+// settings shows the pipeline's settings, or changes some.
+func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPatch {
+		reply.IndentedJSON(w, http.StatusOK, Settings(h.config.Feed.State().Settings))
+		return
+	}
+	var change Change
+	if !readJSON(w, r, &change, `{"quality": 70}`) {
+		return
+	}
+	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change))
+	var refused *pipeline.SettingError
+	switch {
+	case errors.As(err, &refused):
+		problem(w, http.StatusUnprocessableEntity, refused.Name, refused.Error())
+	case errors.Is(err, frame.ErrUnsupported):
+		problem(w, http.StatusNotImplemented, "", err.Error())
+	case errors.Is(err, pipeline.ErrNoSignal):
+		w.Header().Set("Retry-After", "1")
+		problem(w, http.StatusServiceUnavailable, "", err.Error())
+	case err != nil:
+		problem(w, http.StatusInternalServerError, "", err.Error())
+	default:
+		reply.IndentedJSON(w, http.StatusOK, Settings(settings))
+	}
+}
+
+// recording shows the server's own recording, or switches it.
+func (h *Handler) recording(w http.ResponseWriter, r *http.Request) {
+	recorder := h.config.Recording
+	if recorder == nil {
+		problem(w, http.StatusNotImplemented, "", hinted("the server has no directory to record into", h.config.Hints.Recording))
+		return
+	}
+	if r.Method == http.MethodPatch {
+		var change struct {
+			On *bool `json:"on"`
+		}
+		if !readJSON(w, r, &change, `{"on": true}`) {
+			return
+		}
+		if change.On != nil {
+			if err := recorder.Set(*change.On); err != nil {
+				problem(w, http.StatusInternalServerError, "on", err.Error())
+				return
+			}
+		}
+	}
+	reply.IndentedJSON(w, http.StatusOK, recorder.State())
+}
+
+// readJSON reads exactly one JSON object with known fields into change, or replies with what is wrong and returns false.
+func readJSON(w http.ResponseWriter, r *http.Request, change any, example string) bool {
+	// A form on a foreign page can send anything but this type without asking first (a preflight, which CORS answers).
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" && t != "application/merge-patch+json" {
+		problem(w, http.StatusUnsupportedMediaType, "", "send the change as Content-Type: application/json")
+		return false
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSettings))
+	d.DisallowUnknownFields()
+	err := d.Decode(change)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return true
+		}
+		err = errors.New("more than one JSON value")
+	}
+	var large *http.MaxBytesError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		problem(w, http.StatusBadRequest, wrong.Field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", wrong.Field, wrong.Value))
+	case errors.As(err, &wrong):
+		problem(w, http.StatusBadRequest, "", "change: this is "+wrong.Value+"; want a JSON object like "+example)
+	case errors.As(err, &large):
+		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("a change has at most %d bytes", maxSettings))
+	case errors.Is(err, io.EOF):
+		problem(w, http.StatusBadRequest, "", "change: the body is empty; want a JSON object like "+example)
+	default:
+		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
+	}
+	return false
+}
+
+func problem(w http.ResponseWriter, code int, setting, text string) {
+	reply.IndentedJSON(w, code, struct {
+		Error   string `json:"error"`
+		Setting string `json:"setting,omitempty"`
+	}{text, setting})
+}

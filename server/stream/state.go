@@ -1,0 +1,101 @@
+package stream
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/maixstream/maixstream/pipeline/push"
+	"github.com/maixstream/maixstream/pipeline/record"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
+)
+
+// State is what /state shows: the feed's state and the server's own.
+type State struct {
+	Pipeline
+	Version       string       `json:"version"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Server        Traffic      `json:"server"`
+	Push          []push.State `json:"push,omitempty"` // a target each
+	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
+	// Recording is the server's own recording; nil: it was not given a place for one.
+	Recording *record.SwitchState `json:"recording,omitempty"`
+}
+
+// Traffic is what the server sends, and to whom.
+type Traffic struct {
+	Viewers     int            `json:"viewers"`          // of /stream now
+	MaxClients  int            `json:"max_clients"`      // 0: no limit
+	FPS         float64        `json:"fps"`              // frames a second to all viewers together
+	BytesPerSec float64        `json:"bytes_per_second"` // to all viewers together
+	Total       Totals         `json:"total"`
+	List        []fanout.Stats `json:"list"` // a viewer each, the oldest first
+}
+
+// Totals count since the start.
+type Totals struct {
+	Viewers   uint64 `json:"viewers"` // that ever came
+	Frames    uint64 `json:"frames"`  // sent
+	Skipped   uint64 `json:"skipped"` // published and not sent: a viewer's link or its ?fps=
+	Bytes     uint64 `json:"bytes"`
+	Refused   uint64 `json:"refused"` // over max_clients
+	Stalled   uint64 `json:"stalled"` // closed by the stall timeout
+	Denied    uint64 `json:"denied"`  // requests without the right password or token
+	Snapshots uint64 `json:"snapshots"`
+}
+
+// State may be called from any goroutine.
+func (h *Handler) State() State {
+	feed := h.config.Feed.State()
+	state := State{
+		Pipeline: shapeOf(&feed), Version: h.config.Version,
+		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
+	}
+	if h.config.Recording != nil {
+		now := h.config.Recording.State()
+		state.Recording = &now
+	}
+	if h.config.Pushes != nil {
+		state.Push = h.config.Pushes()
+	}
+	if h.config.RTSP != nil {
+		state.RTSP = h.config.RTSP()
+	}
+	return state
+}
+
+func (h *Handler) traffic() Traffic {
+	c, shell := &h.counts, h.config.Shell.Stats()
+	t := Traffic{MaxClients: shell.MaxViewers, List: []fanout.Stats{}, Total: Totals{
+		Viewers: c.viewers.Load(), Frames: c.gone.frames.Load(), Skipped: c.gone.skipped.Load(), Bytes: c.gone.bytes.Load(),
+		Refused: c.refused.Load(), Stalled: c.stalled.Load(), Denied: shell.Denied, Snapshots: c.snapshots.Load(),
+	}}
+	h.mu.Lock()
+	for v := range h.viewers {
+		t.List = append(t.List, v.Stats())
+	}
+	h.mu.Unlock()
+	slices.SortFunc(t.List, func(a, b fanout.Stats) int { return cmp.Compare(b.AgeSeconds, a.AgeSeconds) })
+	t.Viewers = len(t.List)
+	for i := range t.List {
+		v := &t.List[i]
+		t.FPS += v.FPS
+		t.BytesPerSec += v.BytesPerSec
+		t.Total.Frames += v.Frames
+		t.Total.Skipped += v.Skipped
+		t.Total.Bytes += v.Bytes
+	}
+	return t
+}
+
+func (h *Handler) state(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		h.events(w, r)
+		return
+	}
+	reply.IndentedJSON(w, http.StatusOK, h.State())
+}

@@ -1,0 +1,133 @@
+package stream
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server/internal/fanout"
+)
+
+const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
+
+// stream hands the connection to the fan-out.
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
+	interval, err := frameInterval(r.URL.Query().Get("fps"))
+	if err != nil {
+		h.refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", streamType)
+	if r.URL.Query().Get("form") == "page" {
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		header.Set("Content-Type", "application/octet-stream")
+	}
+	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
+	header.Set("Connection", "close")
+	if r.Method == http.MethodHead {
+		return
+	}
+	release, ok := h.config.Shell.Admit(w, r)
+	if !ok {
+		h.counts.refused.Add(1)
+		return
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		release()
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
+		return
+	}
+	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval, Since: time.Now()}
+	leave := h.config.Feed.Watch()
+	v.Gone = func(reason fanout.Reason) {
+		leave()
+		release()
+		h.gone(v, reason)
+	}
+	var head strings.Builder
+	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+	_ = header.Write(&head)
+	head.WriteString("\r\n" + v.Form.Preamble())
+	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
+	if _, err := conn.Write([]byte(head.String())); err != nil {
+		conn.Close()
+		leave()
+		release()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	h.counts.viewers.Add(1)
+	h.mu.Lock()
+	h.viewers[v] = struct{}{}
+	h.mu.Unlock()
+	if err := h.fanout.Add(conn, v); err != nil {
+		v.Gone(fanout.Closed)
+	}
+}
+
+// gone forgets a viewer. It runs in the fan-out's goroutine.
+func (h *Handler) gone(v *fanout.Viewer, reason fanout.Reason) {
+	h.mu.Lock()
+	delete(h.viewers, v)
+	h.mu.Unlock()
+	stats := v.Stats()
+	h.counts.gone.frames.Add(stats.Frames)
+	h.counts.gone.skipped.Add(stats.Skipped)
+	h.counts.gone.bytes.Add(stats.Bytes)
+	log := h.config.Log.Debug
+	if reason == fanout.Stalled {
+		h.counts.stalled.Add(1)
+		log = h.config.Log.Info
+	}
+	log("viewer gone", zap.String("address", v.Address), zap.Stringer("reason", reason),
+		zap.Uint64("frames", stats.Frames), zap.Uint64("skipped", stats.Skipped))
+}
+
+// frameInterval turns ?fps= into the least time between two frames.
+func frameInterval(fps string) (time.Duration, error) {
+	if fps == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseFloat(fps, 64)
+	if err != nil || !(n >= 0.01 && n <= 1000) {
+		return 0, fmt.Errorf("fps=%.40q: want a number of frames a second, 0.01 to 1000", fps)
+	}
+	return time.Duration(float64(time.Second) / n), nil
+}
+
+// form tells browsers, which want the next part's headers in advance, by what they send with a request for an image; ?advance_headers=1
+// or =0 decides where that is wrong.
+func form(r *http.Request) fanout.Form {
+	switch r.URL.Query().Get("advance_headers") {
+	case "1", "true":
+		return fanout.Advance
+	case "0", "false":
+		return fanout.Plain
+	}
+	if r.URL.Query().Get("form") == "page" {
+		return fanout.Plain
+	}
+	accept := r.Header.Get("Accept")
+	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	// WebKit, opened at the stream itself, names no image type.
+	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
+		return fanout.Advance
+	}
+	return fanout.Plain
+}
+
+func transport(conn net.Conn, r *http.Request) string {
+	if r.TLS != nil {
+		return "tls"
+	}
+	return conn.LocalAddr().Network()
+}

@@ -1,0 +1,168 @@
+package web
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sort"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// listen opens everything that the Config names; on error nothing stays open.
+func (s *Server) listen() (err error) {
+	c := &s.config
+	defer func() {
+		if err != nil {
+			closeAll(s.listeners)
+			s.listeners = nil
+		}
+	}()
+	s.listeners = append(s.listeners, c.Listeners...)
+	if c.SocketActivation {
+		passed, err := activation.Listeners()
+		if err != nil {
+			return fmt.Errorf("sockets from systemd: %w", err)
+		}
+		for _, l := range passed {
+			if l == nil {
+				return errors.New("sockets from systemd: one is not a stream socket that listens (ListenStream= in the .socket unit)")
+			}
+			s.listeners = append(s.listeners, l)
+		}
+	}
+	addresses := c.Listen
+	if addresses == nil && len(s.listeners) == 0 && c.Unix == "" {
+		addresses = []string{c.DefaultListen}
+	}
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return listenError(address, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if c.Unix != "" {
+		l, err := listenUnix(c.Unix)
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if c.TLSCert != "" {
+		certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
+		// No HTTP/2: a stream takes its connection over.
+		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+	}
+	return nil
+}
+
+func listenError(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen at %s: another program serves there already; stop it or choose another port: %w", address, err)
+	}
+	if errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("listen at %s: ports below 1024 need root or CAP_NET_BIND_SERVICE: %w", address, err)
+	}
+	return fmt.Errorf("listen at %s: %w", address, err)
+}
+
+// maxUnixPath is sizeof(sun_path) less the zero byte: 108 on Linux, 104 on macOS and the BSDs.
+const maxUnixPath = 103
+
+func listenUnix(path string) (net.Listener, error) {
+	if len(path) > maxUnixPath {
+		return nil, fmt.Errorf("listen at %s: a Unix socket's path has at most %d bytes, not %d", path, maxUnixPath, len(path))
+	}
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSocket == 0 {
+			return nil, fmt.Errorf("listen at %s: there is a file that is not a socket", path)
+		}
+		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			conn.Close()
+			return nil, fmt.Errorf("listen at %s: another program serves there already", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen at %s: remove the socket of a dead server: %w", path, err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// Addrs returns the addresses that the running server listens at.
+func (s *Server) Addrs() []net.Addr {
+	var addrs []net.Addr
+	for _, l := range s.listeners {
+		addrs = append(addrs, l.Addr())
+	}
+	return addrs
+}
+
+// URLs returns an address for each way that a viewer could reach the running server: every interface's when it listens at all of
+// them, those of the network before the machine's own. Unix sockets are given as unix:PATH.
+func (s *Server) URLs() []string {
+	scheme := "http"
+	if s.tls != nil {
+		scheme = "https"
+	}
+	var urls []string
+	seen := map[string]bool{}
+	add := func(url string) {
+		if !seen[url] {
+			seen[url] = true
+			urls = append(urls, url)
+		}
+	}
+	for _, l := range s.listeners {
+		switch a := l.Addr().(type) {
+		case *net.UnixAddr:
+			add("unix:" + a.Name)
+		case *net.TCPAddr:
+			hosts := []string{a.IP.String()}
+			if a.IP.IsUnspecified() {
+				hosts = HostAddresses()
+			}
+			for _, h := range hosts {
+				add(scheme + "://" + net.JoinHostPort(h, strconv.Itoa(a.Port)))
+			}
+		}
+	}
+	return urls
+}
+
+// HostAddresses returns this machine's addresses that a browser can be given: no link-local ones (they need a zone), IPv4 before IPv6,
+// the loopback last.
+func HostAddresses() []string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return []string{"localhost"}
+	}
+	var hosts []net.IP
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			hosts = append(hosts, n.IP)
+		}
+	}
+	sort.SliceStable(hosts, func(i, j int) bool { return hosts[i].To4() != nil && hosts[j].To4() == nil })
+	var names []string
+	for _, ip := range hosts {
+		names = append(names, ip.String())
+	}
+	return append(names, "localhost")
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/maixstream/maixstream/server/internal/page"
+)
+
+// InSession says whether r is allowed in by its session, which is extended then.
+func (s *Server) InSession(r *http.Request) bool {
+	a := s.live.Load().auth
+	return a != nil && a.judge(r) == inSession
+}
+
+// deny answers somebody who is not allowed in: a person at a browser with the login form, a program with a challenge. path is relative to where the
+// form is.
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, path string, a *auth, v verdict) {
+	s.denied.Add(1)
+	if wantsPage(r, path) {
+		next := path
+		if r.URL.RawQuery != "" && !r.URL.Query().Has("token") {
+			next += "?" + r.URL.RawQuery
+		}
+		loginForm(w, a, page.Form{Next: next}, v)
+		return
+	}
+	if v == tooMany {
+		w.Header().Set("Retry-After", retryAfter)
+		s.Refuse(w, http.StatusTooManyRequests, tooManyText)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", challenge(a, r))
+	s.Refuse(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
+}
+
+const (
+	tooManyText = "Too many wrong passwords have come from your address. Wait a little."
+	retryAfter  = "5" // seconds, as wrongEvery
+)
+
+// wantsPage says whether a person asked for r by typing an address or following a link. Only paths without a slash within have the form:
+// its own address is relative to theirs, so that it works below any prefix. Who sends credentials has been asked for them by a window of the
+// browser's, or is a program; that one is asked again.
+func wantsPage(r *http.Request, path string) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
+		!strings.Contains(path, "/") && r.Header.Get("Authorization") == ""
+}
+
+// challenge is for WWW-Authenticate. The requests of a page get one that no browser knows: at Basic it would open a window of its own. They
+// have a header of the page's, ask for events, or have the cookie of a session that is over; who sends credentials is no page's form.
+func challenge(a *auth, r *http.Request) string {
+	page := r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
+		sessionKey(r) != "" && r.Header.Get("Authorization") == ""
+	switch {
+	case page:
+		return formChallenge
+	case len(a.hashes) > 0:
+		return `Basic realm="maixstream", charset="UTF-8"`
+	}
+	return `Bearer realm="maixstream"`
+}
+
+const formChallenge = `Form realm="maixstream"`
+
+func loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdict) {
+	code := http.StatusUnauthorized
+	f.Users = len(a.hashes) > 0
+	if v == tooMany {
+		code, f.Message = http.StatusTooManyRequests, tooManyText
+		w.Header().Set("Retry-After", retryAfter)
+	} else {
+		w.Header().Set("WWW-Authenticate", formChallenge)
+	}
+	d := page.Login(f)
+	d.Policy += "; frame-ancestors 'self'"
+	d.Serve(w, code)
+}
+
+// login takes the form.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	a := s.live.Load().auth
+	if a == nil || r.Method != http.MethodPost {
+		redirect(w, "./")
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "login: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "This user and password do not fit."}
+	var v verdict
+	if len(a.hashes) > 0 {
+		v = a.password(clientOf(r), f.User, r.PostForm.Get("password"))
+	} else {
+		v = a.token(clientOf(r), r.PostForm.Get("token"))
+		f.Message = "This token is not known."
+	}
+	if v != admitted {
+		s.denied.Add(1)
+		loginForm(w, a, f, v)
+		return
+	}
+	setCookie(w, r, a.sessions.start(a))
+	redirect(w, "./"+f.Next)
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if a := s.live.Load().auth; a != nil && r.Method == http.MethodPost {
+		a.sessions.end(a, r)
+		setCookie(w, r, "")
+	}
+	redirect(w, "./")
+}
+
+// redirect keeps the path relative, which http.Redirect would not.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// localPath returns next if it is a path of this server without a directory, and "" otherwise.
+func localPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(u.Path, `/\:`) {
+		return ""
+	}
+	return strings.TrimPrefix((&url.URL{Path: u.Path, RawQuery: u.RawQuery}).RequestURI(), "/")
+}

@@ -1,0 +1,159 @@
+// Package web is the HTTP shell around what a program serves: addresses, TLS, systemd's sockets, Unix sockets, who is allowed in, sessions,
+// origins, limits, the headers of all replies, and refusals. It serves the handlers that are mounted in it, and knows nothing of what they show.
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
+type Server struct {
+	config    Config
+	live      atomic.Pointer[live]
+	listeners []net.Listener
+	tls       *tls.Config
+	http      *http.Server
+	mux       *http.ServeMux
+	root      bool // something is mounted at /
+
+	viewers         atomic.Int64
+	refused, denied atomic.Uint64
+
+	mu      sync.Mutex
+	closed  bool
+	serving sync.WaitGroup
+}
+
+// New checks c and reads the files that it names. It opens nothing else yet.
+func New(c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, mux: http.NewServeMux()}
+	l, err := readLive(&c, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.live.Store(l)
+	return s, nil
+}
+
+// Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Requests reach h only from those who are allowed in,
+// but for OPTIONS, which browsers send without credentials: h must answer those without doing or showing anything, as Router does. Below
+// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it panics when there is something at prefix.
+func (s *Server) Mount(prefix string, h http.Handler) {
+	s.root = s.root || prefix == "/"
+	outside := strings.TrimSuffix(prefix, "/")
+	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
+	routes := append(assets(),
+		Route{"/login", "GET, HEAD, POST", s.login},
+		Route{"/logout", "GET, HEAD, POST", s.logout},
+		Route{"/healthz", "GET, HEAD", healthz},
+	)
+	own := http.StripPrefix(outside, NewRouter(s.Refuse, routes...))
+	for _, r := range routes {
+		s.mux.Handle(outside+r.Path, own)
+	}
+}
+
+// Start opens the addresses and serves until Close.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.http != nil {
+		return errors.New("start: was started already")
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	if !s.root {
+		s.mux.Handle("/", s.guard("/", NewRouter(s.Refuse)))
+	}
+	s.http = &http.Server{
+		Handler: s.outer(s.mux),
+		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		TLSConfig:         s.tls,
+	}
+	for _, l := range s.listeners {
+		if s.tls != nil && l.Addr().Network() != "unix" {
+			l = tls.NewListener(l, s.tls)
+		}
+		s.serving.Go(func() {
+			if err := s.http.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				s.config.Log.Error("server stopped listening", zap.Stringer("address", l.Addr()), zap.Error(err))
+			}
+		})
+	}
+	return nil
+}
+
+// Close ends the server: the addresses are free again, running requests may end until ctx does and are cut off then, or after a second.
+// Connections that handlers have taken over (hijacked) are theirs to close. It joins all goroutines and may be called twice.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	if s.http == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close() // some did not end in time
+	}
+	s.serving.Wait()
+	return nil
+}
+
+// TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.
+func (s *Server) TLS() *tls.Config {
+	if s.config.TLSCert == "" {
+		return nil
+	}
+	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
+	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12}
+}
+
+// Allow decides for servers of other protocols as HTTP does: by a user of the AuthFile with its password, or by a token of the TokenFile;
+// what is not given is "". Without files everybody is allowed in. from is where the request came from, host:port: wrong ones are counted together
+// with those that came from there over HTTP.
+func (s *Server) Allow(from, user, password, token string) bool {
+	a := s.live.Load().auth
+	switch {
+	case a == nil:
+		return true
+	case user != "":
+		return a.password(household(addressOf(from)), user, password) == admitted
+	case token != "":
+		return a.token(household(addressOf(from)), token) == admitted
+	}
+	return false
+}
+
+// Refuse replies with an error: as text, or as Config.Refuse writes it.
+func (s *Server) Refuse(w http.ResponseWriter, code int, text string) {
+	if s.config.Refuse != nil {
+		s.config.Refuse(w, code, text)
+		return
+	}
+	refuseText(w, code, text)
+}

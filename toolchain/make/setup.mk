@@ -1,0 +1,30 @@
+##@ Set-up
+.PHONY: setup setup-test setup-axe setup-device setup-board setup-dist setup-recipes
+TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
+
+setup: ## install what a build needs (Debian packages); does nothing when all is there
+	@toolchain/apt.sh build
+
+setup-test: setup-axe ## install what the tests need besides
+	@toolchain/apt.sh build test sim
+
+setup-device:
+	@toolchain/apt.sh device
+
+setup-board: setup-device
+	@toolchain/apt.sh board
+
+setup-dist: setup setup-device
+	@toolchain/apt.sh dist
+
+setup-recipes: setup-test
+	@toolchain/apt.sh recipes
+
+# axe-core checks the pages' accessibility in their tests; once it is here, they work offline.
+AXE := $(BUILD)/axe/node_modules/.package-lock.json
+setup-axe: $(AXE)
+
+$(AXE): toolchain/axe/package.json toolchain/axe/package-lock.json
+	@command -v npm >/dev/null || toolchain/apt.sh axe
+	@mkdir -p $(BUILD)/axe && cp toolchain/axe/package.json toolchain/axe/package-lock.json toolchain/axe/.npmrc $(BUILD)/axe/
+	@cd $(BUILD)/axe && npm ci --silent --ignore-scripts && touch node_modules/.package-lock.json
