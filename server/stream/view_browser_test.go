@@ -420,7 +420,7 @@ func TestPageWithoutScript(t *testing.T) {
 	if reply.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", reply.StatusCode, html)
 	}
-	if !strings.Contains(html, `<noscript><img src="stream?token=0123456789abcd%26f"`) {
+	if !strings.Contains(html, `<noscript><img id="picture" src="stream?token=0123456789abcd%26f"`) {
 		t.Error("the image without a script has no token")
 	}
 	for _, attribute := range []string{`src="`, `href="`, `action="`} {

@@ -88,6 +88,7 @@ func (s *Server) Start() error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 		TLSConfig:         s.tls,
+		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
 		if s.tls != nil && l.Addr().Network() != "unix" {
@@ -122,6 +123,19 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.serving.Wait()
 	return nil
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// Conn returns the connection on which a request came: one of TLS may carry others, too (HTTP/2). It may be asked, but neither written nor
+// closed. nil: the request came by another server.
+func Conn(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
 }
 
 // TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.

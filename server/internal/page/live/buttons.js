@@ -22,7 +22,14 @@ $("snapshot").addEventListener("click", async (e) => {
 });
 
 let recorder = null;
-const filmType = window.MediaRecorder && canvas.captureStream && ["video/webm;codecs=vp9", "video/webm", "video/mp4"].find((t) => MediaRecorder.isTypeSupported(t));
+// WebKitGTK says what types it supports, and then has no recorder: only making one shows it.
+const filmType = window.MediaRecorder && canvas.captureStream && ["video/webm;codecs=vp9", "video/webm", "video/mp4"].find((mimeType) => {
+  try {
+    return MediaRecorder.isTypeSupported(mimeType) && new MediaRecorder(canvas.captureStream(0), { mimeType });
+  } catch {
+    return false;
+  }
+});
 function stopRecording() {
   if (recorder) recorder.stop();
 }
