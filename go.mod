@@ -3,7 +3,6 @@ module github.com/maixstream/maixstream
 go 1.26.0
 
 require (
-	github.com/blackjack/webcam v0.6.1
 	github.com/bluenviron/gortsplib/v5 v5.2.1
 	github.com/bluenviron/mediacommon/v2 v2.5.2
 	github.com/brutella/dnssd v1.2.14
@@ -28,6 +27,7 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	golang.org/x/time v0.16.0
+	rsc.io/qr v0.2.0
 )
 
 require golang.org/x/text v0.43.0 // indirect

@@ -181,7 +181,7 @@ func (s *session) encode(i int, j *job) error {
 	settings := s.pipeline.settings.Load()
 	f := &j.frame
 	if i < len(s.transforms) {
-		look := frame.Look{Mirror: settings.Mirror, Flip: settings.Flip, Rotate: settings.Rotate, Overlay: settings.Overlay}
+		look := frame.Look{View: *s.pipeline.controls.zoom.view.Load(), Mirror: settings.Mirror, Flip: settings.Flip, Rotate: settings.Rotate, Overlay: settings.Overlay}
 		if look != (frame.Look{}) {
 			var err error
 			if f, err = s.transforms[i].Apply(f, &look); err != nil {

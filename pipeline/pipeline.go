@@ -22,7 +22,8 @@ type Pipeline struct {
 	started  time.Time
 	count    counters
 	settings atomic.Pointer[Settings] // replaced whole
-	idleFPS  atomic.Uint64            // math.Float64bits
+	controls controls
+	idleFPS  atomic.Uint64 // math.Float64bits
 	watchers atomic.Int64
 	resting  atomic.Bool // nobody has looked for restAfter
 
@@ -67,6 +68,7 @@ func New(c Config) (*Pipeline, error) {
 		p.video = newVideo(p, *c.Video)
 	}
 	p.settings.Store(&c.Settings)
+	p.controls.init(c.Controls, c.ControlWishes)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
 	p.ctx, p.cancel = context.WithCancel(context.Background())

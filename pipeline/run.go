@@ -47,7 +47,7 @@ func (p *Pipeline) run() error {
 		if !p.pause(backoff, reason(err)) {
 			return nil
 		}
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
 	}
 }
@@ -146,7 +146,7 @@ func (p *Pipeline) runSession() error {
 	s := &session{pipeline: p, source: source, done: make(chan struct{}), tune: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	defer s.cancel(nil)
-	if err := s.prepare(settings); err != nil {
+	if err := s.prepare(); err != nil {
 		p.closeSource(source, patience())
 		return err
 	}
@@ -159,6 +159,7 @@ func (p *Pipeline) runSession() error {
 	p.retune()
 
 	go s.capture()
+	go s.followControls()
 	err = p.oversee(s)
 
 	p.mu.Lock()
@@ -176,6 +177,9 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 	result := make(chan opened, 1)
 	go func() {
 		s, err := p.config.Open(p.ctx, settings)
+		if err == nil {
+			p.restoreControls(s)
+		}
 		result <- opened{s, err}
 	}()
 	select {

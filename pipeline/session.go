@@ -37,7 +37,7 @@ type session struct {
 }
 
 // prepare makes the encoders that the source needs, and asks the source for what it does by itself.
-func (s *session) prepare(settings Settings) error {
+func (s *session) prepare() error {
 	switch s.source.(type) {
 	case frame.JPEGSource:
 		return nil

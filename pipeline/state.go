@@ -69,6 +69,8 @@ type State struct {
 	Video     *VideoState // nil: the pipeline was made without
 	Settings  Settings
 	Can       Can
+	// Controls rises each time that a control of the camera is changed.
+	Controls uint64
 }
 
 // Quantiles of a duration over the last second, in milliseconds.

@@ -93,7 +93,7 @@ func (p *Pipeline) State() State {
 		Source: p.info, Encoder: p.encoderName, Workers: p.activeWorkers, Signal: p.signal, Reason: p.reason, Idle: p.idle(),
 		CapturedFPS: p.lastSecond.capturedFPS, WantedFPS: p.rate(), FPS: p.lastSecond.fps, BytesPerSec: p.lastSecond.bytes, EncodeMS: p.lastSecond.encode,
 		Captured: p.count.captured.Load(), Published: p.count.published.Load(), Dropped: p.count.dropped(), Restarts: p.count.restarts.Load(),
-		Settings: *settings,
+		Settings: *settings, Controls: p.controls.version.Load(),
 	}
 	s.Newest = p.newest
 	if p.video != nil {

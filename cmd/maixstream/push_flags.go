@@ -99,7 +99,8 @@ func addPushFlags(flags *pflag.FlagSet) *pushFlags {
 	flags.Var(p.format, "format", "what is sent; PNG is without loss, and slow. FILEs go as they are unless it is given")
 	p.field = flags.String("field", "file", "the form's field for the picture, a `NAME`")
 	p.timeout = flags.Duration("timeout", 30*time.Second, "give an attempt up after so long")
-	p.retry = flags.Duration("retry", 30*time.Second, "try again for so long while the server is away or busy; 0: not at all.\nDefault for pictures of a source without --count: for ever")
+	p.retry = flags.Duration("retry", 30*time.Second, "try again for so long while the server is away or busy; 0: not at all.\nDefault for pictures of a source "+
+		"without --count: for ever")
 	p.targetFlags = addTargetFlags(flags, "", "")
 	p.sourceFlags = addSourceFlags(flags)
 	p.logFlags = addLogFlags(flags)

@@ -82,6 +82,9 @@ func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 
 // check reports flags that contradict each other, before anything is opened.
 func (r *receiveFlags) check() error {
+	for i := range *r.listen {
+		(*r.listen)[i] = listenAddress((*r.listen)[i])
+	}
 	switch {
 	case *r.dir == "":
 		return usagef("--dir: where pictures are to be kept")
@@ -188,7 +191,7 @@ func (r *reception) reload() {
 		err = r.server.Reload(fresh.config(r.log))
 	}
 	if err != nil {
-		r.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		r.log.Error("reload: refused; keeping the current one", zap.Error(err))
 		return
 	}
 	*r.flags.report = *fresh.report

@@ -34,7 +34,7 @@ func (s *serveFlags) again(t terminal) (*serveFlags, error) {
 func (s *service) reload(ctx context.Context) {
 	fresh, err := s.flags.again(s.terminal)
 	if err != nil {
-		s.log.Error("reload: the configuration is no good; the old one stays", zap.Error(err))
+		s.log.Error("reload: invalid configuration; keeping the current one", zap.Error(err))
 		return
 	}
 	page, err := fresh.page()
@@ -42,7 +42,7 @@ func (s *service) reload(ctx context.Context) {
 		err = s.web.Reload(fresh.webConfig(s.log))
 	}
 	if err != nil {
-		s.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		s.log.Error("reload: refused; keeping the current one", zap.Error(err))
 		return
 	}
 	s.stream.SetHTML(page)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -36,8 +38,17 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 }
 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	var line *statusLine
+	if isTerminal(t.out) {
+		line = &statusLine{out: t.out.(*os.File)}
+		defer line.end()
+		if isTerminal(t.err) {
+			t.err = line.above(t.err)
+		}
+	}
 	log := s.logger(t.err)
 	limitMemory()
+	s.state = s.openState(t.env, log)
 	feed, err := s.startPipeline(log, s.idleFPS)
 	if err != nil {
 		return err
@@ -52,7 +63,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if err := recording.Set(true); err != nil {
 			return err
 		}
-		defer recording.Close()
+		defer func() { _ = recording.Close() }() // it logs why it failed
 	}
 	pushes, endPushes, err := s.startPushes(feed, log)
 	if err != nil {
@@ -65,7 +76,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer shown.Close()
-	if err := shell.Start(); err != nil {
+	if err := shell.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w (another port: --listen 8001)", err)
+	} else if err != nil {
 		return err
 	}
 	defer func() {
@@ -80,12 +93,10 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
-	for _, url := range shell.URLs() {
-		fmt.Fprintln(t.out, url)
-	}
+	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
-		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media,
+		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,
 		patience: watchdogPatience + *s.stallTimeout,
 	}
 	running.run(ctx)
@@ -152,7 +163,7 @@ func reportLine(now time.Time, s stream.State) string {
 	case !s.Signal:
 		line += "  no signal: " + s.Reason
 	case s.Idle:
-		line += "  (nobody looks: resting)"
+		line += "  (no viewers: resting)"
 	}
 	return line
 }
@@ -182,7 +193,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	case err != nil:
 		return nil, usageError{err}
 	default:
-		if err := s.checkOpened(first); err != nil {
+		if err := errors.Join(s.checkOpened(first), s.checkControls(first)); err != nil {
 			_ = first.Close()
 			return nil, err
 		}
@@ -201,7 +212,11 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, IdleFPS: float64(idleFPS), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
+	}
+	if s.state != nil {
+		config.Controls = s.state.controls(*s.source)
+		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
 	if s.instrument != nil {
 		s.instrument(&config)
@@ -214,6 +229,14 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 	}
 	p.Start()
 	return &feed{p, frames}, nil
+}
+
+// retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
+func (s *sourceFlags) retry() time.Duration {
+	if strings.HasPrefix(*s.source, "v4l2:") {
+		return time.Second
+	}
+	return 0
 }
 
 // settings are the pictures that the flags ask for.
@@ -242,7 +265,11 @@ func closeSource(s frame.Source) {
 // open opens the source that the flags name.
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
 	if source.IsURL(*s.source) {
-		return source.OpenURL(*s.source, now.FPS)
+		opened, err := source.OpenURL(*s.source, now.FPS)
+		if err != nil {
+			return nil, say(err, *s.source)
+		}
+		return opened, nil
 	}
 	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
@@ -250,7 +277,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {
-		return nil, s.advise(err)
+		return nil, say(s.advise(err), *s.source)
 	}
 	return source, nil
 }

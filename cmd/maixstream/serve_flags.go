@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -30,6 +31,10 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
+	control   *[]string
+	zoom      zoomValue
+	pan       panValue
+	state     *stateFile // nil: controls are not kept
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 }
@@ -37,25 +42,29 @@ type sourceFlags struct {
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
 		still: new(bool),
-		size:  sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
+		zoom:  1, pan: panValue{0.5, 0.5},
+		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
 		fit:     choice("crop", "pad", "stretch"),
 		rotate:  choice("0", "90", "180", "270"),
 	}
-	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard,\n"+
-		"v4l2:/dev/videoN, a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input,\n"+
+	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
+		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
 		"or another server's stream: http://HOST:8000/stream")
 	flags.Var(&s.size, "size", "picture size in pixels")
 	flags.Var(&s.fps, "fps", "frames a second at most")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
 	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
-	s.loop = flags.Bool("loop", true, "begin a file again at its end; --loop=false ends there")
+	s.loop = flags.Bool("loop", true, "begin a file again at its end")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
 	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
+	s.control = flags.StringArray("control", nil, "set a control of the camera, `NAME=VALUE`; any number (maixstream controls lists them)")
+	flags.Var(&s.zoom, "zoom", "enlarge a part of the picture")
+	flags.Var(&s.pan, "pan", "with --zoom: which part, from 0,0 (left, top) to 1,1")
 	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
 	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
 	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
@@ -84,6 +93,7 @@ type serveFlags struct {
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
+	stateFile    *string
 	report       *time.Duration
 	pushes       *[]string
 	pushEvery    *time.Duration
@@ -93,7 +103,7 @@ type serveFlags struct {
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
-	flags.Var(&s.idleFPS, "idle-fps", "frames a second while nobody looks")
+	flags.Var(&s.idleFPS, "idle-fps", "frames a second while there are no viewers")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
@@ -109,10 +119,12 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
 	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
+	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` over restarts; none: do not (default state.json in systemd's\n"+
+		"StateDirectory, else ~/.local/state/maixstream)")
 	s.pushes = flags.StringArray("push", nil, "send pictures to this `URL`, too; any number, and none slows another one or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
-	s.report = flags.Duration("report", time.Second, "print fps and ms so often; 0: never")
+	s.report = flags.Duration("report", time.Minute, "print fps and ms this often, 0: never. On a terminal, unless given: one line, updated each second")
 	s.logFlags = addLogFlags(flags)
 	return s
 }
@@ -135,12 +147,16 @@ func (s *serveFlags) check() error {
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
-	for name, address := range map[string]string{"rtsp": *s.rtsp, "rtsps": *s.rtsps} {
-		if address == "" {
+	for i := range *s.listen {
+		(*s.listen)[i] = listenAddress((*s.listen)[i])
+	}
+	for name, address := range map[string]*string{"rtsp": s.rtsp, "rtsps": s.rtsps} {
+		if *address == "" {
 			continue
 		}
-		if err := rtsp.CheckAddress(address); err != nil {
-			return usagef("--%s: %w", name, err)
+		*address = listenAddress(*address)
+		if err := rtsp.CheckAddress(*address); err != nil {
+			return usagef("--%s: %s", name, inWords(err, ""))
 		}
 	}
 	return s.sourceFlags.check()
@@ -153,6 +169,12 @@ var errBoardOnly = errors.New("only the camera of a MaixCAM has it")
 
 // check reports source flags that contradict each other.
 func (s *sourceFlags) check() error {
+	*s.source = sourceName(*s.source)
+	for _, text := range *s.control {
+		if name, value, ok := strings.Cut(text, "="); !ok || name == "" || value == "" {
+			return usagef("--control %q: want NAME=VALUE, such as brightness=120", text)
+		}
+	}
 	if s.encoder.value == "hardware" && *s.source != "auto" && *s.source != "camera" {
 		return usageError{fmt.Errorf("--encoder hardware with --source %s: %w", *s.source, errBoardOnly)}
 	}

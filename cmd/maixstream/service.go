@@ -27,6 +27,7 @@ type service struct {
 	web      *web.Server
 	stream   *stream.Handler
 	media    *media
+	line     *statusLine   // of the terminal; nil: standard output is none
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away
@@ -36,7 +37,7 @@ type service struct {
 func (s *service) run(ctx context.Context) {
 	hangup, stop := hangups(s.terminal.in)
 	defer stop()
-	report := newReport(*s.flags.report)
+	report := newReport(s.reportEvery())
 	defer func() { report.Stop() }()
 	watchdog, pings := newWatchdog(s.log)
 	defer watchdog.Stop()
@@ -53,13 +54,13 @@ func (s *service) run(ctx context.Context) {
 		case <-s.pipeline.Done():
 			return
 		case now := <-report.C:
-			fmt.Fprintln(s.terminal.out, reportLine(now, s.stream.State()))
+			s.report(reportLine(now, s.stream.State()))
 		case <-hangup:
 			s.notify(reloading())
 			s.reload(ctx)
 			s.notify(daemon.SdNotifyReady)
 			report.Stop()
-			report = newReport(*s.flags.report)
+			report = newReport(s.reportEvery())
 		case <-retry.C:
 			if len(s.pending) > 0 {
 				s.changeSource(ctx)
@@ -79,6 +80,23 @@ func (s *service) run(ctx context.Context) {
 			s.notify(status)
 		}
 	}
+}
+
+// report shows how it goes: in the terminal's status line, or in a line of its own.
+func (s *service) report(text string) {
+	if s.line != nil {
+		s.line.show(text)
+		return
+	}
+	fmt.Fprintln(s.terminal.out, text)
+}
+
+// reportEvery is how often.
+func (s *service) reportEvery() time.Duration {
+	if s.line != nil && !s.flags.flags.Changed("report") {
+		return time.Second
+	}
+	return *s.flags.report
 }
 
 // newReport ticks at each line that is to be printed; never when every is 0.

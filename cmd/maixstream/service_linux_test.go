@@ -331,7 +331,7 @@ func TestReload(t *testing.T) {
 	}
 
 	file("users", "anna:"+hash("second")+"\n")
-	reload(base+"quality: 500\n", "the old one stays")
+	reload(base+"quality: 500\n", "keeping the current one")
 	if code, s := state(t, url, "anna", "first"); code != 200 || s.Settings.Quality != 80 {
 		t.Errorf("a broken file changed something: %d %+v", code, s.Settings)
 	}
@@ -344,14 +344,14 @@ func TestReload(t *testing.T) {
 		t.Errorf("the old password still opens: %d", code)
 	}
 	code, s := state(t, url, "anna", "second")
-	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden"}
+	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden", Bitrate: pipeline.DefaultBitrate, GOP: pipeline.DefaultGOP}
 	if code != 200 || s.Settings != want || s.Server.MaxClients != 3 {
 		t.Errorf("after: %d %+v, %d clients at most; want %+v, 3", code, s.Settings, s.Server.MaxClients, want)
 	}
 	until(t, "pictures of the new size", func() bool { _, s := state(t, url, "anna", "second"); return s.Newest.Width == 320 })
 
 	file("users", "no entry\n")
-	reload(changed, "the old configuration stays")
+	reload(changed, "keeping the current one")
 	if code, _ := state(t, url, "anna", "second"); code != 200 {
 		t.Errorf("a broken auth file locked out who was in: %d", code)
 	}

@@ -65,7 +65,10 @@ func (e *Encoder) image(f *frame.Frame) image.Image {
 		return &e.grey
 	}
 	if f.Format == frame.YUV420 && f.Strides[1] == f.Strides[2] {
-		e.ycc = image.YCbCr{Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1], SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r}
+		e.ycc = image.YCbCr{
+			Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1],
+			SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r,
+		}
 		return &e.ycc
 	}
 	switch f.Format {

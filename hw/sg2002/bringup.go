@@ -87,7 +87,8 @@ func (c *Camera) start(to setting) error {
 		return err
 	}
 	if code := c.c.exposure_result; code != 0 {
-		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
+		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the "+
+			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
 	c.last = time.Now()
 	c.tell()
@@ -105,19 +106,8 @@ func (c *Camera) tell() {
 
 // sizes are what a page offers; any even size within the limits is fine, these are the usual ones that the sensor's picture fills.
 func (c *Camera) sizes() []frame.Size {
-	var list []frame.Size
-	for _, s := range []frame.Size{{Width: 320, Height: 240}, {Width: 640, Height: 480}, {Width: 800, Height: 600}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}, {Width: 2560, Height: 1440}} {
-		if s.Width <= c.mode.width && s.Height <= c.mode.height {
-			list = append(list, s)
-		}
-	}
 	own := frame.Size{Width: c.config.Width, Height: c.config.Height}
-	for _, s := range list {
-		if s == own {
-			return list
-		}
-	}
-	return append(list, own)
+	return frame.Offer(frame.UsualSizes(), own, func(s frame.Size) bool { return s.Width <= c.mode.width && s.Height <= c.mode.height })
 }
 
 // clearLeftovers finds what a process that died has left, and clears it by the gentlest way that works; it refuses when the owner lives.
@@ -139,7 +129,8 @@ func (c *Camera) clearLeftovers() error {
 		return nil
 	}
 	if err := reloadModules(); err != nil {
-		return fmt.Errorf("camera: left open by a program that died, and the kernel modules cannot be loaded again: %w: stop what uses the screen or reboot: %w", err, frame.ErrGone)
+		return fmt.Errorf("camera: left open by a program that died, and the kernel modules cannot be loaded again: %w: stop what uses the screen or "+
+			"reboot: %w", err, frame.ErrGone)
 	}
 	if Pools() > 0 {
 		return fmt.Errorf("camera: %d VB pools are left after the kernel modules were loaded again: reboot: %w", Pools(), frame.ErrGone)

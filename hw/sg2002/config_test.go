@@ -156,7 +156,8 @@ func TestBoards(t *testing.T) {
 		{"maixcam", map[string]string{"/boot/board": "id = maixcam\r\n"}, board{id: "maixcam", mclk: 1}},
 		{"pro", map[string]string{"/boot/board": "id=maixcam_pro"}, board{id: "maixcam_pro", pro: true, mirror: true, flip: true}},
 		{"filled in", map[string]string{"/boot/board": "id=maixcam\ncam_flip=1\n", "/boot/boards/board.maixcam": "cam_flip=0\ncam_mirror=1\ncam_mclk=2\n"}, board{id: "maixcam", mclk: 2, mirror: true, flip: true}},
-		{"wired otherwise", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2, 3,-1,-1\npn_swap=0,1,0,1\n"}, board{id: "maixcam", mclk: 1, lanes: &[5]int{1, 2, 3, -1, -1}}},
+		{"wired otherwise", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2, " +
+			"3,-1,-1\npn_swap=0,1,0,1\n"}, board{id: "maixcam", mclk: 1, lanes: &[5]int{1, 2, 3, -1, -1}}},
 		{"nonsense", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2,3,4,9\ncam_mclk=x\nno equals sign\n"}, board{id: "maixcam", mclk: 1}},
 		{"a path as a name", map[string]string{"/boot/board": "id=../../etc/passwd\n", "/etc/passwd": "cam_mclk=7\n"}, board{id: "../../etc/passwd", mclk: 1}},
 	} {

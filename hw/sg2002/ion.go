@@ -77,6 +77,7 @@ func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 		return nil
 	}
 	const mega = 1 << 20
-	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen and NPU, or reboot",
+	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen "+
+		"and NPU, or reboot",
 		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, errRoom)
 }

@@ -47,7 +47,7 @@ struct camera_config {
 	enum fit fit;
 	bool mirror, flip; /* of VPSS, as the board needs them */
 	int32_t out_fps; /* 0: every frame */
-	uint32_t quality;
+	uint32_t quality; /* one that the encoder has: realQuality in config.go */
 	bool bound; /* VPSS bound to VENC, else each frame is sent */
 	uint32_t stream_buffer; /* bytes, a multiple of 1024 */
 	uint64_t orphans[ORPHANS]; /* ION buffers that dead processes left, by physical address */

@@ -87,7 +87,8 @@ func openFile(path string, o Options) (frame.Source, error) {
 	case strings.HasPrefix(head, "\xff\xd8"), strings.HasPrefix(head, "RIFF") && strings.HasPrefix(head[min(8, len(head)):], "AVI "), strings.HasPrefix(head, "--"):
 	default:
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
-			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", head[:min(8, len(head))])
+			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+
+				"3 OUT.avi)", head[:min(8, len(head))])
 		}
 	}
 	return opened(mjpeg.OpenFile(path, mjpeg.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))

@@ -55,7 +55,7 @@ func encoder() Check {
 	if err != nil {
 		return Check{Name: "encoder", Status: Wrong, Found: err.Error(), Remedy: "build with cgo and libjpeg-turbo (make build), or with CGO_ENABLED=0 for Go's own encoder"}
 	}
-	defer e.Close()
+	defer func() { _ = e.Close() }()
 	c.Found = e.Name() + " (software)"
 	if _, err := hw.NoSignal("doctor", 64, 48); err != nil {
 		c.Status, c.Found = Wrong, fmt.Sprintf("%s: %v", c.Found, err)

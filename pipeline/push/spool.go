@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/filelock"
+
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/disk"
@@ -69,7 +71,10 @@ func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("push: spool: %w", err)
 	}
-	lock, err := lockFolder(filepath.Join(dir, lockName))
+	lock, err := filelock.Open(filepath.Join(dir, lockName), 0o644)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("push: spool %s: another process uses it: each process and each URL needs a spool of its own (%w)", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("push: spool %s: %w", dir, err)
 	}

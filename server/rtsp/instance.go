@@ -166,7 +166,7 @@ func (i *instance) end() {
 		stream.Close()
 	}
 	i.rtsp.Close()
-	i.hand.Close()
+	_ = i.hand.Close()
 }
 
 func (i *instance) write(m *media, packet *rtp.Packet, captured time.Time) error {

@@ -237,7 +237,7 @@ func (s *Server) acceptAll() error {
 		}
 		i, err := s.instanceFor(c.local)
 		if err != nil {
-			c.Close()
+			_ = c.Close()
 			s.config.Log.Error("rtsp: a connection cannot be served", zap.Stringer("from", c.RemoteAddr()), zap.Error(err))
 			continue
 		}

@@ -111,6 +111,7 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/snapshot.jpg", Methods: read, Handler: h.snapshot},
 		web.Route{Path: "/state", Methods: read, Handler: h.state},
 		web.Route{Path: "/api/recording", Methods: "GET, HEAD, PATCH", Handler: h.recording},
+		web.Route{Path: "/api/controls", Methods: "GET, HEAD, PATCH", Handler: h.controls},
 		web.Route{Path: "/api/settings", Methods: "GET, HEAD, PATCH", Handler: h.settings},
 		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
 	)

@@ -13,6 +13,9 @@ import (
 func (h *Handler) registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(newCollector(h), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if camera, ok := h.config.Feed.(Controller); ok {
+		r.MustRegister(newCameraCollector(camera))
+	}
 	return r
 }
 

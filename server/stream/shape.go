@@ -34,6 +34,8 @@ type Pipeline struct {
 	Video     *Video   `json:"h264,omitempty"` // nil: there is none
 	Settings  Settings `json:"settings"`
 	Can       Can      `json:"can"`
+	// Controls rises with each change of /api/controls.
+	Controls uint64 `json:"controls_version"`
 }
 
 // Source is a frame.Info as JSON.
@@ -145,7 +147,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),
 		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest), Video: (*Video)(s.Video),
 		Settings: Settings(s.Settings),
-		Can: Can{
+		Controls: s.Controls, Can: Can{
 			Quality: s.Can.Quality, FPS: s.Can.FPS, Orient: s.Can.Orient, Rotate: s.Can.Rotate, Overlay: s.Can.Overlay, Sizes: sizesOf(s.Can.Sizes),
 		},
 	}

@@ -99,16 +99,15 @@ func (f format) mime() string      { return [...]string{"image/jpeg", "image/png
 
 const dayLayout = time.DateOnly
 
-// appendFileName appends a picture's name within its day's directory: HHMMSS.mmm-SEQ.jpg, SEQ of 6 digits at least. ms is the time of
-// day.
-func appendFileName(dst []byte, ms uint32, sequence uint64, f format) []byte {
+// fileNameOf is a picture's name within its day's directory: HHMMSS.mmm-SEQ.jpg, SEQ of 6 digits at least. ms is the time of day.
+func fileNameOf(ms uint32, sequence uint64, f format) string {
 	s := ms / 1000
-	dst = appendPadded(dst, uint64(s/3600*10000+s/60%60*100+s%60), 6)
+	dst := appendPadded(nil, uint64(s/3600*10000+s/60%60*100+s%60), 6)
 	dst = append(dst, '.')
 	dst = appendPadded(dst, uint64(ms%1000), 3)
 	dst = append(dst, '-')
 	dst = appendPadded(dst, sequence, 6)
-	return append(dst, f.extension()...)
+	return string(append(dst, f.extension()...))
 }
 
 func appendPadded(dst []byte, n uint64, width int) []byte {
@@ -120,7 +119,7 @@ func appendPadded(dst []byte, n uint64, width int) []byte {
 	return append(dst, s...)
 }
 
-// parseFileName is the inverse of appendFileName; it takes only names that appendFileName makes.
+// parseFileName is the inverse of fileNameOf; it accepts only names that fileNameOf makes.
 func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) {
 	base, isJPEG := strings.CutSuffix(name, jpegFormat.extension())
 	if !isJPEG {
@@ -137,7 +136,7 @@ func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) 
 		return 0, 0, 0, false
 	}
 	ms = uint32(((t.Hour()*60+t.Minute())*60+t.Second())*1000 + t.Nanosecond()/1e6)
-	if string(appendFileName(nil, ms, n, f)) != name {
+	if fileNameOf(ms, n, f) != name {
 		return 0, 0, 0, false
 	}
 	return ms, n, f, true

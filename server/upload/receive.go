@@ -135,7 +135,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (result receipt,
 		}
 		return result, err
 	}
-	return result, refusef(http.StatusUnsupportedMediaType, "Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
+	return result, refusef(http.StatusUnsupportedMediaType,
+		"Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
 }
 
 // labelOf reads what a picture's headers say; base has what those of the whole request say.

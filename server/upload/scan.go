@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/filelock"
+
 	"go.uber.org/zap"
 )
 
@@ -38,7 +40,7 @@ func openStore(c *Config) (*store, error) {
 }
 
 func (s *store) takeOver(dir string) error {
-	if err := lock(s.lock); err != nil {
+	if err := filelock.Lock(s.lock); err != nil {
 		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", dir, err)
 	}
 	if err := s.root.RemoveAll(incomingDir); err != nil {

@@ -105,7 +105,7 @@ type kept struct {
 
 func (d *device) kept(y *day, e entry) kept {
 	return kept{
-		File: path.Join(d.name, y.name, string(appendFileName(nil, e.ms, e.sequence, e.format()))),
+		File: path.Join(d.name, y.name, fileNameOf(e.ms, e.sequence, e.format())),
 		Time: y.begin.Add(time.Duration(e.ms) * time.Millisecond), Sequence: e.sequence, Bytes: e.bytes(), Format: e.format(),
 	}
 }

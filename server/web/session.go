@@ -98,7 +98,7 @@ func sessionKey(r *http.Request) string {
 
 // setCookie gives the browser its session's key; "" takes it away.
 func setCookie(w http.ResponseWriter, r *http.Request, key string) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // without Secure where the browser came without TLS: it would not send the cookie back
 		Name: cookieName(r), Value: key, Path: "/", MaxAge: int(cookieFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
 	}

@@ -6,10 +6,11 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Transform is a frame.Transform. It keeps one frame of its own, of the size that it was last asked for. It never writes into the frames that it is
-// given: a source may show the same memory twice.
+// Transform is a frame.Transform. It keeps a frame of its own, of the size that it was last asked for, and a second one while a part is enlarged. It
+// never writes into the frames that it is given: a source may show the same memory twice.
 type Transform struct {
 	own     *frame.Frame
+	view    magnifier
 	overlay overlay
 }
 
@@ -29,6 +30,15 @@ func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error
 	}
 	if err := f.Map(); err != nil {
 		return nil, fmt.Errorf("transform: %w", err)
+	}
+	if !look.View.Whole() {
+		enlarged, err := t.view.apply(f, look.View)
+		if err != nil {
+			return nil, err
+		}
+		if f = enlarged; (*look == frame.Look{View: look.View}) {
+			return f, nil
+		}
 	}
 	w, h := Size(f.Width, f.Height, look.Rotate)
 	if t.own == nil || t.own.Format != f.Format || t.own.Width != w || t.own.Height != h {

@@ -34,7 +34,7 @@ func Decode(jpg []byte) (image.Image, error) {
 	defer one.Unlock()
 	img, err := golibjpeg.Decode(bytes.NewReader(jpg[:info.Size]), &golibjpeg.DecoderOptions{DCTMethod: golibjpeg.DCTISlow})
 	if err != nil {
-		return nil, fmt.Errorf("pixiv: decode %dx%d: %v: %w", info.Width, info.Height, err, frame.ErrBadPicture)
+		return nil, fmt.Errorf("pixiv: decode %dx%d: %w: %w", info.Width, info.Height, err, frame.ErrBadPicture)
 	}
 	return img, nil
 }

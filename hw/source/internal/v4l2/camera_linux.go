@@ -19,6 +19,7 @@ const silence = 5 * time.Second
 
 // camera takes pictures out of a device as they come and keeps the newest.
 type camera struct {
+	*controls
 	device  string
 	fd      int
 	wake    int // an eventfd that ends run's poll
@@ -55,7 +56,7 @@ type slot struct {
 
 func newCamera(device string, fd int, chosen choice) *camera {
 	return &camera{
-		device: device, fd: fd, wake: -1, chosen: chosen,
+		controls: newControls(device, fd), device: device, fd: fd, wake: -1, chosen: chosen,
 		arrived: make(chan struct{}, 1), closed: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -88,7 +89,7 @@ func (c *camera) SetFPS(fps float64) error {
 // run takes pictures until Close or the device's end.
 func (c *camera) run() {
 	defer close(c.stopped)
-	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(c.wake), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN | unix.POLLPRI}, {Fd: int32(c.wake), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, int(silence/time.Millisecond))
 		switch {
@@ -102,6 +103,12 @@ func (c *camera) run() {
 		case n == 0:
 			c.finish(fmt.Errorf("wait: %w: no picture for %s", frame.ErrGone, silence))
 			return
+		}
+		if fds[0].Revents&unix.POLLPRI != 0 {
+			c.takeEvents(c.fd)
+			if fds[0].Revents&^unix.POLLPRI == 0 {
+				continue
+			}
 		}
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
 		err = ioctl(c.fd, vidiocDequeue, &b)
@@ -255,6 +262,7 @@ func (c *camera) Close() error {
 	c.down = true
 	close(c.closed)
 	c.mu.Unlock()
+	c.controls.close()
 	_, werr := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	<-c.stopped
 	kind := uint32(bufTypeCapture)

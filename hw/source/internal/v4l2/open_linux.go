@@ -53,9 +53,9 @@ func open(device string, c Config) (frame.Source, error) {
 
 // start opens the device for streaming, maps its buffers and turns it on.
 func start(device string, chosen choice, c *Config) (_ *camera, err error) {
-	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := openDevice(device)
 	if err != nil {
-		return nil, explain("open", err)
+		return nil, err
 	}
 	cam := newCamera(device, fd, chosen)
 	defer func() {
@@ -94,6 +94,7 @@ func start(device string, chosen choice, c *Config) (_ *camera, err error) {
 	}
 	cam.gate.SetFPS(thin(c.FPS, chosen.fps))
 	cam.asked = c.FPS
+	cam.subscribe()
 	go cam.run()
 	return cam, nil
 }

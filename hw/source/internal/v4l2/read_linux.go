@@ -20,6 +20,8 @@ var (
 	_ frame.JPEGSource = jpegCamera{}
 	_ frame.RateSetter = rawCamera{}
 	_ frame.RateSetter = jpegCamera{}
+	_ frame.Controller = rawCamera{}
+	_ frame.Controller = jpegCamera{}
 	_ frame.Owner      = (*slot)(nil)
 )
 
