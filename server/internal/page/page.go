@@ -17,6 +17,11 @@ import (
 //go:embed style.css
 var Style string
 
+// Script is what the script of each page begins with: addresses and requests.
+//
+//go:embed base.js
+var Script string
+
 //go:embed live login icons
 var files embed.FS
 
@@ -63,13 +68,14 @@ func hash(text string) string {
 
 // liveScripts are one script together, in this order: each is an idea, and they share their names.
 var liveScripts = []string{
-	"base", "notice", "stream", "share", "draw", "clock", "state", "settings", "measure", "view", "qr", "links", "buttons", "keys", "start",
+	"notice", "stream", "share", "draw", "clock", "state", "settings", "measure", "view", "qr", "links", "buttons", "keys", "start",
 }
 
 var live, login = newLive(), New(file("login/login.html"), file("login/login.css"), file("login/login.js"))
 
 func newLive() Document {
 	var script strings.Builder
+	script.WriteString(Script)
 	for _, name := range liveScripts {
 		script.WriteString(file("live/" + name + ".js"))
 	}

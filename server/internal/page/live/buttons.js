@@ -22,14 +22,7 @@ $("snapshot").addEventListener("click", async (e) => {
 });
 
 let recorder = null;
-// WebKitGTK says what types it supports, and then has no recorder: only making one shows it.
-const filmType = window.MediaRecorder && canvas.captureStream && ["video/webm;codecs=vp9", "video/webm", "video/mp4"].find((mimeType) => {
-  try {
-    return MediaRecorder.isTypeSupported(mimeType) && new MediaRecorder(canvas.captureStream(0), { mimeType });
-  } catch {
-    return false;
-  }
-});
+const filmType = window.MediaRecorder && canvas.captureStream && ["video/webm;codecs=vp9", "video/webm", "video/mp4"].find((t) => MediaRecorder.isTypeSupported(t));
 function stopRecording() {
   if (recorder) recorder.stop();
 }
@@ -41,8 +34,9 @@ if (filmType) {
     try {
       recorder = new MediaRecorder(canvas.captureStream(), { mimeType: filmType, videoBitsPerSecond: 8e6 });
       recorder.start(1000);
-    } catch (error) {
+    } catch (error) { // WebKitGTK may support a type and have no recorder for it: only starting one shows that
       recorder = null;
+      $("record").hidden = true;
       return problem("No recording: " + error.message);
     }
     const tick = setInterval(() => {
