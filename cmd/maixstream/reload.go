@@ -15,7 +15,7 @@ import (
 // reloadable are the flags that a running serve follows; the others need a new start.
 var reloadable = map[string]bool{
 	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
-	"max-clients": true, "html": true, "cors": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
+	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
 	"report": true, "log-level": true,
 }
 
@@ -74,7 +74,7 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 }
 
 // changeOf is what the pipeline has to do about changed flags. Others stay as they are, as somebody may have set them by the page.
-func (s *sourceFlags) changeOf(changed []string) (c pipeline.Change) {
+func (s *serveFlags) changeOf(changed []string) (c pipeline.Change) {
 	for _, name := range changed {
 		switch name {
 		case "quality":
@@ -94,6 +94,12 @@ func (s *sourceFlags) changeOf(changed []string) (c pipeline.Change) {
 			c.Rotate = &degrees
 		case "overlay":
 			c.Overlay = s.overlay
+		case "bitrate":
+			bitrate := int(s.video.bitrate)
+			c.Bitrate = &bitrate
+		case "gop":
+			gop := s.video.gop.Seconds()
+			c.GOP = &gop
 		}
 	}
 	return c

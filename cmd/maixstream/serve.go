@@ -20,6 +20,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/pipeline/video"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -120,7 +121,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot"}
+	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
 	handler, err := stream.New(shown)
 	if err != nil {
@@ -172,11 +173,15 @@ func reportLine(now time.Time, s stream.State) string {
 type feed struct {
 	pipeline *pipeline.Pipeline
 	ring     *ring.Ring
+	video    *video.Log // nil: none
 }
 
 func (f *feed) close() {
 	f.pipeline.Close()
 	f.ring.Close()
+	if f.video != nil {
+		f.video.Close()
+	}
 }
 
 // startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
@@ -218,6 +223,14 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		config.Controls = s.state.controls(*s.source)
 		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
 	}
+	var units *video.Log
+	if s.video != nil {
+		if units, err = s.video.configure(&config); err != nil {
+			closeSource(first)
+			frames.Close()
+			return nil, err
+		}
+	}
 	if s.instrument != nil {
 		s.instrument(&config)
 	}
@@ -228,7 +241,7 @@ func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, e
 		return nil, usageError{err}
 	}
 	p.Start()
-	return &feed{p, frames}, nil
+	return &feed{p, frames, units}, nil
 }
 
 // retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.

@@ -37,6 +37,7 @@ type sourceFlags struct {
 	state     *stateFile // nil: controls are not kept
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
+	video      *videoFlags // of serve alone; nil: there is no H.264
 }
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
@@ -103,10 +104,11 @@ type serveFlags struct {
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
+	s.video = addVideoFlags(flags)
 	flags.Var(&s.idleFPS, "idle-fps", "frames a second while there are no viewers")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
-	s.rtsp = flags.String("rtsp", "", "serve RTSP (RTP/JPEG) at this `ADDRESS`, too, such as :8554")
+	s.rtsp = flags.String("rtsp", "", "serve RTSP (H.264, and RTP/JPEG) at this `ADDRESS`, too, such as :8554")
 	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
 	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
@@ -158,6 +160,9 @@ func (s *serveFlags) check() error {
 		if err := rtsp.CheckAddress(*address); err != nil {
 			return usagef("--%s: %s", name, inWords(err, ""))
 		}
+	}
+	if err := s.video.check(); err != nil {
+		return err
 	}
 	return s.sourceFlags.check()
 }

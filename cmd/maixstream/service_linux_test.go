@@ -337,14 +337,14 @@ func TestReload(t *testing.T) {
 	}
 
 	changed := strings.Replace(base, "listen: 127.0.0.1:0", "listen: ['127.0.0.1:0', '127.0.0.2:0']", 1) +
-		"quality: 35\nsize: 320x240\nfps: 5\noverlay: garden\nmirror: true\nmax-clients: 3\ncors: '*'\nidle-fps: 2\nlog-level: debug\n"
+		"quality: 35\nsize: 320x240\nfps: 5\noverlay: garden\nmirror: true\nmax-clients: 3\ncors: '*'\nidle-fps: 2\nlog-level: debug\nbitrate: 900k\n"
 	reload(changed, "read again")
 	p.said(`"setting": "listen"`, 0)
 	if code, _ := state(t, url, "anna", "first"); code != 401 {
 		t.Errorf("the old password still opens: %d", code)
 	}
 	code, s := state(t, url, "anna", "second")
-	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Overlay: "garden", Bitrate: pipeline.DefaultBitrate, GOP: pipeline.DefaultGOP}
+	want := stream.Settings{Quality: 35, FPS: 25, Width: 320, Height: 240, Mirror: true, Bitrate: 900_000, GOP: 2, Overlay: "garden"}
 	if code != 200 || s.Settings != want || s.Server.MaxClients != 3 {
 		t.Errorf("after: %d %+v, %d clients at most; want %+v, 3", code, s.Settings, s.Server.MaxClients, want)
 	}

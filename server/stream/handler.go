@@ -2,6 +2,7 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -43,7 +44,7 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot string }
+type Hints struct{ Recording, FullSnapshot, Video string }
 
 func hinted(text, hint string) string {
 	if hint == "" {
@@ -71,11 +72,15 @@ type Handler struct {
 	began  time.Time
 	html   atomic.Pointer[[]byte] // nil: the built-in page
 	done   chan struct{}          // closed by Close
-	news   news
-	counts counts
+	videos sync.WaitGroup         // viewers of /video.mp4
+	// closing ends with Close.
+	closing context.Context
+	shut    context.CancelFunc
+	news    news
+	counts  counts
 
 	mu      sync.Mutex
-	viewers map[*fanout.Viewer]struct{}
+	viewers map[viewer]struct{}
 	closed  bool
 }
 
@@ -96,7 +101,8 @@ func New(c Config) (*Handler, error) {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	h := &Handler{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{}), began: time.Now()}
+	h := &Handler{config: c, viewers: map[viewer]struct{}{}, done: make(chan struct{}), began: time.Now()}
+	h.closing, h.shut = context.WithCancel(context.Background())
 	var err error
 	if h.fanout, err = fanout.New(fanout.Config{Ring: c.Feed.Ring(), StallTimeout: c.StallTimeout}); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
@@ -107,6 +113,7 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/{$}", Methods: read, Handler: h.root},
 		web.Route{Path: "/stream", Methods: read, Handler: h.stream},
 		web.Route{Path: "/stream.mjpeg", Methods: read, Handler: h.stream},
+		web.Route{Path: "/video.mp4", Methods: read, Handler: h.video},
 		web.Route{Path: "/snapshot", Methods: read, Handler: h.snapshot},
 		web.Route{Path: "/snapshot.jpg", Methods: read, Handler: h.snapshot},
 		web.Route{Path: "/state", Methods: read, Handler: h.state},
@@ -142,7 +149,9 @@ func (h *Handler) Close() {
 	}
 	h.closed = true
 	h.mu.Unlock()
+	h.shut()
 	h.fanout.Close()
+	h.videos.Wait()
 }
 
 // root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.

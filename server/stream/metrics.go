@@ -63,6 +63,22 @@ func newCollector(h *Handler) *collector {
 	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
 	add(counter, "frames_skipped_total", "Frames published and not sent to a viewer.", func(s *State) float64 { return float64(s.Server.Total.Skipped) })
 	add(counter, "bytes_sent_total", "Bytes of the stream sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Bytes) })
+	video := func(value func(*Video) float64) func(*State) float64 {
+		return func(s *State) float64 {
+			if s.Video == nil {
+				return 0
+			}
+			return value(s.Video)
+		}
+	}
+	add(gauge, "h264_available", "1 when there is H.264.", video(func(s *Video) float64 { return truth(s.Available) }))
+	add(gauge, "h264_takers", "Readers and recordings that take H.264 now.", video(func(s *Video) float64 { return float64(s.Takers) }))
+	add(gauge, "h264_fps", "Access units in the last second.", video(func(s *Video) float64 { return s.FPS }))
+	add(gauge, "h264_bytes_per_second", "Bytes of access units in the last second.", video(func(s *Video) float64 { return s.BytesPerSec }))
+	add(counter, "h264_units_total", "Access units made.", video(func(s *Video) float64 { return float64(s.Units) }))
+	add(counter, "h264_key_frames_total", "Key frames among them.", video(func(s *Video) float64 { return float64(s.Keys) }))
+	add(counter, "h264_dropped_total", "Frames that the H.264 encoder was too slow for, and units that could not have been decoded.", video(func(s *Video) float64 { return float64(s.Dropped) }))
+	add(counter, "h264_failed_total", "Frames that could not be coded as H.264.", video(func(s *Video) float64 { return float64(s.Failed) }))
 	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
 		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})
 	}

@@ -93,8 +93,16 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.View
 	return conn, nil
 }
 
-// gone forgets a viewer. It runs in the fan-out's goroutine.
-func (h *Handler) gone(v *fanout.Viewer, reason fanout.Reason) {
+// viewer is a connection that is sent pictures or video.
+type viewer interface{ Stats() fanout.Stats }
+
+var (
+	_ viewer = (*fanout.Viewer)(nil)
+	_ viewer = (*videoViewer)(nil)
+)
+
+// gone forgets a viewer. It blocks for nobody: it runs in the fan-out's goroutine.
+func (h *Handler) gone(v viewer, reason fanout.Reason) {
 	h.mu.Lock()
 	delete(h.viewers, v)
 	h.mu.Unlock()
@@ -107,7 +115,7 @@ func (h *Handler) gone(v *fanout.Viewer, reason fanout.Reason) {
 		h.counts.stalled.Add(1)
 		log = h.config.Log.Info
 	}
-	log("viewer gone", zap.String("address", v.Address), zap.Stringer("reason", reason),
+	log("viewer gone", zap.String("address", stats.Address), zap.Stringer("reason", reason),
 		zap.Uint64("frames", stats.Frames), zap.Uint64("skipped", stats.Skipped))
 }
 
