@@ -7,9 +7,9 @@ import (
 	"github.com/maixstream/maixstream/server/internal/page"
 )
 
-// assets are what browsers ask for beside a page, some of it without the page's credentials.
-func assets() []Route {
-	routes := []Route{asset(page.ManifestPath, page.ManifestType, func(r *http.Request) string { return page.Manifest(r.URL.Query().Get("token")) })}
+// assets are what browsers ask for beside a page of a server called name, some of it without the page's credentials.
+func assets(name string) []Route {
+	routes := []Route{asset(page.ManifestPath, page.ManifestType, func(r *http.Request) string { return page.Manifest(name, r.URL.Query().Get("token")) })}
 	for _, a := range page.Assets() {
 		routes = append(routes, asset(a.Path, a.Type, func(*http.Request) string { return a.Body }))
 	}

@@ -55,10 +55,10 @@ func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")
 	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
-	routes := append(assets(),
+	routes := append(assets(s.config.Name),
 		Route{"/login", "GET, HEAD, POST", s.login},
 		Route{"/logout", "GET, HEAD, POST", s.logout},
-		Route{"/healthz", "GET, HEAD", healthz},
+		Route{"/healthz", "GET, HEAD", s.healthz},
 	)
 	own := http.StripPrefix(outside, NewRouter(s.Refuse, routes...))
 	for _, r := range routes {

@@ -29,8 +29,11 @@ const (
 	ManifestType = "application/manifest+json"
 )
 
-// Manifest returns the web app manifest. All its addresses are relative; what is installed starts with the token that the page was opened with.
-func Manifest(token string) string {
+// Manifest returns the web app manifest of a server called name; "": maixstream. All its addresses are relative; what is installed starts with the token that the page was opened with.
+func Manifest(name, token string) string {
+	if name == "" {
+		name = "maixstream"
+	}
 	type icon struct {
 		Src     string `json:"src"`
 		Sizes   string `json:"sizes"`
@@ -50,7 +53,7 @@ func Manifest(token string) string {
 		Theme   string `json:"theme_color"`
 		Icons   []icon `json:"icons"`
 	}{
-		"maixstream", "maixstream", "./" + tokenQuery(token), "./", "standalone", "#0f1318", "#0a6c5d", []icon{
+		name, name, "./" + tokenQuery(token), "./", "standalone", "#0f1318", "#0a6c5d", []icon{
 			{"icon-192.png", "192x192", "image/png", "any"},
 			{"icon-512.png", "512x512", "image/png", "any"},
 			{"icon-512.png", "512x512", "image/png", "maskable"},

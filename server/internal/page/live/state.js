@@ -60,7 +60,7 @@ function update(s) {
   const dropped = s.dropped_reason || "";
   put("dropped", dropped);
   $("dropped").parentElement.hidden = !dropped;
-  document.title = (s.signal ? "" : "No signal – ") + (s.source.name || "camera") + " – maixstream";
+  document.title = (s.signal ? "" : "No signal – ") + (s.source.name || "camera") + " – " + (s.name || "maixstream");
   const label = "Live picture of " + (s.source.name || "the camera");
   if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   offer(s);
