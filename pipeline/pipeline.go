@@ -52,7 +52,7 @@ type Pipeline struct {
 	sequence      uint64
 	newest        Newest
 	substituted   bool // the newest frame says "no signal"
-	lastFailure   atomic.Int64
+	drops         drops
 }
 
 // restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
