@@ -17,7 +17,7 @@ import (
 type CameraConfig struct {
 	Source        string  // as SourceConfig.Name: on a MaixCAM its camera, elsewhere the test card, unless told otherwise [auto]
 	Width, Height int     // pixels [640x480]
-	FPS           float64 // at most [30]
+	FPS           float64 // at most, as SourceConfig.FPS [the source's own]
 	Mirror, Flip  bool    // of a MaixCAM's camera only
 	Options       CameraOptions
 	Log           *zap.Logger // [none]

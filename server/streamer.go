@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.JPEG is one.
+// JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.Encoded is one.
 type JPEG interface{ Borrow() []byte }
 
 // StreamerConfig says where a JPEGStreamer serves. All fields may be zero.

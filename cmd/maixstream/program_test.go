@@ -532,7 +532,7 @@ func TestOtherVideoOnStandardInput(t *testing.T) {
 }
 
 func TestPicturesOnStandardInput(t *testing.T) {
-	ffmpeg := exec.Command("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25", "-t", "60", "-f", "mjpeg", "-")
+	ffmpeg := exec.Command(testenv.Program(t, "ffmpeg"), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25", "-t", "60", "-f", "mjpeg", "-")
 	pictures, err := ffmpeg.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

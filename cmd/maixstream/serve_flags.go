@@ -31,10 +31,15 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
-	control   *[]string
-	zoom      zoomValue
-	pan       panValue
-	state     *stateFile // nil: controls are not kept
+	recursive *bool
+	// sourceAuth is a file with the credentials for a URL.
+	sourceAuth *string
+	set        *pflag.FlagSet // which of them were given
+	paced      bool           // fps follows from another flag
+	control    *[]string
+	zoom       zoomValue
+	pan        panValue
+	state      *stateFile // nil: controls are not kept
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 	video      *videoFlags // of serve alone; nil: there is no H.264
@@ -42,8 +47,8 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		still: new(bool),
-		zoom:  1, pan: panValue{0.5, 0.5},
+		set: flags, still: new(bool),
+		zoom: 1, pan: panValue{0.5, 0.5},
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
@@ -52,13 +57,15 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
 		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
-		"or another server's stream: http://HOST:8000/stream")
+		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested again and again")
+	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
-	flags.Var(&s.fps, "fps", "frames a second at most")
+	flags.Var(&s.fps, "fps", "frames a second at most; unless given, a file plays at its own rate and a picture's URL is asked once a second")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
 	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
 	s.loop = flags.Bool("loop", true, "begin a file again at its end")
+	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
@@ -83,6 +90,7 @@ type serveFlags struct {
 	rtsp         *string
 	rtsps        *string
 	announced    *bool
+	name         *string
 	unix         *string
 	maxClients   rangeValue
 	html         *string
@@ -111,6 +119,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (H.264, and RTP/JPEG) at this `ADDRESS`, too, such as :8554")
 	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
 	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
+	s.name = flags.String("name", "", "what this stream is called: in page titles, at the login and by maixstream find; this machine's `NAME` and port by default")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
 	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
 	s.cors = flags.String("cors", "", "let pages of this `ORIGIN` read the streams; * for all")

@@ -1,9 +1,9 @@
 package frame
 
-// Look is which part of a picture is shown, how it is turned and what is written over it, applied in this order: view, mirror, flip, rotate,
+// Look is how a picture is turned, which part of it is shown and what is written over it, applied in this order: mirror, flip, rotate, view,
 // overlay.
 type Look struct {
-	View    View   // of the picture as the camera delivers it
+	View    View   // of the turned picture, as it is seen
 	Mirror  bool   // left to right
 	Flip    bool   // top to bottom
 	Rotate  int    // clockwise: 0, 90, 180 or 270 degrees

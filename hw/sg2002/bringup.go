@@ -90,6 +90,7 @@ func (c *Camera) start(to setting) error {
 		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the "+
 			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
+	c.giveAgain()
 	c.last = time.Now()
 	c.tell()
 	return nil
@@ -215,6 +216,8 @@ func (c *Camera) fill() {
 	k.width, k.height, k.fps = C.uint32_t(m.width), C.uint32_t(m.height), C.float(m.fps)
 	k.isp_bayer, k.dev_bayer = C.ISP_BAYER_FORMAT_E(m.isp), C.BAYER_FORMAT_E(m.device)
 	k.yuv, k.grey = C.bool(s.yuv), C.bool(s.grey)
+	c.light.monotone = s.grey
+	c.look(c.light.view)
 	tuning := m.tuning
 	if c.board.pro && m.proTuning != "" {
 		tuning = m.proTuning

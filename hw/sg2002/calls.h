@@ -20,6 +20,12 @@
 	X(CVI_ISP_Exit, "libisp.so") \
 	X(CVI_ISP_GetExposureAttr, "libae.so") \
 	X(CVI_ISP_SetExposureAttr, "libae.so") \
+	X(CVI_ISP_QueryExposureInfo, "libae.so") \
+	X(CVI_ISP_GetWBAttr, "libawb.so") \
+	X(CVI_ISP_SetWBAttr, "libawb.so") \
+	X(CVI_ISP_QueryWBInfo, "libisp.so") \
+	X(CVI_ISP_GetSaturationAttr, "libisp.so") \
+	X(CVI_ISP_SetSaturationAttr, "libisp.so") \
 	X(CVI_BIN_SetBinName, "libcvi_bin.so") \
 	X(CVI_BIN_GetBinName, "libcvi_bin.so") \
 	X(CVI_BIN_ImportBinData, "libcvi_bin.so") \

@@ -13,6 +13,7 @@
 #include "overlay.h"
 #include "picture.h"
 #include "raw.h"
+#include "tone.h"
 
 /* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
 #define STACK_SIZE (1 << 20)
@@ -37,6 +38,12 @@ static int perform(struct camera *c)
 		return venc_quality(c, &c->streamed);
 	case CAMERA_VPSS:
 		return outputs_set(c);
+	case CAMERA_TONE_GET:
+		return tone_get(c);
+	case CAMERA_TONE_SET:
+		return tone_set(c);
+	case CAMERA_VIEW:
+		return outputs_view(c);
 	case CAMERA_OVERLAY:
 		return overlay_set(c);
 	case CAMERA_RESET_LINE:

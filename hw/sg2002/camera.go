@@ -65,6 +65,7 @@ type Camera struct {
 	last    time.Time // of the last frame
 	number  uint64
 	text    overlayText
+	light   light
 	bitmap  unsafe.Pointer // the overlay's, C memory
 }
 
@@ -121,7 +122,7 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("camera: %s missing: are the kernel modules loaded? /etc/init.d/S00kmod start: %w", strings.Join(missing, ", "), frame.ErrGone)
 	}
-	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard()}
+	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard(), light: light{changed: make(chan struct{}, 1)}}
 	if err := camera.startThread(); err != nil {
 		return nil, err
 	}

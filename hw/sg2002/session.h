@@ -1,6 +1,6 @@
 /*
  * One camera session: what it is to be, what is up, and how a call of the MPI is made. Every C file works on it and includes, besides
- * this one, only the headers of files below its own. From the bottom: memory, isp, input, scaler, encoder, overlay, raw, picture, output,
+ * this one, only the headers of files below its own. From the bottom: memory, isp, tone, input, scaler, encoder, overlay, raw, picture, output,
  * bringup, camera (order_test.go holds this).
  */
 #ifndef MAIXSTREAM_SG2002_SESSION_H
@@ -45,6 +45,7 @@ struct camera_config {
 	/* the pictures that come out */
 	uint32_t out_width, out_height;
 	enum fit fit;
+	float zoom, pan_x, pan_y; /* how much larger, and where the middle of the part lies, 0 to 1; zoom 1: the whole picture */
 	bool mirror, flip; /* of VPSS, as the board needs them */
 	int32_t out_fps; /* 0: every frame */
 	uint32_t quality; /* one that the encoder has: realQuality in config.go */
@@ -93,8 +94,26 @@ enum camera_op {
 	CAMERA_RAW_FLUSH,
 	CAMERA_ENCODE_RAW, /* a kept frame through the encoder */
 	CAMERA_ENCODE_PICTURE, /* a program's picture through the encoder */
+	CAMERA_TONE_GET, /* exposure, white balance and colour as they are */
+	CAMERA_TONE_SET, /* some of them anew */
+	CAMERA_VIEW, /* the part of the sensor's picture that is shown */
 	CAMERA_STILL, /* one picture of the sensor's size into the caller's buffer */
 };
+
+/* Exposure, white balance and colour. Times in microseconds, gains in 1/1024. */
+struct tone {
+	bool manual_exposure, manual_balance, manual_saturation;
+	uint32_t exposure, gain; /* while automatic: as they are now */
+	uint32_t most_exposure, most_gain; /* of automatic exposure; read only */
+	uint16_t bias; /* of automatic exposure's aim, 1024: none */
+	uint16_t flicker; /* 50 or 60 Hz, 0: not looked after */
+	uint16_t red, blue;
+	uint8_t saturation;
+};
+
+enum tone_part { TONE_EXPOSURE = 1, TONE_BALANCE = 2, TONE_SATURATION = 4 };
+
+enum { GAIN_ONE = 1024 };
 
 enum camera_result {
 	CAMERA_OK = 0,
@@ -129,6 +148,8 @@ struct camera {
 	const uint8_t *planes[2]; /* of a program's picture: NV21, or RGB in the first; read under lock and only while not abandoned */
 	uint32_t strides[2], picture_width, picture_height;
 	bool rgb;
+	struct tone tone; /* of CAMERA_TONE_GET and CAMERA_TONE_SET */
+	uint32_t tone_changes; /* enum tone_part */
 	VIDEO_FRAME_INFO_S frame; /* of CAMERA_RAW */
 	void *mapped;
 	uint32_t mapped_size;
@@ -146,6 +167,7 @@ struct camera {
 	int32_t isp_result;
 	int32_t exposure_result; /* of setting the longest exposure, without which there are pictures all the same */
 	pthread_cond_t isp_started;
+	ISP_EXP_INFO_S exposure_info; /* 2 KiB that need not lie on the stack */
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
 	volatile const char *doing; /* the call that is under way, for a report of one that hangs */

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -571,7 +572,7 @@ func TestSpoolOrderIsNotTheClocks(t *testing.T) {
 		t.Fatalf("%d of %d arrived", len(all), len(times))
 	}
 	for i, one := range all {
-		if want := fmt.Sprintf("%d.%06d", times[i].Unix(), times[i].Nanosecond()/1000); !bytes.Equal(one.data, shots[i]) || one.stamp != want {
+		if want := stamp.Format(times[i]); !bytes.Equal(one.data, shots[i]) || one.stamp != want {
 			t.Errorf("arrival %d: stamp %s, want %s", i, one.stamp, want)
 		}
 	}

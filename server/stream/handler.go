@@ -37,6 +37,8 @@ type Config struct {
 	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
+	// Name is what the stream is called in the page's title and in /state; "": nothing.
+	Name string
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil disables logging.
@@ -175,7 +177,7 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r))
+	live := page.Live(h.config.Shell.InSession(r)).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 

@@ -571,7 +571,7 @@ func pageSaves(t *testing.T, b tab) {
 	name = saved("maixstream-*.webm")
 	testenv.Program(t, "ffprobe")
 	eventually(t, "a film of pictures", func() bool {
-		out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,width", "-of", "csv=p=0", name).Output()
+		out, err := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,width", "-of", "csv=p=0", name).Output()
 		var width, frames int
 		_, scan := fmt.Sscanf(strings.TrimSpace(string(out)), "%d,%d", &width, &frames)
 		return err == nil && scan == nil && width == 320 && frames >= 3

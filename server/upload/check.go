@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"image/png"
+	"net/http"
+	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
@@ -29,6 +31,14 @@ func sniff(head []byte) (f format, ok bool) {
 		return pngFormat, true
 	}
 	return 0, false
+}
+
+// noPicture is the error of a body that begins with head, which is neither JPEG nor PNG. It wraps errNoPicture, and says what it is where that is known.
+func noPicture(head []byte) error {
+	if kind := http.DetectContentType(head); kind != "application/octet-stream" && !strings.HasPrefix(kind, "text/plain") {
+		return fmt.Errorf("this looks like %s: %w", kind, errNoPicture)
+	}
+	return errNoPicture
 }
 
 // inspect checks that data begins with a whole JPEG or PNG of at most maxPixels, and decodes none of it. Errors wrap frame.ErrBadPicture or

@@ -36,6 +36,7 @@ func (s *Server) routes() []web.Route {
 	return []web.Route{
 		{Path: "/{$}", Methods: read, Handler: s.gallery},
 		{Path: "/upload", Methods: "POST, PUT", Handler: s.upload},
+		{Path: "/upload/{name...}", Methods: "POST, PUT", Handler: s.upload},
 		{Path: "/devices", Methods: read, Handler: s.listDevices},
 		{Path: "/devices/{device}/pictures", Methods: read, Handler: s.listPictures},
 		{Path: "/files/{file...}", Methods: read, Handler: s.file},

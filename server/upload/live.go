@@ -121,6 +121,19 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	}
 }
 
+// showNewest publishes a device's newest kept picture, if somebody watches.
+func (s *Server) showNewest(device string) {
+	s.mu.Lock()
+	l := s.lives[device]
+	s.mu.Unlock()
+	if l == nil {
+		return
+	}
+	if k, err := s.newest(device); err == nil {
+		s.showKept(l, k)
+	}
+}
+
 // showKept publishes a picture that is in the store.
 func (s *Server) showKept(l *live, k kept) {
 	f, err := s.store.open(k.File)

@@ -23,7 +23,7 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, path string, a *au
 		if r.URL.RawQuery != "" && !r.URL.Query().Has("token") {
 			next += "?" + r.URL.RawQuery
 		}
-		loginForm(w, a, page.Form{Next: next}, v)
+		s.loginForm(w, a, page.Form{Next: next}, v)
 		return
 	}
 	if v == tooMany {
@@ -60,9 +60,9 @@ func challenge(a *auth, r *http.Request) string {
 
 const formChallenge = `Form realm="maixstream"`
 
-func loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdict) {
+func (s *Server) loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdict) {
 	code := http.StatusUnauthorized
-	f.Users = len(a.hashes) > 0
+	f.Users, f.Name = len(a.hashes) > 0, s.config.Name
 	if v == tooMany {
 		code, f.Message = http.StatusTooManyRequests, tooManyText
 		w.Header().Set("Retry-After", retryAfter)
@@ -96,7 +96,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	if v != admitted {
 		s.denied.Add(1)
-		loginForm(w, a, f, v)
+		s.loginForm(w, a, f, v)
 		return
 	}
 	setCookie(w, r, a.sessions.start(a))

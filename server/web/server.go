@@ -58,7 +58,7 @@ func (s *Server) Mount(prefix string, h http.Handler) {
 	own := http.StripPrefix(outside, NewRouter(s.Refuse,
 		Route{"/login", "GET, HEAD, POST", s.login},
 		Route{"/logout", "GET, HEAD, POST", s.logout},
-		Route{"/healthz", "GET, HEAD", healthz},
+		Route{"/healthz", "GET, HEAD", s.healthz},
 	))
 	for _, name := range []string{"login", "logout", "healthz"} {
 		s.mux.Handle(prefix+name, own)

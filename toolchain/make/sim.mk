@@ -31,7 +31,7 @@ $(SIM_OUT)/libsys.so: $(SIM_CORE) $(SIM_SRC)/loaded.c $(SIM_SRC)/check.c
 $(SIM_OUT)/libvpu.so: $(addprefix $(SIM_SRC)/,engine.c scene.c draw.c vi.c vpss.c vpss_frames.c rgn.c)
 $(SIM_OUT)/libvenc.so: $(addprefix $(SIM_SRC)/,venc.c venc_hw.c jpeg.c)
 $(SIM_OUT)/libvenc.so: SIM_EXTRA = $(SIM_JPEG)
-$(SIM_OUT)/libisp.so: $(SIM_SRC)/isp.c
+$(SIM_OUT)/libisp.so: $(SIM_SRC)/isp.c $(SIM_SRC)/colour.c
 $(SIM_OUT)/libae.so: $(SIM_SRC)/ae.c
 $(SIM_OUT)/libawb.so: $(SIM_SRC)/awb.c
 $(SIM_OUT)/libcvi_bin.so: $(SIM_SRC)/bin.c

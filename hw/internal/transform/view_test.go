@@ -84,14 +84,15 @@ func uniform(size image.Point, c color.RGBA) *image.RGBA {
 	return img
 }
 
-func TestViewThenTurn(t *testing.T) {
+// What is seen at the left top of the turned picture lies at the right bottom of the camera's.
+func TestViewIsOfTheTurnedPicture(t *testing.T) {
 	src := encodertest.FromImage(t, quarters(64, 48), frame.YUV420, 0)
 	got, err := transform.New().Apply(src, &frame.Look{View: frame.View{Zoom: 4, X: 0.2, Y: 0.2}, Rotate: 90, Mirror: true})
 	if err != nil || got.Width != 48 || got.Height != 64 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if y := got.Planes[0][10*got.Strides[0]+10]; y != src.Planes[0][0] {
-		t.Errorf("luma %d, want that of the left top quarter, %d", y, src.Planes[0][0])
+	if y, want := got.Planes[0][10*got.Strides[0]+10], src.Planes[0][47*src.Strides[0]+63]; y != want {
+		t.Errorf("luma %d, want that of the right bottom quarter, %d", y, want)
 	}
 }
 

@@ -203,7 +203,7 @@ function update(s) {
   put("encode", s.encode_ms.p50 ? s.encode_ms.p50.toFixed(1) + " ms" : "–");
   put("viewers", s.server.viewers + (s.server.max_clients ? " of " + s.server.max_clients : ""));
   put("sent", rate(s.server.bytes_per_second));
-  document.title = (s.signal ? "" : "No signal – ") + (s.source.name || "camera") + " – maixstream";
+  document.title = (s.signal ? "" : "No signal – ") + (s.source.name || "camera") + " – " + (s.name || "maixstream");
   canvas.setAttribute("aria-label", "Live picture of " + (s.source.name || "the camera"));
   offer(s);
 }

@@ -75,12 +75,21 @@ func Live(session bool) Document {
 	return live
 }
 
+// Named returns the page with name in its title, in the place of the program's.
+func (d Document) Named(name string) Document {
+	if name != "" {
+		d.HTML = strings.Replace(d.HTML, "maixstream</title>", escape(name)+"</title>", 1)
+	}
+	return d
+}
+
 // Form is what the login form asks for, and what came of the last try.
 type Form struct {
 	Next    string // where to go afterwards, relative to the form
 	Users   bool   // there are users with passwords; else there are only tokens
 	User    string // who tried last: the name need not be typed again
 	Message string // "" before the first try
+	Name    string // what the server is called; "": maixstream
 }
 
 // Login returns the login form.
@@ -101,7 +110,7 @@ func Login(f Form) Document {
 		"{{user}}", escape(f.User), "{{first}}", focus[0], "{{second}}", focus[1],
 		"{{invalid}}", map[bool]string{true: `aria-invalid="true"`}[f.Message != ""],
 	).Replace(d.HTML)
-	return d
+	return d.Named(f.Name)
 }
 
 // escape makes text of text within HTML. The package html would bring its table of entities, 80 KB of a board's program.

@@ -38,7 +38,10 @@ const struct sim_sensor sim_sensors[] = {
 	{0},
 };
 
-struct sim_camera sim_camera = {.longest = 363636}; /* until the program says otherwise */
+struct sim_camera sim_camera = { /* until the program says otherwise */
+	.longest = 363636,
+	.tone = {.exposure = SIM_EXPOSURE, .gain = SIM_GAIN, .bias = 1024, .red = 1024, .blue = 1024, .saturation = SIM_SATURATION},
+};
 
 int sim_wiring(void)
 {

@@ -137,6 +137,20 @@ SIM_API const struct sim_sensor *sim_fitted(void);
 SIM_API int sim_mount(void); /* 0 or 180 degrees */
 SIM_API int sim_wiring(void); /* 0 MaixCAM, 1 MaixCAM-Pro, -1 its own (lane_id in /boot/board) */
 
+/* What exposure, white balance and colour do to the scene. While automatic they do nothing, for its light is as they want it. */
+struct sim_tone {
+	bool manual_exposure, manual_balance, manual_saturation;
+	uint32_t exposure, gain; /* microseconds, 1/1024 */
+	uint32_t bias; /* 1/1024 */
+	uint32_t red, blue; /* 1/1024 */
+	uint8_t saturation;
+};
+
+/* The light of the scene: what exposes it well, and the neutral saturation. */
+#define SIM_EXPOSURE 10000
+#define SIM_GAIN 1024
+#define SIM_SATURATION 64
+
 struct sim_camera {
 	const struct sim_sensor *driver; /* whose object is registered */
 	bool miswired; /* lanes given that are not the board's */
@@ -147,6 +161,7 @@ struct sim_camera {
 	bool run_failed; /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
 	int runs; /* threads in CVI_ISP_Run */
 	uint32_t longest; /* exposure in microseconds */
+	struct sim_tone tone;
 };
 extern SIM_API struct sim_camera sim_camera;
 

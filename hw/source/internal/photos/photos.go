@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
 	"github.com/maixstream/maixstream/hw/source/internal/pool"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // Config says what is shown and how. Zero fields take the default.
@@ -20,7 +20,8 @@ type Config struct {
 	FPS           float64       // frames a second, up to 100000, or +Inf for as many as are read; default 30
 	Dwell         time.Duration // how long a photograph is shown; default 5 s
 	CacheBytes    int           // how much memory scaled photographs may keep beyond the two in use; default 64 MiB
-	// Warn is told of photographs that are skipped, once each. nil: nobody is. It is called from a goroutine of the source's own.
+	Recursive     bool          // folders below the folder, too
+	// Warn is told of photographs that are skipped, once each. nil disables it. It is called from a goroutine of the source's own.
 	Warn func(error)
 }
 

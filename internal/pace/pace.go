@@ -1,4 +1,4 @@
-// Package pace tells a source when its next picture is due: at absolute deadlines, so that the rate holds over hours.
+// Package pace keeps frame rates: Pacer tells a source when its next picture is due, Gate which pictures of a source make a lower rate.
 package pace
 
 import (
@@ -12,15 +12,15 @@ import (
 // MaxFPS is the highest finite rate; beyond it a timer cannot keep up. +Inf asks for no pacing at all.
 const MaxFPS = 100_000
 
-// CheckFPS reports a rate that is not in (0, MaxFPS] and not +Inf.
+// CheckFPS reports a rate that is not in MinFPS to MaxFPS and not +Inf.
 func CheckFPS(fps float64) error {
-	if math.IsInf(fps, 1) || (fps > 0 && fps <= MaxFPS) {
+	if math.IsInf(fps, 1) || (fps >= MinFPS && fps <= MaxFPS) {
 		return nil
 	}
-	return fmt.Errorf("frame rate %g: out of range (more than 0, at most %d a second)", fps, MaxFPS)
+	return fmt.Errorf("frame rate %g: out of range (one frame an hour to %d a second)", fps, MaxFPS)
 }
 
-// Pacer waits for deadlines that are whole frame times apart, counted from its first Wait. Wait belongs to one goroutine; the other
+// Pacer waits for absolute deadlines that are whole frame times apart, counted from its first Wait, so that the rate holds over hours. Wait belongs to one goroutine; the other
 // methods may be called from any.
 type Pacer struct {
 	mu     sync.Mutex
@@ -119,7 +119,7 @@ func (p *Pacer) next() (wait time.Duration, missed uint64) {
 }
 
 func (p *Pacer) deadline(n float64) time.Time {
-	return p.base.Add(time.Duration(n / p.fps * float64(time.Second)))
+	return p.base.Add(Duration(n / p.fps))
 }
 
 // Close ends a Wait that is under way and all later ones. It may be called twice.

@@ -1,30 +1,9 @@
-package jfif
+package jpegcheck
 
 import "fmt"
 
-// Missing tells whether the picture has no Huffman tables of its own. Motion JPEG (AVI, many webcams) leaves out the standard ones, and browsers
-// do not know that.
-func (h Header) Missing() bool { return !h.huffman }
-
 // StandardTables is the DHT segment with the four tables of ITU-T T.81, annex K.3.
 var StandardTables = buildTables()
-
-// Complete copies the picture (of header h) into dst, with the standard Huffman tables where it has none, and returns its size there; 0 when dst
-// is too small.
-func Complete(dst, picture []byte, h Header) int {
-	if h.huffman {
-		if len(dst) < h.Size {
-			return 0
-		}
-		return copy(dst, picture[:h.Size])
-	}
-	if len(dst) < h.Size+len(StandardTables) {
-		return 0
-	}
-	n := copy(dst, picture[:h.scan])
-	n += copy(dst[n:], StandardTables)
-	return n + copy(dst[n:], picture[h.scan:h.Size])
-}
 
 // table is one Huffman table: how many codes of each length 1..16, and the values by rising code.
 type table struct {

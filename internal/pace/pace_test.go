@@ -8,8 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/maixstream/maixstream/hw/source/internal/gate"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 var errClosed = errors.New("closed")
@@ -127,18 +126,55 @@ func TestWaitEnds(t *testing.T) {
 
 func TestGateKeepsTheRateOfPicturesThatComeWhenTheyLike(t *testing.T) {
 	for _, c := range []struct{ in, out, want float64 }{{30, 10, 10}, {30, 7, 7}, {30, 29, 29}, {29.97, 30, 29.97}, {60, 0.5, 0.5}, {30, math.Inf(1), 30}, {25, 20, 20}} {
-		var g gate.Gate
-		g.SetFPS(c.out)
+		var g pace.Gate
 		now, passed := time.Now(), 0.0
 		const seconds = 200
 		for i := range int(c.in * seconds) {
 			jitter := time.Duration(i*7919%5-2) * time.Millisecond
-			if g.Pass(now.Add(time.Duration(float64(i)/c.in*float64(time.Second)) + jitter)) {
+			if g.Pass(now.Add(time.Duration(float64(i)/c.in*float64(time.Second))+jitter), pace.Period(c.out)) {
 				passed++
 			}
 		}
 		if want := c.want * seconds; math.Abs(passed-want) > 1+want/100 {
 			t.Errorf("%g thinned to %g: %g in %d s, want %g", c.in, c.out, passed, seconds, want)
+		}
+	}
+}
+
+func TestGateGoesOnWhenTheClockIsSet(t *testing.T) {
+	var g pace.Gate
+	at := time.Unix(1000, 0) // no monotonic clock, as a board's before it has the time
+	for range 10 {
+		at = at.Add(100 * time.Millisecond)
+		g.Pass(at, time.Second)
+	}
+	for _, jump := range []time.Duration{50 * 365 * 24 * time.Hour, -50 * 365 * 24 * time.Hour, -time.Minute} {
+		at = at.Add(jump)
+		passed := 0
+		for range 50 {
+			at = at.Add(100 * time.Millisecond)
+			if g.Pass(at, time.Second) {
+				passed++
+			}
+		}
+		if passed < 4 || passed > 6 {
+			t.Errorf("%d in 5 s after %v", passed, jump)
+		}
+	}
+}
+
+func TestNumbersFromOutsideAreClamped(t *testing.T) {
+	for fps, want := range map[float64]time.Duration{
+		1e-300: pace.Longest, 0: pace.Longest, -5: pace.Longest, math.NaN(): pace.Longest, 1e-7: pace.Longest, 0.5: 2 * time.Second,
+		1e300: 1, math.Inf(1): 0, math.Inf(-1): pace.Longest,
+	} {
+		if got := pace.Period(fps); got != want {
+			t.Errorf("%g a second: %v, want %v", fps, got, want)
+		}
+	}
+	for seconds, want := range map[float64]time.Duration{1.5: 1500 * time.Millisecond, 1e300: math.MaxInt64, -1e300: math.MinInt64, math.Inf(1): math.MaxInt64, math.NaN(): 0} {
+		if got := pace.Duration(seconds); got != want {
+			t.Errorf("%g s: %v, want %v", seconds, got, want)
 		}
 	}
 }

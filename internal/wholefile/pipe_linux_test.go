@@ -1,4 +1,4 @@
-package main
+package wholefile_test
 
 import (
 	"io"
@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/maixstream/maixstream/internal/wholefile"
 )
 
-func TestSnapshotLeavesDevicesAndPipesWhatTheyAre(t *testing.T) {
+func TestPipesAreWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -25,7 +27,7 @@ func TestSnapshotLeavesDevicesAndPipesWhatTheyAre(t *testing.T) {
 		text, _ := io.ReadAll(file)
 		read <- string(text)
 	}()
-	if err := writeWhole(path, []byte("picture")); err != nil {
+	if err := wholefile.Write(path, []byte("picture"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if text := <-read; text != "picture" {
@@ -33,20 +35,5 @@ func TestSnapshotLeavesDevicesAndPipesWhatTheyAre(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeNamedPipe {
 		t.Errorf("the pipe has become %v (%v)", info, err)
-	}
-}
-
-func TestSnapshotReplacesAFileWhole(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.jpg")
-	for _, text := range []string{"first", "2"} {
-		if err := writeWhole(path, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != text {
-			t.Errorf("%q (%v), not %q", got, err, text)
-		}
-	}
-	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 1 {
-		t.Errorf("%d files, not one", len(files))
 	}
 }
