@@ -37,7 +37,11 @@ func (w *webrtcFlags) start(s *serveFlags, log *zap.Logger) (stream.WebRTC, erro
 	if *w.address == "" || s.video.h264.value == "off" {
 		return nil, nil
 	}
-	server, err := whep.New(whep.Config{Address: *w.address, Hosts: *w.hosts, Log: log})
+	sessions := 0 // the package's own limit
+	if smallMachine() {
+		sessions = 8
+	}
+	server, err := whep.New(whep.Config{Address: *w.address, Hosts: *w.hosts, MaxSessions: sessions, Log: log})
 	switch {
 	case err == nil:
 		w.server = server

@@ -14,5 +14,5 @@
 //
 // # Memory
 //
-// A viewer costs about 300 KiB: the DTLS, SRTP and ICE state, and the last 512 packets for retransmission (600 KiB at most at the largest packets).
+// A viewer keeps the last 512 packets for retransmission, 600 KiB at most, besides the state of its connection. docs/h264.md has what a viewer was measured to cost.
 package whep

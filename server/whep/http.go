@@ -29,6 +29,8 @@ func checkOffer(offer string) error {
 	switch {
 	case !strings.HasPrefix(offer, "v=0"):
 		return fmt.Errorf("%w: it is not SDP", ErrOffer)
+	case !strings.Contains(strings.ToUpper(offer), " H264/90000"):
+		return fmt.Errorf("%w: it does not take H.264 video", ErrOffer)
 	case strings.Count(offer, "a=candidate") > maxCandidates:
 		return fmt.Errorf("%w: more than %d candidates", ErrOffer, maxCandidates)
 	}
