@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/casetest"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // ageTest is how long each case runs: by default as long as it takes to see a queue grow; MAIXSTREAM_AGE_TEST=1m measures what the documents promise, on
@@ -81,6 +82,7 @@ func camera(ctx context.Context, w io.Writer, picture []byte, fps float64, heade
 
 // What a source sends is read at once: a picture's age does not depend on how few of them are wanted, with viewers that are slow and without any.
 func TestPicturesAreNewWhateverTheSourceSends(t *testing.T) {
+	testenv.Long(t, "takes half a minute")
 	length, strict := ageTest(t)
 	rates := [][2]float64{{60, 1}, {30, 5}, {60, 29}}
 	if strict {
