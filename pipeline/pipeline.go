@@ -36,7 +36,8 @@ type Pipeline struct {
 	changing sync.Mutex // one Change at a time
 	video    *Video     // nil: none
 
-	// mu guards what follows and serialises the ring's producer calls. It is held for moments, never while encoding or reading.
+	// mu guards what follows and serialises the ring's producer calls. It is held while a frame is published, which
+	// includes the sends that the producer makes itself (up to 2 ms, server/internal/fanout), never while encoding or reading.
 	mu            sync.Mutex
 	session       *session
 	info          frame.Info

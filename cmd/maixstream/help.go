@@ -14,7 +14,7 @@ var flagGroups = []struct {
 	title string
 	flags []string
 }{
-	{"Picture", []string{"size", "fps", "quality", "flip", "mirror", "rotate", "overlay", "zoom", "pan", "control", "state-file", "idle-fps"}},
+	{"Picture", []string{"size", "fps", "quality", "flip", "mirror", "rotate", "overlay", "zoom", "pan", "control", "state-file", "idle-fps", "h264", "bitrate", "gop"}},
 	{"Source", []string{"source", "source-auth-file", "loop", "recursive", "background", "encoder", "workers", "path", "fit", "sensor", "full-snapshot", "mpi-lib-dir"}},
 	{"Where", []string{"listen", "rtsp", "rtsps", "unix", "unix-mode", "unix-group", "tls-cert", "tls-key", "announce", "name", "html"}},
 	{"Who", []string{

@@ -115,7 +115,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
-	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, log
+	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
 	handler, err := stream.New(shown)
 	if err != nil {
 		return nil, nil, err
@@ -129,7 +129,7 @@ const originHint = "--cors ORIGIN allows one"
 func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	config := web.Config{
 		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Log: log,
+		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Name: *s.name, Log: log,
 		OriginHint: originHint,
 	}
 	if !s.listenGiven() { // the default steps back for systemd's sockets

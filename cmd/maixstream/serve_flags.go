@@ -94,6 +94,7 @@ type serveFlags struct {
 	rtsp         *string
 	rtsps        *string
 	announced    *bool
+	name         *string
 	unix         *string
 	maxClients   rangeValue
 	html         *string
@@ -122,6 +123,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.rtsp = flags.String("rtsp", "", "serve RTSP (H.264, and RTP/JPEG) at this `ADDRESS`, too, such as :8554")
 	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
 	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
+	s.name = flags.String("name", "", "what this stream is called: in page titles, at the login and by maixstream find; this machine's `NAME` and port by default")
 	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
 	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
 	s.cors = flags.String("cors", "", "let pages of this `ORIGIN` read the streams; * for all")

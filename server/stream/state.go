@@ -17,6 +17,7 @@ import (
 // State is what /state shows: the feed's state and the server's own.
 type State struct {
 	Pipeline
+	Name          string       `json:"name,omitempty"`
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
@@ -52,7 +53,7 @@ type Totals struct {
 func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{
-		Pipeline: shapeOf(&feed), Version: h.config.Version,
+		Pipeline: shapeOf(&feed), Name: h.config.Name, Version: h.config.Version,
 		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
 	}
 	if h.config.Recording != nil {

@@ -36,8 +36,12 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Name is what the server is called at the login; "": maixstream.
+	Name string
 	// Refuse writes the replies to requests that are refused (401, 403, 404, 405, 429, 503); nil: as plain text.
 	Refuse func(w http.ResponseWriter, code int, text string)
+	// Health returns why /healthz is to fail; nil: it does not. A nil func never fails.
+	Health func() error
 	// Log gets what an operator should know; nil: nothing.
 	Log *zap.Logger
 }
