@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type sourceFlags struct {
 	overlay   *string
 	loop      *bool
 	recursive *bool
+	// background is beneath what is transparent in photographs.
+	background colorValue
 	// sourceAuth is a file with the credentials for a URL.
 	sourceAuth *string
 	set        *pflag.FlagSet // which of them were given
@@ -47,7 +50,7 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		set: flags, still: new(bool),
+		set: flags, still: new(bool), background: colorValue{"white", color.White},
 		zoom: 1, pan: panValue{0.5, 0.5},
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
@@ -66,6 +69,7 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
 	s.loop = flags.Bool("loop", true, "begin a file again at its end")
 	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
+	flags.Var(&s.background, "background", "what transparent photographs are laid over: white, black or #RRGGBB")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
