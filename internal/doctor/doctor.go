@@ -85,6 +85,7 @@ func Examine(ctx context.Context, c Config) *Report {
 	if !r.MaixCAM {
 		r.add(notMaixCAM(c.Source))
 		r.add(encoder())
+		r.add(videoEncoder())
 		r.add(webcams())
 		r.add(network(c.Addresses, Note))
 		return r
