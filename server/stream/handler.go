@@ -170,14 +170,15 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// page shows the program's own page, or the built-in one.
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
-	if own := h.html.Load(); own != nil {
+	query := r.URL.Query()
+	if own := h.html.Load(); own != nil && !query.Has("bare") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r)).Named(h.config.Name)
+	live := page.Live(page.View{Session: h.config.Shell.InSession(r), Bare: query.Has("bare"), Token: query.Get("token")}).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 
