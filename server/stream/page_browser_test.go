@@ -221,6 +221,7 @@ func TestPage(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){
 		"picture and measurements": pageShowsPictures,
 		"settings":                 pageChangesSettings,
+		"camera controls":          pageControlsCamera,
 		"keyboard only":            pageByKeyboard,
 		"source pulled":            pageWithoutSignal,
 		"server restarted":         pageReconnects,

@@ -46,7 +46,10 @@ function notice() {
   if ($("live").className !== look) $("live").className = look;
   if (offline !== Boolean(lost)) {
     offline = Boolean(lost);
-    if (state) offer(state); // nothing can be changed while nothing is heard
+    if (state) { // nothing can be changed while nothing is heard
+      offer(state);
+      followControls(state);
+    }
   }
 }
 

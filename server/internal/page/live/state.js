@@ -64,6 +64,7 @@ function update(s) {
   const label = "Live picture of " + (s.source.name || "the camera");
   if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   offer(s);
+  followControls(s);
 }
 
 const rate = (bytes) => (bytes >= 1e6 ? (bytes / 1e6).toFixed(bytes >= 1e7 ? 1 : 2) + " MB/s" : (bytes / 1e3).toFixed(0) + " kB/s");
