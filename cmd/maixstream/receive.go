@@ -203,7 +203,7 @@ func (r *reception) reload() {
 	if level, err := zapcore.ParseLevel(fresh.level.value); err == nil {
 		r.flags.now.SetLevel(level)
 	}
-	r.log.Info("read again: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
+	r.log.Info("reloaded: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
 }
 
 // again reads the command line, the environment and the configuration file once more, from the beginning.

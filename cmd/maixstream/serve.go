@@ -64,8 +64,13 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	peers, err := s.webrtc.start(s, log)
+	if err != nil {
+		return err
+	}
+	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
 	if err != nil {
 		return err
 	}
@@ -87,6 +92,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
+	s.webrtc.explain(log)
 	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
@@ -114,7 +120,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
+	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189"}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
 	handler, err := stream.New(shown)
 	if err != nil {

@@ -103,6 +103,7 @@ type serveFlags struct {
 	record       *string
 	recordMax    bytesValue
 	stateFile    *string
+	webrtc       *webrtcFlags
 	report       *time.Duration
 	pushes       *[]string
 	pushEvery    *time.Duration
@@ -113,6 +114,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	s.still = flags.Bool("full-snapshot", false, "camera: reserve 13 MB for /snapshot?full=1, a full-resolution picture alongside a smaller stream")
 	s.video = addVideoFlags(flags)
+	s.webrtc = addWebRTCFlags(flags)
 	flags.Var(&s.idleFPS, "idle-fps", "frames per second while there are no viewers")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to listen on, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "also listen on the Unix socket `PATH`")

@@ -150,11 +150,10 @@ func (c *Camera) room() error {
 		return nil
 	}
 	need := int64(C.camera_memory(&c.c.config))
-	kept := bool(c.mpi.table.isp_buffer)
-	if kept {
+	if c.mpi.table.isp_buffer { // it is there already
 		need -= C.ISP_BUFFER
 	}
-	orphans := ion.orphans(kept)
+	orphans := ion.orphans(bool(c.mpi.table.isp_buffer) || !c.alone)
 	for i, b := range orphans[:min(len(orphans), C.ORPHANS)] {
 		c.log.Info("camera: freeing a dead process's buffer", zap.String("name", b.name), zap.Int64("bytes", b.size))
 		c.c.config.orphans[i] = C.uint64_t(b.phys)

@@ -125,7 +125,7 @@ func lookAtION() ION {
 	heap, ok := readCarveout()
 	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
 	if !InUse() {
-		for _, b := range heap.orphans(false) {
+		for _, b := range heap.orphans(LastCrash().Live) {
 			ion.Orphaned += b.size
 		}
 	}

@@ -18,6 +18,13 @@ type Inspection struct {
 	Mode      string         `json:"mode"`   // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
 }
 
+// Crash says in which call of the chip's libraries the last starts died.
+type Crash struct {
+	Call  string
+	Times int  // in a row; 0: none did
+	Live  bool // a process uses the libraries, or waits because of the crashes
+}
+
 // Library is one of the chip's libraries.
 type Library struct {
 	Name     string `json:"name"`

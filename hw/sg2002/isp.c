@@ -187,7 +187,7 @@ void isp_down(struct camera *c)
 	}
 	if (c->isp_thread_runs) {
 		c->isp_thread_runs = false;
-		c->doing = "joining CVI_ISP_Run";
+		NOTE(c, "joining CVI_ISP_Run");
 		join_isp(c);
 	}
 }
