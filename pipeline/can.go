@@ -14,16 +14,6 @@ type Can struct {
 	Sizes []frame.Size
 }
 
-// usualSizes are offered for a source that takes any size.
-var usualSizes = []frame.Size{
-	{Width: 320, Height: 240},
-	{Width: 640, Height: 480},
-	{Width: 800, Height: 600},
-	{Width: 1280, Height: 720},
-	{Width: 1920, Height: 1080},
-	{Width: 2560, Height: 1440},
-}
-
 // can must say of each setting what apply would.
 func (p *Pipeline) can(source frame.Source, settings *Settings) Can {
 	_, raw := source.(frame.RawSource)
@@ -48,18 +38,7 @@ func (p *Pipeline) sizes(source frame.Source, settings *Settings) []frame.Size {
 		if _, resizes := source.(frame.Resizer); !resizes {
 			return []frame.Size{{Width: info.Width, Height: info.Height}}
 		}
-		choice = usualSizes
+		choice = frame.UsualSizes()
 	}
-	var sizes []frame.Size
-	known := false
-	for _, s := range choice {
-		if frame.MaxJPEGSize(s.Width, s.Height) <= p.config.Ring.SlotSize() {
-			sizes = append(sizes, s)
-			known = known || s == present
-		}
-	}
-	if !known {
-		sizes = append(sizes, present)
-	}
-	return sizes
+	return frame.Offer(choice, present, func(s frame.Size) bool { return frame.MaxJPEGSize(s.Width, s.Height) <= p.config.Ring.SlotSize() })
 }

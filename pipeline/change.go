@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
@@ -94,6 +96,21 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 		return false, &SettingError{"mirror, flip", fmt.Sprint(wanted.Mirror, ", ", wanted.Flip), passed}
 	case wanted.Overlay != old.Overlay && !transforms && !canOverlay:
 		return false, &SettingError{"overlay", wanted.Overlay, passed}
+	}
+	if moder, ok := source.(frame.ModeSetter); ok && wanted.FPS != old.FPS { // first: the mode says which sizes there are
+		used, failed := moder.SetMode(wanted.Width, wanted.Height, wanted.FPS)
+		if failed != nil {
+			return false, refused("fps", wanted.FPS, failed)
+		}
+		wanted.FPS = used
+		defer func() {
+			if err == nil {
+				return
+			}
+			if _, again := moder.SetMode(old.Width, old.Height, old.FPS); again != nil {
+				p.config.Log.Warn("the source's mode stays changed", zap.Error(again))
+			}
+		}()
 	}
 	if resize {
 		if reopen, err = p.checkResize(source, canResize, wanted); err != nil {

@@ -27,18 +27,28 @@ type Config struct {
 	Ring *ring.Ring
 	// Settings to begin with; Quality, FPS, Width and Height must be set.
 	Settings Settings
+	// Controls are set on each source that is opened, as far as it has them; see Pipeline.SetControls.
+	Controls []frame.ControlValue
+	// ControlWishes come after Controls, and win over them.
+	ControlWishes []ControlWish
+	// KeepControls is told all that is set of the camera's controls after each change; nil disables it. It must not call the Pipeline.
+	KeepControls func([]frame.ControlValue)
 	// IdleFPS is the frame rate while nobody looks; 0: 1.
 	IdleFPS float64
 	// NoSignal makes the JPEG that is shown while the source is away; nil: none is shown.
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
 	StallTimeout time.Duration
-	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), or has what it cannot read (frame.ErrUnsupported), instead of
-	// opening it again.
+	// Retry is the longest wait before a source that is away is opened again; 0: 5 s.
+	Retry time.Duration
+	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), has no picture (frame.ErrNoPicture), or has what it cannot read
+	// (frame.ErrUnsupported), instead of opening it again.
 	EndIsFinal bool
+	// Explain puts an error of a source or encoder into the words that users read in State and logs, with advice that only the program knows. nil: Error.
+	Explain func(error) string
 	// Video is what makes H.264 beside the JPEGs; nil: there is none.
 	Video *VideoConfig
-	Log   *zap.Logger // nil: nobody is told
+	Log   *zap.Logger // nil disables logging
 }
 
 func (c *Config) check() error {
@@ -67,11 +77,17 @@ func (c *Config) check() error {
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
+	if c.Retry <= 0 {
+		c.Retry = lastBackoff
+	}
 	if c.IdleFPS <= 0 {
 		c.IdleFPS = 1
 	}
 	if c.StallTimeout <= 0 {
 		c.StallTimeout = 3 * time.Second
+	}
+	if c.Explain == nil {
+		c.Explain = error.Error
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()

@@ -22,7 +22,8 @@ type Pipeline struct {
 	started  time.Time
 	count    counters
 	settings atomic.Pointer[Settings] // replaced whole
-	idleFPS  atomic.Uint64            // math.Float64bits
+	controls controls
+	idleFPS  atomic.Uint64 // math.Float64bits
 	watchers atomic.Int64
 	resting  atomic.Bool // nobody has looked for restAfter
 
@@ -35,7 +36,8 @@ type Pipeline struct {
 	changing sync.Mutex // one Change at a time
 	video    *Video     // nil: none
 
-	// mu guards what follows and serialises the ring's producer calls. It is held for moments, never while encoding or reading.
+	// mu guards what follows and serialises the ring's producer calls. It is held while a frame is published, which
+	// includes the sends that the producer makes itself (up to 2 ms, server/internal/fanout), never while encoding or reading.
 	mu            sync.Mutex
 	session       *session
 	info          frame.Info
@@ -50,7 +52,7 @@ type Pipeline struct {
 	sequence      uint64
 	newest        Newest
 	substituted   bool // the newest frame says "no signal"
-	lastFailure   atomic.Int64
+	drops         drops
 }
 
 // restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
@@ -67,6 +69,7 @@ func New(c Config) (*Pipeline, error) {
 		p.video = newVideo(p, *c.Video)
 	}
 	p.settings.Store(&c.Settings)
+	p.controls.init(c.Controls, c.ControlWishes)
 	p.SetIdleFPS(c.IdleFPS)
 	p.resting.Store(true)
 	p.ctx, p.cancel = context.WithCancel(context.Background())

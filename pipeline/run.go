@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 const (
@@ -34,30 +35,35 @@ func (p *Pipeline) run() error {
 		case errors.Is(err, errReopen):
 			backoff = firstBackoff
 			continue
-		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)), errors.Is(err, frame.ErrStuck):
-			p.signalLost(reason(err))
+		case p.config.EndIsFinal && isFinal(err), errors.Is(err, frame.ErrStuck):
+			p.signalLost(p.reasonOf(err))
 			return err
 		}
 		if p.count.captured.Load() > frames {
 			backoff = firstBackoff
 		}
-		if p.signalLost(reason(err)) {
+		if p.signalLost(p.reasonOf(err)) {
 			p.config.Log.Warn("no signal; trying again", zap.Error(err))
 		}
-		if !p.pause(backoff, reason(err)) {
+		if !p.pause(backoff, p.reasonOf(err)) {
 			return nil
 		}
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
 	}
 }
 
-// reason is an error as a person who looks at the picture wants to read it: the last cause.
-func reason(err error) string {
+// isFinal says whether opening the source again would lead to the same end.
+func isFinal(err error) bool {
+	return errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrNoPicture) || errors.Is(err, frame.ErrUnsupported)
+}
+
+// reasonOf is an error as a person who looks at the picture wants to read it.
+func (p *Pipeline) reasonOf(err error) string {
 	if err == nil {
 		return "the source ended"
 	}
-	return err.Error()
+	return p.config.Explain(err)
 }
 
 // pause waits for the backoff and some jitter, so that many boards behind one broken thing don't come back at once. It shows the substitute
@@ -92,7 +98,7 @@ func (p *Pipeline) showNoSignal(why string) {
 	s := p.settings.Load()
 	jpeg, err := p.config.NoSignal(why, s.Width, s.Height)
 	if err != nil {
-		p.config.Log.Debug("no picture for no signal", zap.Error(err))
+		p.config.Log.Debug("drawing the no-signal picture failed", zap.Error(err))
 		return
 	}
 	p.mu.Lock()
@@ -130,9 +136,9 @@ func (p *Pipeline) signalCame(s *session) {
 	p.signal, p.away, p.reason, p.substituted = true, false, "", false
 	p.mu.Unlock()
 	if back {
-		p.config.Log.Info("signal is back", zap.String("source", s.source.Info().Name))
+		p.config.Log.Info("signal restored", zap.String("source", s.source.Info().Name))
 	} else {
-		p.config.Log.Info("source runs", zap.String("source", s.source.Info().Name), zap.String("encoder", s.encoderName()))
+		p.config.Log.Info("source running", zap.String("source", s.source.Info().Name), zap.String("encoder", s.encoderName()))
 	}
 }
 
@@ -146,7 +152,7 @@ func (p *Pipeline) runSession() error {
 	s := &session{pipeline: p, source: source, done: make(chan struct{}), tune: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(p.ctx)
 	defer s.cancel(nil)
-	if err := s.prepare(settings); err != nil {
+	if err := s.prepare(); err != nil {
 		p.closeSource(source, patience())
 		return err
 	}
@@ -159,9 +165,11 @@ func (p *Pipeline) runSession() error {
 	p.retune()
 
 	go s.capture()
+	go s.followControls()
 	err = p.oversee(s)
 
 	p.mu.Lock()
+	p.collectFrom(s)
 	p.session = nil
 	p.mu.Unlock()
 	return err
@@ -176,6 +184,9 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 	result := make(chan opened, 1)
 	go func() {
 		s, err := p.config.Open(p.ctx, settings)
+		if err == nil {
+			p.restoreControls(s)
+		}
 		result <- opened{s, err}
 	}()
 	select {
@@ -190,7 +201,7 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 			p.closeSource(o.source, over)
 		}
 	case <-over:
-		p.config.Log.Warn("the source is still being opened: left behind")
+		p.config.Log.Warn("opening the source timed out; abandoning it")
 		go func() {
 			if o := <-result; o.err == nil {
 				_ = o.source.Close()
@@ -236,10 +247,21 @@ func (p *Pipeline) oversee(s *session) error {
 			if info.FPS > 0 {
 				expected = min(expected, info.FPS)
 			}
-			allowed := p.config.StallTimeout + time.Duration(2/expected*float64(time.Second))
+			allowed := p.config.StallTimeout + 2*pace.Period(expected)
 			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {
-				return s.end(fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, silent.Seconds()))
+				return s.end(p.silence(silent, time.Duration(last)))
 			}
 		}
 	}
+}
+
+// silence is the error of a source that delivers nothing, since a time from the pipeline's start on: with what it has dropped meanwhile.
+func (p *Pipeline) silence(lasted, since time.Duration) error {
+	p.collectDrops()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := &p.drops; d.reason != "" && d.at.Sub(p.started) > since {
+		return fmt.Errorf("%w: no picture for %.1f s that can be shown: %s", frame.ErrGone, lasted.Seconds(), d.reason)
+	}
+	return fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, lasted.Seconds())
 }

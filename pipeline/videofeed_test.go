@@ -479,7 +479,6 @@ type coded struct {
 	asked     int
 	config    frame.VideoConfig
 	number    uint64
-	next      time.Time
 }
 
 func (c *coded) RequestKey() error {

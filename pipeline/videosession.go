@@ -82,7 +82,7 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 	if err != nil {
 		return nil, "", err
 	}
-	defer probe.Close()
+	defer func() { _ = probe.Close() }()
 	return run, probe.Name(), nil
 }
 

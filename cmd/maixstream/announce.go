@@ -13,8 +13,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// announce makes the streams found by itself on the local network, unless nobody there could reach them. The returned function
-// withdraws and waits.
+// announce makes the streams known on the local network, unless only this machine can reach them. The returned function withdraws and waits.
 func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.Logger) (withdraw func()) {
 	services := s.services(shell.URLs())
 	if !*s.announced || len(services) == 0 {
@@ -23,9 +22,7 @@ func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.L
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		if err := discover.Announce(ctx, services...); err != nil {
-			log.Warn("not announced on the network", zap.Error(err))
-		}
+		discover.Announce(ctx, func(err error) { log.Warn("not announced on the network; trying again", zap.Error(err)) }, services...)
 	})
 	return func() {
 		cancel()
@@ -33,11 +30,13 @@ func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.L
 	}
 }
 
+// services are what is served to others: at all addresses, whose list of URLs ends with localhost and has no other while there is no network, or
+// at one that others may reach.
 func (s *serveFlags) services(urls []string) []discover.Service {
 	var list []discover.Service
 	for _, text := range urls {
 		u, err := url.Parse(text)
-		if err != nil || u.Hostname() == "localhost" {
+		if err != nil {
 			continue
 		}
 		if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() || u.Port() == "" {
@@ -47,10 +46,20 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 		list = append(list, discover.Service{Type: discover.HTTP, Port: port, TLS: u.Scheme == "https", Version: thisProgram().version})
 		break
 	}
-	if host, portText, err := net.SplitHostPort(*s.rtsp); err == nil {
+	for _, address := range []*string{s.rtsp, s.rtsps} {
+		host, portText, err := net.SplitHostPort(*address)
+		if err != nil {
+			continue
+		}
 		port, _ := strconv.Atoi(portText)
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			list = append(list, discover.Service{Type: discover.RTSP, Port: port, Version: thisProgram().version})
+			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: thisProgram().version})
+		}
+	}
+	// Of two programs on one host each has a name of its own, the same for all that it serves.
+	for i := range list {
+		if list[i].Name = *s.name; *s.name == "" {
+			list[i].Name = discover.HostName() + ":" + strconv.Itoa(list[0].Port)
 		}
 	}
 	return list

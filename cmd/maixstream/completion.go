@@ -95,7 +95,8 @@ func bashCompletion(w io.Writer, all []verb) {
 		fmt.Fprintf(w, "\t%s) words='%s' rest='%s' ;;\n", v.name, strings.Join(words, " "), strings.Join(argChoices(v), " "))
 	}
 	fmt.Fprintf(w, "\tesac\n\tif [[ $COMP_CWORD == 1 && $cur != -* ]]; then words='%s'; fi\n", strings.Join(names(all), " "))
-	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); elif [[ $rest ]]; then COMPREPLY=($(compgen -W \"$rest\" -- \"$cur\")); else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
+	fmt.Fprintf(w, "\tif [[ $cur == -* || $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); elif [[ $rest ]]; then COMPREPLY=($(compgen -W "+
+		"\"$rest\" -- \"$cur\")); else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n}\ncomplete -o filenames -F _maixstream maixstream\n")
 }
 
 func zshCompletion(w io.Writer, all []verb) {

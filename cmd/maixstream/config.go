@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
@@ -52,6 +55,12 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 	}
 	sort.Strings(keys) // the first problem reported is always the same one
 	for _, key := range keys {
+		if key == "controls" && flags.Lookup("control") != nil {
+			if err := setControls(flags, values[key]); err != nil {
+				return usagef("configuration %s: %s: %w", path, key, err)
+			}
+			continue
+		}
 		f := flags.Lookup(key)
 		if f == nil || key == "config" || key == "help" {
 			return usagef("configuration %s: unknown key %q: keys are the flags' names", path, key)
@@ -64,6 +73,24 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 		}
 	}
 	return nil
+}
+
+// setControls takes a mapping of the camera's controls: controls: {brightness: 120}. Those on the command line win.
+func setControls(flags *pflag.FlagSet, value any) error {
+	controls, ok := value.(map[string]any)
+	if !ok {
+		return errors.New("want a mapping of names to values, such as brightness: 120")
+	}
+	list := flags.Lookup("control").Value.(pflag.SliceValue)
+	given := list.GetSlice()
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(controls)) {
+		if controls[name] == nil {
+			return fmt.Errorf("%s has no value", name)
+		}
+		all = append(all, fmt.Sprintf("%s=%v", name, controls[name]))
+	}
+	return list.Replace(append(all, given...))
 }
 
 func setFromYAML(flags *pflag.FlagSet, key string, value any) error {

@@ -16,12 +16,12 @@ type logFlags struct {
 
 func addLogFlags(flags *pflag.FlagSet) *logFlags {
 	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json"), zap.NewAtomicLevel()}
-	flags.Var(l.level, "log-level", "least level that is logged")
-	flags.Var(l.format, "log-format", "for people or for machines")
+	flags.Var(l.level, "log-level", "minimum level to log")
+	flags.Var(l.format, "log-format", "human-readable text or JSON lines")
 	return l
 }
 
-// logger writes to w, one line an entry.
+// logger writes to w, one line an entry. What libraries write to Go's own log goes there, too, in the same form.
 func (l *logFlags) logger(w io.Writer) *zap.Logger {
 	level, err := zapcore.ParseLevel(l.level.value)
 	if err != nil {
@@ -37,5 +37,7 @@ func (l *logFlags) logger(w io.Writer) *zap.Logger {
 		config.ConsoleSeparator = " "
 		encoder = zapcore.NewConsoleEncoder(config)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), l.now))
+	log := zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), l.now))
+	_, _ = zap.RedirectStdLogAt(log.Named("library"), zap.WarnLevel) // fails for unknown levels only
+	return log
 }

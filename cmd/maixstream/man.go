@@ -83,6 +83,7 @@ func writeMan(w io.Writer, all []verb) {
 			fmt.Fprintln(w)
 		}
 	}
-	fmt.Fprintf(w, ".SH ENVIRONMENT\nEach flag can also be given as a variable: \\fB\\-\\-idle\\-fps\\fR is \\fBMAIXSTREAM_IDLE_FPS\\fR. A flag wins over the environment, the environment over \\fB\\-\\-config\\fR.\n")
+	fmt.Fprintf(w, ".SH ENVIRONMENT\nEach flag can also be given as a variable: \\fB\\-\\-idle\\-fps\\fR is \\fBMAIXSTREAM_IDLE_FPS\\fR. A flag wins over the "+
+		"environment, the environment over \\fB\\-\\-config\\fR.\n")
 	fmt.Fprintf(w, ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nfailed at run time\n.TP\n.B 2\nused wrongly\n%s%s", manSignals, manFiles)
 }

@@ -75,13 +75,7 @@ func runIn(t *testing.T, args []string, stdin string, env map[string]string) (co
 
 func TestBadInputIsSaidAndRefused(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o700); err != nil {
 		t.Fatal(err)
@@ -107,6 +101,16 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		says string
 	}{
 		{"unknown verb", []string{"stream"}, nil, 2, `unknown verb "stream"`},
+		{"typo of a verb", []string{"recieve"}, nil, 2, "did you mean receive?"},
+		{"help of an unknown verb", []string{"help", "snapshit"}, nil, 2, "did you mean snapshot?"},
+		{"typo of a flag", serve("--qualitty", "3"), nil, 2, "did you mean --quality?"},
+		{"a flag's beginning", serve("--tok", "x"), nil, 2, "did you mean --token-file?"},
+		{"µStreamer's port", serve("--port", "8080"), nil, 2, "here it is --listen :8000"},
+		{"µStreamer's resolution", serve("--resolution", "640x480"), nil, 2, "here it is --size 640x480"},
+		{"µStreamer's device", serve("--device", "/dev/video0"), nil, 2, "here it is --source /dev/video0"},
+		{"µStreamer's short flags", serve("-r", "640x480"), nil, 2, "here it is --size 640x480"},
+		{"links of nothing", []string{"links", "http://127.0.0.1:1/"}, nil, 1, "nothing answers at http://127.0.0.1:1/"},
+		{"links of words", []string{"links", "ftp://x"}, nil, 2, "want the URL of a running maixstream"},
 		{"unknown flag", serve("--sise", "1x1"), nil, 2, "unknown flag: --sise"},
 		{"flag without its value", serve("--size"), nil, 2, "flag needs an argument: --size"},
 		{"argument too many", serve("extra"), nil, 2, `unexpected argument "extra"`},
@@ -148,7 +152,8 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"origin of words", serve("--cors", "everybody"), nil, 2, "everybody"},
 		{"clients negative", serve("--max-clients", "-1"), nil, 2, "--max-clients"},
 		{"stall timeout 0", serve("--stall-timeout", "0s"), nil, 2, "must be more than 0"},
-		{"RTSP without colon", serve("--rtsp", "8554"), nil, 2, `rtsp: address "8554": want host:port`},
+		{"RTSP at a host alone", serve("--rtsp", "camera"), nil, 2, `--rtsp: address "camera": want host:port`},
+		{"RTSPS without a certificate", serve("--rtsps", ":8322"), nil, 2, "needs --tls-cert"},
 		{"report negative", serve("--report", "-1s"), nil, 2, "must not be negative"},
 		{"record below a piece", serve("--record", dir, "--record-max", "1kB"), nil, 2, "at least 1MiB"},
 		{"record into a file", serve("--record", text), nil, 1, "text.txt"},
@@ -521,7 +526,7 @@ func TestOtherVideoOnStandardInput(t *testing.T) {
 }
 
 func TestPicturesOnStandardInput(t *testing.T) {
-	ffmpeg := exec.Command("ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25", "-t", "60", "-f", "mjpeg", "-")
+	ffmpeg := exec.Command(testenv.Program(t, "ffmpeg"), "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25", "-t", "60", "-f", "mjpeg", "-")
 	pictures, err := ffmpeg.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // reloadable are the flags that a running serve follows; the others need a new start.
 var reloadable = map[string]bool{
 	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
-	"max-clients": true, "html": true, "cors": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
+	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "host": true, "frame-ancestors": true, "trusted-proxy": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
 	"report": true, "log-level": true,
 }
 
@@ -34,7 +34,7 @@ func (s *serveFlags) again(t terminal) (*serveFlags, error) {
 func (s *service) reload(ctx context.Context) {
 	fresh, err := s.flags.again(s.terminal)
 	if err != nil {
-		s.log.Error("reload: the configuration is no good; the old one stays", zap.Error(err))
+		s.log.Error("reload: invalid configuration; keeping the current one", zap.Error(err))
 		return
 	}
 	page, err := fresh.page()
@@ -42,7 +42,7 @@ func (s *service) reload(ctx context.Context) {
 		err = s.web.Reload(fresh.webConfig(s.log))
 	}
 	if err != nil {
-		s.log.Error("reload: refused; the old configuration stays", zap.Error(err))
+		s.log.Error("reload refused; keeping the current configuration", zap.Error(err))
 		return
 	}
 	s.stream.SetHTML(page)
@@ -51,10 +51,8 @@ func (s *service) reload(ctx context.Context) {
 		s.flags.now.SetLevel(level)
 	}
 	s.pipeline.SetIdleFPS(float64(s.flags.idleFPS))
-	if s.rtsp != nil {
-		s.rtsp.SetMaxReaders(s.flags.maxClients.value)
-	}
-	s.log.Info("configuration, passwords and certificates read again", zap.Strings("changed", changed))
+	s.media.setMaxReaders(s.flags.maxClients.value)
+	s.log.Info("configuration, passwords and certificates reloaded", zap.Strings("changed", changed))
 	s.pending = append(s.pending, changed...)
 	s.changeSource(ctx)
 }
@@ -66,7 +64,7 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 		switch {
 		case wanted == running.Value.String():
 		case !reloadable[running.Name]:
-			s.log.Warn("reload: this takes effect at the next start only",
+			s.log.Warn("reload: takes effect at the next start",
 				zap.String("setting", running.Name), zap.String("now", running.Value.String()), zap.String("then", wanted))
 		case running.Value.Set(wanted) == nil:
 			changed = append(changed, running.Name)
@@ -76,7 +74,7 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 }
 
 // changeOf is what the pipeline has to do about changed flags. Others stay as they are, as somebody may have set them by the page.
-func (s *sourceFlags) changeOf(changed []string) (c pipeline.Change) {
+func (s *serveFlags) changeOf(changed []string) (c pipeline.Change) {
 	for _, name := range changed {
 		switch name {
 		case "quality":
@@ -96,6 +94,12 @@ func (s *sourceFlags) changeOf(changed []string) (c pipeline.Change) {
 			c.Rotate = &degrees
 		case "overlay":
 			c.Overlay = s.overlay
+		case "bitrate":
+			bitrate := int(s.video.bitrate)
+			c.Bitrate = &bitrate
+		case "gop":
+			gop := s.video.gop.Seconds()
+			c.GOP = &gop
 		}
 	}
 	return c
@@ -109,7 +113,7 @@ func (s *service) changeSource(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.log.Error("reload: the source refuses a setting; its settings stay", zap.Error(err))
+		s.log.Error("reload: source refused a setting; keeping its settings", zap.Error(err))
 	}
 	s.pending = nil
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/pipeline"
-	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -27,7 +26,8 @@ type service struct {
 	pipeline *pipeline.Pipeline
 	web      *web.Server
 	stream   *stream.Handler
-	rtsp     *rtsp.Server  // nil: none
+	media    *media
+	line     *statusLine   // of the terminal; nil: standard output is none
 	patience time.Duration // of the watchdog, beyond two frame times
 
 	pending []string // flags whose new values wait for the source, which is away
@@ -37,7 +37,7 @@ type service struct {
 func (s *service) run(ctx context.Context) {
 	hangup, stop := hangups(s.terminal.in)
 	defer stop()
-	report := newReport(*s.flags.report)
+	report := newReport(s.reportEvery())
 	defer func() { report.Stop() }()
 	watchdog, pings := newWatchdog(s.log)
 	defer watchdog.Stop()
@@ -54,13 +54,13 @@ func (s *service) run(ctx context.Context) {
 		case <-s.pipeline.Done():
 			return
 		case now := <-report.C:
-			fmt.Fprintln(s.terminal.out, reportLine(now, s.stream.State()))
+			s.report(reportLine(now, s.stream.State()))
 		case <-hangup:
 			s.notify(reloading())
 			s.reload(ctx)
 			s.notify(daemon.SdNotifyReady)
 			report.Stop()
-			report = newReport(*s.flags.report)
+			report = newReport(s.reportEvery())
 		case <-retry.C:
 			if len(s.pending) > 0 {
 				s.changeSource(ctx)
@@ -74,12 +74,29 @@ func (s *service) run(ctx context.Context) {
 			if pings && alive.now(now, &feed) {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
-				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
+				s.log.Error("no progress; withholding watchdog ping",
 					zap.Duration("patience", alive.allowed(&feed)))
 			}
 			s.notify(status)
 		}
 	}
+}
+
+// report shows how it goes: in the terminal's status line, or in a line of its own.
+func (s *service) report(text string) {
+	if s.line != nil {
+		s.line.show(text)
+		return
+	}
+	fmt.Fprintln(s.terminal.out, text)
+}
+
+// reportEvery is how often.
+func (s *service) reportEvery() time.Duration {
+	if s.line != nil && !s.flags.flags.Changed("report") {
+		return time.Second
+	}
+	return *s.flags.report
 }
 
 // newReport ticks at each line that is to be printed; never when every is 0.
@@ -100,7 +117,7 @@ const statusEvery = 10 * time.Second
 func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("the service manager's watchdog is not served", zap.Error(err))
+		log.Warn("service manager's watchdog disabled", zap.Error(err))
 	}
 	if limit > 0 {
 		return time.NewTicker(max(limit/2, time.Millisecond)), true
@@ -144,7 +161,7 @@ func (l *liveness) allowed(s *pipeline.State) time.Duration {
 // notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
 func (s *service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
+		s.log.Warn("notifying the service manager failed", zap.String("state", state), zap.Error(err))
 	}
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"image/color"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -24,6 +26,30 @@ func (s *sizeValue) Set(text string) error {
 	}
 	s.width, s.height = w, h
 	return nil
+}
+
+// listenAddress completes what people write for an address to listen at: a port alone is one of all addresses.
+func listenAddress(text string) string {
+	if port, err := strconv.ParseUint(text, 10, 16); err == nil && port > 0 {
+		return ":" + text
+	}
+	return text
+}
+
+// sourceName completes what people write for a webcam: /dev/video0 and v4l2:0 are v4l2:/dev/video0.
+func sourceName(text string) string {
+	if strings.HasPrefix(text, "/dev/video") {
+		return "v4l2:" + text
+	}
+	if number, ok := strings.CutPrefix(text, "v4l2:"); ok {
+		if _, err := strconv.ParseUint(number, 10, 16); err == nil {
+			return "v4l2:/dev/video" + number
+		}
+		if strings.HasPrefix(number, "video") {
+			return "v4l2:/dev/" + number
+		}
+	}
+	return text
 }
 
 // choiceValue is a flag that takes one of a few words.
@@ -91,5 +117,60 @@ func (f *fpsValue) Set(text string) error {
 		return fmt.Errorf("frames a second: more than 0, at most %d", maxFPS)
 	}
 	*f = fpsValue(v)
+	return nil
+}
+
+// zoomValue is how many times larger things appear.
+type zoomValue float64
+
+func (z *zoomValue) String() string { return fmt.Sprint(float64(*z)) }
+func (z *zoomValue) Type() string   { return fmt.Sprintf("1..%d", frame.MaxZoom) }
+func (z *zoomValue) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 1 && v <= frame.MaxZoom) {
+		return fmt.Errorf("a number from 1 to %d", frame.MaxZoom)
+	}
+	*z = zoomValue(v)
+	return nil
+}
+
+// panValue is where in a picture the middle of the enlarged part lies, as far as the picture's edges allow.
+type panValue struct{ x, y float64 }
+
+func (p *panValue) String() string { return fmt.Sprintf("%g,%g", p.x, p.y) }
+func (p *panValue) Type() string   { return "X,Y" }
+func (p *panValue) Set(text string) error {
+	left, right, _ := strings.Cut(text, ",")
+	x, errX := strconv.ParseFloat(strings.TrimSpace(left), 64)
+	y, errY := strconv.ParseFloat(strings.TrimSpace(right), 64)
+	if errX != nil || errY != nil || !(x >= 0 && x <= 1) || !(y >= 0 && y <= 1) {
+		return fmt.Errorf("two numbers from 0 to 1, such as 0.5,0.5 for the middle")
+	}
+	p.x, p.y = x, y
+	return nil
+}
+
+// colorValue is a flag like #336699, white or black.
+type colorValue struct {
+	text  string
+	color color.Color
+}
+
+func (c *colorValue) String() string { return c.text }
+func (c *colorValue) Type() string   { return "COLOR" }
+func (c *colorValue) Set(text string) error {
+	var r, g, b uint8
+	switch {
+	case text == "white":
+		c.color = color.White
+	case text == "black":
+		c.color = color.Black
+	default:
+		if n, err := fmt.Sscanf(text, "#%02x%02x%02x", &r, &g, &b); n != 3 || err != nil || len(text) != 7 {
+			return fmt.Errorf("a color is white, black or #RRGGBB, like #336699")
+		}
+		c.color = color.NRGBA{r, g, b, 255}
+	}
+	c.text = text
 	return nil
 }

@@ -38,13 +38,16 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
-		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
-		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
+		{"serve", "", "stream to browsers and other viewers over HTTP", setupServe},
+		{"push", "URL [FILE...]", "send pictures to a server: from a source, or files", setupPush},
+		{"receive", "", "receive, store and show pictures that devices post", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
-		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
+		{"controls", "[NAME=VALUE...]", "list and set the controls of a camera: exposure, white balance, focus, zoom", setupControls},
+		{"links", "[URL]", "print a running server's addresses for use in other programs", setupLinks},
+		{"find", "", "list streams on the local network", setupFind},
+		{"config", "", "print a configuration file with all settings of serve, each with its default", setupConfig},
+		{"doctor", "", "diagnose this machine: what is wrong, and what to do", setupDoctor},
 		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
-		{"find", "", "list the streams that answer on the local network", setupFind},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},
 		{"version", "", "print the version", setupVersion},
@@ -61,50 +64,77 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // run is the program: the first argument names the verb; without one it is serve.
 func run(ctx context.Context, args []string, t terminal) int {
 	all := verbs()
-	chosen := all[0]
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		found := false
-		for _, v := range all {
-			if v.name == args[0] {
-				chosen, found = v, true
-			}
-		}
-		if !found {
-			if args[0] == "help" {
-				printOverview(t.out, all)
-				return exitDone
-			}
-			fmt.Fprintf(t.err, "maixstream: unknown verb %q: one of %s\n", args[0], strings.Join(names(all), ", "))
-			return exitUsage
-		}
-		args = args[1:]
-		if chosen.name == "bench" && len(args) > 0 && args[0] == "child" { // not listed: bench starts these itself
-			if err := bench.RunChild(args[1:]); err != nil {
-				fmt.Fprintf(t.err, "maixstream %v\n", err)
-				return exitFailed
-			}
-			return exitDone
-		}
-	} else if len(args) > 0 && args[0] == "--version" {
-		fmt.Fprintln(t.out, thisProgram())
-		return exitDone
-	} else if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
-		printOverview(t.out, all)
-		fmt.Fprintf(t.out, "\nFlags of %s, which is the verb when none is given:\n", chosen.name)
+	chosen, args, code := choose(all, args, t)
+	if chosen == nil {
+		return code
 	}
-	err := runVerb(ctx, chosen, args, t)
+	if chosen.name == "bench" && len(args) > 0 && args[0] == "child" { // not listed: bench starts these itself
+		if err := bench.RunChild(args[1:]); err != nil {
+			fmt.Fprintf(t.err, "maixstream %v\n", err)
+			return exitFailed
+		}
+		return exitDone
+	}
+	err := runVerb(ctx, *chosen, args, t)
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
-		fmt.Fprintf(t.err, "maixstream %s: %s\nmaixstream %s --help lists the flags\n", chosen.name, strings.TrimPrefix(err.Error(), chosen.name+": "), chosen.name)
+		fmt.Fprintf(t.err, "maixstream %s: %s\nmaixstream help %s lists the flags.\n", chosen.name, inWords(err, chosen.name), chosen.name)
 		return exitUsage
 	case errors.Is(err, errReported):
 	default:
-		fmt.Fprintf(t.err, "maixstream %s: %s\n", chosen.name, strings.TrimPrefix(err.Error(), chosen.name+": "))
+		fmt.Fprintf(t.err, "maixstream %s: %s\n", chosen.name, inWords(err, chosen.name))
 	}
 	return exitFailed
+}
+
+// choose finds the verb that the command line names, and its arguments. nil: there is nothing to run, but a code to end with.
+func choose(all []verb, args []string, t terminal) (chosen *verb, rest []string, code int) {
+	if len(args) == 0 {
+		return &all[0], nil, 0
+	}
+	find := func(name string) *verb {
+		for i := range all {
+			if all[i].name == name {
+				return &all[i]
+			}
+		}
+		return nil
+	}
+	switch first := args[0]; {
+	case first == "--version" || first == "-v" || first == "-V":
+		return find("version"), nil, 0
+	case first == "--help" || first == "-h" || first == "help" && len(args) == 1:
+		printOverview(t.out, all)
+		fmt.Fprintf(t.out, "\n")
+		return &all[0], []string{"--help"}, 0
+	case first == "help":
+		if v := find(args[1]); v != nil {
+			return v, []string{"--help"}, 0
+		}
+		unknownVerb(t.err, all, args[1])
+		return nil, nil, exitUsage
+	case strings.HasPrefix(first, "-"):
+		return &all[0], args, 0
+	case find(first) == nil:
+		unknownVerb(t.err, all, first)
+		return nil, nil, exitUsage
+	case len(args) == 2 && args[1] == "help":
+		return find(first), []string{"--help"}, 0
+	default:
+		return find(first), args[1:], 0
+	}
+}
+
+// unknownVerb says what else there is.
+func unknownVerb(w io.Writer, all []verb, name string) {
+	if near := nearest(name, names(all)); near != "" {
+		fmt.Fprintf(w, "maixstream: unknown verb %q: did you mean %s?\nmaixstream help lists the verbs.\n", name, near)
+		return
+	}
+	fmt.Fprintf(w, "maixstream: unknown verb %q: one of %s\n", name, strings.Join(names(all), ", "))
 }
 
 // errReported ends the program with code 1 after the verb has said why itself.
@@ -117,11 +147,10 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	start := v.setup(flags)
 	config, help := addCommonFlags(flags)
 	if err := flags.Parse(args); err != nil {
-		return usageError{err}
+		return usageError{explainFlags(err, flags)}
 	}
 	if *help {
-		fmt.Fprintf(t.out, "Usage: maixstream %s\n%s\n\n%s", strings.TrimSpace(v.name+" [flags] "+v.args), v.summary, flags.FlagUsages())
-		fmt.Fprintln(t.out, "\nEvery flag can also be given as an environment variable: --idle-fps is MAIXSTREAM_IDLE_FPS.\nA flag wins over the environment, the environment over --config.")
+		printHelp(t.out, v, flags)
 		return nil
 	}
 	if err := fillFlags(flags, config, t.env); err != nil {
@@ -146,12 +175,4 @@ func names(all []verb) []string {
 		out = append(out, v.name)
 	}
 	return out
-}
-
-func printOverview(w io.Writer, all []verb) {
-	fmt.Fprintf(w, "maixstream: JPEG streams from a MaixCAM or a PC, to browsers and to servers\n\nUsage: maixstream [VERB] [flags]\n\n")
-	for _, v := range all {
-		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
-	}
-	fmt.Fprintf(w, "\nmaixstream VERB --help lists a verb's flags; maixstream --version prints the version.\n")
 }

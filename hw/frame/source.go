@@ -3,6 +3,7 @@ package frame
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,7 +14,9 @@ var (
 	// ErrGone: the device or file disappeared or stopped delivering; opening it again later may help.
 	ErrGone = errors.New("source gone")
 	// ErrStuck: what drives the device never came back; it can be had again, if at all, by another process.
-	ErrStuck = errors.New("start the program again")
+	ErrStuck = errors.New("driver hung; restart required")
+	// ErrNoPicture: the source has come to its end, or holds what is no picture, without one that could be shown.
+	ErrNoPicture = errors.New("ended without a single picture")
 	// ErrBadPicture: this picture was broken and was dropped; the next read may succeed.
 	ErrBadPicture = errors.New("broken picture dropped")
 	// ErrTooLarge: a JPEG did not fit into the destination and was dropped.
@@ -75,6 +78,25 @@ type Picture struct {
 	Substitute bool
 }
 
+// TooLargeError is a JPEG that did not fit into the destination and was dropped. It wraps ErrTooLarge.
+type TooLargeError struct {
+	Size, Limit   int // bytes
+	Width, Height int // of the picture in pixels
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("frame of %.1f MB (%dx%d) exceeds the limit of %.1f MB", float64(e.Size)/1e6, e.Width, e.Height, float64(e.Limit)/1e6)
+}
+
+// Unwrap returns ErrTooLarge.
+func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
+// Dropper is a live source that leaves broken pictures out by itself, so that the next good one is not late. It may be called from any goroutine.
+type Dropper interface {
+	// Dropped returns how many pictures were left out because they were broken, and why the newest was. They have no number in the sequence.
+	Dropped() (count uint64, newest error)
+}
+
 // What a source may offer beyond reading. Each takes effect from one of the next pictures on, is called from any goroutine, and
 // returns ErrUnsupported, wrapped, when the device cannot.
 type (
@@ -85,6 +107,12 @@ type (
 	}
 	// RateSetter is a source that can be told its frame rate, so that no picture is made for nothing.
 	RateSetter interface{ SetFPS(fps float64) error }
+	// ModeSetter is a source that runs in the mode that suits best what is wanted at most, and can change it while it runs, with a short break in its
+	// pictures. SetMode makes it fit for width x height pixels at fps frames a second, and returns the rate that it is fit for, which may be less. SetFPS
+	// and Resize are still to be told. One that the device turns out to lack is an error that wraps ErrUnsupported, and the source runs on as it did.
+	ModeSetter interface {
+		SetMode(width, height int, fps float64) (used float64, err error)
+	}
 	// Resizer is a source whose picture size can be changed while it runs.
 	Resizer interface{ Resize(width, height int) error }
 	// Orienter is a source that mirrors (left to right) and flips (top to bottom) by itself.

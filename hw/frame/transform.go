@@ -1,7 +1,9 @@
 package frame
 
-// Look is how a picture is turned and what is written over it, applied in this order: mirror, flip, rotate, overlay.
+// Look is how a picture is turned, which part of it is shown and what is written over it, applied in this order: mirror, flip, rotate, view,
+// overlay.
 type Look struct {
+	View    View   // of the turned picture, as it is seen
 	Mirror  bool   // left to right
 	Flip    bool   // top to bottom
 	Rotate  int    // clockwise: 0, 90, 180 or 270 degrees

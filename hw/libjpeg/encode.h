@@ -18,8 +18,8 @@ void mx_encoder_free(mx_encoder *e);
 
 /* Writes the picture as JPEG to dst and returns its bytes, or one of the negative codes above. Planes and dst are not kept. At
  * most cap bytes of dst are written. Pixels right of width and below height are never read. */
-long mx_encode(mx_encoder *e, int format, int width, int height, int quality, const uint8_t *p0, int stride0,
-               const uint8_t *p1, int stride1, const uint8_t *p2, int stride2, uint8_t *dst, size_t cap);
+long mx_encode(mx_encoder *e, int format, int width, int height, int quality, const uint8_t *p0, int stride0, const uint8_t *p1, int stride1,
+	const uint8_t *p2, int stride2, uint8_t *dst, size_t cap);
 
 /* What libjpeg said at the last MX_FAILED; valid until the next call. */
 const char *mx_encoder_message(const mx_encoder *e);

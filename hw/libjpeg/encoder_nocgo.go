@@ -35,14 +35,8 @@ func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.closed {
 		return 0, errors.New("libjpeg: encode: the encoder is closed")
 	}
-	if err := frame.CheckQuality(quality); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Map(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Check(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
+	if err := check(f, quality); err != nil {
+		return 0, err
 	}
 	e.out = fixedWriter{dst: dst}
 	if err := jpeg.Encode(&e.out, e.image(f), &jpeg.Options{Quality: quality}); err != nil {
@@ -65,7 +59,10 @@ func (e *Encoder) image(f *frame.Frame) image.Image {
 		return &e.grey
 	}
 	if f.Format == frame.YUV420 && f.Strides[1] == f.Strides[2] {
-		e.ycc = image.YCbCr{Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1], SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r}
+		e.ycc = image.YCbCr{
+			Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1],
+			SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: r,
+		}
 		return &e.ycc
 	}
 	switch f.Format {

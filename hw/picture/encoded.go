@@ -7,8 +7,8 @@ import (
 
 // Encoded is a picture as a file's bytes: JPEG or PNG. Its memory comes from a pool and goes back there with Release; one that is forgotten is the garbage collector's.
 //
-// Bytes, Borrow, WriteTo, Len and Release may be called from any goroutine, but Release only when nobody uses what Borrow gave. In a build with the tag poison the memory of
-// a released picture is taken out of reach (on Linux; elsewhere it is overwritten), so that a use after release faults where it happens.
+// Bytes, Borrow, WriteTo, Len and Release may be called from any goroutine, but Release only when nothing uses what Borrow gave. In a build with the tag
+// poison the memory of a released picture is made inaccessible (on Linux; elsewhere it is overwritten), so that a use after release faults where it happens.
 type Encoded struct {
 	contentType   string
 	width, height int

@@ -20,6 +20,12 @@
 	X(CVI_ISP_Exit, "libisp.so") \
 	X(CVI_ISP_GetExposureAttr, "libae.so") \
 	X(CVI_ISP_SetExposureAttr, "libae.so") \
+	X(CVI_ISP_QueryExposureInfo, "libae.so") \
+	X(CVI_ISP_GetWBAttr, "libawb.so") \
+	X(CVI_ISP_SetWBAttr, "libawb.so") \
+	X(CVI_ISP_QueryWBInfo, "libisp.so") \
+	X(CVI_ISP_GetSaturationAttr, "libisp.so") \
+	X(CVI_ISP_SetSaturationAttr, "libisp.so") \
 	X(CVI_BIN_SetBinName, "libcvi_bin.so") \
 	X(CVI_BIN_GetBinName, "libcvi_bin.so") \
 	X(CVI_BIN_ImportBinData, "libcvi_bin.so") \
@@ -40,6 +46,7 @@
 	X(CVI_SYS_Munmap, "libsys.so") \
 	X(CVI_SYS_IonFlushCache, "libsys.so") \
 	X(CVI_SYS_IonInvalidateCache, "libsys.so") \
+	X(CVI_SYS_IonAlloc, "libsys.so") \
 	X(CVI_SYS_IonFree, "libsys.so") \
 	X(CVI_VB_SetConfig, "libsys.so") \
 	X(CVI_VB_Init, "libsys.so") \

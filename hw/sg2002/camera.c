@@ -13,6 +13,7 @@
 #include "overlay.h"
 #include "picture.h"
 #include "raw.h"
+#include "tone.h"
 
 /* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
 #define STACK_SIZE (1 << 20)
@@ -37,6 +38,12 @@ static int perform(struct camera *c)
 		return venc_quality(c, &c->streamed);
 	case CAMERA_VPSS:
 		return outputs_set(c);
+	case CAMERA_TONE_GET:
+		return tone_get(c);
+	case CAMERA_TONE_SET:
+		return tone_set(c);
+	case CAMERA_VIEW:
+		return outputs_view(c);
 	case CAMERA_OVERLAY:
 		return overlay_set(c);
 	case CAMERA_RESET_LINE:
@@ -86,6 +93,7 @@ static void *serve(void *argument)
 		if (c->stop)
 			return NULL;
 		c->result = perform(c);
+		c->note[0] = '\0';
 		signal_event(c->ready);
 	}
 }
@@ -107,6 +115,7 @@ struct camera *camera_new(struct mpi *mpi)
 	if (!c)
 		return NULL;
 	c->mpi = mpi;
+	c->note = c->own_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);

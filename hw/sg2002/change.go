@@ -41,6 +41,55 @@ func (c *Camera) SetQuality(quality int) (used int, err error) {
 	})
 }
 
+// SetMode implements frame.ModeSetter. If the sensor must run faster than it does, or another mode of it suits the rate better, everything is brought down
+// and up again, which takes about as long as Open; a lower rate in the same mode is VPSS's to make. used is the rate that the sensor has if that is less.
+// A mode that the driver lacks gives an error that wraps frame.ErrUnsupported, with the camera as it was before.
+func (c *Camera) SetMode(width, height int, fps float64) (used float64, err error) {
+	if !(fps > 0) {
+		return 0, fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+	}
+	err = c.change(func() error {
+		if best := c.sensor.choices(width, height, fps)[0]; c.mpi.lacking[sensorMode{c.sensor, best.mode}] {
+			return fmt.Errorf("camera: %v: %w: the sensor's driver lacks this mode", best, frame.ErrUnsupported)
+		}
+		now, to := c.mode, c.choices(width, height, fps)[0]
+		used = min(fps, to.fastest)
+		if to.mode == now.mode && to.fps <= now.fps {
+			c.config.FPS = fps
+			return nil
+		}
+		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
+			return fmt.Errorf("camera: %v: %w", to, errRawOut)
+		}
+		before := c.config.FPS
+		c.config.FPS = fps
+		err := c.restart(to)
+		if err == nil || one.hung.Load() {
+			return err
+		}
+		if c.unfit(to, err) {
+			err = fmt.Errorf("%w: %w", frame.ErrUnsupported, err)
+		}
+		c.config.FPS = before
+		if again := c.restart(now); again != nil {
+			return fmt.Errorf("camera: %v: %w; and back: %w", to, err, again)
+		}
+		return fmt.Errorf("camera: %v: %w", to, err)
+	})
+	return used, err
+}
+
+// restart brings everything down and up again.
+func (c *Camera) restart(to setting) error {
+	if err := c.run(C.CAMERA_DOWN, downWithin); err != nil {
+		return err
+	}
+	if err := c.start(to); err != nil {
+		return err
+	}
+	return c.text.show(c)
+}
+
 // SetFPS implements frame.RateSetter. VPSS thins the frames; the sensor keeps its mode, so that it wakes within a frame time.
 func (c *Camera) SetFPS(fps float64) error {
 	if !(fps > 0) {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -272,6 +274,79 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+// TestMode: a rate that another mode of the sensor is for, and back, while the stream runs; what VPSS can make keeps the sensor as it is.
+func TestMode(t *testing.T) {
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			onBoard(t, scenario{}, func(b *bench) {
+				camera := b.open(Config{FPS: 30, Path: path, Overlay: "front door", Still: true})
+				for _, c := range []struct {
+					width, height int
+					fps, used     float64
+					sensor        image.Point
+					runs          float64 // the sensor's rate
+				}{
+					{640, 480, 60, 60, image.Pt(1280, 720), 60},
+					{640, 480, 40, 40, image.Pt(1280, 720), 60},
+					{640, 480, 30, 30, image.Pt(2560, 1440), 30},
+					{640, 480, 10, 10, image.Pt(2560, 1440), 30},
+					{640, 480, 100, 60, image.Pt(1280, 720), 60},
+					{1920, 1080, 60, 30, image.Pt(2560, 1440), 30},
+				} {
+					used, err := camera.SetMode(c.width, c.height, c.fps)
+					if err != nil || used != c.used {
+						b.Fatalf("%v frames a second at %dx%d: %v, %v", c.fps, c.width, c.height, used, err)
+					}
+					info := camera.Info()
+					if full := camera.StillSize(); full != (frame.Size{Width: c.sensor.X, Height: c.sensor.Y}) || info.FPS != c.runs {
+						b.Errorf("%v frames a second: %v at %v", c.fps, full, info.FPS)
+					}
+					for _, size := range info.Sizes {
+						if size.Width > c.sensor.X || size.Height > c.sensor.Y {
+							b.Errorf("%v frames a second: size %v of a sensor that has %v", c.fps, size, c.sensor)
+						}
+					}
+					b.read(camera)
+					v := view{sensor: c.sensor, fit: "crop", width: 640, height: 480}
+					jpg, _ := b.read(camera)
+					v.check(b, decode(b, jpg), false)
+				}
+				b.close(camera)
+			})
+		})
+	}
+}
+
+// TestModeRefused: a mode that the driver turns out to lack is refused with a word, the stream goes on as it was, and the next try does not disturb it.
+func TestModeRefused(t *testing.T) {
+	onBoard(t, scenario{libs: oldVintage(t), prepare: noMaixPy, env: func(string) []string { return nil }}, func(b *bench) {
+		camera := b.open(Config{Overlay: "front door"})
+		before := camera.Info()
+		if before.FPS != 30 {
+			b.Errorf("by default %v frames a second", before.FPS)
+		}
+		for range 2 {
+			if _, err := camera.SetMode(640, 480, 60); !errors.Is(err, frame.ErrUnsupported) || !strings.Contains(err.Error(), "1280x720 at 60 fps") {
+				b.Errorf("a mode that is not there: %v", err)
+			}
+			if info := camera.Info(); !reflect.DeepEqual(info, before) {
+				b.Errorf("info %+v, before %+v", info, before)
+			}
+			jpg, _ := b.read(camera)
+			v := view{sensor: image.Pt(2560, 1440), fit: "crop", width: 640, height: 480}
+			v.check(b, decode(b, jpg), false)
+		}
+		for _, fps := range []float64{30, 12} {
+			if used, err := camera.SetMode(640, 480, fps); err != nil || used != fps {
+				b.Errorf("%v frames a second: %v, %v", fps, used, err)
+			}
+		}
+		if err := camera.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
 // TestSensors: every sensor of the tables is found by what answers on i2c, is wired as its board wants it, and delivers.
 func TestSensors(t *testing.T) {
 	for _, board := range []string{"maixcam", "maixcam_pro"} {
@@ -286,9 +361,9 @@ func TestSensors(t *testing.T) {
 						b.Fatal(err)
 					}
 					for i, m := range s.modes {
-						camera := b.open(Config{FPS: m.fps, Width: 640, Height: 360, Fit: "stretch"})
+						camera := b.open(Config{FPS: m.fastest, Width: 640, Height: 360, Fit: "stretch"})
 						info := camera.Info()
-						if info.Name != name || info.FPS != m.fps {
+						if info.Name != name || info.FPS != m.fastest {
 							b.Errorf("mode %d: %+v", i, info)
 						}
 						jpg, _ := b.read(camera)

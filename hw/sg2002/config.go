@@ -78,7 +78,7 @@ func checkSize(width, height int) error {
 	return nil
 }
 
-// realQuality is what the encoder does for a quality asked for.
+// realQuality is the nearest quality that the encoder has, 1 to 49 and 51 to 99: 50 would be the tables that are built in.
 func realQuality(quality int) int {
 	switch {
 	case quality == 50:

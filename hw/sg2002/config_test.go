@@ -2,6 +2,7 @@ package sg2002
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -47,30 +48,69 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// TestModes: the mode with the most pixels, unless it is too slow for what is asked for and a faster one is large enough.
+// TestModes: the mode with the most pixels, unless it is too slow for what is asked for and a faster one is large enough; and the rate asked for, as
+// far as the driver has it.
 func TestModes(t *testing.T) {
 	for _, c := range []struct {
 		sensor        string
 		width, height int
 		fps           float64
-		want          [3]int
+		want          string
 	}{
-		{"gc4653", 640, 480, 25, [3]int{2560, 1440, 25}},
-		{"gc4653", 640, 480, 30, [3]int{1280, 720, 60}},
-		{"gc4653", 1280, 720, 60, [3]int{1280, 720, 60}},
-		{"gc4653", 1920, 1080, 60, [3]int{2560, 1440, 25}},
-		{"gc4653", 480, 800, 60, [3]int{2560, 1440, 25}},
-		{"os04a10", 1280, 720, 90, [3]int{1280, 720, 90}},
-		{"sc035gs", 2560, 1440, 10, [3]int{640, 480, 120}},
-		{"lt6911", 640, 480, 100, [3]int{1920, 1080, 60}},
+		{"gc4653", 640, 480, 25, "2560x1440 at 25 fps"},
+		{"gc4653", 640, 480, 30, "2560x1440 at 30 fps"},
+		{"gc4653", 640, 480, 1, "2560x1440 at 2.75 fps"},
+		{"gc4653", 640, 480, 12.5, "2560x1440 at 12.5 fps"},
+		{"gc4653", 640, 480, 31, "1280x720 at 31 fps"},
+		{"gc4653", 1280, 720, 60, "1280x720 at 60 fps"},
+		{"gc4653", 1280, 720, 90, "1280x720 at 60 fps"},
+		{"gc4653", 1282, 720, 60, "2560x1440 at 30 fps"},
+		{"gc4653", 1920, 1080, 60, "2560x1440 at 30 fps"},
+		{"gc4653", 480, 800, 60, "2560x1440 at 30 fps"},
+		{"os04a10", 1280, 720, 30, "2560x1440 at 30 fps"},
+		{"os04a10", 1280, 720, 79, "2560x1440 at 30 fps"},
+		{"os04a10", 1280, 720, 80, "1280x720 at 80 fps"},
+		{"os04a10", 1280, 720, 120, "1280x720 at 90 fps"},
+		{"os04a10", 1920, 1080, 90, "2560x1440 at 30 fps"},
+		{"os04a10", 640, 480, 0.1, "2560x1440 at 0.74 fps"},
+		{"sc035gs", 2560, 1440, 10, "640x480 at 10 fps"},
+		{"sc035gs", 640, 480, 240, "640x480 at 180 fps"},
+		{"ov2685", 1600, 1200, 30, "1600x1200 at 30 fps"},
+		{"ov2685", 640, 480, 60, "1600x1200 at 30 fps"},
+		{"gc02m1", 1600, 1200, 30, "1600x1200 at 30 fps"},
+		{"gc02m1", 640, 480, 1, "1600x1200 at 2.32 fps"},
+		{"gc030a", 640, 480, 15, "640x480 at 15 fps"},
+		{"lt6911", 640, 480, 100, "1920x1080 at 60 fps"},
+		{"lt6911", 640, 480, 10, "1920x1080 at 60 fps"},
 	} {
 		s, err := sensorNamed(c.sensor)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := s.mode(c.width, c.height, c.fps)
-		if got := [3]int{m.width, m.height, int(m.fps)}; got != c.want {
+		if got := s.choices(c.width, c.height, c.fps)[0].String(); got != c.want {
 			t.Errorf("%s for %dx%d at %v: %v, want %v", c.sensor, c.width, c.height, c.fps, got, c.want)
+		}
+	}
+	s, err := sensorNamed("gc4653")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		width int
+		fps   float64
+		want  string
+	}{
+		{640, 60, "[1280x720 at 60 fps 2560x1440 at 30 fps]"}, {640, 25, "[2560x1440 at 25 fps 1280x720 at 31 fps]"}, {1920, 60, "[2560x1440 at 30 fps]"},
+	} {
+		if got := fmt.Sprint(s.choices(c.width, 480, c.fps)); got != c.want {
+			t.Errorf("%d wide at %v: %s, want %s", c.width, c.fps, got, c.want)
+		}
+	}
+	for i := range sensors {
+		for n, m := range sensors[i].modes {
+			if m.slowest <= 0 || m.slowest > m.fastest || m.from > m.fastest || n > 0 && m.fastest <= sensors[i].modes[n-1].fastest {
+				t.Errorf("%s: mode %dx%d is never right", sensors[i].name, m.width, m.height)
+			}
 		}
 	}
 }
@@ -116,7 +156,8 @@ func TestBoards(t *testing.T) {
 		{"maixcam", map[string]string{"/boot/board": "id = maixcam\r\n"}, board{id: "maixcam", mclk: 1}},
 		{"pro", map[string]string{"/boot/board": "id=maixcam_pro"}, board{id: "maixcam_pro", pro: true, mirror: true, flip: true}},
 		{"filled in", map[string]string{"/boot/board": "id=maixcam\ncam_flip=1\n", "/boot/boards/board.maixcam": "cam_flip=0\ncam_mirror=1\ncam_mclk=2\n"}, board{id: "maixcam", mclk: 2, mirror: true, flip: true}},
-		{"wired otherwise", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2, 3,-1,-1\npn_swap=0,1,0,1\n"}, board{id: "maixcam", mclk: 1, lanes: &[5]int{1, 2, 3, -1, -1}}},
+		{"wired otherwise", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2, " +
+			"3,-1,-1\npn_swap=0,1,0,1\n"}, board{id: "maixcam", mclk: 1, lanes: &[5]int{1, 2, 3, -1, -1}}},
 		{"nonsense", map[string]string{"/boot/board": "id=maixcam\nlane_id=1,2,3,4,9\ncam_mclk=x\nno equals sign\n"}, board{id: "maixcam", mclk: 1}},
 		{"a path as a name", map[string]string{"/boot/board": "id=../../etc/passwd\n", "/etc/passwd": "cam_mclk=7\n"}, board{id: "../../etc/passwd", mclk: 1}},
 	} {

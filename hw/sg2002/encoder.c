@@ -14,14 +14,6 @@ enum { PICTURE_MS = 2000 }; /* the driver's own limit for one picture */
 static MMF_CHN_S vpss_out(const struct output *o) { return (MMF_CHN_S){CVI_ID_VPSS, VPSS_GRP, o->chn}; }
 static MMF_CHN_S venc_in(const struct output *o) { return (MMF_CHN_S){CVI_ID_VENC, 0, o->chn}; }
 
-/* 1..49 and 51..99 exist; 0 would be the built-in tables. */
-static uint32_t real_quality(uint32_t quality)
-{
-	if (quality == 50)
-		return 51;
-	return quality > 99 ? 99 : quality < 1 ? 1 : quality;
-}
-
 /* JFIF instead of a frame counter in APP9, which would make every picture of a still scene differ. Comes before the channels. */
 bool venc_module(struct camera *c)
 {
@@ -48,7 +40,7 @@ bool venc_up(struct camera *c, struct output *o)
 	a.stRcAttr.enRcMode = VENC_RC_MODE_MJPEGFIXQP;
 	a.stRcAttr.stMjpegFixQp.u32SrcFrameRate = fps;
 	a.stRcAttr.stMjpegFixQp.fr32DstFrameRate = fps;
-	a.stRcAttr.stMjpegFixQp.u32Qfactor = real_quality(c->config.quality);
+	a.stRcAttr.stMjpegFixQp.u32Qfactor = c->config.quality;
 	if (!CALL(c, CVI_VENC_CreateChn, o->chn, &a))
 		return false;
 	o->venc = true;
@@ -90,7 +82,7 @@ int venc_quality(struct camera *c, const struct output *o)
 	memset(&p, 0, sizeof p);
 	if (!CALL(c, CVI_VENC_GetJpegParam, o->chn, &p))
 		return CAMERA_FAILED;
-	p.u32Qfactor = real_quality(c->config.quality);
+	p.u32Qfactor = c->config.quality;
 	p.u32MCUPerECS = 0;
 	return CALL(c, CVI_VENC_SetJpegParam, o->chn, &p) ? CAMERA_OK : CAMERA_FAILED;
 }
@@ -220,7 +212,7 @@ static int bound_picture(struct camera *c, const struct output *o)
 		call_result(c, "CVI_VENC_GetFd", ready.fd);
 		return CAMERA_FAILED;
 	}
-	c->doing = "poll on the encoder";
+	NOTE(c, "poll on the encoder");
 	int n = poll(&ready, 1, c->wait_ms);
 	if (n == 0 || (n < 0 && errno == EINTR))
 		return CAMERA_EMPTY;

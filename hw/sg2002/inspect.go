@@ -104,10 +104,20 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 		}
 		used = s
 	}
-	mode := used.mode(config.Width, config.Height, config.FPS)
-	in.Mode = fmt.Sprintf("%s %dx%d at %g fps", used.name, mode.width, mode.height, mode.fps)
-	in.Memory = memoryParts(used, mode, config)
 	in.ION = lookAtION()
+	for i, choice := range used.choices(config.Width, config.Height, config.FPS) {
+		need, parts := int64(0), memoryParts(used, choice.mode, config)
+		for _, part := range parts {
+			need += part.Bytes
+		}
+		fits := !in.ION.Known || need <= in.ION.Size-in.ION.Used+in.ION.Orphaned
+		if i == 0 || fits {
+			in.Mode, in.Memory = fmt.Sprintf("%s %v", used.name, choice), parts
+		}
+		if fits {
+			break
+		}
+	}
 	return in, nil
 }
 
@@ -115,7 +125,7 @@ func lookAtION() ION {
 	heap, ok := readCarveout()
 	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
 	if !InUse() {
-		for _, b := range heap.orphans(false) {
+		for _, b := range heap.orphans(LastCrash().Live) {
 			ion.Orphaned += b.size
 		}
 	}
@@ -127,7 +137,9 @@ func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
 		if object, size, library := m.driver(&sensors[i]); object != nil {
-			list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[library])), size, vintage})
+			d := SensorDriver{Sensor: sensors[i].name, Object: sensors[i].object, File: C.GoString(C.opened_file(m.sensors[library])), Bytes: size, Want: vintage}
+			d.describe(&sensors[i])
+			list = append(list, d)
 		}
 	}
 	return list

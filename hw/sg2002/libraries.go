@@ -61,6 +61,13 @@ type mpi struct {
 	where   []string         // their files
 	others  []string         // where more of them may be
 	broken  []string         // those that are there and cannot be opened, with the loader's words
+	lacking map[sensorMode]bool
+}
+
+// sensorMode is a mode of a sensor; lacking has those that its driver turned out not to have.
+type sensorMode struct {
+	*sensor
+	mode
 }
 
 var opened struct {
@@ -108,7 +115,7 @@ func openLibraries(dir string) (*mpi, error) {
 		}
 		return nil, fmt.Errorf("camera: %s not found in %s (%w): %w", strings.Join(missing, ", "), place, first, ErrLibraries)
 	}
-	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir}
+	m := &mpi{table: (*C.struct_mpi)(C.calloc(1, C.sizeof_struct_mpi)), dir: dir, lacking: map[sensorMode]bool{}}
 	var library *C.char
 	if name := C.mpi_resolve(m.table, &library); name != nil {
 		C.free(unsafe.Pointer(m.table))
@@ -120,7 +127,8 @@ func openLibraries(dir string) (*mpi, error) {
 	}
 	m.openSensors(dir)
 	if len(m.sensors) == 0 {
-		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app installed?", strings.Join(sensorLibraries, ", "), m.problems(), ErrLibraries)
+		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app "+
+			"installed?", strings.Join(sensorLibraries, ", "), m.problems(), ErrLibraries)
 	}
 	opened.mpi = m
 	return m, nil

@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/maixstream/maixstream/internal/filelock"
 )
 
 // lockModules waits until nobody loads or unloads the kernel modules, and keeps others from it until unlock. A process that is killed while it does
@@ -16,7 +16,7 @@ func lockModules() (unlock func()) {
 	if err != nil {
 		return func() {}
 	}
-	for until := time.Now().Add(changeWithin); unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; {
+	for until := time.Now().Add(changeWithin); filelock.Lock(file) != nil; {
 		if time.Now().After(until) {
 			break
 		}

@@ -79,8 +79,12 @@ int outputs_set(struct camera *c)
 		if (outputs[i] && !channel_set(c, outputs[i]))
 			return CAMERA_FAILED;
 	}
+	if (c->config.zoom > 1 && !channel_crop(c, &c->streamed)) /* mirrored, another part is the one that is seen at the same place */
+		return CAMERA_FAILED;
 	return CAMERA_OK;
 }
+
+int outputs_view(struct camera *c) { return channel_crop(c, &c->streamed) ? CAMERA_OK : CAMERA_FAILED; }
 
 /*
  * Pictures of the sensor's size beside the stream. Memory and encoder are there all the time, so that one is never refused for

@@ -15,6 +15,9 @@ int still_picture(struct camera *c);
 /* Tells VPSS rate and orientation anew. */
 int outputs_set(struct camera *c);
 
+/* Tells VPSS which part of the sensor's picture is streamed; stills stay whole. */
+int outputs_view(struct camera *c);
+
 /* Takes everything down from the encoders to the group of VPSS. */
 void outputs_down(struct camera *c);
 

@@ -72,20 +72,42 @@ static void vpss_attributes(const struct camera *c, const struct output *o, VPSS
 	a->stAspectRatio.bEnableBgColor = o->fit == FIT_PAD;
 }
 
-/* The middle of the sensor's picture in the shape of the output. */
+/* Where the part of a length begins whose middle lies at a place from 0 to 1, as far as the edges allow; even, for the chroma. */
+static int32_t begin(float middle, uint64_t part, uint64_t whole)
+{
+	int64_t at = (int64_t)(middle * (float)whole) - (int64_t)(part / 2), last = (int64_t)(whole - part);
+	return (int32_t)(at < 0 ? 0 : at > last ? last : at) & ~1;
+}
+
+/* The part of the sensor's picture that is shown: its middle, or what zoom says, in the shape of the output if that crops. */
 static VPSS_CROP_INFO_S crop(const struct camera *c, const struct output *o)
 {
 	const struct camera_config *k = &c->config;
 	uint64_t w = k->width, h = k->height;
 	VPSS_CROP_INFO_S info = {.bEnable = 1, .enCropCoordinate = VPSS_CROP_ABS_COOR};
-	if (w * o->height > h * o->width)
-		w = h * o->width / o->height;
-	else
-		h = w * o->height / o->width;
+	if (o->fit == FIT_CROP) {
+		if (w * o->height > h * o->width)
+			w = h * o->width / o->height;
+		else
+			h = w * o->height / o->width;
+	}
+	float x = 0.5f, y = 0.5f;
+	if (k->zoom > 1) {
+		w = (uint64_t)((float)w / k->zoom);
+		h = (uint64_t)((float)h / k->zoom);
+		x = k->mirror ? 1 - k->pan_x : k->pan_x; /* VPSS crops, then mirrors and flips; what is meant is the picture as it is seen */
+		y = k->flip ? 1 - k->pan_y : k->pan_y;
+	}
 	w &= ~(uint64_t)1;
 	h &= ~(uint64_t)1;
-	info.stCropRect = (RECT_S){(int32_t)((k->width - w) / 2) & ~1, (int32_t)((k->height - h) / 2) & ~1, (uint32_t)w, (uint32_t)h};
+	info.stCropRect = (RECT_S){begin(x, w, k->width), begin(y, h, k->height), (uint32_t)w, (uint32_t)h};
 	return info;
+}
+
+bool channel_crop(struct camera *c, const struct output *o)
+{
+	VPSS_CROP_INFO_S part = crop(c, o);
+	return CALL(c, CVI_VPSS_SetChnCrop, VPSS_GRP, o->chn, &part);
 }
 
 bool channel_set(struct camera *c, const struct output *o)
@@ -101,11 +123,8 @@ bool channel_up(struct camera *c, struct output *o)
 	vpss_attributes(c, o, &a);
 	if (!pool_up(c, &o->pool, picture_size(o->width, o->height), o->blocks))
 		return false;
-	if (o->fit == FIT_CROP) {
-		VPSS_CROP_INFO_S middle = crop(c, o);
-		if (!CALL(c, CVI_VPSS_SetChnCrop, VPSS_GRP, o->chn, &middle))
-			return false;
-	}
+	if ((o->fit == FIT_CROP || c->config.zoom > 1) && !channel_crop(c, o))
+		return false;
 	return CALL(c, CVI_VPSS_SetChnAttr, VPSS_GRP, o->chn, &a) && CALL(c, CVI_VPSS_AttachVbPool, VPSS_GRP, o->chn, o->pool);
 }
 

@@ -21,6 +21,9 @@ void channel_down(struct camera *c, struct output *o);
 /* Tells the channel its size, rate, orientation and shape anew. */
 bool channel_set(struct camera *c, const struct output *o);
 
+/* Tells the channel which part of the sensor's picture it shows. */
+bool channel_crop(struct camera *c, const struct output *o);
+
 /* The channel's next frame, for which it waits c->wait_ms: CAMERA_OK, CAMERA_EMPTY or CAMERA_FAILED. It is zero when there is none. */
 int frame_get(struct camera *c, const struct output *o, VIDEO_FRAME_INFO_S *frame);
 

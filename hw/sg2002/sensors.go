@@ -31,53 +31,62 @@ type register struct {
 	value         uint32
 }
 
-// mode is a size and rate of a sensor.
+// mode is a size of a sensor and the rates, in frames a second, that its driver has for it.
 type mode struct {
-	width, height int
-	fps           float64
-	isp, device   int    // bayer orders
-	tuning        string // file in /mnt/cfg/param; "": the library's default
-	proTuning     string // on a Pro, when another
+	width, height    int
+	slowest, fastest float64
+	from             float64 // the rate asked for from which on it is taken instead of the mode before it; 0: when that one is too slow
+	isp, device      int     // bayer orders
+	tuning           string  // file in /mnt/cfg/param; "": the library's default
+	proTuning        string  // on a Pro, when another
 }
+
+// setting is a mode and the rate that the sensor is to run at in it.
+type setting struct {
+	mode
+	fps float64
+}
+
+func (s setting) String() string { return fmt.Sprintf("%dx%d at %g fps", s.width, s.height, s.fps) }
 
 var sensors = []sensor{
 	{
 		name: "gc4653", object: "stSnsGc4653_Obj", addresses: []int{0x29}, clock: true, exposure: 363636,
 		lanes: [2][5]int{{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 1, 0, 0}},
-		modes: []mode{{2560, 1440, 25, rggb, grbg, "", ""}, {1280, 720, 60, grbg, grbg, "", ""}},
+		modes: []mode{{2560, 1440, 2.75, 30, 0, rggb, grbg, "", ""}, {1280, 720, 31, 60, 0, grbg, grbg, "", ""}},
 	},
 	{
 		name: "sc035gs", object: "stSnsSC035GS_Obj", addresses: []int{0x30}, clock: true, grey: true, exposure: 800000,
 		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
-		modes: []mode{{640, 480, 120, bggr, bggr, "", ""}},
+		modes: []mode{{640, 480, 0.31, 180, 0, bggr, bggr, "", ""}},
 	},
 	{
 		name: "ov2685", object: "stSnsOv2685_Obj", addresses: []int{0x3c, 0x48}, clock: true, exposure: 363636,
 		lanes: [2][5]int{{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}}, swaps: [2][5]int{{1, 1, 1, 0, 0}, {}},
-		modes: []mode{{1600, 1200, 30, bggr, bggr, "cvi_sdr_bin.ov2685", ""}},
+		modes: []mode{{1600, 1200, 2.75, 30, 0, bggr, bggr, "cvi_sdr_bin.ov2685", ""}},
 	},
 	{
 		name: "gc02m1", object: "stSnsGc02m1_Obj", addresses: []int{0x37}, clock: true, exposure: 363636,
 		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
-		modes: []mode{{1600, 1200, 25, rggb, rggb, "cvi_sdr_bin.gc02m1", ""}},
+		modes: []mode{{1600, 1200, 2.32, 30, 0, rggb, rggb, "cvi_sdr_bin.gc02m1", ""}},
 	},
 	{
 		name: "gc030a", object: "stSnsGc030a_Obj", addresses: []int{0x21}, check: &register{0xf0, 2, 0x030a}, clock: true, exposure: 363636,
 		lanes: [2][5]int{{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}}, swaps: [2][5]int{{}, {1, 1, 0, 0, 0}},
-		modes: []mode{{640, 480, 30, grbg, grbg, "", ""}},
+		modes: []mode{{640, 480, 0.92, 30, 0, grbg, grbg, "", ""}},
 	},
 	{
 		name: "os04a10", object: "stSnsOs04a10_Obj", addresses: []int{0x36}, exposure: 40000000,
 		lanes: [2][5]int{{2, 1, 3, 0, 4}, {2, 3, 1, 4, 0}}, swaps: [2][5]int{{}, {1, 1, 1, 1, 1}},
 		modes: []mode{
-			{2560, 1440, 25, bggr, bggr, "cvi_sdr_bin.os04a10", ""},
-			{1280, 720, 90, bggr, bggr, "cvi_sdr_bin.os04a10", "cvi_sdr_bin_90fps.os04a10"},
+			{2560, 1440, 0.74, 30, 0, bggr, bggr, "cvi_sdr_bin.os04a10", ""},
+			{1280, 720, 80, 90, 80, bggr, bggr, "cvi_sdr_bin.os04a10", "cvi_sdr_bin_90fps.os04a10"},
 		},
 	},
 	{
 		name: "lt6911", object: "stSnsLT6911_Obj", addresses: []int{0x2b}, yuv: true, exposure: 363636,
 		lanes: [2][5]int{{2, 4, 3, 1, 0}, {2, 0, 1, 3, 4}}, swaps: [2][5]int{{}, {1, 1, 1, 1, 1}},
-		modes: []mode{{1920, 1080, 60, bggr, bggr, "", ""}},
+		modes: []mode{{1920, 1080, 60, 60, 0, bggr, bggr, "", ""}}, // at the rate of what is plugged in
 	},
 }
 
@@ -100,14 +109,21 @@ func sensorNamed(name string) (*sensor, error) {
 	return nil, fmt.Errorf("camera: sensor %q: unknown (one of auto, %s)", name, strings.Join(Sensors(), ", "))
 }
 
-// mode returns the sensor's mode for pictures of a size at a rate: the one with the most pixels, unless it is too slow and one that is not smaller
-// than the picture is faster.
-func (s *sensor) mode(width, height int, fps float64) mode {
+// choices are the ways in which the sensor can run for pictures of a size at a rate, the best first. That is the mode with the most pixels, unless it is
+// too slow and another one, not smaller than the picture, is faster. The others are for a driver that lacks it, or for want of memory. The rate is the one
+// asked for, as far as the mode has it.
+func (s *sensor) choices(width, height int, fps float64) []setting {
 	best := s.modes[0]
 	for _, m := range s.modes[1:] {
-		if best.fps < fps && m.fps > best.fps && m.width >= width && m.height >= height {
+		if fps > best.fastest && fps >= m.from && m.width >= width && m.height >= height {
 			best = m
 		}
 	}
-	return best
+	var list []setting
+	for i, m := range append([]mode{best}, s.modes...) {
+		if i == 0 || m != best && (m == s.modes[0] || m.width >= width && m.height >= height) {
+			list = append(list, setting{m, min(max(fps, m.slowest), m.fastest)})
+		}
+	}
+	return list
 }

@@ -1,10 +1,12 @@
 /*
  * One camera session: what it is to be, what is up, and how a call of the MPI is made. Every C file works on it and includes, besides
- * this one, only the headers of files below its own. From the bottom: memory, isp, input, scaler, encoder, overlay, raw, picture, output,
+ * this one, only the headers of files below its own. From the bottom: memory, isp, tone, input, scaler, encoder, overlay, raw, picture, output,
  * bringup, camera (order_test.go holds this).
  */
 #ifndef MAIXSTREAM_SG2002_SESSION_H
 #define MAIXSTREAM_SG2002_SESSION_H
+
+#include <string.h>
 
 #include "mpi.h"
 
@@ -20,6 +22,7 @@ enum { /* objects that we use; there is one camera */
 	STILL_BLOCKS = 2, /* one written, one with the encoder */
 	PARKED = 2,
 	ORPHANS = 64,
+	NOTE_SIZE = 64,
 	ISP_BUFFER = 291424, /* libisp.so's ISP_SHARED_BUFFER_0, bytes */
 };
 
@@ -41,13 +44,15 @@ struct camera_config {
 	bool grey; /* a sensor without colours */
 	char tuning[BIN_FILE_LENGTH]; /* "": the library's default name */
 	char tuning_file[BIN_FILE_LENGTH + 64]; /* how to read it: the name below the root; "": tuning itself */
+	bool untuned; /* without the tuning file */
 	uint32_t exposure_max; /* microseconds */
 	/* the pictures that come out */
 	uint32_t out_width, out_height;
 	enum fit fit;
+	float zoom, pan_x, pan_y; /* how much larger, and where the middle of the part lies, 0 to 1; zoom 1: the whole picture */
 	bool mirror, flip; /* of VPSS, as the board needs them */
 	int32_t out_fps; /* 0: every frame */
-	uint32_t quality;
+	uint32_t quality; /* one that the encoder has: realQuality in config.go */
 	bool bound; /* VPSS bound to VENC, else each frame is sent */
 	uint32_t stream_buffer; /* bytes, a multiple of 1024 */
 	uint64_t orphans[ORPHANS]; /* ION buffers that dead processes left, by physical address */
@@ -93,8 +98,26 @@ enum camera_op {
 	CAMERA_RAW_FLUSH,
 	CAMERA_ENCODE_RAW, /* a kept frame through the encoder */
 	CAMERA_ENCODE_PICTURE, /* a program's picture through the encoder */
+	CAMERA_TONE_GET, /* exposure, white balance and colour as they are */
+	CAMERA_TONE_SET, /* some of them anew */
+	CAMERA_VIEW, /* the part of the sensor's picture that is shown */
 	CAMERA_STILL, /* one picture of the sensor's size into the caller's buffer */
 };
+
+/* Exposure, white balance and colour. Times in microseconds, gains in 1/1024. */
+struct tone {
+	bool manual_exposure, manual_balance, manual_saturation;
+	uint32_t exposure, gain; /* while automatic: as they are now */
+	uint32_t most_exposure, most_gain; /* of automatic exposure; read only */
+	uint16_t bias; /* of automatic exposure's aim, 1024: none */
+	uint16_t flicker; /* 50 or 60 Hz, 0: not looked after */
+	uint16_t red, blue;
+	uint8_t saturation;
+};
+
+enum tone_part { TONE_EXPOSURE = 1, TONE_BALANCE = 2, TONE_SATURATION = 4 };
+
+enum { GAIN_ONE = 1024 };
 
 enum camera_result {
 	CAMERA_OK = 0,
@@ -129,6 +152,8 @@ struct camera {
 	const uint8_t *planes[2]; /* of a program's picture: NV21, or RGB in the first; read under lock and only while not abandoned */
 	uint32_t strides[2], picture_width, picture_height;
 	bool rgb;
+	struct tone tone; /* of CAMERA_TONE_GET and CAMERA_TONE_SET */
+	uint32_t tone_changes; /* enum tone_part */
 	VIDEO_FRAME_INFO_S frame; /* of CAMERA_RAW */
 	void *mapped;
 	uint32_t mapped_size;
@@ -146,21 +171,26 @@ struct camera {
 	int32_t isp_result;
 	int32_t exposure_result; /* of setting the longest exposure, without which there are pictures all the same */
 	pthread_cond_t isp_started;
+	ISP_EXP_INFO_S exposure_info; /* 2 KiB that need not lie on the stack */
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
-	volatile const char *doing; /* the call that is under way, for a report of one that hangs */
+	char *note; /* the call that is under way, NOTE_SIZE bytes: for a report of one that hangs, and for who comes after one that crashes */
+	char own_note[NOTE_SIZE]; /* where there is no file for it */
 	uint64_t copied; /* pictures and bytes copied from the encoder */
 	uint64_t copied_bytes;
 };
+
+/* Notes what is under way; what is a string constant. A copy, for the note is read by another process. */
+#define NOTE(c, what) memcpy((c)->note, what, sizeof what)
 
 /*
  * A call of the MPI: notes which one is under way, and which one failed with what. As an expression it is true when the call
  * succeeded.
  */
-#define CALL(c, name, ...) ((c)->doing = #name, call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
+#define CALL(c, name, ...) (NOTE(c, #name), call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
 
 /* One whose result is looked at elsewhere, or does not matter. */
-#define TRY(c, name, ...) ((c)->doing = #name, (c)->mpi->name(__VA_ARGS__))
+#define TRY(c, name, ...) (NOTE(c, #name), (c)->mpi->name(__VA_ARGS__))
 
 /* One that takes down what a flag of the session says is up. */
 #define UNDO(c, flag, name, ...) \

@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -18,4 +19,18 @@ func openWebcam(device string, o Options) (frame.Source, error) {
 		device, c.Formats = path, []string{format}
 	}
 	return v4l2.Open(device, c)
+}
+
+// ErrNoControlsAlone is returned by OpenControls for a source whose controls can be had only from the opened source.
+var ErrNoControlsAlone = errors.New("controls only with the opened source")
+
+// OpenControls opens a webcam, by the name that Open takes, for its controls alone, which may be used while another program streams from it. done must be
+// called at the end. The error wraps ErrNoControlsAlone for other sources.
+func OpenControls(name string) (c frame.Controller, done func() error, err error) {
+	device, ok := strings.CutPrefix(name, "v4l2:")
+	if !ok {
+		return nil, nil, fmt.Errorf("controls of %s: %w", name, ErrNoControlsAlone)
+	}
+	device, _, _ = strings.Cut(device, ":")
+	return v4l2.OpenControls(device)
 }

@@ -12,8 +12,14 @@ func (r *run) report() {
 	captureMicros, captureBytes := r.captured(captures)
 	encodeMicros, encodeBytes := means(encodes)
 	_, publishBytes := means(published)
-	capture := Stage{Name: Capture, FPS: perSecond(len(captures)), MS: quantiles(tookOf(captures)), CPUMicros: captureMicros, CPUPercent: captureMicros * perSecond(len(captures)) / 1e4, Bytes: captureBytes}
-	encode := Stage{Name: Encode, FPS: perSecond(len(encodes)), MS: quantiles(tookOf(encodes)), CPUMicros: encodeMicros, CPUPercent: encodeMicros * perSecond(len(encodes)) / 1e4, Bytes: encodeBytes}
+	capture := Stage{
+		Name: Capture, FPS: perSecond(len(captures)), MS: quantiles(tookOf(captures)), Bytes: captureBytes,
+		CPUMicros: captureMicros, CPUPercent: captureMicros * perSecond(len(captures)) / 1e4,
+	}
+	encode := Stage{
+		Name: Encode, FPS: perSecond(len(encodes)), MS: quantiles(tookOf(encodes)), Bytes: encodeBytes,
+		CPUMicros: encodeMicros, CPUPercent: encodeMicros * perSecond(len(encodes)) / 1e4,
+	}
 	publish := Stage{Name: Publish, FPS: perSecond(len(published)), MS: quantiles(r.publishDelays(published)), Bytes: publishBytes}
 	if a := r.alone; a != nil {
 		capture.Allocs, capture.Copies = a.capture.allocsPerFrame(), a.copied

@@ -30,7 +30,8 @@ func (r *Result) WriteTable(w io.Writer, baseline *Result) error {
 			fmt.Fprintf(w, "limit of %s: %s\n", s.Name, s.Limit)
 		}
 	}
-	fmt.Fprintf(w, "the whole process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d frames dropped", r.CPUPercent, humanize.IBytes(uint64(r.RSS)), r.FirstFrame, r.Dropped)
+	fmt.Fprintf(w, "the whole process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d "+
+		"frames dropped", r.CPUPercent, humanize.IBytes(uint64(r.RSS)), r.FirstFrame, r.Dropped)
 	if s.Clients > 0 {
 		fmt.Fprintf(w, "\nviewers: %d frames, all whole; %d skipped for viewers that were not ready", r.Verified, r.Skipped)
 	}
@@ -88,7 +89,8 @@ func (r *Result) Compare(before *Result) []Change {
 		}
 		all = append(all, Change{now.Name, "allocs/frame", then.Allocs, now.Allocs})
 	}
-	return append(all, Change{"process", "CPU %", before.CPUPercent, r.CPUPercent}, Change{"process", "RSS MiB", float64(before.RSS) / (1 << 20), float64(r.RSS) / (1 << 20)})
+	return append(all, Change{"process", "CPU %", before.CPUPercent, r.CPUPercent},
+		Change{"process", "RSS MiB", float64(before.RSS) / (1 << 20), float64(r.RSS) / (1 << 20)})
 }
 
 func (r *Result) writeComparison(w io.Writer, before *Result) error {

@@ -5,15 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/brutella/dnssd"
+	"github.com/brutella/dnssd/log"
 )
 
 // Service types, as registered with IANA.
@@ -34,36 +36,11 @@ type Service struct {
 	Version string // of the program
 }
 
-// Announce tells the local network of services until ctx ends. It returns when they are withdrawn: nil, or why it could not.
-func Announce(ctx context.Context, services ...Service) error {
-	responder, err := dnssd.NewResponder()
-	if err != nil {
-		return fmt.Errorf("announce on the network: %w", err)
-	}
-	for _, s := range services {
-		if s.Name == "" {
-			s.Name = hostName()
-		}
-		text := map[string]string{mark: s.Version, "path": "/"}
-		if s.TLS {
-			text["tls"] = "1"
-		}
-		service, err := dnssd.NewService(dnssd.Config{Name: s.Name, Type: s.Type, Port: s.Port, Text: text})
-		if err == nil {
-			_, err = responder.Add(service)
-		}
-		if err != nil {
-			return fmt.Errorf("announce %s %q on the network: %w", s.Type, s.Name, err)
-		}
-	}
-	if err := responder.Respond(ctx); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("announce on the network: %w", err)
-	}
-	return nil
-}
+// quiet stops dnssd from writing its remarks on other hosts' messages to standard output. What fails it returns.
+func quiet() { log.Info.SetOutput(io.Discard) }
 
-// hostName is the host's name without its domain: "maixcam-1a2b".
-func hostName() string {
+// HostName is the host's name without its domain: "maixcam-1a2b".
+func HostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
 		return mark
@@ -80,56 +57,88 @@ type Found struct {
 	Version string
 }
 
+// askEvery is how often Find asks: a question or its answer may be lost, and a network may come meanwhile.
+const askEvery = time.Second
+
 // Find asks the local network and returns what answered until ctx ended, sorted by name.
 func Find(ctx context.Context) ([]Found, error) {
+	quiet()
 	var (
-		mu     sync.Mutex
-		found  = map[string]*Found{}
-		wait   sync.WaitGroup
-		errs   []error
-		scheme = map[string]string{HTTP: "http", RTSP: "rtsp"}
+		asking sync.WaitGroup
+		all    finds
+		errs   [2]error
 	)
-	for _, kind := range []string{HTTP, RTSP} {
-		add := func(e dnssd.BrowseEntry) {
-			version, ours := e.Text[mark]
-			if !ours {
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			key := e.Host + "\x00" + e.Name
-			f := found[key]
-			if f == nil {
-				f = &Found{Name: e.Name, Host: e.Host + ".local", Version: version}
-				found[key] = f
-			}
-			s := scheme[kind]
-			if e.Text["tls"] != "" {
-				s += "s"
-			}
-			for _, ip := range e.IPs {
-				if url := address(s, ip, e.IfaceName, e.Port); !slices.Contains(f.URLs, url) {
-					f.URLs = append(f.URLs, url)
-				}
-			}
-			sort.Strings(f.URLs)
-		}
-		wait.Go(func() {
-			err := dnssd.LookupType(ctx, kind+".local.", add, func(dnssd.BrowseEntry) {})
-			if err != nil && ctx.Err() == nil {
-				mu.Lock()
-				errs = append(errs, fmt.Errorf("look for %s on the network: %w", kind, err))
-				mu.Unlock()
-			}
-		})
+	for i, kind := range []string{HTTP, RTSP} {
+		asking.Go(func() { errs[i] = all.ask(ctx, kind) })
 	}
-	wait.Wait()
+	asking.Wait()
+	return all.sorted(), errors.Join(errs[:]...)
+}
+
+// finds are the services that have answered so far.
+type finds struct {
+	mu   sync.Mutex
+	list map[string]*Found
+}
+
+// ask asks for one type of services until ctx ends. The error is the last one when no attempt went well.
+func (f *finds) ask(ctx context.Context, kind string) (last error) {
+	asked := false
+	for ctx.Err() == nil {
+		turn, cancel := context.WithTimeout(ctx, askEvery)
+		err := dnssd.LookupType(turn, kind+".local.", func(e dnssd.BrowseEntry) { f.add(kind, &e) }, func(dnssd.BrowseEntry) {})
+		if turn.Err() == nil && err != nil {
+			last = fmt.Errorf("look for %s on the network: %w", kind, err)
+		} else {
+			asked = true
+		}
+		<-turn.Done()
+		cancel()
+	}
+	if asked {
+		return nil
+	}
+	return last
+}
+
+func (f *finds) add(kind string, e *dnssd.BrowseEntry) {
+	version, ours := e.Text[mark]
+	if !ours {
+		return
+	}
+	scheme := "http"
+	if kind == RTSP {
+		scheme = "rtsp"
+	}
+	if e.Text["tls"] != "" {
+		scheme += "s"
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.list == nil {
+		f.list = map[string]*Found{}
+	}
+	key := e.Host + "\x00" + e.Name
+	found := f.list[key]
+	if found == nil {
+		found = &Found{Name: e.Name, Host: e.Host + ".local", Version: version}
+		f.list[key] = found
+	}
+	for _, ip := range e.IPs {
+		if url := address(scheme, ip, e.IfaceName, e.Port); !slices.Contains(found.URLs, url) {
+			found.URLs = append(found.URLs, url)
+		}
+	}
+	slices.Sort(found.URLs)
+}
+
+func (f *finds) sorted() []Found {
 	var list []Found
-	for _, f := range found {
-		list = append(list, *f)
+	for _, found := range f.list {
+		list = append(list, *found)
 	}
 	slices.SortFunc(list, func(a, b Found) int { return strings.Compare(a.Name+a.Host, b.Name+b.Host) })
-	return list, errors.Join(errs...)
+	return list
 }
 
 // address writes a URL; a link-local IPv6 address means something only with the interface that it was seen at.

@@ -10,99 +10,198 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/testenv"
-
 	"github.com/maixstream/maixstream/internal/discover"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// roleVariable makes the test binary, run again inside a network namespace, one of the two hosts.
+// roleVariable makes the test binary, run again inside a network namespace, one of the hosts: "announce NAME PORT" or "find".
 const roleVariable = "DISCOVER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	switch os.Getenv(roleVariable) {
-	case "announce":
-		err := discover.Announce(ctx,
-			discover.Service{Type: discover.HTTP, Name: "porch", Port: 8000, TLS: true, Version: "v9"},
-			discover.Service{Type: discover.RTSP, Name: "porch", Port: 8554, Version: "v9"})
-		fmt.Println("announce ended:", err)
-	case "find":
-		ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
-		defer cancel()
-		found, err := discover.Find(ctx)
-		fmt.Printf("%+v %v\n", found, err)
-	default:
+	role := strings.Fields(os.Getenv(roleVariable))
+	if len(role) == 0 {
 		os.Exit(testenv.Main(m).Run())
 	}
-}
-
-// host makes a network namespace that is gone after the test.
-func host(t *testing.T, name string) {
-	t.Helper()
-	ip(t, "netns", "add", name)
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
-	ip(t, "-n", name, "link", "set", "lo", "up")
-}
-
-func ip(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	switch role[0] {
+	case "announce":
+		var port int
+		fmt.Sscan(role[2], &port)
+		discover.Announce(ctx, func(err error) { fmt.Println("warning:", err) },
+			discover.Service{Type: discover.HTTP, Name: role[1], Port: port, TLS: true, Version: "v9"},
+			discover.Service{Type: discover.RTSP, Name: role[1], Port: 8554, Version: "v9"})
+	case "find":
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		found, err := discover.Find(ctx)
+		for _, f := range found {
+			fmt.Println(f.Name, f.Host, f.URLs, f.Version)
+		}
+		if err != nil {
+			fmt.Println("error:", err)
+		}
 	}
 }
 
-func TestFoundAcrossANetwork(t *testing.T) {
+// network has hosts, each a network namespace with the test binary in it.
+type network struct {
+	t    *testing.T
+	self string
+	name string // begins those of its hosts
+}
+
+func newNetwork(t *testing.T) *network {
+	t.Helper()
 	if os.Getuid() != 0 {
-		testenv.Unable(t, "needs root, for network namespaces")
+		testenv.Missing(t, "the right to make network namespaces", "root")
 	}
 	testenv.Program(t, "ip")
-	here, there := fmt.Sprintf("mxd%da", os.Getpid()), fmt.Sprintf("mxd%db", os.Getpid())
-	host(t, here)
-	host(t, there)
-	ip(t, "link", "add", "veth0", "netns", here, "type", "veth", "peer", "name", "veth0", "netns", there)
-	for name, address := range map[string]string{here: "10.99.0.1/24", there: "10.99.0.2/24"} {
-		ip(t, "-n", name, "addr", "add", address, "dev", "veth0")
-		ip(t, "-n", name, "link", "set", "veth0", "up")
-		ip(t, "-n", name, "route", "add", "224.0.0.0/4", "dev", "veth0")
-	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := func(ns, role string) *exec.Cmd {
-		c := exec.Command("ip", "netns", "exec", ns, self)
-		c.Env = append(os.Environ(), roleVariable+"="+role)
-		return c
+	return &network{t, self, fmt.Sprintf("mxd%d", os.Getpid())}
+}
+
+func (n *network) ip(args ...string) {
+	n.t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		n.t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
 	}
-	announcer := command(here, "announce")
-	out, err := announcer.StdoutPipe()
+}
+
+// host makes one with the loopback alone, which is gone after the test.
+func (n *network) host(name string) {
+	n.t.Helper()
+	n.ip("netns", "add", n.name+name)
+	n.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.name+name).Run() })
+	n.ip("-n", n.name+name, "link", "set", "lo", "up")
+}
+
+// cable puts an interface with an address into each of two hosts, and connects them.
+func (n *network) cable(device, one, oneAddress, other, otherAddress string) {
+	n.t.Helper()
+	n.ip("link", "add", device, "netns", n.name+one, "type", "veth", "peer", "name", device, "netns", n.name+other)
+	for host, address := range map[string]string{one: oneAddress, other: otherAddress} {
+		n.ip("-n", n.name+host, "addr", "add", address+"/24", "dev", device)
+		n.ip("-n", n.name+host, "link", "set", device, "up")
+	}
+}
+
+// announce runs a program in a host until the test ends.
+func (n *network) announce(host, name string, port int) {
+	n.t.Helper()
+	c := exec.Command("ip", "netns", "exec", n.name+host, n.self)
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=announce %s %d", roleVariable, name, port))
+	out, err := c.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		n.t.Fatal(err)
 	}
-	if err := announcer.Start(); err != nil {
-		t.Fatal(err)
+	if err := c.Start(); err != nil {
+		n.t.Fatal(err)
 	}
-	defer func() {
-		_ = announcer.Process.Kill()
+	n.t.Cleanup(func() {
+		_ = c.Process.Kill()
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			t.Log(lines.Text())
+			n.t.Errorf("%s in %s printed: %s", name, host, lines.Text())
 		}
-		_ = announcer.Wait()
-	}()
-	var answer []byte
-	for range 5 { // probing for a free name takes the announcer about a second, and this machine may be busy
-		answer, err = command(there, "find").CombinedOutput()
+		_ = c.Wait()
+	})
+}
+
+// finds waits until a host finds all of these, in one list.
+func (n *network) finds(host string, wanted ...string) {
+	n.t.Helper()
+	var list string
+	for range 12 { // probing for a free name takes an announcer about a second, and this machine may be busy
+		c := exec.Command("ip", "netns", "exec", n.name+host, n.self)
+		c.Env = append(os.Environ(), roleVariable+"=find")
+		out, err := c.CombinedOutput()
 		if err != nil {
-			t.Fatalf("%v: %s", err, answer)
+			n.t.Fatalf("%v: %s", err, out)
 		}
-		if strings.Contains(string(answer), "rtsp:") && strings.Contains(string(answer), "https:") {
-			break
+		list = string(out)
+		missing := 0
+		for _, want := range wanted {
+			if !strings.Contains(list, want) {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
 		}
 	}
-	for _, want := range []string{"Name:porch", "https://10.99.0.1:8000/", "rtsp://10.99.0.1:8554/", "Version:v9"} {
-		if !strings.Contains(string(answer), want) {
-			t.Errorf("no %q in %s", want, answer)
-		}
+	n.t.Errorf("%s does not find all of %q, but\n%s", host, wanted, list)
+}
+
+func TestFoundAcrossANetwork(t *testing.T) {
+	n := newNetwork(t)
+	n.host("a")
+	n.host("b")
+	n.cable("veth0", "a", "10.99.0.1", "b", "10.99.0.2")
+	n.announce("a", "porch", 8000)
+	n.finds("b", "porch ", "https://10.99.0.1:8000/", "rtsp://10.99.0.1:8554/", " v9")
+}
+
+// There is no network at the start; it comes, gets another address, and a second one.
+func TestNetworkThatComesLater(t *testing.T) {
+	n := newNetwork(t)
+	n.host("a")
+	n.host("b")
+	n.host("c")
+	n.announce("a", "porch", 8000)
+	time.Sleep(2 * time.Second)
+	n.cable("veth0", "a", "10.99.0.1", "b", "10.99.0.2")
+	n.finds("b", "https://10.99.0.1:8000/")
+	n.ip("-n", n.name+"a", "addr", "add", "10.99.0.77/24", "dev", "veth0")
+	n.ip("-n", n.name+"a", "addr", "del", "10.99.0.1/24", "dev", "veth0")
+	n.ip("-n", n.name+"a", "addr", "replace", "10.99.0.77/24", "dev", "veth0") // is a secondary address that went with the first
+	n.finds("b", "https://10.99.0.77:8000/")
+	n.cable("veth1", "a", "10.98.0.1", "c", "10.98.0.2")
+	n.finds("c", "https://10.98.0.1:8000/")
+	n.finds("b", "https://10.99.0.77:8000/")
+}
+
+func TestTwoProgramsOnOneHost(t *testing.T) {
+	n := newNetwork(t)
+	n.host("a")
+	n.host("b")
+	n.cable("veth0", "a", "10.99.0.1", "b", "10.99.0.2")
+	n.announce("a", "cam:8000", 8000)
+	n.announce("a", "cam:8001", 8001)
+	n.finds("b", "cam:8000 ", "cam:8001 ", "https://10.99.0.1:8000/", "https://10.99.0.1:8001/")
+}
+
+// Two hosts, which even have the same host name here, want one name: each has one, and both are listed.
+func TestNameConflict(t *testing.T) {
+	n := newNetwork(t)
+	n.host("a")
+	n.host("b")
+	n.host("c")
+	n.host("switch")
+	n.ip("-n", n.name+"switch", "link", "add", "br0", "type", "bridge")
+	n.ip("-n", n.name+"switch", "link", "set", "br0", "up")
+	for i, host := range []string{"a", "b", "c"} {
+		port := fmt.Sprintf("port%d", i)
+		n.ip("link", "add", "veth0", "netns", n.name+host, "type", "veth", "peer", "name", port, "netns", n.name+"switch")
+		n.ip("-n", n.name+"switch", "link", "set", port, "master", "br0", "up")
+		n.ip("-n", n.name+host, "addr", "add", fmt.Sprintf("10.99.0.%d/24", i+1), "dev", "veth0")
+		n.ip("-n", n.name+host, "link", "set", "veth0", "up")
+	}
+	n.announce("a", "porch", 8000)
+	n.finds("c", "https://10.99.0.1:8000/")
+	n.announce("b", "porch", 8000)
+	n.finds("c", "https://10.99.0.1:8000/", "https://10.99.0.2:8000/")
+}
+
+// Without a network it is not an error that nothing is found.
+func TestFindWithoutANetwork(t *testing.T) {
+	n := newNetwork(t)
+	n.host("a")
+	c := exec.Command("ip", "netns", "exec", n.name+"a", n.self)
+	c.Env = append(os.Environ(), roleVariable+"=find")
+	if out, err := c.CombinedOutput(); err != nil || len(out) != 0 {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -104,7 +104,8 @@ func camera(s cameraState) Check {
 	case s.leaked:
 		c.Status = Wrong
 		c.Found = fmt.Sprintf("free, but %d VB pools are left of a program that died with it open", s.pools)
-		c.Remedy = "start maixstream: it clears them, by calls and then by loading the kernel modules again; if it says that it cannot, stop what uses the screen (the launcher) or reboot"
+		c.Remedy = "start maixstream: it clears them, by calls and then by loading the kernel modules again; if it says that it cannot, stop what uses the screen (the " +
+			"launcher) or reboot"
 	default:
 		if _, err := os.Stat(sg2002.Root("/proc/cvitek/vb")); err != nil && sg2002.Loaded("soph_base") {
 			c.Status, c.Found = Note, "nobody has it open; whether pools are left cannot be seen: /proc/cvitek/vb is missing"

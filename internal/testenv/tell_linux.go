@@ -5,24 +5,45 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // tell prints a line that the person who runs the tests sees. Given several packages, go test discards the output of each that passes (cmd/go's documentation,
 // "package list mode"), and with it what was skipped: the line goes to the go command's own standard error then.
 func tell(line string) {
-	if !testing.Verbose() {
-		parent := fmt.Sprintf("/proc/%d/", os.Getppid())
-		name, _ := os.ReadFile(parent + "comm")
-		theirs, err := os.Stat(parent + "fd/1")
-		ours, ourErr := os.Stdout.Stat()
-		if strings.TrimSpace(string(name)) == "go" && err == nil && ourErr == nil && !os.SameFile(theirs, ours) {
-			if terminal, err := os.OpenFile(parent+"fd/2", os.O_WRONLY|os.O_APPEND, 0); err == nil {
-				defer terminal.Close()
-				if _, err := terminal.WriteString(line); err == nil {
-					return
-				}
-			}
+	if out := goStderr(); out != nil {
+		defer out.Close()
+		if _, err := out.WriteString(line); err == nil {
+			return
 		}
 	}
 	fmt.Fprint(os.Stderr, line)
+}
+
+// goStderr is the standard error of the go command that discards this process's output, nil if there is none.
+func goStderr() *os.File {
+	parent := os.Getppid()
+	folder := fmt.Sprintf("/proc/%d/", parent)
+	name, _ := os.ReadFile(folder + "comm")
+	theirs, err := os.Stat(folder + "fd/1")
+	ours, ourErr := os.Stdout.Stat()
+	if testing.Verbose() || strings.TrimSpace(string(name)) != "go" || err != nil || ourErr != nil || os.SameFile(theirs, ours) {
+		return nil
+	}
+	// A duplicate shares the position in a file; opened anew, a file would have two writers that overwrite each other.
+	if process, err := unix.PidfdOpen(parent, 0); err == nil {
+		defer unix.Close(process)
+		if fd, err := unix.PidfdGetfd(process, 2, 0); err == nil {
+			return os.NewFile(uintptr(fd), "go's standard error")
+		}
+	}
+	if into, err := os.Stat(folder + "fd/2"); err != nil || into.Mode().IsRegular() {
+		return nil
+	}
+	out, err := os.OpenFile(folder+"fd/2", os.O_WRONLY, 0)
+	if err != nil {
+		return nil
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -32,6 +33,20 @@ func TestSkippedTestsAreReported(t *testing.T) {
 	out, problems, err := goTest(t, "", append([]string{"-short"}, packages...)...)
 	if err != nil || runtime.GOOS == "linux" && problems != want || strings.Contains(out, "skipped") {
 		t.Errorf("several packages: %v, %s%s", err, out, problems)
+	}
+	// Into one file, as people redirect it: nothing is overwritten.
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command("go", append([]string{"test", "-count=1", "-short"}, packages...)...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), "CI="), log, log
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	if text, _ := os.ReadFile(log.Name()); runtime.GOOS == "linux" && (!strings.Contains(string(text), want) || strings.Count(string(text), "\nok  ")+strings.Count(string(text[:3]), "ok ") != 2) {
+		t.Errorf("redirected: %s", text)
 	}
 	out, problems, err = goTest(t, "", "-short", "-v", "./testdata/skips")
 	if err != nil || strings.Count(out+problems, want) != 1 || strings.Count(out, "--- SKIP") != 3 {

@@ -239,7 +239,7 @@ func (f *flaky) start() {
 		}
 		f.handler.ServeHTTP(w, r)
 	})}
-	go f.server.Serve(l) //nolint:errcheck // ends with kill
+	go f.server.Serve(l) // ends with kill
 }
 
 // kill cuts every connection off. What is handled then has ended when it returns, and nothing more is.

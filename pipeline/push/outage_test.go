@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -536,6 +537,43 @@ func TestStreamIsEndedInOrderByItsContext(t *testing.T) {
 		}
 		if attempt == 5 { // the server has a second for its answer, which a busy machine may not give it once
 			t.Fatalf("told %+v", got)
+		}
+	}
+}
+
+// stamped is a source of pictures of given times.
+type stamped struct {
+	shots [][]byte
+	times []time.Time
+	next  int
+}
+
+func (s *stamped) Next(ctx context.Context, shot *push.Shot) error {
+	if s.next == len(s.shots) {
+		return io.EOF
+	}
+	*shot = push.Shot{Data: s.shots[s.next], Captured: s.times[s.next]}
+	s.next++
+	return ctx.Err()
+}
+
+// The order is that in which pictures were taken, whatever the clock said: also for the next process, which finds them on the disk.
+func TestSpoolOrderIsNotTheClocks(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 123456000, time.UTC)
+	times := []time.Time{now, time.Unix(42, 0), time.Unix(-5, 250000), now.Add(-time.Hour), now.AddDate(100, 0, 0), time.Unix(1, 0), now}
+	shots, dir := pictures(t, len(times)), t.TempDir()
+	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, Retry: -1})
+	if err := p.Run(t.Context(), &stamped{shots: shots, times: times}); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	all, _ := deliver(t, dir, 64<<20)
+	if len(all) != len(times) {
+		t.Fatalf("%d of %d arrived", len(all), len(times))
+	}
+	for i, one := range all {
+		if want := stamp.Format(times[i]); !bytes.Equal(one.data, shots[i]) || one.stamp != want {
+			t.Errorf("arrival %d: stamp %s, want %s", i, one.stamp, want)
 		}
 	}
 }

@@ -14,7 +14,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maixstream/maixstream/internal/filelock"
+
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/disk"
 )
 
 // spool keeps pictures on disk until they are delivered: a file each, under a name that carries all that is to be said of it, so that a person
@@ -64,10 +68,13 @@ func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
 	if limit < MinSpool {
 		return nil, fmt.Errorf("push: a spool of %d bytes: too small for pictures, at least %d", limit, MinSpool)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("push: spool: %w", err)
 	}
-	lock, err := lockFolder(filepath.Join(dir, lockName))
+	lock, err := filelock.Open(filepath.Join(dir, lockName), 0o640)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("push: spool %s: another process uses it: each process and each URL needs a spool of its own (%w)", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("push: spool %s: %w", dir, err)
 	}
@@ -102,12 +109,18 @@ func (s *spool) scan() error {
 	}
 	slices.SortFunc(s.entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
 	s.counts.Found = uint64(len(s.entries))
-	for s.bytes > s.max || len(s.entries) > MaxSpooled { // the limit is smaller now
-		if err := s.dropOldest(); err != nil {
-			return err
-		}
+	return disk.MakeRoom(s.max, 0, s.used, s.dropOldest) // the limit may be smaller now
+}
+
+// used is how much room is taken, for disk.MakeRoom: all of it when there are as many pictures as may be. s.mu is held, or nobody else is there yet.
+func (s *spool) used() int64 {
+	switch n := len(s.entries); {
+	case n > MaxSpooled:
+		return s.max + 1
+	case n == MaxSpooled:
+		return max(s.bytes, s.max)
 	}
-	return nil
+	return s.bytes
 }
 
 func (s *spool) close() { _ = s.lock.Close() }
@@ -156,7 +169,7 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 		if err == nil {
 			break
 		}
-		if !isDiskFull(err) {
+		if !disk.IsFull(err) {
 			return fmt.Errorf("push: spool: %w", err)
 		}
 		if err := s.makeRoomOnDisk(ctx, err, wait); err != nil {
@@ -180,24 +193,18 @@ func (s *spool) full() bool {
 }
 
 func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
-	for {
-		s.mu.Lock()
-		if s.bytes+size <= s.max && len(s.entries) < MaxSpooled {
-			s.mu.Unlock()
-			return nil
-		}
-		if !wait {
-			err := s.dropOldest()
-			s.mu.Unlock()
-			if err != nil {
-				return fmt.Errorf("push: spool: make room: %w", err)
-			}
-			continue
-		}
+	s.mu.Lock()
+	for wait && s.used()+size > s.max {
 		if err := s.waitForRoom(ctx); err != nil {
 			return err
 		}
+		s.mu.Lock()
 	}
+	defer s.mu.Unlock()
+	if err := disk.MakeRoom(s.max, size, s.used, s.dropOldest); err != nil {
+		return fmt.Errorf("push: spool: make room: %w", err)
+	}
+	return nil
 }
 
 // makeRoomOnDisk is makeRoom on a disk that is full, of which full is the error: there is room when a picture less is on it.
@@ -211,7 +218,7 @@ func (s *spool) makeRoomOnDisk(ctx context.Context, full error, wait bool) error
 		return s.waitForRoom(ctx)
 	}
 	defer s.mu.Unlock()
-	if err := s.dropOldest(); err != nil && !isDiskFull(err) {
+	if _, err := s.dropOldest(); err != nil && !disk.IsFull(err) {
 		return fmt.Errorf("push: spool: make room: %w", err)
 	}
 	return nil
@@ -232,17 +239,20 @@ func (s *spool) waitForRoom(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// dropOldest gives up the oldest picture. s.mu is held, or nobody else is there yet.
-func (s *spool) dropOldest() error {
+// dropOldest gives up the oldest picture, if there is one. s.mu is held, or nobody else is there yet.
+func (s *spool) dropOldest() (bool, error) {
+	if len(s.entries) == 0 {
+		return false, nil
+	}
 	e := s.entries[0]
 	if err := s.unlink(e); err != nil {
-		return err
+		return false, err
 	}
 	s.entries = slices.Delete(s.entries, 0, 1)
 	s.bytes -= e.size
 	e.dropped = true
 	s.counts.Dropped++
-	return nil
+	return true, nil
 }
 
 func (s *spool) unlink(e *entry) error {

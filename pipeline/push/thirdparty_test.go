@@ -64,7 +64,7 @@ http {
 }
 `, user, dir, port, behind, quiet)
 	for name, text := range map[string]string{"nginx.conf": config, "users": "cam:{PLAIN}secret\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // nginx reads them
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // nginx reads them
 			t.Fatal(err)
 		}
 	}

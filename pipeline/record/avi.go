@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/disk"
 )
 
 // piece is one AVI file of MJPEG: RIFF(AVI) with a header list, a movi list of 00dc chunks and, once it is finished, an idx1 index
@@ -13,12 +15,13 @@ import (
 type piece struct {
 	file          *os.File
 	name          string
+	number        uint64
 	width, height int
 	size          int64 // of the file, up to the last whole chunk
 	index         []byte
 	frames        int
-	first, last   time.Time
-	fps           float64 // a guess, until two frames have come
+	elapsed       time.Duration // from the first frame to the last
+	fps           float64       // a guess, until two frames have come
 	largest       int
 	chunk         []byte
 }
@@ -31,12 +34,12 @@ const (
 	idxKeyFrame = 0x10
 )
 
-func newPiece(name string, width, height int, fps float64) (*piece, error) {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func newPiece(name string, number uint64, width, height int, fps float64) (*piece, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, err
 	}
-	p := &piece{file: file, name: name, width: width, height: height, fps: fps}
+	p := &piece{file: file, name: name, number: number, width: width, height: height, fps: fps}
 	if _, err := file.Write(p.header(openEnd, openEnd-headerSize)); err != nil {
 		file.Close()
 		os.Remove(name)
@@ -85,23 +88,22 @@ func (p *piece) header(riff, movi uint32) []byte {
 
 // rate is frames a second, on average: an AVI has one rate for all of its frames.
 func (p *piece) rate() float64 {
-	if d := p.last.Sub(p.first).Seconds(); p.frames > 1 && d > 0 {
-		return float64(p.frames-1) / d
+	if p.frames > 1 && p.elapsed > 0 {
+		return float64(p.frames-1) / p.elapsed.Seconds()
 	}
 	return p.fps
 }
 
-// add appends a frame in one write. After an error the file is cut back to its last whole frame.
-func (p *piece) add(jpg []byte, at time.Time) error {
+// add appends a frame in one write; step is its time since the one before. After an error the file is cut back to its last whole frame.
+func (p *piece) add(jpg []byte, step time.Duration) error {
 	p.chunk = append(p.chunk[:0], "00dc"...)
 	p.chunk = binary.LittleEndian.AppendUint32(p.chunk, uint32(len(jpg)))
 	p.chunk = append(p.chunk, jpg...)
 	if len(jpg)%2 != 0 {
 		p.chunk = append(p.chunk, 0)
 	}
-	if _, err := p.file.Write(p.chunk); err != nil {
+	if _, err := p.file.WriteAt(p.chunk, p.size); err != nil {
 		_ = p.file.Truncate(p.size)
-		_, _ = p.file.Seek(p.size, 0)
 		return err
 	}
 	p.index = append(p.index, "00dc"...)
@@ -109,10 +111,9 @@ func (p *piece) add(jpg []byte, at time.Time) error {
 	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(p.size-moviStart))
 	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(len(jpg)))
 	p.size += int64(len(p.chunk))
-	if p.frames == 0 {
-		p.first = at
+	if p.frames > 0 {
+		p.elapsed += step
 	}
-	p.last = at
 	p.frames++
 	p.largest = max(p.largest, len(jpg))
 	return nil
@@ -127,16 +128,35 @@ func (p *piece) refresh() error {
 	return err
 }
 
-// finish writes the index and the sizes, and the file through to the disk.
-func (p *piece) finish() error {
-	defer p.file.Close()
+// isThere says whether the file still has its name: folders are removed, and disks pulled, while a file in them is open.
+func (p *piece) isThere() bool {
+	named, err := os.Stat(p.name)
+	open, err2 := p.file.Stat()
+	return err == nil && err2 == nil && os.SameFile(named, open)
+}
+
+// finish writes the index and the sizes, and the file through to the disk. dropOldest makes room on a full disk, see disk.Write. The file is closed in
+// any case.
+func (p *piece) finish(dropOldest func() (bool, error)) (err error) {
+	defer func() {
+		if closed := p.file.Close(); err == nil {
+			err = closed
+		}
+	}()
 	if p.frames == 0 {
 		return os.Remove(p.name)
 	}
 	end := binary.LittleEndian.AppendUint32([]byte("idx1"), uint32(len(p.index)))
-	if _, err := p.file.Write(append(end, p.index...)); err != nil {
-		_ = p.file.Truncate(p.size)
-		return fmt.Errorf("index: %w", err)
+	end = append(end, p.index...)
+	err = disk.Write(func() error {
+		if _, err := p.file.WriteAt(end, p.size); err != nil {
+			_ = p.file.Truncate(p.size)
+			return fmt.Errorf("index: %w", err)
+		}
+		return nil
+	}, dropOldest)
+	if err != nil {
+		return err
 	}
 	if _, err := p.file.WriteAt(p.header(uint32(p.total()-8), uint32(p.size-moviStart)), 0); err != nil {
 		return fmt.Errorf("header: %w", err)

@@ -3,7 +3,10 @@
 //
 // A piece ends when it is full, when the picture's size changes and when no frame came for some seconds. It is playable at any
 // time: after a crash or a power cut up to the last frame that reached the disk. Pictures that say "no signal" are not recorded.
-// A disk that is full or gone is logged and tried again; the stream goes on meanwhile.
+// On a full disk the oldest piece makes room. A folder that is gone is logged and tried again until it is there; the stream goes on meanwhile.
+//
+// Pieces are numbered, and the lowest number is the oldest: a device without a clock's battery records in 1970 until it learns the time. Several programs
+// may record into one folder; each counts what the others have there, so that all together stay below the limit.
 package record
 
 import (
@@ -11,15 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/disk"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
@@ -28,26 +29,30 @@ type Config struct {
 	Ring *ring.Ring
 	// Watch, when not nil, is held while recording: the encoder must not rest.
 	Watch func() (leave func())
-	Dir   string // made if it is not there
+	Dir   string // made if it is not there, but not when it vanishes later: it may be where a disk was
 	// MaxBytes is what all pieces in Dir have together, at most; at least MinBytes.
 	MaxBytes int64
 	// PieceBytes is the size at which a piece ends; 0: a quarter of MaxBytes, 512 MiB at most.
 	PieceBytes int64
-	// FPS is the frame rate that a piece's header says until two frames have told. 0: 30.
+	// FPS is the frame rate that a piece's header says until two frames have told. 0: 30. Of slow rates pieces end later, too.
 	FPS float64
-	Log *zap.Logger // nil: nothing
+	Log *zap.Logger // nil disables logging
 }
 
 // MinBytes is the least Config.MaxBytes.
 const MinBytes = 1 << 20
 
 const (
-	prefix   = "maixstream-"
 	maxPiece = 512 << 20
-	gap      = 5 * time.Second  // without a frame ends a piece: its one frame rate would be wrong
-	longest  = 30 * time.Minute // of a piece
-	retry    = 2 * time.Second  // after a failed write, doubled up to a minute
-	refresh  = 2 * time.Second  // how often a running piece's header is brought up to date
+	retry    = 2 * time.Second // after a failed write
+	refresh  = 2 * time.Second // how often a running piece's header is brought up to date, and its name looked for
+	sayAgain = time.Minute     // that writing fails
+
+	// At the usual frame rates; slower ones have more, see Recorder.frameTimes.
+	gap     = 5 * time.Second  // without a frame ends a piece: its one frame rate would be wrong
+	longest = 30 * time.Minute // of a piece
+	// step is how far the time between two frames, by their capture times, may be from the time between their publishing. Beyond it a clock was set.
+	step = 30 * time.Second
 )
 
 // State is what has been recorded so far.
@@ -57,7 +62,9 @@ type State struct {
 	Pieces  int    `json:"pieces"`  // in the directory
 	Bytes   int64  `json:"bytes"`   // of them
 	File    string `json:"file"`    // being written; "": none
-	Error   string `json:"error,omitempty"`
+	// Error is why nothing is recorded now; Failed is which piece could not be finished last, and why: it may lack its index, and play all the same.
+	Error  string `json:"error,omitempty"`
+	Failed string `json:"failed,omitempty"`
 }
 
 // Recorder records until it is closed.
@@ -70,79 +77,76 @@ type Recorder struct {
 	state State
 
 	// What follows belongs to the goroutine that writes.
-	piece    *piece
-	finished []finished // oldest first
-	failures int
-	retryAt  time.Time
-	fresh    time.Time // when the header was brought up to date
-	err      error
+	folder    folder
+	piece     *piece
+	skipped   uint64
+	failing   bool
+	retryAt   time.Time
+	saidAt    time.Time // that it fails
+	fresh     time.Time // when the header was brought up to date
+	captured  time.Time // of the newest frame
+	published time.Time // of the newest frame
+	frameTime time.Duration
+	err       error // of the newest piece that could not be finished
 }
 
-type finished struct {
-	name  string
-	bytes int64
-}
+// ErrTooSmall: Config.MaxBytes is below MinBytes.
+var ErrTooSmall = errors.New("too little room for a recording")
 
 // Start checks that Dir can be written and records from now on.
 func Start(c Config) (*Recorder, error) {
+	if c.Ring == nil {
+		return nil, errors.New("record: Config.Ring must be set")
+	}
 	if c.MaxBytes < MinBytes {
-		return nil, fmt.Errorf("record: at most %d bytes: too few for a recording, at least %s", c.MaxBytes, humanize.IBytes(MinBytes))
+		return nil, fmt.Errorf("record: %w: at most %d bytes: too few, at least %s", ErrTooSmall, c.MaxBytes, humanize.IBytes(MinBytes))
 	}
 	if c.PieceBytes <= 0 {
 		c.PieceBytes = min(c.MaxBytes/4, maxPiece)
 	}
 	c.PieceBytes = min(c.PieceBytes, 1<<30)
-	if c.FPS <= 0 {
+	if !(c.FPS > 0) {
 		c.FPS = 30
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(c.Dir, folderMode); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
 	probe, err := os.CreateTemp(c.Dir, ".maixstream-probe-*")
 	if err != nil {
 		return nil, fmt.Errorf("record: %s cannot be written: %w", c.Dir, err)
 	}
-	probe.Close()
-	os.Remove(probe.Name())
-	r := &Recorder{config: c, done: make(chan struct{})}
-	if err := r.scan(); err != nil {
+	_ = probe.Close() // nothing was written
+	_ = os.Remove(probe.Name())
+	r := &Recorder{
+		config: c, done: make(chan struct{}), folder: folder{dir: c.Dir, limit: c.MaxBytes, log: c.Log},
+		frameTime: time.Duration(min(1/c.FPS, 24*3600) * float64(time.Second)),
+	}
+	if err := r.folder.scan(""); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
+	r.show()
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go r.run(ctx)
 	return r, nil
 }
 
-// Close finishes the running piece and waits for it. It may be called twice.
+// Close finishes the running piece and waits for it. It returns the error of the newest piece that could not be finished, if there was one. It may be
+// called twice.
 func (r *Recorder) Close() error {
 	r.cancel()
 	<-r.done
 	return r.err
 }
 
-// State may be called from any goroutine.
+// State may be called from any goroutine; it waits for no disk.
 func (r *Recorder) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state
-}
-
-// scan finds the pieces of earlier runs.
-func (r *Recorder) scan() error {
-	entries, err := os.ReadDir(r.config.Dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries { // sorted by name, which is by time
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ".avi") {
-			r.finished = append(r.finished, finished{filepath.Join(r.config.Dir, e.Name()), info.Size()})
-		}
-	}
-	return nil
 }
 
 func (r *Recorder) run(ctx context.Context) {
@@ -153,7 +157,6 @@ func (r *Recorder) run(ctx context.Context) {
 	reader := r.config.Ring.NewReader()
 	defer reader.Close()
 	var f ring.Frame
-	var skipped uint64
 	began := false
 	for {
 		err := r.next(ctx, reader, &f)
@@ -161,19 +164,26 @@ func (r *Recorder) run(ctx context.Context) {
 			break
 		}
 		if err != nil { // no frame for a while
-			r.end()
+			_ = r.end() // is noted
 			continue
 		}
 		if began {
-			skipped += f.Skipped
+			r.skipped += f.Skipped
 		}
 		began = true
 		if !f.Meta().Substitute {
-			r.frame(&f, &skipped)
+			r.frame(&f)
+		} else if r.piece != nil && time.Since(r.published) > r.frameTimes(gap, 3) {
+			_ = r.end() // is noted
 		}
 		f.Release()
 	}
-	r.err = r.end()
+	_ = r.end() // is noted
+}
+
+// frameTimes is a limit at the usual frame rates; at slow ones it is that many frame times.
+func (r *Recorder) frameTimes(usual time.Duration, frames int) time.Duration {
+	return max(usual, time.Duration(frames)*r.frameTime)
 }
 
 // next waits for a frame; while a piece is open not longer than a gap.
@@ -184,7 +194,7 @@ func (r *Recorder) next(ctx context.Context, reader *ring.Reader, f *ring.Frame)
 	if r.piece == nil {
 		return reader.Next(ctx, f)
 	}
-	wait, cancel := context.WithTimeout(ctx, gap)
+	wait, cancel := context.WithTimeout(ctx, r.frameTimes(gap, 3))
 	defer cancel()
 	err := reader.Next(wait, f)
 	if ctx.Err() != nil && err != nil {
@@ -194,96 +204,132 @@ func (r *Recorder) next(ctx context.Context, reader *ring.Reader, f *ring.Frame)
 }
 
 // frame records one frame, or counts it as lost.
-func (r *Recorder) frame(f *ring.Frame, skipped *uint64) {
+func (r *Recorder) frame(f *ring.Frame) {
 	now := time.Now()
-	err := error(nil)
+	var err error
 	if now.Before(r.retryAt) {
-		*skipped++
+		r.skipped++
 	} else if err = r.write(f, now); err != nil {
-		*skipped++
-		wait := min(retry<<min(r.failures, 5), time.Minute)
-		r.failures++
-		r.retryAt = now.Add(wait)
-		r.config.Log.Error("recording failed", zap.Error(err), zap.Duration("retry_in", wait))
-		_ = r.end() // it tells nothing more
-	} else if r.failures > 0 {
-		r.failures = 0
-		r.config.Log.Info("recording goes on", zap.String("file", r.piece.name))
+		r.skipped++
+		r.retryAt = now.Add(retry)
+		if !r.failing || now.Sub(r.saidAt) >= sayAgain {
+			r.saidAt = now
+			r.config.Log.Error("recording failed; trying again", zap.Error(err), zap.Duration("every", retry))
+		}
+		r.failing = true
+		_ = r.end() // is noted
+	} else if r.failing {
+		r.failing = false
+		r.config.Log.Info("recording resumed", zap.String("file", r.piece.name))
 	}
+	r.mu.Lock()
+	r.state.Skipped = r.skipped
+	switch {
+	case err != nil:
+		r.state.Error = err.Error()
+	case r.piece != nil:
+		r.state.Frames++
+		r.state.Error = ""
+	}
+	r.mu.Unlock()
+	r.show()
+}
+
+// show brings up to date what State says of the folder.
+func (r *Recorder) show() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.state
-	s.Skipped = *skipped
-	switch {
-	case err != nil:
-		s.Error = err.Error()
-	case r.piece != nil:
-		s.Frames++
-		s.Error = ""
-	}
-	s.File, s.Pieces, s.Bytes = "", len(r.finished), r.bytes()
+	s.File, s.Pieces, s.Bytes = "", len(r.folder.pieces), r.folder.bytes+r.own()
 	if r.piece != nil {
 		s.File = r.piece.name
 		s.Pieces++
 	}
 }
 
+// own is what the running piece has.
+func (r *Recorder) own() int64 {
+	if r.piece == nil {
+		return 0
+	}
+	return r.piece.total()
+}
+
+// since is the time from the frame before to this one: by their capture times where these can be trusted, and else by when they were published, which is
+// the monotonic clock's.
+func (r *Recorder) since(m *ring.Meta) time.Duration {
+	published := m.Published.Sub(r.published)
+	captured := m.Captured.Sub(r.captured)
+	if off := captured - published; captured <= 0 || off.Abs() > r.frameTimes(step, 3) {
+		return published
+	}
+	return captured
+}
+
 func (r *Recorder) write(f *ring.Frame, now time.Time) error {
 	m, jpg := f.Meta(), f.JPEG()
+	elapsed := time.Duration(0)
+	if !r.published.IsZero() {
+		elapsed = r.since(m)
+	}
+	pause := r.frameTimes(gap, 3)
+	if !r.published.IsZero() && elapsed > 0 {
+		r.frameTime = elapsed
+	}
+	r.captured, r.published = m.Captured, m.Published
 	need := int64(len(jpg)) + 8 + 1 + 16
-	if p := r.piece; p != nil && (p.width != m.Width || p.height != m.Height || p.total()+need > r.config.PieceBytes || m.Captured.Sub(p.first) > longest) {
+	if p := r.piece; p != nil && (p.width != m.Width || p.height != m.Height || p.total()+need > r.config.PieceBytes || elapsed > pause ||
+		p.elapsed > r.frameTimes(longest, 1000)) {
 		if err := r.end(); err != nil {
 			return err
 		}
 	}
-	if r.piece == nil {
-		need += headerSize + 8
-	}
-	if err := r.makeRoom(need); err != nil {
-		return err
-	}
-	if r.piece == nil {
-		name := filepath.Join(r.config.Dir, prefix+now.Format("20060102-150405.000000")+".avi")
-		p, err := newPiece(name, m.Width, m.Height, r.config.FPS)
-		if err != nil {
+	if r.piece != nil && now.Sub(r.fresh) >= refresh {
+		if err := r.refresh(now); err != nil {
 			return err
 		}
-		r.piece, r.fresh = p, now
 	}
-	if err := r.piece.add(jpg, m.Captured); err != nil {
+	if r.piece == nil {
+		if err := r.begin(m, need, now); err != nil {
+			return err
+		}
+	}
+	if err := r.folder.makeRoom(r.piece.name, r.own(), need); err != nil {
+		return err
+	}
+	if err := disk.Write(func() error { return r.piece.add(jpg, elapsed) }, r.folder.dropOldest); err != nil {
 		return fmt.Errorf("%s: %w", r.piece.name, err)
 	}
-	if now.Sub(r.fresh) >= refresh {
-		r.fresh = now
-		return r.piece.refresh()
-	}
+	r.folder.written += need
 	return nil
 }
 
-// bytes is what all pieces have together.
-func (r *Recorder) bytes() int64 {
-	var sum int64
-	for _, f := range r.finished {
-		sum += f.bytes
+func (r *Recorder) begin(m *ring.Meta, need int64, now time.Time) error {
+	if err := r.folder.makeRoom("", 0, need+headerSize+8); err != nil {
+		return err
 	}
-	if r.piece != nil {
-		sum += r.piece.total()
+	err := disk.Write(func() (err error) {
+		r.piece, err = r.folder.create(m.Width, m.Height, r.config.FPS, now)
+		return err
+	}, r.folder.dropOldest)
+	if err != nil {
+		r.piece = nil
+		return err
 	}
-	return sum
+	r.fresh = now
+	return nil
 }
 
-// makeRoom deletes the oldest pieces until need bytes more are within the limit.
-func (r *Recorder) makeRoom(need int64) error {
-	for r.bytes()+need > r.config.MaxBytes {
-		if len(r.finished) == 0 {
-			return fmt.Errorf("a picture of %d bytes does not fit into %d for all recordings", need, r.config.MaxBytes)
-		}
-		oldest := r.finished[0]
-		if err := os.Remove(oldest.name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("delete the oldest recording: %w", err)
-		}
-		r.finished = slices.Delete(r.finished, 0, 1)
-		r.config.Log.Debug("deleted the oldest recording", zap.String("file", oldest.name))
+// refresh brings the running piece's header up to date. A piece whose file has lost its name, with its folder or its disk, is given up: what is written to
+// it would be gone.
+func (r *Recorder) refresh(now time.Time) error {
+	r.fresh = now
+	if !r.piece.isThere() {
+		_ = r.end() // is noted
+		return nil
+	}
+	if err := r.piece.refresh(); err != nil {
+		return fmt.Errorf("%s: header: %w", r.piece.name, err)
 	}
 	return nil
 }
@@ -295,11 +341,34 @@ func (r *Recorder) end() error {
 		return nil
 	}
 	r.piece = nil
-	if p.frames > 0 {
-		r.finished = append(r.finished, finished{p.name, p.total()})
+	defer r.show()
+	if !p.isThere() {
+		_ = p.file.Close() // nobody sees it any more
+		return r.failed(p, uint64(p.frames), errRemoved)
 	}
-	if err := p.finish(); err != nil {
-		return fmt.Errorf("record: finish %s: %w", p.name, err)
+	err := p.finish(r.folder.dropOldest)
+	if p.frames > 0 {
+		r.folder.add(p)
+	}
+	if err != nil {
+		return r.failed(p, 0, err)
 	}
 	return nil
+}
+
+// errRemoved: with its folder, or by somebody.
+var errRemoved = errors.New("the file was removed while it was written")
+
+// failed notes a piece that could not be finished, of which so many frames are lost.
+func (r *Recorder) failed(p *piece, lost uint64, err error) error {
+	err = fmt.Errorf("record: finish %s: %w", p.name, err)
+	r.err = err
+	r.config.Log.Error("finishing a recording failed", zap.Error(err), zap.Uint64("lost_frames", lost))
+	r.skipped += lost
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Frames -= lost
+	r.state.Skipped = r.skipped
+	r.state.Error, r.state.Failed = err.Error(), err.Error()
+	return err
 }

@@ -171,7 +171,7 @@ func TestPieceThatWasCutOffPlays(t *testing.T) {
 	if err := os.WriteFile(cut, running[:len(running)-777], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := exec.Command("ffprobe", "-v", "quiet", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", cut).Output()
+	out, _ := exec.Command(testenv.Program(t, "ffprobe"), "-v", "quiet", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", cut).Output()
 	if frames, _ := strconv.Atoi(strings.TrimSpace(string(out))); frames < 9 {
 		t.Errorf("a piece cut off in its tenth frame: %d frames play", frames)
 	}

@@ -45,8 +45,9 @@
 // reader had and those that it skipped add up to the sequence of its last one.
 //
 // Nobody is forgotten. A reader that waits requests a key frame each time that it finds none. A request can be lost only to a key frame that is
-// published at the same time: publish stores last and lastKey, then clears the request, then wakes all readers, and so a reader whose request was cleared looks again, and finds that
-// key frame or requests another. A wake-up is one value in a channel of one: what is published after the reader took it puts in another.
+// published at the same time: publish stores last and lastKey, then clears the request, then wakes all readers, and so a reader whose
+// request was cleared looks again, and finds that key frame or requests another. A wake-up is one value in a channel of one:
+// what is published after the reader took it puts in another.
 //
 // Progress. The producer makes no loop that depends on readers: it tries each used entry at most once for each turn through the memory, of which there are two. A CAS of
 // its own fails only against a reader's acquire, and that entry is then held. An acquire goes round again only if another reader changed the

@@ -1,72 +1,102 @@
-// Package rtsp serves a ring's frames as RTP/JPEG (RFC 2435) over RTSP, TCP and UDP, without encoding anything again.
+// Package rtsp serves a feed over RTSP, TCP and UDP, without encoding anything again: a ring's frames as RTP/JPEG (RFC 2435), and H.264 (RFC 6184) where the
+// feed has it.
 package rtsp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
+	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/bluenviron/gortsplib/v5"
-	"github.com/bluenviron/gortsplib/v5/pkg/auth"
-	"github.com/bluenviron/gortsplib/v5/pkg/base"
-	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/bluenviron/gortsplib/v5/pkg/format"
-	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpmjpeg"
-	"github.com/bluenviron/gortsplib/v5/pkg/headers"
-	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+	"github.com/pion/rtp"
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/accept"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
 // Feed is where frames come from.
 type Feed interface {
 	Ring() *ring.Ring
-	// Watch says that someone looks; leave says that they are gone.
+	// Watch says that there is a viewer; leave says that it is gone.
 	Watch() (leave func())
 }
+
+// Limits where Config has none.
+const (
+	defaultConns      = 256
+	defaultPerAddress = 32
+	defaultStall      = 10 * time.Second
+	// A 2 MiB picture is 1,450 packets: a queue must hold one whole, or none arrives complete.
+	defaultQueue = 6 << 20
+)
 
 // Config is what a Server needs.
 type Config struct {
 	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
 	Address string
 	Feed    Feed
-	// Allow decides who may in: from an address (host:port), with a user and password, or with the token of ?token= in the URL; what is
-	// not given is "". nil lets everybody in. Only Basic is offered: passwords are kept as bcrypt hashes, from which a digest cannot be
+	// TLS, when not nil, makes it an RTSPS server: media goes over the same encrypted connection only, not over UDP.
+	TLS *tls.Config
+	// Allow decides who is allowed in: from an address (host:port), with a user and password, or with the token of ?token= in the URL; what
+	// is not given is "". nil allows everybody. Only Basic is offered: passwords are kept as bcrypt hashes, from which a digest cannot be
 	// computed.
 	Allow func(from, user, password, token string) bool
-	// MaxReaders is how many sessions may play at once; 0: no limit.
+	// MaxReaders is how many sessions may play at once; 0: no limit. When that many play, a newcomer takes the place of a reader from
+	// an address that has at least two more than the newcomer's.
 	MaxReaders int
-	Log        *zap.Logger
+	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of them, and how many readers, one address may have
+	// (of IPv6, a /64 network). 0: 256 and 32.
+	MaxConns, MaxPerAddress int
+	// FirstRequest is how long a connection may take to send its first request, and StallTimeout how long a reader may take nothing.
+	// 0: 10 s each.
+	FirstRequest, StallTimeout time.Duration
+	// QueueBytes bounds what waits to be sent to one reader. A picture larger than that may arrive incomplete. 0: 6 MiB.
+	QueueBytes int
+	// Listen opens the TCP listener; nil: net.Listen.
+	Listen func(network, address string) (net.Listener, error)
+	Log    *zap.Logger
 }
 
-// clockRate is RTP/JPEG's, ticks a second (RFC 2435 section 3).
-const clockRate = 90000
+// State is how a Server is.
+type State struct {
+	Address     string `json:"address"`
+	TLS         bool   `json:"tls,omitempty"`
+	Readers     int    `json:"readers"`         // sessions that play
+	Connections int    `json:"connections"`     // open ones, those of readers too
+	Refused     uint64 `json:"refused"`         // connections and readers over a limit
+	Lost        uint64 `json:"lost_packets"`    // not sent to readers that do not keep up
+	Restarts    uint64 `json:"restarts"`        // times that it stopped accepting and was started again
+	Error       string `json:"error,omitempty"` // why no connections are accepted now
+}
 
 // Server is a running RTSP server.
 type Server struct {
-	config Config
-	rtsp   *gortsplib.Server
-	stream *gortsplib.ServerStream
-	media  *description.Media
-	reader *ring.Reader
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-
-	rewritten []byte // send's: a frame whose headers were odd
-
-	playing atomic.Int64
+	config  Config
+	host    string
+	rtpPort int
+	media   []*media
 	started time.Time
-	ready   chan struct{} // closed when stream may be used by handlers
-	mu      sync.Mutex
-	leave   map[*gortsplib.ServerSession]func()
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	guard   guard
+	readers readers
+
+	restarts atomic.Uint64
+	problem  atomic.Pointer[string]
+
+	mu        sync.Mutex
+	closed    bool
+	listener  net.Listener
+	instances map[netip.Addr]*instance
+	streams   atomic.Pointer[[]*instance] // the instances, for the sender
 }
 
 // CheckAddress reports a Config.Address that is not host:port, or whose port leaves no room for those of the media.
@@ -93,207 +123,183 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Log == nil {
-		c.Log = zap.NewNop()
-	}
-	// RTP wants an even port and RTCP the odd one above (RFC 3550 section 11); the first pair above the RTSP port.
-	rtp := port + 2 - port%2
+	c.fill()
 	s := &Server{
-		config: c, started: time.Now(), ready: make(chan struct{}),
-		media: &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{&format.MJPEG{}}},
-		leave: map[*gortsplib.ServerSession]func(){},
+		config: c, host: host, started: time.Now(), instances: map[netip.Addr]*instance{},
+		// RTP wants an even port and RTCP the odd one above (RFC 3550 section 11); the first pair above the RTSP port.
+		rtpPort: port + 2 - port%2,
 	}
-	s.rtsp = &gortsplib.Server{
-		Handler:        s,
-		RTSPAddress:    c.Address,
-		UDPRTPAddress:  net.JoinHostPort(host, strconv.Itoa(rtp)),
-		UDPRTCPAddress: net.JoinHostPort(host, strconv.Itoa(rtp+1)),
-		// A 2 MiB picture is 1,450 packets: a queue must hold one whole, or none arrives complete.
-		WriteQueueSize: 4096,
-		AuthMethods:    []auth.VerifyMethod{auth.VerifyMethodBasic},
+	s.guard = guard{most: c.MaxConns, mostPerAddress: c.MaxPerAddress, first: c.FirstRequest, conns: map[string]*conn{}, addresses: map[netip.Addr]int{}}
+	s.readers = readers{most: c.MaxReaders, mostPerAddress: c.MaxPerAddress, playing: map[session]*reader{}, log: c.Log}
+	s.streams.Store(&[]*instance{})
+	if s.listener, err = s.listen(); err != nil {
+		return nil, fmt.Errorf("rtsp: listen at %s: %w", c.Address, err)
 	}
-	if err := s.rtsp.Start(); err != nil {
-		return nil, fmt.Errorf("rtsp: listen at %s (media at UDP %d and %d): %w", c.Address, rtp, rtp+1, err)
+	if err := s.checkMediaPorts(); err != nil {
+		s.listener.Close()
+		return nil, err
 	}
-	s.stream = &gortsplib.ServerStream{Server: s.rtsp, Desc: &description.Session{Title: "maixstream", Medias: []*description.Media{s.media}}}
-	if err := s.stream.Initialize(); err != nil {
-		s.rtsp.Close()
-		return nil, fmt.Errorf("rtsp: %w", err)
-	}
-	close(s.ready)
-	s.reader = c.Feed.Ring().NewReader()
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	s.done.Go(func() { s.send(ctx) })
+	s.ctx, s.cancel = ctx, cancel
+	s.media = []*media{s.newJPEG()}
+	if m := s.newH264(); m != nil {
+		s.media = append(s.media, m)
+	}
+	for _, m := range s.media {
+		if m.run == nil {
+			continue
+		}
+		s.done.Go(func() { m.run(ctx, func(p *rtp.Packet, captured time.Time) error { return s.write(m, p, captured) }) })
+	}
+	s.done.Go(func() { s.serve(ctx) })
 	return s, nil
 }
 
-// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
-func (s *Server) SetMaxReaders(n int) {
+// fill sets what is not given.
+func (c *Config) fill() {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Listen == nil {
+		c.Listen = net.Listen
+	}
+	for value, otherwise := range map[*int]int{&c.MaxConns: defaultConns, &c.MaxPerAddress: defaultPerAddress, &c.QueueBytes: defaultQueue} {
+		if *value == 0 {
+			*value = otherwise
+		}
+	}
+	for value, otherwise := range map[*time.Duration]time.Duration{&c.FirstRequest: defaultStall, &c.StallTimeout: defaultStall} {
+		if *value == 0 {
+			*value = otherwise
+		}
+	}
+}
+
+func (s *Server) listen() (net.Listener, error) {
+	network := "tcp"
+	if s.host == "0.0.0.0" { // Go would listen at IPv6, too
+		network = "tcp4"
+	}
+	l, err := s.config.Listen(network, s.config.Address)
+	if err != nil {
+		return nil, err
+	}
+	return accept.Patient(l, s.config.Log.Named("rtsp")), nil
+}
+
+// serve accepts connections until ctx ends, and opens the listener again when it breaks.
+func (s *Server) serve(ctx context.Context) {
+	for {
+		err := s.acceptAll()
+		if ctx.Err() != nil {
+			return
+		}
+		s.setProblem(fmt.Sprintf("stopped accepting connections: %v", err))
+		s.config.Log.Error("rtsp: stopped accepting connections; listening again", zap.String("address", s.config.Address), zap.Error(err))
+		s.listener.Close()
+		for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+			if s.listenAgain() == nil {
+				break
+			}
+		}
+		s.restarts.Add(1)
+		s.setProblem("")
+		s.config.Log.Info("rtsp: listening again", zap.String("address", s.config.Address))
+	}
+}
+
+func (s *Server) listenAgain() error {
+	l, err := s.listen()
+	if err != nil {
+		s.setProblem(fmt.Sprintf("listen at %s: %v", s.config.Address, err))
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.config.MaxReaders = n
+	s.listener = l
+	if s.closed {
+		l.Close()
+	}
+	return nil
+}
+
+func (s *Server) setProblem(text string) { s.problem.Store(&text) }
+
+// acceptAll hands each connection to the instance of the address that it came to.
+func (s *Server) acceptAll() error {
+	for {
+		accepted, err := s.listener.Accept()
+		if err != nil {
+			return err
+		}
+		c, refusal := s.guard.admit(accepted)
+		if refusal != "" {
+			accepted.Close()
+			s.guard.say(s.config.Log, refusal, accepted.RemoteAddr())
+			continue
+		}
+		i, err := s.instanceFor(c.local)
+		if err != nil {
+			_ = c.Close()
+			s.config.Log.Error("rtsp: a connection cannot be served", zap.Stringer("from", c.RemoteAddr()), zap.Error(err))
+			continue
+		}
+		i.hand.give(c)
+	}
+}
+
+// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
+func (s *Server) SetMaxReaders(n int) { s.readers.setMost(n) }
+
+// Readers returns how many sessions play now.
+func (s *Server) Readers() int { return int(s.readers.count.Load()) }
+
+// State may be called from any goroutine.
+func (s *Server) State() State {
+	state := State{
+		Address: s.config.Address, TLS: s.config.TLS != nil, Readers: s.Readers(), Connections: s.guard.open(),
+		Refused: s.guard.refused.Load() + s.readers.refused.Load(), Lost: s.readers.lost.Load(), Restarts: s.restarts.Load(),
+	}
+	if problem := s.problem.Load(); problem != nil {
+		state.Error = *problem
+	}
+	return state
 }
 
 // Close ends all sessions and frees the ports. It may be called twice.
 func (s *Server) Close() {
 	s.cancel()
+	s.mu.Lock()
+	s.closed = true
+	s.listener.Close()
+	s.mu.Unlock()
 	s.done.Wait()
-	s.reader.Close()
-	s.stream.Close()
-	s.rtsp.Close()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for session, leave := range s.leave {
-		leave()
-		delete(s.leave, session)
+	instances := s.instances
+	s.instances = nil
+	s.streams.Store(&[]*instance{})
+	s.mu.Unlock()
+	for _, i := range instances {
+		i.close()
 	}
+	for _, m := range s.media {
+		m.close()
+	}
+	s.readers.close()
 }
 
-// Readers returns how many sessions play now.
-func (s *Server) Readers() int { return int(s.playing.Load()) }
-
-// send packs each frame once for all readers.
-func (s *Server) send(ctx context.Context) {
-	encoder := &rtpmjpeg.Encoder{}
-	if err := encoder.Init(); err != nil {
-		s.config.Log.Error("rtsp: no random numbers", zap.Error(err))
-		return
-	}
-	var refused string
-	for {
-		var f ring.Frame
-		if err := s.reader.Next(ctx, &f); err != nil {
-			return
-		}
-		if s.playing.Load() > 0 {
-			err := s.sendFrame(encoder, &f)
-			switch {
-			case errors.Is(err, ErrCannotCarry) && err.Error() != refused:
-				refused = err.Error() // once, not for each frame
-				s.config.Log.Warn("rtsp: frames are not sent", zap.Error(err))
-			case err == nil:
-				refused = ""
-			}
-		}
-		f.Release()
-	}
-}
-
-func (s *Server) sendFrame(encoder *rtpmjpeg.Encoder, f *ring.Frame) error {
-	var h header
-	jpeg := f.JPEG()
-	if err := h.read(jpeg); err != nil {
-		return err
-	}
-	if h.odd {
-		s.rewritten = h.write(s.rewritten[:0])
-		jpeg = s.rewritten
-	}
-	packets, err := encoder.Encode(jpeg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCannotCarry, err)
-	}
-	captured := f.Meta().Captured
-	ticks := uint32(captured.Sub(s.started).Microseconds() * clockRate / 1e6) // wraps by design, RFC 3550 section 5.1
-	for _, packet := range packets {
-		packet.Timestamp = ticks
-		if err := s.stream.WritePacketRTPWithNTP(s.media, packet, captured); err != nil {
-			return err
+// write sends a packet of one media to all its readers.
+func (s *Server) write(m *media, packet *rtp.Packet, captured time.Time) error {
+	var failed error
+	for _, i := range *s.streams.Load() {
+		if err := i.write(m, packet, captured); err != nil {
+			failed = errors.Join(failed, err)
 		}
 	}
-	return nil
-}
-
-// OnDescribe is called by gortsplib.
-func (s *Server) OnDescribe(c *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	if response, err := s.admit(c.Conn, c.Request, c.Query); response != nil {
-		return response, nil, err
-	}
-	var f ring.Frame
-	if s.config.Feed.Ring().Latest(&f) {
-		defer f.Release()
-		if err := Carries(f.JPEG()); err != nil {
-			return &base.Response{StatusCode: base.StatusUnsupportedMediaType, StatusMessage: err.Error()}, nil, nil
-		}
-	}
-	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
-}
-
-// OnRequest is called by gortsplib before anything else.
-func (s *Server) OnRequest(_ *gortsplib.ServerConn, r *base.Request) {
-	if r.Method != base.Setup {
-		return
-	}
-	// For rtsp://host:port/ the base that gortsplib gives out ends in //. GStreamer makes /trackID=0 of it and asks to PLAY // later, which
-	// gortsplib then takes for another path and refuses.
-	if r.URL != nil && strings.HasPrefix(r.URL.Path, "/trackID=") {
-		r.URL.Path = "/" + r.URL.Path
-	}
-	// gortsplib lets GStreamer wait a second at SETUP because of a bug in how GStreamer publishes; nobody publishes here.
-	delete(r.Header, "User-Agent")
-}
-
-var _ gortsplib.ServerHandlerOnRequest = (*Server)(nil)
-
-// OnSetup is called by gortsplib.
-func (s *Server) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	if response, err := s.admit(c.Conn, c.Request, c.Query); response != nil {
-		return response, nil, err
-	}
-	return &base.Response{StatusCode: base.StatusOK}, s.stream, nil
-}
-
-// admit answers who may not come in; nil for the others.
-func (s *Server) admit(conn *gortsplib.ServerConn, request *base.Request, query string) (*base.Response, error) {
-	<-s.ready
-	// Who was let in with this connection's first request stays so: of a query, GStreamer leaves nothing in the ones that follow.
-	if s.config.Allow == nil || conn.UserData() != nil {
-		return nil, nil
-	}
-	var user, password string
-	var given headers.Authorization
-	if err := given.Unmarshal(request.Header["Authorization"]); err == nil && given.Method == headers.AuthMethodBasic {
-		user, password = given.Username, given.BasicPass
-	}
-	asked, _ := url.ParseQuery(query) // what is no good in it is left out
-	if s.config.Allow(conn.NetConn().RemoteAddr().String(), user, password, asked.Get("token")) {
-		conn.SetUserData(true)
-		return nil, nil
-	}
-	return &base.Response{StatusCode: base.StatusUnauthorized}, liberrors.ErrServerAuth{}
-}
-
-// OnPlay is called by gortsplib.
-func (s *Server) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.leave[c.Session]; ok {
-		return &base.Response{StatusCode: base.StatusOK}, nil
-	}
-	if s.config.MaxReaders > 0 && len(s.leave) >= s.config.MaxReaders {
-		return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: "too many readers"}, nil
-	}
-	s.leave[c.Session] = s.config.Feed.Watch()
-	s.playing.Store(int64(len(s.leave)))
-	return &base.Response{StatusCode: base.StatusOK}, nil
-}
-
-// OnPause is called by gortsplib.
-func (s *Server) OnPause(c *gortsplib.ServerHandlerOnPauseCtx) (*base.Response, error) {
-	s.stopped(c.Session)
-	return &base.Response{StatusCode: base.StatusOK}, nil
-}
-
-// OnSessionClose is called by gortsplib.
-func (s *Server) OnSessionClose(c *gortsplib.ServerHandlerOnSessionCloseCtx) { s.stopped(c.Session) }
-
-func (s *Server) stopped(session *gortsplib.ServerSession) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if leave, ok := s.leave[session]; ok {
-		leave()
-		delete(s.leave, session)
-		s.playing.Store(int64(len(s.leave)))
-	}
+	return failed
 }

@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/testenv"
-
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"go.uber.org/goleak"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
@@ -77,14 +76,22 @@ func start(t *testing.T, width, height int, allow func(from, user, password, tok
 
 func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, string) {
 	t.Helper()
+	_, f, address := startServer(t, config, pictures...)
+	return f, address
+}
+
+func startServer(t *testing.T, config rtsp.Config, pictures ...[]byte) (*rtsp.Server, *feed, string) {
+	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &feed{ring: r}
 	publish(t, r, pictures[0])
-	address := testenv.FreeMediaAddress(t)
-	config.Address, config.Feed = address, f
+	if config.Address == "" {
+		config.Address = testenv.FreeMediaAddress(t)
+	}
+	config.Feed = f
 	s, err := rtsp.Start(config)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +119,25 @@ func startWith(t *testing.T, config rtsp.Config, pictures ...[]byte) (*feed, str
 		}
 		r.Close()
 	})
-	return f, address
+	return s, f, config.Address
+}
+
+// noise is a JPEG of many bytes.
+func noise(t testing.TB, width, height int) []byte {
+	t.Helper()
+	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	seed := uint32(1)
+	for _, plane := range [][]byte{img.Y, img.Cb, img.Cr} {
+		for i := range plane {
+			seed = seed*1664525 + 1013904223
+			plane[i] = byte(seed >> 24)
+		}
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 50}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func ffmpeg(t *testing.T, args ...string) (string, error) {

@@ -2,6 +2,7 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/page"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/web"
 )
 
@@ -31,8 +33,14 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
+	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
+	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
+	WebRTC WebRTC
+	// Name is what the stream is called in the page's title and in /state; "": nothing.
+	Name string
 	// Version is shown by /state.
 	Version string
 	// Log gets what an operator should know; nil disables logging.
@@ -40,7 +48,7 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot string }
+type Hints struct{ Recording, FullSnapshot, Video, WebRTC string }
 
 func hinted(text, hint string) string {
 	if hint == "" {
@@ -71,11 +79,15 @@ type Handler struct {
 	began  time.Time
 	html   atomic.Pointer[[]byte] // nil: the built-in page
 	done   chan struct{}          // closed by Close
-	news   news
-	counts counts
+	videos sync.WaitGroup         // viewers of /video.mp4
+	// closing ends with Close.
+	closing context.Context
+	shut    context.CancelFunc
+	news    news
+	counts  counts
 
 	mu      sync.Mutex
-	viewers map[*fanout.Viewer]struct{}
+	viewers map[viewer]struct{}
 	closed  bool
 }
 
@@ -96,7 +108,8 @@ func New(c Config) (*Handler, error) {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	h := &Handler{config: c, viewers: map[*fanout.Viewer]struct{}{}, done: make(chan struct{}), began: time.Now()}
+	h := &Handler{config: c, viewers: map[viewer]struct{}{}, done: make(chan struct{}), began: time.Now()}
+	h.closing, h.shut = context.WithCancel(context.Background())
 	var err error
 	if h.fanout, err = fanout.New(fanout.Config{Ring: c.Feed.Ring(), StallTimeout: c.StallTimeout}); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
@@ -107,11 +120,15 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/{$}", Methods: read, Handler: h.root},
 		web.Route{Path: "/stream", Methods: read, Handler: h.stream},
 		web.Route{Path: "/stream.mjpeg", Methods: read, Handler: h.stream},
+		web.Route{Path: "/video.mp4", Methods: read, Handler: h.video},
 		web.Route{Path: "/snapshot", Methods: read, Handler: h.snapshot},
 		web.Route{Path: "/snapshot.jpg", Methods: read, Handler: h.snapshot},
 		web.Route{Path: "/state", Methods: read, Handler: h.state},
 		web.Route{Path: "/api/recording", Methods: "GET, HEAD, PATCH", Handler: h.recording},
+		web.Route{Path: "/api/controls", Methods: "GET, HEAD, PATCH", Handler: h.controls},
 		web.Route{Path: "/api/settings", Methods: "GET, HEAD, PATCH", Handler: h.settings},
+		web.Route{Path: "/whep", Methods: "POST, OPTIONS", Handler: h.whep, Views: true},
+		web.Route{Path: "/whep/{session}", Methods: "PATCH, DELETE", Handler: h.whepSession, Views: true},
 		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
 	)
 	return h, nil
@@ -144,7 +161,9 @@ func (h *Handler) Close() {
 	}
 	h.closed = true
 	h.mu.Unlock()
+	h.shut()
 	h.fanout.Close()
+	h.videos.Wait()
 }
 
 // root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.
@@ -161,14 +180,18 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// page shows the program's own page, or the built-in one.
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
-	if own := h.html.Load(); own != nil {
+	query := r.URL.Query()
+	if own := h.html.Load(); own != nil && !query.Has("bare") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r))
+	if query.Has("bare") {
+		web.Embeddable(w)
+	}
+	live := page.Live(page.View{Session: h.config.Shell.InSession(r), Bare: query.Has("bare"), Token: query.Get("token")}).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 

@@ -152,7 +152,7 @@ func TestLoginGoesOn(t *testing.T) {
 		}
 	}
 	_, form := get(t, request(t, "GET", s.URLs()[0]+`/snapshot?max_age="><script>`, "", "Accept", "text/html"))
-	if !strings.Contains(form, `value="snapshot?max_age=`) || strings.Contains(form, "<script>") {
+	if !strings.Contains(form, `value="snapshot?max_age=`) || strings.Contains(form, `"><script>`) {
 		t.Errorf("form: %s", form)
 	}
 }
@@ -187,7 +187,9 @@ func wrongPasswords(t *testing.T) (problems []string) {
 	t.Helper()
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	const token = "0123456789abcdef"
-	s, _ := serve(t, func(c *config) { c.AuthFile, c.TokenFile, c.TrustedProxies = users(t, "anna", "bob"), write(t, "tokens", token), []string{"127.0.0.0/8"} })
+	s, _ := serve(t, func(c *config) {
+		c.AuthFile, c.TokenFile, c.TrustedProxies = users(t, "anna", "bob"), write(t, "tokens", token), []string{"127.0.0.0/8"}
+	})
 	try := func(user, password, address string) int {
 		t.Helper()
 		r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address) // as of a proxy on this machine
@@ -345,5 +347,26 @@ func TestFollowersAreBounded(t *testing.T) {
 	}
 	if line := status(); line != "HTTP/1.1 503 Service Unavailable" {
 		t.Errorf("one more: %s", line)
+	}
+}
+
+// The page, the login and /state call a stream by its name, whatever is in it.
+func TestNameIsShown(t *testing.T) {
+	const name = `Garden <&"front">`
+	s, _ := serve(t, func(c *config) { c.AuthFile, c.Name, c.Stream.Name = users(t, "anna"), name, name })
+	title := "Garden &lt;&amp;&#34;front&#34;&gt;</title>"
+	if _, form := get(t, request(t, "GET", s.URLs()[0]+"/", "", "Accept", "text/html")); !strings.Contains(form, title) || !strings.Contains(form, `name="password"`) {
+		t.Errorf("the login has no %s", title)
+	}
+	r := request(t, "GET", s.URLs()[0]+"/", "")
+	r.SetBasicAuth("anna", "right")
+	if _, html := get(t, r); !strings.Contains(html, title) {
+		t.Errorf("the page has no %s", title)
+	}
+	r = request(t, "GET", s.URLs()[0]+"/state", "")
+	r.SetBasicAuth("anna", "right")
+	var state stream.State
+	if _, text := get(t, r); json.Unmarshal([]byte(text), &state) != nil || state.Name != name {
+		t.Errorf("/state: %+v", state)
 	}
 }

@@ -34,6 +34,8 @@ type Pipeline struct {
 	Video     *Video   `json:"h264,omitempty"` // nil: there is none
 	Settings  Settings `json:"settings"`
 	Can       Can      `json:"can"`
+	// Controls rises with each change of /api/controls.
+	Controls uint64 `json:"controls_version"`
 }
 
 // Source is a frame.Info as JSON.
@@ -67,6 +69,10 @@ type Dropped struct {
 	Ring    uint64 `json:"ring"`
 	Broken  uint64 `json:"broken"`
 	Missed  uint64 `json:"missed"`
+	// Why the newest of Broken was dropped, when, and how many since another reason:
+	Reason      string    `json:"reason,omitempty"`
+	ReasonAt    time.Time `json:"reason_at,omitzero"`
+	ReasonCount uint64    `json:"reason_count,omitempty"`
 }
 
 // Newest is a pipeline.Newest as JSON.
@@ -145,7 +151,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),
 		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest), Video: (*Video)(s.Video),
 		Settings: Settings(s.Settings),
-		Can: Can{
+		Controls: s.Controls, Can: Can{
 			Quality: s.Can.Quality, FPS: s.Can.FPS, Orient: s.Can.Orient, Rotate: s.Can.Rotate, Overlay: s.Can.Overlay, Sizes: sizesOf(s.Can.Sizes),
 		},
 	}

@@ -33,7 +33,7 @@ func TestKeysOfTheState(t *testing.T) {
 		`"dropped":{"rate":0,"encoder":0,"ring":0,"broken":0,"missed":0},"restarts":0,` +
 		`"newest":{"sequence":0,"captured":"0001-01-01T00:00:00Z","width":0,"height":0,"quality":0,"bytes":0},` +
 		`"settings":{"quality":0,"fps":0,"width":0,"height":0,"mirror":false,"flip":false,"rotate":0,"bitrate":0,"gop":0,"overlay":""},` +
-		`"can":{"quality":false,"fps":false,"orient":false,"rotate":false,"overlay":false,"sizes":null}}`
+		`"can":{"quality":false,"fps":false,"orient":false,"rotate":false,"overlay":false,"sizes":null},"controls_version":0}`
 	if string(text) != want {
 		t.Errorf("%s\nwant\n%s", text, want)
 	}

@@ -11,15 +11,18 @@ import (
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // State is what /state shows: the feed's state and the server's own.
 type State struct {
 	Pipeline
+	Name          string       `json:"name,omitempty"`
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
 	Push          []push.State `json:"push,omitempty"` // a target each
+	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -50,7 +53,7 @@ type Totals struct {
 func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{
-		Pipeline: shapeOf(&feed), Version: h.config.Version,
+		Pipeline: shapeOf(&feed), Name: h.config.Name, Version: h.config.Version,
 		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
 	}
 	if h.config.Recording != nil {
@@ -59,6 +62,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.RTSP != nil {
+		state.RTSP = h.config.RTSP()
 	}
 	return state
 }
@@ -74,6 +80,9 @@ func (h *Handler) traffic() Traffic {
 		t.List = append(t.List, v.Stats())
 	}
 	h.mu.Unlock()
+	if h.config.WebRTC != nil {
+		t.List = append(t.List, h.config.WebRTC.Stats()...)
+	}
 	slices.SortFunc(t.List, func(a, b fanout.Stats) int { return cmp.Compare(b.AgeSeconds, a.AgeSeconds) })
 	t.Viewers = len(t.List)
 	for i := range t.List {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -26,8 +27,14 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", streamType)
+	if r.URL.Query().Get("form") == "page" {
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		header.Set("Content-Type", "application/octet-stream")
+	}
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
-	header.Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -37,31 +44,18 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		h.counts.refused.Add(1)
 		return
 	}
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, err := h.connect(w, r, v)
 	if err != nil {
 		release()
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
-	v.Transport = transport(conn, r)
-	leave := h.config.Feed.Watch()
+	leave, gone := h.config.Feed.Watch(), make(chan struct{})
 	v.Gone = func(reason fanout.Reason) {
 		leave()
 		release()
 		h.gone(v, reason)
+		close(gone)
 	}
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	_ = header.Write(&head)
-	head.WriteString("\r\n" + v.Form.Preamble())
-	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
-	if _, err := conn.Write([]byte(head.String())); err != nil {
-		conn.Close()
-		leave()
-		release()
-		return
-	}
-	_ = conn.SetDeadline(time.Time{})
 	h.counts.viewers.Add(1)
 	h.mu.Lock()
 	h.viewers[v] = struct{}{}
@@ -69,10 +63,47 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if err := h.fanout.Add(conn, v); err != nil {
 		v.Gone(fanout.Closed)
 	}
+	if _, shared := conn.(*sharedConn); shared {
+		<-gone // the reply ends with the handler
+	}
 }
 
-// gone forgets a viewer. It runs in the fan-out's goroutine.
-func (h *Handler) gone(v *fanout.Viewer, reason fanout.Reason) {
+// connect writes a stream's headers and preamble, and returns what carries the rest: the connection, taken over, or with HTTP/2 a part of it.
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.Viewer) (net.Conn, error) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	var head strings.Builder
+	switch {
+	case err == nil:
+		v.Transport = transport(conn, r)
+		head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+		_ = w.Header().Write(&head)
+		head.WriteString("\r\n")
+	case r.ProtoMajor == 2:
+		conn, v.Transport = newSharedConn(w, r, web.Conn(r)), "h2"
+	default:
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
+		return nil, err
+	}
+	head.WriteString(v.Form.Preamble())
+	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
+	if _, err := io.WriteString(conn, head.String()); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return conn, nil
+}
+
+// viewer is a connection that is sent pictures or video.
+type viewer interface{ Stats() fanout.Stats }
+
+var (
+	_ viewer = (*fanout.Viewer)(nil)
+	_ viewer = (*videoViewer)(nil)
+)
+
+// gone forgets a viewer. It blocks for nobody: it runs in the fan-out's goroutine.
+func (h *Handler) gone(v viewer, reason fanout.Reason) {
 	h.mu.Lock()
 	delete(h.viewers, v)
 	h.mu.Unlock()
@@ -85,7 +116,7 @@ func (h *Handler) gone(v *fanout.Viewer, reason fanout.Reason) {
 		h.counts.stalled.Add(1)
 		log = h.config.Log.Info
 	}
-	log("viewer gone", zap.String("address", v.Address), zap.Stringer("reason", reason),
+	log("viewer gone", zap.String("address", stats.Address), zap.Stringer("reason", reason),
 		zap.Uint64("frames", stats.Frames), zap.Uint64("skipped", stats.Skipped))
 }
 
@@ -110,8 +141,15 @@ func form(r *http.Request) fanout.Form {
 	case "0", "false":
 		return fanout.Plain
 	}
+	if r.URL.Query().Get("form") == "page" {
+		return fanout.Plain
+	}
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	// WebKit, opened at the stream itself, names no image type.
+	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
 		return fanout.Advance
 	}
 	return fanout.Plain

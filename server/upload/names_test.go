@@ -16,7 +16,7 @@ func FuzzFileName(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again := string(appendFileName(nil, ms, sequence, format)); again != name || ms >= 24*3600*1000 || strings.ContainsAny(name, `/\`) {
+		if again := fileNameOf(ms, sequence, format); again != name || ms >= 24*3600*1000 || strings.ContainsAny(name, `/\`) {
 			t.Errorf("%q is read as %d %d %d, which is %q", name, ms, sequence, format, again)
 		}
 	})
@@ -57,7 +57,7 @@ func TestFileNamesAreReadBack(t *testing.T) {
 		{86399999, 1<<63 - 1, pngFormat, "235959.999-9223372036854775807.png"},
 		{86399999, 1 << 63, pngFormat, "235959.999-9223372036854775808.png"}, // the server's own, behind a sender's last one
 	} {
-		if name := string(appendFileName(nil, c.ms, c.sequence, c.format)); name != c.name {
+		if name := fileNameOf(c.ms, c.sequence, c.format); name != c.name {
 			t.Errorf("%s, want %s", name, c.name)
 		}
 		if ms, sequence, format, ok := parseFileName(c.name); !ok || ms != c.ms || sequence != c.sequence || format != c.format {

@@ -28,6 +28,9 @@ print(r.status_code, r.text)`},
 		"curl": {"sh", "-c", `head -c 31457280 /dev/zero | curl -sS -w '%{http_code}' -H 'Expect:' -H 'Content-Type: image/jpeg' --data-binary @- "$1"`, "sh"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "curl" {
+				testenv.Program(t, name)
+			}
 			out, err := exec.Command(command[0], append(command[1:], s.URLs()[0]+"/upload")...).CombinedOutput()
 			if strings.TrimSpace(string(out)) == "lacks" {
 				testenv.Missing(t, "Debian's "+name, "make setup-test")

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ type Config struct {
 	DefaultListen string
 	// Unix is the path of a Unix socket to serve at, too; "": none. A socket left behind there by a dead server is replaced.
 	Unix string
+	// UnixMode and UnixGroup are those of the socket at Unix; 0 and "": as the system makes it.
+	UnixMode  fs.FileMode
+	UnixGroup string
 	// Listeners are served, too, and closed with the Server.
 	Listeners []net.Listener
 	// SocketActivation serves at the sockets that systemd hands over (LISTEN_FDS), if there are any; Listen's default is then not used.
@@ -39,8 +43,6 @@ type Config struct {
 	// TrustedProxies are addresses, networks (10.0.0.0/8), and "unix" for whoever connects to a Unix socket, whose X-Forwarded-For and
 	// X-Forwarded-Proto count.
 	TrustedProxies []string
-	// Health, when not nil, says what is wrong, for /healthz. It is called for each such request, by anybody.
-	Health func() error
 	// Hints say what to configure otherwise; they are appended to refusals. "": nothing.
 	Hints Hints
 	// AuthFile has user:bcrypt lines (htpasswd -B), TokenFile a token a line. With one of them, only who has one is allowed in; /healthz
@@ -48,8 +50,12 @@ type Config struct {
 	AuthFile, TokenFile string
 	// TLSCert and TLSKey are PEM files; both or none.
 	TLSCert, TLSKey string
+	// Name is what the server is called at the login; "": maixstream.
+	Name string
 	// Refuse writes the replies to requests that are refused (401, 403, 404, 405, 429, 503); nil: as plain text.
 	Refuse func(w http.ResponseWriter, code int, text string)
+	// Health returns why /healthz is to fail; nil: it does not. A nil func never fails.
+	Health func() error
 	// Log gets what an operator should know; nil: nothing.
 	Log *zap.Logger
 }

@@ -122,7 +122,7 @@ const maxSessionKeys = 16
 // setCookie gives the browser its session's key; "" takes it away. Without a Path the browser takes the folder of the address that it asked for, as it
 // knows it: also below a proxy's path.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, key string) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // without Secure where the browser came without TLS: it would not send the cookie back
 		Name: s.cookie, Value: key, MaxAge: int(cookieFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: s.live.Load().proxies.secure(r),
 	}

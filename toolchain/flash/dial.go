@@ -122,7 +122,8 @@ func logins(ctx context.Context, o options) ([]ssh.AuthMethod, error) {
 		}
 		if !term.IsTerminal(int(os.Stdin.Fd())) {
 			if o.key != "" {
-				return "", fmt.Errorf("the board does not take the key %s (ssh-copy-id puts it there), and no right password is known: PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment", o.key)
+				return "", fmt.Errorf("the board does not take the key %s (ssh-copy-id puts it there), and no right password is known: PASSWORD_FILE=FILE or "+
+					"MAIXSTREAM_PASSWORD in the environment", o.key)
 			}
 			return "", errors.New("no right password: give it by PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment, or a key by KEY=FILE")
 		}

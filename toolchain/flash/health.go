@@ -29,9 +29,10 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// With TLS set up, the certificate is for the name that viewers use; this way ends on the board itself, within ssh.
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: func(ctx context.Context, _, to string) (net.Conn, error) {
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	transport.DialContext = func(ctx context.Context, _, to string) (net.Conn, error) {
 		return b.ssh.DialContext(ctx, "tcp", to)
-	}}
+	}
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	first, problem := state{}, errors.New("it did not answer yet")
 	scheme := "http"

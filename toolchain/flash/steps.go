@@ -95,7 +95,8 @@ func unflash(ctx context.Context, o options) error {
 	}
 	defer client.Close()
 	b := board{client}
-	out, err := b.run(ctx, "if [ -x "+boardScript+" ]; then "+boardScript+" remove; else rm -rf "+boardDir+" "+boardScript+".new.*; echo 'maixstream was not installed'; fi", nil)
+	out, err := b.run(ctx, "if [ -x "+boardScript+" ]; then "+boardScript+" remove; else rm -rf "+boardDir+" "+boardScript+".new.*; echo 'maixstream was not "+
+		"installed'; fi", nil)
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}

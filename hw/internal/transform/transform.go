@@ -6,10 +6,11 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Transform is a frame.Transform. It keeps one frame of its own, of the size that it was last asked for. It never writes into the frames that it is
-// given: a source may show the same memory twice.
+// Transform is a frame.Transform. It keeps a frame of its own, of the size that it was last asked for, and a second one while a part is enlarged. It
+// never writes into the frames that it is given: a source may show the same memory twice.
 type Transform struct {
 	own     *frame.Frame
+	view    magnifier
 	overlay overlay
 }
 
@@ -30,22 +31,35 @@ func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error
 	if err := f.Map(); err != nil {
 		return nil, fmt.Errorf("transform: %w", err)
 	}
-	w, h := Size(f.Width, f.Height, look.Rotate)
-	if t.own == nil || t.own.Format != f.Format || t.own.Width != w || t.own.Height != h {
-		own, err := frame.Alloc(f.Format, w, h)
-		if err != nil {
-			return nil, fmt.Errorf("transform: %w", err)
+	result := f
+	if !t.still(look) || look.View.Whole() { // a part that is enlarged is a frame of its own already
+		w, h := Size(f.Width, f.Height, look.Rotate)
+		if t.own == nil || t.own.Format != f.Format || t.own.Width != w || t.own.Height != h {
+			own, err := frame.Alloc(f.Format, w, h)
+			if err != nil {
+				return nil, fmt.Errorf("transform: %w", err)
+			}
+			t.own = own
 		}
-		t.own = own
+		if err := Orient(t.own, f, look.Mirror, look.Flip, look.Rotate); err != nil {
+			return nil, err
+		}
+		t.own.Captured, t.own.Sequence = f.Captured, f.Sequence
+		result = t.own
 	}
-	if err := Orient(t.own, f, look.Mirror, look.Flip, look.Rotate); err != nil {
-		return nil, err
-	}
-	t.own.Captured, t.own.Sequence = f.Captured, f.Sequence
-	if look.Overlay != "" {
-		if err := t.overlay.draw(t.own, look.Overlay); err != nil {
+	if !look.View.Whole() {
+		var err error
+		if result, err = t.view.apply(result, look.View); err != nil {
 			return nil, err
 		}
 	}
-	return t.own, nil
+	if look.Overlay != "" {
+		if err := t.overlay.draw(result, look.Overlay); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
 }
+
+// still says whether look leaves a picture as it lies.
+func (*Transform) still(look *frame.Look) bool { return !look.Mirror && !look.Flip && look.Rotate == 0 }

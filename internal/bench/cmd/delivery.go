@@ -23,8 +23,10 @@ func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 // delivery compares the server with the bare loop.
 func (s *set) delivery() (*group, error) {
 	g := &group{Title: "Delivery: server against a bare loop", Text: "Viewers of 1280x720 at 30 fps (pictures of 70 KiB) over loopback. The bare loop is " +
-		"`internal/bench/load/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each picture into " +
-		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it out: what " +
+		"`internal/bench/load/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each " +
+		"picture into " +
+		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it " +
+		"out: what " +
 		"remains is delivery alone: the more viewers share a frame, the less publishing counts. Delay is from before publishing to the last byte read by the viewer."}
 	idle := make([]float64, s.runs) // µs a published frame without viewers
 	for i := range idle {
@@ -107,7 +109,8 @@ func publishing(window time.Duration) (float64, error) {
 
 // profile shows where the server's time goes.
 func (s *set) profile() (*group, error) {
-	g := &group{Title: "Where delivery's time goes", Text: "CPU profiles of the server by pprof. `Syscall6` is the kernel; what of it is below `fanout.send` is the sends, which the bare loop has, too. What is left " +
+	g := &group{Title: "Where delivery's time goes", Text: "CPU profiles of the server by pprof. `Syscall6` is the kernel; what of it is below `fanout.send` is the " +
+		"sends, which the bare loop has, too. What is left " +
 		"separates the server from it."}
 	if _, err := exec.LookPath("go"); err != nil {
 		g.Skipped = "no go command, whose pprof reads profiles"
@@ -159,7 +162,8 @@ func profiled(d load.Delivery) (string, error) {
 // crowd is a thousand viewers.
 func (s *set) crowd() (*group, error) {
 	const viewers = 1024
-	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong ends the benchmark. To read and verify them " +
+	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong " +
+		"ends the benchmark. To read and verify them " +
 		"takes more of a core than to serve them: on a machine that others use viewers are what falls behind. Memory is " +
 		"the growth of the server's resident memory from no viewer to all of them."}
 	for range s.runs {

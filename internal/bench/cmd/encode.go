@@ -21,8 +21,10 @@ import (
 
 // encode compares the encoder with libjpeg called straight.
 func (s *set) encode() (*group, error) {
-	g := &group{Title: "Software encoder", Text: "A scene of smooth shades, edges and fine texture, quality 80; CPU time of the thread. libjpeg-turbo called straight (`internal/bench/baseline`) compresses the same " +
-		"planar 4:2:0 frame by turns with the encoder; speed is the ratio of their times. YUYV is what webcams deliver, the conversion included; it is held against ustreamer below. " +
+	g := &group{Title: "Software encoder", Text: "A scene of smooth shades, edges and fine texture, quality 80; CPU time of the thread. libjpeg-turbo called straight " +
+		"(`internal/bench/baseline`) compresses the same " +
+		"planar 4:2:0 frame by turns with the encoder; speed is the ratio of their times. YUYV is what webcams deliver, the conversion included; it is held against " +
+		"ustreamer below. " +
 		"Two workers: frames a second of two encoders at once by those of one, by wall time, so others' work on the machine shows; how much longer each frame's CPU time " +
 		"is with two at once shows what they take from each other: the goal needs two cores that nobody else uses, and at most 1.05 here."}
 	for _, size := range []frame.Size{{Width: 640, Height: 480}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {

@@ -16,7 +16,8 @@ import (
 
 // links are slower than what is offered.
 func (s *set) links() (*group, error) {
-	g := &group{Title: "Age of frames on a slow link", Text: "One viewer in another network namespace, behind `tc tbf burst 16kb latency 50ms` of the given rate; 70 KiB at 30 fps (17 Mbit/s) are " +
+	g := &group{Title: "Age of frames on a slow link", Text: "One viewer in another network namespace, behind `tc tbf burst 16kb latency 50ms` of the given rate; 70 " +
+		"KiB at 30 fps (17 Mbit/s) are " +
 		"offered. Age is from capture to the last byte."}
 	for _, link := range []struct {
 		rate     string
@@ -67,7 +68,8 @@ func overLink(rate string, window time.Duration) (r load.Report, err error) {
 
 // slow are viewers that take less than is offered, or nothing.
 func (s *set) slow() (*group, error) {
-	g := &group{Title: "Slow and stalled viewers", Text: "On loopback, 70 KiB at 30 fps (2.2 MB/s) offered. A slow viewer reads 500 kB/s. Stalled ones read nothing for two seconds; what " +
+	g := &group{Title: "Slow and stalled viewers", Text: "On loopback, 70 KiB at 30 fps (2.2 MB/s) offered. A slow viewer reads 500 kB/s. Stalled ones read nothing " +
+		"for two seconds; what " +
 		"the kernel holds for each on the server's side is what `ss -tm` shows as allocated for sending, waiting to be sent, received and reserved."}
 	for range s.runs {
 		server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})

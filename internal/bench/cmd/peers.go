@@ -22,8 +22,10 @@ import (
 
 // peers compares with µStreamer; both get the same JPEGs.
 func (s *set) peers() (*group, error) {
-	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer (`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
-		"pretends (`internal/bench/webcam`; its buffers hold the pictures already, so a frame costs ustreamer no copy but its own), the server as in the first section. CPU time is that of the whole " +
+	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer " +
+		"(`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
+		"pretends (`internal/bench/webcam`; its buffers hold the pictures already, so a frame costs ustreamer no copy but its own), the server as in the first section. " +
+		"CPU time is that of the whole " +
 		"process per delivered frame; the bare loop, given the same pictures, runs by turns with them. mjpg-streamer is not in Debian."}
 	other, dir, err := s.peer(g)
 	if err != nil || g.Skipped != "" {
@@ -80,8 +82,10 @@ func (s *set) peer(g *group) (name, dir string, err error) {
 
 // webcamPeer compares what it costs to make JPEGs of a webcam's packed frames.
 func (s *set) webcamPeer() (*group, error) {
-	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Packed 4:2:2 (YUYV) frames of the encoder's scene to JPEGs of quality 80, 4:2:0, at 30 fps, one worker. ustreamer has them from the pretended webcam and one " +
-		"viewer; its figure is the CPU time of its process per frame, less what the same process with the same viewer spends on finished JPEGs of that scene. maixstream's is that of the encoder's thread, which begins a frame 30 times " +
+	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Packed 4:2:2 (YUYV) frames of the encoder's scene to JPEGs of quality 80, 4:2:0, " +
+		"at 30 fps, one worker. ustreamer has them from the pretended webcam and one " +
+		"viewer; its figure is the CPU time of its process per frame, less what the same process with the same viewer spends on finished JPEGs of that scene. " +
+		"maixstream's is that of the encoder's thread, which begins a frame 30 times " +
 		"a second, too: the conversion is included in both. Its version 6 converts in the same way as this one."}
 	other, dir, err := s.peer(g)
 	if err != nil || g.Skipped != "" {
@@ -222,7 +226,8 @@ func (s *set) startUstreamer(pictures, format string, size frame.Size) (*serving
 	}
 	v.cmd = exec.Command("ustreamer", "--device", "/dev/video99", "--format", format, "--encoder", encoder, "--workers", "1", "--resolution", resolution,
 		"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--log-level", "0")
-	v.cmd.Env = append(os.Environ(), "LD_PRELOAD="+s.webcam, "WEBCAM_PICTURES="+pictures, "WEBCAM_SIZE="+resolution, "WEBCAM_FORMAT="+format, "WEBCAM_FPS="+strconv.Itoa(fps))
+	v.cmd.Env = append(os.Environ(), "LD_PRELOAD="+s.webcam, "WEBCAM_PICTURES="+pictures,
+		"WEBCAM_SIZE="+resolution, "WEBCAM_FORMAT="+format, "WEBCAM_FPS="+strconv.Itoa(fps))
 	log, err := os.CreateTemp(filepath.Dir(pictures), "log")
 	if err != nil {
 		return nil, err

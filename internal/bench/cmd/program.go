@@ -21,9 +21,11 @@ import (
 
 // hardware is the board's path in the simulator of the chip's libraries.
 func (s *set) hardware() (*group, error) {
-	g := &group{Title: "Hardware path, in the simulator", Text: "`maixstream bench --source camera --size 1280x720` with the simulator of the chip's libraries, 30 fps. What its " +
+	g := &group{Title: "Hardware path, in the simulator", Text: "`maixstream bench --source camera --size 1280x720` with the simulator of the chip's libraries, 30 " +
+		"fps. What its " +
 		"threads `sim-*` do in place of sensor, scaler and encoder is not counted. The other threads: Go's (capture, ring, server, the runtime's monitor), `mpi` (all calls " +
-		"of the libraries are made on it, so nearly all of its time is the simulator's own code, and system calls that the chip's driver does not need; the rest is the copy of the picture into the ring's slot) " +
+		"of the libraries are made on it, so nearly all of its time is the simulator's own code, and system calls that the chip's driver does not need; the rest is the " +
+		"copy of the picture into the ring's slot) " +
 		"and `ISP0_RUN` (the libraries' own loop, the simulator's as well)."}
 	if s.simLibs == "" {
 		g.Skipped = "no simulator was given"
@@ -146,7 +148,8 @@ func (s *set) idle() (*group, error) {
 
 // start is the time from the program's start to a viewer's first picture.
 func (s *set) start() (*group, error) {
-	g := &group{Title: "Start", Text: "From the start of `maixstream serve --source testcard` (the process does not exist yet) to the last byte of the first picture at a viewer that connects as soon as " +
+	g := &group{Title: "Start", Text: "From the start of `maixstream serve --source testcard` (the process does not exist yet) to the last byte of the first picture " +
+		"at a viewer that connects as soon as " +
 		"the address is printed."}
 	for _, size := range []string{"640x480", "1280x720"} {
 		for range 2 * s.runs {

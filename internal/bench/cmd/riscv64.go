@@ -82,10 +82,14 @@ func ownSum(before, after map[string]uint64) (sum float64) {
 
 // instructions counts what the board's program executes for each frame.
 func (s *set) instructions() (*group, error) {
-	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's own executable under `qemu-riscv64`, its instructions in user space counted by a plugin " +
-		"(`internal/bench/insncount`), thread by thread. The server alone is given finished pictures of 70 KiB at 30 fps; the hardware path is `maixstream serve --source camera` in the simulator, where `mpi` " +
-		"contains the simulator's code, too, besides the copy of the picture into the ring, and so is not part of the sums. The projection takes " + number(cyclesPerInstruction) + " cycles an instruction at 1 GHz, and for the kernel's part of a send, which is not " +
-		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five viewers of this stream."}
+	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's own executable under `qemu-riscv64`, its instructions in user " +
+		"space counted by a plugin " +
+		"(`internal/bench/insncount`), thread by thread. The server alone is given finished pictures of 70 KiB at 30 fps; the hardware path is `maixstream serve " +
+		"--source camera` in the simulator, where `mpi` " +
+		"contains the simulator's code, too, besides the copy of the picture into the ring, and so is not part of the sums. The " +
+		"projection takes " + number(cyclesPerInstruction) + " cycles an instruction at 1 GHz, and for the kernel's part of a send, which is not " +
+		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five " +
+		"viewers of this stream."}
 	if s.board.program == "" {
 		g.Skipped = "no program for the board was given"
 		return g, nil

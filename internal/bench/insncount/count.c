@@ -27,47 +27,47 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 enum { THREADS = 4096 };
 
 struct thread {
-    uint64_t id;           /* of the kernel, as in /proc/PID/task */
-    uint64_t instructions; /* executed so far */
+	uint64_t id;           /* of the kernel, as in /proc/PID/task */
+	uint64_t instructions; /* executed so far */
 };
 
 static struct thread *threads;
 
 static void executed(unsigned cpu, void *instructions)
 {
-    if (cpu >= THREADS)
-        return;
-    if (threads[cpu].id == 0)
-        threads[cpu].id = (uint64_t)syscall(SYS_gettid);
-    threads[cpu].instructions += (uintptr_t)instructions; /* its own thread's alone */
+	if (cpu >= THREADS)
+		return;
+	if (threads[cpu].id == 0)
+		threads[cpu].id = (uint64_t)syscall(SYS_gettid);
+	threads[cpu].instructions += (uintptr_t)instructions; /* its own thread's alone */
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
-    (void)id;
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)qemu_plugin_tb_n_insns(tb));
+	(void)id;
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)qemu_plugin_tb_n_insns(tb));
 }
 
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
-    int fd;
+	int fd;
 
-    (void)info;
-    if (argc != 1 || strncmp(argv[0], "out=", 4) != 0) {
-        fprintf(stderr, "libcount.so: out=FILE is missing\n");
-        return -1;
-    }
-    fd = open(argv[0] + 4, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, THREADS * sizeof(*threads)) < 0) {
-        perror(argv[0] + 4);
-        return -1;
-    }
-    threads = mmap(NULL, THREADS * sizeof(*threads), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (threads == MAP_FAILED) {
-        perror("mmap");
-        return -1;
-    }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    return 0;
+	(void)info;
+	if (argc != 1 || strncmp(argv[0], "out=", 4) != 0) {
+		fprintf(stderr, "libcount.so: out=FILE is missing\n");
+		return -1;
+	}
+	fd = open(argv[0] + 4, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, THREADS * sizeof(*threads)) < 0) {
+		perror(argv[0] + 4);
+		return -1;
+	}
+	threads = mmap(NULL, THREADS * sizeof(*threads), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (threads == MAP_FAILED) {
+		perror("mmap");
+		return -1;
+	}
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	return 0;
 }

@@ -353,7 +353,8 @@ func (s *viewer) headers(b []byte) ([]byte, error) {
 	if !s.began {
 		s.began = true
 		kind, params, err := mime.ParseMediaType(field(head, "Content-Type: "))
-		if !bytes.HasPrefix(head, []byte("HTTP/1.")) || string(head[8:13]) != " 200 " || err != nil || !strings.HasPrefix(kind, "multipart/") || len(params["boundary"]) > longest {
+		if !bytes.HasPrefix(head, []byte("HTTP/1.")) || string(head[8:13]) != " 200 " || err != nil ||
+			!strings.HasPrefix(kind, "multipart/") || len(params["boundary"]) > longest {
 			return nil, fmt.Errorf("reply: %.80q", head)
 		}
 		s.trailer = "\r\n--" + params["boundary"] + "\r\n"

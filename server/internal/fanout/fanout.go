@@ -79,7 +79,7 @@ func (f *Fanout) Add(conn net.Conn, v *Viewer) error {
 			return err
 		}
 	}
-	limitUnsent(conn)
+	LimitUnsent(conn)
 	f.portable[v] = conn
 	f.joined.Add(1)
 	go f.serve(conn, v)

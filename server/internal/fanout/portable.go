@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -85,7 +86,7 @@ func (f *Fanout) give(conn net.Conn, v *Viewer, at time.Duration, private *[]byt
 		n, err := conn.Write(rest[:min(chunk, len(rest))])
 		v.took(n)
 		if err != nil {
-			if e, ok := err.(net.Error); ok && e.Timeout() {
+			if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
 				return Stalled, true
 			}
 			return Left, true

@@ -20,8 +20,8 @@ const (
 	inFlight = 8 << 10
 )
 
-// limitUnsent makes the kernel keep little of a viewer's stream. Sockets that are not TCP refuse; they have no deep queues either.
-func limitUnsent(conn net.Conn) {
+// LimitUnsent makes the kernel keep little of a viewer's stream. Sockets that are not TCP refuse; they have no deep queues either.
+func LimitUnsent(conn net.Conn) {
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}

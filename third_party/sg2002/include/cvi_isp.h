@@ -269,6 +269,179 @@ typedef struct {
 } ISP_EXPOSURE_ATTR_S;
 
 typedef enum {
+	AE_TYPE_GAIN = 0,
+	AE_TYPE_ISO = 1,
+} ISP_AE_GAIN_TYPE_E;
+
+typedef enum {
+	AE_FREQUENCE_60HZ = 0,
+	AE_FREQUENCE_50HZ = 1,
+} ISP_AE_ANTIFLICKER_FREQUENCE_E;
+
+/* What the exposure is now. u32AGain and the other gains are in 1/1024. */
+typedef struct {
+	uint32_t u32IntTime;
+	uint32_t u32SysGain;
+	uint32_t enIrisFNO;
+	uint32_t u32IrisFNOLin;
+} ISP_AE_ROUTE_NODE_S;
+
+typedef struct {
+	uint32_t u32TotalNum;
+	ISP_AE_ROUTE_NODE_S astRouteNode[16];
+} ISP_AE_ROUTE_S;
+
+typedef struct {
+	uint32_t u32IntTime;
+	uint32_t u32Again;
+	uint32_t u32Dgain;
+	uint32_t u32IspDgain;
+	uint32_t enIrisFNO;
+	uint32_t u32IrisFNOLin;
+} ISP_AE_ROUTE_EX_NODE_S;
+
+typedef struct {
+	uint32_t u32TotalNum;
+	ISP_AE_ROUTE_EX_NODE_S astRouteExNode[16];
+} ISP_AE_ROUTE_EX_S;
+
+typedef struct {
+	uint32_t u32ExpTime;
+	uint32_t u32ShortExpTime;
+	uint32_t u32MedianExpTime;
+	uint32_t u32LongExpTime;
+	uint32_t u32AGain;
+	uint32_t u32DGain;
+	uint32_t u32ISPDGain;
+	uint32_t u32Exposure;
+	uint8_t bExposureIsMAX;
+	int16_t s16HistError;
+	uint32_t au32AE_Hist256Value[256];
+	uint8_t u8AveLum;
+	uint32_t u32LinesPer500ms;
+	uint32_t u32PirisFNO;
+	uint32_t u32Fps;
+	uint32_t u32ISO;
+	uint32_t u32ISOCalibrate;
+	uint32_t u32RefExpRatio;
+	uint32_t u32FirstStableTime;
+	ISP_AE_ROUTE_S stAERoute;
+	ISP_AE_ROUTE_EX_S stAERouteEx;
+	uint8_t u8WDRShortAveLuma;
+	uint32_t u32WDRExpRatio;
+	uint8_t u8LEFrameAvgLuma;
+	uint8_t u8SEFrameAvgLuma;
+	float fLightValue;
+	uint32_t u32AGainSF;
+	uint32_t u32DGainSF;
+	uint32_t u32ISPDGainSF;
+	uint32_t u32ISOSF;
+	ISP_AE_ROUTE_S stAERouteSF;
+	ISP_AE_ROUTE_EX_S stAERouteSFEx;
+	uint8_t bGainSepStatus;
+} ISP_EXP_INFO_S;
+
+/* ---- white balance and colour ---- */
+
+/* Gains in 1/1024. */
+typedef struct {
+	uint16_t u16Rgain;
+	uint16_t u16Grgain;
+	uint16_t u16Gbgain;
+	uint16_t u16Bgain;
+} ISP_MWB_ATTR_S;
+
+typedef struct {
+	uint8_t bEnable;
+	ISP_OP_TYPE_E enOpType;
+	uint16_t u16HighRgLimit;
+	uint16_t u16HighBgLimit;
+	uint16_t u16LowRgLimit;
+	uint16_t u16LowBgLimit;
+} ISP_AWB_CT_LIMIT_ATTR_S;
+
+typedef struct {
+	uint8_t bEnable;
+	uint16_t au16CrMax[16];
+	uint16_t au16CrMin[16];
+	uint16_t au16CbMax[16];
+	uint16_t au16CbMin[16];
+} ISP_AWB_CBCR_TRACK_ATTR_S;
+
+typedef struct {
+	uint8_t bEnable;
+	ISP_OP_TYPE_E enOpType;
+	uint8_t au8HistThresh[6];
+	uint16_t au16HistWt[6];
+} ISP_AWB_LUM_HISTGRAM_ATTR_S;
+
+typedef struct {
+	uint8_t bEnable;
+	uint16_t u16RefColorTemp;
+	uint16_t au16StaticWB[4];
+	int32_t as32CurvePara[6];
+	uint32_t enAlgType;
+	uint8_t u8RGStrength;
+	uint8_t u8BGStrength;
+	uint16_t u16Speed;
+	uint16_t u16ZoneSel;
+	uint16_t u16HighColorTemp;
+	uint16_t u16LowColorTemp;
+	ISP_AWB_CT_LIMIT_ATTR_S stCTLimit;
+	uint8_t bShiftLimitEn;
+	uint16_t u16ShiftLimit[8];
+	uint8_t bGainNormEn;
+	uint8_t bNaturalCastEn;
+	ISP_AWB_CBCR_TRACK_ATTR_S stCbCrTrack;
+	ISP_AWB_LUM_HISTGRAM_ATTR_S stLumaHist;
+	uint8_t bAWBZoneWtEn;
+	uint8_t au8ZoneWt[1024];
+} ISP_AWB_ATTR_S;
+
+typedef struct {
+	uint8_t bByPass;
+	uint8_t u8AWBRunInterval;
+	ISP_OP_TYPE_E enOpType;
+	ISP_MWB_ATTR_S stManual;
+	ISP_AWB_ATTR_S stAuto;
+	uint32_t enAlgType;
+	uint8_t u8DebugMode;
+} ISP_WB_ATTR_S;
+
+typedef struct {
+	uint16_t u16Rgain;
+	uint16_t u16Grgain;
+	uint16_t u16Gbgain;
+	uint16_t u16Bgain;
+	uint16_t u16Saturation;
+	uint16_t u16ColorTemp;
+	uint16_t au16CCM[9];
+	uint16_t u16LS0CT;
+	uint16_t u16LS1CT;
+	uint16_t u16LS0Area;
+	uint16_t u16LS1Area;
+	uint8_t u8MultiDegree;
+	uint16_t u16ActiveShift;
+	uint32_t u32FirstStableTime;
+	uint32_t enInOutStatus;
+	int16_t s16Bv;
+} ISP_WB_INFO_S;
+
+typedef struct {
+	uint8_t Saturation;
+} ISP_SATURATION_MANUAL_ATTR_S;
+
+typedef struct {
+	uint8_t Saturation[16];
+} ISP_SATURATION_AUTO_ATTR_S;
+
+typedef struct {
+	ISP_OP_TYPE_E enOpType;
+	ISP_SATURATION_MANUAL_ATTR_S stManual;
+	ISP_SATURATION_AUTO_ATTR_S stAuto;
+} ISP_SATURATION_ATTR_S;
+
+typedef enum {
 	ISP_FMW_STATE_RUN = 0,
 	ISP_FMW_STATE_FREEZE = 1,
 } ISP_FMW_STATE_E;
@@ -300,6 +473,12 @@ int32_t CVI_ISP_SetFMWState(int32_t ViPipe, const ISP_FMW_STATE_E enState);
 
 int32_t CVI_ISP_GetExposureAttr(int32_t ViPipe, ISP_EXPOSURE_ATTR_S *pstExpAttr);
 int32_t CVI_ISP_SetExposureAttr(int32_t ViPipe, const ISP_EXPOSURE_ATTR_S *pstExpAttr);
+int32_t CVI_ISP_QueryExposureInfo(int32_t ViPipe, ISP_EXP_INFO_S *pstExpInfo);
+int32_t CVI_ISP_GetWBAttr(int32_t ViPipe, ISP_WB_ATTR_S *pstWBAttr);
+int32_t CVI_ISP_SetWBAttr(int32_t ViPipe, const ISP_WB_ATTR_S *pstWBAttr);
+int32_t CVI_ISP_QueryWBInfo(int32_t ViPipe, ISP_WB_INFO_S *pstWBInfo);
+int32_t CVI_ISP_GetSaturationAttr(int32_t ViPipe, ISP_SATURATION_ATTR_S *pstSaturationAttr);
+int32_t CVI_ISP_SetSaturationAttr(int32_t ViPipe, const ISP_SATURATION_ATTR_S *pstSaturationAttr);
 int32_t CVI_ISP_QueryFps(int32_t ViPipe, float *pFps);
 int32_t CVI_ISP_GetAntiFlicker(int32_t ViPipe, uint8_t *pEnable, uint8_t *pFrequency);
 int32_t CVI_ISP_SetAntiFlicker(int32_t ViPipe, uint8_t enable, uint8_t frequency);

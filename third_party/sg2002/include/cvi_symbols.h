@@ -21,6 +21,12 @@
 	X(CVI_ISP_SetFMWState, "libisp.so") \
 	X(CVI_ISP_GetExposureAttr, "libae.so") \
 	X(CVI_ISP_SetExposureAttr, "libae.so") \
+	X(CVI_ISP_QueryExposureInfo, "libae.so") \
+	X(CVI_ISP_GetWBAttr, "libawb.so") \
+	X(CVI_ISP_SetWBAttr, "libawb.so") \
+	X(CVI_ISP_QueryWBInfo, "libisp.so") \
+	X(CVI_ISP_GetSaturationAttr, "libisp.so") \
+	X(CVI_ISP_SetSaturationAttr, "libisp.so") \
 	X(CVI_ISP_QueryFps, "libae.so") \
 	X(CVI_ISP_GetAntiFlicker, "libae.so") \
 	X(CVI_ISP_SetAntiFlicker, "libae.so") \

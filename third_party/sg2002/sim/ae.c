@@ -5,7 +5,11 @@
 #include "core.h"
 
 /* The range that the board's own software knows of most sensors: its shortest is longer than a frame of a fast mode. */
-static ISP_EXPOSURE_ATTR_S exposure = {.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636}}};
+static ISP_EXPOSURE_ATTR_S exposure = {
+	.stManual = {.u32ExpTime = SIM_EXPOSURE, .u32AGain = SIM_GAIN, .u32DGain = SIM_GAIN, .u32ISPDGain = SIM_GAIN},
+	.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636}, .stAGainRange = {.u32Min = SIM_GAIN, .u32Max = 32 * SIM_GAIN},
+		   .u16EVBias = 1024},
+};
 static uint8_t flicker_on, flicker_hz = 50;
 
 #define ENTER(flags) \
@@ -64,8 +68,29 @@ int32_t CVI_ISP_SetExposureAttr(int32_t ViPipe, const ISP_EXPOSURE_ATTR_S *pstEx
 	AFTER_INIT;
 	CHECK(pstExpAttr, CVI_FAILURE);
 	CHECK(pstExpAttr->stAuto.stExpTimeRange.u32Min <= pstExpAttr->stAuto.stExpTimeRange.u32Max, CVI_FAILURE);
+	CHECK(pstExpAttr->enOpType <= OP_TYPE_MANUAL && pstExpAttr->stAuto.stAntiflicker.enFrequency <= AE_FREQUENCE_50HZ, CVI_FAILURE);
+	if (pstExpAttr->enOpType == OP_TYPE_MANUAL)
+		CHECK(pstExpAttr->stManual.u32ExpTime > 0 && pstExpAttr->stManual.u32AGain >= SIM_GAIN && pstExpAttr->stManual.u32DGain >= SIM_GAIN &&
+			      pstExpAttr->stManual.u32ISPDGain >= SIM_GAIN,
+		      CVI_FAILURE);
 	exposure = *pstExpAttr;
 	sim_camera.longest = exposure.stAuto.stExpTimeRange.u32Max;
+	sim_camera.tone.manual_exposure = exposure.enOpType == OP_TYPE_MANUAL;
+	sim_camera.tone.exposure = exposure.stManual.u32ExpTime;
+	sim_camera.tone.gain = exposure.stManual.u32AGain;
+	sim_camera.tone.bias = exposure.stAuto.u16EVBias;
+	LEAVE(0);
+}
+
+int32_t CVI_ISP_QueryExposureInfo(int32_t ViPipe, ISP_EXP_INFO_S *pstExpInfo)
+{
+	ENTER(0);
+	AFTER_INIT;
+	CHECK(pstExpInfo, CVI_FAILURE);
+	memset(pstExpInfo, 0, sizeof *pstExpInfo);
+	pstExpInfo->u32ExpTime = sim_camera.tone.manual_exposure ? sim_camera.tone.exposure : SIM_EXPOSURE;
+	pstExpInfo->u32AGain = sim_camera.tone.manual_exposure ? sim_camera.tone.gain : SIM_GAIN;
+	pstExpInfo->u32DGain = pstExpInfo->u32ISPDGain = SIM_GAIN;
 	LEAVE(0);
 }
 

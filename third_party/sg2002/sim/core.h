@@ -71,6 +71,9 @@ struct sim_call {
 SIM_API bool sim_enter(struct sim_call *call, const char *name, int module, int object, int flags);
 SIM_API int64_t sim_leave(struct sim_call *call, int64_t result);
 
+/* A request of a driver, below a call: false when it is made to be refused. */
+SIM_API bool sim_request(const char *name);
+
 SIM_API void sim_fault(const char *class, const char *call, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Where the real library dies by SIGSEGV: logs the rule that was broken as a fault and ends the process, status 139. */
 SIM_API _Noreturn void sim_crash(const char *call, const char *rule);
@@ -137,6 +140,20 @@ SIM_API const struct sim_sensor *sim_fitted(void);
 SIM_API int sim_mount(void); /* 0 or 180 degrees */
 SIM_API int sim_wiring(void); /* 0 MaixCAM, 1 MaixCAM-Pro, -1 its own (lane_id in /boot/board) */
 
+/* What exposure, white balance and colour do to the scene. While automatic they do nothing, for its light is as they want it. */
+struct sim_tone {
+	bool manual_exposure, manual_balance, manual_saturation;
+	uint32_t exposure, gain; /* microseconds, 1/1024 */
+	uint32_t bias; /* 1/1024 */
+	uint32_t red, blue; /* 1/1024 */
+	uint8_t saturation;
+};
+
+/* The light of the scene: what exposes it well, and the neutral saturation. */
+#define SIM_EXPOSURE 10000
+#define SIM_GAIN 1024
+#define SIM_SATURATION 64
+
 struct sim_camera {
 	const struct sim_sensor *driver; /* whose object is registered */
 	bool miswired; /* lanes given that are not the board's */
@@ -145,8 +162,11 @@ struct sim_camera {
 	uint16_t width, height;
 	bool ae, awb, bound, memory, published, statistics, isp, leaving, exited;
 	bool run_failed; /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
+	uint64_t shared; /* ISP_SHARED_BUFFER_0 of this process, 0: none */
+	bool deaf; /* a request was refused, and the library did not say so: no frames come */
 	int runs; /* threads in CVI_ISP_Run */
 	uint32_t longest; /* exposure in microseconds */
+	struct sim_tone tone;
 };
 extern SIM_API struct sim_camera sim_camera;
 

@@ -19,15 +19,43 @@ static struct {
 } stamped[128];
 static int stamps;
 
+static struct sim_tone shown; /* that the scene was rendered with */
+
+static uint8_t limited(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
+
+/* What the light of a pixel becomes; the marks that machines read are stamped over it. */
+static uint8_t luma(uint32_t v)
+{
+	uint64_t light = (uint64_t)v * 1024;
+
+	if (shown.manual_exposure)
+		light = (uint64_t)v * shown.exposure / SIM_EXPOSURE * shown.gain;
+	else
+		light = (uint64_t)v * shown.bias;
+	return limited((int64_t)(light / 1024));
+}
+
+static uint8_t chroma(uint32_t v, uint32_t gain)
+{
+	int64_t c = (int64_t)v - 128;
+
+	if (shown.manual_balance)
+		c += ((int64_t)gain - 1024) / 16;
+	if (shown.manual_saturation)
+		c = c * shown.saturation / SIM_SATURATION;
+	return limited(c + 128);
+}
+
 static void render(void)
 {
+	shown = sim_camera.tone;
 	for (uint32_t y = 0; y < scene.height; y++) {
 		uint8_t *row = scene.clean_y + (size_t)y * scene.stride;
 
 		for (uint32_t x = 0; x < scene.stride; x++) {
 			uint32_t p = x % PERIOD, wave = p < 128 ? p : 255 - p;
 
-			row[x] = (uint8_t)(60 + wave / 2 + ((x / 32 + y / 32) % 2) * 24 + y * 40 / scene.height + (x * 7 + y * 13) % 5);
+			row[x] = luma(60 + wave / 2 + ((x / 32 + y / 32) % 2) * 24 + y * 40 / scene.height + (x * 7 + y * 13) % 5);
 		}
 	}
 	for (uint32_t y = 0; y < scene.height / 2; y++) {
@@ -36,8 +64,8 @@ static void render(void)
 		for (uint32_t x = 0; x < scene.stride / 2; x++) {
 			uint32_t p = x % (PERIOD / 2);
 
-			row[2 * x] = (uint8_t)(100 + y * 56 / scene.height);      /* V */
-			row[2 * x + 1] = (uint8_t)(112 + (p < 64 ? p : 127 - p) / 2); /* U */
+			row[2 * x] = chroma(100 + y * 56 / scene.height, shown.red); /* V */
+			row[2 * x + 1] = chroma(112 + (p < 64 ? p : 127 - p) / 2, shown.blue); /* U */
 		}
 	}
 	memcpy(scene.y, scene.clean_y, (size_t)scene.stride * scene.height);
@@ -140,6 +168,10 @@ struct picture vpu_scene(uint32_t width, uint32_t height, uint32_t n)
 	uint32_t shift = n * 4 % PERIOD, s = height / 12;
 
 	resize(width, height);
+	if (memcmp(&shown, &sim_camera.tone, sizeof shown)) {
+		render();
+		stamps = 0;
+	}
 	wipe();
 	/* Red and green above, blue and white below: left red, blue; right green, white. */
 	stamp(shift, width * 3 / 16, height / 8, s, s, 81, 90, 240);

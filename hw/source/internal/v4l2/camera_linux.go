@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/gate"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/hw/source/internal/drops"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // silence is how long a device may deliver nothing before it is given up.
@@ -19,6 +19,8 @@ const silence = 5 * time.Second
 
 // camera takes pictures out of a device as they come and keeps the newest.
 type camera struct {
+	drops.Counter
+	*controls
 	device  string
 	fd      int
 	wake    int // an eventfd that ends run's poll
@@ -31,12 +33,13 @@ type camera struct {
 	stopped chan struct{}
 
 	mu       sync.Mutex
-	gate     gate.Gate
-	asked    float64 // frames a second
-	newest   *slot   // nil: fetched already
-	device32 uint32  // the driver's last sequence number
-	sequence uint64  // extended, from 1, without what the gate left out
-	broken   int     // pictures that have not been reported
+	gate     pace.Gate
+	period   time.Duration // between pictures that are handed out; 0: all
+	asked    float64       // frames a second
+	newest   *slot         // nil: fetched already
+	device32 uint32        // the driver's last sequence number
+	sequence uint64        // extended, from 1, without what the gate left out
+	broken   int           // pictures that have not been reported
 	why      error
 	end      error // set when nothing follows
 	down     bool  // Close was called: buffers are not queued any more
@@ -55,7 +58,7 @@ type slot struct {
 
 func newCamera(device string, fd int, chosen choice) *camera {
 	return &camera{
-		device: device, fd: fd, wake: -1, chosen: chosen,
+		controls: newControls(device, fd), device: device, fd: fd, wake: -1, chosen: chosen,
 		arrived: make(chan struct{}, 1), closed: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -80,7 +83,8 @@ func (c *camera) SetFPS(fps float64) error {
 	defer c.mu.Unlock()
 	if fps != c.asked {
 		c.asked = fps
-		c.gate.SetFPS(thin(fps, c.chosen.fps))
+		c.period = thin(fps, c.chosen.fps)
+		c.gate.Reset()
 	}
 	return nil
 }
@@ -88,7 +92,7 @@ func (c *camera) SetFPS(fps float64) error {
 // run takes pictures until Close or the device's end.
 func (c *camera) run() {
 	defer close(c.stopped)
-	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}, {Fd: int32(c.wake), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN | unix.POLLPRI}, {Fd: int32(c.wake), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, int(silence/time.Millisecond))
 		switch {
@@ -102,6 +106,12 @@ func (c *camera) run() {
 		case n == 0:
 			c.finish(fmt.Errorf("wait: %w: no picture for %s", frame.ErrGone, silence))
 			return
+		}
+		if fds[0].Revents&unix.POLLPRI != 0 {
+			c.takeEvents(c.fd)
+			if fds[0].Revents&^unix.POLLPRI == 0 {
+				continue
+			}
 		}
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
 		err = ioctl(c.fd, vidiocDequeue, &b)
@@ -143,8 +153,9 @@ func (c *camera) take(b *buffer) {
 	s := c.slots[b.index]
 	switch {
 	case b.flags&bufFlagError != 0 || b.bytesused == 0 || int(b.bytesused) > len(s.memory):
-		c.reject(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
-	case !c.gate.Pass(now):
+		c.sequence--
+		c.Drop(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
+	case !c.gate.Pass(now, c.period):
 		c.sequence--
 	default:
 		s.used, s.captured, s.sequence = int(b.bytesused), captureTime(b, now), c.sequence
@@ -156,11 +167,14 @@ func (c *camera) take(b *buffer) {
 	}
 }
 
-// reject reports a broken picture with the next read. mu is held.
-func (c *camera) reject(err error) {
-	c.broken++
-	c.why = err
-	c.announce()
+// renumber takes the number of a picture that was broken, and counted as that, out of the sequence.
+func (c *camera) renumber() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sequence--
+	if c.newest != nil {
+		c.newest.sequence--
+	}
 }
 
 // captureTime converts the driver's time of the picture.
@@ -214,10 +228,6 @@ func (c *camera) fetch() (*slot, error) {
 	if c.down {
 		return nil, c.errClosed()
 	}
-	if c.broken > 0 {
-		c.broken--
-		return nil, c.why
-	}
 	if s := c.newest; s != nil {
 		c.newest, s.out = nil, true
 		return s, nil
@@ -255,6 +265,7 @@ func (c *camera) Close() error {
 	c.down = true
 	close(c.closed)
 	c.mu.Unlock()
+	c.controls.close()
 	_, werr := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	<-c.stopped
 	kind := uint32(bufTypeCapture)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/blackjack/webcam"
+	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -27,48 +27,52 @@ type choice struct {
 
 // choose opens the device, finds the mode that is nearest to c and sets it. It leaves the device closed again: the settings stay.
 func choose(device string, c *Config) (choice, error) {
-	cam, err := webcam.Open(device)
+	fd, err := openDevice(device)
 	if err != nil {
-		switch err.Error() {
-		case "Not a video capture device", "Device does not support the streaming I/O method":
-			return choice{}, fmt.Errorf("open: %w: %w", frame.ErrUnsupported, err)
-		}
-		return choice{}, explain("open", err)
+		return choice{}, err
 	}
-	defer cam.Close()
-	modes, has := modesOf(cam, c)
+	defer unix.Close(fd)
+	card, capture, streams, err := queryCapture(fd)
+	switch {
+	case err != nil:
+		return choice{}, explain("open", err)
+	case !capture:
+		return choice{}, fmt.Errorf("open: %w: not a video capture device", frame.ErrUnsupported)
+	case !streams:
+		return choice{}, fmt.Errorf("open: %w: the device cannot stream", frame.ErrUnsupported)
+	}
+	modes, has := modesOf(fd, c)
 	if len(modes) == 0 {
-		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
+		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for "+
+			"its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
 	}
 	best := slices.MinFunc(modes, func(a, b mode) int { return c.compare(a, b) })
-	code, _, _, err := cam.SetImageFormat(webcam.PixelFormat(fourCC(best.format.code)), uint32(best.width), uint32(best.height))
+	got, err := setFormat(fd, best.format.code, best.width, best.height)
 	if err != nil {
 		return choice{}, explain(fmt.Sprintf("set %s %dx%d", best.format.code, best.width, best.height), err)
 	}
-	if got := letters(uint32(code)); got != best.format.code {
+	if got != best.format.code {
 		return choice{}, fmt.Errorf("set %s: %w: the device took %s", best.format.code, frame.ErrUnsupported, got)
 	}
-	result := choice{mode: best}
+	result := choice{mode: best, name: device}
 	if rate := min(c.FPS, 1000); best.fps > 0 || !math.IsInf(c.FPS, 1) {
 		if best.fps > 0 {
 			rate = min(rate, best.fps)
 		}
-		_ = cam.SetFramerate(float32(rate)) // a wish: pictures beyond it are left out
+		_ = setRate(fd, rate) // a wish: pictures beyond it are left out
 	}
-	if fps, err := cam.GetFramerate(); err == nil {
-		result.fps = math.Round(float64(fps)*1000) / 1000
+	if fps, err := rateNow(fd); err == nil {
+		result.fps = fps
 	}
-	if result.name, err = cam.GetName(); err != nil || result.name == "" {
-		result.name = device
-	} else {
-		result.name = device + " (" + result.name + ")"
+	if card != "" {
+		result.name = device + " (" + card + ")"
 	}
 	for _, m := range modes {
 		if size := (frame.Size{Width: m.width, Height: m.height}); m.format == best.format && !slices.Contains(result.sizes, size) {
 			result.sizes = append(result.sizes, size)
 		}
 	}
-	if len(cam.GetSupportedFrameSizes(code)) == 0 || stepwise(cam, code) {
+	if sizes := sizesOf(fd, best.format.code); len(sizes) == 0 || slices.ContainsFunc(sizes, func(s sizeRange) bool { return s.stepwise() }) {
 		result.sizes = nil
 	}
 	return result, nil
@@ -83,37 +87,28 @@ func wanted(c *Config) (codes []string) {
 	return codes
 }
 
-func stepwise(cam *webcam.Webcam, code webcam.PixelFormat) bool {
-	return slices.ContainsFunc(cam.GetSupportedFrameSizes(code), func(s webcam.FrameSize) bool { return s.StepWidth != 0 || s.StepHeight != 0 })
-}
-
 // modesOf lists the modes of all formats that are understood and wanted; has names all formats of the device.
-func modesOf(cam *webcam.Webcam, c *Config) (modes []mode, has string) {
-	offered := cam.GetSupportedFormats()
-	var names []string
-	for code := range offered {
-		names = append(names, letters(uint32(code)))
-	}
-	slices.Sort(names)
+func modesOf(fd int, c *Config) (modes []mode, has string) {
+	offered := pixelFormats(fd)
 	for _, name := range wanted(c) {
 		f, _ := formatOf(name)
-		code := webcam.PixelFormat(fourCC(name))
-		if _, ok := offered[code]; !ok {
+		if !slices.Contains(offered, name) {
 			continue
 		}
-		sizes := cam.GetSupportedFrameSizes(code)
+		sizes := sizesOf(fd, name)
 		if len(sizes) == 0 { // the driver does not tell: it will say what it takes
 			modes = append(modes, mode{format: f, width: c.Width, height: c.Height})
 		}
 		for _, s := range sizes {
-			w, h := fit(c.Width, s.MinWidth, s.MaxWidth, s.StepWidth), fit(c.Height, s.MinHeight, s.MaxHeight, s.StepHeight)
+			w, h := fit(c.Width, s.minW, s.maxW, s.stepW), fit(c.Height, s.minH, s.maxH, s.stepH)
 			if frame.CheckSize(w, h) != nil {
 				continue
 			}
-			modes = append(modes, mode{format: f, width: w, height: h, fps: fastest(cam.GetSupportedFramerates(code, uint32(w), uint32(h)))})
+			modes = append(modes, mode{format: f, width: w, height: h, fps: fastestOf(fd, name, w, h)})
 		}
 	}
-	return modes, strings.Join(names, ", ")
+	slices.Sort(offered)
+	return modes, strings.Join(slices.Compact(offered), ", ")
 }
 
 // fit returns the size nearest to want in a range with steps.
@@ -123,15 +118,6 @@ func fit(want int, least, most, step uint32) int {
 		v -= (v - int(least)) % int(step)
 	}
 	return v
-}
-
-func fastest(rates []webcam.FrameRate) (fps float64) {
-	for _, r := range rates {
-		if r.MinNumerator > 0 {
-			fps = max(fps, float64(r.MinDenominator)/float64(r.MinNumerator))
-		}
-	}
-	return fps
 }
 
 // compare orders modes: nearest size first, then the rate as far as it is wanted, then the format's order.

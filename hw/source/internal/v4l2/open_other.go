@@ -15,3 +15,8 @@ func Open(device string, c Config) (frame.Source, error) {
 	}
 	return nil, fmt.Errorf("v4l2: %s: %w: webcams can be read on Linux only", device, frame.ErrUnsupported)
 }
+
+// OpenControls needs Linux.
+func OpenControls(device string) (c frame.Controller, close func() error, err error) {
+	return nil, nil, fmt.Errorf("v4l2: %s: %w: webcams can be read on Linux only", device, frame.ErrUnsupported)
+}

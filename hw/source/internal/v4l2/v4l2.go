@@ -1,7 +1,4 @@
 // Package v4l2 is a source of pictures from a webcam, or whatever else Linux shows as a video capture device.
-//
-// What a device can do is asked for, and its format set, through github.com/blackjack/webcam. The buffers are handled here: that library's frames have
-// no timestamp, no sequence number, no error flag and no stride, and it reports the size that was asked for in place of the one that was got.
 package v4l2
 
 import (

@@ -11,7 +11,7 @@ cache=$(realpath -m "$here/../../../../../build/vivid")
 mkdir -p "$cache"
 
 fail() { echo "vivid: $*" >&2; exit 1; }
-for program in qemu-system-x86_64 busybox cpio depmod dpkg-deb; do
+for program in qemu-system-x86_64 busybox cpio depmod dpkg-deb v4l2-ctl; do
   command -v "$program" >/dev/null || fail "$program is missing: run toolchain/apt.sh test"
 done
 
@@ -52,6 +52,11 @@ run=$(mktemp -d "$cache/run.XXXXXX")
 trap 'rm -rf "$run"' EXIT
 mkdir -p "$run/root"/{bin,dev,proc,sys,tmp,modules}
 cp "$(command -v busybox)" "$run/root/bin/busybox"
+cp "$(command -v v4l2-ctl)" "$run/root/bin/v4l2-ctl"
+ldd "$(command -v v4l2-ctl)" | grep -o '/[^ ]*' | while read -r library; do
+  mkdir -p "$run/root$(dirname "$library")"
+  cp -L "$library" "$run/root$library"
+done
 cp "$cache"/kernel/*.ko "$run/root/modules/"
 cp "$test_binary" "$run/root/test"
 cp "$here/init.sh" "$run/root/init"

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/web"
+)
+
+// media is what serve streams over RTSP and RTSPS: a server for each.
+type media struct {
+	servers atomic.Pointer[[]*rtsp.Server]
+}
+
+// start starts the servers that the flags ask for. Who is allowed in, and the certificate of RTSPS, are those of web.
+func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.Logger) error {
+	config := rtsp.Config{
+		Feed: feed, Allow: web.Allow, MaxReaders: s.maxClients.value, StallTimeout: *s.stallTimeout, Log: log,
+	}
+	if smallMachine() {
+		config.QueueBytes, config.MaxConns, config.MaxPerAddress = 2<<20, 32, 16
+	}
+	var running []*rtsp.Server
+	defer func() { m.servers.Store(&running) }()
+	for _, address := range []*string{s.rtsp, s.rtsps} {
+		if *address == "" {
+			continue
+		}
+		one := config
+		one.Address = *address
+		if address == s.rtsps {
+			one.TLS = web.TLS()
+		}
+		started, err := rtsp.Start(one)
+		if err != nil {
+			return err
+		}
+		running = append(running, started)
+	}
+	if *s.rtsp != "" && *s.tlsCert != "" {
+		log.Warn("RTSP is not encrypted: its pictures, and the passwords for it, can be read on the network (RTSPS is: --rtsps :8322)", zap.String("address", *s.rtsp))
+	}
+	return nil
+}
+
+func (m *media) list() []*rtsp.Server {
+	if list := m.servers.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// state is what /state shows of them.
+func (m *media) state() []rtsp.State {
+	var list []rtsp.State
+	for _, s := range m.list() {
+		list = append(list, s.State())
+	}
+	return list
+}
+
+func (m *media) setMaxReaders(n int) {
+	for _, s := range m.list() {
+		s.SetMaxReaders(n)
+	}
+}
+
+func (m *media) close() {
+	for _, s := range m.list() {
+		s.Close()
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/video"
+)
+
+// videoFlags say what the H.264 stream beside the pictures is like.
+type videoFlags struct {
+	h264    *choiceValue
+	bitrate bitrateValue
+	gop     *time.Duration
+}
+
+func addVideoFlags(flags *pflag.FlagSet) *videoFlags {
+	v := &videoFlags{h264: choice("auto", "off"), bitrate: pipeline.DefaultBitrate}
+	flags.Var(v.h264, "h264", "H.264 alongside JPEG, at /video.mp4 and over RTSP at /h264, while it has viewers")
+	flags.Var(&v.bitrate, "bitrate", "H.264: bits per second")
+	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: interval between key frames; a new viewer gets one at once in any case")
+	return v
+}
+
+// check reports values that are out of range.
+func (v *videoFlags) check() error {
+	if s := v.gop.Seconds(); s < pipeline.MinGOP || s > pipeline.MaxGOP {
+		return usagef("--gop %v: from %v to %v seconds", *v.gop, pipeline.MinGOP, pipeline.MaxGOP)
+	}
+	return nil
+}
+
+// configure adds H.264 to a pipeline's configuration. The log that it returns is closed after the pipeline; nil: H.264 is off.
+func (v *videoFlags) configure(c *pipeline.Config) (*video.Log, error) {
+	c.Settings.Bitrate, c.Settings.GOP = int(v.bitrate), v.gop.Seconds()
+	if v.h264.value == "off" {
+		return nil, nil
+	}
+	size := video.DefaultBytes
+	if smallMachine() {
+		size /= 2
+	}
+	log, err := video.New(video.Config{Bytes: size})
+	if err != nil {
+		return nil, err
+	}
+	c.Video = &pipeline.VideoConfig{Log: log, NewEncoder: hw.NewVideoEncoder, DecodeJPEG: hw.DecodeJPEG}
+	return log, nil
+}
+
+// bitrateValue is a flag like 2M or 800k, in bits a second.
+type bitrateValue int
+
+func (b *bitrateValue) Type() string { return "BITS" }
+
+func (b *bitrateValue) String() string {
+	n := int(*b)
+	switch {
+	case n >= 1e6 && n%1e5 == 0:
+		return strconv.FormatFloat(float64(n)/1e6, 'f', -1, 64) + "M"
+	case n%1000 == 0:
+		return strconv.Itoa(n/1000) + "k"
+	}
+	return strconv.Itoa(n)
+}
+
+func (b *bitrateValue) Set(text string) error {
+	number, unit := text, 1.0
+	for suffix, factor := range map[string]float64{"k": 1e3, "K": 1e3, "M": 1e6} {
+		if rest, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = rest, factor
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if n = math.Round(n * unit); err != nil || !(n >= pipeline.MinBitrate && n <= pipeline.MaxBitrate) {
+		return fmt.Errorf("bits a second, like 2M or 800k: from %dk to %dM", pipeline.MinBitrate/1000, pipeline.MaxBitrate/1_000_000)
+	}
+	*b = bitrateValue(n)
+	return nil
+}

@@ -1,0 +1,22 @@
+package frame
+
+import "slices"
+
+// UsualSizes are offered for a source that can deliver any size, smallest first, in pixels.
+func UsualSizes() []Size {
+	return []Size{{320, 240}, {640, 480}, {800, 600}, {1280, 720}, {1920, 1080}, {2560, 1440}}
+}
+
+// Offer returns those of sizes for which fits holds, and own, which a source delivers now, among them.
+func Offer(sizes []Size, own Size, fits func(Size) bool) []Size {
+	var offered []Size
+	for _, s := range sizes {
+		if fits(s) {
+			offered = append(offered, s)
+		}
+	}
+	if !slices.Contains(offered, own) {
+		offered = append(offered, own)
+	}
+	return offered
+}

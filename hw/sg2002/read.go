@@ -1,0 +1,93 @@
+//go:build linux && cgo
+
+package sg2002
+
+/*
+#include "camera.h"
+*/
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
+func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	return c.readUntil(ctx, C.CAMERA_JPEG, dst, p)
+}
+
+// Still takes one picture of the size of the sensor's mode, beside the stream, whatever size that has: StillSize pixels, without overlay, at
+// the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
+// frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
+func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if !c.config.Still {
+		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
+	}
+	return c.readUntil(ctx, C.CAMERA_STILL, dst, p)
+}
+
+// StillSize is the size of Still's pictures, in pixels. It changes with the sensor's mode.
+func (c *Camera) StillSize() frame.Size { return *c.full.Load() }
+
+// readUntil reads a picture, waiting in slices, so that ctx and Close are heeded and others get their turn.
+func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte, p *frame.Picture) error {
+	if len(dst) == 0 {
+		return fmt.Errorf("camera: %w", frame.ErrTooLarge)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := c.read(op, dst, p)
+		if err != errEmpty { //nolint:errorlint // our own, never wrapped
+			return err
+		}
+	}
+}
+
+func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return fmt.Errorf("camera: closed: %w", frame.ErrGone)
+	}
+	if err := c.text.refresh(c); err != nil {
+		c.log.Debug("camera: overlay", zap.Error(err))
+	}
+	c.c.wait_ms = C.int32_t(slice.Milliseconds())
+	code := c.performInto(op, dst, nil, nil)
+	if code == C.CAMERA_OK {
+		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
+		if op == C.CAMERA_STILL {
+			size = c.StillSize()
+		} else {
+			c.number++
+		}
+		c.last = time.Now()
+		if !c.streams {
+			c.firstPicture()
+		}
+		*p = frame.Picture{
+			Size: int(c.c.size), Width: size.Width, Height: size.Height, Quality: int(c.c.config.quality),
+			Captured: captured(uint64(c.c.pts)), Sequence: c.number,
+		}
+		return nil
+	}
+	err := c.result(code)
+	if err == errEmpty { //nolint:errorlint // our own, never wrapped
+		allowed := silence
+		if fps := c.c.config.out_fps; fps > 0 {
+			allowed += 2 * time.Second / time.Duration(fps)
+		}
+		if quiet := time.Since(c.last); quiet > allowed {
+			return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", quiet.Seconds(), c.sensor.name, frame.ErrGone)
+		}
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package v4l2
+
+import "unsafe"
+
+// Changes of controls, also by other programs, are events of the device's descriptor (V4L2_EVENT_CTRL).
+const (
+	eventControl = 3
+	// maxEvents bounds how many are taken at once; what is left wakes the next poll.
+	maxEvents = 256
+)
+
+type eventSubscription struct {
+	kind, id, flags uint32
+	_               [5]uint32
+}
+
+// event is v4l2_event where a word has 64 bits.
+type event struct {
+	kind              uint32
+	_                 uint32
+	_                 [8]uint64 // the union
+	pending, sequence uint32
+	_                 [2]uint64 // time
+	id                uint32
+	_                 [8]uint32
+}
+
+var (
+	vidiocDequeueEvent = number(reads, 89, unsafe.Sizeof(event{}))
+	vidiocSubscribe    = number(writes, 90, unsafe.Sizeof(eventSubscription{}))
+)
+
+// subscribe asks for the changes of all controls. Without (an old driver, a machine whose words have 32 bits, where the event's layout differs)
+// changes of other programs show when controls are read next.
+func (c *controls) subscribe() {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.read() != nil {
+		return
+	}
+	for i := range c.listed {
+		_ = ioctl(c.fd, vidiocSubscribe, &eventSubscription{kind: eventControl, id: c.listed[i].id})
+	}
+}
+
+// takeEvents empties the queue of events and tells of changes. fd is the caller's.
+func (c *controls) takeEvents(fd int) {
+	var e event
+	for n := range maxEvents {
+		if ioctl(fd, vidiocDequeueEvent, &e) != nil {
+			if n > 0 {
+				c.announce()
+			}
+			return
+		}
+	}
+	c.announce()
+}

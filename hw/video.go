@@ -1,0 +1,34 @@
+package hw
+
+import (
+	"fmt"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/libjpeg"
+	"github.com/maixstream/maixstream/hw/openh264"
+)
+
+// errBoardVideo: the chip has an H.264 encoder, which package sg2002 does not drive yet, and its processor is too slow for another one.
+var errBoardVideo = fmt.Errorf("hw: H.264 on a MaixCAM: %w yet", frame.ErrUnsupported)
+
+// NewVideoEncoder makes a software H.264 encoder. The error wraps openh264.ErrMissing, and so frame.ErrUnsupported, where its library is not installed. On a MaixCAM it
+// wraps frame.ErrUnsupported.
+func NewVideoEncoder(c frame.VideoConfig) (frame.VideoEncoder, error) {
+	if onBoard() {
+		return nil, errBoardVideo
+	}
+	e, err := openh264.NewEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// DecodeJPEG makes a raw frame of a JPEG of up to 8192x8192 pixels. Its memory is the garbage collector's.
+func DecodeJPEG(jpeg []byte) (*frame.Frame, error) {
+	f, err := libjpeg.DecodeFrame(jpeg, libjpeg.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("hw: %w", err)
+	}
+	return f, nil
+}

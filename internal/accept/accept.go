@@ -1,0 +1,90 @@
+// Package accept keeps a listener accepting when the process or the machine is short of something, such as file descriptors.
+package accept
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Waits between two attempts: short at first, as a descriptor may be free at once, then long enough to cost nothing.
+const (
+	firstWait = 5 * time.Millisecond
+	lastWait  = time.Second
+)
+
+// Patient wraps a listener so that Accept returns an error only when the listener is closed or broken. Any other failure is logged once
+// (at warn, with log, which may be nil), and Accept tries again; clients wait in the kernel's backlog meanwhile. Accept must be called by
+// one goroutine at a time.
+func Patient(l net.Listener, log *zap.Logger) net.Listener {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &patient{Listener: l, log: log, closed: make(chan struct{})}
+}
+
+type patient struct {
+	net.Listener
+	log    *zap.Logger
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (p *patient) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.Listener.Close()
+}
+
+func (p *patient) Accept() (net.Conn, error) {
+	var since time.Time // of the first failure in a row
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		conn, err := p.Listener.Accept()
+		if err == nil {
+			if !since.IsZero() {
+				p.log.Info("accepting connections again", zap.Stringer("address", p.Addr()), zap.Duration("after", time.Since(since).Round(time.Millisecond)))
+			}
+			return conn, nil
+		}
+		if final(err) {
+			return nil, err
+		}
+		if errors.Is(err, syscall.ECONNABORTED) { // one client has gone before its turn; nothing is wrong
+			wait = firstWait
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+			p.log.Warn("cannot accept connections; clients wait"+hint(err), zap.Stringer("address", p.Addr()), zap.Error(err))
+		}
+		select {
+		case <-time.After(wait):
+		case <-p.closed:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// final says that no later attempt can succeed.
+func final(err error) bool {
+	for _, broken := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK, syscall.EOPNOTSUPP} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
+}
+
+// hint says what to do about an error, where something can be done.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return " (this process has as many files open as it may: raise ulimit -n or LimitNOFILE=)"
+	case errors.Is(err, syscall.ENFILE):
+		return " (the machine has as many files open as it may: raise fs.file-max)"
+	}
+	return ""
+}

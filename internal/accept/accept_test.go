@@ -1,0 +1,113 @@
+package accept_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/maixstream/maixstream/internal/accept"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// failing fails with err as often as it is told, then accepts.
+type failing struct {
+	net.Listener
+	err   error
+	times atomic.Int64
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.times.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", f.err)}
+	}
+	return f.Listener.Accept()
+}
+
+func listen(t *testing.T, err error, times int64) *failing {
+	t.Helper()
+	l, listenErr := net.Listen("tcp", "127.0.0.1:0")
+	if listenErr != nil {
+		t.Fatal(listenErr)
+	}
+	t.Cleanup(func() { l.Close() })
+	f := &failing{Listener: l, err: err}
+	f.times.Store(times)
+	return f
+}
+
+func TestFailuresAreLoggedOnceAndTriedAgain(t *testing.T) {
+	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, errors.New("of no known kind")} {
+		t.Run(err.Error(), func(t *testing.T) {
+			core, logged := observer.New(zap.DebugLevel)
+			f := listen(t, err, 4)
+			l := accept.Patient(f, zap.New(core))
+			client, dialErr := net.Dial("tcp", f.Addr().String())
+			if dialErr != nil {
+				t.Fatal(dialErr)
+			}
+			defer client.Close()
+			conn, acceptErr := l.Accept()
+			if acceptErr != nil {
+				t.Fatal(acceptErr)
+			}
+			conn.Close()
+			if lines := logged.All(); len(lines) != 2 || lines[0].Level != zap.WarnLevel || lines[1].Level != zap.InfoLevel {
+				t.Errorf("logged %v, want one warning and one line when it works again", lines)
+			}
+		})
+	}
+}
+
+func TestAbortedConnectionIsNotLogged(t *testing.T) {
+	core, logged := observer.New(zap.DebugLevel)
+	f := listen(t, syscall.ECONNABORTED, 3)
+	client, err := net.Dial("tcp", f.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := accept.Patient(f, zap.New(core)).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if logged.Len() != 0 {
+		t.Errorf("logged %v", logged.All())
+	}
+}
+
+func TestBrokenListenerIsReturned(t *testing.T) {
+	for _, err := range []error{syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK} {
+		if _, got := accept.Patient(listen(t, err, 1), nil).Accept(); !errors.Is(got, err) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}
+
+func TestCloseEndsTheWait(t *testing.T) {
+	l := accept.Patient(listen(t, syscall.EMFILE, 1<<40), nil)
+	ended := make(chan error)
+	go func() {
+		_, err := l.Accept()
+		ended <- err
+	}()
+	time.Sleep(20 * time.Millisecond)
+	l.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Accept waits on after Close")
+	}
+}

@@ -1,0 +1,9 @@
+package rtsp
+
+// Offered lists what a request's Authorization headers and query offer, each as user, password, token.
+func Offered(authorization []string, query string) (list [][3]string) {
+	for _, c := range offered(authorization, query) {
+		list = append(list, [3]string{c.user, c.password, c.token})
+	}
+	return list
+}

@@ -1,0 +1,239 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/mp4"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/video"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+)
+
+// videoFeed is a Feed that has H.264, too; as *pipeline.Pipeline's Video, which is nil when it was made without.
+type videoFeed interface{ Video() *pipeline.Video }
+
+// firstUnit is how long a viewer waits for a key frame before it is told that there is none.
+const firstUnit = 10 * time.Second
+
+// video sends the H.264 stream as endless fragmented MP4, until the viewer leaves.
+func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
+	source, ok := h.videoSource(w)
+	if !ok {
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "video/mp4")
+	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
+	header.Set("Connection", "close")
+	if r.Method == http.MethodHead {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	release, ok := h.config.Shell.Admit(w, r, cancel)
+	if !ok {
+		h.counts.refused.Add(1)
+		return
+	}
+	defer release()
+	if !h.joinVideo() {
+		return
+	}
+	defer h.videos.Done()
+	defer context.AfterFunc(h.closing, cancel)()
+	defer source.Watch()()
+	reader := source.Log().NewReader(0)
+	defer reader.Close()
+	v := &videoViewer{address: r.RemoteAddr, since: time.Now(), reader: reader, stall: h.config.StallTimeout}
+	if err := v.first(ctx); err != nil {
+		if ctx.Err() == nil {
+			w.Header().Set("Retry-After", "1")
+			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", firstUnit, whyNot(source, h.config.Feed.State())))
+		}
+		return
+	}
+	defer v.unit.Release()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
+		return
+	}
+	defer conn.Close()
+	v.conn, v.transport = conn, transport(conn, r)
+	fanout.LimitUnsent(conn)
+	header.Set("Content-Type", `video/mp4; codecs="`+v.unit.Meta().Parameters.Codec()+`"`)
+	var head strings.Builder
+	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+	_ = header.Write(&head)
+	head.WriteString("\r\n")
+
+	h.counts.viewers.Add(1)
+	h.mu.Lock()
+	h.viewers[v] = struct{}{}
+	h.mu.Unlock()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	h.videos.Go(func() { // a viewer has nothing to say; reading tells when it goes, and answers TLS's own messages
+		defer cancel()
+		var nothing [64]byte
+		for {
+			if _, err := conn.Read(nothing[:]); err != nil {
+				return
+			}
+		}
+	})
+	h.gone(v, v.run(ctx, h.closing, []byte(head.String())))
+}
+
+// videoSource is the feed's H.264, or replies why there is none.
+func (h *Handler) videoSource(w http.ResponseWriter) (*pipeline.Video, bool) {
+	var source *pipeline.Video
+	if feed, ok := h.config.Feed.(videoFeed); ok {
+		source = feed.Video()
+	}
+	if source == nil {
+		h.refuse(w, http.StatusNotImplemented, hinted("there is no H.264 of these pictures", h.config.Hints.Video))
+		return nil, false
+	}
+	if err := source.Err(); err != nil {
+		h.refuse(w, http.StatusNotImplemented, err.Error())
+		return nil, false
+	}
+	return source, true
+}
+
+func whyNot(source *pipeline.Video, state pipeline.State) string {
+	switch {
+	case source.Err() != nil:
+		return source.Err().Error()
+	case !state.Signal:
+		return "no signal: " + state.Reason
+	}
+	return "the source has sent no key frame"
+}
+
+// joinVideo counts a viewer that Close waits for; false when the Handler is closed.
+func (h *Handler) joinVideo() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.videos.Add(1)
+	return true
+}
+
+// videoViewer is one connection that is sent MP4, in the goroutine of its request.
+type videoViewer struct {
+	address, transport string
+	since              time.Time
+	reader             *video.Reader
+	stall              time.Duration
+	conn               net.Conn
+	unit               video.Unit
+
+	parameters *video.Parameters // those of the last init segment
+	clock      mp4.Clock
+	fragment   *mp4.Fragment
+	sample     mp4.Sample
+	pieces     [3][]byte
+	buffers    net.Buffers
+
+	frames, skipped, bytes atomic.Uint64
+	fps, byteRate          atomic.Uint64 // math.Float64bits, over the last second or so
+	measured               time.Time
+	frames0, bytes0        uint64
+}
+
+// first waits for the key frame that the viewer begins with.
+func (v *videoViewer) first(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, firstUnit)
+	defer cancel()
+	if err := v.reader.Next(ctx, &v.unit); err != nil {
+		return err
+	}
+	v.unit.Skipped = 0 // what was before is no loss
+	var err error
+	v.fragment, err = mp4.NewFragment()
+	return err
+}
+
+// run sends units until the viewer leaves, stalls, or the Handler is closed. The first one is there.
+func (v *videoViewer) run(ctx, closing context.Context, head []byte) fanout.Reason {
+	v.measured = v.since
+	for {
+		if err := v.send(head); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return fanout.Stalled
+			}
+			break
+		}
+		head = nil
+		v.unit.Release()
+		if err := v.reader.Next(ctx, &v.unit); err != nil {
+			break
+		}
+	}
+	if closing.Err() != nil {
+		return fanout.Closed
+	}
+	return fanout.Left
+}
+
+// send writes the held unit, behind what else must come first.
+func (v *videoViewer) send(head []byte) error {
+	m := v.unit.Meta()
+	if m.Parameters != v.parameters {
+		init, err := mp4.Init(m.Parameters.SPS, m.Parameters.PPS)
+		if err != nil {
+			return err
+		}
+		head = append(head, init...)
+		v.parameters = m.Parameters
+	}
+	b := v.unit.Bytes()
+	v.sample.Size, v.sample.Key, v.sample.Captured = len(b), m.Key, m.Captured
+	v.sample.Time, v.sample.Duration = v.clock.Next(m.Captured)
+	v.pieces = [3][]byte{head, v.fragment.Head(&v.sample), b}
+	v.buffers = v.pieces[:]
+	_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
+	n, err := v.buffers.WriteTo(v.conn)
+	v.bytes.Add(uint64(n))
+	v.skipped.Add(v.unit.Skipped)
+	if err != nil {
+		return err
+	}
+	v.frames.Add(1)
+	v.rate()
+	return nil
+}
+
+// rate computes the rates about once a second.
+func (v *videoViewer) rate() {
+	now := time.Now()
+	d := now.Sub(v.measured).Seconds()
+	if d < 1 {
+		return
+	}
+	frames, bytes := v.frames.Load(), v.bytes.Load()
+	v.fps.Store(math.Float64bits(float64(frames-v.frames0) / d))
+	v.byteRate.Store(math.Float64bits(float64(bytes-v.bytes0) / d))
+	v.frames0, v.bytes0, v.measured = frames, bytes, now
+}
+
+// Stats may be called from any goroutine.
+func (v *videoViewer) Stats() fanout.Stats {
+	return fanout.Stats{
+		Address: v.address, Transport: v.transport, Form: "mp4",
+		FPS: math.Float64frombits(v.fps.Load()), BytesPerSec: math.Float64frombits(v.byteRate.Load()),
+		Frames: v.frames.Load(), Skipped: v.skipped.Load(), Bytes: v.bytes.Load(), AgeSeconds: time.Since(v.since).Seconds(),
+	}
+}
