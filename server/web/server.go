@@ -29,6 +29,9 @@ type Server struct {
 	viewers         atomic.Int64
 	refused, denied atomic.Uint64
 
+	ending context.Context // of requests: ended when the server does not wait for them any longer
+	end    context.CancelFunc
+
 	mu      sync.Mutex
 	closed  bool
 	serving sync.WaitGroup
@@ -40,6 +43,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, mux: http.NewServeMux()}
+	s.ending, s.end = context.WithCancel(context.Background())
 	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
@@ -116,7 +120,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	defer s.end()
 	if s.http.Shutdown(ctx) != nil {
+		s.end()
 		_ = s.http.Close() // some did not end in time
 	}
 	s.serving.Wait()
