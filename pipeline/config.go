@@ -41,12 +41,14 @@ type Config struct {
 	StallTimeout time.Duration
 	// Retry is the longest wait before a source that is away is opened again; 0: 5 s.
 	Retry time.Duration
-	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), or has what it cannot read (frame.ErrUnsupported), instead of
-	// opening it again.
+	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), has no picture (frame.ErrNoPicture), or has what it cannot read
+	// (frame.ErrUnsupported), instead of opening it again.
 	EndIsFinal bool
+	// Explain puts an error of a source or encoder into the words that users read in State and logs, with advice that only the program knows. nil: Error.
+	Explain func(error) string
 	// Video is what makes H.264 beside the JPEGs; nil: there is none.
 	Video *VideoConfig
-	Log   *zap.Logger // nil: nobody is told
+	Log   *zap.Logger // nil disables logging
 }
 
 func (c *Config) check() error {
@@ -83,6 +85,9 @@ func (c *Config) check() error {
 	}
 	if c.StallTimeout <= 0 {
 		c.StallTimeout = 3 * time.Second
+	}
+	if c.Explain == nil {
+		c.Explain = error.Error
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()

@@ -1,10 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
 	"sync"
-	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -162,9 +160,8 @@ func (s *session) work(i int) {
 		} else {
 			j.slot = slot
 			if err := s.encode(i, j); err != nil {
-				p.count.broken.Add(1)
-				s.failed(err)
 				p.mu.Lock()
+				p.dropped(1, fmt.Errorf("encoding failed: %w", err))
 				p.config.Ring.Discard(slot)
 				p.mu.Unlock()
 			} else {
@@ -223,14 +220,4 @@ func (s *session) finish(j *job, state jobState) {
 		q.free = append(q.free, first)
 	}
 	q.wake.Broadcast()
-}
-
-// failed logs an encoder's error, at most once in ten seconds.
-func (s *session) failed(err error) {
-	p := s.pipeline
-	now := int64(time.Since(p.started))
-	last := p.lastFailure.Load()
-	if (last == 0 || now-last > int64(10*time.Second)) && p.lastFailure.CompareAndSwap(last, now) {
-		p.config.Log.Warn("a frame could not be encoded", zap.Error(err))
-	}
 }

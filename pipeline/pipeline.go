@@ -36,7 +36,8 @@ type Pipeline struct {
 	changing sync.Mutex // one Change at a time
 	video    *Video     // nil: none
 
-	// mu guards what follows and serialises the ring's producer calls. It is held for moments, never while encoding or reading.
+	// mu guards what follows and serialises the ring's producer calls. It is held while a frame is published, which
+	// includes the sends that the producer makes itself (up to 2 ms, server/internal/fanout), never while encoding or reading.
 	mu            sync.Mutex
 	session       *session
 	info          frame.Info
@@ -51,7 +52,7 @@ type Pipeline struct {
 	sequence      uint64
 	newest        Newest
 	substituted   bool // the newest frame says "no signal"
-	lastFailure   atomic.Int64
+	drops         drops
 }
 
 // restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,

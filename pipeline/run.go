@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 const (
@@ -34,17 +35,17 @@ func (p *Pipeline) run() error {
 		case errors.Is(err, errReopen):
 			backoff = firstBackoff
 			continue
-		case p.config.EndIsFinal && (errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrUnsupported)), errors.Is(err, frame.ErrStuck):
-			p.signalLost(reason(err))
+		case p.config.EndIsFinal && isFinal(err), errors.Is(err, frame.ErrStuck):
+			p.signalLost(p.reasonOf(err))
 			return err
 		}
 		if p.count.captured.Load() > frames {
 			backoff = firstBackoff
 		}
-		if p.signalLost(reason(err)) {
+		if p.signalLost(p.reasonOf(err)) {
 			p.config.Log.Warn("no signal; trying again", zap.Error(err))
 		}
-		if !p.pause(backoff, reason(err)) {
+		if !p.pause(backoff, p.reasonOf(err)) {
 			return nil
 		}
 		backoff = min(2*backoff, p.config.Retry)
@@ -52,12 +53,17 @@ func (p *Pipeline) run() error {
 	}
 }
 
-// reason is an error as a person who looks at the picture wants to read it: the last cause.
-func reason(err error) string {
+// isFinal says whether opening the source again would lead to the same end.
+func isFinal(err error) bool {
+	return errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrNoPicture) || errors.Is(err, frame.ErrUnsupported)
+}
+
+// reasonOf is an error as a person who looks at the picture wants to read it.
+func (p *Pipeline) reasonOf(err error) string {
 	if err == nil {
 		return "the source ended"
 	}
-	return err.Error()
+	return p.config.Explain(err)
 }
 
 // pause waits for the backoff and some jitter, so that many boards behind one broken thing don't come back at once. It shows the substitute
@@ -163,6 +169,7 @@ func (p *Pipeline) runSession() error {
 	err = p.oversee(s)
 
 	p.mu.Lock()
+	p.collectFrom(s)
 	p.session = nil
 	p.mu.Unlock()
 	return err
@@ -240,10 +247,21 @@ func (p *Pipeline) oversee(s *session) error {
 			if info.FPS > 0 {
 				expected = min(expected, info.FPS)
 			}
-			allowed := p.config.StallTimeout + time.Duration(2/expected*float64(time.Second))
+			allowed := p.config.StallTimeout + 2*pace.Period(expected)
 			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {
-				return s.end(fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, silent.Seconds()))
+				return s.end(p.silence(silent, time.Duration(last)))
 			}
 		}
 	}
+}
+
+// silence is the error of a source that delivers nothing, since a time from the pipeline's start on: with what it has dropped meanwhile.
+func (p *Pipeline) silence(lasted, since time.Duration) error {
+	p.collectDrops()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := &p.drops; d.reason != "" && d.at.Sub(p.started) > since {
+		return fmt.Errorf("%w: no picture for %.1f s that can be shown: %s", frame.ErrGone, lasted.Seconds(), d.reason)
+	}
+	return fmt.Errorf("%w: no picture for %.1f s", frame.ErrGone, lasted.Seconds())
 }

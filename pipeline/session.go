@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // session is one opened source, until it ends.
@@ -24,9 +25,10 @@ type session struct {
 
 	tune       chan struct{} // the wanted rate has changed
 	fresh      atomic.Bool   // the next picture is wanted at once
-	pacer      pacer
+	gate       pace.Gate
 	lastNumber uint64                       // of the source's last picture
 	good       bool                         // a picture has come
+	reported   uint64                       // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
 	video      atomic.Pointer[videoSession] // nil: none
 
 	// Of a raw source only.
@@ -166,9 +168,9 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 		p.signalCame(s)
 	}
 	if s.fresh.Swap(false) {
-		s.pacer.reset()
+		s.gate.Reset()
 	}
-	if !s.pacer.take(captured, time.Duration(float64(time.Second)/p.rate())) {
+	if !s.gate.Pass(captured, pace.Period(p.rate())) {
 		p.count.rate.Add(1)
 		return false
 	}
@@ -178,7 +180,10 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 // broken notes a picture that could not be used and says whether the source can go on.
 func (s *session) broken(err error) bool {
 	if errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
-		s.pipeline.count.broken.Add(1)
+		p := s.pipeline
+		p.mu.Lock()
+		p.dropped(1, err)
+		p.mu.Unlock()
 		s.lastNumber++ // it has a number, too, and is not missed besides
 		return true
 	}

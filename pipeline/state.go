@@ -87,6 +87,10 @@ type Dropped struct {
 	Ring    uint64 // every slot held by slow readers
 	Broken  uint64 // bad JPEG or failed encoding
 	Missed  uint64 // gaps in the source's own sequence
+	// Reason is why the newest of Broken was dropped, ReasonAt when, and ReasonCount how many were dropped for it since another reason; "": none was.
+	Reason      string
+	ReasonAt    time.Time
+	ReasonCount uint64
 }
 
 // Newest describes the newest frame.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // counters are written on the frame path, each by an atomic add.
@@ -17,7 +18,7 @@ type counters struct {
 }
 
 func (c *counters) dropped() Dropped {
-	return Dropped{c.rate.Load(), c.encoder.Load(), c.ring.Load(), c.broken.Load(), c.missed.Load()}
+	return Dropped{Rate: c.rate.Load(), Encoder: c.encoder.Load(), Ring: c.ring.Load(), Broken: c.broken.Load(), Missed: c.missed.Load()}
 }
 
 // second is what was measured over one second; the newest whole one is shown.
@@ -39,6 +40,13 @@ func (w *window) add(d time.Duration) {
 		w.delays[w.n] = d
 		w.n++
 	}
+}
+
+// due says whether the window can be closed: after a second, but at rates of less than a frame a second when there is a frame to count, or one is
+// overdue.
+func (w *window) due(now time.Time, c *counters, rate float64) bool {
+	period := pace.Period(rate)
+	return period <= time.Second || c.captured.Load() > w.captured && c.published.Load() > w.published || now.Sub(w.began) > 2*period+time.Second
 }
 
 // close ends the window and begins the next.
@@ -75,11 +83,14 @@ func (p *Pipeline) measure() {
 			return
 		case now := <-tick.C:
 			p.mu.Lock()
-			p.lastSecond = p.window.close(now, &p.count)
+			if p.window.due(now, &p.count, p.rate()) {
+				p.lastSecond = p.window.close(now, &p.count)
+			}
 			p.mu.Unlock()
 			if p.video != nil {
 				p.video.measure(now)
 			}
+			p.collectDrops()
 		}
 	}
 }
@@ -100,6 +111,7 @@ func (p *Pipeline) State() State {
 		state := p.video.State()
 		s.Video = &state
 	}
+	p.drops.fill(&s.Dropped)
 	if p.session != nil {
 		s.Source = p.session.source.Info() // it may have learnt its size since
 		s.Can = p.can(p.session.source, settings)
@@ -111,7 +123,7 @@ func (p *Pipeline) State() State {
 func (p *Pipeline) publish(v reservation, picture *frame.Picture) {
 	now := time.Now()
 	if err := p.config.Ring.Publish(v, picture, now); err != nil {
-		p.count.broken.Add(1)
+		p.dropped(1, err)
 		return
 	}
 	p.sequence++

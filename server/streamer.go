@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.JPEG is one.
+// JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.Encoded is one.
 type JPEG interface{ Borrow() []byte }
 
 // StreamerConfig says where a JPEGStreamer serves. All fields may be zero.
@@ -168,7 +168,7 @@ func (s *JPEGStreamer) WriteBytes(jpg []byte) error {
 	captured := time.Now()
 	info, err := jpegcheck.Parse(jpg)
 	if err == nil {
-		err = s.running.pictures.Write(jpg[:info.Size], info.Width, info.Height, captured)
+		err = s.running.pictures.Write(jpegcheck.Completed(jpg, &info), info.Width, info.Height, captured)
 	}
 	if err != nil {
 		return fmt.Errorf("streamer: write: %w", err)

@@ -82,7 +82,7 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 		Clients: b.clients.value, Duration: *b.duration, Frames: b.frames.value,
 		Start: func(instrument func(*pipeline.Config)) (bench.Feed, error) {
 			b.instrument = instrument
-			f, err := b.startPipeline(log, b.fps)
+			f, err := b.startPipeline(ctx, log, b.fps)
 			if err != nil {
 				return nil, err
 			}

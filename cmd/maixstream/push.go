@@ -57,7 +57,7 @@ func (p *pushFlags) push(ctx context.Context, url string, files []string, t term
 	defer pusher.Close()
 	var live *liveSource // nil: FILEs
 	if source == nil {
-		if live, err = p.openLive(log); err != nil {
+		if live, err = p.openLive(ctx, log); err != nil {
 			return err
 		}
 		defer live.end()
@@ -100,11 +100,11 @@ func came(s push.State) uint64 {
 }
 
 // openLive opens the source that the flags name.
-func (p *pushFlags) openLive(log *zap.Logger) (*liveSource, error) {
+func (p *pushFlags) openLive(ctx context.Context, log *zap.Logger) (*liveSource, error) {
 	if p.format.value == "png" {
 		return p.openPNG(log)
 	}
-	feed, err := p.startPipeline(log, p.fps)
+	feed, err := p.startPipeline(ctx, log, p.fps)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -129,6 +128,7 @@ func (p *pushFlags) check(files bool) error {
 	case files && !paced:
 		*p.every = 0
 	case !files && !p.flags.Changed("fps"):
+		p.paced = true
 		if p.fps = fpsValue(float64(time.Second) / float64(*p.every)); p.fps > maxFPS {
 			return usagef("--every %v: at most %d pictures a second", *p.every, maxFPS)
 		}
@@ -136,9 +136,6 @@ func (p *pushFlags) check(files bool) error {
 	if p.format.value == "png" && !files {
 		if *p.mirror || *p.flip || p.rotate.value != "0" || *p.overlay != "" {
 			return usagef("--format png sends pictures as the source gives them: without --mirror, --flip, --rotate and --overlay")
-		}
-		if source.IsURL(*p.source) {
-			return usagef("--format png with --source URL: its pictures are JPEG already")
 		}
 	}
 	return p.sourceFlags.check()

@@ -32,6 +32,8 @@ type receiveFlags struct {
 	maxPixels    rangeValue
 	maxDevices   rangeValue
 	maxUploads   rangeValue
+	perAddress   rangeValue
+	perDevice    rangeValue
 	maxClients   rangeValue
 	sync         *bool
 	cors         *string
@@ -56,17 +58,20 @@ func setupReceive(flags *pflag.FlagSet) func(context.Context, []string, terminal
 func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 	r := &receiveFlags{
 		flags: flags, maxBytes: 10 << 30, maxUpload: 20 << 20, maxPixels: rangeValue{40_000_000, 1, frame.MaxDimension * frame.MaxDimension},
-		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
+		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000},
+		perAddress: rangeValue{0, 0, 1_000_000}, perDevice: rangeValue{64, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
 	}
 	r.listen = flags.StringSlice("listen", []string{receiveAddress}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	r.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
 	r.dir = flags.StringP("dir", "d", "pictures", "keep pictures in this `DIR`, as DEVICE/2026-11-22/HHMMSS.mmm-SEQ.jpg (UTC)")
 	r.keep = flags.Duration("keep", 24*time.Hour, "delete pictures that are older; 0: never")
-	flags.Var(&r.maxBytes, "max-bytes", "delete the oldest pictures above this total on the disk; 0: no limit")
+	flags.Var(&r.maxBytes, "max-bytes", "delete pictures above this total on the disk, the oldest of devices over their share first; 0: no limit")
 	flags.Var(&r.maxUpload, "max-upload", "the largest picture")
 	flags.Var(&r.maxPixels, "max-pixels", "the largest picture, width x height")
 	flags.Var(&r.maxDevices, "max-devices", "devices at most")
 	flags.Var(&r.maxUploads, "max-uploads", "uploads at once, endless ones too")
+	flags.Var(&r.perAddress, "max-uploads-per-address", "uploads at once from one address; 0: half of --max-uploads")
+	flags.Var(&r.perDevice, "max-uploads-per-device", "uploads at once of one device; the one idle longest makes room")
 	flags.Var(&r.maxClients, "max-clients", "viewers of live pictures and of the gallery at once; 0: no limit")
 	r.sync = flags.Bool("sync", false, "write each picture through to the disk before the sender is told that it is kept")
 	r.cors = flags.String("cors", "", "let pages of this `ORIGIN` read and post pictures; * for all")
@@ -109,7 +114,7 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, OriginHint: originHint,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
-		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, Sync: *r.sync, Log: log,
+		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, MaxPerAddress: r.perAddress.value, MaxPerDevice: r.perDevice.value, Sync: *r.sync, Log: log,
 	}
 	if !r.flags.Changed("listen") { // the default steps back for systemd's sockets
 		config.HTTP.Listen, config.HTTP.DefaultListen = nil, receiveAddress

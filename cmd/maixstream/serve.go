@@ -6,21 +6,14 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source"
-	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
-	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/pipeline/video"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -50,7 +43,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	log := s.logger(t.err)
 	limitMemory()
 	s.state = s.openState(t.env, log)
-	feed, err := s.startPipeline(log, s.idleFPS)
+	feed, err := s.startPipeline(ctx, log, s.idleFPS)
 	if err != nil {
 		return err
 	}
@@ -59,7 +52,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	var recording *record.Switch
 	if *s.record != "" {
 		recording = record.NewSwitch(record.Config{
-			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: float64(s.fps), Log: log,
+			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: feed.fps, Log: log,
 		})
 		if err := recording.Set(true); err != nil {
 			return err
@@ -71,8 +64,13 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	peers, err := s.webrtc.start(s, log)
+	if err != nil {
+		return err
+	}
+	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
 	if err != nil {
 		return err
 	}
@@ -94,6 +92,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
+	s.webrtc.explain(log)
 	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
@@ -121,7 +120,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
+	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189"}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
 	handler, err := stream.New(shown)
 	if err != nil {
@@ -167,168 +166,6 @@ func reportLine(now time.Time, s stream.State) string {
 		line += "  (no viewers: resting)"
 	}
 	return line
-}
-
-// feed is a pipeline with its ring.
-type feed struct {
-	pipeline *pipeline.Pipeline
-	ring     *ring.Ring
-	video    *video.Log // nil: none
-}
-
-func (f *feed) close() {
-	f.pipeline.Close()
-	f.ring.Close()
-	if f.video != nil {
-		f.video.Close()
-	}
-}
-
-// startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it.
-func (s *sourceFlags) startPipeline(log *zap.Logger, idleFPS fpsValue) (*feed, error) {
-	settings := s.settings()
-	if err := s.findLibraries(); err != nil {
-		return nil, err
-	}
-	first, err := s.open(settings, log)
-	switch {
-	case errors.Is(err, frame.ErrGone): // it may come: the pipeline says so, tries again, and shows "no signal" until then
-	case errors.Is(err, frame.ErrUnsupported):
-		return nil, err
-	case err != nil:
-		return nil, usageError{err}
-	default:
-		if err := errors.Join(s.checkOpened(first), s.checkControls(first)); err != nil {
-			_ = first.Close()
-			return nil, err
-		}
-	}
-	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: stream.Envelope()})
-	if err != nil {
-		closeSource(first)
-		return nil, err
-	}
-	config := pipeline.Config{
-		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
-			if opened := first; opened != nil {
-				first = nil
-				return opened, nil
-			}
-			return s.open(now, log)
-		},
-		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Log: log,
-	}
-	if s.state != nil {
-		config.Controls = s.state.controls(*s.source)
-		config.KeepControls = func(v []frame.ControlValue) { s.state.keep(*s.source, v) }
-	}
-	var units *video.Log
-	if s.video != nil {
-		if units, err = s.video.configure(&config); err != nil {
-			closeSource(first)
-			frames.Close()
-			return nil, err
-		}
-	}
-	if s.instrument != nil {
-		s.instrument(&config)
-	}
-	p, err := pipeline.New(config)
-	if err != nil {
-		closeSource(first)
-		frames.Close()
-		return nil, usageError{err}
-	}
-	p.Start()
-	return &feed{p, frames, units}, nil
-}
-
-// retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
-func (s *sourceFlags) retry() time.Duration {
-	if strings.HasPrefix(*s.source, "v4l2:") {
-		return time.Second
-	}
-	return 0
-}
-
-// settings are the pictures that the flags ask for.
-func (s *sourceFlags) settings() pipeline.Settings {
-	rotate, _ := strconv.Atoi(s.rotate.value)
-	return pipeline.Settings{
-		Quality: s.quality.value, FPS: float64(s.fps), Width: s.size.width, Height: s.size.height,
-		Mirror: *s.mirror, Flip: *s.flip, Rotate: rotate, Overlay: *s.overlay,
-	}
-}
-
-// findLibraries makes the chip's libraries be found where --mpi-lib-dir says.
-func (s *sourceFlags) findLibraries() error {
-	if *s.mpiLibDir == "" {
-		return nil
-	}
-	return searchLibrariesIn(*s.mpiLibDir)
-}
-
-func closeSource(s frame.Source) {
-	if s != nil {
-		_ = s.Close()
-	}
-}
-
-// open opens the source that the flags name.
-func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
-	if source.IsURL(*s.source) {
-		opened, err := source.OpenURL(*s.source, now.FPS)
-		if err != nil {
-			return nil, say(err, *s.source)
-		}
-		return opened, nil
-	}
-	source, err := hw.OpenSource(hw.SourceConfig{
-		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
-		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Log: log,
-		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
-	})
-	if err != nil {
-		return nil, say(s.advise(err), *s.source)
-	}
-	return source, nil
-}
-
-// checkOpened reports flags that the opened source cannot follow.
-func (s *sourceFlags) checkOpened(source frame.Source) error {
-	info := source.Info()
-	if _, jpeg := source.(frame.JPEGSource); !jpeg {
-		if s.encoder.value == "hardware" {
-			return usagef("--encoder hardware: source %s delivers raw frames on this machine", info.Name)
-		}
-		return nil
-	}
-	_, orients := source.(frame.Orienter)
-	_, overlays := source.(frame.Overlayer)
-	const passed = "%s: the pictures of %s are JPEG already and are passed through as they are"
-	switch {
-	case s.rotate.value != "0":
-		return usagef(passed, "--rotate "+s.rotate.value, info.Name)
-	case (*s.mirror || *s.flip) && !orients:
-		return usagef(passed, "--mirror, --flip", info.Name)
-	case *s.overlay != "" && !overlays:
-		return usagef(passed, "--overlay", info.Name)
-	}
-	return nil
-}
-
-// slotSize is room for the largest JPEG: of the size asked for, of the source's own, and of sizes that may be chosen later. It is address
-// space; only what pictures fill becomes memory.
-func slotSize(source frame.Source, s pipeline.Settings) int {
-	const later = 6 << 20 // the bound at 1920x1080
-	most := max(later, frame.MaxJPEGSize(s.Width, s.Height))
-	if source != nil {
-		if info := source.Info(); info.Width > 0 {
-			most = max(most, frame.MaxJPEGSize(info.Width, info.Height))
-		}
-	}
-	return most
 }
 
 // limitMemory keeps the garbage collector's heap small on a board: Linux has about 150 MiB there.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"strings"
 	"time"
 
@@ -31,10 +32,17 @@ type sourceFlags struct {
 	rotate    *choiceValue
 	overlay   *string
 	loop      *bool
-	control   *[]string
-	zoom      zoomValue
-	pan       panValue
-	state     *stateFile // nil: controls are not kept
+	recursive *bool
+	// background is beneath what is transparent in photographs.
+	background colorValue
+	// sourceAuth is a file with the credentials for a URL.
+	sourceAuth *string
+	set        *pflag.FlagSet // which of them were given
+	paced      bool           // fps follows from another flag
+	control    *[]string
+	zoom       zoomValue
+	pan        panValue
+	state      *stateFile // nil: controls are not kept
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 	video      *videoFlags // of serve alone; nil: there is no H.264
@@ -42,8 +50,8 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		still: new(bool),
-		zoom:  1, pan: panValue{0.5, 0.5},
+		set: flags, still: new(bool), background: colorValue{"white", color.White},
+		zoom: 1, pan: panValue{0.5, 0.5},
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
 		path:    choice("frame", "bound"),
@@ -52,13 +60,16 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
 		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
-		"or another server's stream: http://HOST:8000/stream")
+		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested again and again")
+	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
-	flags.Var(&s.fps, "fps", "frames a second at most")
+	flags.Var(&s.fps, "fps", "frames a second at most; unless given, a file plays at its own rate and a picture's URL is asked once a second")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
 	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
 	s.loop = flags.Bool("loop", true, "begin a file again at its end")
+	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
+	flags.Var(&s.background, "background", "what transparent photographs are laid over: white, black or #RRGGBB")
 	s.flip = flags.Bool("flip", false, "turn pictures upside down")
 	s.mirror = flags.Bool("mirror", false, "swap left and right")
 	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
@@ -96,6 +107,7 @@ type serveFlags struct {
 	record       *string
 	recordMax    bytesValue
 	stateFile    *string
+	webrtc       *webrtcFlags
 	report       *time.Duration
 	pushes       *[]string
 	pushEvery    *time.Duration
@@ -106,6 +118,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
 	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
 	s.video = addVideoFlags(flags)
+	s.webrtc = addWebRTCFlags(flags)
 	flags.Var(&s.idleFPS, "idle-fps", "frames a second while there are no viewers")
 	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
 	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/maixstream/maixstream/internal/wholefile"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
 func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	source, logs := addSourceFlags(flags), addLogFlags(flags)
-	wait := flags.Duration("timeout", 10*time.Second, "give up when no picture has come by then")
+	wait := flags.Duration("timeout", 10*time.Second, "give up when there is no picture by then")
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) != 1 {
 			return usagef("one FILE for the picture, or - for standard output")
@@ -26,52 +25,28 @@ func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, termina
 		if err := source.check(); err != nil {
 			return err
 		}
-		feed, err := source.startPipeline(logs.logger(t.err), 0)
-		if err != nil {
+		limited, cancel := context.WithTimeout(ctx, *wait)
+		defer cancel()
+		late := func(err error) error {
+			if limited.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("no picture from %s within %v (--timeout)", shownSource(*source.source), *wait)
+			}
 			return err
 		}
+		feed, err := source.startPipeline(limited, logs.logger(t.err), 0)
+		if err != nil {
+			return late(err)
+		}
 		defer feed.close()
-		ctx, cancel := context.WithTimeout(ctx, *wait)
-		defer cancel()
 		var f ring.Frame
-		if err := feed.pipeline.Snapshot(ctx, time.Time{}, &f); err != nil {
-			return fmt.Errorf("no picture: %w", err)
+		if err := feed.pipeline.Snapshot(limited, time.Time{}, &f); err != nil {
+			return late(fmt.Errorf("no picture: %w", err))
 		}
 		defer f.Release()
 		if args[0] == "-" {
 			_, err := t.out.Write(f.JPEG())
 			return err
 		}
-		return writeWhole(args[0], f.JPEG())
+		return wholefile.Write(args[0], f.JPEG(), 0o644)
 	}
-}
-
-// writeWhole writes a file so that it is there whole or not at all. What is there and is no file, a device or a pipe, is written to and stays
-// what it is.
-func writeWhole(path string, data []byte) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
-		}
-		_, err = file.Write(data)
-		return errors.Join(err, file.Close())
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(file.Name()) // once renamed there is nothing to remove
-	if _, err := file.Write(data); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := file.Chmod(0o644); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/wholefile"
 )
 
 // stateFile keeps what was set while the program ran, of each source, over restarts.
@@ -116,23 +117,5 @@ func (f *stateFile) write(source string, values []frame.ControlValue) error {
 	if err := os.MkdirAll(filepath.Dir(f.path), 0o750); err != nil {
 		return err
 	}
-	return replaceFile(f.path, append(text, '\n'), 0o640)
-}
-
-// replaceFile gives a file new contents, all at once: a power cut leaves the old or the new ones.
-func replaceFile(path string, contents []byte, mode fs.FileMode) error {
-	fresh, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = fresh.Write(contents)
-	err = errors.Join(err, fresh.Chmod(mode), fresh.Sync(), fresh.Close())
-	if err == nil {
-		err = os.Rename(fresh.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(fresh.Name())
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return wholefile.Write(f.path, append(text, '\n'), 0o640)
 }

@@ -3,6 +3,7 @@ package frame
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,8 @@ var (
 	ErrGone = errors.New("source gone")
 	// ErrStuck: what drives the device never came back; it can be had again, if at all, by another process.
 	ErrStuck = errors.New("start the program again")
+	// ErrNoPicture: the source has come to its end, or holds what is no picture, without one that could be shown.
+	ErrNoPicture = errors.New("ended without a single picture")
 	// ErrBadPicture: this picture was broken and was dropped; the next read may succeed.
 	ErrBadPicture = errors.New("broken picture dropped")
 	// ErrTooLarge: a JPEG did not fit into the destination and was dropped.
@@ -73,6 +76,25 @@ type Picture struct {
 	Sequence      uint64    // as Frame.Sequence
 	// Substitute marks a picture that says "no signal" in place of the camera's: shown to viewers, never recorded or pushed.
 	Substitute bool
+}
+
+// TooLargeError is a JPEG that did not fit into the destination and was dropped. It wraps ErrTooLarge.
+type TooLargeError struct {
+	Size, Limit   int // bytes
+	Width, Height int // of the picture in pixels
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("frame of %.1f MB (%dx%d) exceeds the limit of %.1f MB", float64(e.Size)/1e6, e.Width, e.Height, float64(e.Limit)/1e6)
+}
+
+// Unwrap returns ErrTooLarge.
+func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
+// Dropper is a live source that leaves broken pictures out by itself, so that the next good one is not late. It may be called from any goroutine.
+type Dropper interface {
+	// Dropped returns how many pictures were left out because they were broken, and why the newest was. They have no number in the sequence.
+	Dropped() (count uint64, newest error)
 }
 
 // What a source may offer beyond reading. Each takes effect from one of the next pictures on, is called from any goroutine, and

@@ -12,7 +12,7 @@
 // width is no multiple of 8 are the last column again. So the padding of a frame is neither read nor written, and the same picture
 // always gives the same bytes.
 //
-// The TurboJPEG interface was measured beside it (package straight): it needs whole-frame conversion for everything that is not planar, and copies each
+// The TurboJPEG interface was measured beside it (internal/bench/baseline): it needs whole-frame conversion for everything that is not planar, and copies each
 // row of a picture such as 1920x1080 whose size is not a whole number of blocks.
 //
 // Below quality 96 the fast integer DCT is used and from 96 on the accurate one, as TurboJPEG does: the fast one's rounding errors

@@ -79,7 +79,6 @@ void camera_down(struct camera *c)
 	input_down(c);
 	UNDO(c, sys, CVI_SYS_Exit);
 	UNDO(c, vb, CVI_VB_Exit);
-	c->doing = NULL;
 }
 
 int camera_recover(struct camera *c)

@@ -150,11 +150,10 @@ func (c *Camera) room() error {
 		return nil
 	}
 	need := int64(C.camera_memory(&c.c.config))
-	kept := bool(c.mpi.table.isp_buffer)
-	if kept {
+	if c.mpi.table.isp_buffer { // it is there already
 		need -= C.ISP_BUFFER
 	}
-	orphans := ion.orphans(kept)
+	orphans := ion.orphans(bool(c.mpi.table.isp_buffer) || !c.alone)
 	for i, b := range orphans[:min(len(orphans), C.ORPHANS)] {
 		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
 		c.c.config.orphans[i] = C.uint64_t(b.phys)
@@ -226,6 +225,7 @@ func (c *Camera) fill() {
 		setText(k.tuning[:], "/mnt/cfg/param/"+tuning)
 	}
 	setText(k.tuning_file[:], os.Getenv("MAIXSTREAM_ROOT"))
+	k.untuned = C.bool(one.note != nil && one.note.crash.Untuned)
 	// An exposure longer than a frame time would slow the sensor down.
 	k.exposure_max = C.uint32_t(min(float64(s.exposure), 1e6/min(c.config.FPS, m.fps)))
 	k.out_width, k.out_height = C.uint32_t(c.config.Width), C.uint32_t(c.config.Height)

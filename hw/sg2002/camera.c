@@ -93,6 +93,7 @@ static void *serve(void *argument)
 		if (c->stop)
 			return NULL;
 		c->result = perform(c);
+		c->note[0] = '\0';
 		signal_event(c->ready);
 	}
 }
@@ -114,6 +115,7 @@ struct camera *camera_new(struct mpi *mpi)
 	if (!c)
 		return NULL;
 	c->mpi = mpi;
+	c->note = c->own_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);

@@ -212,7 +212,7 @@ static int bound_picture(struct camera *c, const struct output *o)
 		call_result(c, "CVI_VENC_GetFd", ready.fd);
 		return CAMERA_FAILED;
 	}
-	c->doing = "poll on the encoder";
+	NOTE(c, "poll on the encoder");
 	int n = poll(&ready, 1, c->wait_ms);
 	if (n == 0 || (n < 0 && errno == EINTR))
 		return CAMERA_EMPTY;

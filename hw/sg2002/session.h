@@ -6,6 +6,8 @@
 #ifndef MAIXSTREAM_SG2002_SESSION_H
 #define MAIXSTREAM_SG2002_SESSION_H
 
+#include <string.h>
+
 #include "mpi.h"
 
 enum { /* objects that we use; there is one camera */
@@ -20,6 +22,7 @@ enum { /* objects that we use; there is one camera */
 	STILL_BLOCKS = 2, /* one written, one with the encoder */
 	PARKED = 2,
 	ORPHANS = 64,
+	NOTE_SIZE = 64,
 	ISP_BUFFER = 291424, /* libisp.so's ISP_SHARED_BUFFER_0, bytes */
 };
 
@@ -41,6 +44,7 @@ struct camera_config {
 	bool grey; /* a sensor without colours */
 	char tuning[BIN_FILE_LENGTH]; /* "": the library's default name */
 	char tuning_file[BIN_FILE_LENGTH + 64]; /* how to read it: the name below the root; "": tuning itself */
+	bool untuned; /* without the tuning file */
 	uint32_t exposure_max; /* microseconds */
 	/* the pictures that come out */
 	uint32_t out_width, out_height;
@@ -170,19 +174,23 @@ struct camera {
 	ISP_EXP_INFO_S exposure_info; /* 2 KiB that need not lie on the stack */
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
-	volatile const char *doing; /* the call that is under way, for a report of one that hangs */
+	char *note; /* the call that is under way, NOTE_SIZE bytes: for a report of one that hangs, and for who comes after one that crashes */
+	char own_note[NOTE_SIZE]; /* where there is no file for it */
 	uint64_t copied; /* pictures and bytes copied from the encoder */
 	uint64_t copied_bytes;
 };
+
+/* Notes what is under way; what is a string constant. A copy, for the note is read by another process. */
+#define NOTE(c, what) memcpy((c)->note, what, sizeof what)
 
 /*
  * A call of the MPI: notes which one is under way, and which one failed with what. As an expression it is true when the call
  * succeeded.
  */
-#define CALL(c, name, ...) ((c)->doing = #name, call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
+#define CALL(c, name, ...) (NOTE(c, #name), call_result((c), #name, (c)->mpi->name(__VA_ARGS__)))
 
 /* One whose result is looked at elsewhere, or does not matter. */
-#define TRY(c, name, ...) ((c)->doing = #name, (c)->mpi->name(__VA_ARGS__))
+#define TRY(c, name, ...) (NOTE(c, #name), (c)->mpi->name(__VA_ARGS__))
 
 /* One that takes down what a flag of the session says is up. */
 #define UNDO(c, flag, name, ...) \

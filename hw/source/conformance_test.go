@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/internal/sourcetest"
@@ -52,14 +53,16 @@ func TestConformance(t *testing.T) {
 		{"y4m", sourcetest.Case{Open: opener(video, fast)}},
 		{"stream", sourcetest.Case{SizeLater: true, Open: func(t testing.TB) frame.Source {
 			r, w := io.Pipe()
+			parts := bytes.Join(append([][]byte{nil}, pictures...), []byte("\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"))
 			go func() {
 				for {
-					if _, err := w.Write(bytes.Join(pictures, []byte("\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"))); err != nil {
+					if _, err := w.Write(parts); err != nil {
 						return
 					}
+					time.Sleep(time.Millisecond)
 				}
 			}()
-			s, err := mjpeg.NewStream(r, "pipe", mjpeg.Config{FPS: 200})
+			s, err := mjpeg.NewStream(r, "pipe", "stdin", mjpeg.Config{FPS: 200})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -141,7 +141,7 @@ func TestStreamOfFFmpeg(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer cmd.Wait()
-			s, err := mjpeg.NewStream(out, "ffmpeg", mjpeg.Config{FPS: 200})
+			s, err := mjpeg.NewStream(out, "ffmpeg", "stdin", mjpeg.Config{FPS: 200})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,10 +4,14 @@ package source
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -15,6 +19,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/photos"
 	"github.com/maixstream/maixstream/hw/source/internal/testcard"
 	"github.com/maixstream/maixstream/hw/source/internal/y4m"
+	"github.com/maixstream/maixstream/internal/sniff"
 )
 
 // Options say how a source is to deliver. Zero fields take the source's own default.
@@ -22,36 +27,62 @@ type Options struct {
 	// Width and Height of the pictures in pixels, for sources that can choose: the test card and photographs exactly (default 640x480), webcams the
 	// nearest size that they have. Files and standard input have the size that they have.
 	Width, Height int
-	// FPS is how many pictures a second are delivered: at most what a webcam can, by default 30, or a file's own rate.
+	// FPS is how many pictures a second are delivered at most; a file with a rate of its own plays at that. Default: that rate, what comes from a stream, one a
+	// second of a URL that is a single picture, 30 of all others.
 	FPS float64
 	// Once ends a file behind its last picture (frame.ErrEnd) instead of beginning again.
 	Once bool
-	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil:
-	// nobody is told.
+	// Recursive takes the photographs in folders below a folder, too.
+	Recursive bool
+	// Background is beneath what is transparent in photographs; nil: white.
+	Background color.Color
+	// AuthFile has user:password in its first line, for a URL whose server asks for it; "": what the URL itself says.
+	AuthFile string
+	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
+	// disables it.
 	Warn func(error)
 }
 
-// Open opens the source that spec names: "testcard", "-" (MJPEG on standard input), "v4l2:/dev/videoN", a folder of photographs, or a file of MJPEG, AVI
-// (motion JPEG) or Y4M, told by its content. What it returns is a frame.RawSource or a frame.JPEGSource. Errors say what is wrong with
-// spec; those of a webcam that may be there later wrap frame.ErrGone.
+// Open opens the source that spec names: "testcard", "-" (MJPEG on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG, AVI
+// (motion JPEG) or Y4M, told by its content, or the http URL of a stream or picture. What it returns is a frame.RawSource or a frame.JPEGSource.
+// Errors say what is wrong with spec; those of a webcam or server that may be there later wrap frame.ErrGone.
 func Open(spec string, o Options) (frame.Source, error) {
 	src, err := open(spec, o)
 	if err != nil {
-		return nil, fmt.Errorf("open source %q: %w", spec, err)
+		return nil, fmt.Errorf("open source %q: %w", shown(spec), err)
 	}
 	return src, nil
+}
+
+// shown is spec without secrets.
+func shown(spec string) string {
+	if !IsURL(spec) {
+		return spec
+	}
+	u, err := url.Parse(spec)
+	if err != nil {
+		scheme, _, _ := strings.Cut(spec, "://")
+		return scheme + "://…"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 func open(spec string, o Options) (frame.Source, error) {
 	switch {
 	case spec == "":
-		return nil, errors.New("no name (testcard, a folder of photographs, a .mjpeg, .avi or .y4m file, - for standard input, or v4l2:/dev/videoN)")
+		return nil, errors.New("no name (testcard, a folder of photographs, a .mjpeg, .avi or .y4m file, - for standard input, v4l2:/dev/videoN, or a URL)")
 	case spec == "testcard":
 		return opened(testcard.New(testcard.Config{Width: o.Width, Height: o.Height, FPS: o.FPS}))
+	case spec == "-" && stdinIsFile():
+		o.Once = true
+		return openFile("/dev/stdin", o)
 	case spec == "-":
 		return opened(mjpeg.Stdin(mjpeg.Config{FPS: o.FPS, Warn: o.Warn}))
 	case strings.HasPrefix(spec, "v4l2:"):
 		return openWebcam(strings.TrimPrefix(spec, "v4l2:"), o)
+	case IsURL(spec):
+		return openURL(spec, o)
 	}
 	info, err := os.Stat(spec)
 	switch {
@@ -60,15 +91,27 @@ func open(spec string, o Options) (frame.Source, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return opened(photos.Open(spec, photos.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Warn: o.Warn}))
+		return opened(photos.Open(spec, photos.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Recursive: o.Recursive, Background: o.Background, Warn: o.Warn}))
 	case info.Mode()&fs.ModeCharDevice != 0 && strings.HasPrefix(spec, "/dev/video"):
 		return nil, fmt.Errorf("a webcam is named v4l2:%s", spec)
 	case info.Mode()&fs.ModeNamedPipe != 0:
-		return nil, errors.New("a pipe: read it as standard input: maixstream --source - <PIPE")
+		return nil, errors.New("a pipe: give it as standard input (-)")
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("neither a file nor a folder (%s)", info.Mode().Type())
 	}
 	return openFile(spec, o)
+}
+
+// Photographs lists the photographs in a folder as a source of that folder has them: by name, regular files only. warn is told of folders below that cannot be
+// read.
+func Photographs(folder string, recursive bool, warn func(error)) ([]string, error) {
+	return photos.List(folder, recursive, warn)
+}
+
+// stdinIsFile says whether standard input is a file: a film, which need not be read as fast as it comes.
+func stdinIsFile() bool {
+	info, err := os.Stdin.Stat()
+	return err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows"
 }
 
 // openFile tells the type by the first bytes: names lie.
@@ -77,21 +120,27 @@ func openFile(path string, o Options) (frame.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	config := mjpeg.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}
+	name := sniff.Name([]byte(head))
 	switch {
 	case len(head) == 0:
 		return nil, errors.New("the file is empty")
-	case strings.HasPrefix(head, "YUV4MPEG2"):
+	case name == "Y4M":
 		return opened(y4m.Open(path, y4m.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))
-	case strings.HasPrefix(head, "\x89PNG"):
-		return nil, errors.New("a single picture: name its folder to show the photographs in it")
-	case strings.HasPrefix(head, "\xff\xd8"), strings.HasPrefix(head, "RIFF") && strings.HasPrefix(head[min(8, len(head)):], "AVI "), strings.HasPrefix(head, "--"):
-	default:
+	case name == "PNG":
+		return nil, errors.New("this is PNG, a single picture: name its folder to show the photographs in it")
+	case strings.HasPrefix(head, "\xff\xd8"):
+		// In a file of this name what stands behind the picture is a preview or a gain map of it, as phones write them.
+		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
+	case name != "" && name != "AVI":
+		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", name)
+	case name == "" && !strings.HasPrefix(head, "--"):
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
 			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+
 				"3 OUT.avi)", head[:min(8, len(head))])
 		}
 	}
-	return opened(mjpeg.OpenFile(path, mjpeg.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))
+	return opened(mjpeg.OpenFile(path, config))
 }
 
 func beginning(path string) (string, error) {
@@ -100,7 +149,7 @@ func beginning(path string) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	head := make([]byte, 16)
+	head := make([]byte, sniff.Enough)
 	n, err := io.ReadFull(file, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", err

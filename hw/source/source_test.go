@@ -64,7 +64,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		{"a file of text", write(t, filepath.Join(dir, "x.txt"), []byte("hello world, hello")), "unknown type of file"},
 		{"a video of another kind", write(t, filepath.Join(dir, "x.mp4"), []byte("\x00\x00\x00\x20ftypisom0000")), "unknown type of file"},
 		{"a single picture", write(t, filepath.Join(dir, "x.png"), []byte("\x89PNG\r\n\x1a\n0000")), "name its folder"},
-		{"MJPEG without a picture", write(t, filepath.Join(dir, "x.mjpeg"), []byte("garbage, nothing but garbage")), "no whole JPEG"},
+		{"MJPEG without a picture", write(t, filepath.Join(dir, "x.mjpeg"), []byte("garbage, nothing but garbage")), "without a single picture"},
 		{"AVI that ends", write(t, filepath.Join(dir, "x.avi"), []byte("RIFF\xff\x00\x00\x00AVI LIST")), "no data"},
 		{"a device that is none", "/dev/null", "neither a file nor a folder"},
 	} {

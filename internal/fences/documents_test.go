@@ -131,3 +131,26 @@ func braces(name string) []string {
 	}
 	return all
 }
+
+// The README's table says why each dependency is there, and lists no other.
+func TestTableOfDependenciesIsThatOfGoMod(t *testing.T) {
+	direct := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+\.\S+/\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {
+		direct[m[1]] = true
+	}
+	if len(direct) < 15 {
+		t.Fatalf("%d direct dependencies in go.mod", len(direct))
+	}
+	listed := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\| ([\w.-]+\.\w+/\S+) \|`).FindAllStringSubmatch(read(t, "README.md"), -1) {
+		listed[m[1]] = true
+		if !direct[m[1]] {
+			t.Errorf("README.md lists %s, which go.mod does not require directly", m[1])
+		}
+	}
+	for module := range direct {
+		if !listed[module] {
+			t.Errorf("README.md does not say why %s is there", module)
+		}
+	}
+}

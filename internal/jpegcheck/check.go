@@ -1,179 +1,172 @@
 // Package jpegcheck looks at a JPEG without decoding it: is it whole, how large is its picture, does it keep within limits. It is what stands
-// between bytes from outside (a webcam, a file, an upload) and viewers or a decoder.
+// between bytes from outside (a webcam, a file, a stream, an upload) and viewers or a decoder.
+//
+// There is one walk over a JPEG's markers, that of Parser, which accepts what browsers and ffmpeg show: stray bytes between segments, a missing
+// end-of-image marker, missing Huffman tables, any sampling factors. Complete writes what strict readers need.
 package jpegcheck
 
 import (
-	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
 // Info is what a JPEG's headers say.
 type Info struct {
-	Width, Height int // pixels, 1..frame.MaxDimension
+	Width, Height int // pixels, 1 to 65535: what must be decoded has closer limits
 	Components    int // 1 grey, 3 colour, 4 CMYK
 	Progressive   bool
 	Scans         int // 1 for an ordinary picture; each scan of a progressive picture costs a pass over all of it
 	// Subsampling is the luma's sampling factors when both chroma components have 1x1: 0x22 for 4:2:0, 0x21 for 4:2:2, 0x11 for 4:4:4
 	// and grey; 0 for any other combination.
 	Subsampling byte
-	// Size is the JPEG's length from SOI to EOI: less than the bytes given when something follows.
+	// Orientation is Exif's: 1 (upright, or not given) to 8 as TIFF 6.0 numbers them.
+	Orientation int
+	// Size is the length of the JPEG in the bytes given, from SOI to EOI, or to the end of its last scan where EOI is missing. Bytes after that are
+	// not part of the picture.
 	Size int
+	// Images is how many pictures the file says it has (CIPA DC-007 multi-picture format: gain maps, previews); 1 where it says nothing.
+	Images int
+
+	fault faults
+	scan  int // where the first SOS marker is
 }
 
-// maxScans is above what any encoder's progressive script makes (about 10), and bounds what a hostile file can cost a decoder.
-const maxScans = 64
+// faults are what Complete mends.
+type faults uint8
 
-// Markers of ISO/IEC 10918-1, table B.1.
 const (
-	sof0 = 0xc0
-	sof2 = 0xc2
-	dht  = 0xc4
-	rst0 = 0xd0
-	rst7 = 0xd7
-	soi  = 0xd8
-	eoi  = 0xd9
-	sos  = 0xda
-	dnl  = 0xdc
-	tem  = 0x01
+	noEOI   faults = 1 << iota // the end-of-image marker is missing
+	noDHT                      // motion JPEG: the standard Huffman tables are left out
+	strayed                    // bytes between segments that belong to none
 )
 
-// bad carries what is wrong without an allocation on the way of good pictures; it wraps frame.ErrBadPicture.
-func bad(format string, args ...any) error {
-	return fmt.Errorf("jpeg: "+format+": %w", append(args, frame.ErrBadPicture)...)
+// Whole says that the picture's bytes can be given to any reader as they are; if not, Complete makes such a picture of them.
+func (info *Info) Whole() bool { return info.fault == 0 }
+
+// Error is why a JPEG is not usable. It wraps frame.ErrBadPicture.
+type Error struct {
+	Reason string // completes "JPEG …"
 }
 
-// Parse checks that jpg begins with a whole JPEG as browsers and libjpeg decode it (baseline, extended or progressive, Huffman-coded, 8 bits) and says what it
-// is. It follows every marker from SOI to EOI: a picture cut off anywhere, even in its scan data, is refused. What is coded in the
-// scan is not looked at. Errors wrap frame.ErrBadPicture. It does not allocate unless it refuses, and keeps nothing of jpg.
+func (e *Error) Error() string { return "JPEG " + e.Reason }
+
+// Unwrap returns frame.ErrBadPicture.
+func (e *Error) Unwrap() error { return frame.ErrBadPicture }
+
+// Parse checks that jpg begins with a JPEG as browsers and libjpeg decode it (baseline, extended or progressive, Huffman-coded, 8 bits) and says what
+// it is. It follows every marker from SOI to EOI. A picture that lacks only its EOI is accepted (see Complete); one that is cut off is refused. What
+// is coded in the scans is looked at only where EOI is missing. Errors are *Error. It does not allocate unless it refuses, and keeps nothing
+// of jpg.
 func Parse(jpg []byte) (Info, error) {
-	var info Info
 	if len(jpg) < 4 || jpg[0] != 0xff || jpg[1] != soi {
-		return Info{}, bad("does not begin with SOI (%d bytes)", len(jpg))
+		return Info{}, notJPEG(jpg)
 	}
-	pos := 2
+	var p Parser
+	if _, err := p.Feed(jpg, true); err != nil {
+		return Info{}, err
+	}
+	return p.Info(), nil
+}
+
+// CompleteSize returns how many bytes Complete needs at most.
+func (info *Info) CompleteSize() int {
+	if info.Whole() {
+		return info.Size
+	}
+	return info.Size + len(StandardTables) + 2
+}
+
+// Complete copies the picture (of which Parse or a Parser has returned info) into dst so that every reader understands it: without bytes that belong
+// to no segment, with the standard Huffman tables where it has none, and with its end-of-image marker. It returns its size there; 0 when dst is
+// too small (CompleteSize bytes always suffice).
+func Complete(dst, jpg []byte, info *Info) int {
+	if info.Whole() {
+		if len(dst) < info.Size {
+			return 0
+		}
+		return copy(dst, jpg[:info.Size])
+	}
+	n := 0
+	put := func(b []byte) bool {
+		fits := len(dst)-n >= len(b)
+		n += copy(dst[n:], b)
+		return fits
+	}
+	if info.fault&strayed == 0 {
+		ok := put(jpg[:info.scan]) && (info.fault&noDHT == 0 || put(StandardTables)) && put(jpg[info.scan:info.Size])
+		if !ok || info.fault&noEOI != 0 && !put(endOfImage) {
+			return 0
+		}
+		return n
+	}
+	if !put(jpg[:2]) {
+		return 0
+	}
+	w := walker{pos: 2}
 	for {
-		if pos >= len(jpg) || jpg[pos] != 0xff {
-			return Info{}, noMarker(jpg, pos)
+		s, status := w.next(jpg[:info.Size], true)
+		if status != isSegment {
+			break
 		}
-		for pos < len(jpg) && jpg[pos] == 0xff { // any number of fill bytes
-			pos++
+		if s.marker == sos && s.at == info.scan && info.fault&noDHT != 0 && !put(StandardTables) {
+			return 0
 		}
-		if pos >= len(jpg) {
-			return Info{}, noMarker(jpg, pos)
+		if !put(jpg[s.at:w.pos]) {
+			return 0
 		}
-		marker := jpg[pos]
-		pos++
-		if marker == eoi {
-			if info.Scans == 0 {
-				return Info{}, bad("ends without a picture")
+		if s.marker == sos {
+			from := w.pos
+			w.skipScan(jpg[:info.Size], true)
+			if !put(jpg[from:w.pos]) {
+				return 0
 			}
-			info.Size = pos
-			return info, nil
 		}
-		if marker == 0 || marker == tem || marker == soi || marker >= rst0 && marker <= rst7 {
-			return Info{}, bad("marker %#x at byte %d is out of place", marker, pos-1)
+	}
+	if !put(endOfImage) {
+		return 0
+	}
+	return n
+}
+
+var endOfImage = []byte{0xff, eoi}
+
+// Completed returns the picture as Complete writes it: jpg's own bytes where they are whole, else a copy.
+func Completed(jpg []byte, info *Info) []byte {
+	if info.Whole() {
+		return jpg[:info.Size:info.Size]
+	}
+	b := make([]byte, info.CompleteSize())
+	return b[:Complete(b, jpg, info)]
+}
+
+// Segment is a part of a JPEG's headers.
+type Segment struct {
+	Marker byte   // the byte behind 0xff
+	Body   []byte // without marker and length
+	// Loose says that fill bytes, or bytes that belong to no segment, stand before it.
+	Loose bool
+}
+
+// Headers calls each with the segments from SOI to the first scan, whose own segment is the last one, and returns where the marker of that is. It ends
+// with each's first error, or an *Error for what is no JPEG.
+func Headers(jpg []byte, each func(Segment) error) (scan int, err error) {
+	if len(jpg) < 4 || jpg[0] != 0xff || jpg[1] != soi {
+		return 0, notJPEG(jpg)
+	}
+	w := walker{pos: 2}
+	for end := 2; ; end = w.pos {
+		s, status := w.next(jpg, true)
+		if status != isSegment {
+			return 0, cutOff(&w, status, len(jpg))
 		}
-		if len(jpg)-pos < 2 {
-			return Info{}, bad("cut off in a header at byte %d", pos)
+		if err := each(Segment{s.marker, jpg[s.body:w.pos], s.at != end}); err != nil {
+			return 0, err
 		}
-		n := int(binary.BigEndian.Uint16(jpg[pos:]))
-		if n < 2 || n > len(jpg)-pos {
-			return Info{}, bad("segment %#x of %d bytes at byte %d goes past the end", marker, n, pos)
-		}
-		segment := jpg[pos+2 : pos+n]
-		pos += n
-		switch {
-		case marker >= sof0 && marker <= sof2:
-			if info.Components != 0 {
-				return Info{}, bad("has two frame headers")
-			}
-			if err := info.frameHeader(segment, marker == sof2); err != nil {
-				return Info{}, err
-			}
-		case marker > sof2 && marker <= 0xcf && marker != dht:
-			return Info{}, bad("coding process %#x is not supported (lossless, hierarchical or arithmetic)", marker)
-		case marker == dnl:
-			return Info{}, bad("its height comes after its scan (DNL)")
-		case marker == sos:
-			if err := info.scanHeader(segment); err != nil {
-				return Info{}, err
-			}
-			if pos = skipScan(jpg, pos); pos < 0 {
-				return Info{}, bad("cut off in its scan data (%d bytes)", len(jpg))
-			}
+		if s.marker == sos {
+			return s.at, nil
 		}
 	}
 }
 
-func noMarker(jpg []byte, pos int) error {
-	if pos >= len(jpg) {
-		return bad("cut off after %d bytes", len(jpg))
-	}
-	return bad("no marker at byte %d", pos)
-}
-
-// frameHeader reads B.2.2.
-func (info *Info) frameHeader(b []byte, progressive bool) error {
-	if len(b) < 6 || len(b) != 6+3*int(b[5]) {
-		return bad("frame header of %d bytes", len(b))
-	}
-	h, w, n := int(binary.BigEndian.Uint16(b[1:])), int(binary.BigEndian.Uint16(b[3:])), int(b[5])
-	if b[0] != 8 {
-		return bad("has %d bits a sample", b[0])
-	}
-	if n != 1 && n != 3 && n != 4 {
-		return bad("has %d components", n)
-	}
-	if err := frame.CheckSize(w, h); err != nil {
-		return bad("%w", err)
-	}
-	for i := range n {
-		sampling := b[6+3*i+1]
-		if hor, ver := sampling>>4, sampling&15; hor < 1 || hor > 4 || ver < 1 || ver > 4 || b[6+3*i+2] > 3 {
-			return bad("component %d has sampling %#x", i, sampling)
-		}
-	}
-	info.Width, info.Height, info.Components, info.Progressive, info.Subsampling = w, h, n, progressive, b[7]
-	switch {
-	case n == 1:
-		info.Subsampling = 0x11 // the factors of a single component mean nothing
-	case n == 4 || b[10] != 0x11 || b[13] != 0x11:
-		info.Subsampling = 0
-	}
-	return nil
-}
-
-// scanHeader reads B.2.3.
-func (info *Info) scanHeader(b []byte) error {
-	if info.Components == 0 {
-		return bad("a scan before its frame header")
-	}
-	if len(b) < 1 || len(b) != 4+2*int(b[0]) || b[0] < 1 || int(b[0]) > info.Components {
-		return bad("scan header of %d bytes", len(b))
-	}
-	if info.Scans++; info.Scans > maxScans {
-		return bad("has more than %d scans", maxScans)
-	}
-	return nil
-}
-
-// skipScan returns the position of the first marker at or after pos that is neither a restart nor a stuffed byte, or -1.
-func skipScan(jpg []byte, pos int) int {
-	for {
-		i := bytes.IndexByte(jpg[pos:], 0xff)
-		if i < 0 || pos+i+1 >= len(jpg) {
-			return -1
-		}
-		pos += i
-		if m := jpg[pos+1]; m != 0 && m != 0xff && (m < rst0 || m > rst7) {
-			return pos
-		} else if m == 0xff {
-			pos++ // a fill byte: the next one may begin the marker
-		} else {
-			pos += 2
-		}
-	}
-}
+func u16(b []byte) int { return int(binary.BigEndian.Uint16(b)) }

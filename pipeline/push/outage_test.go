@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/stamp"
-
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 

@@ -71,7 +71,7 @@ func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("push: spool: %w", err)
 	}
-	lock, err := filelock.Open(filepath.Join(dir, lockName), 0o644)
+	lock, err := filelock.Open(filepath.Join(dir, lockName), 0o640)
 	if errors.Is(err, filelock.ErrHeld) {
 		return nil, fmt.Errorf("push: spool %s: another process uses it: each process and each URL needs a spool of its own (%w)", dir, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/wholefile"
 )
 
 // write makes a file that is there whole or not at all.
@@ -31,7 +33,7 @@ func (s *spool) write(name string, data []byte) (err error) {
 	if err = f.Close(); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
+	if err = wholefile.Rename(f.Name(), filepath.Join(s.dir, name)); err != nil {
 		return err
 	}
 	return syncFolder(s.dir)

@@ -37,6 +37,8 @@ type Config struct {
 	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
+	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
+	WebRTC WebRTC
 	// Name is what the stream is called in the page's title and in /state; "": nothing.
 	Name string
 	// Version is shown by /state.
@@ -46,7 +48,7 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot, Video string }
+type Hints struct{ Recording, FullSnapshot, Video, WebRTC string }
 
 func hinted(text, hint string) string {
 	if hint == "" {
@@ -122,6 +124,8 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/api/recording", Methods: "GET, HEAD, PATCH", Handler: h.recording},
 		web.Route{Path: "/api/controls", Methods: "GET, HEAD, PATCH", Handler: h.controls},
 		web.Route{Path: "/api/settings", Methods: "GET, HEAD, PATCH", Handler: h.settings},
+		web.Route{Path: "/whep", Methods: "POST, OPTIONS", Handler: h.whep},
+		web.Route{Path: "/whep/{session}", Methods: "PATCH, DELETE", Handler: h.whepSession},
 		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
 	)
 	return h, nil
@@ -170,14 +174,15 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// page shows the program's own page, or the built-in one.
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
-	if own := h.html.Load(); own != nil {
+	query := r.URL.Query()
+	if own := h.html.Load(); own != nil && !query.Has("bare") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r)).Named(h.config.Name)
+	live := page.Live(page.View{Session: h.config.Shell.InSession(r), Bare: query.Has("bare"), Token: query.Get("token")}).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 

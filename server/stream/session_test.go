@@ -153,7 +153,7 @@ func TestLoginGoesOn(t *testing.T) {
 		}
 	}
 	_, form := get(t, request(t, "GET", s.URLs()[0]+`/snapshot?max_age="><script>`, "", "Accept", "text/html"))
-	if !strings.Contains(form, `value="snapshot?max_age=`) || strings.Contains(form, "<script>") {
+	if !strings.Contains(form, `value="snapshot?max_age=`) || strings.Contains(form, `"><script>`) {
 		t.Errorf("form: %s", form)
 	}
 }

@@ -69,6 +69,10 @@ type Dropped struct {
 	Ring    uint64 `json:"ring"`
 	Broken  uint64 `json:"broken"`
 	Missed  uint64 `json:"missed"`
+	// Why the newest of Broken was dropped, when, and how many since another reason:
+	Reason      string    `json:"reason,omitempty"`
+	ReasonAt    time.Time `json:"reason_at,omitzero"`
+	ReasonCount uint64    `json:"reason_count,omitempty"`
 }
 
 // Newest is a pipeline.Newest as JSON.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
@@ -24,8 +26,14 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	header := w.Header()
 	header.Set("Content-Type", streamType)
+	if r.URL.Query().Get("form") == "page" {
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		header.Set("Content-Type", "application/octet-stream")
+	}
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
-	header.Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -34,31 +42,19 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		h.counts.refused.Add(1)
 		return
 	}
-	conn, _, err := http.NewResponseController(w).Hijack()
+	v := &fanout.Viewer{Address: r.RemoteAddr, Form: form(r), Interval: interval, Since: time.Now()}
+	conn, err := h.connect(w, r, v)
 	if err != nil {
 		release()
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
-	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval, Since: time.Now()}
-	leave := h.config.Feed.Watch()
+	leave, gone := h.config.Feed.Watch(), make(chan struct{})
 	v.Gone = func(reason fanout.Reason) {
 		leave()
 		release()
 		h.gone(v, reason)
+		close(gone)
 	}
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	_ = header.Write(&head)
-	head.WriteString("\r\n" + v.Form.Preamble())
-	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
-	if _, err := conn.Write([]byte(head.String())); err != nil {
-		conn.Close()
-		leave()
-		release()
-		return
-	}
-	_ = conn.SetDeadline(time.Time{})
 	h.counts.viewers.Add(1)
 	h.mu.Lock()
 	h.viewers[v] = struct{}{}
@@ -66,6 +62,35 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if err := h.fanout.Add(conn, v); err != nil {
 		v.Gone(fanout.Closed)
 	}
+	if _, shared := conn.(*sharedConn); shared {
+		<-gone // the reply ends with the handler
+	}
+}
+
+// connect writes a stream's headers and preamble, and returns what carries the rest: the connection, taken over, or with HTTP/2 a part of it.
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.Viewer) (net.Conn, error) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	var head strings.Builder
+	switch {
+	case err == nil:
+		v.Transport = transport(conn, r)
+		head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+		_ = w.Header().Write(&head)
+		head.WriteString("\r\n")
+	case r.ProtoMajor == 2:
+		conn, v.Transport = newSharedConn(w, r, web.Conn(r)), "h2"
+	default:
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
+		return nil, err
+	}
+	head.WriteString(v.Form.Preamble())
+	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
+	if _, err := io.WriteString(conn, head.String()); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return conn, nil
 }
 
 // viewer is a connection that is sent pictures or video.
@@ -115,8 +140,15 @@ func form(r *http.Request) fanout.Form {
 	case "0", "false":
 		return fanout.Plain
 	}
+	if r.URL.Query().Get("form") == "page" {
+		return fanout.Plain
+	}
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	// WebKit, opened at the stream itself, names no image type.
+	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
 		return fanout.Advance
 	}
 	return fanout.Plain

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +23,14 @@ func keyOf(text string) key {
 	}
 	sum := sha256.Sum256([]byte(text))
 	return key(sum[:16])
+}
+
+// numbered is the key of the n-th of several pictures that came under one key; the zero key stays none.
+func (k key) numbered(n int) key {
+	if k == (key{}) {
+		return k
+	}
+	return keyOf(string(k[:]) + "#" + strconv.Itoa(n))
 }
 
 // keys are a device's newest ones with their pictures, in memory and in a file of its directory, a line each.
@@ -56,7 +65,7 @@ func (k *keys) add(root *os.Root, device string, one key, p kept) error {
 	if k.lines >= 4*maxKeys {
 		return k.rewrite(root, device)
 	}
-	f, err := root.OpenFile(path.Join(device, keysFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := root.OpenFile(path.Join(device, keysFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
 	if err != nil {
 		k.drop(one)
 		return err
@@ -86,7 +95,7 @@ func (k *keys) rewrite(root *os.Root, device string) error {
 		text = appendKey(text, one, k.known[one])
 	}
 	name := path.Join(device, keysFile)
-	err := root.WriteFile(name+".new", text, 0o644)
+	err := root.WriteFile(name+".new", text, fileMode)
 	if err == nil {
 		err = root.Rename(name+".new", name)
 	}

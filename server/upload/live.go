@@ -109,7 +109,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 		return
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data, found.width, found.height, k.Time) // viewers too slow for it miss this one
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time) // viewers too slow for it miss this one
 		return
 	}
 	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a younger one will come
@@ -118,6 +118,19 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	defer s.recode.Unlock()
 	if err := l.publishPNG(data, k); err != nil {
 		s.config.Log.Debug("a PNG cannot be shown live", zap.String("file", k.File), zap.Error(err))
+	}
+}
+
+// showNewest publishes a device's newest kept picture, if somebody watches.
+func (s *Server) showNewest(device string) {
+	s.mu.Lock()
+	l := s.lives[device]
+	s.mu.Unlock()
+	if l == nil {
+		return
+	}
+	if k, err := s.newest(device); err == nil {
+		s.showKept(l, k)
 	}
 }
 
@@ -137,7 +150,7 @@ func (s *Server) showKept(l *live, k kept) {
 		return // somebody has written to it
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data[:found.size], found.width, found.height, k.Time)
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time)
 		return
 	}
 	if found.width*found.height > maxRecoded {

@@ -39,11 +39,20 @@ func newCollector(s *Server) *collector {
 	add(counter, "refused_total", "Uploads, and parts of streams, that were refused.", func(s *State) float64 { return float64(s.Refused) })
 	add(counter, "cut_total", "Uploads that ended in the middle.", func(s *State) float64 { return float64(s.Cut) })
 	add(counter, "disk_full_total", "Uploads refused because the disk is full.", func(s *State) float64 { return float64(s.Full) })
+	add(counter, "failed_total",
+		"Uploads that could not be kept because of the directory or another fault of this machine.", func(s *State) float64 { return float64(s.Failed) })
 	add(counter, "expired_total", "Pictures deleted because of their age.", func(s *State) float64 { return float64(s.Expired) })
 	add(counter, "pushed_out_total", "Pictures deleted to make room for others.", func(s *State) float64 { return float64(s.PushedOut) })
 	add(gauge, "uploads", "Uploads that run now.", func(s *State) float64 { return float64(s.Uploads) })
 	add(gauge, "viewers", "Viewers of live pictures and of the gallery now.", func(s *State) float64 { return float64(s.Viewers) })
 	add(gauge, "kept_bytes", "What the kept pictures take on the disk.", func(s *State) float64 { return float64(s.Bytes) })
+	add(gauge, "unreadable_directories", "Directories whose pictures are neither shown nor deleted by age.", func(s *State) float64 { return float64(s.Unreadable) })
+	add(gauge, "directory_usable", "1 when pictures can be kept, 0 when their directory is gone or cannot be written.", func(s *State) float64 {
+		if s.Error != "" {
+			return 0
+		}
+		return 1
+	})
 	device := []string{"device"}
 	c.pictures = prometheus.NewDesc(prefix+"device_pictures", "Pictures kept of a device.", device, nil)
 	c.received = prometheus.NewDesc(prefix+"device_received_total", "Pictures of a device since the start.", device, nil)

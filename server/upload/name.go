@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
 )
 
 // maxDeviceName is in bytes; file systems have 255.
@@ -15,12 +17,20 @@ const maxDeviceName = 64
 
 // checkDevice says what is wrong with a device's name, which becomes a directory's.
 func checkDevice(name string) error {
+	if name != "" && name[0] == '-' {
+		return fmt.Errorf("device name %q: must not begin with %q", name, name[:1])
+	}
+	return checkStored(name)
+}
+
+// checkStored is checkDevice for a directory that is there: versions before named senders without a name by addresses that may begin with a hyphen.
+func checkStored(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("the device's name is empty")
 	case len(name) > maxDeviceName:
 		return fmt.Errorf("the device's name has %d characters: at most %d", len(name), maxDeviceName)
-	case name[0] == '.' || name[0] == '-':
+	case name[0] == '.':
 		return fmt.Errorf("device name %q: must not begin with %q", name, name[:1])
 	}
 	for _, c := range name {
@@ -31,47 +41,65 @@ func checkDevice(name string) error {
 	return nil
 }
 
-// deviceOf returns whose pictures r brings: ?device=, else the header X-Device, else the address it comes from.
-func deviceOf(r *http.Request) (string, error) {
-	name, where := "", ""
+// deviceOf returns whose pictures r brings: ?device=, else the header X-Device, else the folder of PUT /upload/DEVICE/NAME; named says that one of these
+// told. Else it is the address that r comes from.
+func deviceOf(r *http.Request) (name string, named bool, err error) {
+	where := ""
+	folder, _, inFolder := strings.Cut(r.PathValue("name"), "/")
 	if q := r.URL.Query(); q.Has("device") {
 		name, where = q.Get("device"), "?device="
 	} else if h, ok := r.Header["X-Device"]; ok {
 		name, where = h[0], "X-Device"
+	} else if inFolder {
+		name, where = folder, r.URL.Path
 	}
 	if where != "" {
 		if err := checkDevice(name); err != nil {
-			return "", fmt.Errorf("%s: %w", where, err)
+			return "", true, fmt.Errorf("%s: %w", where, err)
 		}
-		return name, nil
+		return name, true, nil
 	}
-	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	return nameOf(r.RemoteAddr), false, nil
+}
+
+// nameOf makes a device's name of an address: without a zone, and with hyphens where IPv6 has colons. A leading 0 is the same address (RFC 4291, 2.2).
+func nameOf(remote string) string {
+	address, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return "local", nil // a Unix socket
+		return "local" // a Unix socket
 	}
-	return strings.ReplaceAll(address.Addr().Unmap().WithZone("").String(), ":", "-"), nil
+	name := strings.ReplaceAll(address.Addr().Unmap().WithZone("").String(), ":", "-")
+	if name[0] == '-' {
+		name = "0" + name
+	}
+	return name
 }
 
 // Pictures from clocks that were never set, or that run ahead, get the time of their arrival.
 var earliest = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// latest is for a server whose own clock was never set: it must believe its senders.
+var latest = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
 const ahead = 5 * time.Minute
 
-// timeOf returns the time of a picture: X-Timestamp, in Unix seconds with a fraction, if that can be; else now.
+// timeOf returns the time of a picture: X-Timestamp, if that can be; else now.
 func timeOf(timestamp string, now time.Time) (time.Time, error) {
 	if timestamp == "" {
 		return now, nil
 	}
-	seconds, fraction, _ := strings.Cut(timestamp, ".")
-	s, err := strconv.ParseInt(seconds, 10, 64)
-	micros, err2 := strconv.ParseUint((fraction + "000000")[:6], 10, 32)
-	if err != nil || err2 != nil || strings.ContainsAny(fraction, "+-_") || len(fraction) > 18 {
-		return time.Time{}, fmt.Errorf("X-Timestamp %.40q: want the seconds of Unix time, like 1763769600.250000", timestamp)
+	t, err := stamp.Parse(timestamp)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("X-Timestamp %.40q: %w", timestamp, err)
 	}
-	if s < earliest.Unix() || s > now.Add(ahead).Unix() {
+	last := now.Add(ahead)
+	if now.Before(earliest) {
+		last = latest
+	}
+	if t.Before(earliest) || t.After(last) {
 		return now, nil
 	}
-	return time.Unix(s, int64(micros)*1000), nil
+	return t, nil
 }
 
 // sequenceOf returns X-Sequence; ok is false when there is none.

@@ -5,43 +5,74 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// makeRoom deletes the oldest pictures until need bytes more are within the limit, and counts on no others being added before. The
-// lock is held.
-func (s *store) makeRoom(need int64) error {
+// makeRoom deletes pictures until need bytes more, of device d, are within the limit; d may be nil. Those of devices that have more than their share go
+// first, the oldest of them: a device that posts a lot makes no room at the cost of quiet ones. The lock is held.
+func (s *store) makeRoom(d *device, need int64) error {
 	if s.maxBytes == 0 {
 		return nil
 	}
 	if need > s.maxBytes {
 		return fmt.Errorf("a picture of %d bytes is %w (%d bytes)", need, errLarge, s.maxBytes)
 	}
-	for s.bytes+need > s.maxBytes {
-		var oldest *device
-		var first time.Time
-		for _, d := range s.devices {
-			if len(d.days) == 0 {
-				continue
-			}
-			if t := d.oldest(); oldest == nil || t.Before(first) {
-				oldest, first = d, t
-			}
+	return disk.MakeRoom(s.maxBytes, need, func() int64 { return s.bytes }, func() (bool, error) {
+		victim := s.victim(d, need)
+		if victim == nil {
+			return true, errLarge // cannot be: there is something that takes the room
 		}
-		if oldest == nil {
-			return nil
-		}
-		s.deleteOldest(oldest)
+		s.deleteOldest(victim)
 		s.counts.pushedOut.Add(1)
-	}
-	return nil
+		return true, nil
+	})
 }
 
-// expire deletes what is older than is kept, in pieces: the lock is not held for long.
-func (s *store) expire(now time.Time) {
+// victim returns the device whose oldest picture makes room: of those that are over their share, which is the same for each, the one with the oldest
+// picture; nil when nothing is kept.
+func (s *store) victim(poster *device, need int64) *device {
+	share := s.maxBytes
+	if n := len(s.devices); n > 0 {
+		share /= int64(n)
+	}
+	var over, any *device
+	for _, d := range s.devices {
+		if len(d.days) == 0 {
+			continue
+		}
+		bytes := d.bytes
+		if d == poster {
+			bytes += need
+		}
+		t := d.oldest()
+		if bytes > share && (over == nil || t.Before(over.oldest())) {
+			over = d
+		}
+		if any == nil || t.Before(any.oldest()) {
+			any = d
+		}
+	}
+	if over != nil {
+		return over
+	}
+	return any // the poster alone is over its share, and has nothing yet
+}
+
+// expire deletes what is older than is kept, in pieces: the lock is not held for long. One goroutine calls it.
+func (s *store) expire() {
 	const piece = 256
+	elapsed := time.Since(s.began)
+	now, step := s.clock.now(time.Now(), elapsed)
+	if step != 0 {
+		s.log.Warn("the clock was set; if it stays so, pictures are deleted by the new time from then on", zap.Duration("by", step), zap.Duration("then", believeAfter))
+	}
+	began := now.Add(-elapsed) // by the clock as it is believed now
 	for {
 		n := 0
 		s.mu.Lock()
@@ -50,7 +81,7 @@ func (s *store) expire(now time.Time) {
 			limit = time.Time{}
 		}
 		for _, d := range s.devices {
-			for n < piece && len(d.days) > 0 && d.oldest().Before(limit) {
+			for n < piece && len(d.days) > 0 && d.tooOld(limit, began) {
 				s.deleteOldest(d)
 				s.counts.aged.Add(1)
 				n++
@@ -63,6 +94,16 @@ func (s *store) expire(now time.Time) {
 	}
 }
 
+// tooOld says whether a device's oldest picture is from before limit. One that a clock which was never set has stamped has no age of its own: it counts as
+// of the server's start.
+func (d *device) tooOld(limit, began time.Time) bool {
+	t := d.oldest()
+	if t.Before(earliest) {
+		t = began
+	}
+	return t.Before(limit)
+}
+
 func (d *device) oldest() time.Time {
 	y := d.days[0]
 	return y.begin.Add(time.Duration(y.entries[0].ms) * time.Millisecond)
@@ -71,19 +112,53 @@ func (d *device) oldest() time.Time {
 // deleteOldest deletes a device's oldest picture, and its directories with their last. The lock is held.
 func (s *store) deleteOldest(d *device) {
 	y := d.days[0]
-	e := y.entries[0]
-	k := d.kept(y, e)
-	if err := s.root.Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	k := d.kept(y, y.entries[0])
+	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// It counts no more all the same: trying again each time would keep the younger ones from their turn. A start finds it again.
 		s.log.Warn("a picture that is kept no longer cannot be removed", zap.Error(err))
 	}
-	y.entries = y.entries[1:]
+	s.forget(d, y, 0)
+}
+
+// delete deletes the picture DEVICE/DAY/NAME. What was sent once is still known by its key: it does not come back when it is sent again.
+func (s *store) delete(file string) error {
+	name, rest, _ := strings.Cut(file, "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.devices[name]
+	if d == nil {
+		return errUnknown
+	}
+	k, found := d.lookup(rest)
+	if !found {
+		return errUnknown
+	}
+	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete a picture: %w", err)
+	}
+	dayName, base, _ := strings.Cut(rest, "/")
+	y := d.day(dayName, false)
+	ms, sequence, _, _ := parseFileName(base)
+	i, _ := y.find(entry{sequence: sequence, ms: ms})
+	s.forget(d, y, i)
+	return nil
+}
+
+// forget takes a day's i-th entry, whose file is gone, out of the index. The lock is held.
+func (s *store) forget(d *device, y *day, i int) {
+	e := y.entries[i]
+	k := d.kept(y, e)
+	if i == 0 {
+		y.entries = y.entries[1:]
+	} else {
+		y.entries = slices.Delete(y.entries, i, i+1)
+	}
 	d.pictures--
 	d.bytes -= onDisk(e.bytes())
 	s.bytes -= onDisk(e.bytes())
 	if len(y.entries) == 0 {
-		d.days = d.days[1:]
-		_ = s.root.Remove(path.Join(d.name, y.name)) // stays if there are files of others
+		d.days = slices.DeleteFunc(d.days, func(other *day) bool { return other == y })
+		_ = s.root().Remove(path.Join(d.name, y.name)) // stays if there are files of others
 		s.forgetEmpty(d)
 	}
 	if d.newest.File == k.File {

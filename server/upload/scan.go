@@ -10,128 +10,162 @@ import (
 	"slices"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/filelock"
-
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/filelock"
 )
 
 // openStore takes over dir, which is made if it is not there, and finds what is in it.
 func openStore(c *Config) (*store, error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(c.Dir, folderMode); err != nil {
 		return nil, fmt.Errorf("upload: make the directory for pictures: %w", err)
 	}
-	root, err := os.OpenRoot(c.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("upload: open the directory for pictures: %w", err)
-	}
 	s := &store{
-		root: root, keep: c.Keep, maxBytes: c.MaxBytes, maxDevices: c.MaxDevices, sync: c.Sync, log: c.Log,
-		devices: map[string]*device{},
+		dir: c.Dir, keep: c.Keep, maxBytes: c.MaxBytes, maxDevices: c.MaxDevices, sync: c.Sync, began: time.Now(), log: c.Log, devices: map[string]*device{},
 	}
-	if s.lock, err = root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		_ = root.Close()
-		return nil, fmt.Errorf("upload: %s cannot be written: %w", c.Dir, err)
-	}
-	if err := s.takeOver(c.Dir); err != nil {
-		s.close()
+	if err := s.adopt(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *store) takeOver(dir string) error {
-	if err := filelock.Lock(s.lock); err != nil {
-		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", dir, err)
+// adopt takes over the directory, which must be there, and fills the index anew.
+func (s *store) adopt() error {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return fmt.Errorf("upload: open the directory for pictures: %w", err)
 	}
-	if err := s.root.RemoveAll(incomingDir); err != nil {
-		return fmt.Errorf("upload: clear what was not complete: %w", err)
+	file, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		_ = root.Close()
+		return fmt.Errorf("upload: %s cannot be written: %w", s.dir, err)
 	}
-	if err := s.root.Mkdir(incomingDir, 0o755); err != nil {
-		return fmt.Errorf("upload: %w", err)
+	now := &opened{root, file}
+	if err := filelock.Lock(file); err != nil {
+		now.close()
+		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", s.dir, err)
 	}
-	began := time.Now()
-	if err := s.scan(); err != nil {
-		return fmt.Errorf("upload: look through %s: %w", dir, err)
+	found, err := s.takeOver(root)
+	if err != nil {
+		now.close()
+		return err
 	}
-	pictures := 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.opened.Swap(now)
+	s.version++
+	s.devices, s.bytes, s.unreadable = found.devices, found.bytes, found.unreadable
 	for _, d := range s.devices {
-		pictures += d.pictures
+		s.touch(d)
 	}
-	s.log.Info("kept pictures found", zap.String("dir", dir), zap.Int("devices", len(s.devices)), zap.Int("pictures", pictures),
-		zap.Int64("bytes", s.bytes), zap.Duration("took", time.Since(began)))
+	if before != nil {
+		before.close()
+	}
 	return nil
 }
 
-// scan fills the index. It keeps what is there, even more devices than are taken: fewer come only by age.
-func (s *store) scan() error {
-	return s.each(".", func(e fs.DirEntry) error {
-		if !e.IsDir() || checkDevice(e.Name()) != nil {
-			return nil
+// inventory is what is in a directory.
+type inventory struct {
+	root       *os.Root
+	log        *zap.Logger
+	devices    map[string]*device
+	bytes      int64
+	unreadable int // directories whose pictures are not in the index
+}
+
+func (s *store) takeOver(root *os.Root) (*inventory, error) {
+	if err := root.RemoveAll(incomingDir); err != nil {
+		return nil, fmt.Errorf("upload: clear what was not complete: %w", err)
+	}
+	if err := root.Mkdir(incomingDir, folderMode); err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	began := time.Now()
+	found := &inventory{root: root, log: s.log, devices: map[string]*device{}}
+	if err := found.scan(); err != nil {
+		return nil, fmt.Errorf("upload: look through %s: %w", s.dir, err)
+	}
+	pictures := 0
+	for _, d := range found.devices {
+		pictures += d.pictures
+	}
+	s.log.Info("kept pictures found", zap.String("dir", s.dir), zap.Int("devices", len(found.devices)), zap.Int("pictures", pictures),
+		zap.Int64("bytes", found.bytes), zap.Int("unreadable_directories", found.unreadable), zap.Duration("took", time.Since(began)))
+	return found, nil
+}
+
+// scan fills the index. It keeps what is there, even more devices than are taken: fewer come only by age. A directory that cannot be read is left out, and
+// counted.
+func (v *inventory) scan() error {
+	return v.each(".", func(e fs.DirEntry) {
+		if !e.IsDir() || checkStored(e.Name()) != nil {
+			return
 		}
 		d := &device{name: e.Name()}
-		if err := s.scanDevice(d); err != nil {
-			return err
+		v.scanDevice(d)
+		if d.pictures == 0 {
+			return
 		}
-		if d.pictures > 0 {
-			d.newest = d.youngest()
-			d.arrived, d.sequence = d.newest.Time, d.newest.Sequence
-			s.devices[d.name] = d
-			s.bytes += d.bytes
-			s.touch(d)
-			if err := d.keys.load(s.root, d); err != nil {
-				s.log.Warn("keys of pictures cannot be read: repeated ones will be kept twice", zap.String("device", d.name), zap.Error(err))
-			}
+		d.newest = d.youngest()
+		d.arrived, d.sequence = d.newest.Time, d.newest.Sequence
+		v.devices[d.name] = d
+		v.bytes += d.bytes
+		if err := d.keys.load(v.root, d); err != nil {
+			v.log.Warn("keys of pictures cannot be read: repeated ones will be kept twice", zap.String("device", d.name), zap.Error(err))
 		}
-		return nil
 	})
 }
 
-func (s *store) scanDevice(d *device) error {
-	return s.each(d.name, func(e fs.DirEntry) error {
+func (v *inventory) scanDevice(d *device) {
+	v.look(d.name, func(e fs.DirEntry) {
 		begin, ok := parseDay(e.Name())
 		if !e.IsDir() || !ok {
-			return nil
+			return
 		}
 		y := &day{name: e.Name(), begin: begin}
-		if err := s.scanDay(d, y); err != nil {
-			return err
-		}
+		v.scanDay(d, y)
 		if len(y.entries) == 0 {
-			_ = s.root.Remove(path.Join(d.name, y.name))
-			return nil
+			_ = v.root.Remove(path.Join(d.name, y.name)) // stays if something is in it
+			return
 		}
 		slices.SortFunc(y.entries, entry.compare)
 		y.entries = slices.Clip(y.entries)
 		d.days = append(d.days, y)
 		d.pictures += len(y.entries)
 		slices.SortFunc(d.days, func(a, b *day) int { return a.begin.Compare(b.begin) })
-		return nil
 	})
 }
 
-func (s *store) scanDay(d *device, y *day) error {
-	return s.each(path.Join(d.name, y.name), func(e fs.DirEntry) error {
+func (v *inventory) scanDay(d *device, y *day) {
+	v.look(path.Join(d.name, y.name), func(e fs.DirEntry) {
 		ms, sequence, f, ok := parseFileName(e.Name())
 		if !ok || !e.Type().IsRegular() {
-			return nil
+			return
 		}
 		info, err := e.Info()
 		if err != nil || info.Size() > maxPicture {
-			return nil
+			return
 		}
 		if info.Size() == 0 { // named, but not written yet when the power went
-			_ = s.root.Remove(path.Join(d.name, y.name, e.Name()))
-			return nil
+			_ = v.root.Remove(path.Join(d.name, y.name, e.Name()))
+			return
 		}
 		y.entries = append(y.entries, newEntry(ms, sequence, info.Size(), f))
 		d.bytes += onDisk(info.Size())
-		return nil
 	})
 }
 
-// each calls f for each entry of a directory, a few at a time. Those that vanish meanwhile are none.
-func (s *store) each(dir string, f func(fs.DirEntry) error) error {
-	handle, err := s.root.Open(dir)
+// look is each for a directory whose errors stop nothing: what was read of it until then counts.
+func (v *inventory) look(dir string, f func(fs.DirEntry)) {
+	if err := v.each(dir, f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		v.unreadable++
+		v.log.Warn("a directory cannot be read: its pictures are neither shown nor deleted by age", zap.String("directory", dir), zap.Error(err))
+	}
+}
+
+// each calls f for each entry of a directory, a few at a time.
+func (v *inventory) each(dir string, f func(fs.DirEntry)) error {
+	handle, err := v.root.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -139,9 +173,7 @@ func (s *store) each(dir string, f func(fs.DirEntry) error) error {
 	for {
 		entries, err := handle.ReadDir(1024)
 		for _, e := range entries {
-			if err := f(e); err != nil {
-				return err
-			}
+			f(e)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -11,10 +11,11 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/disk"
 )
 
 var (
@@ -27,23 +28,40 @@ var (
 // store is the kept pictures. One lock guards the index and all that changes names in the directory, so that the two agree; pictures are
 // written outside of it.
 type store struct {
-	root       *os.Root
-	lock       *os.File
+	dir        string
+	opened     atomic.Pointer[opened]
+	clock      clock
 	keep       time.Duration
 	maxBytes   int64
 	maxDevices int
 	sync       bool
+	began      time.Time
 	log        *zap.Logger
 
 	incoming atomic.Uint64 // names of files in .incoming
 
-	mu      sync.Mutex
-	devices map[string]*device
-	bytes   int64  // on disk, in blocks, and of those about to be
-	version uint64 // rises with each change that /events tells of
+	mu         sync.Mutex
+	trouble    error // why nothing can be kept now; nil: it can
+	devices    map[string]*device
+	bytes      int64  // on disk, in blocks, and of those about to be
+	unreadable int    // directories whose pictures are not in the index
+	version    uint64 // rises with each change that /events tells of
 
 	counts struct{ kept, keptBytes, duplicates, aged, pushedOut atomic.Uint64 }
 }
+
+// opened is the directory as it was opened; another one when it was removed and made again.
+type opened struct {
+	root *os.Root
+	lock *os.File
+}
+
+func (o *opened) close() {
+	_ = o.root.Close()
+	_ = o.lock.Close()
+}
+
+func (s *store) root() *os.Root { return s.opened.Load().root }
 
 // device is one sender and what is kept of it. The store's lock guards it.
 type device struct {
@@ -128,6 +146,8 @@ func (d *device) day(name string, add bool) *day {
 func (y *day) find(e entry) (int, bool) { return slices.BinarySearchFunc(y.entries, e, entry.compare) }
 
 const (
+	folderMode  = 0o750
+	fileMode    = 0o640
 	incomingDir = ".incoming"
 	lockFile    = ".lock"
 	keysFile    = ".keys"
@@ -136,18 +156,21 @@ const (
 // incoming is a picture while it is written. Exactly one of commit and discard ends it.
 type incoming struct {
 	store *store
-	file  *os.File
+	file  *os.File // nil: sealed
 	name  string
 	size  int64
 }
 
 // begin makes a file for a picture.
 func (s *store) begin() (*incoming, error) {
+	if err := s.problem(); err != nil {
+		return nil, err
+	}
 	name := path.Join(incomingDir, strconv.FormatUint(s.incoming.Add(1), 10))
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := s.root().OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if errors.Is(err, fs.ErrNotExist) { // somebody cleaned up
-		_ = s.root.Mkdir(incomingDir, 0o755)
-		f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+		_ = s.root().Mkdir(incomingDir, folderMode)
+		f, err = s.root().OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	}
 	if err != nil {
 		return nil, diskError("begin a picture", err)
@@ -179,19 +202,50 @@ func (in *incoming) truncate(size int) error {
 
 // discard removes the file.
 func (in *incoming) discard() {
-	_ = in.file.Close()
-	if err := in.store.root.Remove(in.name); err != nil {
+	if in.file != nil {
+		_ = in.file.Close()
+	}
+	if err := in.store.root().Remove(in.name); err != nil {
 		in.store.log.Warn("an unfinished picture cannot be removed", zap.Error(err))
 	}
 }
 
+// seal closes the file: nothing more is written to it. It is gone when that fails.
+func (in *incoming) seal() (err error) {
+	if in.store.sync {
+		err = in.file.Sync()
+	}
+	err = errors.Join(err, in.file.Close())
+	in.file = nil
+	if err != nil {
+		_ = in.store.root().Remove(in.name)
+		return diskError("write a picture", err)
+	}
+	return nil
+}
+
+// errDisk: the disk or its file system failed.
+var errDisk = errors.New("the disk failed")
+
 // diskError names a full disk as errFull, and the rest by what was tried.
 func diskError(what string, err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if disk.IsFull(err) {
 		return fmt.Errorf("%s: %w: %w", what, errFull, err)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return &diskFault{what, err}
 }
+
+// diskFault is an error of the disk that is not that it is full. It wraps errDisk, unsaid.
+type diskFault struct {
+	what string
+	err  error
+}
+
+// Error says what was tried and what happened.
+func (e *diskFault) Error() string { return e.what + ": " + e.err.Error() }
+
+// Unwrap returns the cause, and errDisk.
+func (e *diskFault) Unwrap() []error { return []error{e.err, errDisk} }
 
 // label is what a sender says about a picture.
 type label struct {
@@ -206,18 +260,16 @@ type label struct {
 // gone when it fails.
 func (in *incoming) commit(l *label, f format) (k kept, duplicate bool, err error) {
 	s := in.store
-	if s.sync {
-		err = in.file.Sync()
-	}
-	if err = errors.Join(err, in.file.Close()); err != nil {
-		_ = s.root.Remove(in.name)
-		return kept{}, false, diskError("write a picture", err)
+	if in.file != nil {
+		if err := in.seal(); err != nil {
+			return kept{}, false, err
+		}
 	}
 	s.mu.Lock()
 	k, duplicate, err = s.take(in, l, f)
 	s.mu.Unlock()
 	if duplicate || err != nil {
-		_ = s.root.Remove(in.name)
+		_ = s.root().Remove(in.name)
 		return k, duplicate, err
 	}
 	if s.sync {
@@ -236,7 +288,7 @@ func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
 		s.counts.duplicates.Add(1)
 		return k, true, nil
 	}
-	if err := s.makeRoom(onDisk(in.size)); err != nil {
+	if err := s.makeRoom(d, onDisk(in.size)); err != nil {
 		s.forgetEmpty(d)
 		return kept{}, false, err
 	}
@@ -245,7 +297,7 @@ func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
 	y := d.day(utc.Format(dayLayout), true)
 	k, err := s.place(in, d, y, l, f)
 	if len(y.entries) == 0 { // it failed, and the day is new
-		_ = s.root.Remove(path.Join(d.name, y.name))
+		_ = s.root().Remove(path.Join(d.name, y.name))
 		d.days = slices.DeleteFunc(d.days, func(other *day) bool { return other == y })
 	}
 	s.forgetEmpty(d)
@@ -272,11 +324,12 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 		e.sequence = d.sequence + 1
 	}
 	at, taken := y.find(e)
-	for taken { // the sender counts from the start again
+	k := d.kept(y, e)
+	for taken || s.isThere(k.File) { // the sender counts from the start again; or a file that could not be seen at the start
 		e.sequence++
 		at, taken = y.find(e)
+		k = d.kept(y, e)
 	}
-	k := d.kept(y, e)
 	err := fs.ErrNotExist
 	if len(y.entries) > 0 {
 		err = s.name(in, d, l, k)
@@ -297,12 +350,18 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	return k, nil
 }
 
+// isThere says whether a name is taken by a file that is not in the index: it must not be replaced.
+func (s *store) isThere(name string) bool {
+	_, err := s.root().Lstat(name)
+	return err == nil
+}
+
 // name writes the key down and renames the file. The key first: it counts only together with its file.
 func (s *store) name(in *incoming, d *device, l *label, k kept) error {
-	if err := d.keys.add(s.root, d.name, l.key, k); err != nil {
+	if err := d.keys.add(s.root(), d.name, l.key, k); err != nil {
 		return err
 	}
-	if err := s.root.Rename(in.name, k.File); err != nil {
+	if err := s.root().Rename(in.name, k.File); err != nil {
 		d.keys.drop(l.key)
 		return err
 	}
@@ -310,7 +369,7 @@ func (s *store) name(in *incoming, d *device, l *label, k kept) error {
 }
 
 func (s *store) makeDirectory(name string) error {
-	err := s.root.Mkdir(name, 0o755)
+	err := s.root().Mkdir(name, folderMode)
 	switch {
 	case err == nil && s.sync:
 		if err := s.syncDirectory(path.Dir(name)); err != nil {
@@ -319,7 +378,7 @@ func (s *store) makeDirectory(name string) error {
 	case err != nil && !errors.Is(err, fs.ErrExist):
 		return diskError("make a directory", err)
 	}
-	if info, err := s.root.Lstat(name); err != nil || !info.IsDir() { // symbolic links are not followed
+	if info, err := s.root().Lstat(name); err != nil || !info.IsDir() { // symbolic links are not followed
 		return fmt.Errorf("%s is there already, and is no directory; remove it (%w)", name, errors.Join(err, fs.ErrExist))
 	}
 	return nil
@@ -345,8 +404,8 @@ func (s *store) forgetEmpty(d *device) {
 	}
 	delete(s.devices, d.name)
 	s.version++
-	_ = s.root.Remove(path.Join(d.name, keysFile))
-	_ = s.root.Remove(d.name) // stays if somebody keeps something else there
+	_ = s.root().Remove(path.Join(d.name, keysFile))
+	_ = s.root().Remove(d.name) // stays if somebody keeps something else there
 }
 
 func (s *store) touch(d *device) {
@@ -365,7 +424,7 @@ func (s *store) known(device string, k key) (kept, bool) {
 }
 
 func (s *store) syncDirectory(name string) error {
-	dir, err := s.root.Open(name)
+	dir, err := s.root().Open(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // pushed out meanwhile
@@ -380,10 +439,7 @@ func (s *store) syncDirectory(name string) error {
 }
 
 // open opens a kept picture's file.
-func (s *store) open(file string) (*os.File, error) { return s.root.Open(file) }
+func (s *store) open(file string) (*os.File, error) { return s.root().Open(file) }
 
 // close gives the directory back.
-func (s *store) close() {
-	_ = s.root.Close()
-	_ = s.lock.Close()
-}
+func (s *store) close() { s.opened.Load().close() }

@@ -23,7 +23,8 @@ type Config struct {
 	Dir string
 	// Keep is how long, by the pictures' own time; 0: for ever.
 	Keep time.Duration
-	// MaxBytes is what all pictures take on the disk together, in blocks of 4 KiB; the oldest go first. 0: no limit.
+	// MaxBytes is what all pictures take on the disk together, in blocks of 4 KiB. Those of devices that have more than their share, which is the same for
+	// each device, go first, the oldest of them. 0: no limit.
 	MaxBytes int64
 	// MaxUpload is the largest picture in bytes; 0: 20 MiB.
 	MaxUpload int64
@@ -31,8 +32,10 @@ type Config struct {
 	MaxPixels int
 	// MaxDevices is how many devices are taken; 0: 1000. Those of which nothing is kept any more do not count.
 	MaxDevices int
-	// MaxUploads is how many uploads may run at once, endless ones too; 0: 1000.
-	MaxUploads int
+	// MaxUploads is how many uploads may run at once, endless ones too; 0: 1000. MaxPerAddress is how many of them from one address, but this machine's own,
+	// where proxies are; 0: half of MaxUploads. MaxPerDevice is how many of one device; 0: 64. When there are as many, the one that has been idle longest
+	// goes for a new one.
+	MaxUploads, MaxPerAddress, MaxPerDevice int
 	// Sync writes each picture through to the disk before the reply says that it is kept: no power cut can lose it then, and each costs
 	// the disk's time.
 	Sync bool
@@ -44,7 +47,7 @@ func (c *Config) check() error {
 	if c.Dir == "" {
 		return errors.New("upload: Config.Dir must be set")
 	}
-	if c.Keep < 0 || c.MaxBytes < 0 || c.MaxUpload < 0 || c.MaxPixels < 0 || c.MaxDevices < 0 || c.MaxUploads < 0 {
+	if c.Keep < 0 || c.MaxBytes < 0 || c.MaxUpload < 0 || c.MaxPixels < 0 || c.MaxDevices < 0 || c.MaxUploads < 0 || c.MaxPerAddress < 0 || c.MaxPerDevice < 0 {
 		return errors.New("upload: a limit is negative")
 	}
 	if c.MaxUpload == 0 {
@@ -61,6 +64,12 @@ func (c *Config) check() error {
 	}
 	if c.MaxUploads == 0 {
 		c.MaxUploads = 1000
+	}
+	if c.MaxPerAddress == 0 {
+		c.MaxPerAddress = max(c.MaxUploads/2, 1)
+	}
+	if c.MaxPerDevice == 0 {
+		c.MaxPerDevice = 64
 	}
 	if c.HTTP.StallTimeout == 0 {
 		c.HTTP.StallTimeout = 10 * time.Second
@@ -79,7 +88,7 @@ type Server struct {
 	began  time.Time
 
 	checks  chan struct{} // one for each picture that is in memory as a whole
-	uploads atomic.Int64  // that run
+	slots   slots         // of uploads that run
 	running sync.WaitGroup
 	counts  counts
 
@@ -97,6 +106,7 @@ type counts struct {
 	refused atomic.Uint64 // uploads, and parts of streams
 	cut     atomic.Uint64 // uploads that ended in the middle
 	full    atomic.Uint64 // refused because the disk is
+	failed  atomic.Uint64 // that could not be kept for another reason of this machine's
 }
 
 // New checks c and reads the files that it names. It opens nothing else yet.
@@ -105,9 +115,10 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: c, lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		config: c, slots: slots{max: c.MaxUploads, perAddress: c.MaxPerAddress, perDevice: c.MaxPerDevice},
+		lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	s.config.HTTP.Log, s.config.HTTP.Refuse = c.Log, refuse
+	s.config.HTTP.Log, s.config.HTTP.Refuse, s.config.HTTP.Health = c.Log, refuse, s.health
 	var err error
 	if s.web, err = web.New(s.config.HTTP); err != nil {
 		return nil, err
@@ -128,7 +139,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.store, s.began = store, time.Now()
-	store.expire(s.began)
+	store.expire()
 	if err := s.web.Start(); err != nil {
 		store.close()
 		s.closed = true
@@ -169,8 +180,11 @@ func (s *Server) Reload(c Config) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	s.store.keep, s.store.maxBytes, s.store.maxDevices = c.Keep, c.MaxBytes, c.MaxDevices
-	return s.store.makeRoom(0)
+	return s.store.makeRoom(nil, 0)
 }
+
+// health returns why /healthz is to fail; nil: pictures can be kept.
+func (s *Server) health() error { return s.store.problem() }
 
 // enter says whether another upload may begin; running.Done ends it.
 func (s *Server) enter() bool {
@@ -196,10 +210,13 @@ type State struct {
 	Refused       uint64 `json:"refused"` // uploads, and parts of streams, for what they were
 	Cut           uint64 `json:"cut"`     // uploads that ended in the middle
 	Full          uint64 `json:"full"`    // refused because the disk is
+	Failed        uint64 `json:"failed"`  // that could not be kept for another reason of this machine's
 	Expired       uint64 `json:"expired"` // deleted because of their age
 	PushedOut     uint64 `json:"pushed_out"`
 	Uploads       int64  `json:"uploads"` // that run
 	Viewers       int64  `json:"viewers"`
+	Unreadable    int    `json:"unreadable_directories"` // whose pictures are neither shown nor deleted by age
+	Error         string `json:"error,omitempty"`        // why nothing can be kept now
 }
 
 // State may be called from any goroutine once the server has started.
@@ -207,11 +224,15 @@ func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
 		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
-		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(), Uploads: s.uploads.Load(), Viewers: int64(s.web.Stats().Viewers),
+		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(),
+		Failed: s.counts.failed.Load(), Uploads: s.slots.count(), Viewers: int64(s.web.Stats().Viewers),
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	state.Bytes = s.store.bytes
+	state.Bytes, state.Unreadable = s.store.bytes, s.store.unreadable
+	if s.store.trouble != nil {
+		state.Error = s.store.trouble.Error()
+	}
 	for _, d := range s.store.devices {
 		state.Devices++
 		state.Pictures += d.pictures
@@ -223,13 +244,19 @@ func (s *Server) State() State {
 func (s *Server) maintain() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	probed := time.Now()
 	for {
 		select {
 		case <-s.done:
 			s.closeLives(time.Time{})
 			return
 		case now := <-ticker.C:
-			s.store.expire(now)
+			probe := now.Sub(probed) >= probeEvery
+			if probe {
+				probed = now
+			}
+			s.store.check(probe)
+			s.store.expire()
 			s.closeLives(now)
 		}
 	}

@@ -9,10 +9,17 @@ import (
 	"github.com/maixstream/maixstream/internal/stamp"
 )
 
-func healthz(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
+	if s.config.Health != nil {
+		if err := s.config.Health(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, err)
+			return
+		}
+	}
 	fmt.Fprintln(w, "ok")
 }
 

@@ -57,8 +57,7 @@ func (s *Server) listen() (err error) {
 	}
 	if c.TLSCert != "" {
 		certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
-		// No HTTP/2: a stream takes its connection over.
-		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: protocols, MinVersion: tls.VersionTLS12}
 	}
 	return nil
 }

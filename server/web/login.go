@@ -41,16 +41,20 @@ const (
 )
 
 // wantsPage says whether a person asked for r by typing an address or following a link. Only paths without a slash within have the form:
-// its own address is relative to theirs, so that it works below any prefix.
+// its own address is relative to theirs, so that it works below any prefix. Who sends credentials has been asked for them by a window of the
+// browser's, or is a program; that one is asked again.
 func wantsPage(r *http.Request, path string) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
-		!strings.Contains(path, "/")
+		!strings.Contains(path, "/") && r.Header.Get("Authorization") == ""
 }
 
-// challenge is for WWW-Authenticate. The page's own requests get one that no browser knows: at Basic it would open a window of its own.
+// challenge is for WWW-Authenticate. The requests of a page get one that no browser knows: at Basic it would open a window of its own. They
+// have a header of the page's, ask for events, or have the cookie of a session that is over; who sends credentials is no page's form.
 func challenge(a *auth, r *http.Request) string {
+	page := r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
+		sessionKey(r) != "" && r.Header.Get("Authorization") == ""
 	switch {
-	case r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+	case page:
 		return formChallenge
 	case len(a.hashes) > 0:
 		return `Basic realm="maixstream", charset="UTF-8"`

@@ -54,18 +54,19 @@ func New(c Config) (*Server, error) {
 
 // Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Requests reach h only from those who are allowed in,
 // but for OPTIONS, which browsers send without credentials: h must answer those without doing or showing anything, as Router does. Below
-// prefix, too, are the shell's own /login, /logout and /healthz. Mount must not be called after Start; it panics when there is something at prefix.
+// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it panics when there is something at prefix.
 func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")
 	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
-	own := http.StripPrefix(outside, NewRouter(s.Refuse,
+	routes := append(assets(s.config.Name),
 		Route{"/login", "GET, HEAD, POST", s.login},
 		Route{"/logout", "GET, HEAD, POST", s.logout},
-		Route{"/healthz", "GET, HEAD", healthz},
-	))
-	for _, name := range []string{"login", "logout", "healthz"} {
-		s.mux.Handle(prefix+name, own)
+		Route{"/healthz", "GET, HEAD", s.healthz},
+	)
+	own := http.StripPrefix(outside, NewRouter(s.Refuse, routes...))
+	for _, r := range routes {
+		s.mux.Handle(outside+r.Path, own)
 	}
 }
 
@@ -91,6 +92,7 @@ func (s *Server) Start() error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 		TLSConfig:         s.tls,
+		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
 		if s.tls != nil && l.Addr().Network() != "unix" {
@@ -127,6 +129,19 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.serving.Wait()
 	return nil
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// Conn returns the connection on which a request came: one of TLS may carry others, too (HTTP/2). It may be asked, but neither written nor
+// closed. nil: the request came by another server.
+func Conn(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
 }
 
 // TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.

@@ -11,7 +11,7 @@ import (
 // Viewer is one connection that is sent frames. Its exported fields are set before Add and not changed after.
 type Viewer struct {
 	Address   string // whom it goes to
-	Transport string // "tcp", "tls", "unix"
+	Transport string // "tcp", "tls", "h2", "unix"
 	Form      Form
 	// Interval is the least time between two frames; 0: every frame.
 	Interval time.Duration

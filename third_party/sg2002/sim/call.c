@@ -176,6 +176,8 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 	if (rule) {
 		sim_count("injected.failures", 1);
 		call->result = rule->value;
+	}
+	if (rule || !sim_requests(call)) {
 		trace(call, "is made to fail:", call->result);
 		sim_leave(call, call->result);
 		return false;

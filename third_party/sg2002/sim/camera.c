@@ -150,7 +150,7 @@ float sim_camera_fps(void)
 	static uint64_t unplugged, stalled;
 
 	sim_camera_missing(missing, sizeof missing);
-	if (missing[0] || !fitted || sim_camera.miswired || fitted != sim_camera.driver || pulled("unplug_at", &unplugged) || pulled("stall_at", &stalled) ||
+	if (missing[0] || !fitted || sim_camera.deaf || sim_camera.miswired || fitted != sim_camera.driver || pulled("unplug_at", &unplugged) || pulled("stall_at", &stalled) ||
 	    sim_setting("stall_frames", 0))
 		return 0;
 	if (sim_setting("sensor_fps", 0) > 0) /* faster than any sensor, for long runs */
@@ -162,13 +162,12 @@ float sim_camera_fps(void)
 
 void sim_isp_touch(const char *call)
 {
-	if (K->isp_shared && K->isp_pid == getpid())
+	if (sim_camera.shared)
 		return;
 	if (sim_camera.exited)
 		sim_fault(F_LEAK, call, "after CVI_ISP_Exit it takes ISP_SHARED_BUFFER_0 again");
-	K->isp_shared = sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
-	K->isp_pid = getpid();
-	if (K->isp_shared)
+	sim_camera.shared = sim_request("SYS_ION_ALLOC") ? sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424) : 0;
+	if (sim_camera.shared)
 		return;
 	sim_crash(call, "no ION memory for ISP_SHARED_BUFFER_0");
 }

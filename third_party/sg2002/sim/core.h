@@ -71,6 +71,9 @@ struct sim_call {
 SIM_API bool sim_enter(struct sim_call *call, const char *name, int module, int object, int flags);
 SIM_API int64_t sim_leave(struct sim_call *call, int64_t result);
 
+/* A request of a driver, below a call: false when it is made to be refused. */
+SIM_API bool sim_request(const char *name);
+
 SIM_API void sim_fault(const char *class, const char *call, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Where the real library dies by SIGSEGV: logs the rule that was broken as a fault and ends the process, status 139. */
 SIM_API _Noreturn void sim_crash(const char *call, const char *rule);
@@ -159,6 +162,8 @@ struct sim_camera {
 	uint16_t width, height;
 	bool ae, awb, bound, memory, published, statistics, isp, leaving, exited;
 	bool run_failed; /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
+	uint64_t shared; /* ISP_SHARED_BUFFER_0 of this process, 0: none */
+	bool deaf; /* a request was refused, and the library did not say so: no frames come */
 	int runs; /* threads in CVI_ISP_Run */
 	uint32_t longest; /* exposure in microseconds */
 	struct sim_tone tone;

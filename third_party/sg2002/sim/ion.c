@@ -358,7 +358,7 @@ int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr)
 		return (int32_t)sim_leave(&c, CVI_ERR_SYS_ILLEGAL_PARAM);
 	}
 	if (!strcmp(ion->name, "VbPool") || !strncmp(ion->name, "JPEG_", 5) || u64PhyAddr == K->vi.dma ||
-	    (u64PhyAddr == K->isp_shared && K->isp_pid == getpid()) ||
+	    (sim_camera.shared && u64PhyAddr == sim_camera.shared) ||
 	    (ion->pid != getpid() && sim_alive(ion->pid, 0)))
 		sim_fault(F_USE_AFTER_RELEASE, __func__, "%s is still in use", ion->name);
 	if (pVirAddr)

@@ -110,6 +110,7 @@ int32_t CVI_ISP_MemInit(int32_t ViPipe)
 	TOUCH;
 	if (sim_camera.runs)
 		sim_fault(F_ORDER, __func__, "the thread of CVI_ISP_Run was not joined");
+	sim_request("SYS_CACHE_INVLD"); /* its result is not looked at */
 	sim_camera.exited = false;
 	sim_camera.memory = true;
 	LEAVE(0);
@@ -168,6 +169,10 @@ int32_t CVI_ISP_Init(int32_t ViPipe)
 		sim_fault(F_ORDER, __func__, "CVI_AE_Register and CVI_AWB_Register come first");
 	if (!K->vi.started)
 		sim_fault(F_ORDER, __func__, "the pipe of VI was not started");
+	if (!sim_request("VI_IOCTL_GET_TUN_ADDR"))
+		sim_crash(__func__, "VI_IOCTL_GET_TUN_ADDR is refused and the tuning's memory used all the same");
+	sim_request("VI_SDK_SET_SNR_INFO");
+	sim_request("VI_SDK_DISABLE_DIS");
 #ifdef __riscv
 	fetch_and_add(&(uint8_t){0}, 1);
 #endif
@@ -195,6 +200,10 @@ int32_t CVI_ISP_Run(int32_t ViPipe)
 		sim_camera.run_failed = true;
 		LEAVE(CVI_FAILURE);
 	}
+	if (!sim_request("VI_IOCTL_DQEVENT")) {
+		sim_camera.run_failed = true;
+		LEAVE(CVI_FAILURE);
+	}
 	sim_camera.runs++;
 	while (!sim_camera.leaving)
 		sim_wait(sim_now() + 500000);
@@ -210,10 +219,9 @@ int32_t CVI_ISP_Exit(int32_t ViPipe)
 		sim_crash(__func__, "before CVI_ISP_Init has succeeded it writes through a context that Init makes");
 	sim_camera.leaving = true;
 	sim_camera.isp = sim_camera.memory = sim_camera.published = sim_camera.statistics = sim_camera.bound = false;
-	if (K->isp_shared && K->isp_pid == getpid()) {
-		sim_ion_free(K->isp_shared);
-		K->isp_shared = 0;
-	}
+	if (sim_camera.shared)
+		sim_ion_free(sim_camera.shared);
+	sim_camera.shared = 0;
 	sim_camera.exited = true;
 	LEAVE(0);
 }

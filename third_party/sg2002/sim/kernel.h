@@ -36,6 +36,7 @@ struct k_proc {
 struct k_ion {
 	uint8_t used;
 	uint8_t fixed; /* belongs to the firmware, nobody can free it */
+	uint8_t lost;  /* by the vendor's library, and no fault of the program */
 	int32_t pid;
 	uint32_t size;
 	uint64_t phys;
@@ -152,9 +153,6 @@ struct kernel {
 		uint8_t reset, mipi_reset, clock, has_attr;
 		uint32_t devno;
 	} mipi;
-
-	uint64_t isp_shared; /* ISP_SHARED_BUFFER_0 of the process isp_pid */
-	int32_t isp_pid;
 
 	struct k_grp grps[VPSS_MAX_GRP_NUM];
 	struct k_venc vencs[VENC_MAX_CHN_NUM];

@@ -25,6 +25,10 @@ int32_t CVI_SYS_Init(void)
 		sim_lock();
 		shelled = true;
 	}
+	/* The library does not look at what becomes of these. */
+	sim_request("SYS_SET_VIVPSSMODE");
+	sim_request("SYS_SET_VPSSMODE_EX");
+	sim_request("SYS_SET_SYS_INIT");
 	sim_self()->sys = 1;
 	sim_self()->base = 1;
 	sim_self()->vi = sim_node("/dev/cvi-vi");

@@ -157,8 +157,7 @@ static void take(bool jpeg_lock)
 	K->vi.chn = K->vi.has_chn = K->vi.dev = K->vi.has_dev = 1;
 	K->vi.pool = VB_INVALID_POOLID;
 	K->vi.dma = sim_ion_alloc("VI_DMA_BUF", 12 << 20);
-	K->isp_shared = sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
-	K->isp_pid = getpid();
+	sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
 	K->grps[0].created = K->grps[0].started = K->grps[0].chn[0].enabled = 1;
 	K->grps[0].chn[0].pool = VB_INVALID_POOLID;
 	K->grps[0].pid = getpid();

@@ -207,6 +207,8 @@ int32_t CVI_VB_Init(void)
 		return (int32_t)sim_leave(&c, 0);
 	if (!sim_node("/dev/cvi-base"))
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
+	if (!sim_request("VB_IOCTL_INIT"))
+		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	if (tried && !K->vb_refs && !have_config) {
 		sim_fault(F_ORDER, __func__, "tried again without CVI_VB_Exit after a failure: the library says 0 and does nothing");
 		return (int32_t)sim_leave(&c, 0);

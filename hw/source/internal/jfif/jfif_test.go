@@ -2,7 +2,9 @@ package jfif_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/internal/casetest"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 func encode(t testing.TB, w, h int) []byte {
@@ -30,94 +34,6 @@ func encode(t testing.TB, w, h int) []byte {
 	return out.Bytes()
 }
 
-// segment finds a marker and returns where it and what follows its segment are.
-func segment(t testing.TB, data []byte, marker byte) (from, to int) {
-	t.Helper()
-	from = bytes.Index(data, []byte{0xff, marker})
-	if from < 0 {
-		t.Fatalf("no marker %#x", marker)
-	}
-	return from, from + 2 + int(data[from+2])<<8 + int(data[from+3])
-}
-
-func without(t testing.TB, data []byte, marker byte) []byte {
-	from, to := segment(t, data, marker)
-	return append(append([]byte(nil), data[:from]...), data[to:]...)
-}
-
-func with(data []byte, at int, value byte) []byte {
-	changed := append([]byte(nil), data...)
-	changed[at] = value
-	return changed
-}
-
-func TestCheckSeesWhatIsBroken(t *testing.T) {
-	good := encode(t, 40, 30)
-	sof, _ := segment(t, good, 0xc0)
-	sos, _ := segment(t, good, 0xda)
-	dqt, _ := segment(t, good, 0xdb)
-	if h, err := jfif.Check(append(good[:len(good):len(good)], 0, 0, 0)); err != nil || h.Width != 40 || h.Height != 30 || h.Size != len(good) || h.Components != 3 || h.Missing() {
-		t.Errorf("padded behind its end: %+v, %v", h, err)
-	}
-	if _, err := jfif.Check(append([]byte{0xff, 0xd8, 0xff, 0xff}, good[3:]...)); err != nil {
-		t.Errorf("fill bytes: %v", err)
-	}
-	for _, c := range []struct {
-		name, want string
-		data       []byte
-	}{
-		{"nothing", "SOI", nil},
-		{"one byte", "SOI", good[:1]},
-		{"no SOI", "SOI", good[2:]},
-		{"no end", "cut off in its scan", good[:len(good)-2]},
-		{"cut in its headers", "past the end", good[:sof+5]},
-		{"cut in its scan", "cut off in its scan", good[:len(good)-20]},
-		{"two halves", "out of place", append(append([]byte(nil), good[:len(good)-20]...), good...)},
-		{"no width", "size 0x30", with(with(good, sof+7, 0), sof+8, 0)},
-		{"no height", "size 40x0", with(with(good, sof+5, 0), sof+6, 0)},
-		{"too wide", "out of range", with(good, sof+7, 255)},
-		{"twelve bits", "12 bits", with(good, sof+4, 12)},
-		{"length in pieces", "segment", with(with(good, dqt+2, 0), dqt+3, 1)},
-		{"length beyond", "no marker", with(good, dqt+3, good[dqt+3]+1)},
-		{"scan header", "scan header", with(good, sos+4, 9)},
-		{"frame header", "frame header", with(good, sof+9, 7)},
-		{"no frame header", "before its frame header", without(t, good, 0xc0)},
-		{"no scan", "without a picture", append(append([]byte(nil), good[:sos]...), 0xff, 0xd9)},
-	} {
-		if _, err := jfif.Check(c.data); !errors.Is(err, frame.ErrBadPicture) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v; want %q", c.name, err, c.want)
-		}
-	}
-}
-
-func TestMissingHuffmanTablesAreTheStandardOnes(t *testing.T) {
-	good := encode(t, 64, 48) // Go's encoder uses the tables of the standard
-	bare := without(t, good, 0xc4)
-	if _, err := jpeg.Decode(bytes.NewReader(bare)); err == nil {
-		t.Fatal("the decoder does not miss the tables")
-	}
-	h, err := jfif.Check(bare)
-	if err != nil || !h.Missing() {
-		t.Fatal(h, err)
-	}
-	dst := make([]byte, len(good))
-	n := jfif.Complete(dst, bare, h)
-	got, err := jpeg.Decode(bytes.NewReader(dst[:n]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := jpeg.Decode(bytes.NewReader(good))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.(*image.YCbCr).Y, want.(*image.YCbCr).Y) {
-		t.Error("another picture comes out")
-	}
-	if jfif.Complete(dst[:len(good)-1], bare, h) != 0 || jfif.Complete(dst[:5], bare, h) != 0 {
-		t.Error("written into too small a buffer")
-	}
-}
-
 // thumbnail puts a whole JPEG into an APP1 segment.
 func thumbnail(data, small []byte) []byte {
 	n := len(small) + 2
@@ -128,6 +44,14 @@ func TestScannerFindsEachPicture(t *testing.T) {
 	a, b := encode(t, 40, 30), encode(t, 400, 300)
 	withThumbnail := thumbnail(b, encode(t, 16, 16))
 	sos := bytes.LastIndex(withThumbnail, []byte{0xff, 0xda})
+	small := bytes.Index(withThumbnail, []byte{0xff, 0xd9}) + 2
+	stray := bytes.Join([][]byte{withThumbnail[:small], {1, 2, 3}, withThumbnail[small:]}, nil)
+	two := casetest.Read(t, "mpf.jpg")
+	index := binary.BigEndian.AppendUint16([]byte("MPF\x00MM\x00*\x00\x00\x00\x08"), 1)
+	index = append(index, 0xb0, 1, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0)
+	mpf := bytes.Join([][]byte{two[:2], {0xff, 0xe2, 0, byte(len(index) + 2)}, index, two[2:]}, nil)
+	arithmetic := bytes.Clone(b)
+	arithmetic[bytes.Index(arithmetic, []byte{0xff, 0xc0})+1] = 0xc9
 	for _, c := range []struct {
 		name, stream string
 		want         []string
@@ -138,6 +62,18 @@ func TestScannerFindsEachPicture(t *testing.T) {
 		{"thumbnail inside", string(withThumbnail) + string(a), []string{"400x300", "40x30"}},
 		{"cut in the scan, thumbnail before", string(withThumbnail[:sos+200]) + string(a), []string{"bad", "40x30"}},
 		{"cut in the headers", string(a[:100]) + string(b), []string{"bad", "400x300"}},
+		{"no end markers", strings.Repeat(string(b[:len(b)-2]), 3), []string{"400x300", "400x300", "400x300"}},
+		{"every second without its end marker", string(a) + string(b[:len(b)-2]) + string(a) + string(b[:len(b)-2]) + string(a), []string{"40x30", "400x300", "40x30", "400x300", "40x30"}},
+		{"no end markers, multipart", "--b\r\n\r\n" + string(a[:len(a)-2]) + "\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(b[:len(b)-2]) + "\r\n--b--", []string{"40x30", "400x300"}},
+		{"cut in the scan, multipart with lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b[:500]) + "\r\n--b\r\n\r\n" + string(a), []string{"bad", "40x30"}},
+		{"lengths that lie", "--b\r\nContent-Length: 500\r\n\r\n" + string(b) + "\r\n--b\r\nContent-Length: 99999\r\n\r\n" + string(a) + "\r\n--b\r\n", []string{"400x300", "40x30"}},
+		{"cut in the headers, whole thumbnail before", string(withThumbnail[:sos-50]) + string(a), []string{"bad", "40x30"}},
+		{"stray bytes behind a thumbnail", string(stray) + string(a), []string{"400x300", "40x30"}},
+		{"an index of two pictures in one file", string(mpf) + string(a) + string(a), []string{"160x120", "40x30", "40x30"}},
+		{"two pictures in one part", "--b\r\n\r\n" + string(two) + "\r\n--b\r\n\r\n" + string(a), []string{"160x120", "40x30"}},
+		{"two pictures in one part with its length", fmt.Sprintf("--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b\r\nContent-Length: %d\r\n\r\n%s", len(two), two, len(a), a), []string{"160x120", "40x30"}},
+		{"two pictures side by side", string(two), []string{"160x120", "64x48"}},
+		{"arithmetic coding", string(arithmetic) + string(a), []string{"bad", "40x30"}},
 		{"ends inside", string(a) + string(b[:len(b)/2]), []string{"40x30", "cut"}},
 		{"nothing", "", nil},
 	} {
@@ -145,7 +81,7 @@ func TestScannerFindsEachPicture(t *testing.T) {
 			var got []string
 			s := jfif.NewScanner(r)
 			for {
-				data, h, err := s.Next()
+				picture, err := s.Next()
 				if errors.Is(err, io.EOF) {
 					break
 				}
@@ -157,11 +93,11 @@ func TestScannerFindsEachPicture(t *testing.T) {
 				case err != nil:
 					t.Fatal(err)
 				default:
-					config, err := jpeg.DecodeConfig(bytes.NewReader(data))
-					if err != nil || config.Width != h.Width || len(data) != h.Size {
-						t.Error(config, h, err)
+					config, err := jpeg.DecodeConfig(bytes.NewReader(picture.Data))
+					if err != nil || config.Width != picture.Info.Width || len(picture.Data) != picture.Info.Size {
+						t.Error(config, picture.Info, err)
 					}
-					got = append(got, map[int]string{40: "40x30", 400: "400x300"}[h.Width])
+					got = append(got, fmt.Sprintf("%dx%d", picture.Info.Width, picture.Info.Height))
 				}
 				if len(got) > 10 {
 					t.Fatal("no end")
@@ -177,38 +113,12 @@ func TestScannerFindsEachPicture(t *testing.T) {
 func TestScannerReportsItsReadersError(t *testing.T) {
 	broken := errors.New("cable")
 	s := jfif.NewScanner(io.MultiReader(bytes.NewReader(encode(t, 8, 8)), iotest.ErrReader(broken)))
-	if _, _, err := s.Next(); err != nil {
+	if _, err := s.Next(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Next(); !errors.Is(err, broken) {
+	if _, err := s.Next(); !errors.Is(err, broken) {
 		t.Error(err)
 	}
-}
-
-func FuzzCheck(f *testing.F) {
-	good := encode(f, 16, 16)
-	f.Add(good)
-	f.Add(without(f, good, 0xc4))
-	f.Add(thumbnail(good, good))
-	f.Add([]byte{0xff, 0xd8, 0xff, 0xda, 0, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := jfif.Check(data)
-		if err != nil {
-			if !errors.Is(err, frame.ErrBadPicture) {
-				t.Error(err)
-			}
-			return
-		}
-		if h.Size > len(data) || h.Width < 1 || h.Height < 1 || data[h.Size-1] != 0xd9 {
-			t.Errorf("%+v", h)
-		}
-		dst := make([]byte, h.Size+len(jfif.StandardTables))
-		n := jfif.Complete(dst, data, h)
-		again, err := jfif.Check(dst[:n])
-		if err != nil || again.Missing() || again.Width != h.Width || again.Size != n {
-			t.Errorf("completed: %+v, %v", again, err)
-		}
-	})
 }
 
 func FuzzScanner(f *testing.F) {
@@ -219,7 +129,7 @@ func FuzzScanner(f *testing.F) {
 		s := jfif.NewScanner(&chunks{data, max(1, step)})
 		var sizes int
 		for {
-			picture, h, err := s.Next()
+			picture, err := s.Next()
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				break
 			}
@@ -229,10 +139,10 @@ func FuzzScanner(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, err := jfif.Check(picture); err != nil || again != h {
-				t.Fatalf("%+v, then %+v, %v", h, again, err)
+			if again, err := jpegcheck.Parse(picture.Data); err != nil || again.Width != picture.Info.Width || again.Size != picture.Info.Size {
+				t.Fatalf("%+v, then %+v, %v", picture.Info, again, err)
 			}
-			sizes += len(picture)
+			sizes += len(picture.Data)
 		}
 		if sizes > len(data) {
 			t.Errorf("%d bytes of pictures out of %d", sizes, len(data))
@@ -255,13 +165,26 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func BenchmarkCheck(b *testing.B) {
-	data := encode(b, 1280, 720)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := jfif.Check(data); err != nil {
-			b.Fatal(err)
+func TestPartHeadersSayWhenAPictureWasTaken(t *testing.T) {
+	a := string(encode(t, 40, 30))
+	for headers, want := range map[string]string{
+		"--b\r\nX-Timestamp: 1700000000.123456\r\n\r\n":                                   "1700000000.123456000",
+		"\r\n--b\r\nContent-Type: image/jpeg\r\nx-timestamp:1700000000.5\r\nA: b\r\n\r\n": "1700000000.500000000",
+		"--b\nX-Timestamp: 1700000000\n\n":                                                "1700000000.000000000",
+		"--b\r\nX-Timestamp: 1700000000.123456\r\n\r\nbody\r\n--b\r\nA: b\r\n\r\n":        "",
+		"--b\r\nX-Timestamp: yesterday\r\n\r\n":                                           "",
+		"--b\r\nX-Timestamp: 99999999999999999999999999999\r\n\r\n":                       "",
+		"--b\r\nX-Timestamp: 1700000000.12x\r\n\r\n":                                      "",
+		"X-Timestamp: 1700000000.123456\r\n":                                              "1700000000.123456000",
+		"":                                                                                "",
+	} {
+		picture, err := jfif.NewScanner(strings.NewReader(headers + a)).Next()
+		got := ""
+		if !picture.Stamp.IsZero() {
+			got = fmt.Sprintf("%d.%09d", picture.Stamp.Unix(), picture.Stamp.Nanosecond())
+		}
+		if err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", headers, got, err, want)
 		}
 	}
 }

@@ -1,3 +1,4 @@
+// Package jfif finds JPEG pictures in a stream of bytes.
 package jfif
 
 import (
@@ -5,21 +6,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // MaxPicture is the most bytes that one picture of a stream may have: no camera's is larger, and a stream that has lost its way must not
 // eat the memory.
 const MaxPicture = 32 << 20
 
+// Picture is one JPEG of a stream, which may need jpegcheck.Complete.
+type Picture struct {
+	Data []byte // valid until the scanner's next call
+	Info jpegcheck.Info
+	// Arrived is when the picture's last byte was read.
+	Arrived time.Time
+	// Stamp is the capture time that the part's headers (X-Timestamp) give, by the sender's clock; zero: none.
+	Stamp time.Time
+}
+
 // Scanner finds the pictures in a stream: JPEG after JPEG, with whatever between them (padding, or the headers of a multipart stream).
 type Scanner struct {
-	r      io.Reader
-	buffer []byte
-	have   []byte // of buffer: read, but not given out
-	walker walker
-	err    error // the reader's
+	r       io.Reader
+	buffer  []byte
+	have    []byte // of buffer: read, but not given out
+	arrived time.Time
+	err     error // the reader's
+	parser  jpegcheck.Parser
+	part    part
+	extra   int  // pictures to skip: the one before says that they are its previews
+	parts   bool // the picture before had headers
+	rest    int  // bytes that are left of its part
+	passed  int64
+	found   bool
+}
+
+// part is what the headers before a picture say.
+type part struct {
+	text   bool // there are some
+	length int  // Content-Length; 0: none
+	stamp  time.Time
 }
 
 // NewScanner makes a Scanner that reads from r, whose reads should be large.
@@ -29,55 +57,208 @@ func NewScanner(r io.Reader) *Scanner {
 
 // Reset starts over with another stream, keeping the memory.
 func (s *Scanner) Reset(r io.Reader) {
-	s.r, s.have, s.err = r, nil, nil
+	*s = Scanner{r: r, buffer: s.buffer}
 }
 
-// Next returns the next whole picture, valid until the next call. A broken one is skipped and reported (frame.ErrBadPicture, wrapped): the next call goes
+// Passed returns how many bytes were no picture before the first one was found.
+func (s *Scanner) Passed() int64 { return s.passed }
+
+// Next returns the next picture. A broken one is skipped and reported (frame.ErrBadPicture, wrapped): the next call goes
 // on behind it. At the end it returns io.EOF, or io.ErrUnexpectedEOF inside of a picture; other errors are the reader's.
-func (s *Scanner) Next() ([]byte, Header, error) {
-	if err := s.findStart(); err != nil {
-		return nil, Header{}, err
-	}
-	s.walker = walker{}
+func (s *Scanner) Next() (Picture, error) {
 	for {
-		done, err := s.walker.walk(s.have)
+		picture, err := s.next()
+		if err != nil {
+			return picture, err
+		}
+		// A part, and a file with an index of its pictures, is one picture with previews of it or what else cameras and phones put behind it.
+		if second := !s.part.text && (s.parts || s.extra > 0 && picture.Info.Images == 1); second {
+			s.extra--
+			continue
+		}
+		s.extra, s.parts = picture.Info.Images-1, s.part.text
+		s.rest = max(0, s.part.length-picture.Info.Size)
+		return picture, nil
+	}
+}
+
+func (s *Scanner) next() (Picture, error) {
+	if err := s.findStart(); err != nil {
+		return Picture{}, err
+	}
+	s.parser = jpegcheck.Parser{}
+	for {
+		limit, last := len(s.have), s.err != nil
+		if n := s.part.length; n > 0 && len(s.have) >= n {
+			switch s.boundaryAt(n) {
+			case yes:
+				limit, last = n, true
+			case no:
+				s.part.length = 0
+			case unknown:
+				limit = n
+			}
+		}
+		done, err := s.parser.Feed(s.have[:limit], last)
 		switch {
 		case done:
-			picture := s.have[:s.walker.pos:s.walker.pos]
-			s.have = s.have[s.walker.pos:]
-			header, err := Check(picture)
-			return picture, header, err
+			info := s.parser.Info()
+			picture := s.have[:info.Size:info.Size]
+			s.have = s.have[info.Size:]
+			s.found = true
+			return Picture{picture, info, s.arrived, s.part.stamp}, nil
+		case err != nil && s.err != nil && limit == len(s.have) && s.parser.Skip() >= limit: // cut off by the stream's end
+			s.have = nil
+			if errors.Is(s.err, io.EOF) {
+				return Picture{}, io.ErrUnexpectedEOF
+			}
+			return Picture{}, s.err
 		case err != nil:
-			s.have = s.have[s.walker.resume():]
-			return nil, Header{}, fmt.Errorf("jpeg: %w: %w", frame.ErrBadPicture, err)
+			s.have = s.have[s.parser.Skip():]
+			return Picture{}, err
 		case len(s.have) >= MaxPicture:
 			size := len(s.have)
 			s.have = s.have[size:]
-			return nil, Header{}, fmt.Errorf("jpeg: %w: no end within %d bytes", frame.ErrBadPicture, size)
+			return Picture{}, fmt.Errorf("%w: no end within %d MiB", frame.ErrBadPicture, size>>20)
 		}
-		if err := s.more(); err != nil {
-			if errors.Is(err, io.EOF) {
-				s.have = nil
-				return nil, Header{}, io.ErrUnexpectedEOF
-			}
-			return nil, Header{}, err
+		if err := s.more(); err != nil && !errors.Is(err, io.EOF) {
+			return Picture{}, err
 		}
 	}
 }
 
-// findStart drops bytes up to an SOI marker that another marker follows.
+type answer uint8
+
+const (
+	unknown answer = iota
+	yes
+	no
+)
+
+// boundaryAt tells whether a part ends at n: lengths lie.
+func (s *Scanner) boundaryAt(n int) answer {
+	if len(s.have) < n+4 {
+		return unknown
+	}
+	behind := s.have[n:]
+	if bytes.HasPrefix(behind, []byte("\r\n--")) || bytes.HasPrefix(behind, []byte("--")) || bytes.HasPrefix(behind, []byte("\n--")) {
+		return yes
+	}
+	return no
+}
+
+// gap is how much of what stands before a picture is kept to be looked at: more than the headers of a part have.
+const gap = 4096
+
+// findStart drops bytes up to an SOI marker that another marker follows, and reads the headers before it.
 func (s *Scanner) findStart() error {
-	for {
-		i := bytes.Index(s.have, []byte{0xff, soi, 0xff})
+	s.part = part{}
+	for s.rest > 0 && s.err == nil {
+		switch end := s.boundaryAt(s.rest); {
+		case end == yes:
+			s.drop(s.rest)
+			s.rest = 0
+		case end == no || s.rest > MaxPicture:
+			s.rest = 0
+		default:
+			_ = s.more() // its error comes again
+		}
+	}
+	s.rest = 0
+	for from := 0; ; {
+		i := bytes.Index(s.have[from:], startOfImage)
 		if i >= 0 {
-			s.have = s.have[i:]
+			i += from
+			s.part.read(s.have[:i])
+			s.drop(i)
 			return nil
 		}
-		s.have = s.have[max(0, len(s.have)-2):] // may be its beginning
+		if len(s.have) > 4*gap {
+			s.drop(len(s.have) - gap)
+		}
+		from = max(0, len(s.have)-2) // may be its beginning
 		if err := s.more(); err != nil {
+			s.drop(len(s.have))
 			return err
 		}
 	}
+}
+
+var startOfImage = []byte{0xff, 0xd8, 0xff}
+
+func (s *Scanner) drop(n int) {
+	if !s.found {
+		s.passed += int64(n)
+	}
+	s.have = s.have[n:]
+}
+
+// read takes the headers of a multipart's part out of the bytes before its picture. It makes no garbage.
+func (p *part) read(b []byte) {
+	*p = part{}
+	end := bytes.LastIndexByte(b, '\n')
+	if end < 0 || end != len(b)-1 {
+		return
+	}
+	for lines := 0; ; lines++ { // from the last line up to the boundary
+		start := bytes.LastIndexByte(b[:end], '\n') + 1
+		line := bytes.TrimSpace(b[start:end])
+		switch {
+		case bytes.HasPrefix(line, []byte("--")):
+			p.text = true
+			return
+		case len(line) == 0 && lines > 0:
+			return
+		}
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok {
+			p.text = true
+			value = bytes.TrimSpace(value)
+			switch {
+			case bytes.EqualFold(name, []byte("X-Timestamp")):
+				p.stamp = stamp(value)
+			case bytes.EqualFold(name, []byte("Content-Length")):
+				if n, rest := digits(value); len(rest) == 0 && n <= MaxPicture {
+					p.length = int(n)
+				}
+			}
+		}
+		if start == 0 {
+			return
+		}
+		end = start - 1
+	}
+}
+
+// stamp reads seconds.micros since 1970; zero: it is something else.
+func stamp(b []byte) time.Time {
+	seconds, rest := digits(b)
+	if len(rest) == len(b) || seconds > math.MaxInt32*100 {
+		return time.Time{}
+	}
+	var nanos uint64
+	if len(rest) > 0 && rest[0] == '.' {
+		fraction := rest[1:min(len(rest), 10)]
+		n, tail := digits(fraction)
+		if len(tail) > 0 {
+			return time.Time{}
+		}
+		for range 9 - len(fraction) {
+			n *= 10
+		}
+		nanos = n
+	} else if len(rest) > 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), int64(nanos))
+}
+
+// digits reads a number from the front of b.
+func digits(b []byte) (n uint64, rest []byte) {
+	for len(b) > 0 && b[0] >= '0' && b[0] <= '9' && n < 1<<56 {
+		n = n*10 + uint64(b[0]-'0')
+		b = b[1:]
+	}
+	return n, b
 }
 
 // more appends what the next read brings.
@@ -85,7 +266,7 @@ func (s *Scanner) more() error {
 	if s.err != nil {
 		return s.err
 	}
-	if len(s.have) == cap(s.have) || cap(s.have) == 0 {
+	if len(s.have) == cap(s.have) || cap(s.have) == 0 || len(s.have) == 0 {
 		if len(s.have) > len(s.buffer)/2 {
 			bigger := make([]byte, 2*len(s.buffer))
 			s.have = bigger[:copy(bigger, s.have)]
@@ -96,6 +277,9 @@ func (s *Scanner) more() error {
 	}
 	n, err := s.r.Read(s.have[len(s.have):cap(s.have)])
 	s.have = s.have[:len(s.have)+n]
+	if n > 0 {
+		s.arrived = time.Now()
+	}
 	if err != nil {
 		s.err = err
 		if n > 0 {

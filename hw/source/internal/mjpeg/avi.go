@@ -2,17 +2,18 @@ package mjpeg
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
 )
 
 // aviReader takes the pictures of the first motion JPEG stream out of an AVI file, front to back: no index is needed, an index that is wrong does no harm, and
-// OpenDML's further RIFF chunks (files beyond 1 GiB) are followed.
+// OpenDML's further RIFF chunks (files beyond 1 GiB) are followed. It goes by the chunks, not by the sizes of the lists around them, which
+// writers that were cut off leave at 0.
 type aviReader struct {
 	r       *bufio.Reader
 	buffer  []byte
@@ -20,6 +21,22 @@ type aviReader struct {
 	stream  int     // the MJPEG stream's number
 	streams int     // headers seen
 	found   bool
+	header  aviStream // the newest
+	codecs  []string  // of the video streams
+}
+
+// aviStream is what must be known of a stream's header until its format is.
+type aviStream struct {
+	number  int
+	video   bool
+	handler string
+	fps     float64
+}
+
+// chunk is a chunk's name and size.
+type chunk struct {
+	id   [4]byte
+	size uint32
 }
 
 func isAVI(head []byte) bool {
@@ -28,18 +45,18 @@ func isAVI(head []byte) bool {
 
 // newAVIReader reads the headers up to the first data.
 func newAVIReader(r *bufio.Reader) (*aviReader, error) {
-	a := &aviReader{r: r}
-	head := make([]byte, 12)
-	if _, err := io.ReadFull(r, head); err != nil || !isAVI(head) {
+	a := &aviReader{r: r, header: aviStream{number: -1}}
+	if head, err := r.Peek(12); err != nil || !isAVI(head) {
 		return nil, errors.New("avi: not an AVI file (no RIFF AVI header)")
 	}
+	_, _ = r.Discard(12)
 	for {
-		id, size, err := a.chunk()
+		c, err := a.chunk()
 		if err != nil {
 			return nil, fmt.Errorf("avi: no data (movi list): %w", unexpected(err))
 		}
-		switch {
-		case id == "LIST" && size >= 4:
+		switch name := string(c.id[:]); {
+		case name == "LIST":
 			kind, err := a.take(4)
 			if err != nil {
 				return nil, fmt.Errorf("avi: headers: %w", unexpected(err))
@@ -49,21 +66,33 @@ func newAVIReader(r *bufio.Reader) (*aviReader, error) {
 				continue // go on inside
 			case "movi":
 				if !a.found {
-					return nil, fmt.Errorf("avi: none of its %d streams is motion JPEG (MJPG); convert it: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi", a.streams)
+					return nil, fmt.Errorf("avi: none of its %d streams is motion JPEG (MJPG)%s; convert it: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi", a.streams, a.others())
 				}
 				return a, nil
 			}
-			size -= 4
-		case id == "strh":
-			if err := a.streamHeader(size); err != nil {
+			c.size = max(c.size, 4) - 4
+		case name == "strh":
+			if err := a.streamHeader(c.size); err != nil {
+				return nil, err
+			}
+			continue
+		case name == "strf":
+			if err := a.streamFormat(c.size); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if err := a.skip(size); err != nil {
+		if err := a.skip(c.size); err != nil {
 			return nil, fmt.Errorf("avi: headers: %w", unexpected(err))
 		}
 	}
+}
+
+func (a *aviReader) others() string {
+	if len(a.codecs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", but %q", a.codecs)
 }
 
 // streamHeader reads an AVISTREAMHEADER: type, handler, …, scale at 20, rate at 24.
@@ -71,66 +100,124 @@ func (a *aviReader) streamHeader(size uint32) error {
 	if size < 28 || size > 4096 {
 		return fmt.Errorf("avi: stream header of %d bytes", size)
 	}
-	header, err := a.take(int(size + size&1))
+	header, err := a.take(int(size))
 	if err != nil {
 		return fmt.Errorf("avi: stream header: %w", unexpected(err))
 	}
-	number := a.streams
-	a.streams++
-	switch string(header[4:8]) {
-	case "MJPG", "mjpg", "JPEG", "jpeg", "AVRn", "dmb1":
-	default:
-		return nil
-	}
-	if a.found || string(header[:4]) != "vids" {
-		return nil
-	}
-	a.found, a.stream = true, number
+	a.header = aviStream{number: a.streams, video: string(header[:4]) == "vids", handler: string(header[4:8])}
 	scale, rate := binary.LittleEndian.Uint32(header[20:]), binary.LittleEndian.Uint32(header[24:])
 	if fps := float64(rate) / float64(scale); scale > 0 && fps > 0 && fps <= 1000 {
-		a.fps = fps
+		a.header.fps = fps
 	}
-	return nil
+	a.streams++
+	a.choose(a.header.handler)
+	return a.padding(size)
+}
+
+// streamFormat reads a BITMAPINFOHEADER, whose compression at 16 names the codec when the header's handler does not.
+func (a *aviReader) streamFormat(size uint32) error {
+	if size < 20 || size > 1<<20 || !a.header.video {
+		return a.skip(size)
+	}
+	format, err := a.take(int(size))
+	if err != nil {
+		return fmt.Errorf("avi: stream format: %w", unexpected(err))
+	}
+	codec := string(format[16:20])
+	a.choose(codec)
+	if !a.found {
+		a.codecs = append(a.codecs, codec)
+	}
+	return a.padding(size)
+}
+
+// choose takes the newest stream if its codec is motion JPEG.
+func (a *aviReader) choose(codec string) {
+	if a.found || !a.header.video {
+		return
+	}
+	switch codec {
+	case "MJPG", "mjpg", "JPEG", "jpeg", "AVRn", "dmb1", "JPGL", "LJPG", "MJLS", "AVDJ", "ADJV", "IJPG", "QIVG", "mjpa", "mjpb", "acjp", "SLMJ", "CJPG", "jpg ", "JPG ":
+		a.found, a.stream, a.fps = true, a.header.number, a.header.fps
+	}
 }
 
 // next returns the next picture's bytes, valid until the next call; io.EOF at the end.
 func (a *aviReader) next() ([]byte, error) {
+	size, err := a.nextPicture()
+	if err != nil {
+		return nil, err
+	}
+	picture, err := a.take(int(size))
+	if err != nil {
+		return nil, err
+	}
+	return picture, a.padding(size)
+}
+
+// skipPicture passes over the next picture without reading it.
+func (a *aviReader) skipPicture() error {
+	size, err := a.nextPicture()
+	if err != nil {
+		return err
+	}
+	return a.skip(size)
+}
+
+// nextPicture goes to the next picture and returns its size.
+func (a *aviReader) nextPicture() (uint32, error) {
 	for {
-		id, size, err := a.chunk()
-		if err != nil {
-			return nil, err
+		head, err := a.r.Peek(8)
+		if len(head) < 8 {
+			return 0, unexpectedIf(len(bytes.Trim(head, "\x00")) > 0, err) // padding may stand at the end
 		}
-		switch {
-		case id == "LIST" || id == "RIFF":
-			if _, err := a.take(4); err != nil { // rec, movi, AVIX: go on inside
-				return nil, err
+		c := chunk{[4]byte(head), binary.LittleEndian.Uint32(head[4:])}
+		picture := a.isPicture(c.id)
+		if !isChunk(head) && (!plausible(head[:4]) || c.size > jfif.MaxPicture) || picture && c.size > jfif.MaxPicture {
+			if err := a.resync(); err != nil {
+				return 0, err
 			}
 			continue
-		case a.isPicture(id) && size > 0 && size <= jfif.MaxPicture:
-			picture, err := a.take(int(size))
-			if err == nil && size&1 != 0 {
-				a.r.Discard(1) //nolint:errcheck // the padding byte may be missing at the file's end
-			}
-			return picture, err
-		case !plausible(id):
-			return nil, fmt.Errorf("avi: %w: no chunk's name: %q", frame.ErrGone, id)
-		case a.isPicture(id) && size > jfif.MaxPicture:
-			return nil, fmt.Errorf("avi: %w: picture of %d bytes", frame.ErrGone, size)
 		}
-		if err := a.skip(size); err != nil {
-			return nil, err
+		_, _ = a.r.Discard(8)
+		switch name := string(c.id[:]); {
+		case name == "LIST" || name == "RIFF":
+			if _, err := a.take(4); err != nil { // rec, movi, AVIX: go on inside
+				return 0, err
+			}
+		case picture && c.size > 0:
+			return c.size, nil
+		default:
+			if err := a.skip(c.size); err != nil {
+				return 0, err
+			}
 		}
 	}
 }
 
+// resync goes over damaged bytes to the next picture's chunk, or to the end.
+func (a *aviReader) resync() error {
+	_, _ = a.r.Discard(1)
+	for {
+		head, err := a.r.Peek(10)
+		if len(head) < 10 {
+			return unexpected(err)
+		}
+		if a.isPicture([4]byte(head)) && binary.LittleEndian.Uint32(head[4:]) <= jfif.MaxPicture && head[8] == 0xff && head[9] == 0xd8 {
+			return nil
+		}
+		_, _ = a.r.Discard(1)
+	}
+}
+
 // isPicture: "00dc" or "00db" with the stream's number. A size of 0 repeats the picture before.
-func (a *aviReader) isPicture(id string) bool {
+func (a *aviReader) isPicture(id [4]byte) bool {
 	return id[2] == 'd' && (id[3] == 'c' || id[3] == 'b') && int(id[0]-'0')*10+int(id[1]-'0') == a.stream
 }
 
 // plausible: chunk names are printable.
-func plausible(id string) bool {
-	for _, c := range []byte(id) {
+func plausible(id []byte) bool {
+	for _, c := range id {
 		if c < ' ' || c > '~' {
 			return false
 		}
@@ -138,25 +225,12 @@ func plausible(id string) bool {
 	return true
 }
 
-func (a *aviReader) chunk() (id string, size uint32, err error) {
+func (a *aviReader) chunk() (chunk, error) {
 	head, err := a.take(8)
 	if err != nil {
-		return "", 0, err
+		return chunk{}, err
 	}
-	return chunkName(head), binary.LittleEndian.Uint32(head[4:]), nil
-}
-
-// chunkName makes the names that come once a picture without garbage.
-func chunkName(head []byte) string {
-	switch string(head[:4]) {
-	case "00dc":
-		return "00dc"
-	case "00db":
-		return "00db"
-	case "01wb":
-		return "01wb"
-	}
-	return string(head[:4])
+	return chunk{[4]byte(head), binary.LittleEndian.Uint32(head[4:])}, nil
 }
 
 // take reads n bytes, valid until the next take. A lying size costs no more memory than the file has bytes.
@@ -177,14 +251,47 @@ func (a *aviReader) take(n int) ([]byte, error) {
 	return a.buffer[:n], nil
 }
 
+// skip goes over a chunk's data.
 func (a *aviReader) skip(size uint32) error {
-	for left := int64(size) + int64(size&1); left > 0; {
+	for left := int64(size); left > 0; {
 		n, err := a.r.Discard(int(min(left, 1<<20)))
 		if left -= int64(n); err != nil {
-			return unexpectedIf(left > 1, err) // padding may be missing
+			return unexpectedIf(left > 0, err)
 		}
 	}
+	return a.padding(size)
+}
+
+// padding goes over what stands between a chunk of the given size and the next one: a byte behind an odd one, which some writers leave out, and zeros with
+// which others fill up.
+func (a *aviReader) padding(size uint32) error {
+	if size&1 != 0 {
+		// Without the byte the next chunk's name is here; with it, one further. A name begins with no zero.
+		head, _ := a.r.Peek(8)
+		if len(head) > 0 && !(len(head) >= 8 && isChunk(head)) {
+			_, _ = a.r.Discard(1)
+		}
+	}
+	const most = 1 << 20
+	for range most { // a file's end full of zeros is its end
+		head, err := a.r.Peek(4)
+		if err != nil || string(head) != "\x00\x00\x00\x00" {
+			return nil
+		}
+		_, _ = a.r.Discard(1)
+	}
 	return nil
+}
+
+// isChunk tells whether a chunk that can stand in a file begins here.
+func isChunk(head []byte) bool {
+	switch string(head[:4]) {
+	case "LIST", "RIFF", "JUNK", "idx1", "strh", "strf", "strd", "strn", "vprp", "indx", "ISFT", "avih":
+		return true
+	}
+	digit := func(c byte) bool { return c >= '0' && c <= '9' }
+	return digit(head[0]) && digit(head[1]) && head[2] >= 'a' && head[2] <= 'z' && head[3] >= 'a' && head[3] <= 'z' ||
+		head[0] == 'i' && head[1] == 'x' && digit(head[2]) && digit(head[3])
 }
 
 func unexpected(err error) error { return unexpectedIf(true, err) }

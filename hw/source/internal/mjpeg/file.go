@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/film"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // DefaultFPS is the rate of files that do not say theirs.
@@ -23,16 +24,18 @@ const DefaultFPS = 25
 
 // Config says how pictures are delivered.
 type Config struct {
-	// FPS is how many pictures a second are delivered, up to 100000, or +Inf for as many as are read. 0: a file's own rate (DefaultFPS when it does not
-	// say); a stream's pictures as they come.
+	// FPS is how many pictures a second are delivered at most, up to 100000, or +Inf for as many as are read. 0: a file's own rate (DefaultFPS when it does
+	// not say); a stream's pictures as they come. A file without a rate of its own plays at FPS.
 	FPS float64
+	// Single shows only the first picture of a file: what follows it are previews of it.
+	Single bool
 	// Once ends a file behind its last picture (frame.ErrEnd) instead of beginning again.
 	Once bool
-	// Warn is told of what is odd but can be lived with: a file that is cut off. nil: nobody is.
+	// Warn is told of what is odd but can be lived with: a file that is cut off. nil disables it.
 	Warn func(error)
 }
 
-// File delivers the pictures of a file at an even rate, none of them left out, again and again.
+// File plays the pictures of a file at its own rate, again and again. At a lower rate that is asked for, pictures are passed over.
 type File struct {
 	path      string
 	file      *os.File
@@ -40,7 +43,7 @@ type File struct {
 	reader    *reader
 	kind      string
 	config    Config
-	pacer     *pace.Pacer
+	clock     *film.Clock
 	sequence  uint64
 	delivered bool // a picture since the file's beginning
 	warned    bool
@@ -57,11 +60,6 @@ var (
 
 // OpenFile opens an MJPEG file. It reports one that cannot be read or has no whole picture in it.
 func OpenFile(path string, c Config) (*File, error) {
-	if c.FPS != 0 {
-		if err := pace.CheckFPS(c.FPS); err != nil {
-			return nil, fmt.Errorf("mjpeg: %w", err)
-		}
-	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("mjpeg: %w", err)
@@ -71,14 +69,10 @@ func OpenFile(path string, c Config) (*File, error) {
 		file.Close()
 		return nil, fmt.Errorf("mjpeg: %s: %w", path, err)
 	}
-	fps := c.FPS
-	if fps == 0 {
-		fps = f.reader.fps()
+	if f.clock, err = film.New(f.reader.fps(), c.FPS, DefaultFPS); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("mjpeg: %w", err)
 	}
-	if fps == 0 {
-		fps = DefaultFPS
-	}
-	f.pacer = pace.New(fps)
 	return f, nil
 }
 
@@ -90,15 +84,25 @@ func (f *File) begin() (err error) {
 		return err
 	}
 	f.kind = f.reader.kind()
+	var why error
 	for {
-		_, header, err := f.reader.next()
+		picture, err := f.reader.next()
 		switch {
 		case err == nil:
-			f.noteSize(header)
+			f.noteSize(&picture.Info)
 			return f.rewind()
 		case errors.Is(err, frame.ErrBadPicture):
+			if why == nil {
+				why = err
+			}
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return errors.New("no whole JPEG picture in the file")
+			switch {
+			case why != nil:
+				return fmt.Errorf("%w that can be shown: %v", frame.ErrNoPicture, why) //nolint:errorlint // nothing follows it
+			case errors.Is(err, io.ErrUnexpectedEOF):
+				return fmt.Errorf("%w: its first one is cut off", frame.ErrNoPicture)
+			}
+			return fmt.Errorf("%w: it has no JPEG", frame.ErrNoPicture)
 		default:
 			return err
 		}
@@ -113,19 +117,20 @@ func (f *File) rewind() error {
 	return f.reader.reset(f.buffered, f.file)
 }
 
-func (f *File) noteSize(h jfif.Header) { f.size.Store(uint64(h.Width)<<32 | uint64(h.Height)) }
+func (f *File) noteSize(i *jpegcheck.Info) { f.size.Store(uint64(i.Width)<<32 | uint64(i.Height)) }
 
 // Info implements frame.Source.
 func (f *File) Info() frame.Info {
 	size := f.size.Load()
 	return frame.Info{
-		Name: f.path, Kind: f.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: f.pacer.FPS(),
+		Name: f.path, Kind: f.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: f.clock.FPS(),
 	}
 }
 
 // ReadJPEG implements frame.JPEGSource. A broken picture is dropped and reported as frame.ErrBadPicture.
 func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
-	if _, err := f.pacer.Wait(ctx, errClosed); err != nil {
+	skip, err := f.clock.Next(ctx, errClosed)
+	if err != nil {
 		return err
 	}
 	f.closing.Lock() // the file stays open while it is read
@@ -134,14 +139,28 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 		return errClosed
 	}
 	for {
-		data, header, err := f.reader.next()
+		if f.config.Single && f.delivered {
+			skip = 0
+			if err := f.atEnd(io.EOF); err != nil {
+				return err
+			}
+		}
+		for ; skip > 0 && err == nil; skip-- {
+			if err = f.reader.skip(); err == nil {
+				f.delivered = true
+			}
+		}
+		var picture jfif.Picture
+		if err == nil {
+			picture, err = f.reader.next()
+		}
 		switch {
 		case err == nil:
 			f.delivered = true
 			f.sequence++
-			f.noteSize(header)
-			if err := deliver(dst, data, header, p); err != nil {
-				return err
+			f.noteSize(&picture.Info)
+			if err := deliver(dst, picture.Data, &picture.Info, p); err != nil {
+				return fmt.Errorf("mjpeg: %s: %w", f.path, err)
 			}
 			p.Captured, p.Sequence = time.Now(), f.sequence
 			return nil
@@ -149,7 +168,7 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 			f.sequence++
 			return fmt.Errorf("mjpeg: %s: %w", f.path, err)
 		}
-		if err := f.atEnd(err); err != nil {
+		if err = f.atEnd(err); err != nil {
 			return err
 		}
 	}
@@ -177,7 +196,7 @@ func (f *File) atEnd(cause error) error {
 
 // SetFPS implements frame.RateSetter.
 func (f *File) SetFPS(fps float64) error {
-	if err := f.pacer.SetFPS(fps); err != nil {
+	if err := f.clock.SetFPS(fps); err != nil {
 		return fmt.Errorf("mjpeg: %w", err)
 	}
 	return nil
@@ -185,7 +204,7 @@ func (f *File) SetFPS(fps float64) error {
 
 // Close implements frame.Source.
 func (f *File) Close() error {
-	f.pacer.Close()
+	f.clock.Close()
 	f.closing.Lock()
 	defer f.closing.Unlock()
 	if f.closed {

@@ -2,11 +2,15 @@ package mjpeg
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
+	"github.com/maixstream/maixstream/internal/sniff"
 )
 
 // reader finds pictures in AVI or in a plain stream.
@@ -15,21 +19,40 @@ type reader struct {
 	avi     *aviReader
 }
 
-// newReader looks at the first bytes and chooses.
+// newReader looks at the first bytes and chooses. What is something else is named, with frame.ErrUnsupported wrapped.
 func newReader(r *bufio.Reader) (*reader, error) {
-	head, err := r.Peek(12)
+	head, err := r.Peek(sniff.Enough)
 	if err != nil && len(head) == 0 {
 		return nil, err
 	}
-	switch {
-	case isAVI(head):
+	switch name := sniff.Name(head); name {
+	case "":
+		return &reader{scanner: jfif.NewScanner(r)}, nil
+	case "AVI":
 		avi, err := newAVIReader(r)
 		return &reader{avi: avi}, err
-	case string(head[:min(9, len(head))]) == "YUV4MPEG2":
-		return nil, fmt.Errorf("mjpeg: this is Y4M, raw video: save it as a .y4m file, or encode it: ffmpeg -i - -f mjpeg -: %w", frame.ErrUnsupported)
+	default:
+		return nil, &otherKind{name}
 	}
-	return &reader{scanner: jfif.NewScanner(r)}, nil
 }
+
+// otherKind is data that is no motion JPEG.
+type otherKind struct{ name string }
+
+func (e *otherKind) Error() string {
+	switch e.name {
+	case "PNG", "WebP", "HEIC", "AVIF", "GIF", "TIFF", "BMP", "JPEG 2000", "JPEG XL":
+		return fmt.Sprintf("this is %s, not MJPEG: convert it to JPEG: ffmpeg -i INPUT OUT.jpg", e.name)
+	case "gzip", "bzip2", "xz", "Zstandard", "ZIP", "7-Zip", "a tar archive":
+		return fmt.Sprintf("this is %s, not MJPEG: unpack it first", e.name)
+	case "HTML", "JSON", "XML or SVG", "PDF", "a program (ELF)":
+		return fmt.Sprintf("this is %s, not MJPEG", e.name)
+	}
+	return fmt.Sprintf("this is %s, not MJPEG: convert it: ffmpeg -i INPUT -c:v mjpeg -q:v 3 -f mjpeg -", e.name)
+}
+
+// Is makes it a frame.ErrUnsupported, whose own words would add nothing.
+func (e *otherKind) Is(target error) bool { return target == frame.ErrUnsupported }
 
 // kind is Info.Kind for a file.
 func (r *reader) kind() string {
@@ -39,17 +62,29 @@ func (r *reader) kind() string {
 	return "mjpeg"
 }
 
-// next returns the next picture, valid until the next call, and what its header says. Errors: frame.ErrBadPicture (go on), io.EOF, io.ErrUnexpectedEOF, the file's.
-func (r *reader) next() ([]byte, jfif.Header, error) {
+// next returns the next picture, valid until the next call. Errors: frame.ErrBadPicture (go on), io.EOF, io.ErrUnexpectedEOF, the file's.
+func (r *reader) next() (jfif.Picture, error) {
 	if r.avi == nil {
 		return r.scanner.Next()
 	}
 	data, err := r.avi.next()
 	if err != nil {
-		return nil, jfif.Header{}, err
+		return jfif.Picture{}, err
 	}
-	header, err := jfif.Check(data)
-	return data, header, err
+	info, err := jpegcheck.Parse(data)
+	return jfif.Picture{Data: data, Info: info, Arrived: time.Now()}, err
+}
+
+// skip passes over a picture, broken ones too.
+func (r *reader) skip() error {
+	if r.avi != nil {
+		return r.avi.skipPicture()
+	}
+	_, err := r.scanner.Next()
+	if errors.Is(err, frame.ErrBadPicture) {
+		return nil
+	}
+	return err
 }
 
 func (r *reader) fps() float64 {
@@ -74,16 +109,12 @@ func (r *reader) reset(b *bufio.Reader, file io.Reader) error {
 	return err
 }
 
-// deliver copies a picture into dst, completed by its Huffman tables where they are missing, and says what it is.
-func deliver(dst, picture []byte, h jfif.Header, p *frame.Picture) error {
-	n := jfif.Complete(dst, picture, h)
+// deliver copies a picture into dst, completed where that is needed, and says what it is.
+func deliver(dst, picture []byte, info *jpegcheck.Info, p *frame.Picture) error {
+	n := jpegcheck.Complete(dst, picture, info)
 	if n == 0 {
-		return tooLarge(h, len(dst))
+		return &frame.TooLargeError{Size: info.CompleteSize(), Limit: len(dst), Width: info.Width, Height: info.Height}
 	}
-	*p = frame.Picture{Size: n, Width: h.Width, Height: h.Height}
+	*p = frame.Picture{Size: n, Width: info.Width, Height: info.Height}
 	return nil
-}
-
-func tooLarge(h jfif.Header, room int) error {
-	return fmt.Errorf("mjpeg: picture of %dx%d, %d bytes: %w of %d bytes", h.Width, h.Height, h.Size, frame.ErrTooLarge, room)
 }

@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// Stdin opens standard input as a stream whose reads Close can end. It reports a terminal.
+// Stdin opens standard input as a stream whose reads Close can end. A file on it is a film, which plays at its own rate. It reports a terminal.
 func Stdin(c Config) (*Stream, error) {
 	if info, err := os.Stdin.Stat(); err != nil {
 		return nil, fmt.Errorf("mjpeg: standard input: %w", err)
 	} else if null, err := os.Stat(os.DevNull); info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null)) {
-		return nil, fmt.Errorf("mjpeg: standard input is a terminal: pipe MJPEG into it: ffmpeg -i INPUT -f mjpeg - | maixstream --source -")
+		return nil, fmt.Errorf("mjpeg: standard input is a terminal: pipe MJPEG into it, as ffmpeg -re -i INPUT -f mjpeg - writes it")
 	}
 	fd, err := syscall.Dup(0)
 	if err != nil {
@@ -25,7 +25,8 @@ func Stdin(c Config) (*Stream, error) {
 		syscall.Close(fd)
 		return nil, fmt.Errorf("mjpeg: standard input: %w", err)
 	}
-	return NewStream(stdin{os.NewFile(uintptr(fd), "standard input")}, "standard input", c)
+	widen(fd)
+	return NewStream(stdin{os.NewFile(uintptr(fd), "standard input")}, "standard input", "stdin", c)
 }
 
 type stdin struct{ *os.File }

@@ -12,17 +12,19 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/drops"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Stream delivers the pictures of a byte stream: always the newest that has come. It takes them in at Config.FPS at most, whatever SetFPS says, so that a
-// program that makes them faster than in real time (ffmpeg on a file) is held back, and one that makes them live is not: its pictures do not wait
-// in a pipe while nobody looks.
+// Stream delivers the pictures of a byte stream: always the newest that has come. It takes them in as fast as they are sent, so that none grows old in
+// a pipe or socket; a lower rate leaves pictures out after that. Broken ones are left out and counted.
 type Stream struct {
+	drops.Counter
 	name    string
+	kind    string
 	in      io.ReadCloser
-	intake  *pace.Pacer // at most so many are taken in
 	pacer   *pace.Pacer // at most so many are given out
 	start   sync.Once
 	stopped chan struct{} // closed when the goroutine has ended
@@ -33,8 +35,6 @@ type Stream struct {
 	mu       sync.Mutex
 	newest   held // Size 0: fetched already
 	sequence uint64
-	broken   int // broken pictures that have not been reported
-	why      error
 	end      error // set when nothing follows
 
 	closing  sync.Once
@@ -44,7 +44,7 @@ type Stream struct {
 // held is a picture as it came.
 type held struct {
 	data     []byte
-	header   jfif.Header
+	info     jpegcheck.Info
 	captured time.Time
 	sequence uint64
 }
@@ -52,6 +52,7 @@ type held struct {
 var (
 	_ frame.JPEGSource = (*Stream)(nil)
 	_ frame.RateSetter = (*Stream)(nil)
+	_ frame.Dropper    = (*Stream)(nil)
 )
 
 // slack is how much faster than asked the deadlines of a stream come, so that a stream of just that rate never waits for them, though its clock
@@ -65,9 +66,9 @@ func withSlack(fps float64) float64 {
 	return fps * slack
 }
 
-// NewStream makes a source of a stream that has MJPEG, plain, AVI or multipart; name is for people. Reading begins with the first ReadJPEG. in is the
-// source's to close, which must end a read that waits. Config.Once means nothing here.
-func NewStream(in io.ReadCloser, name string, c Config) (*Stream, error) {
+// NewStream makes a source of a stream that has MJPEG, plain, AVI or multipart; name is for people, kind is Info's. Reading begins with the first
+// ReadJPEG. in is the source's to close, which must end a read that waits. Of c, only FPS counts here.
+func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	if c.FPS == 0 {
 		c.FPS = math.Inf(1)
 	}
@@ -75,7 +76,7 @@ func NewStream(in io.ReadCloser, name string, c Config) (*Stream, error) {
 		return nil, fmt.Errorf("mjpeg: %w", err)
 	}
 	s := &Stream{
-		name: name, in: in, intake: pace.New(withSlack(c.FPS)), pacer: pace.New(withSlack(c.FPS)),
+		name: name, kind: kind, in: in, pacer: pace.New(withSlack(c.FPS)),
 		stopped: make(chan struct{}), arrived: make(chan struct{}, 1),
 	}
 	s.fps.Store(math.Float64bits(c.FPS))
@@ -85,7 +86,7 @@ func NewStream(in io.ReadCloser, name string, c Config) (*Stream, error) {
 // Info implements frame.Source. The size is 0x0 until a picture has come.
 func (s *Stream) Info() frame.Info {
 	size := s.size.Load()
-	info := frame.Info{Name: s.name, Kind: "stdin", Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size))}
+	info := frame.Info{Name: s.name, Kind: s.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size))}
 	if fps := math.Float64frombits(s.fps.Load()); !math.IsInf(fps, 1) {
 		info.FPS = fps
 	}
@@ -115,21 +116,17 @@ func (s *Stream) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 func (s *Stream) ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.broken > 0 || s.newest.header.Size > 0 || s.end != nil
+	return s.newest.info.Size > 0 || s.end != nil
 }
 
 // take hands out what there is.
 func (s *Stream) take(dst []byte, p *frame.Picture) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken > 0 {
-		s.broken--
-		return s.why
-	}
-	if h := &s.newest; h.header.Size > 0 {
-		err := deliver(dst, h.data, h.header, p)
+	if h := &s.newest; h.info.Size > 0 {
+		err := deliver(dst, h.data, &h.info, p)
 		p.Captured, p.Sequence = h.captured, h.sequence
-		h.header.Size = 0
+		h.info.Size = 0
 		return err
 	}
 	return s.end
@@ -140,47 +137,95 @@ func (s *Stream) run() {
 	defer close(s.stopped)
 	err := s.pump()
 	s.mu.Lock()
-	switch {
-	case errors.Is(err, io.EOF):
-		s.end = fmt.Errorf("mjpeg: %s: %w", s.name, frame.ErrEnd)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		s.end = fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
-	default:
-		s.end = fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrGone, err)
-	}
+	s.end = s.endOf(err)
 	s.mu.Unlock()
 	s.announce()
 }
 
+// endOf says how the stream has ended. mu is held.
+func (s *Stream) endOf(err error) error {
+	broken, why := s.Dropped()
+	switch {
+	case errors.Is(err, frame.ErrNoPicture) || errors.Is(err, frame.ErrUnsupported):
+		return fmt.Errorf("mjpeg: %s: %w", s.name, err)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrGone, err)
+	case s.sequence > 0 && errors.Is(err, io.EOF):
+		return fmt.Errorf("mjpeg: %s: %w", s.name, frame.ErrEnd)
+	case s.sequence > 0:
+		return fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
+	case broken > 0:
+		return fmt.Errorf("mjpeg: %s: %w that can be shown (%d dropped): %v", s.name, frame.ErrNoPicture, broken, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+	}
+	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
+}
+
 func (s *Stream) pump() error {
 	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
-	if err != nil {
-		return err
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
+	} else if err != nil {
+		return &refused{err}
 	}
 	for {
-		data, header, err := r.next()
-		now := time.Now()
-		if err != nil && !errors.Is(err, frame.ErrBadPicture) {
-			return err
+		picture, err := r.next()
+		if err != nil {
+			if !errors.Is(err, frame.ErrBadPicture) {
+				return s.explain(r, err)
+			}
+			s.Drop(err)
+			continue
 		}
 		s.mu.Lock()
 		s.sequence++
-		if err != nil {
-			s.broken++
-			s.why = fmt.Errorf("mjpeg: %s: %w", s.name, err)
-		} else {
-			s.newest.data = append(s.newest.data[:0], data...)
-			s.newest.header, s.newest.captured, s.newest.sequence = header, now, s.sequence
-			s.size.Store(uint64(header.Width)<<32 | uint64(header.Height))
-		}
+		s.newest.data = append(s.newest.data[:0], picture.Data...)
+		s.newest.info, s.newest.captured, s.newest.sequence = picture.Info, captureTime(&picture, time.Now()), s.sequence
+		s.size.Store(uint64(picture.Info.Width)<<32 | uint64(picture.Info.Height))
 		s.mu.Unlock()
 		s.announce()
-		if err == nil { // hold back what comes faster than it may
-			if _, err := s.intake.Wait(context.Background(), errClosed); err != nil {
-				return err
-			}
-		}
 	}
+}
+
+// refused is what a stream begins with and that will not change: a frame.ErrUnsupported, whose own words would add nothing.
+type refused struct{ error }
+
+// Is says so.
+func (r *refused) Is(target error) bool { return target == frame.ErrUnsupported }
+
+// Unwrap returns the cause.
+func (r *refused) Unwrap() error { return r.error }
+
+// explain says of a stream without any picture what it had.
+func (s *Stream) explain(r *reader, err error) error {
+	if r.scanner == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	s.mu.Lock()
+	none := s.sequence == 0
+	s.mu.Unlock()
+	if n, _ := s.Dropped(); !none || n > 0 {
+		return err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: its first one is cut off", frame.ErrNoPicture)
+	}
+	return fmt.Errorf("%w: it has %d bytes, but no JPEG", frame.ErrNoPicture, r.scanner.Passed())
+}
+
+// captureTime is the sender's X-Timestamp if its clock agrees with ours, else when the last byte came. It carries the monotonic clock.
+func captureTime(p *jfif.Picture, now time.Time) time.Time {
+	const early, late = time.Second, 10 * time.Second // a clock kept by NTP is within the first; no sender holds pictures back for the second
+	if p.Stamp.IsZero() {
+		return p.Arrived
+	}
+	age := now.Round(0).Sub(p.Stamp)
+	if age < -early || age > late {
+		return p.Arrived
+	}
+	if at := now.Add(-age); at.Before(p.Arrived) {
+		return at
+	}
+	return p.Arrived
 }
 
 func (s *Stream) announce() {
@@ -190,23 +235,19 @@ func (s *Stream) announce() {
 	}
 }
 
-// SetFPS implements frame.RateSetter: a lower rate leaves pictures out, a higher one than before also takes them in faster.
+// SetFPS implements frame.RateSetter.
 func (s *Stream) SetFPS(fps float64) error {
 	if err := pace.CheckFPS(fps); err != nil {
 		return fmt.Errorf("mjpeg: %w", err)
 	}
 	s.fps.Store(math.Float64bits(fps))
-	if fps = withSlack(fps); fps > s.intake.FPS() {
-		s.intake.SetFPS(fps) //nolint:errcheck // checked above
-	}
-	return s.pacer.SetFPS(fps)
+	return s.pacer.SetFPS(withSlack(fps))
 }
 
 // Close implements frame.Source.
 func (s *Stream) Close() error {
 	s.closing.Do(func() {
 		s.pacer.Close()
-		s.intake.Close()
 		s.closeErr = s.in.Close()
 		s.start.Do(func() { close(s.stopped) }) // never begun
 	})

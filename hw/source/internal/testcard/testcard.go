@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
 	"github.com/maixstream/maixstream/hw/source/internal/pool"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // Config says what the card looks like. Zero fields take the default.

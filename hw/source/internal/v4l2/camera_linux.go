@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/gate"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/hw/source/internal/drops"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // silence is how long a device may deliver nothing before it is given up.
@@ -19,6 +19,7 @@ const silence = 5 * time.Second
 
 // camera takes pictures out of a device as they come and keeps the newest.
 type camera struct {
+	drops.Counter
 	*controls
 	device  string
 	fd      int
@@ -32,12 +33,13 @@ type camera struct {
 	stopped chan struct{}
 
 	mu       sync.Mutex
-	gate     gate.Gate
-	asked    float64 // frames a second
-	newest   *slot   // nil: fetched already
-	device32 uint32  // the driver's last sequence number
-	sequence uint64  // extended, from 1, without what the gate left out
-	broken   int     // pictures that have not been reported
+	gate     pace.Gate
+	period   time.Duration // between pictures that are handed out; 0: all
+	asked    float64       // frames a second
+	newest   *slot         // nil: fetched already
+	device32 uint32        // the driver's last sequence number
+	sequence uint64        // extended, from 1, without what the gate left out
+	broken   int           // pictures that have not been reported
 	why      error
 	end      error // set when nothing follows
 	down     bool  // Close was called: buffers are not queued any more
@@ -81,7 +83,8 @@ func (c *camera) SetFPS(fps float64) error {
 	defer c.mu.Unlock()
 	if fps != c.asked {
 		c.asked = fps
-		c.gate.SetFPS(thin(fps, c.chosen.fps))
+		c.period = thin(fps, c.chosen.fps)
+		c.gate.Reset()
 	}
 	return nil
 }
@@ -150,8 +153,9 @@ func (c *camera) take(b *buffer) {
 	s := c.slots[b.index]
 	switch {
 	case b.flags&bufFlagError != 0 || b.bytesused == 0 || int(b.bytesused) > len(s.memory):
-		c.reject(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
-	case !c.gate.Pass(now):
+		c.sequence--
+		c.Drop(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
+	case !c.gate.Pass(now, c.period):
 		c.sequence--
 	default:
 		s.used, s.captured, s.sequence = int(b.bytesused), captureTime(b, now), c.sequence
@@ -163,11 +167,14 @@ func (c *camera) take(b *buffer) {
 	}
 }
 
-// reject reports a broken picture with the next read. mu is held.
-func (c *camera) reject(err error) {
-	c.broken++
-	c.why = err
-	c.announce()
+// renumber takes the number of a picture that was broken, and counted as that, out of the sequence.
+func (c *camera) renumber() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sequence--
+	if c.newest != nil {
+		c.newest.sequence--
+	}
 }
 
 // captureTime converts the driver's time of the picture.
@@ -220,10 +227,6 @@ func (c *camera) fetch() (*slot, error) {
 	defer c.mu.Unlock()
 	if c.down {
 		return nil, c.errClosed()
-	}
-	if c.broken > 0 {
-		c.broken--
-		return nil, c.why
 	}
 	if s := c.newest; s != nil {
 		c.newest, s.out = nil, true

@@ -58,6 +58,7 @@ func TestWebcamsJPEG(t *testing.T) {
 	bare := append(append([]byte(nil), good[:dht]...), good[dht+2+int(good[dht+2])<<8+int(good[dht+3]):]...)
 	c, deliver := fake(t)
 	dst := make([]byte, 1<<16)
+	broken := uint64(0)
 	for i, test := range []struct {
 		name  string
 		flags uint32
@@ -74,14 +75,22 @@ func TestWebcamsJPEG(t *testing.T) {
 		{"whole again", 0, good, nil},
 	} {
 		deliver(uint32(i%3), uint32(100+2*i), test.flags, test.data)
-		p, err := read(t, c, dst)
-		if !errors.Is(err, test.want) {
-			t.Fatalf("%s: %v", test.name, err)
-		}
-		if err != nil {
+		if test.want != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+			var p frame.Picture
+			err := c.ReadJPEG(ctx, dst, &p)
+			cancel()
+			broken++
+			if n, why := c.Dropped(); !errors.Is(err, context.DeadlineExceeded) || n != broken || !errors.Is(why, test.want) {
+				t.Fatalf("%s: %v, dropped %d: %v", test.name, err, n, why)
+			}
 			continue
 		}
-		if p.Sequence != uint64(1+2*i) || p.Width != 32 || p.Height != 16 || time.Since(p.Captured) > time.Minute {
+		p, err := read(t, c, dst)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		if p.Sequence != uint64(1+2*i)-broken || p.Width != 32 || p.Height != 16 || time.Since(p.Captured) > time.Minute {
 			t.Errorf("%s: %+v", test.name, p)
 		}
 		if _, err := jpeg.Decode(bytes.NewReader(dst[:p.Size])); err != nil {

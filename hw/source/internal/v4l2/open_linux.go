@@ -3,13 +3,13 @@ package v4l2
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // Open opens a video capture device and starts it. It returns a frame.JPEGSource where the device delivers JPEG, else a frame.RawSource whose frames
@@ -92,19 +92,19 @@ func start(device string, chosen choice, c *Config) (_ *camera, err error) {
 	if cam.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	cam.gate.SetFPS(thin(c.FPS, chosen.fps))
+	cam.period = thin(c.FPS, chosen.fps)
 	cam.asked = c.FPS
 	cam.subscribe()
 	go cam.run()
 	return cam, nil
 }
 
-// thin returns the rate for the gate: none where the device is not faster than what is wanted.
-func thin(fps, device float64) float64 {
+// thin returns the time between pictures for the gate: 0 where the device is not faster than what is wanted.
+func thin(fps, device float64) time.Duration {
 	if device > 0 && fps >= device*0.99 {
-		return math.Inf(1)
+		return 0
 	}
-	return fps
+	return pace.Period(fps)
 }
 
 // setLayout asks what the device was really set to.

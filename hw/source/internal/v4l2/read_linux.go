@@ -2,11 +2,12 @@ package v4l2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/fullrange"
-	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // rawCamera delivers the device's buffers.
@@ -20,6 +21,8 @@ var (
 	_ frame.JPEGSource = jpegCamera{}
 	_ frame.RateSetter = rawCamera{}
 	_ frame.RateSetter = jpegCamera{}
+	_ frame.Dropper    = rawCamera{}
+	_ frame.Dropper    = jpegCamera{}
 	_ frame.Controller = rawCamera{}
 	_ frame.Controller = jpegCamera{}
 	_ frame.Owner      = (*slot)(nil)
@@ -27,10 +30,22 @@ var (
 
 // ReadFrame implements frame.RawSource.
 func (c rawCamera) ReadFrame(ctx context.Context, f *frame.Frame) error {
-	s, err := c.next(ctx)
-	if err != nil {
-		return err
+	for {
+		s, err := c.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.lend(s, f); err == nil {
+			return nil
+		} else {
+			c.renumber()
+			c.Drop(err)
+		}
 	}
+}
+
+// lend makes f of a buffer; one that is too small for its picture goes back.
+func (c rawCamera) lend(s *slot, f *frame.Frame) error {
 	*f = c.layout
 	f.Captured, f.Sequence, f.Owner = s.captured, s.sequence, s
 	rest := s.memory[:s.used]
@@ -53,22 +68,39 @@ func (c rawCamera) ReadFrame(ctx context.Context, f *frame.Frame) error {
 
 // ReadJPEG implements frame.JPEGSource. A picture that lacks the standard Huffman tables, as motion JPEG may, gets them.
 func (c jpegCamera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
-	s, err := c.next(ctx)
-	if err != nil {
-		return err
+	for {
+		s, err := c.next(ctx)
+		if err != nil {
+			return err
+		}
+		n, info, err := s.completed(dst)
+		captured, sequence := s.captured, s.sequence
+		s.ReleaseFrame(nil)
+		switch {
+		case errors.Is(err, frame.ErrBadPicture):
+			c.renumber()
+			c.Drop(fmt.Errorf("v4l2: %s: %w", c.device, err))
+		case err != nil:
+			return fmt.Errorf("v4l2: %s: %w", c.device, err)
+		default:
+			*p = frame.Picture{Size: n, Width: info.Width, Height: info.Height, Captured: captured, Sequence: sequence}
+			return nil
+		}
 	}
-	defer s.ReleaseFrame(nil)
+}
+
+// completed checks the buffer's picture and writes it into dst.
+func (s *slot) completed(dst []byte) (int, jpegcheck.Info, error) {
 	data := s.memory[:s.used]
-	header, err := jfif.Check(data)
+	info, err := jpegcheck.Parse(data)
 	if err != nil {
-		return fmt.Errorf("v4l2: %s: %w", c.device, err)
+		return 0, info, err
 	}
-	n := jfif.Complete(dst, data, header)
+	n := jpegcheck.Complete(dst, data, &info)
 	if n == 0 {
-		return fmt.Errorf("v4l2: %s: picture of %d bytes: %w of %d bytes", c.device, header.Size, frame.ErrTooLarge, len(dst))
+		return 0, info, &frame.TooLargeError{Size: info.CompleteSize(), Limit: len(dst), Width: info.Width, Height: info.Height}
 	}
-	*p = frame.Picture{Size: n, Width: header.Width, Height: header.Height, Captured: s.captured, Sequence: s.sequence}
-	return nil
+	return n, info, nil
 }
 
 // Info implements frame.Source.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/pace"
+	"github.com/maixstream/maixstream/hw/source/internal/film"
 	"github.com/maixstream/maixstream/hw/source/internal/pool"
 )
 
@@ -21,12 +21,12 @@ const DefaultFPS = 25
 
 // Config says how frames are delivered.
 type Config struct {
-	FPS  float64     // frames a second, up to 100000, or +Inf for as many as are read; 0: the file's rate
+	FPS  float64     // frames a second at most, up to 100000, or +Inf for as many as are read; 0: the file's rate
 	Once bool        // end behind the last frame (frame.ErrEnd) instead of beginning again
-	Warn func(error) // is told of a file that is cut off; nil: nobody is
+	Warn func(error) // is told of a file that is cut off; nil disables it
 }
 
-// Source delivers the frames of a file at an even rate, none of them left out, again and again: YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
+// Source plays the frames of a file at its own rate, again and again; at a lower rate that is asked for, frames are passed over. They are YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
 // 4:2:2, Grey of mono; limited range, which is the rule in video, becomes full range. Frames may be written until they are released.
 type Source struct {
 	path      string
@@ -35,7 +35,7 @@ type Source struct {
 	begin     int64 // where the first frame's line is
 	header    header
 	config    Config
-	pacer     *pace.Pacer
+	clock     *film.Clock
 	buffers   *pool.Pool
 	rows      []byte // of chroma that must be converted: one row of the output has so many in the file
 	sequence  uint64
@@ -78,17 +78,9 @@ func open(file *os.File, c Config) (*Source, error) {
 	if s.buffers, err = pool.New(h.chroma.format(), h.width, h.height); err != nil {
 		return nil, err
 	}
-	fps := c.FPS
-	if fps == 0 {
-		fps = h.fps
-	}
-	if fps == 0 {
-		fps = DefaultFPS
-	}
-	if err := pace.CheckFPS(fps); err != nil {
+	if s.clock, err = film.New(h.fps, c.FPS, DefaultFPS); err != nil {
 		return nil, err
 	}
-	s.pacer = pace.New(fps)
 	width, _ := h.plane()
 	s.rows = make([]byte, 2*width)
 	var f frame.Frame
@@ -101,12 +93,13 @@ func open(file *os.File, c Config) (*Source, error) {
 
 // Info implements frame.Source.
 func (s *Source) Info() frame.Info {
-	return frame.Info{Name: s.path, Kind: "y4m", Width: s.header.width, Height: s.header.height, FPS: s.pacer.FPS()}
+	return frame.Info{Name: s.path, Kind: "y4m", Width: s.header.width, Height: s.header.height, FPS: s.clock.FPS()}
 }
 
 // ReadFrame implements frame.RawSource.
 func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
-	if _, err := s.pacer.Wait(ctx, errClosed); err != nil {
+	skip, err := s.clock.Next(ctx, errClosed)
+	if err != nil {
 		return err
 	}
 	s.closing.Lock() // the file stays open while it is read
@@ -115,17 +108,42 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 		return errClosed
 	}
 	for {
-		err := s.next(f)
+		for ; skip > 0 && err == nil; skip-- {
+			if err = s.skip(); err == nil {
+				s.delivered = true
+			}
+		}
+		if err == nil {
+			err = s.next(f)
+		}
 		if err == nil {
 			s.delivered = true
 			s.sequence++
 			f.Captured, f.Sequence = time.Now(), s.sequence
 			return nil
 		}
-		if err := s.atEnd(err); err != nil {
+		if err = s.atEnd(err); err != nil {
 			return err
 		}
 	}
+}
+
+// skip passes over a frame.
+func (s *Source) skip() error {
+	if err := readFrameLine(s.r); err != nil {
+		return err
+	}
+	width, height := s.header.plane()
+	size := s.header.width*s.header.height + 2*width*height
+	if s.header.chroma.alpha {
+		size += s.header.width * s.header.height
+	}
+	if _, err := s.r.Discard(size); errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // next reads one frame.
@@ -177,7 +195,7 @@ func (s *Source) rewind() error {
 
 // SetFPS implements frame.RateSetter.
 func (s *Source) SetFPS(fps float64) error {
-	if err := s.pacer.SetFPS(fps); err != nil {
+	if err := s.clock.SetFPS(fps); err != nil {
 		return fmt.Errorf("y4m: %w", err)
 	}
 	return nil
@@ -185,7 +203,7 @@ func (s *Source) SetFPS(fps float64) error {
 
 // Close implements frame.Source.
 func (s *Source) Close() error {
-	s.pacer.Close()
+	s.clock.Close()
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	if s.closed {

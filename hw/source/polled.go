@@ -1,0 +1,162 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/drops"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
+	"github.com/maixstream/maixstream/internal/pace"
+)
+
+const (
+	// pollFPS is how often a picture is asked for unless told otherwise.
+	pollFPS = 1
+	// maxPolled bounds a picture in bytes.
+	maxPolled = 32 << 20
+	// maxFailures is how many requests in a row may fail before the source counts as gone.
+	maxFailures = 3
+)
+
+// polled is a URL that gives one picture at each request. What the server says has not changed is not sent again.
+type polled struct {
+	drops.Counter
+	site     *site
+	pacer    *pace.Pacer
+	ctx      context.Context // until Close
+	cancel   context.CancelFunc
+	header   http.Header // of conditional requests
+	data     []byte      // the picture as it came
+	info     jpegcheck.Info
+	fresh    bool // data has not been delivered
+	failures int
+	sequence uint64
+	size     atomic.Uint64 // width<<32 | height
+}
+
+var (
+	_ frame.JPEGSource = (*polled)(nil)
+	_ frame.RateSetter = (*polled)(nil)
+	_ frame.Dropper    = (*polled)(nil)
+)
+
+// newPolled makes a source of an address whose first reply is a picture.
+func newPolled(s *site, first *http.Response, o Options) (*polled, error) {
+	if o.FPS == 0 {
+		o.FPS = pollFPS
+	}
+	if err := pace.CheckFPS(o.FPS); err != nil {
+		return nil, err
+	}
+	p := &polled{site: s, pacer: pace.New(o.FPS), header: http.Header{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	if err := p.take(first); err != nil {
+		p.cancel()
+		return nil, err
+	}
+	return p, nil
+}
+
+// take reads a reply's picture.
+func (p *polled) take(reply *http.Response) error {
+	data, err := io.ReadAll(io.LimitReader(reply.Body, maxPolled+1))
+	if err != nil {
+		return fmt.Errorf("%w: %w", frame.ErrGone, err)
+	}
+	if len(data) > maxPolled {
+		return fmt.Errorf("the picture has more than %d MiB: %w", maxPolled>>20, frame.ErrBadPicture)
+	}
+	info, err := jpegcheck.Parse(data)
+	if err != nil {
+		return err
+	}
+	p.data, p.info, p.fresh = data, info, true
+	p.size.Store(uint64(info.Width)<<32 | uint64(info.Height))
+	clear(p.header)
+	if tag := reply.Header.Get("ETag"); tag != "" {
+		p.header.Set("If-None-Match", tag)
+	}
+	if date := reply.Header.Get("Last-Modified"); date != "" {
+		p.header.Set("If-Modified-Since", date)
+	}
+	return nil
+}
+
+// Info implements frame.Source.
+func (p *polled) Info() frame.Info {
+	size := p.size.Load()
+	return frame.Info{Name: p.site.name, Kind: "polled", Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: p.pacer.FPS()}
+}
+
+// ReadJPEG implements frame.JPEGSource. A picture that the server says is the newest still counts as captured now.
+func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Picture) error {
+	for {
+		if _, err := p.pacer.Wait(ctx, p.errClosed()); err != nil {
+			return err
+		}
+		if err := p.poll(ctx); err != nil {
+			switch {
+			case p.ctx.Err() != nil:
+				return p.errClosed()
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.Is(err, frame.ErrBadPicture):
+				p.Drop(err)
+				continue
+			}
+			if p.failures++; p.failures >= maxFailures || !errors.Is(err, frame.ErrGone) {
+				return fmt.Errorf("%s: %w", p.site.name, err)
+			}
+			continue
+		}
+		p.failures, p.fresh = 0, false
+		n := jpegcheck.Complete(dst, p.data, &p.info)
+		if n == 0 {
+			return &frame.TooLargeError{Size: p.info.CompleteSize(), Limit: len(dst), Width: p.info.Width, Height: p.info.Height}
+		}
+		p.sequence++
+		*picture = frame.Picture{Size: n, Width: p.info.Width, Height: p.info.Height, Captured: time.Now(), Sequence: p.sequence}
+		return nil
+	}
+}
+
+func (p *polled) errClosed() error { return fmt.Errorf("%s: %w: closed", p.site.name, frame.ErrEnd) }
+
+// poll asks for the picture of now.
+func (p *polled) poll(ctx context.Context) error {
+	if p.fresh { // the first one
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*openTimeout)
+	defer cancel()
+	defer context.AfterFunc(p.ctx, cancel)()
+	reply, err := p.site.get(ctx, p.header)
+	if err != nil {
+		return fmt.Errorf("%w: %w", frame.ErrGone, err)
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode == http.StatusNotModified && len(p.header) > 0 {
+		return nil
+	}
+	if err := p.site.refusal(reply); err != nil {
+		return err
+	}
+	return p.take(reply)
+}
+
+// SetFPS implements frame.RateSetter.
+func (p *polled) SetFPS(fps float64) error { return p.pacer.SetFPS(fps) }
+
+// Close implements frame.Source.
+func (p *polled) Close() error {
+	p.pacer.Close()
+	p.cancel()
+	p.site.client.CloseIdleConnections()
+	return nil
+}

@@ -1,0 +1,207 @@
+package jpegcheck
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/maixstream/maixstream/internal/sniff"
+)
+
+// maxScans is above what any encoder's progressive script makes (about 10), and bounds what a hostile file can cost a decoder.
+const maxScans = 64
+
+// Parser checks one JPEG as its bytes arrive: each is walked over once. The zero Parser is ready.
+type Parser struct {
+	walker
+	info   Info
+	coded  bool // the walker is in a scan
+	ids    [4]byte
+	quants [4]byte // the components' quantisation tables
+	seen   uint8   // components that a scan has begun, by bit
+	dqts   uint8   // quantisation tables that there are
+	dhts   uint8   // Huffman tables that there are: DC 0 to 3, AC 0 to 3
+	wants  uint8   // Huffman tables that scans use
+	last   scan
+	ended  int // where the last segment ended
+	stands int // stray bytes up to there
+	fault  *Error
+	resume int // where to look for the next picture after an error
+}
+
+// scan is what must be known of the last one to find its end.
+type scan struct {
+	at        int // of its marker
+	component [4]byte
+	n         int
+}
+
+// Info returns what the picture is once Feed has returned true.
+func (p *Parser) Info() Info { return p.info }
+
+// Feed goes on through data, which holds the picture from its SOI marker on and each time more of it; last says that nothing follows. It returns true at
+// the end of the picture. A picture that cannot be used is an *Error: as far as its end can be found, Skip tells where that is.
+func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
+	if p.pos < 2 {
+		p.pos = 2
+		p.info.Orientation, p.info.Images = 1, 1
+	}
+	for {
+		if p.coded {
+			if !p.skipScan(data, last) {
+				if !last {
+					return false, nil
+				}
+				return p.endsOpen(data)
+			}
+			p.coded = false
+		}
+		s, status := p.next(data, last)
+		switch status {
+		case isSegment:
+			swallowed := 0
+			if p.stray != p.stands {
+				swallowed = p.ended
+			}
+			p.ended, p.stands = p.pos, p.stray
+			p.coded = s.marker == sos
+			if p.fault == nil {
+				if p.fault = p.segment(s, data[s.body:p.pos]); p.fault != nil {
+					swallowed = p.pos
+				}
+			}
+			if s.marker < app0 && bytes.Contains(data[s.at:p.pos], startOfImage) {
+				swallowed = p.pos
+			}
+			if swallowed > 0 && !last {
+				if at := cutBefore(data, swallowed); at > 0 {
+					p.fault = nil
+					return p.fail(at, "is cut off in its headers")
+				}
+			}
+		case isEnd:
+			if p.fault == nil && p.info.Scans == 0 {
+				p.fault = &Error{"ends without a picture"}
+			}
+			return p.settle(p.pos)
+		case isStart:
+			if p.info.Scans > 0 {
+				return p.endsOpen(data[:p.pos])
+			}
+			return p.fail(p.pos, "is cut off in its headers: another picture begins at byte %d", p.pos)
+		case isBad:
+			if p.info.Scans > 0 {
+				return p.fail(p.pos, "%s", badMarker(&p.walker, s))
+			}
+			return p.fail(2, "%s", badMarker(&p.walker, s))
+		case isShort:
+			switch {
+			case !last:
+				return false, nil
+			case p.info.Scans > 0 && s.marker == 0: // bytes behind the last scan, but no marker
+				return p.endsOpen(data[:p.ended])
+			}
+			return p.fail(len(data), "is cut off in its headers (%d bytes)", len(data))
+		}
+	}
+}
+
+// settle decides on a picture that goes to size.
+func (p *Parser) settle(size int) (bool, error) {
+	if p.fault == nil {
+		p.fault = p.tables()
+	}
+	p.resume = size
+	if p.fault != nil {
+		return false, p.fault
+	}
+	if p.stray > 0 {
+		p.info.fault |= strayed
+	}
+	p.info.Size = size
+	return true, nil
+}
+
+// endsOpen is the end of a picture without EOI: it is whole if its last scan is.
+func (p *Parser) endsOpen(data []byte) (bool, error) {
+	end := len(data)
+	if p.fault == nil {
+		var whole bool
+		if end, whole = p.scanEnd(data); !whole {
+			return p.fail(len(data), "is cut off in its scan data (%d bytes)", len(data))
+		}
+	}
+	p.info.fault |= noEOI
+	done, err := p.settle(end)
+	if err != nil {
+		p.resume = len(data)
+	}
+	return done, err
+}
+
+// fail ends a picture whose end cannot be told.
+func (p *Parser) fail(resume int, format string, args ...any) (bool, error) {
+	p.resume = resume
+	if p.fault == nil {
+		p.fault = &Error{fmt.Sprintf(format, args...)}
+	}
+	return false, p.fault
+}
+
+// Skip returns, after Feed's error, where the next picture may begin. A picture that is cut off in its headers has a length that reaches into the next
+// one, so the search goes on at the front; behind the headers it does not, for they may have a thumbnail in them, which is a JPEG, too.
+func (p *Parser) Skip() int { return max(2, p.resume) }
+
+// cutBefore returns where in the segments up to end another picture begins that is not a whole one (a thumbnail): they have swallowed it. 0: there is
+// none.
+func cutBefore(data []byte, end int) int {
+	for from := 2; ; {
+		i := bytes.Index(data[from:end], startOfImage)
+		if i < 0 {
+			return 0
+		}
+		from += i
+		w := walker{pos: from + 2}
+		for status := isSegment; status != isEnd; {
+			var s segment
+			if s, status = w.next(data[:end], false); status == isSegment && s.marker == sos {
+				w.skipScan(data[:end], false)
+			} else if status == isShort || status == isBad || status == isStart {
+				return from
+			}
+		}
+		from = w.pos
+	}
+}
+
+var startOfImage = []byte{0xff, soi, 0xff}
+
+func badMarker(w *walker, s segment) string {
+	if w.stray > maxStray {
+		return fmt.Sprintf("has no marker within %d bytes (damaged)", maxStray)
+	}
+	return fmt.Sprintf("has a segment %#02x without a length at byte %d", s.marker, s.at)
+}
+
+func cutOff(w *walker, status status, size int) *Error {
+	switch status {
+	case isStart:
+		return &Error{fmt.Sprintf("is cut off in its headers: another picture begins at byte %d", w.pos)}
+	case isEnd:
+		return &Error{"ends without a picture"}
+	case isBad:
+		return &Error{"has damaged headers"}
+	}
+	return &Error{fmt.Sprintf("is cut off in its headers (%d bytes)", size)}
+}
+
+func notJPEG(data []byte) *Error {
+	switch name := sniff.Name(data); {
+	case len(data) == 0:
+		return &Error{"is empty"}
+	case name != "":
+		return &Error{"is expected, but this is " + name}
+	case len(data) >= 2 && data[0] == 0xff && data[1] == soi:
+		return &Error{fmt.Sprintf("is cut off in its headers (%d bytes)", len(data))}
+	}
+	return &Error{fmt.Sprintf("is expected, but the data begins with %q", data[:min(len(data), 8)])}
+}

@@ -1,0 +1,177 @@
+package upload_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/server/upload"
+	"github.com/maixstream/maixstream/server/web"
+)
+
+func webLoopback() web.Config { return web.Config{Listen: []string{"127.0.0.1:0"}} }
+
+// idle opens an upload of which nothing comes; with a picture first, if one is given.
+func idle(t *testing.T, s *upload.Server, device string, first []byte) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	head := fmt.Sprintf("POST /upload?device=%s HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n", device)
+	if first != nil {
+		part := fmt.Sprintf("--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b\r\n", len(first), first)
+		head += fmt.Sprintf("%x\r\n%s\r\n", len(part), part)
+	}
+	if _, err := io.WriteString(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// Idle uploads of one sender, however many, stop nobody's: neither another device's nor, for long, its own.
+func TestIdleUploadsHoldNoPlaces(t *testing.T) {
+	testenv.NoLeaks(t)
+	dir := t.TempDir()
+	s := receive(t, dir, func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 10 })
+	live := idle(t, s, "live", jpegOf(t, 1)) // a camera that sends a picture now and then
+	testenv.Eventually(t, "the camera's first picture", func() bool { return s.State().Pictures == 1 })
+	var attack []net.Conn
+	for i := range 60 { // of six devices, each with as many as it may have
+		attack = append(attack, idle(t, s, fmt.Sprint("d", i%6), nil))
+	}
+	testenv.Eventually(t, "all places are taken", func() bool { return s.State().Uploads == 40 })
+	time.Sleep(1500 * time.Millisecond) // nobody goes who has been idle for less than a second
+	keepAlive := func() {
+		t.Helper()
+		part := fmt.Sprintf("Content-Length: %d\r\n\r\n%s\r\n--b\r\n", len(jpegOf(t, 2)), jpegOf(t, 2))
+		if _, err := fmt.Fprintf(live, "%x\r\n%s\r\n", len(part), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keepAlive()
+	testenv.Eventually(t, "the camera's second picture", func() bool { return s.State().Pictures == 2 })
+	for i := range 20 {
+		if a := post(t, s, fmt.Sprint("?device=other", i), bytes.NewReader(jpegOf(t, 3)), nil); !a.OK {
+			t.Fatalf("another device's picture: %+v", a)
+		}
+	}
+	if st := s.State(); st.Uploads >= 40 || st.Uploads < 20 {
+		t.Errorf("%d uploads run", st.Uploads)
+	}
+	keepAlive() // it was not the one that was idle longest
+	testenv.Eventually(t, "the camera's third picture", func() bool { return s.State().Pictures == 23 })
+	told := 0
+	for _, conn := range attack {
+		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if reply, _ := io.ReadAll(conn); strings.HasPrefix(string(reply), "HTTP/1.1 503") && strings.Contains(string(reply), "application/json") && strings.Contains(string(reply), "\r\nRetry-After: ") {
+			told++
+		}
+	}
+	if told < 20 {
+		t.Errorf("%d were told why they ended", told)
+	}
+}
+
+// A device that lost its connection again and again, and a server that does not know, keep it out no longer.
+func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
+	testenv.NoLeaks(t)
+	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 3 })
+	quiet := idle(t, s, "quiet", jpegOf(t, 1))
+	for i := range 3 {
+		idle(t, s, "lost", jpegOf(t, i))
+		testenv.Eventually(t, "it runs", func() bool { return s.State().Uploads == int64(i)+2 })
+	}
+	a := post(t, s, "?device=lost", bytes.NewReader(jpegOf(t, 4)), nil) // none has been idle for a second
+	if !a.OK && (a.code != 503 || !strings.Contains(a.Error, "of this device") || a.header.Get("Retry-After") == "") {
+		t.Errorf("%+v", a)
+	}
+	time.Sleep(1200 * time.Millisecond)
+	postOK(t, s, "?device=lost", jpegOf(t, 5), nil)
+	if n := s.State().Uploads; n > 3 {
+		t.Errorf("%d uploads run", n)
+	}
+	_ = quiet.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if reply, err := io.ReadAll(quiet); len(reply) > 0 || err == nil {
+		t.Errorf("the other device's upload was ended: %q", reply)
+	}
+}
+
+// A thousand at once, with one sender's address: half of the places stay for others.
+func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
+	host := ""
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() && ip.IP.To4() != nil {
+			host = ip.IP.String()
+		}
+	}
+	if host == "" {
+		testenv.Unable(t, "no address but the loopback's, which is not counted: proxies are there")
+	}
+	s := receive(t, t.TempDir(), func(c *upload.Config) {
+		c.HTTP.Listen = []string{net.JoinHostPort(host, "0"), "127.0.0.1:0"}
+		c.MaxUploads = 20
+	})
+	for i := range 30 {
+		idle(t, s, fmt.Sprint("d", i), nil)
+	}
+	testenv.Eventually(t, "half of the places are taken", func() bool { return s.State().Uploads == 10 })
+	for _, url := range s.URLs() {
+		if strings.Contains(url, host) {
+			continue
+		}
+		r, err := http.NewRequest(http.MethodPost, url+"/upload?device=x", bytes.NewReader(jpegOf(t, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := do(t, r); !a.OK {
+			t.Errorf("another address: %+v", a)
+		}
+	}
+}
+
+// Retention takes from who has more than its share.
+func TestADeviceThatPostsALotMakesItsOwnRoom(t *testing.T) {
+	const most = 40 * 4096
+	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxBytes, c.MaxUpload = most, most })
+	old := time.Now().Add(-20 * time.Hour)
+	for i := range 5 { // a quiet one, whose pictures are the oldest of all
+		postOK(t, s, "?device=quiet", jpegOf(t, i), headers{"X-Timestamp": stampOf(old.Add(time.Duration(i) * time.Hour))})
+	}
+	counts := func() map[string]int {
+		n := map[string]int{}
+		for _, d := range s.Devices() {
+			n[d.Name] = d.Pictures
+		}
+		return n
+	}
+	for i := range 300 {
+		postOK(t, s, "?device=busy", jpegOf(t, i), nil)
+	}
+	if n := counts(); n["quiet"] != 5 || n["busy"] != 35 {
+		t.Errorf("%v, want 5 and 35", n)
+	}
+	for i := range 300 { // another one: both are above a third then, and share the rest
+		postOK(t, s, "?device=busy2", jpegOf(t, i), nil)
+	}
+	if n := counts(); n["quiet"] != 5 || n["busy"] < 13 || n["busy2"] < 13 || n["busy"]+n["busy2"] != 35 {
+		t.Errorf("%v", n)
+	}
+	for i := range 300 { // the quiet one is none any more
+		postOK(t, s, "?device=quiet", jpegOf(t, i), nil)
+	}
+	if n := counts(); n["quiet"] < 13 || n["quiet"] > 15 || n["busy"] < 12 || n["busy2"] < 12 {
+		t.Errorf("%v", n)
+	}
+}

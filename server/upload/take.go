@@ -1,0 +1,303 @@
+package upload
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// intake is what comes of a request's pictures.
+type intake struct {
+	server   *Server
+	result   receipt
+	typed    bool      // the type says that it is a picture, so it is no text that is larger
+	hold     bool      // the device may be named later: pictures are pending until release
+	pending  []pending // in the order in which they came
+	unclosed bool      // a multipart body lacked its closing boundary
+}
+
+// pending is a checked picture that is on the disk, and has no name yet.
+type pending struct {
+	incoming *incoming
+	label    label
+	found    info
+}
+
+// keep keeps a checked picture, or holds it.
+func (t *intake) keep(in *incoming, l *label, found *info, data []byte) error {
+	if t.hold {
+		if err := in.seal(); err != nil {
+			return err
+		}
+		t.pending = append(t.pending, pending{in, *l, *found})
+		return nil
+	}
+	k, duplicate, err := in.commit(l, found.format)
+	if err != nil {
+		return err
+	}
+	if !duplicate && data != nil {
+		t.server.show(l.device, data, found, &k)
+	}
+	t.result.add(k, duplicate)
+	return nil
+}
+
+// maxNameField is one byte more than a name has.
+const maxNameField = maxDeviceName + 1
+
+// name takes the device's name from a form's field, unless the request says it elsewhere.
+func (t *intake) name(field io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(field, maxNameField))
+	if err != nil || !t.hold || len(text) == 0 {
+		return err
+	}
+	if err := checkDevice(string(text)); err != nil {
+		return refusef(http.StatusBadRequest, "field device: %v", err)
+	}
+	t.result.Device = string(text)
+	return nil
+}
+
+// release keeps what is pending, under the device that is known by now.
+func (t *intake) release() error {
+	t.hold = false
+	var failed error
+	for i := range t.pending {
+		p := &t.pending[i]
+		p.label.device = t.result.Device
+		if failed != nil {
+			p.incoming.discard()
+		} else if failed = t.keep(p.incoming, &p.label, &p.found, nil); failed == nil {
+			t.server.showNewest(p.label.device)
+		}
+	}
+	t.pending = nil
+	return failed
+}
+
+// errNoPicture is by the first bytes.
+var errNoPicture = fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
+
+// small pictures never leave the buffer that they are read into but for their file.
+const bufferSize = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// textFactor is how much larger than its picture a text may be: base64 of which each character is escaped has 4, line breaks come on top.
+const textFactor = 5
+
+// take reads a picture, or several one behind the other, to the end of src, checks and keeps them. size is what src is said to have; -1: nobody said.
+func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
+	if size > s.config.MaxUpload && (to.typed || size/textFactor > s.config.MaxUpload) {
+		return s.tooLarge(size)
+	}
+	b := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(b)
+	if k, ok := s.store.known(l.device, l.key); ok && !to.hold {
+		s.store.counts.duplicates.Add(1)
+		to.result.add(k, true)
+		_, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{io.LimitReader(src, textFactor*s.config.MaxUpload)}, b[:])
+		return err
+	}
+	n, whole, err := s.begin(b[:], src, size)
+	if err != nil {
+		return err
+	}
+	if _, ok := sniff(b[:n]); !ok {
+		start, ok := findText(b[:n])
+		if !ok {
+			return noPicture(b[:n])
+		}
+		text := newText(io.MultiReader(bytes.NewReader(bytes.Clone(b[start:n])), src))
+		src, size = text, -1
+		if n, whole, err = s.begin(b[:], src, size); err != nil {
+			return err
+		}
+		if _, ok := sniff(b[:n]); !ok {
+			return fmt.Errorf("what the base64 text stands for is %w", noPicture(b[:n]))
+		}
+	}
+	if size > s.config.MaxUpload {
+		return s.tooLarge(size)
+	}
+	if !whole {
+		return s.takeLarge(src, size, l, b[:], to)
+	}
+	if int64(n) > s.config.MaxUpload {
+		return s.tooLarge(int64(n))
+	}
+	return s.keepAll(nil, b[:n], l, to)
+}
+
+// begin fills b; whole says that nothing follows.
+func (s *Server) begin(b []byte, src io.Reader, size int64) (n int, whole bool, err error) {
+	n, err = fill(b, src)
+	whole = errors.Is(err, io.EOF)
+	switch {
+	case err != nil && !whole:
+		return n, false, err
+	case n == 0:
+		return n, whole, errEmpty
+	case whole && size >= 0 && int64(n) < size:
+		return n, whole, refusef(http.StatusUnprocessableEntity, "the part has %d bytes, and Content-Length: %d", n, size)
+	}
+	return n, whole, nil
+}
+
+func (s *Server) tooLarge(size int64) error {
+	return refusef(http.StatusRequestEntityTooLarge, "a picture of %d bytes: at most %d", size, s.config.MaxUpload)
+}
+
+// takeLarge goes on with a picture of which b is the beginning: by way of its file.
+func (s *Server) takeLarge(src io.Reader, size int64, l *label, b []byte, to *intake) error {
+	in, err := s.store.begin()
+	if err != nil {
+		return err
+	}
+	if err = s.spool(in, src, size, b); err != nil {
+		in.discard()
+		return err
+	}
+	s.checks <- struct{}{}
+	defer func() { <-s.checks }()
+	large := largeBuffers.Get().(*[]byte)
+	defer func() {
+		if cap(*large) <= maxPooled {
+			largeBuffers.Put(large)
+		}
+	}()
+	if int64(cap(*large)) < in.size {
+		*large = make([]byte, in.size)
+	}
+	data := (*large)[:in.size]
+	if _, err := in.file.ReadAt(data, 0); err != nil {
+		in.discard()
+		return fmt.Errorf("read a picture back: %w", err)
+	}
+	return s.keepAll(in, data, l, to)
+}
+
+// maxPooled bounds what is held for later when nothing is to do.
+const maxPooled = 1 << 20
+
+var largeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// spool writes b and the rest of src to the file.
+func (s *Server) spool(in *incoming, src io.Reader, size int64, b []byte) error {
+	if _, err := in.Write(b); err != nil {
+		return err
+	}
+	rest := onlyReader{io.LimitReader(src, s.config.MaxUpload-in.size+1)}
+	if _, err := io.CopyBuffer(onlyWriter{in}, rest, b); err != nil {
+		return err
+	}
+	if in.size > s.config.MaxUpload {
+		return refusef(http.StatusRequestEntityTooLarge, "the picture has more than %d bytes", s.config.MaxUpload)
+	}
+	if size >= 0 && in.size < size {
+		return refusef(http.StatusUnprocessableEntity, "the part has %d bytes, and Content-Length: %d", in.size, size)
+	}
+	return nil
+}
+
+// keepAll keeps the pictures that stand one behind the other in data. in has all of data already; nil: nothing is on the disk yet.
+func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error {
+	found, err := inspect(data, s.config.MaxPixels)
+	if err != nil {
+		if in != nil {
+			in.discard()
+		}
+		return err
+	}
+	at := 0 // of found
+	for i := 0; ; i++ {
+		next, start, more, bad := s.following(data, data[at:at+found.size], at+found.size, &found)
+		own := *l
+		if more {
+			// The key itself is the last one's: when it is known, all are kept.
+			own.key = l.key.numbered(i)
+		}
+		if i > 0 && own.numbered {
+			own.sequence += uint64(i)
+		}
+		if err := s.keepOne(in, data[at:at+found.size], &own, &found, to); err != nil {
+			return err
+		}
+		if bad {
+			to.result.Refused++
+			s.counts.refused.Add(1)
+		}
+		if !more {
+			return nil
+		}
+		in, at, found = nil, start, next
+	}
+}
+
+// keepOne keeps a picture, whose file in may be; nil: it has none yet.
+func (s *Server) keepOne(in *incoming, data []byte, l *label, found *info, to *intake) (err error) {
+	if in == nil {
+		if in, err = s.store.begin(); err != nil {
+			return err
+		}
+		_, err = in.Write(data)
+	} else {
+		err = in.truncate(found.size)
+	}
+	if err != nil {
+		in.discard()
+		return err
+	}
+	return to.keep(in, l, found, data)
+}
+
+// following looks for another picture behind one that ends at end. Cameras and recorders send several one behind the other; phones write a smaller preview
+// or a gain map behind a picture, which is a part of that and none of its own. of is the picture itself; bad says that another begins there and is not whole.
+func (s *Server) following(data, of []byte, end int, before *info) (next info, start int, more, bad bool) {
+	for end < len(data) && (data[end] == 0 || data[end] == '\r' || data[end] == '\n' || data[end] == 0xff && end+1 < len(data) && data[end+1] != soi) {
+		end++ // padding, line ends, fill bytes before a marker
+	}
+	rest := data[end:]
+	if _, ok := sniff(rest); !ok || before.format == jpegFormat && isMultiPicture(of) {
+		return info{}, 0, false, false
+	}
+	next, err := inspect(rest, s.config.MaxPixels)
+	if err != nil {
+		return info{}, 0, false, true
+	}
+	if next.width*next.height < before.width*before.height {
+		return info{}, 0, false, false
+	}
+	return next, len(data) - len(rest), true, false
+}
+
+// soi is the second byte of a JPEG.
+const soi = 0xd8
+
+// isMultiPicture says whether a JPEG says itself that others behind it are a part of it (CIPA DC-007).
+func isMultiPicture(jpg []byte) bool {
+	const headers = 64 << 10 // what stands before the picture's data, as a rule
+	return bytes.Contains(jpg[:min(len(jpg), headers)], []byte("MPF\x00"))
+}
+
+// onlyReader and onlyWriter keep io.CopyBuffer from other ways than the buffer.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)
+
+// fill reads until b is full or src ends. Unlike io.ReadFull it leaves the error as src has it: a cut connection is no end.
+func fill(b []byte, src io.Reader) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = src.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
