@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/accept"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -95,6 +97,7 @@ func (s *Server) Start() error {
 		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
+		l = accept.Patient(l, s.config.Log)
 		if s.tls != nil && l.Addr().Network() != "unix" {
 			l = tls.NewListener(l, s.tls)
 		}
