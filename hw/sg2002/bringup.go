@@ -119,12 +119,12 @@ func (c *Camera) clearLeftovers() error {
 	if inUse() {
 		return busyError()
 	}
-	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
+	c.log.Warn("camera: left open by a dead process; cleaning up", zap.Int("pools", Pools()))
 	if err := c.run(C.CAMERA_RECOVER, changeWithin); err != nil {
 		if one.hung.Load() { // this process has the modules open from now on, and nothing else can be called
 			return err
 		}
-		c.log.Debug("camera: giving back by calls", zap.Error(err))
+		c.log.Debug("camera: releasing by library calls", zap.Error(err))
 	}
 	if Pools() == 0 {
 		return nil
@@ -155,7 +155,7 @@ func (c *Camera) room() error {
 	}
 	orphans := ion.orphans(bool(c.mpi.table.isp_buffer) || !c.alone)
 	for i, b := range orphans[:min(len(orphans), C.ORPHANS)] {
-		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
+		c.log.Info("camera: freeing a dead process's buffer", zap.String("name", b.name), zap.Int64("bytes", b.size))
 		c.c.config.orphans[i] = C.uint64_t(b.phys)
 		c.c.config.orphan_count = C.int(i + 1)
 	}
