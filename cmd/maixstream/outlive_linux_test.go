@@ -121,7 +121,7 @@ func TestOutOfFileDescriptors(t *testing.T) {
 		defer conn.Close()
 		open = append(open, conn)
 	}
-	testenv.Eventually(t, "the log says so", func() bool { return said("connections cannot be accepted") > 0 })
+	testenv.Eventually(t, "the log says so", func() bool { return said("cannot accept connections") > 0 })
 	waiting, err := net.Dial("tcp", media) // RTSP runs out of them, too
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestOutOfFileDescriptors(t *testing.T) {
 	if _, err := io.WriteString(waiting, "OPTIONS rtsp://"+media+"/ RTSP/1.0\r\nCSeq: 1\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, "RTSP's listener says so", func() bool { return said("connections cannot be accepted") >= 2 })
+	testenv.Eventually(t, "RTSP's listener says so", func() bool { return said("cannot accept connections") >= 2 })
 	time.Sleep(2 * time.Second) // several attempts
 	for _, conn := range open {
 		conn.Close()
@@ -140,7 +140,7 @@ func TestOutOfFileDescriptors(t *testing.T) {
 		t.Errorf("RTSP's waiting client: %q %v", line, err)
 	}
 	testenv.Eventually(t, "HTTP is served again", func() bool { return answers("http://" + address + "/healthz") })
-	if n := said("connections cannot be accepted"); n != 2 {
+	if n := said("cannot accept connections"); n != 2 {
 		t.Errorf("said %d times of two listeners:\n%s", n, log.String())
 	}
 	if said("ulimit -n") == 0 {
