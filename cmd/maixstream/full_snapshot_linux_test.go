@@ -105,7 +105,7 @@ func TestCallThatHangsEndsTheProgram(t *testing.T) {
 		}
 		out, err := command(args...).CombinedOutput()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("start the program again")) {
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("driver hung; restart required")) {
 			t.Errorf("%s: %v, want exit code 1:\n%s", args[0], err, out)
 		}
 	}

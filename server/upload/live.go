@@ -40,7 +40,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	l, leave, err := s.watch(name)
 	if err != nil {
-		s.config.Log.Error("a live stream cannot begin", zap.String("device", name), zap.Error(err))
+		s.config.Log.Error("starting a live stream failed", zap.String("device", name), zap.Error(err))
 		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
@@ -117,7 +117,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	}
 	defer s.recode.Unlock()
 	if err := l.publishPNG(data, k); err != nil {
-		s.config.Log.Debug("a PNG cannot be shown live", zap.String("file", k.File), zap.Error(err))
+		s.config.Log.Debug("converting a PNG for the live stream failed", zap.String("file", k.File), zap.Error(err))
 	}
 }
 
