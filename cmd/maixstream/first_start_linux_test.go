@@ -45,7 +45,7 @@ func TestFirstStart(t *testing.T) {
 				text = regexp.MustCompile(`There is /dev/\S+(, /dev/\S+)*: name one with --source, or plug one in`).ReplaceAllString(text, "Plug one in")
 			}
 			if name == "port-taken" { // its source may run before the port is tried, or not
-				text = regexp.MustCompile(`(?m)^TIME INFO source runs .*\n`).ReplaceAllString(text, "")
+				text = regexp.MustCompile(`(?m)^TIME INFO source running .*\n`).ReplaceAllString(text, "")
 			}
 			golden := filepath.Join("testdata", "first-start", name+".txt")
 			if *update {

@@ -22,7 +22,7 @@ func setupLinks(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 	code := choice("auto", "yes", "no")
 	flags.Var(code, "qr", "draw the page's address as a QR code for a phone; auto: on a terminal")
 	asJSON := flags.Bool("json", false, "print JSON")
-	insecure := flags.Bool("insecure", false, "accept any certificate, as of a server with one of its own")
+	insecure := flags.Bool("insecure", false, "accept any certificate, such as a self-signed one")
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) > 1 {
 			return usagef("one URL, not %d", len(args))

@@ -16,8 +16,8 @@ type logFlags struct {
 
 func addLogFlags(flags *pflag.FlagSet) *logFlags {
 	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json"), zap.NewAtomicLevel()}
-	flags.Var(l.level, "log-level", "least level that is logged")
-	flags.Var(l.format, "log-format", "for people or for machines")
+	flags.Var(l.level, "log-level", "minimum level to log")
+	flags.Var(l.format, "log-format", "human-readable text or JSON lines")
 	return l
 }
 

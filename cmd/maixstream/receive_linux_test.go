@@ -68,7 +68,7 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.said("keeping the current one", from)
+	p.said("keeping the current configuration", from)
 	if a := post("second-token-16-long"); a != 200 {
 		t.Errorf("after a reload that was refused: %d", a)
 	}

@@ -105,7 +105,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if !errors.Is(err, frame.ErrEnd) {
 			return err // of a source that is stuck, too: who started the program starts it again
 		}
-		log.Info("the source has ended", zap.Error(err))
+		log.Info("source ended", zap.Error(err))
 	}
 	return nil
 }

@@ -320,7 +320,7 @@ func TestReload(t *testing.T) {
 
 	changed := strings.Replace(base, "listen: 127.0.0.1:0", "listen: ['127.0.0.1:0', '127.0.0.2:0']", 1) +
 		"quality: 35\nsize: 320x240\nfps: 5\noverlay: garden\nmirror: true\nmax-clients: 3\ncors: '*'\nidle-fps: 2\nlog-level: debug\nbitrate: 900k\n"
-	reload(changed, "read again")
+	reload(changed, "reloaded")
 	p.said(`"setting": "listen"`, 0)
 	if code, _ := state(t, url, "anna", "first"); code != 401 {
 		t.Errorf("the old password still opens: %d", code)
@@ -333,7 +333,7 @@ func TestReload(t *testing.T) {
 	until(t, "pictures of the new size", func() bool { _, s := state(t, url, "anna", "second"); return s.Newest.Width == 320 })
 
 	file("users", "no entry\n")
-	reload(changed, "keeping the current one")
+	reload(changed, "keeping the current configuration")
 	if code, _ := state(t, url, "anna", "second"); code != 200 {
 		t.Errorf("a broken auth file locked out who was in: %d", code)
 	}

@@ -23,9 +23,9 @@ type videoFlags struct {
 
 func addVideoFlags(flags *pflag.FlagSet) *videoFlags {
 	v := &videoFlags{h264: choice("auto", "off"), bitrate: pipeline.DefaultBitrate}
-	flags.Var(v.h264, "h264", "encode H.264, too, while something reads it: /video.mp4, and RTSP's /h264")
-	flags.Var(&v.bitrate, "bitrate", "H.264: bits a second")
-	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: time between key frames; a new reader gets one at once in any case")
+	flags.Var(v.h264, "h264", "H.264 alongside JPEG, at /video.mp4 and over RTSP at /h264, while it has viewers")
+	flags.Var(&v.bitrate, "bitrate", "H.264: bits per second")
+	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: interval between key frames; a new viewer gets one at once in any case")
 	return v
 }
 

@@ -20,7 +20,7 @@ func board() Check {
 	c.Found = map[string]string{"maixcam": "MaixCAM", "maixcam_pro": "MaixCAM-Pro"}[b.ID]
 	if c.Found == "" {
 		c.Status, c.Found = Note, fmt.Sprintf("a board named %q in /boot/board: treated as a MaixCAM", b.ID)
-		c.Remedy = "if pictures stay away or stand on their head, set id=maixcam or id=maixcam_pro there"
+		c.Remedy = "if there are no pictures, or the image is upside down, set id=maixcam or id=maixcam_pro there"
 	}
 	c.Found += fmt.Sprintf(" (%s", b.Model)
 	if b.Image != "" {

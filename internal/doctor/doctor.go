@@ -109,6 +109,9 @@ func Examine(ctx context.Context, c Config) *Report {
 	} else {
 		r.add(Check{Name: "sensor", Status: Note, Found: "not asked: see libraries"})
 	}
+	if c, ok := lastStarts(); ok {
+		r.add(c)
+	}
 	r.add(tuning())
 	r.add(linuxMemory())
 	r.add(network(c.Addresses, Wrong))

@@ -96,7 +96,7 @@ func (r *readers) room(newcomer *reader) (refusal string) {
 	if oldest == nil || of[oldest.sender] < own+2 {
 		return fmt.Sprintf("too many readers: %d", len(r.playing))
 	}
-	r.log.Info("rtsp: reader ended: all places are taken, and its address has more than others", zap.String("address", oldest.from),
+	r.log.Info("rtsp: reader closed; all slots taken, and its address has the most", zap.String("address", oldest.from),
 		zap.Int("readers_of_that_address", of[oldest.sender]))
 	r.drop(oldest)
 	oldest.session.Close()
@@ -145,7 +145,7 @@ func (r *readers) any(at *instance) bool {
 func (r *readers) missed(s session, err error) {
 	r.lost.Add(1)
 	if one, ok := s.UserData().(*reader); ok && one.lost.Add(1) == 1 {
-		r.log.Info("rtsp: a reader does not keep up: packets are dropped for it", zap.String("address", one.from), zap.Error(err))
+		r.log.Info("rtsp: slow reader; dropping packets", zap.String("address", one.from), zap.Error(err))
 	}
 }
 

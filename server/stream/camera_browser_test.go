@@ -46,5 +46,5 @@ func pageControlsCamera(t *testing.T, b tab) {
 	c.pulled.Store(true)
 	wait(t, b, "nothing can be moved without signal", `document.getElementById("camera-set").disabled`)
 	c.pulled.Store(false)
-	wait(t, b, "the signal is back", `!document.getElementById("camera-set").disabled`)
+	wait(t, b, "the signal restored", `!document.getElementById("camera-set").disabled`)
 }

@@ -508,7 +508,7 @@ func pageLogin(t *testing.T, b tab) {
 		b.press(t, "Enter")
 	}
 	login("wrong")
-	wait(t, b, "the refusal", `document.querySelector("[role=alert]")?.innerText.includes("do not fit")`)
+	wait(t, b, "the refusal", `document.querySelector("[role=alert]")?.innerText.includes("Incorrect")`)
 	// The name is there still, and what is typed next is the password.
 	wait(t, b, "the focus", `document.activeElement.name === "password" && document.querySelector("input[name=user]").value === "anna"`)
 	b.press(t, "r", "i", "g", "h", "t", "Enter")

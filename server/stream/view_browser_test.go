@@ -201,7 +201,7 @@ func pageWithCredentials(t *testing.T, b tab) {
 	b.eval(t, `document.querySelector("#logout button").click()`)
 	wait(t, b, "the form", `document.querySelector("input[name=password]")`)
 	b.open(t, withCredentials(s.URLs()[0], "wrong"))
-	wait(t, b, "the refusal", `document.querySelector("[role=alert]")?.innerText.includes("do not fit")`)
+	wait(t, b, "the refusal", `document.querySelector("[role=alert]")?.innerText.includes("Incorrect")`)
 }
 
 func pageBehindPassword(t *testing.T, b tab) {

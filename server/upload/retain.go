@@ -70,7 +70,7 @@ func (s *store) expire() {
 	elapsed := time.Since(s.began)
 	now, step := s.clock.now(time.Now(), elapsed)
 	if step != 0 {
-		s.log.Warn("the clock was set; if it stays so, pictures are deleted by the new time from then on", zap.Duration("by", step), zap.Duration("then", believeAfter))
+		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", believeAfter))
 	}
 	began := now.Add(-elapsed) // by the clock as it is believed now
 	for {
@@ -115,7 +115,7 @@ func (s *store) deleteOldest(d *device) {
 	k := d.kept(y, y.entries[0])
 	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// It counts no more all the same: trying again each time would keep the younger ones from their turn. A start finds it again.
-		s.log.Warn("a picture that is kept no longer cannot be removed", zap.Error(err))
+		s.log.Warn("removing an expired picture failed", zap.Error(err))
 	}
 	s.forget(d, y, 0)
 }

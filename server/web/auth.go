@@ -18,7 +18,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// auth knows who may in.
+// auth knows who is allowed in.
 type auth struct {
 	hashes map[string][]byte // user -> bcrypt
 	tokens map[digest]struct{}

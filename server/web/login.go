@@ -90,7 +90,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "login: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "This user and password do not fit."}
+	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "Incorrect username or password."}
 	var v verdict
 	if len(a.hashes) > 0 {
 		v = a.password(clientOf(r), f.User, r.PostForm.Get("password"))

@@ -156,9 +156,9 @@ func (s *Server) Allow(from, user, password, token string) bool {
 	case a == nil:
 		return true
 	case user != "":
-		return a.password(household(addressOf(from)), user, password) == admitted
+		return a.password(rateLimitKey(addressOf(from)), user, password) == admitted
 	case token != "":
-		return a.token(household(addressOf(from)), token) == admitted
+		return a.token(rateLimitKey(addressOf(from)), token) == admitted
 	}
 	return false
 }

@@ -158,7 +158,7 @@ func (a *attempts) makeRoom() {
 	}
 }
 
-// clientOf is the address whose wrong passwords are counted together, as household has it; behind a proxy on this machine it is the one
+// clientOf is the address whose wrong passwords are counted together, by rateLimitKey; behind a proxy on this machine it is the one
 // that the proxy saw.
 func clientOf(r *http.Request) string {
 	ip := addressOf(r.RemoteAddr)
@@ -169,7 +169,7 @@ func clientOf(r *http.Request) string {
 			ip = seen
 		}
 	}
-	return household(ip)
+	return rateLimitKey(ip)
 }
 
 // addressOf is the host of a host:port; not valid for a Unix socket.
@@ -181,8 +181,8 @@ func addressOf(hostport string) netip.Addr {
 	return at.Addr()
 }
 
-// household is an address, for IPv6 its network, which has one owner; "local" is who has none.
-func household(ip netip.Addr) string {
+// rateLimitKey is under what a client's attempts are counted: its address, for IPv6 its /64 network, which has one owner, or "local".
+func rateLimitKey(ip netip.Addr) string {
 	ip = ip.Unmap()
 	if ip.Is6() {
 		network, _ := ip.WithZone("").Prefix(64)

@@ -19,9 +19,9 @@ import (
 // small machine and the frames that other readers hold.
 const fewSlots = 6
 
-// lent is for how long the goroutine that publishes sends a frame to viewers itself, before the loop's goroutine goes on: to wake that costs as much as
+// inlineBudget is how long the publishing goroutine sends a frame to viewers itself before the loop's goroutine takes over: waking that costs as much as
 // four viewers' frames, and a PC has sent to 64 viewers by then. More would keep the producer from its next frame.
-const lent = 2 * time.Millisecond
+const inlineBudget = 2 * time.Millisecond
 
 // loop serves many sockets, one turn at a time. Turns are taken by a goroutine of its own, and by the one that publishes; who has set taken owns everything
 // but what stands under mu.
@@ -67,13 +67,13 @@ type socketViewer struct {
 	asked bool       // epoll will tell when its socket has room
 	gone  bool       // to be dropped for why
 	why   Reason
-	clear int // checks in a row that found nothing queued, up to trusted
+	clear int // checks in a row that found nothing queued, up to probeEvery
 	sends int // since the last check
 }
 
-// A viewer whose queue was empty at the last `trusted` checks is checked only before every trusted-th frame: asking costs a system
+// A viewer whose queue was empty at the last probeEvery checks is checked only before every probeEvery-th frame: asking costs a system
 // call. That it has become slow shows at once, too, when its socket takes only a part of a frame.
-const trusted = 8
+const probeEvery = 8
 
 func startLoop(c Config) (*loop, error) {
 	l := &loop{config: c, began: time.Now(), turn: make(chan struct{}, 1), second: -1}
@@ -193,7 +193,7 @@ func (l *loop) published() {
 	}
 	held := l.config.Ring.Latest(&l.newest)
 	// What may take long, or call others, is left to the loop's goroutine.
-	more := !l.offerAll(lent) || l.leaving > 0 || l.short()
+	more := !l.offerAll(inlineBudget) || l.leaving > 0 || l.short()
 	if held {
 		l.newest.Release()
 	}
@@ -400,13 +400,13 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 
 // ready says whether the frame before has left.
 func (l *loop) ready(s *socketViewer) bool {
-	if s.clear == trusted && s.sends < trusted {
+	if s.clear == probeEvery && s.sends < probeEvery {
 		s.sends++
 		return true
 	}
 	unacked, ready := queued(s.fd, &l.info)
 	s.sends = 0
-	if s.clear = min(s.clear+1, trusted); unacked > 0 {
+	if s.clear = min(s.clear+1, probeEvery); unacked > 0 {
 		s.clear = 0
 	}
 	return ready
