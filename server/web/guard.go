@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 )
@@ -34,6 +35,8 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 func (s *Server) outer(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
 		w := &progressWriter{ResponseWriter: plain, control: http.NewResponseController(plain), stall: s.config.StallTimeout}
+		r, done := s.outlive(r)
+		defer done()
 		defer s.recovered(w, r)
 		l := s.live.Load()
 		l.common(w, r)
@@ -53,6 +56,21 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// outlive gives a request of HTTP/1 a context that ends with its handler or with the server, but not when the client closes its sending half: net/http
+// takes that for the client's leaving, but nc -N, socat and some proxies do so and wait for the reply. Who has left is noticed by writing. HTTP/2
+// knows both apart.
+func (s *Server) outlive(r *http.Request) (outliving *http.Request, done func()) {
+	if r.ProtoMajor != 1 {
+		return r, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(s.ending, cancel)
+	return r.WithContext(ctx), func() {
+		stop()
+		cancel()
+	}
 }
 
 // common sets the headers of every reply.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/accept"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -30,6 +32,9 @@ type Server struct {
 	places, followers       places
 	refused, denied, panics atomic.Uint64
 
+	ending context.Context // of requests: ended when the server does not wait for them any longer
+	end    context.CancelFunc
+
 	mu      sync.Mutex
 	closed  bool
 	serving sync.WaitGroup
@@ -41,6 +46,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, mux: http.NewServeMux()}
+	s.ending, s.end = context.WithCancel(context.Background())
 	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
@@ -94,6 +100,7 @@ func (s *Server) Start() error {
 		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
+		l = accept.Patient(l, s.config.Log)
 		if s.tls != nil && l.Addr().Network() != "unix" {
 			l = tls.NewListener(l, s.tls)
 		}
@@ -121,7 +128,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	defer s.end()
 	if s.http.Shutdown(ctx) != nil {
+		s.end()
 		_ = s.http.Close() // some did not end in time
 	}
 	s.serving.Wait()
