@@ -26,6 +26,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 	sensor := flags.String("sensor", "auto", "expected sensor `NAME`")
 	libDir := flags.String("mpi-lib-dir", "", "`DIR` with the chip's libraries, if not in the usual places")
 	asJSON := flags.Bool("json", false, "print JSON")
+	full := flags.Bool("report", false, "print all that a maintainer needs to help from afar: libraries and their checksums, memory, modules; no secrets")
 	// What doctor starts itself with: libraries are opened in a process of their own.
 	inspect := flags.Bool("inspect", false, "")
 	_ = flags.MarkHidden("inspect")
@@ -48,7 +49,9 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 		if c, ok := serviceCheck(ctx); ok {
 			report.Add(c)
 		}
-		if *asJSON {
+		if *full {
+			err = report.WriteReport(t.out, thisProgram().version)
+		} else if *asJSON {
 			err = json.NewEncoder(t.out).Encode(struct {
 				OK      bool   `json:"ok"`
 				Version string `json:"version"`

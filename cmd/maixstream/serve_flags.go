@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type sourceFlags struct {
 	overlay   *string
 	loop      *bool
 	recursive *bool
+	// background is beneath what is transparent in photographs.
+	background colorValue
 	// sourceAuth is a file with the credentials for a URL.
 	sourceAuth *string
 	set        *pflag.FlagSet // which of them were given
@@ -47,7 +50,7 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		set: flags, still: new(bool),
+		set: flags, still: new(bool), background: colorValue{"white", color.White},
 		zoom: 1, pan: panValue{0.5, 0.5},
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
@@ -66,6 +69,7 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one per core")
 	s.loop = flags.Bool("loop", true, "restart a file at its end")
 	s.recursive = flags.Bool("recursive", false, "include photographs in subfolders")
+	flags.Var(&s.background, "background", "color behind transparent photographs: white, black or #RRGGBB")
 	s.flip = flags.Bool("flip", false, "flip the image vertically")
 	s.mirror = flags.Bool("mirror", false, "mirror the image horizontally")
 	flags.Var(s.rotate, "rotate", "rotate the image clockwise, in degrees")

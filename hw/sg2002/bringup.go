@@ -225,6 +225,7 @@ func (c *Camera) fill() {
 		setText(k.tuning[:], "/mnt/cfg/param/"+tuning)
 	}
 	setText(k.tuning_file[:], os.Getenv("MAIXSTREAM_ROOT"))
+	k.untuned = C.bool(one.note != nil && one.note.crash.Untuned)
 	// An exposure longer than a frame time would slow the sensor down.
 	k.exposure_max = C.uint32_t(min(float64(s.exposure), 1e6/min(c.config.FPS, m.fps)))
 	k.out_width, k.out_height = C.uint32_t(c.config.Width), C.uint32_t(c.config.Height)

@@ -54,7 +54,7 @@ static void statistics(const struct camera *c, ISP_STATISTICS_CFG_S *s)
 static void tune(struct camera *c)
 {
 	char name[BIN_FILE_LENGTH] = {0};
-	if (TRY(c, CVI_BIN_GetBinName, name) != CVI_SUCCESS)
+	if (c->config.untuned || TRY(c, CVI_BIN_GetBinName, name) != CVI_SUCCESS)
 		return;
 	char path[sizeof c->config.tuning_file + sizeof name];
 	snprintf(path, sizeof path, "%s%s", c->config.tuning_file, name); /* tuning_file is the root's prefix, "" on a board */

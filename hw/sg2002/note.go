@@ -30,6 +30,7 @@ const notePath = "/tmp/maixstream-camera"
 
 const (
 	crashesInARow = 3
+	tuningImport  = "CVI_BIN_ImportBinData"
 	crashPause    = 5 * time.Minute // then it is tried once more
 )
 
@@ -58,6 +59,8 @@ type crash struct {
 	Call  string        `json:"call"`
 	Times int           `json:"times"`
 	At    time.Duration `json:"at"` // since the boot
+	// Untuned: the import of the tuning file was the call of one of them, so it is left out until the next boot.
+	Untuned bool `json:"untuned,omitempty"`
 }
 
 // openNote takes the note. alone is false when another process that lives has it. Without a place for it n is nil, and things go on.
@@ -103,10 +106,11 @@ func (n *note) read() {
 		n.news = "the last run died in " + call + " of the chip's libraries while it streamed: a crash there, or it was killed"
 	default:
 		if n.crash.Call != call {
-			n.crash = crash{Call: call}
+			n.crash = crash{Call: call, Untuned: n.crash.Untuned}
 		}
 		n.crash.Times++
 		n.crash.At = sinceBoot()
+		n.crash.Untuned = n.crash.Untuned || call == tuningImport
 		n.news = fmt.Sprintf("the last start died in %s of the chip's libraries: a crash there, or it was killed (%d in a row)", call, n.crash.Times)
 	}
 	n.store()
@@ -140,8 +144,8 @@ func (n *note) enter(phase byte) {
 
 // forgive ends a row of crashes, as a picture does and a start that fails in order.
 func (n *note) forgive() {
-	if n.crash != (crash{}) {
-		n.crash = crash{}
+	if n.crash.Times > 0 {
+		n.crash = crash{Untuned: n.crash.Untuned}
 		n.store()
 	}
 }
@@ -170,6 +174,9 @@ func (c *Camera) takeNote() error {
 	if n.news != "" {
 		c.log.Warn("camera: " + n.news)
 		n.news = ""
+	}
+	if n.crash.Untuned {
+		c.log.Warn("camera: the tuning file is left out, because a start died while the libraries took it: colours are the default's; reboot to try it again")
 	}
 	if err := n.check(); err != nil {
 		c.giveNote()

@@ -3,9 +3,11 @@
 package sg2002
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,6 +72,52 @@ func TestCrash(t *testing.T) {
 		b.reopened(Config{})
 		if ion, _ := readCarveout(); len(ion.orphans(false)) != 0 {
 			b.Errorf("left: %+v", ion.orphans(false))
+		}
+	})
+}
+
+// TestTuningFileKills: a tuning file that the libraries died of is left out from then on.
+func TestTuningFileKills(t *testing.T) {
+	prepare := func(t *testing.T, root string) {
+		page := make([]byte, noteSize)
+		copy(page, tuningImport)
+		page[notePhase] = noteStarting
+		if err := os.WriteFile(filepath.Join(root, notePath), page, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onBoard(t, scenario{prepare: prepare}, func(b *bench) {
+		for range 2 {
+			b.reopened(Config{})
+			if n := b.Counter("bin.imports"); n > 0 {
+				b.Errorf("taken %d times", n)
+			}
+		}
+		if err := os.Remove(Root(notePath)); err != nil {
+			b.Fatal(err)
+		}
+		b.reopened(Config{})
+		if n := b.Counter("bin.imports"); n != 1 {
+			b.Errorf("after a boot taken %d times", n)
+		}
+	})
+}
+
+// TestTuningFiles: a file of another size or kind does not end a start.
+func TestTuningFiles(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		file := Root("/mnt/cfg/param/cvi_sdr_bin")
+		for name, content := range map[string][]byte{
+			"empty": {}, "a byte": {0}, "of another version": []byte("CVBQ of another version"), "no file of this kind": bytes.Repeat([]byte("text\n"), 1000),
+			"far too large": make([]byte, 17<<20),
+		} {
+			if err := os.WriteFile(file, content, 0o644); err != nil {
+				b.Fatal(err)
+			}
+			b.reopened(Config{})
+			if n := b.Counter("bin.imports"); n > 0 {
+				b.Errorf("%s: taken", name)
+			}
 		}
 	})
 }

@@ -44,6 +44,7 @@ struct camera_config {
 	bool grey;                              /* a sensor without colours */
 	char tuning[BIN_FILE_LENGTH];           /* "": the library's default name */
 	char tuning_file[BIN_FILE_LENGTH + 64]; /* how to read it: the name below the root; "": tuning itself */
+	bool untuned;                           /* without the tuning file */
 	uint32_t exposure_max;                  /* microseconds */
 	/* the pictures that come out */
 	uint32_t out_width, out_height;

@@ -11,16 +11,26 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
+	kinds "github.com/maixstream/maixstream/internal/sniff"
 )
 
 // info is what a checked picture is.
 type info struct {
 	format        format
 	width, height int
-	size          int // bytes, without what followed the picture
+	size          int            // bytes, without what followed the picture
+	jpeg          jpegcheck.Info // of a JPEG
 }
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
+
+// shown returns the picture as viewers get it: a JPEG that lacks its end marker or has stray bytes is completed.
+func (i *info) shown(data []byte) []byte {
+	if i.format == jpegFormat {
+		return jpegcheck.Completed(data, &i.jpeg)
+	}
+	return data[:i.size]
+}
 
 // sniff tells the format by the first bytes; 3 are enough for JPEG, 8 for PNG.
 func sniff(head []byte) (f format, ok bool) {
@@ -46,6 +56,9 @@ func noPicture(head []byte) error {
 func inspect(data []byte, maxPixels int) (info, error) {
 	f, ok := sniff(data)
 	if !ok {
+		if name := kinds.Name(data[:min(len(data), kinds.Enough)]); name != "" {
+			return info{}, fmt.Errorf("neither JPEG nor PNG: this is %s: %w", name, frame.ErrBadPicture)
+		}
 		return info{}, fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
 	}
 	found := info{format: f}
@@ -54,7 +67,7 @@ func inspect(data []byte, maxPixels int) (info, error) {
 		if err != nil {
 			return info{}, err
 		}
-		found.width, found.height, found.size = j.Width, j.Height, j.Size
+		found.width, found.height, found.size, found.jpeg = j.Width, j.Height, j.Size, j
 	} else {
 		size, err := pngSize(data)
 		if err != nil {

@@ -109,7 +109,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 		return
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data, found.width, found.height, k.Time) // viewers too slow for it miss this one
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time) // viewers too slow for it miss this one
 		return
 	}
 	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a younger one will come
@@ -150,7 +150,7 @@ func (s *Server) showKept(l *live, k kept) {
 		return // somebody has written to it
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(data[:found.size], found.width, found.height, k.Time)
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time)
 		return
 	}
 	if found.width*found.height > maxRecoded {
