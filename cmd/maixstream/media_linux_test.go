@@ -143,8 +143,8 @@ func TestLibrariesThatCanLogAreKnown(t *testing.T) {
 	known := map[string]string{
 		"github.com/bluenviron/gortsplib/v5": "writes only where callbacks are missing: server/rtsp has them",
 		"github.com/brutella/dnssd/log":      "internal/discover discards it",
-		"github.com/pion/logging":            "only srtp.Session makes a logger, and gortsplib uses srtp.Context",
-		"github.com/pion/stun/v4":            "Go's log, of clients that are never made, which is redirected to ours",
+		"github.com/pion/logging":            "server/whep hands its own factory to the engine, the interceptors and the muxes; gortsplib uses srtp.Context, which has none",
+		"github.com/pion/stun/v4":            "only its client logs, which ice makes for STUN servers alone; none are used",
 		"github.com/vishvananda/netlink":     "Go's log, which is redirected to ours",
 		"github.com/vishvananda/netlink/nl":  "Go's log, which is redirected to ours",
 		"go.uber.org/zap":                    "redirects Go's log to ours",

@@ -56,7 +56,7 @@ func asProgram(ctx context.Context, args ...string) *exec.Cmd {
 		panic(err)
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), beProgram+"=1")
+	cmd.Env = append(os.Environ(), beProgram+"=1", envName("webrtc")+"=") // a port that all of them would share
 	return cmd
 }
 

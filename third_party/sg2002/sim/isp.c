@@ -93,6 +93,15 @@ int32_t CVI_MIPI_SetSnsMclk(SNS_MCLK_S *mclk)
 		sim_isp_touch(__func__); \
 	} while (0)
 
+/* What works on the memory that CVI_ISP_MemInit makes. */
+#define MEMORY \
+	do { \
+		if (!sim_camera.memory) { \
+			sim_fault(F_ORDER, __func__, "CVI_ISP_MemInit is missing"); \
+			LEAVE(CVI_FAILURE); \
+		} \
+	} while (0)
+
 int32_t CVI_ISP_SetBindAttr(int32_t ViPipe, const ISP_BIND_ATTR_S *pstBindAttr)
 {
 	ENTER(0);
@@ -120,8 +129,7 @@ int32_t CVI_ISP_SetPubAttr(int32_t ViPipe, const ISP_PUB_ATTR_S *pstPubAttr)
 	ENTER(0);
 	TOUCH;
 	CHECK(pstPubAttr, CVI_FAILURE);
-	if (!sim_camera.memory)
-		sim_fault(F_ORDER, __func__, "CVI_ISP_MemInit is missing");
+	MEMORY;
 	pub = *pstPubAttr;
 	sim_camera.published = true;
 	/* The sensor follows the rate of the image processor, within its mode. */
@@ -144,6 +152,7 @@ int32_t CVI_ISP_GetStatisticsConfig(int32_t ViPipe, ISP_STATISTICS_CFG_S *pstSta
 	ENTER(0);
 	TOUCH;
 	CHECK(pstStatCfg, CVI_FAILURE);
+	MEMORY;
 	*pstStatCfg = statistics;
 	LEAVE(0);
 }
@@ -153,6 +162,7 @@ int32_t CVI_ISP_SetStatisticsConfig(int32_t ViPipe, const ISP_STATISTICS_CFG_S *
 	ENTER(0);
 	TOUCH;
 	CHECK(pstStatCfg, CVI_FAILURE);
+	MEMORY;
 	statistics = *pstStatCfg;
 	sim_camera.statistics = true;
 	LEAVE(0);
