@@ -123,6 +123,7 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 }
 
 func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
+	outliveReaders()
 	log := r.logger(t.err)
 	limitMemory()
 	server, err := upload.New(r.config(log))

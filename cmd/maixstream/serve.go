@@ -32,6 +32,7 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 }
 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	outliveReaders()
 	var line *statusLine
 	if isTerminal(t.out) {
 		line = &statusLine{out: t.out.(*os.File)}

@@ -369,3 +369,28 @@ func TestNameIsShown(t *testing.T) {
 		t.Errorf("/state: %+v", state)
 	}
 }
+
+// Files with a byte order mark, and names in Latin-1 in the file or from the client, are read as people mean them.
+func TestFilesAndCredentialsOfOtherEncodings(t *testing.T) {
+	utf8, latin1 := "jürgen", "j\xfcrgen"
+	hash, err := bcrypt.GenerateFromPassword([]byte("größe"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const token = "0123456789abcdef"
+	for name, file := range map[string]string{"UTF-8": utf8, "byte order mark": "\ufeff" + utf8, "Latin-1": latin1, "byte order mark before a comment": "\ufeff# users\r\n" + utf8} {
+		s, _ := serve(t, func(c *config) {
+			c.AuthFile, c.TokenFile = write(t, "users", file+":"+string(hash)+"\r\n"), write(t, "tokens", "\ufeff"+token+"\r\n")
+		})
+		for _, sent := range [][2]string{{utf8, "größe"}, {latin1, "gr\xf6\xdfe"}} {
+			r := request(t, "GET", s.URLs()[0]+"/state", "")
+			r.SetBasicAuth(sent[0], sent[1])
+			if reply, _ := get(t, r); reply.StatusCode != 200 {
+				t.Errorf("%s, as %q: %d", name, sent, reply.StatusCode)
+			}
+		}
+		if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token="+token, "")); reply.StatusCode != 200 {
+			t.Errorf("%s: token: %d", name, reply.StatusCode)
+		}
+	}
+}

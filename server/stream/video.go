@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -82,12 +83,9 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	h.videos.Go(func() { // a viewer has nothing to say; reading tells when it goes, and answers TLS's own messages
-		defer cancel()
-		var nothing [64]byte
-		for {
-			if _, err := conn.Read(nothing[:]); err != nil {
-				return
-			}
+		// An end without an error is of the viewer's sending half alone: it may read on, and a write tells.
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			cancel()
 		}
 	})
 	h.gone(v, v.run(ctx, h.closing, []byte(head.String())))

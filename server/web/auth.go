@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/time/rate"
@@ -72,6 +73,18 @@ func (a *auth) same(b *auth) bool {
 	return maps.EqualFunc(a.hashes, b.hashes, equal) && maps.Equal(a.tokens, b.tokens)
 }
 
+// text is what bytes mean that should be UTF-8: those that are not are Latin-1, which older editors and clients write.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
 func readLines(what, name string, add func(line string) error) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -80,7 +93,11 @@ func readLines(what, name string, add func(line string) error) error {
 	defer f.Close()
 	lines, entries := bufio.NewScanner(f), 0
 	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+		line := lines.Text()
+		if n == 1 {
+			line = strings.TrimPrefix(line, "\ufeff") // some editors' byte order mark
+		}
+		line = strings.TrimSpace(text(line))
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -144,7 +161,7 @@ const (
 // judge decides about a request.
 func (a *auth) judge(r *http.Request) verdict {
 	if user, password, ok := r.BasicAuth(); ok {
-		return a.password(clientOf(r), user, password)
+		return a.password(clientOf(r), text(user), text(password))
 	}
 	token := r.URL.Query().Get("token")
 	if scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -40,6 +41,8 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 func (s *Server) outer(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
+		r, done := s.outlive(r)
+		defer done()
 		s.common(w, r)
 		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
 		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
@@ -54,6 +57,21 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// outlive gives a request of HTTP/1 a context that ends with its handler or with the server, but not when the client closes its sending half: net/http
+// takes that for the client's leaving, but nc -N, socat and some proxies do so and wait for the reply. Who has left is noticed by writing. HTTP/2
+// knows both apart.
+func (s *Server) outlive(r *http.Request) (outliving *http.Request, done func()) {
+	if r.ProtoMajor != 1 {
+		return r, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(s.ending, cancel)
+	return r.WithContext(ctx), func() {
+		stop()
+		cancel()
+	}
 }
 
 // common sets the headers of every reply.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/accept"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -29,6 +31,9 @@ type Server struct {
 	viewers         atomic.Int64
 	refused, denied atomic.Uint64
 
+	ending context.Context // of requests: ended when the server does not wait for them any longer
+	end    context.CancelFunc
+
 	mu      sync.Mutex
 	closed  bool
 	serving sync.WaitGroup
@@ -40,6 +45,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, mux: http.NewServeMux()}
+	s.ending, s.end = context.WithCancel(context.Background())
 	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
@@ -91,6 +97,7 @@ func (s *Server) Start() error {
 		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
+		l = accept.Patient(l, s.config.Log)
 		if s.tls != nil && l.Addr().Network() != "unix" {
 			l = tls.NewListener(l, s.tls)
 		}
@@ -118,7 +125,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	defer s.end()
 	if s.http.Shutdown(ctx) != nil {
+		s.end()
 		_ = s.http.Close() // some did not end in time
 	}
 	s.serving.Wait()

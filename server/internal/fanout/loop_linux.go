@@ -66,6 +66,7 @@ type socketViewer struct {
 	own   []byte     // private memory, once slots were short
 	asked bool       // epoll will tell when its socket has room
 	gone  bool       // to be dropped for why
+	half  bool       // it has closed its sending half
 	why   Reason
 	clear int // checks in a row that found nothing queued, up to probeEvery
 	sends int // since the last check
@@ -311,7 +312,7 @@ func (l *loop) welcome() {
 // counted tells the producer's goroutine whether there are viewers.
 func (l *loop) counted() { l.none.Store(l.count == 0) }
 
-// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes.
+// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes or sends no more.
 func (l *loop) ask(s *socketViewer, op int) error {
 	s.asked = true
 	return unix.EpollCtl(l.epoll, op, s.fd, &unix.EpollEvent{
@@ -345,9 +346,14 @@ func (l *loop) one(e *unix.EpollEvent) {
 	if s == nil || s.fd != int(e.Pad) {
 		return // closed earlier in this turn
 	}
-	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		l.drop(s, Left)
 		return
+	}
+	// It sends no more: it has closed its half, as nc -N and some proxies do and go on reading, or has left. Only a write tells which: a socket
+	// that is closed answers with a reset. The newest frame, even if it has had that, is the write that need not wait for another.
+	if e.Events&unix.EPOLLRDHUP != 0 && !s.half {
+		s.half, s.sequence, s.due = true, 0, 0
 	}
 	s.asked = false
 	if s.gone || s.rest != nil && !l.resume(s) {
