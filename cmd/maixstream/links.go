@@ -96,7 +96,7 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 	if err != nil {
 		return server, "", usagef("%s: %w", base.Redacted(), err)
 	}
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}}}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}}} //nolint:gosec // on request
 	defer client.CloseIdleConnections()
 	reply, err := client.Do(request)
 	if err != nil {
@@ -104,7 +104,8 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return server, "", fmt.Errorf("nothing answers at %s: start maixstream there, or name another URL (maixstream find lists those of the network): %w", base.Redacted(), err)
+		return server, "", fmt.Errorf("nothing answers at %s: start maixstream there, or name another URL (maixstream find lists those of the network): %w",
+			base.Redacted(), err)
 	}
 	defer reply.Body.Close()
 	if reply.StatusCode == http.StatusUnauthorized {

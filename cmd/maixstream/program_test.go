@@ -101,7 +101,7 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		says string
 	}{
 		{"unknown verb", []string{"stream"}, nil, 2, `unknown verb "stream"`},
-		{"typo of a verb", []string{"recieve"}, nil, 2, "did you mean receive?"},
+		{"typo of a verb", []string{"receve"}, nil, 2, "did you mean receive?"},
 		{"help of an unknown verb", []string{"help", "snapshit"}, nil, 2, "did you mean snapshot?"},
 		{"typo of a flag", serve("--qualitty", "3"), nil, 2, "did you mean --quality?"},
 		{"a flag's beginning", serve("--tok", "x"), nil, 2, "did you mean --token-file?"},

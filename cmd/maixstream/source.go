@@ -72,7 +72,8 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS),
+		Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
 	}
 	if s.state != nil {
 		config.Controls = s.state.controls(*s.source)

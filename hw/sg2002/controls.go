@@ -113,25 +113,34 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 			Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
-			Name: exposureBias, Label: "Exposure compensation", Unit: "EV/1000", Min: -2000, Max: 2000, Default: biasOf(first.bias), Value: biasOf(now.bias), Inactive: bool(now.manual_exposure),
+			Name: exposureBias, Label: "Exposure compensation", Unit: "EV/1000", Min: -2000, Max: 2000,
+			Default: biasOf(first.bias), Value: biasOf(now.bias), Inactive: bool(now.manual_exposure),
 		},
 		{
-			Name: powerLine, Label: "Power line frequency", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}},
+			Name: powerLine, Label: "Power line frequency", Kind: frame.Menu,
+			Menu:    []frame.ControlItem{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}},
 			Default: flickerOf(first.flicker), Value: flickerOf(now.flicker), Inactive: bool(now.manual_exposure),
 		},
 	}
 	if !c.light.monotone {
 		list = append(
 			list,
-			frame.Control{Name: autoBalance, Label: "White balance, automatic", Kind: frame.Boolean, Max: 1, Default: 1 - truth(first.manual_balance), Value: 1 - truth(now.manual_balance)},
+			frame.Control{
+				Name: autoBalance, Label: "White balance, automatic", Kind: frame.Boolean, Max: 1,
+				Default: 1 - truth(first.manual_balance), Value: 1 - truth(now.manual_balance),
+			},
 			balance(redBalance, "Red", now.red, now), balance(blueBalance, "Blue", now.blue, now),
-			frame.Control{Name: autoColour, Label: "Saturation, automatic", Kind: frame.Boolean, Max: 1, Default: 1 - truth(first.manual_saturation), Value: 1 - truth(c.light.colour(now).manual_saturation)},
+			frame.Control{
+				Name: autoColour, Label: "Saturation, automatic", Kind: frame.Boolean, Max: 1,
+				Default: 1 - truth(first.manual_saturation), Value: 1 - truth(c.light.colour(now).manual_saturation),
+			},
 			frame.Control{
 				Name: saturation, Label: "Saturation", Max: 255, Default: int64(first.saturation), Value: int64(c.light.colour(now).saturation),
 				Inactive: !bool(c.light.colour(now).manual_saturation), Automatic: autoColour,
 			},
 			frame.Control{
-				Name: colourEffect, Label: "Colour", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Colour"}, {Value: 1, Name: "Black & White"}}, Value: truth(C.bool(c.light.grey)),
+				Name: colourEffect, Label: "Colour", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Colour"}, {Value: 1, Name: "Black & White"}},
+				Value: truth(C.bool(c.light.grey)),
 			},
 		)
 	}

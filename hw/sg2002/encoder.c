@@ -200,10 +200,7 @@ static int remake(struct camera *c, struct output *o, int result)
 }
 
 /* The caller holds the frame, so the encoder may be made again while it is out. */
-int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame)
-{
-	return remake(c, o, send_and_take(c, o, frame));
-}
+int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame) { return remake(c, o, send_and_take(c, o, frame)); }
 
 static int bound_picture(struct camera *c, const struct output *o)
 {

@@ -91,8 +91,8 @@ bool device_up(struct camera *c)
 	if (!SENSOR(pfnGetRxAttr, VI_PIPE, &rx))
 		return false;
 	int32_t devno = (int32_t)rx.devno;
-	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiReset, devno, 1) ||
-	    !CALL(c, CVI_MIPI_SetMipiAttr, VI_PIPE, &rx) || !CALL(c, CVI_MIPI_SetSensorClock, devno, 1))
+	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiAttr, VI_PIPE, &rx) ||
+		!CALL(c, CVI_MIPI_SetSensorClock, devno, 1))
 		return false;
 	usleep(100); /* the sensor wants its clock 20 us before its reset ends */
 	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 0))

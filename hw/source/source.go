@@ -133,7 +133,8 @@ func openFile(path string, o Options) (frame.Source, error) {
 		// In a file of this name what stands behind the picture is a preview or a gain map of it, as phones write them.
 		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
 	case name != "" && name != "AVI":
-		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", name)
+		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)",
+			name)
 	case name == "" && !strings.HasPrefix(head, "--"):
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
 			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+

@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // names a build of the vendor's, as its own lists do; nothing rests on it
+	"crypto/md5" // names a build of the vendor's, as its own lists do; nothing rests on it
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +35,8 @@ func lastStarts() (c Check, ok bool) {
 func (r *Report) WriteReport(w io.Writer, version string) error {
 	var text strings.Builder
 	b := sg2002.DescribeBoard()
-	fmt.Fprintf(&text, "maixstream %s %s/%s\nboard: %s (%s), image %s\nkernel: %s\n\n", version, runtime.GOOS, runtime.GOARCH, b.ID, b.Model, b.Image, firstLine("/proc/version"))
+	fmt.Fprintf(&text, "maixstream %s %s/%s\nboard: %s (%s), image %s\nkernel: %s\n\n",
+		version, runtime.GOOS, runtime.GOARCH, b.ID, b.Model, b.Image, firstLine("/proc/version"))
 	for _, c := range r.Checks {
 		if c.Name == "network" {
 			continue
@@ -88,7 +89,7 @@ func describeFile(path string) string {
 	if info, err := os.Stat(path); err == nil {
 		date = info.ModTime().UTC().Format("2006-01-02")
 	}
-	return fmt.Sprintf("%x %8d %s %s", md5.Sum(content), len(content), date, path) //nolint:gosec // as above
+	return fmt.Sprintf("%x %8d %s %s", md5.Sum(content), len(content), date, path)
 }
 
 // excerpt is a file of the kernel's, or as much as a report has room for.
@@ -105,7 +106,9 @@ func excerpt(path string) string {
 func cameraLines(log []byte) string {
 	var lines []string
 	for line := range bytes.Lines(log) {
-		if slices.ContainsFunc([]string{"soph", "cvi", "vpss", "venc", "mipi", "_vb", "[vi]", "snsr"}, func(word string) bool { return bytes.Contains(bytes.ToLower(line), []byte(word)) }) {
+		if slices.ContainsFunc([]string{"soph", "cvi", "vpss", "venc", "mipi", "_vb", "[vi]", "snsr"}, func(word string) bool {
+			return bytes.Contains(bytes.ToLower(line), []byte(word))
+		}) {
 			lines = append(lines, strings.TrimRight(string(line), "\n"))
 		}
 	}

@@ -80,7 +80,8 @@ func newCollector(h *Handler) *collector {
 	add(gauge, "h264_bytes_per_second", "Bytes of access units in the last second.", video(func(s *Video) float64 { return s.BytesPerSec }))
 	add(counter, "h264_units_total", "Access units made.", video(func(s *Video) float64 { return float64(s.Units) }))
 	add(counter, "h264_key_frames_total", "Key frames among them.", video(func(s *Video) float64 { return float64(s.Keys) }))
-	add(counter, "h264_dropped_total", "Frames that the H.264 encoder was too slow for, and units that could not have been decoded.", video(func(s *Video) float64 { return float64(s.Dropped) }))
+	add(counter, "h264_dropped_total", "Frames that the H.264 encoder was too slow for, and units that could not have been decoded.",
+		video(func(s *Video) float64 { return float64(s.Dropped) }))
 	add(counter, "h264_failed_total", "Frames that could not be coded as H.264.", video(func(s *Video) float64 { return float64(s.Failed) }))
 	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
 		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})

@@ -57,7 +57,8 @@ func New(c Config) (*Server, error) {
 
 // Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Requests reach h only from those who are allowed in,
 // but for OPTIONS, which browsers send without credentials: h must answer those without doing or showing anything, as Router does. Below
-// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it panics when there is something at prefix.
+// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it
+// panics when there is something at prefix.
 func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")

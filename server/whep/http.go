@@ -78,7 +78,7 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 	h.Set("ETag", `"`+id+`"`)
 	h.Set("Accept-Patch", patchType)
 	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, answer)
+	_, _ = io.WriteString(w, answer) //nolint:gosec // SDP of ours, as application/sdp
 }
 
 // requestPath is the path as the viewer asked for it, below whatever prefix the handler is mounted.

@@ -29,7 +29,8 @@ const (
 	ManifestType = "application/manifest+json"
 )
 
-// Manifest returns the web app manifest of a server called name; "": maixstream. All its addresses are relative; what is installed starts with the token that the page was opened with.
+// Manifest returns the web app manifest of a server called name; "": maixstream. All its addresses are relative; what is installed starts with the
+// token that the page was opened with.
 func Manifest(name, token string) string {
 	if name == "" {
 		name = "maixstream"

@@ -8,7 +8,7 @@
 #define ENTER(flags) \
 	struct sim_call c; \
 	if (!sim_enter(&c, __func__, CVI_ID_ISP, -1, flags)) \
-		return (int32_t)c.result
+	return (int32_t)c.result
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -55,8 +55,8 @@ int32_t CVI_MIPI_SetMipiAttr(int32_t ViPipe, const void *devAttr)
 	ENTER(0);
 	CHECK(mipi(), CVI_FAILURE);
 	CHECK(a && ViPipe == 0 && a->input_mode == INPUT_MODE_MIPI && a->mipi_attr.lane_id[0] >= 0 && a->mipi_attr.lane_id[1] >= 0 &&
-		      a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
-	      EINVAL);
+			a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
+		EINVAL);
 	if (!K->mipi.mipi_reset)
 		sim_fault(F_ORDER, __func__, "CVI_MIPI_SetMipiReset(devno, 1) comes first");
 	if (!K->mipi.reset)
@@ -106,9 +106,8 @@ int32_t CVI_ISP_SetBindAttr(int32_t ViPipe, const ISP_BIND_ATTR_S *pstBindAttr)
 {
 	ENTER(0);
 	TOUCH;
-	CHECK(pstBindAttr && !strcmp(pstBindAttr->stAeLib.acLibName, CVI_AE_LIB_NAME) &&
-		      !strcmp(pstBindAttr->stAwbLib.acLibName, CVI_AWB_LIB_NAME),
-	      CVI_FAILURE);
+	CHECK(pstBindAttr && !strcmp(pstBindAttr->stAeLib.acLibName, CVI_AE_LIB_NAME) && !strcmp(pstBindAttr->stAwbLib.acLibName, CVI_AWB_LIB_NAME),
+		CVI_FAILURE);
 	sim_camera.bound = true;
 	LEAVE(0);
 }

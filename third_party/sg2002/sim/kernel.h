@@ -20,7 +20,7 @@
 #define K_BLOCKS VB_POOL_MAX_BLK
 #define K_QUEUE 16
 #define K_BINDS 64
-#define K_ION_BASE 0x89500000ull   /* physical address of the carveout */
+#define K_ION_BASE 0x89500000ull /* physical address of the carveout */
 #define K_HANDLE_BASE 0xffffffe000000000ull
 
 /* Who may hold a reference on a block. */
@@ -91,7 +91,7 @@ struct k_venc {
 	VENC_CHN_PARAM_S param;
 	uint64_t phys, big_phys; /* stream buffer; a second one when a picture does not fit */
 	uint32_t buf_size, big_size;
-	int32_t left;             /* pictures to receive, -1: no end */
+	int32_t left; /* pictures to receive, -1: no end */
 	enum k_stream stream;
 	uint8_t from_send;        /* the stream comes from SendFrame, so it holds the JPEG lock */
 	struct k_frame frame;     /* being encoded, or waiting for it (waiting) */
@@ -117,7 +117,20 @@ struct k_bind {
 };
 
 enum k_module {
-	M_SYS, M_BASE, M_RTOS, M_FAST_IMAGE, M_MIPI_RX, M_SNSR_I2C, M_VI, M_VPSS, M_DWA, M_VO, M_RGN, M_VC, M_IVE, M_COUNT,
+	M_SYS,
+	M_BASE,
+	M_RTOS,
+	M_FAST_IMAGE,
+	M_MIPI_RX,
+	M_SNSR_I2C,
+	M_VI,
+	M_VPSS,
+	M_DWA,
+	M_VO,
+	M_RGN,
+	M_VC,
+	M_IVE,
+	M_COUNT,
 };
 
 struct kernel {

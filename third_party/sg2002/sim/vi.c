@@ -13,7 +13,7 @@ static bool taken(void) { return K->vi.pid && K->vi.pid != getpid() && sim_alive
 	if (!sim_enter(&c, __func__, CVI_ID_VI, -1, flags)) \
 		return (int32_t)c.result; \
 	if (taken()) \
-		return (int32_t)sim_leave(&c, CVI_ERR_VI_BUSY)
+	return (int32_t)sim_leave(&c, CVI_ERR_VI_BUSY)
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -244,8 +244,8 @@ int32_t CVI_VI_AttachVbPool(int32_t ViPipe, int32_t ViChn, uint32_t VbPool)
 	CHECK(ViPipe == 0 && ViChn == 0, CVI_ERR_VI_INVALID_CHNID);
 	if (VbPool >= K_POOLS || !K->pools[VbPool].used)
 		sim_fault(F_BAD_HANDLE, __func__, "there is no VB pool %u", VbPool);
-	else if (K->vi.has_chn && K->pools[VbPool].blk_size < sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width,
-									 K->vi.chn_attr.stSize.u32Height, 0))
+	else if (K->vi.has_chn &&
+		K->pools[VbPool].blk_size < sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width, K->vi.chn_attr.stSize.u32Height, 0))
 		sim_fault(F_ORDER, __func__, "the blocks of VB pool %u are too small for a frame", VbPool);
 	K->vi.pool = VbPool;
 	LEAVE(0);

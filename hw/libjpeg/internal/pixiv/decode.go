@@ -46,7 +46,7 @@ func Decode(jpg []byte, o Options) (image.Image, error) {
 		img, err = golibjpeg.Decode(in, &options)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pixiv: decode %dx%d: %v: %w", info.Width, info.Height, err, frame.ErrBadPicture)
+		return nil, fmt.Errorf("pixiv: decode %dx%d: %w: %w", info.Width, info.Height, err, frame.ErrBadPicture)
 	}
 	return img, nil
 }

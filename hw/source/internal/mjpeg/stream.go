@@ -155,7 +155,8 @@ func (s *Stream) endOf(err error) error {
 	case s.sequence > 0:
 		return fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
 	case broken > 0:
-		return fmt.Errorf("mjpeg: %s: %w that can be shown (%d dropped): %v", s.name, frame.ErrNoPicture, broken, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		//nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		return fmt.Errorf("mjpeg: %s: %w that can be shown (%d dropped): %v", s.name, frame.ErrNoPicture, broken, why)
 	}
 	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
 }
