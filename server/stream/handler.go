@@ -116,7 +116,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h.SetHTML(c.HTML)
 	const read = "GET, HEAD"
-	h.router = web.NewRouter(c.Shell.Refuse,
+	h.router = web.NewRouter(c.Shell.Refuse, append(h.aliases(read),
 		web.Route{Path: "/{$}", Methods: read, Handler: h.root},
 		web.Route{Path: "/stream", Methods: read, Handler: h.stream},
 		web.Route{Path: "/stream.mjpeg", Methods: read, Handler: h.stream},
@@ -130,7 +130,7 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/whep", Methods: "POST, OPTIONS", Handler: h.whep, Views: true},
 		web.Route{Path: "/whep/{session}", Methods: "PATCH, DELETE", Handler: h.whepSession, Views: true},
 		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
-	)
+	)...)
 	return h, nil
 }
 
@@ -164,20 +164,6 @@ func (h *Handler) Close() {
 	h.shut()
 	h.fanout.Close()
 	h.videos.Wait()
-}
-
-// root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.
-func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
-	switch action := r.URL.Query().Get("action"); action {
-	case "":
-		h.page(w, r)
-	case "stream":
-		h.stream(w, r)
-	case "snapshot":
-		h.snapshot(w, r)
-	default:
-		h.refuse(w, http.StatusBadRequest, fmt.Sprintf("unknown action %.40q: stream or snapshot", action))
-	}
 }
 
 // page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
