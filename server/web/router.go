@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // Route is a path and what serves it.
@@ -15,7 +17,7 @@ type Route struct {
 }
 
 // Router hands each request to the route of its path. It answers OPTIONS, methods that a path does not have (405, with Allow) and unknown paths
-// (404) by itself.
+// (404, for a browser with links to the paths there are) by itself.
 type Router struct {
 	mux    *http.ServeMux
 	refuse func(w http.ResponseWriter, code int, text string)
@@ -27,10 +29,19 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 		refuse = refuseText
 	}
 	r := &Router{http.NewServeMux(), refuse}
+	var paths []string // that a browser can be sent to
 	for _, route := range routes {
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
+		if path := strings.TrimSuffix(route.Path, "{$}"); strings.HasPrefix(route.Methods, http.MethodGet) && !strings.Contains(path, "{") {
+			paths = append(paths, path)
+		}
 	}
-	r.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	r.mux.HandleFunc("/", func(w http.ResponseWriter, request *http.Request) {
+		if strings.Contains(request.Header.Get("Accept"), "text/html") && len(paths) > 0 {
+			d := page.NotFound(request.URL.Path, paths)
+			d.Serve(w, http.StatusNotFound)
+			return
+		}
 		r.refuse(w, http.StatusNotFound, "there is nothing here; see /")
 	})
 	return r
