@@ -75,13 +75,7 @@ func runIn(t *testing.T, args []string, stdin string, env map[string]string) (co
 
 func TestBadInputIsSaidAndRefused(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o700); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	// Another token, and pictures of the day before yesterday are too old.
 	put("tokens", "second-token-16-long\n")
 	put("receive.yaml", strings.Replace(string(mustRead(t, config)), "keep: 0s", "keep: 24h", 1))
-	from := len(p.output())
+	from := len(p.text.String())
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	}
 	p.said("0 devices  0 kept", from)
 	put("receive.yaml", "listen: nonsense\nmax-upload: -1\n")
-	from = len(p.output())
+	from = len(p.text.String())
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}

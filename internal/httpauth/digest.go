@@ -52,21 +52,35 @@ func (d *Digest) Authorize(r *http.Request, user, password string) bool {
 	return true
 }
 
+// lower makes small letters of ASCII's large ones. Unlike strings.ToLower it leaves what is no UTF-8, and with it every position, as it is.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // find returns the first Digest challenge that can be answered, nil without one. Servers send a header for each scheme, or one that lists them.
 func find(h http.Header) *digest.Challenge {
-	const scheme = "digest "
+	const (
+		scheme  = "digest "
+		longest = 4096 // of a header: above what any server sends, and what a hostile one can make of it stays little work
+	)
 	for _, header := range h.Values("WWW-Authenticate") {
-		for rest := header; ; {
-			i := strings.Index(strings.ToLower(rest), scheme)
+		for rest := header[:min(len(header), longest)]; ; {
+			i := strings.Index(lower(rest), scheme)
 			if i < 0 {
 				break
 			}
 			rest = rest[i+len(scheme):]
 			text := rest
-			if next := strings.Index(strings.ToLower(rest), ", "+scheme); next >= 0 {
+			if next := strings.Index(lower(rest), ", "+scheme); next >= 0 {
 				text = rest[:next]
 			}
-			if basic := strings.Index(strings.ToLower(text), ", basic "); basic >= 0 {
+			if basic := strings.Index(lower(text), ", basic "); basic >= 0 {
 				text = text[:basic]
 			}
 			challenge, err := digest.ParseChallenge(digest.Prefix + strings.TrimSpace(text))

@@ -36,6 +36,7 @@ type instance struct {
 	conns   atomic.Int64
 	closing atomic.Bool
 	done    sync.WaitGroup
+	players sync.WaitGroup // joined when the sessions have ended
 }
 
 // checkMediaPorts reports at the start what would surprise the first reader over UDP.
@@ -152,6 +153,7 @@ func (i *instance) watch() {
 	i.s.restarts.Add(1)
 	i.s.config.Log.Error("rtsp: the server of one address ended; the next connection starts it again", zap.Stringer("address", i.address), zap.Error(err))
 	i.end()
+	i.players.Wait()
 }
 
 // close ends the instance's sessions and connections, and joins its goroutines.
@@ -159,6 +161,7 @@ func (i *instance) close() {
 	i.closing.Store(true)
 	i.end()
 	i.done.Wait()
+	i.players.Wait()
 }
 
 func (i *instance) end() {

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -34,6 +35,9 @@ type reader struct {
 	sender  netip.Addr
 	since   time.Time
 	leave   func()
+	setup   setupOf
+	player  *player            // nil: it has none
+	stop    context.CancelFunc // of its player; nil: it has none
 	lost    atomic.Uint64
 }
 
@@ -61,6 +65,13 @@ func (r *readers) add(one *reader) (refusal string) {
 	r.count.Store(int64(len(r.playing)))
 	r.log.Debug("rtsp: reader", zap.String("address", one.from), zap.String("path", one.media.paths[0]))
 	return ""
+}
+
+// plays says whether a session is counted.
+func (r *readers) plays(s session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.playing[s] != nil
 }
 
 // room makes room for a newcomer, or says why there is none; r.mu is held.
@@ -107,6 +118,9 @@ func (r *readers) drop(one *reader) {
 	r.count.Store(int64(len(r.playing)))
 	one.media.playing.Add(-1)
 	one.leave()
+	if one.stop != nil {
+		one.stop()
+	}
 	log := r.log.Debug
 	if one.lost.Load() > 0 {
 		log = r.log.Info

@@ -47,8 +47,11 @@ func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeli
 	if change != nil {
 		change(&c)
 	}
-	if c.Video != nil && c.Video.NewEncoder != nil && openh264.Available() != nil {
-		testenv.Missing(t, "OpenH264's library", "make setup-test")
+	if err := openh264.Available(); err != nil && c.Video != nil && c.Video.NewEncoder != nil {
+		if errors.Is(err, openh264.ErrMissing) {
+			testenv.Missing(t, "OpenH264's library", "make setup-test")
+		}
+		testenv.Unable(t, err.Error()) // a build without cgo
 	}
 	p, err := pipeline.New(c)
 	if err != nil {

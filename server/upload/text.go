@@ -32,7 +32,12 @@ var textStarts = []struct {
 // the urlencoded kind or in JSON.
 func findText(head []byte) (start int, ok bool) {
 	head = head[:min(len(head), maxTextHead)]
-	lower := bytes.ToLower(head) // of the same length: what is not ASCII is refused below
+	lower := bytes.Clone(head) // bytes.ToLower would change the length of what is no UTF-8
+	for i, c := range lower {
+		if c >= 'A' && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
 	start = -1
 	for _, s := range textStarts {
 		i := bytes.Index(lower, []byte(s.text))
