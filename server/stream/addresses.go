@@ -24,7 +24,7 @@ var (
 func (h *Handler) aliases(methods string) (routes []web.Route) {
 	add := func(paths []string, handler http.HandlerFunc) {
 		for _, path := range paths {
-			routes = append(routes, web.Route{Path: path, Methods: methods, Handler: handler})
+			routes = append(routes, web.Route{Path: path, Methods: methods, Handler: handler, Alias: true})
 		}
 	}
 	add(streamAliases, h.stream)

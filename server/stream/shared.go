@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -34,7 +33,7 @@ func newSharedConn(w http.ResponseWriter, r *http.Request, under net.Conn) *shar
 // Read waits until the viewer is gone: it has nothing to say.
 func (c *sharedConn) Read([]byte) (int, error) {
 	<-c.ctx.Done()
-	return 0, io.EOF
+	return 0, c.ctx.Err() // io.EOF would be of the sending half alone
 }
 
 // Write sends b at once.

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -132,4 +133,22 @@ func TestFramesOverHTTP2AreNotLater(t *testing.T) {
 	if median > interval/2 {
 		t.Errorf("over HTTP/2 a frame is %v later in the median", median)
 	}
+}
+
+// H.264 goes over HTTP/2, too.
+func TestVideoOverHTTP2(t *testing.T) {
+	cert, key := certificate(t)
+	s, _ := showVideo(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key }, nil)
+	reply, cancel := openStream(t, client(t, true), s.URLs()[0]+"/video.mp4")
+	if reply.ProtoMajor != 2 || reply.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", reply.Proto, reply.Status)
+	}
+	b := &boxes{t: t, r: bufio.NewReader(reply.Body)}
+	for range 10 {
+		if _, err := b.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	eventually(t, "the viewer is gone", func() bool { return s.State().Server.Viewers == 0 })
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +33,9 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "video/mp4")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
-	header.Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -63,19 +64,14 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer v.unit.Release()
-	conn, _, err := http.NewResponseController(w).Hijack()
+	header.Set("Content-Type", `video/mp4; codecs="`+v.unit.Meta().Parameters.Codec()+`"`)
+	conn, head, err := h.takeOver(w, r)
 	if err != nil {
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
 	defer conn.Close()
 	v.conn, v.transport = conn, transport(conn, r)
 	fanout.LimitUnsent(conn)
-	header.Set("Content-Type", `video/mp4; codecs="`+v.unit.Meta().Parameters.Codec()+`"`)
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	_ = header.Write(&head)
-	head.WriteString("\r\n")
 
 	h.counts.viewers.Add(1)
 	h.mu.Lock()
@@ -88,7 +84,7 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 			cancel()
 		}
 	})
-	h.gone(v, v.run(ctx, h.closing, []byte(head.String())))
+	h.gone(v, v.run(ctx, h.closing, []byte(head)))
 }
 
 // videoSource is the feed's H.264, or replies why there is none.

@@ -445,3 +445,17 @@ func TestPageWithoutScript(t *testing.T) {
 		t.Errorf("favicon.ico: %d %s", reply.StatusCode, base64.StdEncoding.EncodeToString([]byte(body)))
 	}
 }
+
+// A wrong address leads a person to the right ones, and tells a program that there are none.
+func TestWrongAddress(t *testing.T) {
+	s, _ := serve(t, nil)
+	for path, link := range map[string]string{"/nothing": `href="stream"`, "/a/b": `href="../stream"`, "/%3Cscript%3E": `href="snapshot"`} {
+		reply, html := get(t, request(t, "GET", s.URLs()[0]+path, "", "Accept", "text/html"))
+		if reply.StatusCode != http.StatusNotFound || !strings.Contains(html, link) || strings.Contains(html, "<script>") {
+			t.Errorf("%s: %d %s", path, reply.StatusCode, html)
+		}
+	}
+	if reply, text := get(t, request(t, "GET", s.URLs()[0]+"/nothing", "")); reply.StatusCode != http.StatusNotFound || strings.Contains(text, "<") {
+		t.Errorf("a program gets %d %s", reply.StatusCode, text)
+	}
+}

@@ -33,7 +33,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
 	if r.ProtoMajor == 1 {
-		header.Set("Connection", "close")
+		header.Set("Connection", "close") // for HEAD, too
 	}
 	if r.Method == http.MethodHead {
 		return
@@ -68,30 +68,38 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// connect writes a stream's headers and preamble, and returns what carries the rest: the connection, taken over, or with HTTP/2 a part of it.
+// connect writes a stream's headers and preamble, and returns what carries the rest.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.Viewer) (net.Conn, error) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	var head strings.Builder
-	switch {
-	case err == nil:
-		v.Transport = transport(conn, r)
-		head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-		_ = w.Header().Write(&head)
-		head.WriteString("\r\n")
-	case r.ProtoMajor == 2:
-		conn, v.Transport = newSharedConn(w, r, web.Conn(r)), "h2"
-	default:
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
+	conn, head, err := h.takeOver(w, r)
+	if err != nil {
 		return nil, err
 	}
-	head.WriteString(v.Form.Preamble())
+	v.Transport = transport(conn, r)
 	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
-	if _, err := io.WriteString(conn, head.String()); err != nil {
+	if _, err := io.WriteString(conn, head+v.Form.Preamble()); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Time{})
 	return conn, nil
+}
+
+// takeOver returns what carries an endless reply, and the head with w's headers that must be written first: the connection, or over HTTP/2 a part of
+// it, which ends with the handler. It replies when neither is possible.
+func (h *Handler) takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, head string, err error) {
+	if r.ProtoMajor == 2 {
+		return newSharedConn(w, r, web.Conn(r)), "", nil
+	}
+	w.Header().Set("Connection", "close")
+	if conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1 or HTTP/2")
+		return nil, "", err
+	}
+	var b strings.Builder
+	b.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+	_ = w.Header().Write(&b)
+	b.WriteString("\r\n")
+	return conn, b.String(), nil
 }
 
 // viewer is a connection that is sent pictures or video.
@@ -156,6 +164,9 @@ func form(r *http.Request) fanout.Form {
 }
 
 func transport(conn net.Conn, r *http.Request) string {
+	if r.ProtoMajor == 2 {
+		return "h2"
+	}
 	if r.TLS != nil {
 		return "tls"
 	}

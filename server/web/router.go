@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // Route is a path and what serves it.
@@ -14,10 +16,12 @@ type Route struct {
 	Handler http.HandlerFunc
 	// Views says that no method changes anything: who may only view may use them all.
 	Views bool
+	// Alias says that the path has another name, under which it is offered.
+	Alias bool
 }
 
 // Router hands each request to the route of its path. It answers OPTIONS, methods that a path does not have (405, with Allow) and unknown paths
-// (404) by itself.
+// (404, for a browser with links to the paths there are) by itself.
 type Router struct {
 	mux    *http.ServeMux
 	views  map[string]bool // by path
@@ -30,11 +34,20 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 		refuse = refuseText
 	}
 	r := &Router{http.NewServeMux(), map[string]bool{}, refuse}
+	var paths []string // that a browser can be sent to
 	for _, route := range routes {
 		r.views[route.Path] = route.Views
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
+		if path := strings.TrimSuffix(route.Path, "{$}"); !route.Alias && strings.HasPrefix(route.Methods, http.MethodGet) && !strings.Contains(path, "{") {
+			paths = append(paths, path)
+		}
 	}
-	r.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	r.mux.HandleFunc("/", func(w http.ResponseWriter, request *http.Request) {
+		if strings.Contains(request.Header.Get("Accept"), "text/html") && len(paths) > 0 {
+			d := page.NotFound(request.URL.Path, paths)
+			d.Serve(w, http.StatusNotFound)
+			return
+		}
 		r.refuse(w, http.StatusNotFound, "there is nothing here; see /")
 	})
 	return r

@@ -22,7 +22,7 @@ var Style string
 //go:embed base.js
 var Script string
 
-//go:embed live login icons
+//go:embed live login missing icons
 var files embed.FS
 
 // file returns an embedded file; that a name is wrong shows when the program starts.

@@ -57,8 +57,8 @@ function update(s) {
   put("encode", s.idle ? "resting" : s.encode_ms.p50 ? s.encode_ms.p50.toFixed(1) + " ms" : "–");
   put("viewers", s.server.viewers + (s.server.max_clients ? " of " + s.server.max_clients : ""));
   put("sent", rate(s.server.bytes_per_second));
-  const dropped = s.dropped_reason || "";
-  put("dropped", dropped);
+  const dropped = s.dropped && s.dropped.reason || "";
+  put("dropped", dropped && s.dropped.reason_count > 1 ? dropped + " (" + s.dropped.reason_count + "×)" : dropped);
   $("dropped").parentElement.hidden = !dropped;
   document.title = (s.signal ? "" : "No signal – ") + (s.source.name || "camera") + " – " + (s.name || "maixstream");
   const label = "Live picture of " + (s.source.name || "the camera");
