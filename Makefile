@@ -42,16 +42,20 @@ device: setup-device ## build/riscv64/maixstream, the program for the board
 	MAIXSTREAM_LDFLAGS='$(LDFLAGS)' toolchain/go.sh build -o $(DEVICE) ./cmd/maixstream
 	@echo "$(DEVICE): $$(stat -c %s $(DEVICE)) bytes, version $(VERSION), commit $(COMMIT)"
 
-lint: setup ## formatting, vet, staticcheck, golangci-lint
+lint: setup ## formatting, vet, staticcheck, golangci-lint, clang-format
+	@toolchain/apt.sh lint
 	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not gofumpt-formatted (make fmt): $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run ./...
+	@clang-format --dry-run -Werror $(C_FILES)
 
-fmt: ## format all Go files
+fmt: ## format all Go and C files
+	@toolchain/apt.sh lint
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+	clang-format -i $(C_FILES)
 
 bench: bench-build ## run the standard benchmarks and write docs/BENCHMARKS.md (about 9 minutes; BENCH=quick: 2)
 	$(BENCHSET) -only '$(BENCH_ONLY)'

@@ -33,6 +33,9 @@ type Camera struct {
 	buffer []byte
 }
 
+// maxJPEG is the most bytes of a JPEG that Read takes.
+const maxJPEG = 64 << 20
+
 // OpenCamera opens a camera. Errors are those of OpenSource.
 func OpenCamera(c CameraConfig) (*Camera, error) {
 	source, err := OpenSource(SourceConfig{
@@ -63,6 +66,9 @@ func (c *Camera) Info() frame.Info { return c.source.Info() }
 // Read waits for the next picture. It is the caller's until Release, which must be called before the next Read of a MaixCAM's camera. A
 // broken picture of a source that passes JPEG through is skipped. Errors are ctx's or wrap frame.ErrEnd or frame.ErrGone.
 func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
+	if ctx == nil {
+		return nil, errors.New("hw: read: no context")
+	}
 	if c.raw != nil {
 		f := new(frame.Frame)
 		for {
@@ -78,11 +84,17 @@ func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 	}
 	if c.buffer == nil {
 		info := c.source.Info()
-		c.buffer = make([]byte, frame.MaxJPEGSize(max(info.Width, 640), max(info.Height, 480)))
+		c.buffer = make([]byte, frame.MaxJPEGSize(max(min(info.Width, frame.MaxDimension), 640), max(min(info.Height, frame.MaxDimension), 480)))
 	}
 	for {
 		var p frame.Picture
-		if err := c.jpeg.ReadJPEG(ctx, c.buffer, &p); errors.Is(err, frame.ErrBadPicture) {
+		err := c.jpeg.ReadJPEG(ctx, c.buffer, &p)
+		var large *frame.TooLargeError
+		if errors.As(err, &large) && large.Size <= maxJPEG { // a stream's size is known with its first picture
+			c.buffer = make([]byte, max(large.Size, frame.MaxJPEGSize(min(large.Width, frame.MaxDimension), min(large.Height, frame.MaxDimension))))
+			continue
+		}
+		if errors.Is(err, frame.ErrBadPicture) {
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("hw: read: %w", err)
@@ -94,8 +106,20 @@ func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 			return nil, fmt.Errorf("hw: read: %w", err)
 		}
 		f.Captured, f.Sequence = p.Captured, p.Sequence
+		if o := libjpeg.Orientation(c.buffer[:p.Size]); o != 1 {
+			return c.upright(f, o), nil
+		}
 		return picture.FromFrame(f, nil), nil
 	}
+}
+
+// upright turns a decoded picture as its Exif orientation says.
+func (c *Camera) upright(f *frame.Frame, orientation int) *picture.Image {
+	img := picture.FromFrame(f, nil).Upright(orientation)
+	if turned := img.Frame(); turned != nil {
+		turned.Captured, turned.Sequence = f.Captured, f.Sequence
+	}
+	return img
 }
 
 // Close ends a Read that waits and gives the camera back. It may be called twice.

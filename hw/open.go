@@ -3,6 +3,7 @@ package hw
 
 import (
 	"fmt"
+	"image/color"
 
 	"go.uber.org/zap"
 
@@ -15,14 +16,15 @@ type SourceConfig struct {
 	// Name is auto (the camera on a MaixCAM, elsewhere the test card), camera, testcard, a folder of photographs, a file, -,
 	// v4l2:/dev/videoN, or the http URL of a stream or picture [auto].
 	Name          string
-	Width, Height int     // pixels [640x480]
-	FPS           float64 // at most; a file with a rate of its own plays at that [that rate, what a stream sends, 1 of a URL that is one picture, 30 of others]
-	Once          bool    // end a file at its end instead of beginning again
-	Recursive     bool    // photographs in folders below a folder, too
-	AuthFile      string  // has user:password in its first line, for a URL whose server asks for it [what the URL says]
-	Quality       int     // of a camera's own JPEG, 1..100 [80]
-	Mirror, Flip  bool    // by a camera's own hardware
-	Overlay       string  // by a camera's own hardware
+	Width, Height int         // pixels [640x480]
+	FPS           float64     // at most; a file with a rate of its own plays at that [that rate, what a stream sends, 1 of a URL that is one picture, 30 of others]
+	Once          bool        // end a file at its end instead of beginning again
+	Recursive     bool        // photographs in folders below a folder, too
+	Background    color.Color // beneath what is transparent in photographs [white]
+	AuthFile      string      // has user:password in its first line, for a URL whose server asks for it [what the URL says]
+	Quality       int         // of a camera's own JPEG, 1..100 [80]
+	Mirror, Flip  bool        // by a camera's own hardware
+	Overlay       string      // by a camera's own hardware
 	Camera        CameraOptions
 	Log           *zap.Logger // [none]
 }
@@ -70,7 +72,7 @@ func OpenSource(c SourceConfig) (frame.Source, error) {
 		return openBoardCamera(c)
 	}
 	src, err := source.Open(c.Name, source.Options{
-		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, AuthFile: c.AuthFile,
+		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile,
 		Warn: func(err error) { c.Log.Warn("source", zap.Error(err)) },
 	})
 	if err != nil {

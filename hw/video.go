@@ -8,8 +8,15 @@ import (
 	"github.com/maixstream/maixstream/hw/openh264"
 )
 
-// NewVideoEncoder makes a software H.264 encoder. The error wraps openh264.ErrMissing, and so frame.ErrUnsupported, where its library is not installed.
+// errBoardVideo: the chip has an H.264 encoder, which package sg2002 does not drive yet, and its processor is too slow for another one.
+var errBoardVideo = fmt.Errorf("hw: H.264 on a MaixCAM: %w yet", frame.ErrUnsupported)
+
+// NewVideoEncoder makes a software H.264 encoder. The error wraps openh264.ErrMissing, and so frame.ErrUnsupported, where its library is not installed. On a MaixCAM it
+// wraps frame.ErrUnsupported.
 func NewVideoEncoder(c frame.VideoConfig) (frame.VideoEncoder, error) {
+	if onBoard() {
+		return nil, errBoardVideo
+	}
 	e, err := openh264.NewEncoder(c)
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func TestDebianPackage(t *testing.T) {
 	_ = serve.Process.Signal(syscall.SIGHUP)
 	told("RELOADING=1")
 	told("READY=1")
-	s.until("the reload is said", func() bool { return strings.Contains(s.output(), `"changed": ["overlay"]`) })
+	s.until("the reload is said", func() bool { return strings.Contains(s.String(), `"changed": ["overlay"]`) })
 	s.stop()
 	told("STOPPING=1")
 

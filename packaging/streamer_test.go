@@ -15,10 +15,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // soon is how long a program may take for what it does at once on a quick machine.
@@ -29,20 +30,7 @@ type streamer struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	ended chan struct{}
-	mu    sync.Mutex
-	text  bytes.Buffer
-}
-
-func (s *streamer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *streamer) output() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
+	testenv.Output
 }
 
 // start runs a command that is, or becomes, a streamer.
@@ -61,7 +49,7 @@ func start(t *testing.T, cmd *exec.Cmd) *streamer {
 		_ = cmd.Process.Kill()
 		<-s.ended
 		if t.Failed() {
-			t.Logf("%v:\n%s", cmd.Args, s.output())
+			t.Logf("%v:\n%s", cmd.Args, s.String())
 		}
 	})
 	return s
@@ -86,7 +74,7 @@ var urlLine = regexp.MustCompile(`(?m)^http://\S+$`)
 func (s *streamer) url() (url string) {
 	s.t.Helper()
 	s.until("the address is printed", func() bool {
-		url = urlLine.FindString(s.output())
+		url = urlLine.FindString(s.String())
 		return url != ""
 	})
 	return url

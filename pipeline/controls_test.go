@@ -31,8 +31,11 @@ type device struct {
 }
 
 func (w webcam) Controls() ([]frame.Control, error) {
-	if w.device.hang != nil {
-		<-w.device.hang
+	w.device.mu.Lock()
+	hang := w.device.hang
+	w.device.mu.Unlock()
+	if hang != nil {
+		<-hang
 	}
 	w.device.mu.Lock()
 	defer w.device.mu.Unlock()
@@ -144,7 +147,9 @@ func TestControlsAreKeptOverReplugging(t *testing.T) {
 		if want := []frame.ControlValue{value("exposure_time_absolute", 120), value("auto_exposure", 1), value("zoom_absolute", 200)}; len(c.kept) != 1 || !slices.Equal(c.kept[0], want) {
 			t.Errorf("kept %v, want %v", c.kept, want)
 		}
-		*d = *newDevice() // unplugged, and it has forgotten everything
+		d.mu.Lock()
+		d.list = newDevice().list // unplugged, and it has forgotten everything
+		d.mu.Unlock()
 		cam.Close()
 		time.Sleep(10 * time.Second)
 		if got := c.value(t, "exposure_time_absolute"); got != 120 {
@@ -247,7 +252,10 @@ func TestControlsOfADeviceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		c := control(t, func() (frame.Source, error) { return webcam{newCamera(33 * time.Millisecond), d}, nil })
-		d.hang = make(chan struct{})
+		hang := make(chan struct{})
+		d.mu.Lock()
+		d.hang = hang
+		d.mu.Unlock()
 		for range 2 {
 			begun := time.Now()
 			if _, err := c.Controls(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
@@ -257,7 +265,7 @@ func TestControlsOfADeviceThatHangs(t *testing.T) {
 				t.Errorf("waited for %v", took)
 			}
 		}
-		close(d.hang)
+		close(hang)
 		synctest.Wait()
 		if got := c.value(t, "brightness"); got != 128 {
 			t.Errorf("brightness is %d", got)

@@ -98,7 +98,7 @@ func (p *Pipeline) showNoSignal(why string) {
 	s := p.settings.Load()
 	jpeg, err := p.config.NoSignal(why, s.Width, s.Height)
 	if err != nil {
-		p.config.Log.Debug("no picture for no signal", zap.Error(err))
+		p.config.Log.Debug("drawing the no-signal picture failed", zap.Error(err))
 		return
 	}
 	p.mu.Lock()
@@ -136,9 +136,9 @@ func (p *Pipeline) signalCame(s *session) {
 	p.signal, p.away, p.reason, p.substituted = true, false, "", false
 	p.mu.Unlock()
 	if back {
-		p.config.Log.Info("signal is back", zap.String("source", s.source.Info().Name))
+		p.config.Log.Info("signal restored", zap.String("source", s.source.Info().Name))
 	} else {
-		p.config.Log.Info("source runs", zap.String("source", s.source.Info().Name), zap.String("encoder", s.encoderName()))
+		p.config.Log.Info("source running", zap.String("source", s.source.Info().Name), zap.String("encoder", s.encoderName()))
 	}
 }
 
@@ -201,7 +201,7 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 			p.closeSource(o.source, over)
 		}
 	case <-over:
-		p.config.Log.Warn("the source is still being opened: left behind")
+		p.config.Log.Warn("opening the source timed out; abandoning it")
 		go func() {
 			if o := <-result; o.err == nil {
 				_ = o.source.Close()

@@ -87,7 +87,7 @@ func (s *session) end(why error) error {
 	select {
 	case <-s.done:
 	case <-over:
-		s.pipeline.config.Log.Warn("the source does not end its read: left behind", zap.String("source", s.source.Info().Name))
+		s.pipeline.config.Log.Warn("reading from the source timed out; abandoning it", zap.String("source", s.source.Info().Name))
 	}
 	return why
 }
@@ -104,7 +104,7 @@ func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	select {
 	case <-closed:
 	case <-over:
-		p.config.Log.Warn("the source does not close: left behind")
+		p.config.Log.Warn("closing the source timed out; abandoning it")
 	}
 }
 
@@ -120,7 +120,7 @@ func (s *session) follow(changed <-chan struct{}) {
 			return
 		case <-changed:
 			if err := setter.SetFPS(s.pipeline.rate()); err != nil {
-				s.pipeline.config.Log.Debug("the source keeps its rate", zap.Error(err))
+				s.pipeline.config.Log.Debug("source keeps its frame rate", zap.Error(err))
 			}
 		}
 	}

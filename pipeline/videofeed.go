@@ -32,6 +32,7 @@ type Video struct {
 	pipeline *Pipeline
 	config   VideoConfig
 	takers   atomic.Int64
+	limit    atomic.Int64  // bits a second at most; 0: none
 	woken    chan struct{} // a first taker has come, or the last one has gone
 
 	count videoCounters
@@ -101,6 +102,10 @@ func (v *Video) wake() {
 	}
 }
 
+// Limit lowers the encoder's bitrate to at most so many bits a second, for as long as the viewers' links carry no more; 0: to what the settings say.
+// The settings stay as they are.
+func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
+
 // Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is there.
 func (v *Video) Err() error {
 	v.mu.Lock()
@@ -144,7 +149,11 @@ func (v *Video) wanted(info frame.Info) frame.VideoConfig {
 	if info.FPS > 0 {
 		fps = min(fps, info.FPS)
 	}
-	return frame.VideoConfig{Bitrate: s.Bitrate, FPS: fps, GOP: time.Duration(s.GOP * float64(time.Second))}
+	bitrate := s.Bitrate
+	if limit := int(v.limit.Load()); limit > 0 {
+		bitrate = min(bitrate, limit)
+	}
+	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: time.Duration(s.GOP * float64(time.Second))}
 }
 
 // publish hands a unit of a session to the readers.

@@ -27,9 +27,9 @@ func (z *zoom) init() {
 // controls lists the three, pan and tilt at rest while the whole picture is shown.
 func (z *zoom) controls() []frame.Control {
 	list := []frame.Control{
-		{Name: zoomControl, Min: 100, Max: 100 * frame.MaxZoom, Default: 100, Value: z.percent},
-		{Name: panControl, Min: -100, Max: 100, Value: z.pan},
-		{Name: tiltControl, Min: -100, Max: 100, Value: z.tilt},
+		{Name: zoomControl, Label: "Zoom", Min: 100, Max: 100 * frame.MaxZoom, Default: 100, Value: z.percent},
+		{Name: panControl, Label: "Pan", Min: -100, Max: 100, Value: z.pan},
+		{Name: tiltControl, Label: "Tilt", Min: -100, Max: 100, Value: z.tilt},
 	}
 	for i := range list {
 		list[i].Unit, list[i].Step = "%", 1

@@ -168,7 +168,7 @@ func (s *JPEGStreamer) WriteBytes(jpg []byte) error {
 	captured := time.Now()
 	info, err := jpegcheck.Parse(jpg)
 	if err == nil {
-		err = s.running.pictures.Write(jpg[:info.Size], info.Width, info.Height, captured)
+		err = s.running.pictures.Write(jpegcheck.Completed(jpg, &info), info.Width, info.Height, captured)
 	}
 	if err != nil {
 		return fmt.Errorf("streamer: write: %w", err)

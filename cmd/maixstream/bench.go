@@ -32,9 +32,9 @@ type benchFlags struct {
 
 func setupBench(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	b := &benchFlags{sourceFlags: addSourceFlags(flags), frames: rangeValue{0, 0, 1 << 20}, clients: rangeValue{8, 0, 4096}}
-	b.duration = flags.DurationP("duration", "d", 0, "measure for so long (default 5s, unless --frames is given)")
-	flags.VarP(&b.frames, "frames", "n", "or for as long as about so many frames should take")
-	flags.Var(&b.clients, "clients", "viewers that a process beside this one opens and checks; 0: none")
+	b.duration = flags.DurationP("duration", "d", 0, "how long to measure (default 5s, unless --frames is given)")
+	flags.VarP(&b.frames, "frames", "n", "measure for roughly this many frames instead")
+	flags.Var(&b.clients, "clients", "viewers, opened and verified by a child process; 0: none")
 	b.json = flags.Bool("json", false, "print the result as JSON, for --baseline and for programs")
 	b.baseline = flags.String("baseline", "", "compare with an earlier result, a `FILE` written by --json")
 	b.profile = flags.String("cpu-profile", "", "write a CPU profile of the measured time to this `FILE` (go tool pprof reads it)")

@@ -34,7 +34,7 @@ type controlled interface {
 func setupControls(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	name := flags.StringP("source", "s", "auto", "whose controls: a camera as serve's --source names it, or a running server's:\nhttp://HOST:8000 (?token=… where it "+
 		"asks for one)")
-	reset := flags.Bool("reset", false, "set everything to its default first")
+	reset := flags.Bool("reset", false, "reset all controls to their defaults first")
 	asJSON := flags.Bool("json", false, "print JSON, as /api/controls does")
 	return func(ctx context.Context, args []string, t terminal) error {
 		for _, arg := range args {

@@ -19,13 +19,14 @@ import (
 func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	source := choice("auto", "camera")
 	size, fps := sizeValue{640, 480}, fpsValue(30)
-	flags.VarP(source, "source", "s", "what is to work; camera: that of a MaixCAM, so that another machine is wrong")
-	flags.Var(&size, "size", "picture size whose memory is to be there, in pixels")
-	flags.Var(&fps, "fps", "frames a second, which choose the sensor's mode")
-	overlay := flags.String("overlay", "", "the `TEXT` over pictures, which takes memory")
-	sensor := flags.String("sensor", "auto", "the sensor's `NAME` that is to answer")
-	libDir := flags.String("mpi-lib-dir", "", "`DIR` with the chip's libraries, when they are not in their usual places")
+	flags.VarP(source, "source", "s", "what should work; camera: a MaixCAM's, so that any other machine is reported")
+	flags.Var(&size, "size", "picture size to check memory for, in pixels")
+	flags.Var(&fps, "fps", "frames per second, which select the sensor's mode")
+	overlay := flags.String("overlay", "", "overlay `TEXT`, which takes memory")
+	sensor := flags.String("sensor", "auto", "expected sensor `NAME`")
+	libDir := flags.String("mpi-lib-dir", "", "`DIR` with the chip's libraries, if not in the usual places")
 	asJSON := flags.Bool("json", false, "print JSON")
+	full := flags.Bool("report", false, "print all that a maintainer needs to help from afar: libraries and their checksums, memory, modules; no secrets")
 	// What doctor starts itself with: libraries are opened in a process of their own.
 	inspect := flags.Bool("inspect", false, "")
 	_ = flags.MarkHidden("inspect")
@@ -48,7 +49,9 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 		if c, ok := serviceCheck(ctx); ok {
 			report.Add(c)
 		}
-		if *asJSON {
+		if *full {
+			err = report.WriteReport(t.out, thisProgram().version)
+		} else if *asJSON {
 			err = json.NewEncoder(t.out).Encode(struct {
 				OK      bool   `json:"ok"`
 				Version string `json:"version"`

@@ -45,7 +45,7 @@ func TestFirstStart(t *testing.T) {
 				text = regexp.MustCompile(`There is /dev/\S+(, /dev/\S+)*: name one with --source, or plug one in`).ReplaceAllString(text, "Plug one in")
 			}
 			if name == "port-taken" { // its source may run before the port is tried, or not
-				text = regexp.MustCompile(`(?m)^TIME INFO source runs .*\n`).ReplaceAllString(text, "")
+				text = regexp.MustCompile(`(?m)^TIME INFO source running .*\n`).ReplaceAllString(text, "")
 			}
 			golden := filepath.Join("testdata", "first-start", name+".txt")
 			if *update {
@@ -87,7 +87,7 @@ func TestTerminalHasOneStatusLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(script, "-qec", "stty cols 60; timeout --foreground --preserve-status -s TERM 5 '"+self+"' --listen 127.0.0.1:0 --announce=false --source v4l2:/dev/video77", "/dev/null")
+	cmd := exec.Command(script, "-qec", "stty cols 60; timeout --foreground --preserve-status -s TERM 5 '"+self+"' --listen 127.0.0.1:0 --announce=false --webrtc= --source v4l2:/dev/video77", "/dev/null")
 	cmd.Env = append(os.Environ(), beProgram+"=1", "TERM=xterm")
 	cmd.Stdin = strings.NewReader("")
 	out, err := cmd.Output()

@@ -9,7 +9,7 @@ import (
 )
 
 // otherNames are what µStreamer, mjpg-streamer and others call what a flag of serve does; each value is what to write here.
-var otherNames = map[string]string{
+var otherNames = map[string]string{ //nolint:gosec // names of flags, among them those of passwords
 	"port": "--listen :8000", "p": "--listen :8000", "bind": "--listen ADDRESS:8000", "address": "--listen ADDRESS:8000",
 	"host": "--listen ADDRESS:8000", "device": "--source /dev/video0", "d": "--source /dev/video0", "input": "--source", "i": "--source", "camera": "--source camera",
 	"resolution": "--size 640x480", "r": "--size 640x480", "width": "--size 640x480", "height": "--size 640x480",

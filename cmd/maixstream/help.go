@@ -15,8 +15,8 @@ var flagGroups = []struct {
 	flags []string
 }{
 	{"Picture", []string{"size", "fps", "quality", "flip", "mirror", "rotate", "overlay", "zoom", "pan", "control", "state-file", "idle-fps", "h264", "bitrate", "gop"}},
-	{"Source", []string{"source", "source-auth-file", "loop", "recursive", "encoder", "workers", "path", "fit", "sensor", "full-snapshot", "mpi-lib-dir"}},
-	{"Where", []string{"listen", "rtsp", "rtsps", "unix", "unix-mode", "unix-group", "tls-cert", "tls-key", "announce", "name", "html"}},
+	{"Source", []string{"source", "source-auth-file", "loop", "recursive", "background", "encoder", "workers", "path", "fit", "sensor", "full-snapshot", "mpi-lib-dir"}},
+	{"Where", []string{"listen", "rtsp", "rtsps", "webrtc", "webrtc-host", "unix", "unix-mode", "unix-group", "tls-cert", "tls-key", "announce", "name", "html"}},
 	{"Who", []string{
 		"auth-file", "token-file", "host", "cors", "frame-ancestors", "trusted-proxy", "max-clients", "max-per-address", "stall-timeout",
 	}},

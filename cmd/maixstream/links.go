@@ -22,7 +22,7 @@ func setupLinks(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 	code := choice("auto", "yes", "no")
 	flags.Var(code, "qr", "draw the page's address as a QR code for a phone; auto: on a terminal")
 	asJSON := flags.Bool("json", false, "print JSON")
-	insecure := flags.Bool("insecure", false, "accept any certificate, as of a server with one of its own")
+	insecure := flags.Bool("insecure", false, "accept any certificate, such as a self-signed one")
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) > 1 {
 			return usagef("one URL, not %d", len(args))
@@ -96,7 +96,7 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 	if err != nil {
 		return server, "", usagef("%s: %w", base.Redacted(), err)
 	}
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}}}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure}}} //nolint:gosec // on request
 	defer client.CloseIdleConnections()
 	reply, err := client.Do(request)
 	if err != nil {
@@ -104,7 +104,8 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return server, "", fmt.Errorf("nothing answers at %s: start maixstream there, or name another URL (maixstream find lists those of the network): %w", base.Redacted(), err)
+		return server, "", fmt.Errorf("nothing answers at %s: start maixstream there, or name another URL (maixstream find lists those of the network): %w",
+			base.Redacted(), err)
 	}
 	defer reply.Body.Close()
 	if reply.StatusCode == http.StatusUnauthorized {

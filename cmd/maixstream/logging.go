@@ -2,11 +2,19 @@ package main
 
 import (
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
+
+// outliveReaders keeps a server running when whoever read its output has gone: a log keeper that ended, tee that was killed. Go ends a program at
+// SIGPIPE on standard output or error unless it is asked for; then the write fails, and the line is lost. It is not ignored, which programs that are
+// started would inherit.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // logFlags are the flags of every verb that logs.
 type logFlags struct {
@@ -16,8 +24,8 @@ type logFlags struct {
 
 func addLogFlags(flags *pflag.FlagSet) *logFlags {
 	l := &logFlags{choice("info", "debug", "warn", "error"), choice("console", "json"), zap.NewAtomicLevel()}
-	flags.Var(l.level, "log-level", "least level that is logged")
-	flags.Var(l.format, "log-format", "for people or for machines")
+	flags.Var(l.level, "log-level", "minimum level to log")
+	flags.Var(l.format, "log-format", "human-readable text or JSON lines")
 	return l
 }
 

@@ -141,12 +141,14 @@ func TestNoLibraryWritesItsOwnLines(t *testing.T) {
 // reason why it is silent, or redirected by us.
 func TestLibrariesThatCanLogAreKnown(t *testing.T) {
 	known := map[string]string{
-		"github.com/bluenviron/gortsplib/v5": "writes only where callbacks are missing: server/rtsp has them",
-		"github.com/brutella/dnssd/log":      "internal/discover discards it",
-		"github.com/pion/logging":            "only srtp.Session makes a logger, and gortsplib uses srtp.Context",
-		"github.com/vishvananda/netlink":     "Go's log, which is redirected to ours",
-		"github.com/vishvananda/netlink/nl":  "Go's log, which is redirected to ours",
-		"go.uber.org/zap":                    "redirects Go's log to ours",
+		"github.com/bluenviron/gortsplib/v5":          "writes only where callbacks are missing: server/rtsp has them",
+		"github.com/brutella/dnssd/log":               "internal/discover discards it",
+		"github.com/pion/logging":                     "only srtp.Session makes a logger, and gortsplib uses srtp.Context",
+		"github.com/vishvananda/netlink":              "Go's log, which is redirected to ours",
+		"github.com/vishvananda/netlink/nl":           "Go's log, which is redirected to ours",
+		"go.uber.org/zap":                             "redirects Go's log to ours",
+		"github.com/maixstream/maixstream/server/web": "net/http's errors, which it passes on to ours",
+		"github.com/pion/stun/v4":                     "only its client logs, which ice makes for STUN servers alone; none are used",
 	}
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{range .Imports}} {{.}}{{end}}{{end}}`, ".").Output()
 	if err != nil {

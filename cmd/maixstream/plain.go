@@ -57,7 +57,8 @@ func say(err error, source string) error {
 	case webcam && errors.Is(err, syscall.ENODEV):
 		return &said{fmt.Sprintf("The webcam at %s was unplugged. Plug it in%s.", device, again), err}
 	case webcam && errors.Is(err, fs.ErrPermission):
-		return &said{fmt.Sprintf("This user is not allowed to use the webcam at %s. Add it to the group video (sudo usermod -aG video $USER) and log in again%s.", device, again), err}
+		return &said{fmt.Sprintf("This user is not allowed to use the webcam at %s. Add it to the group video (sudo usermod -aG video $USER) and log in again%s.",
+			device, again), err}
 	case webcam && errors.Is(err, syscall.EBUSY):
 		return &said{fmt.Sprintf("The webcam at %s is in use by another program (fuser -v %s tells which). End that%s.", device, device, again), err}
 	}

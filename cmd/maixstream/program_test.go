@@ -56,7 +56,7 @@ func asProgram(ctx context.Context, args ...string) *exec.Cmd {
 		panic(err)
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), beProgram+"=1")
+	cmd.Env = append(os.Environ(), beProgram+"=1", envName("webrtc")+"=") // a port that all of them would share
 	return cmd
 }
 
@@ -75,13 +75,7 @@ func runIn(t *testing.T, args []string, stdin string, env map[string]string) (co
 
 func TestBadInputIsSaidAndRefused(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o700); err != nil {
 		t.Fatal(err)
@@ -107,7 +101,7 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		says string
 	}{
 		{"unknown verb", []string{"stream"}, nil, 2, `unknown verb "stream"`},
-		{"typo of a verb", []string{"recieve"}, nil, 2, "did you mean receive?"},
+		{"typo of a verb", []string{"receve"}, nil, 2, "did you mean receive?"},
 		{"help of an unknown verb", []string{"help", "snapshit"}, nil, 2, "did you mean snapshot?"},
 		{"typo of a flag", serve("--qualitty", "3"), nil, 2, "did you mean --quality?"},
 		{"a flag's beginning", serve("--tok", "x"), nil, 2, "did you mean --token-file?"},

@@ -81,7 +81,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 				cmd := exec.CommandContext(ctx, "bash", "-c", "exec "+here.Replace(line))
 				cmd.Dir = dir
 				cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-				out, problems := &process{}, &process{}
+				out, problems := &testenv.Output{}, &testenv.Output{}
 				cmd.Stdout, cmd.Stderr = out, problems
 				endless := block[1] != "" || !strings.Contains(line, "--count") && strings.Contains(line, "--every 500ms")
 				before := dav.requests.Load() + int64(len(server.files()))
@@ -89,7 +89,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 					t.Fatal(err)
 				}
 				if endless { // until something has come; serve says nothing of its pushes
-					came := func() bool { return strings.HasPrefix(out.output(), "20") }
+					came := func() bool { return strings.HasPrefix(out.String(), "20") }
 					if block[1] != "" {
 						came = func() bool {
 							files, _ := filepath.Glob(filepath.Join(server.dir, "second", "*", "*.jpg"))
@@ -102,10 +102,10 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 					_ = cmd.Process.Signal(syscall.SIGTERM)
 				}
 				if err := cmd.Wait(); err != nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-					t.Fatalf("%v: %s%s", err, out.output(), problems.output())
+					t.Fatalf("%v: %s%s", err, out.String(), problems.String())
 				}
-				if block[1] == "" && !strings.HasPrefix(out.output(), "20") {
-					t.Errorf("it printed %q %s", out.output(), problems.output())
+				if block[1] == "" && !strings.HasPrefix(out.String(), "20") {
+					t.Errorf("it printed %q %s", out.String(), problems.String())
 				}
 				if after := dav.requests.Load() + int64(len(server.files())); after == before {
 					t.Error("nothing came")

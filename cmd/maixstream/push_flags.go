@@ -30,15 +30,15 @@ type targetFlags struct {
 // addTargetFlags adds them, each name with a prefix, and each text with a beginning that says whose they are.
 func addTargetFlags(flags *pflag.FlagSet, prefix, whose string) *targetFlags {
 	f := &targetFlags{prefix: prefix, as: choice("raw", "form", "multipart"), method: choice(http.MethodPost, http.MethodPut, http.MethodPatch), spoolMax: 256 << 20}
-	flags.Var(f.as, prefix+"as", whose+"how pictures travel: each the body of a request, each a file in a form, or all parts of one request without end")
-	flags.Var(f.method, prefix+"method", whose+"what the server wants; PUT to a URL whose path ends in / appends a name, {name} puts it elsewhere")
-	f.device = flags.String(prefix+"device", "", whose+"`NAME` by which the server knows this device (header X-Device); this machine's by default")
-	f.header = flags.StringArray(prefix+"header", nil, whose+"one more `'NAME: VALUE'` in each request; any number")
-	f.headerFile = flags.String(prefix+"header-file", "", whose+"more headers, NAME: VALUE, one per line of this `FILE`; for those that are secret")
-	f.maxWait = flags.Duration(prefix+"max-retry-after", 5*time.Minute, whose+"the longest Retry-After of a busy server that is obeyed")
-	f.spool = flags.String(prefix+"spool", "", whose+"keep every picture in this `DIR` until the server has it, also over restarts; without it the newest wins")
-	flags.Var(&f.spoolMax, prefix+"spool-max", whose+"drop the oldest pictures of the spool above this size")
-	f.caFile = flags.String(prefix+"ca-file", "", whose+"trust the certificates in this `FILE` (PEM), too")
+	flags.Var(f.as, prefix+"as", whose+"how pictures are sent: each as a request's body, each as a file in a form, or all as parts of one endless request")
+	flags.Var(f.method, prefix+"method", whose+"HTTP method; PUT to a URL whose path ends in / appends a file name, {name} puts it elsewhere")
+	f.device = flags.String(prefix+"device", "", whose+"`NAME` of this device for the server (header X-Device); the host name by default")
+	f.header = flags.StringArray(prefix+"header", nil, whose+"add a header `'NAME: VALUE'` to each request; repeatable")
+	f.headerFile = flags.String(prefix+"header-file", "", whose+"headers, NAME: VALUE, one per line of this `FILE`; keeps secrets off the command line")
+	f.maxWait = flags.Duration(prefix+"max-retry-after", 5*time.Minute, whose+"maximum Retry-After of a busy server to obey")
+	f.spool = flags.String(prefix+"spool", "", whose+"keep every picture in this `DIR` until the server has it, across restarts; without it only the newest is sent")
+	flags.Var(&f.spoolMax, prefix+"spool-max", whose+"drop the spool's oldest pictures above this size")
+	f.caFile = flags.String(prefix+"ca-file", "", whose+"also trust the certificates in this `FILE` (PEM)")
 	f.authFile = flags.String(prefix+"auth-file", "", whose+"log in with the user:password in the first line of this `FILE`")
 	f.tokenFile = flags.String(prefix+"token-file", "", whose+"log in with the bearer token in the first line of this `FILE`")
 	return f
@@ -93,13 +93,13 @@ type pushFlags struct {
 
 func addPushFlags(flags *pflag.FlagSet) *pushFlags {
 	p := &pushFlags{flags: flags, count: rangeValue{0, 0, 1 << 30}, format: choice("jpeg", "png")}
-	p.every = flags.Duration("every", time.Second, "time between pictures; --fps says the same the other way round. FILEs go without a pause unless it is given")
-	flags.Var(&p.count, "count", "end after so many pictures; 0: never, or behind the last FILE")
-	flags.Var(p.format, "format", "what is sent; PNG is without loss, and slow. FILEs go as they are unless it is given")
-	p.field = flags.String("field", "file", "the form's field for the picture, a `NAME`")
-	p.timeout = flags.Duration("timeout", 30*time.Second, "give an attempt up after so long")
-	p.retry = flags.Duration("retry", 30*time.Second, "try again for so long while the server is away or busy; 0: not at all.\nDefault for pictures of a source "+
-		"without --count: for ever")
+	p.every = flags.Duration("every", time.Second, "time between pictures (or use --fps). FILEs are sent without a pause unless it is given")
+	flags.Var(&p.count, "count", "stop after this many pictures; 0: never, or after the last FILE")
+	flags.Var(p.format, "format", "format to send; PNG is lossless, and slow. FILEs are sent as they are unless it is given")
+	p.field = flags.String("field", "file", "form field `NAME` for the picture")
+	p.timeout = flags.Duration("timeout", 30*time.Second, "abandon an attempt after this long")
+	p.retry = flags.Duration("retry", 30*time.Second, "retry for this long while the server is unreachable or busy; 0: don't.\nDefault for pictures of a source "+
+		"without --count: forever")
 	p.targetFlags = addTargetFlags(flags, "", "")
 	p.sourceFlags = addSourceFlags(flags)
 	p.logFlags = addLogFlags(flags)

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/internal/sniff"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
@@ -31,14 +31,16 @@ type fileSource struct {
 	in      io.Reader
 	format  string // to which they are converted; "": as they are
 	quality int
-	every   time.Duration
-	due     time.Time
-	skip    func(name string, err error) // told of files that are no pictures
+	// background is beneath what is transparent where a JPEG is made.
+	background colorValue
+	every      time.Duration
+	due        time.Time
+	skip       func(name string, err error) // told of files that are no pictures
 }
 
 // openFiles lists the files; folders stand for the pictures in them.
 func (p *pushFlags) openFiles(args []string, t terminal) (*fileSource, error) {
-	s := &fileSource{in: t.in, quality: p.quality.value, every: *p.every}
+	s := &fileSource{in: t.in, quality: p.quality.value, every: *p.every, background: p.background}
 	if p.flags.Changed("format") {
 		s.format = "image/" + p.format.value
 	}
@@ -55,31 +57,13 @@ func (p *pushFlags) openFiles(args []string, t terminal) (*fileSource, error) {
 			s.names = append(s.names, arg)
 			continue
 		}
-		inside, err := picturesIn(arg)
+		inside, err := source.Photographs(arg, *p.recursive, func(err error) { fmt.Fprintf(t.err, "maixstream push: %v\n", err) })
 		if err != nil {
 			return nil, usageError{err}
 		}
 		s.names = append(s.names, inside...)
 	}
 	return s, nil
-}
-
-func picturesIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir) // sorted
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		ext := strings.ToLower(filepath.Ext(e.Name()))
-		if !e.IsDir() && slices.Contains([]string{".jpg", ".jpeg", ".png"}, ext) && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, filepath.Join(dir, e.Name()))
-		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: no pictures (jpg, jpeg, png) in this folder", dir)
-	}
-	return names, nil
 }
 
 // Next implements push.Source. Files that are no pictures are reported and left out.
@@ -143,10 +127,10 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 		return nil, captured, fmt.Errorf("larger than %d MiB", maxFile>>20)
 	}
 	if kind := http.DetectContentType(data); !strings.HasPrefix(kind, "image/") {
-		if name := sniff.Name(data); name != "" {
+		if name := sniff.Name(data[:min(len(data), sniff.Enough)]); name != "" {
 			kind = name
 		}
-		return nil, captured, fmt.Errorf("not a picture: this is %s", kind)
+		return nil, captured, fmt.Errorf("not a picture: it begins like %s", kind)
 	}
 	return data, captured, nil
 }
@@ -159,6 +143,9 @@ func (s *fileSource) convert(shot *push.Shot) error {
 	img, err := picture.Decode(shot.Data, picture.Limits{})
 	if err != nil {
 		return err
+	}
+	if s.format == "image/jpeg" {
+		img = img.Flatten(s.background.color)
 	}
 	encoded, err := encode(img, s.format, s.quality)
 	if err != nil {

@@ -220,7 +220,7 @@ func TestPushSaysWhatGoesWrong(t *testing.T) {
 		{[]string{"--retry", "200ms", nobody, file}, exitFailed, "connect: connection refused"},
 		{[]string{"--retry", "0", "--as", "multipart", nobody, file}, exitFailed, "connect: connection refused"},
 		{[]string{in.URL, filepath.Join(dir, "none.jpg")}, exitUsage, "no such file"},
-		{[]string{in.URL, t.TempDir()}, exitUsage, "no pictures"},
+		{[]string{in.URL, t.TempDir()}, exitUsage, "no photographs"},
 		{nil, exitUsage, "URL"},
 		{[]string{"server:8080/upload"}, exitUsage, "http:// or https://"},
 		{[]string{"--every", "1s", "--fps", "3", in.URL}, exitUsage, "one of them"},

@@ -36,6 +36,7 @@ type receiveFlags struct {
 	perDevice    rangeValue
 	maxClients   rangeValue
 	sync         *bool
+	guard        *guardFlags
 	cors         *string
 	authFile     *string
 	tokenFile    *string
@@ -61,26 +62,27 @@ func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 		maxDevices: rangeValue{1000, 1, 1_000_000}, maxUploads: rangeValue{1000, 1, 1_000_000},
 		perAddress: rangeValue{0, 0, 1_000_000}, perDevice: rangeValue{64, 1, 1_000_000}, maxClients: rangeValue{0, 0, 100000},
 	}
-	r.listen = flags.StringSlice("listen", []string{receiveAddress}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
-	r.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
+	r.listen = flags.StringSlice("listen", []string{receiveAddress}, "`ADDRESS`es to listen on, host:port; \"\" with --unix: none")
+	r.unix = flags.String("unix", "", "also listen on the Unix socket `PATH`")
 	r.dir = flags.StringP("dir", "d", "pictures", "keep pictures in this `DIR`, as DEVICE/2026-11-22/HHMMSS.mmm-SEQ.jpg (UTC)")
-	r.keep = flags.Duration("keep", 24*time.Hour, "delete pictures that are older; 0: never")
+	r.keep = flags.Duration("keep", 24*time.Hour, "delete pictures older than this; 0: never")
 	flags.Var(&r.maxBytes, "max-bytes", "delete pictures above this total on the disk, the oldest of devices over their share first; 0: no limit")
-	flags.Var(&r.maxUpload, "max-upload", "the largest picture")
-	flags.Var(&r.maxPixels, "max-pixels", "the largest picture, width x height")
-	flags.Var(&r.maxDevices, "max-devices", "devices at most")
-	flags.Var(&r.maxUploads, "max-uploads", "uploads at once, endless ones too")
-	flags.Var(&r.perAddress, "max-uploads-per-address", "uploads at once from one address; 0: half of --max-uploads")
-	flags.Var(&r.perDevice, "max-uploads-per-device", "uploads at once of one device; the one idle longest makes room")
-	flags.Var(&r.maxClients, "max-clients", "viewers of live pictures and of the gallery at once; 0: no limit")
-	r.sync = flags.Bool("sync", false, "write each picture through to the disk before the sender is told that it is kept")
-	r.cors = flags.String("cors", "", "let pages of this `ORIGIN` read and post pictures; * for all")
-	r.authFile = flags.String("auth-file", "", "ask for a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
-	r.tokenFile = flags.String("token-file", "", "let in whoever has a token from this `FILE` (a token a line): Authorization: Bearer, or ?token=")
+	flags.Var(&r.maxUpload, "max-upload", "maximum size of a picture")
+	flags.Var(&r.maxPixels, "max-pixels", "maximum number of pixels in a picture, width x height")
+	flags.Var(&r.maxDevices, "max-devices", "maximum number of devices")
+	flags.Var(&r.maxUploads, "max-uploads", "maximum concurrent uploads, endless ones included")
+	flags.Var(&r.perAddress, "max-uploads-per-address", "maximum concurrent uploads per address; 0: half of --max-uploads")
+	flags.Var(&r.perDevice, "max-uploads-per-device", "maximum concurrent uploads per device; a new one closes the longest idle")
+	flags.Var(&r.maxClients, "max-clients", "maximum concurrent viewers of live pictures and the gallery; 0: unlimited")
+	r.sync = flags.Bool("sync", false, "sync each picture to disk before confirming it")
+	r.guard = addGuardFlags(flags)
+	r.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to read and post pictures; *: any")
+	r.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
+	r.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
 	r.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
 	r.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
-	r.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a connection on which nothing moves for so long")
-	r.report = flags.Duration("report", 10*time.Second, "print what came in so often; 0: never")
+	r.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close connections that are idle for this long")
+	r.report = flags.Duration("report", 10*time.Second, "print a summary this often; 0: never")
 	r.logFlags = addLogFlags(flags)
 	return r
 }
@@ -104,18 +106,20 @@ func (r *receiveFlags) check() error {
 	case *r.report < 0:
 		return usagef("--report %v: must not be negative", *r.report)
 	}
-	return nil
+	_, err := r.guard.mode()
+	return err
 }
 
 func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 	config := upload.Config{
 		HTTP: web.Config{
 			Listen: *r.listen, Unix: *r.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
-			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey, OriginHint: originHint,
+			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
 		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, MaxPerAddress: r.perAddress.value, MaxPerDevice: r.perDevice.value, Sync: *r.sync, Log: log,
 	}
+	r.guard.apply(&config.HTTP)
 	if !r.flags.Changed("listen") { // the default steps back for systemd's sockets
 		config.HTTP.Listen, config.HTTP.DefaultListen = nil, receiveAddress
 	}
@@ -123,6 +127,7 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 }
 
 func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
+	outliveReaders()
 	log := r.logger(t.err)
 	limitMemory()
 	server, err := upload.New(r.config(log))
@@ -196,14 +201,14 @@ func (r *reception) reload() {
 		err = r.server.Reload(fresh.config(r.log))
 	}
 	if err != nil {
-		r.log.Error("reload: refused; keeping the current one", zap.Error(err))
+		r.log.Error("reload refused; keeping the current configuration", zap.Error(err))
 		return
 	}
 	*r.flags.report = *fresh.report
 	if level, err := zapcore.ParseLevel(fresh.level.value); err == nil {
 		r.flags.now.SetLevel(level)
 	}
-	r.log.Info("read again: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
+	r.log.Info("reloaded: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
 }
 
 // again reads the command line, the environment and the configuration file once more, from the beginning.
@@ -219,6 +224,6 @@ func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
 // notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
 func (r *reception) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		r.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
+		r.log.Warn("notifying the service manager failed", zap.String("state", state), zap.Error(err))
 	}
 }

@@ -53,7 +53,7 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	// Another token, and pictures of the day before yesterday are too old.
 	put("tokens", "second-token-16-long\n")
 	put("receive.yaml", strings.Replace(string(mustRead(t, config)), "keep: 0s", "keep: 24h", 1))
-	from := len(p.output())
+	from := len(p.text.String())
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -64,11 +64,11 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	}
 	p.said("0 devices  0 kept", from)
 	put("receive.yaml", "listen: nonsense\nmax-upload: -1\n")
-	from = len(p.output())
+	from = len(p.text.String())
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.said("keeping the current one", from)
+	p.said("keeping the current configuration", from)
 	if a := post("second-token-16-long"); a != 200 {
 		t.Errorf("after a reload that was refused: %d", a)
 	}

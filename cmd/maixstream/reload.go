@@ -15,7 +15,7 @@ import (
 // reloadable are the flags that a running serve follows; the others need a new start.
 var reloadable = map[string]bool{
 	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
-	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
+	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "host": true, "frame-ancestors": true, "trusted-proxy": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
 	"report": true, "log-level": true,
 }
 
@@ -42,7 +42,7 @@ func (s *service) reload(ctx context.Context) {
 		err = s.web.Reload(fresh.webConfig(s.log))
 	}
 	if err != nil {
-		s.log.Error("reload: refused; keeping the current one", zap.Error(err))
+		s.log.Error("reload refused; keeping the current configuration", zap.Error(err))
 		return
 	}
 	s.stream.SetHTML(page)
@@ -52,7 +52,7 @@ func (s *service) reload(ctx context.Context) {
 	}
 	s.pipeline.SetIdleFPS(float64(s.flags.idleFPS))
 	s.media.setMaxReaders(s.flags.maxClients.value)
-	s.log.Info("configuration, passwords and certificates read again", zap.Strings("changed", changed))
+	s.log.Info("configuration, passwords and certificates reloaded", zap.Strings("changed", changed))
 	s.pending = append(s.pending, changed...)
 	s.changeSource(ctx)
 }
@@ -64,7 +64,7 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 		switch {
 		case wanted == running.Value.String():
 		case !reloadable[running.Name]:
-			s.log.Warn("reload: this takes effect at the next start only",
+			s.log.Warn("reload: takes effect at the next start",
 				zap.String("setting", running.Name), zap.String("now", running.Value.String()), zap.String("then", wanted))
 		case running.Value.Set(wanted) == nil:
 			changed = append(changed, running.Name)
@@ -113,7 +113,7 @@ func (s *service) changeSource(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		s.log.Error("reload: the source refuses a setting; its settings stay", zap.Error(err))
+		s.log.Error("reload: source refused a setting; keeping its settings", zap.Error(err))
 	}
 	s.pending = nil
 }

@@ -32,6 +32,7 @@ func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 }
 
 func (s *serveFlags) serve(ctx context.Context, t terminal) error {
+	outliveReaders()
 	var line *statusLine
 	if isTerminal(t.out) {
 		line = &statusLine{out: t.out.(*os.File)}
@@ -64,8 +65,13 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	peers, err := s.webrtc.start(s, log)
+	if err != nil {
+		return err
+	}
+	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state}, log)
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
 	if err != nil {
 		return err
 	}
@@ -87,6 +93,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	if err := media.start(s, feed.pipeline, shell, log); err != nil {
 		return err
 	}
+	s.webrtc.explain(log)
 	s.printAddresses(t.out, shell.URLs())
 	defer s.announce(ctx, shell, log)()
 	running := &service{
@@ -99,7 +106,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if !errors.Is(err, frame.ErrEnd) {
 			return err // of a source that is stuck, too: who started the program starts it again
 		}
-		log.Info("the source has ended", zap.Error(err))
+		log.Info("source ended", zap.Error(err))
 	}
 	return nil
 }
@@ -114,7 +121,10 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	shown.Hints = stream.Hints{Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot", Video: "start the program without --h264 off"}
+	shown.Hints = stream.Hints{
+		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot",
+		Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189",
+	}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
 	handler, err := stream.New(shown)
 	if err != nil {
@@ -124,14 +134,13 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 	return shell, handler, nil
 }
 
-const originHint = "--cors ORIGIN allows one"
-
 func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	config := web.Config{
 		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
 		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Name: *s.name, Log: log,
-		OriginHint: originHint,
 	}
+	s.guard.apply(&config)
+	config.Control = s.rights
 	if !s.listenGiven() { // the default steps back for systemd's sockets
 		config.Listen = nil
 	}

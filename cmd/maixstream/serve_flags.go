@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image/color"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // sourceFlags say where pictures come from and how they look; serve, push, snapshot and bench share them.
@@ -32,6 +35,8 @@ type sourceFlags struct {
 	overlay   *string
 	loop      *bool
 	recursive *bool
+	// background is beneath what is transparent in photographs.
+	background colorValue
 	// sourceAuth is a file with the credentials for a URL.
 	sourceAuth *string
 	set        *pflag.FlagSet // which of them were given
@@ -47,7 +52,7 @@ type sourceFlags struct {
 
 func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s := &sourceFlags{
-		set: flags, still: new(bool),
+		set: flags, still: new(bool), background: colorValue{"white", color.White},
 		zoom: 1, pan: panValue{0.5, 0.5},
 		size: sizeValue{640, 480}, fps: 30, quality: rangeValue{80, 1, 100}, workers: rangeValue{0, 0, 64},
 		encoder: choice("auto", "hardware", "software"),
@@ -57,26 +62,27 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
 		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
-		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested again and again")
+		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested repeatedly")
 	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
-	flags.Var(&s.fps, "fps", "frames a second at most; unless given, a file plays at its own rate and a picture's URL is asked once a second")
+	flags.Var(&s.fps, "fps", "maximum frames per second; by default a file plays at its own rate, and a picture's URL is requested once a second")
 	flags.VarP(&s.quality, "quality", "q", "JPEG quality")
-	flags.Var(s.encoder, "encoder", "who encodes; auto: the hardware where there is one")
-	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one for each core")
-	s.loop = flags.Bool("loop", true, "begin a file again at its end")
-	s.recursive = flags.Bool("recursive", false, "show the photographs in folders below a folder, too")
-	s.flip = flags.Bool("flip", false, "turn pictures upside down")
-	s.mirror = flags.Bool("mirror", false, "swap left and right")
-	flags.Var(s.rotate, "rotate", "turn pictures clockwise, degrees")
-	s.overlay = flags.String("overlay", "", "write `TEXT` over pictures; %H:%M:%S and other strftime fields give the capture time")
-	s.control = flags.StringArray("control", nil, "set a control of the camera, `NAME=VALUE`; any number (maixstream controls lists them)")
-	flags.Var(&s.zoom, "zoom", "enlarge a part of the picture")
-	flags.Var(&s.pan, "pan", "with --zoom: which part, from 0,0 (left, top) to 1,1")
-	flags.Var(s.path, "path", "camera: each frame sent to the encoder by its handle, or the hardware bound together")
-	flags.Var(s.fit, "fit", "camera: how the sensor's picture becomes --size")
-	s.sensor = flags.String("sensor", "auto", "camera: the sensor's `NAME`, when detection fails")
-	s.mpiLibDir = flags.String("mpi-lib-dir", "", "camera: `DIR` with the chip's libraries, when they are not in their usual places")
+	flags.Var(s.encoder, "encoder", "JPEG encoder; auto: hardware if available")
+	flags.Var(&s.workers, "workers", "parallel software encoders; 0: one per core")
+	s.loop = flags.Bool("loop", true, "restart a file at its end")
+	s.recursive = flags.Bool("recursive", false, "include photographs in subfolders")
+	flags.Var(&s.background, "background", "color behind transparent photographs: white, black or #RRGGBB")
+	s.flip = flags.Bool("flip", false, "flip the image vertically")
+	s.mirror = flags.Bool("mirror", false, "mirror the image horizontally")
+	flags.Var(s.rotate, "rotate", "rotate the image clockwise, in degrees")
+	s.overlay = flags.String("overlay", "", "draw `TEXT` on the image; strftime fields such as %H:%M:%S give the capture time")
+	s.control = flags.StringArray("control", nil, "set a camera control, `NAME=VALUE`; repeatable (maixstream controls lists them); or say who may change things: open, auth, local or off")
+	flags.Var(&s.zoom, "zoom", "digital zoom factor")
+	flags.Var(&s.pan, "pan", "with --zoom: the visible part, from 0,0 (top left) to 1,1")
+	flags.Var(s.path, "path", "camera: pass frames to the encoder by handle, or bind scaler and encoder in hardware")
+	flags.Var(s.fit, "fit", "camera: how to fit the sensor's aspect ratio to --size")
+	s.sensor = flags.String("sensor", "auto", "camera: sensor `NAME`, if detection fails")
+	s.mpiLibDir = flags.String("mpi-lib-dir", "", "camera: `DIR` with the chip's libraries, if not in the usual places")
 	return s
 }
 
@@ -94,6 +100,8 @@ type serveFlags struct {
 	unix         *string
 	maxClients   rangeValue
 	html         *string
+	guard        *guardFlags
+	rights       web.Control // the word among --control
 	cors         *string
 	authFile     *string
 	tokenFile    *string
@@ -103,6 +111,7 @@ type serveFlags struct {
 	record       *string
 	recordMax    bytesValue
 	stateFile    *string
+	webrtc       *webrtcFlags
 	report       *time.Duration
 	pushes       *[]string
 	pushEvery    *time.Duration
@@ -111,28 +120,30 @@ type serveFlags struct {
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
-	s.still = flags.Bool("full-snapshot", false, "camera: keep 13 MB for /snapshot?full=1, a picture of the sensor's size beside a smaller stream")
+	s.still = flags.Bool("full-snapshot", false, "camera: reserve 13 MB for /snapshot?full=1, a full-resolution picture alongside a smaller stream")
 	s.video = addVideoFlags(flags)
-	flags.Var(&s.idleFPS, "idle-fps", "frames a second while there are no viewers")
-	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to serve at, host:port; \"\" with --unix: none")
-	s.unix = flags.String("unix", "", "serve at the Unix socket `PATH`, too")
-	s.rtsp = flags.String("rtsp", "", "serve RTSP (H.264, and RTP/JPEG) at this `ADDRESS`, too, such as :8554")
-	s.rtsps = flags.String("rtsps", "", "serve RTSP over TLS at this `ADDRESS`, too, such as :8322, with the certificate of --tls-cert")
-	s.announced = flags.Bool("announce", true, "make the streams found by mDNS (maixstream find, and others)")
-	s.name = flags.String("name", "", "what this stream is called: in page titles, at the login and by maixstream find; this machine's `NAME` and port by default")
-	flags.Var(&s.maxClients, "max-clients", "viewers of /stream at once; 0: no limit")
-	s.html = flags.String("html", "", "a page of your own: an HTML `FILE` with <img src=\"/stream\">")
-	s.cors = flags.String("cors", "", "let pages of this `ORIGIN` read the streams; * for all")
-	s.authFile = flags.String("auth-file", "", "ask for a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
-	s.tokenFile = flags.String("token-file", "", "let in whoever has a token from this `FILE` (a token a line): Authorization: Bearer, or ?token=")
+	s.webrtc = addWebRTCFlags(flags)
+	flags.Var(&s.idleFPS, "idle-fps", "frames per second while there are no viewers")
+	s.listen = flags.StringSlice("listen", []string{":8000"}, "`ADDRESS`es to listen on, host:port; \"\" with --unix: none")
+	s.unix = flags.String("unix", "", "also listen on the Unix socket `PATH`")
+	s.rtsp = flags.String("rtsp", "", "also serve RTSP (H.264 and RTP/JPEG) on this `ADDRESS`, such as :8554")
+	s.rtsps = flags.String("rtsps", "", "also serve RTSP over TLS on this `ADDRESS`, such as :8322, with the certificate of --tls-cert")
+	s.announced = flags.Bool("announce", true, "announce the streams by mDNS (for maixstream find and others)")
+	s.name = flags.String("name", "", "`NAME` of this stream in page titles, at sign-in and in maixstream find; the host name and port by default")
+	flags.Var(&s.maxClients, "max-clients", "maximum concurrent viewers of /stream; 0: unlimited")
+	s.html = flags.String("html", "", "your own page: an HTML `FILE` with <img src=\"/stream\">")
+	s.guard = addGuardFlags(flags)
+	s.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to read the streams; *: any")
+	s.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
+	s.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
 	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
 	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
-	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close a viewer that takes nothing for so long")
-	s.record = flags.String("record", "", "record into AVI pieces in this `DIR`")
-	flags.Var(&s.recordMax, "record-max", "delete the oldest pieces above this total")
-	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` over restarts; none: do not (default state.json in systemd's\n"+
+	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "disconnect viewers that read nothing for this long")
+	s.record = flags.String("record", "", "record AVI files to this `DIR`")
+	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
+	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` across restarts; none: don't (default state.json in systemd's\n"+
 		"StateDirectory, else ~/.local/state/maixstream)")
-	s.pushes = flags.StringArray("push", nil, "send pictures to this `URL`, too; any number, and none slows another one or the stream")
+	s.pushes = flags.StringArray("push", nil, "also send pictures to this `URL`; repeatable, none slows another or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
 	s.report = flags.Duration("report", time.Minute, "print fps and ms this often, 0: never. On a terminal, unless given: one line, updated each second")
@@ -142,6 +153,10 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 
 // check reports flags that contradict each other, before anything is opened.
 func (s *serveFlags) check() error {
+	s.rights = s.takeRights()
+	if _, err := s.guard.mode(); err != nil {
+		return err
+	}
 	switch {
 	case (*s.tlsCert == "") != (*s.tlsKey == ""):
 		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
@@ -174,6 +189,19 @@ func (s *serveFlags) check() error {
 		return err
 	}
 	return s.sourceFlags.check()
+}
+
+// takeRights takes the word that says who may change things out of --control, which otherwise has controls of the camera; "": there is none.
+func (s *serveFlags) takeRights() (c web.Control) {
+	*s.control = slices.DeleteFunc(*s.control, func(text string) bool {
+		switch word := web.Control(text); word {
+		case web.ControlOpen, web.ControlAuth, web.ControlLocal, web.ControlOff:
+			c = word
+			return true
+		}
+		return false
+	})
+	return c
 }
 
 // listenGiven says whether --listen was given in any way.

@@ -74,7 +74,7 @@ func (s *service) run(ctx context.Context) {
 			if pings && alive.now(now, &feed) {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
-				s.log.Error("no frame, and no attempt to get the source back, for a long time: the watchdog is not told that all is well",
+				s.log.Error("no progress; withholding watchdog ping",
 					zap.Duration("patience", alive.allowed(&feed)))
 			}
 			s.notify(status)
@@ -117,7 +117,7 @@ const statusEvery = 10 * time.Second
 func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("the service manager's watchdog is not served", zap.Error(err))
+		log.Warn("service manager's watchdog disabled", zap.Error(err))
 	}
 	if limit > 0 {
 		return time.NewTicker(max(limit/2, time.Millisecond)), true
@@ -161,7 +161,7 @@ func (l *liveness) allowed(s *pipeline.State) time.Duration {
 // notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
 func (s *service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("the service manager could not be told", zap.String("state", state), zap.Error(err))
+		s.log.Warn("notifying the service manager failed", zap.String("state", state), zap.Error(err))
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 
 	"go.uber.org/zap"
 	"golang.org/x/crypto/bcrypt"
@@ -50,20 +51,7 @@ type process struct {
 	*exec.Cmd
 	t     *testing.T
 	ended chan struct{} // closed when it has ended and code is set
-	mu    sync.Mutex
-	text  bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
-}
-
-func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
+	text  testenv.Output
 }
 
 // program starts the program; it is killed at the test's end.
@@ -71,7 +59,7 @@ func program(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], "-test.run=^TestProgramItself$"), t: t, ended: make(chan struct{})}
 	p.Env = append(append(os.Environ(), programArgs+"="+strings.Join(args, "\n")), env...)
-	p.Stdout, p.Stderr = p, p
+	p.Stdout, p.Stderr = &p.text, &p.text
 	p.begin()
 	return p
 }
@@ -89,7 +77,7 @@ func (p *process) begin() {
 		_ = p.Process.Kill()
 		<-p.ended
 		if p.t.Failed() {
-			p.t.Logf("%v:\n%s", p.Args, p.output())
+			p.t.Logf("%v:\n%s", p.Args, p.text.String())
 		}
 	})
 }
@@ -109,7 +97,7 @@ func (p *process) code() int {
 // said waits until the output has text after the first from bytes.
 func (p *process) said(text string, from int) {
 	p.t.Helper()
-	until(p.t, fmt.Sprintf("the program says %q", text), func() bool { return strings.Contains(p.output()[from:], text) })
+	until(p.t, fmt.Sprintf("the program says %q", text), func() bool { return strings.Contains(p.text.String()[from:], text) })
 }
 
 func until(t *testing.T, what string, done func() bool) {
@@ -127,7 +115,7 @@ var urlLine = regexp.MustCompile(`(?m)^http://\S+$`)
 func (p *process) url() (found string) {
 	p.t.Helper()
 	until(p.t, "the program prints its URL", func() bool {
-		found = urlLine.FindString(p.output())
+		found = urlLine.FindString(p.text.String())
 		return found != ""
 	})
 	return found
@@ -296,13 +284,7 @@ func TestWatchdogIsServedWhileTheSourceIsAway(t *testing.T) {
 
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
 	hash := func(password string) string {
 		h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 		if err != nil {
@@ -322,7 +304,7 @@ func TestReload(t *testing.T) {
 	until(t, "frames", func() bool { _, s := state(t, url, "anna", "first"); return s.Signal })
 	reload := func(text, reply string) {
 		t.Helper()
-		from := len(p.output())
+		from := len(p.text.String())
 		file("config.yaml", text)
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
@@ -338,7 +320,7 @@ func TestReload(t *testing.T) {
 
 	changed := strings.Replace(base, "listen: 127.0.0.1:0", "listen: ['127.0.0.1:0', '127.0.0.2:0']", 1) +
 		"quality: 35\nsize: 320x240\nfps: 5\noverlay: garden\nmirror: true\nmax-clients: 3\ncors: '*'\nidle-fps: 2\nlog-level: debug\nbitrate: 900k\n"
-	reload(changed, "read again")
+	reload(changed, "reloaded")
 	p.said(`"setting": "listen"`, 0)
 	if code, _ := state(t, url, "anna", "first"); code != 401 {
 		t.Errorf("the old password still opens: %d", code)
@@ -351,7 +333,7 @@ func TestReload(t *testing.T) {
 	until(t, "pictures of the new size", func() bool { _, s := state(t, url, "anna", "second"); return s.Newest.Width == 320 })
 
 	file("users", "no entry\n")
-	reload(changed, "keeping the current one")
+	reload(changed, "keeping the current configuration")
 	if code, _ := state(t, url, "anna", "second"); code != 200 {
 		t.Errorf("a broken auth file locked out who was in: %d", code)
 	}
@@ -429,7 +411,7 @@ func TestHangupOfTheTerminalEnds(t *testing.T) {
 	}
 	p := &process{Cmd: exec.Command(os.Args[0], "-test.run=^TestProgramItself$"), t: t, ended: make(chan struct{})}
 	p.Env = append(os.Environ(), programArgs+"=serve\n--source\ntestcard\n--listen\n127.0.0.1:0\n--announce=false")
-	p.Stdin, p.Stdout, p.Stderr = slave, p, p
+	p.Stdin, p.Stdout, p.Stderr = slave, &p.text, &p.text
 	p.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p.begin()
 	slave.Close()

@@ -14,7 +14,7 @@ import (
 
 func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	source, logs := addSourceFlags(flags), addLogFlags(flags)
-	wait := flags.Duration("timeout", 10*time.Second, "give up when there is no picture by then")
+	wait := flags.Duration("timeout", 10*time.Second, "give up if there is no picture within this time")
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) != 1 {
 			return usagef("one FILE for the picture, or - for standard output")

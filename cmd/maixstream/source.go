@@ -72,7 +72,8 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return s.open(now, log)
 		},
 		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
-		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS), Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
+		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS),
+		Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
 	}
 	if s.state != nil {
 		config.Controls = s.state.controls(*s.source)
@@ -187,7 +188,7 @@ func shownSource(name string) string {
 func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source, error) {
 	source, err := hw.OpenSource(hw.SourceConfig{
 		Name: *s.source, Width: now.Width, Height: now.Height, FPS: now.FPS, Once: !*s.loop, Quality: now.Quality,
-		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Recursive: *s.recursive, AuthFile: *s.sourceAuth, Log: log,
+		Mirror: now.Mirror, Flip: now.Flip, Overlay: now.Overlay, Recursive: *s.recursive, Background: s.background.color, AuthFile: *s.sourceAuth, Log: log,
 		Camera: hw.CameraOptions{Path: s.path.value, LibDir: *s.mpiLibDir, Sensor: *s.sensor, Fit: s.fit.value, Still: *s.still},
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"strconv"
 	"strings"
@@ -146,5 +147,30 @@ func (p *panValue) Set(text string) error {
 		return fmt.Errorf("two numbers from 0 to 1, such as 0.5,0.5 for the middle")
 	}
 	p.x, p.y = x, y
+	return nil
+}
+
+// colorValue is a flag like #336699, white or black.
+type colorValue struct {
+	text  string
+	color color.Color
+}
+
+func (c *colorValue) String() string { return c.text }
+func (c *colorValue) Type() string   { return "COLOR" }
+func (c *colorValue) Set(text string) error {
+	var r, g, b uint8
+	switch {
+	case text == "white":
+		c.color = color.White
+	case text == "black":
+		c.color = color.Black
+	default:
+		if n, err := fmt.Sscanf(text, "#%02x%02x%02x", &r, &g, &b); n != 3 || err != nil || len(text) != 7 {
+			return fmt.Errorf("a color is white, black or #RRGGBB, like #336699")
+		}
+		c.color = color.NRGBA{r, g, b, 255}
+	}
+	c.text = text
 	return nil
 }

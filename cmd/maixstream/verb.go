@@ -38,15 +38,15 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{"serve", "", "show pictures to browsers and other viewers over HTTP", setupServe},
-		{"push", "URL [FILE...]", "send pictures to a server: a source's, or files", setupPush},
-		{"receive", "", "take pictures that devices post, keep them and show them", setupReceive},
+		{"serve", "", "stream to browsers and other viewers over HTTP", setupServe},
+		{"push", "URL [FILE...]", "send pictures to a server: from a source, or files", setupPush},
+		{"receive", "", "receive, store and show pictures that devices post", setupReceive},
 		{"snapshot", "FILE", "write one picture to a file, or - for standard output", setupSnapshot},
 		{"controls", "[NAME=VALUE...]", "list and set the controls of a camera: exposure, white balance, focus, zoom", setupControls},
-		{"links", "[URL]", "print a running server's addresses, as other programs want them", setupLinks},
-		{"find", "", "list the streams that answer on the local network", setupFind},
+		{"links", "[URL]", "print a running server's addresses for use in other programs", setupLinks},
+		{"find", "", "list streams on the local network", setupFind},
 		{"config", "", "print a configuration file with all settings of serve, each with its default", setupConfig},
-		{"doctor", "", "say what is wrong with this machine and what to do about it", setupDoctor},
+		{"doctor", "", "diagnose this machine: what is wrong, and what to do", setupDoctor},
 		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},

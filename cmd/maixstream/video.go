@@ -23,9 +23,9 @@ type videoFlags struct {
 
 func addVideoFlags(flags *pflag.FlagSet) *videoFlags {
 	v := &videoFlags{h264: choice("auto", "off"), bitrate: pipeline.DefaultBitrate}
-	flags.Var(v.h264, "h264", "H.264 beside the JPEGs, at /video.mp4 and by RTSP at /h264, while somebody takes it")
-	flags.Var(&v.bitrate, "bitrate", "H.264: bits a second")
-	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: time from key frame to key frame; who joins gets one at once in any case")
+	flags.Var(v.h264, "h264", "H.264 alongside JPEG, at /video.mp4 and over RTSP at /h264, while it has viewers")
+	flags.Var(&v.bitrate, "bitrate", "H.264: bits per second")
+	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: interval between key frames; a new viewer gets one at once in any case")
 	return v
 }
 

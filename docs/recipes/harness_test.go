@@ -14,10 +14,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // patience is how long one command may take on a slow machine; each takes a fraction of it.
@@ -204,27 +205,9 @@ func (r *recipe) try(text string) (string, error) {
 	return stdout.String(), nil
 }
 
-// background is a program that runs until the test's end.
-type background struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *background) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *background) output() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func start(t *testing.T, cmd *exec.Cmd) *background {
+func start(t *testing.T, cmd *exec.Cmd) *testenv.Output {
 	t.Helper()
-	b := &background{}
+	b := &testenv.Output{}
 	cmd.Stdout, cmd.Stderr = b, b
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -239,7 +222,7 @@ func start(t *testing.T, cmd *exec.Cmd) *background {
 		defer kill.Stop()
 		_ = cmd.Wait() // a signal ended it
 		if t.Failed() {
-			t.Logf("%v:\n%s", cmd.Args, b.output())
+			t.Logf("%v:\n%s", cmd.Args, b.String())
 		}
 	})
 	return b

@@ -150,6 +150,25 @@ func TestMediaMTX(t *testing.T) {
 	r.run("ffmpeg")
 }
 
+func TestFrigate(t *testing.T) {
+	hurry(t)
+	r := follow(t, "frigate.md")
+	r.onBoard("maixstream")
+	r.file("frigate.yml")
+	r.run("ffmpeg")
+	if s := r.wantVideo("piece-0.mp4", "h264", 200); s < 8 || s > 14 {
+		t.Errorf("the first piece lasts %.1f s", s)
+	}
+	r.wantVideo("piece-1.mp4", "h264", 200)
+	info, err := os.Stat(filepath.Join(r.dir, "detect.yuv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := info.Size() / (640 * 480 * 3 / 2); n < 90 || n > 130 {
+		t.Errorf("%d pictures in 25 s, at five a second", n)
+	}
+}
+
 func TestFFmpeg(t *testing.T) {
 	hurry(t)
 	stream(t, "--rtsp", ":8554")

@@ -263,6 +263,7 @@ func (v View) Crop(width, height int) (x, y, w, h int) {
 	return at(v.X, w, width), at(v.Y, h, height), w, h
 }
 
-// Zoomer is a source that shows a View of its pictures, as they are seen after mirror and flip, by itself and without cost for the CPU. Its method is called from any goroutine and takes
+// Zoomer is a source that shows a View of its pictures, as they are seen after mirror and flip, by itself and without cost for the CPU. Its method is called from any
+// goroutine and takes
 // effect from one of the next pictures on.
 type Zoomer interface{ SetView(v View) error }

@@ -14,7 +14,7 @@ var (
 	// ErrGone: the device or file disappeared or stopped delivering; opening it again later may help.
 	ErrGone = errors.New("source gone")
 	// ErrStuck: what drives the device never came back; it can be had again, if at all, by another process.
-	ErrStuck = errors.New("start the program again")
+	ErrStuck = errors.New("driver hung; restart required")
 	// ErrNoPicture: the source has come to its end, or holds what is no picture, without one that could be shown.
 	ErrNoPicture = errors.New("ended without a single picture")
 	// ErrBadPicture: this picture was broken and was dropped; the next read may succeed.

@@ -65,25 +65,49 @@ func (l Limits) Check(jpg []byte) (jpegcheck.Info, error) {
 	return info, l.CheckSize(len(jpg), info.Width, info.Height)
 }
 
-// Decode decodes a whole JPEG within limits to an image of the standard library's kinds. What go-libjpeg does not do (CMYK, odd sampling factors), and
-// everything in a build without cgo, is decoded by image/jpeg. Errors wrap frame.ErrBadPicture, frame.ErrTooLarge or frame.ErrUnsupported. It
-// keeps nothing of jpg.
+// Decode decodes a whole JPEG within limits to an image of the standard library's kinds, planes as the JPEG has them where they are usual. What go-libjpeg does
+// not do (CMYK), and everything in a build without cgo, is decoded by image/jpeg. Errors wrap frame.ErrBadPicture, frame.ErrTooLarge or
+// frame.ErrUnsupported. It keeps nothing of jpg. Exif's orientation is the caller's: see Orientation.
 func Decode(jpg []byte, limits Limits) (image.Image, error) {
+	return decodeAs(jpg, limits, false, image.Point{})
+}
+
+// DecodeRGB is Decode, but colour comes as packed R, G, B, 3 bytes a pixel and none besides where libjpeg-turbo decodes (*rgb.Image of go-libjpeg).
+func DecodeRGB(jpg []byte, limits Limits) (image.Image, error) {
+	return decodeAs(jpg, limits, true, image.Point{})
+}
+
+// DecodeScaled is Decode for a picture that is needed smaller: where libjpeg-turbo decodes it may be up to eight times smaller each way, but at least width x
+// height, and costs time and memory for what it gives alone.
+func DecodeScaled(jpg []byte, limits Limits, width, height int) (image.Image, error) {
+	return decodeAs(jpg, limits, false, image.Point{X: width, Y: height})
+}
+
+// Orientation returns how a JPEG must be turned to be upright, as Exif numbers it: 1 (it is) to 8.
+func Orientation(jpg []byte) int {
+	info, err := jpegcheck.Parse(jpg)
+	if err != nil {
+		return 1
+	}
+	return info.Orientation
+}
+
+func decodeAs(jpg []byte, limits Limits, rgb bool, least image.Point) (image.Image, error) {
 	info, err := limits.Check(jpg)
 	if err != nil {
 		return nil, fmt.Errorf("libjpeg: decode: %w", err)
 	}
-	jpg = jpg[:info.Size]
-	img, err := decode(jpg)
+	img, err := decode(jpg[:info.Size], rgb, least)
 	if errors.Is(err, frame.ErrUnsupported) {
-		if img, err = jpeg.Decode(bytes.NewReader(jpg)); err != nil {
+		if img, err = jpeg.Decode(bytes.NewReader(jpegcheck.Completed(jpg, &info))); err != nil {
 			return nil, fmt.Errorf("libjpeg: decode %dx%d: %w: %w", info.Width, info.Height, err, kindOf(err))
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("libjpeg: decode: %w", err)
 	}
-	if img.Bounds().Dx() != info.Width || img.Bounds().Dy() != info.Height {
+	whole := image.Point{X: info.Width, Y: info.Height}
+	if b := img.Bounds().Size(); b.X > whole.X || b.Y > whole.Y || b.X < min(whole.X, max(1, least.X)) || least == (image.Point{}) && b != whole {
 		return nil, fmt.Errorf("libjpeg: decode: the decoder says %v, the header %dx%d: %w", img.Bounds(), info.Width, info.Height, frame.ErrBadPicture)
 	}
 	return img, nil

@@ -8,4 +8,6 @@ import (
 	"github.com/maixstream/maixstream/hw/libjpeg/internal/pixiv"
 )
 
-func decode(jpg []byte) (image.Image, error) { return pixiv.Decode(jpg) }
+func decode(jpg []byte, rgb bool, least image.Point) (image.Image, error) {
+	return pixiv.Decode(jpg, pixiv.Options{RGB: rgb, Least: least})
+}

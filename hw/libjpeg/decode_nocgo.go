@@ -9,4 +9,4 @@ import (
 )
 
 // decode leaves everything to image/jpeg.
-func decode([]byte) (image.Image, error) { return nil, frame.ErrUnsupported }
+func decode([]byte, bool, image.Point) (image.Image, error) { return nil, frame.ErrUnsupported }

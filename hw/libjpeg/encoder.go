@@ -44,14 +44,8 @@ func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.c == nil {
 		return 0, errors.New("libjpeg: encode: the encoder is closed")
 	}
-	if err := frame.CheckQuality(quality); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Map(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Check(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
+	if err := check(f, quality); err != nil {
+		return 0, err
 	}
 	n := C.mx_encode(e.c, C.int(f.Format), C.int(f.Width), C.int(f.Height), C.int(quality),
 		(*C.uint8_t)(unsafe.SliceData(f.Planes[0])), C.int(f.Strides[0]),

@@ -35,14 +35,8 @@ func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.closed {
 		return 0, errors.New("libjpeg: encode: the encoder is closed")
 	}
-	if err := frame.CheckQuality(quality); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Map(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
-	}
-	if err := f.Check(); err != nil {
-		return 0, fmt.Errorf("libjpeg: encode: %w", err)
+	if err := check(f, quality); err != nil {
+		return 0, err
 	}
 	e.out = fixedWriter{dst: dst}
 	if err := jpeg.Encode(&e.out, e.image(f), &jpeg.Options{Quality: quality}); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // FrameOf makes a YUV420 frame of an image. The planes of a 4:2:0 *image.YCbCr and the luma of any other are shared with it; the
-// rest is converted once, chroma averaged over each 2x2 pixels. The error is frame.ErrSize, wrapped, for images out of range.
+// rest is converted once, chroma averaged over each 2x2 pixels, what is transparent over white. The error is frame.ErrSize, wrapped, for images out of range.
 func FrameOf(img image.Image) (*frame.Frame, error) {
 	b := img.Bounds()
 	if err := frame.CheckSize(b.Dx(), b.Dy()); err != nil {
@@ -75,8 +75,9 @@ func ofAny(img image.Image) *frame.Frame {
 	f.Planes[0], f.Strides[0] = make([]byte, w*h), w
 	chroma(f)
 	at := func(x, y int) (uint8, uint8, uint8) {
-		c := color.NRGBAModel.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA)
-		return color.RGBToYCbCr(c.R, c.G, c.B)
+		r, g, b, a := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
+		white := 0xffff - a // what is transparent lies over white
+		return color.RGBToYCbCr(uint8((r+white)>>8), uint8((g+white)>>8), uint8((b+white)>>8))
 	}
 	for y := 0; y < h; y += 2 {
 		for x := 0; x < w; x += 2 {

@@ -135,8 +135,8 @@ int mx_h264_configure(mx_h264 *e, const struct mx_h264_config *c, int *detail)
 	const struct oh_calls *calls = e->encoder->calls;
 
 	if ((*detail = calls->set_option(e->encoder, OH_OPTION_FRAME_RATE, &fps)) ||
-	    (*detail = calls->set_option(e->encoder, OH_OPTION_BITRATE, &bitrate)) ||
-	    (*detail = calls->set_option(e->encoder, OH_OPTION_IDR_INTERVAL, &gop)))
+		(*detail = calls->set_option(e->encoder, OH_OPTION_BITRATE, &bitrate)) ||
+		(*detail = calls->set_option(e->encoder, OH_OPTION_IDR_INTERVAL, &gop)))
 		return MX_H264_REFUSED;
 	return 0;
 }
@@ -173,7 +173,7 @@ static int split(const struct oh_unit *from, struct mx_h264_unit *to)
 }
 
 int mx_h264_encode(mx_h264 *e, int format, const uint8_t *p0, int stride0, const uint8_t *p1, int stride1, const uint8_t *p2, int stride2,
-                   long long ms, int key, struct mx_h264_unit *unit, int *detail)
+	long long ms, int key, struct mx_h264_unit *unit, int *detail)
 {
 	int w = e->width, h = e->height;
 	struct oh_picture picture = {.format = OH_FORMAT_I420, .width = w, .height = h, .time = ms};

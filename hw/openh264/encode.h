@@ -5,7 +5,17 @@
 #include <stdint.h>
 
 /* Pixel layouts; the order of package frame's formats, checked by the Go side at compile time. */
-enum mx_h264_format { MX_H264_YUV420 = 1, MX_H264_NV21, MX_H264_NV12, MX_H264_YUV422, MX_H264_YUYV, MX_H264_GREY, MX_H264_RGB, MX_H264_BGR, MX_H264_RGBA };
+enum mx_h264_format {
+	MX_H264_YUV420 = 1,
+	MX_H264_NV21,
+	MX_H264_NV12,
+	MX_H264_YUV422,
+	MX_H264_YUYV,
+	MX_H264_GREY,
+	MX_H264_RGB,
+	MX_H264_BGR,
+	MX_H264_RGBA
+};
 
 enum { MX_H264_MISSING = -1, MX_H264_NO_MEMORY = -2, MX_H264_REFUSED = -3, MX_H264_FAILED = -4, MX_H264_TOO_MANY = -5 };
 
@@ -41,6 +51,6 @@ int mx_h264_configure(mx_h264 *e, const struct mx_h264_config *c, int *detail);
 
 /* Encodes a picture of at least the encoder's width and height. The planes are only read, and not kept. */
 int mx_h264_encode(mx_h264 *e, int format, const uint8_t *p0, int stride0, const uint8_t *p1, int stride1, const uint8_t *p2, int stride2,
-                   long long ms, int key, struct mx_h264_unit *unit, int *detail);
+	long long ms, int key, struct mx_h264_unit *unit, int *detail);
 
 #endif

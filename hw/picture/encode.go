@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"sync"
 
@@ -12,10 +13,17 @@ import (
 	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
-// JPEG encodes the picture with quality 1..100: by the encoder of its camera where there is one, else by libjpeg-turbo. The result should be released.
+// JPEG encodes the picture with quality 1..100: by the encoder of its camera where there is one, else by libjpeg-turbo. What is transparent lies over white;
+// Flatten gives another background. The result should be released.
 func (p *Image) JPEG(quality int) (*Encoded, error) {
+	if p == nil {
+		return nil, errNil
+	}
 	if p.err != nil {
 		return nil, p.err
+	}
+	if p.transparent() {
+		return p.Flatten(White).JPEG(quality)
 	}
 	if err := frame.CheckQuality(quality); err != nil {
 		return nil, fmt.Errorf("picture: %w", err)
@@ -34,6 +42,45 @@ func (p *Image) JPEG(quality int) (*Encoded, error) {
 	}
 	out.data = out.data[:n]
 	return out, nil
+}
+
+// transparent says whether some pixel is not opaque.
+func (p *Image) transparent() bool {
+	if p.f.Format != frame.RGBA || !p.open() {
+		return false
+	}
+	for y := range p.f.Height {
+		row := p.f.Planes[0][y*p.f.Strides[0]:][:4*p.f.Width]
+		for x := 3; x < len(row); x += 4 {
+			if row[x] != 255 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Flatten returns the picture laid over a background, which is opaque, as RGB in memory of its own; a picture without transparency is returned itself.
+func (p *Image) Flatten(background color.Color) *Image {
+	if p.err != nil || !p.transparent() {
+		return p
+	}
+	q := New(p.f.Width, p.f.Height, frame.RGB)
+	if q.err != nil {
+		return q
+	}
+	r, g, b, _ := background.RGBA()
+	under := [3]uint32{r >> 8, g >> 8, b >> 8}
+	for y := range p.f.Height {
+		from, to := p.f.Planes[0][y*p.f.Strides[0]:][:4*p.f.Width], q.f.Planes[0][y*q.f.Strides[0]:]
+		for x := range p.f.Width {
+			a := uint32(from[4*x+3])
+			for i := range under {
+				to[3*x+i] = byte((uint32(from[4*x+i])*a + under[i]*(255-a) + 127) / 255)
+			}
+		}
+	}
+	return q
 }
 
 func (p *Image) encode(dst []byte, quality int) (int, error) {
@@ -84,6 +131,9 @@ func (pool *encoderPool) put(e *libjpeg.Encoder) {
 
 // PNG encodes the picture without loss.
 func (p *Image) PNG() (*Encoded, error) {
+	if p == nil {
+		return nil, errNil
+	}
 	if p.err != nil {
 		return nil, p.err
 	}

@@ -32,6 +32,9 @@ var (
 	Gray   = color.NRGBA{128, 128, 128, 255}
 )
 
+// errNil is what a nil picture says.
+var errNil = errors.New("picture: the image is nil")
+
 // errReleased is what a picture says after Release.
 var errReleased = errors.New("picture: the image was released")
 
@@ -96,7 +99,12 @@ func FromFrame(f *frame.Frame, enc frame.Encoder) *Image {
 func failed(err error) *Image { return &Image{err: err} }
 
 // Err returns why this is no picture, or nil.
-func (p *Image) Err() error { return p.err }
+func (p *Image) Err() error {
+	if p == nil {
+		return errNil
+	}
+	return p.err
+}
 
 // Width returns the picture's width in pixels; 0 where Err is set.
 func (p *Image) Width() int {

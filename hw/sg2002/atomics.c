@@ -9,8 +9,8 @@
 #define WHOLE_WORDS __attribute__((no_sanitize_address))
 #define EXPORT __attribute__((visibility("default"), weak, used)) WHOLE_WORDS
 
-bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wanted, int success, int failure)
-	__asm__("__atomic_compare_exchange_1") EXPORT;
+bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wanted, int success, int failure) __asm__(
+	"__atomic_compare_exchange_1") EXPORT;
 bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wanted, int success, int failure)
 {
 	(void)success;

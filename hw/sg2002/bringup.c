@@ -9,10 +9,7 @@
 #include "raw.h"
 #include "scaler.h"
 
-static uint32_t nv21_size(uint32_t width, uint32_t height)
-{
-	return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 2) * 3 / 2;
-}
+static uint32_t nv21_size(uint32_t width, uint32_t height) { return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 2) * 3 / 2; }
 
 enum { SENSOR_BLOCKS = 3 }; /* two with VI, one with VPSS */
 
@@ -27,7 +24,8 @@ static uint32_t sensor_block(const struct camera_config *k)
 
 int64_t camera_memory(const struct camera_config *k)
 {
-	int64_t need = (int64_t)SENSOR_BLOCKS * sensor_block(k) + ISP_BUFFER + POOL_BLOCKS * (int64_t)picture_size(k->out_width, k->out_height) + k->stream_buffer;
+	int64_t need = (int64_t)SENSOR_BLOCKS * sensor_block(k) + ISP_BUFFER + POOL_BLOCKS * (int64_t)picture_size(k->out_width, k->out_height) +
+		k->stream_buffer;
 	if (k->still)
 		need += STILL_BLOCKS * (int64_t)picture_size(k->width, k->height) + k->still_buffer;
 	return need;
@@ -79,7 +77,6 @@ void camera_down(struct camera *c)
 	input_down(c);
 	UNDO(c, sys, CVI_SYS_Exit);
 	UNDO(c, vb, CVI_VB_Exit);
-	c->doing = NULL;
 }
 
 int camera_recover(struct camera *c)

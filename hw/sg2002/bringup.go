@@ -119,12 +119,12 @@ func (c *Camera) clearLeftovers() error {
 	if inUse() {
 		return busyError()
 	}
-	c.log.Warn("camera: a program that died has left it open: clearing up", zap.Int("pools", Pools()))
+	c.log.Warn("camera: left open by a dead process; cleaning up", zap.Int("pools", Pools()))
 	if err := c.run(C.CAMERA_RECOVER, changeWithin); err != nil {
 		if one.hung.Load() { // this process has the modules open from now on, and nothing else can be called
 			return err
 		}
-		c.log.Debug("camera: giving back by calls", zap.Error(err))
+		c.log.Debug("camera: releasing by library calls", zap.Error(err))
 	}
 	if Pools() == 0 {
 		return nil
@@ -150,13 +150,12 @@ func (c *Camera) room() error {
 		return nil
 	}
 	need := int64(C.camera_memory(&c.c.config))
-	kept := bool(c.mpi.table.isp_buffer)
-	if kept {
+	if c.mpi.table.isp_buffer { // it is there already
 		need -= C.ISP_BUFFER
 	}
-	orphans := ion.orphans(kept)
+	orphans := ion.orphans(bool(c.mpi.table.isp_buffer) || !c.alone)
 	for i, b := range orphans[:min(len(orphans), C.ORPHANS)] {
-		c.log.Info("camera: freeing a buffer that a dead program left", zap.String("name", b.name), zap.Int64("bytes", b.size))
+		c.log.Info("camera: freeing a dead process's buffer", zap.String("name", b.name), zap.Int64("bytes", b.size))
 		c.c.config.orphans[i] = C.uint64_t(b.phys)
 		c.c.config.orphan_count = C.int(i + 1)
 	}
@@ -226,6 +225,7 @@ func (c *Camera) fill() {
 		setText(k.tuning[:], "/mnt/cfg/param/"+tuning)
 	}
 	setText(k.tuning_file[:], os.Getenv("MAIXSTREAM_ROOT"))
+	k.untuned = C.bool(one.note != nil && one.note.crash.Untuned)
 	// An exposure longer than a frame time would slow the sensor down.
 	k.exposure_max = C.uint32_t(min(float64(s.exposure), 1e6/min(c.config.FPS, m.fps)))
 	k.out_width, k.out_height = C.uint32_t(c.config.Width), C.uint32_t(c.config.Height)

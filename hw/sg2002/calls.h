@@ -46,6 +46,7 @@
 	X(CVI_SYS_Munmap, "libsys.so") \
 	X(CVI_SYS_IonFlushCache, "libsys.so") \
 	X(CVI_SYS_IonInvalidateCache, "libsys.so") \
+	X(CVI_SYS_IonAlloc, "libsys.so") \
 	X(CVI_SYS_IonFree, "libsys.so") \
 	X(CVI_VB_SetConfig, "libsys.so") \
 	X(CVI_VB_Init, "libsys.so") \

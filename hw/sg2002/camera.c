@@ -21,49 +21,29 @@
 static int perform(struct camera *c)
 {
 	switch (c->op) {
-	case CAMERA_UP:
-		return camera_up(c);
-	case CAMERA_DOWN:
-		camera_down(c);
-		return CAMERA_OK;
-	case CAMERA_JPEG:
-		return venc_picture(c);
-	case CAMERA_STILL:
-		return still_picture(c);
+	case CAMERA_UP: return camera_up(c);
+	case CAMERA_DOWN: camera_down(c); return CAMERA_OK;
+	case CAMERA_JPEG: return venc_picture(c);
+	case CAMERA_STILL: return still_picture(c);
 	case CAMERA_OUTPUT:
 		overlay_down(c);
 		output_down(c);
 		return output_up(c);
-	case CAMERA_QUALITY:
-		return venc_quality(c, &c->streamed);
-	case CAMERA_VPSS:
-		return outputs_set(c);
-	case CAMERA_TONE_GET:
-		return tone_get(c);
-	case CAMERA_TONE_SET:
-		return tone_set(c);
-	case CAMERA_VIEW:
-		return outputs_view(c);
-	case CAMERA_OVERLAY:
-		return overlay_set(c);
-	case CAMERA_RESET_LINE:
-		return CALL(c, CVI_MIPI_SetSensorReset, 0, 0) ? CAMERA_OK : CAMERA_FAILED;
-	case CAMERA_CLOCK:
-		return CALL(c, CVI_MIPI_SetSensorClock, 0, 1) ? CAMERA_OK : CAMERA_FAILED;
-	case CAMERA_RECOVER:
-		return camera_recover(c);
-	case CAMERA_RAW:
-		return raw_get(c);
-	case CAMERA_RAW_RELEASE:
-		return raw_release(c);
-	case CAMERA_RAW_MAP:
-		return raw_map(c);
-	case CAMERA_RAW_FLUSH:
-		return raw_flush(c);
-	case CAMERA_ENCODE_RAW:
-		return raw_encode(c);
-	case CAMERA_ENCODE_PICTURE:
-		return program_picture(c);
+	case CAMERA_QUALITY: return venc_quality(c, &c->streamed);
+	case CAMERA_VPSS: return outputs_set(c);
+	case CAMERA_TONE_GET: return tone_get(c);
+	case CAMERA_TONE_SET: return tone_set(c);
+	case CAMERA_VIEW: return outputs_view(c);
+	case CAMERA_OVERLAY: return overlay_set(c);
+	case CAMERA_RESET_LINE: return CALL(c, CVI_MIPI_SetSensorReset, 0, 0) ? CAMERA_OK : CAMERA_FAILED;
+	case CAMERA_CLOCK: return CALL(c, CVI_MIPI_SetSensorClock, 0, 1) ? CAMERA_OK : CAMERA_FAILED;
+	case CAMERA_RECOVER: return camera_recover(c);
+	case CAMERA_RAW: return raw_get(c);
+	case CAMERA_RAW_RELEASE: return raw_release(c);
+	case CAMERA_RAW_MAP: return raw_map(c);
+	case CAMERA_RAW_FLUSH: return raw_flush(c);
+	case CAMERA_ENCODE_RAW: return raw_encode(c);
+	case CAMERA_ENCODE_PICTURE: return program_picture(c);
 	}
 	return CAMERA_FAILED;
 }
@@ -93,6 +73,7 @@ static void *serve(void *argument)
 		if (c->stop)
 			return NULL;
 		c->result = perform(c);
+		c->note[0] = '\0';
 		signal_event(c->ready);
 	}
 }
@@ -114,6 +95,7 @@ struct camera *camera_new(struct mpi *mpi)
 	if (!c)
 		return NULL;
 	c->mpi = mpi;
+	c->note = c->own_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);
@@ -162,7 +144,4 @@ void camera_free(struct camera *c)
 	discard(c);
 }
 
-void camera_abandon(struct camera *c)
-{
-	pthread_detach(c->thread);
-}
+void camera_abandon(struct camera *c) { pthread_detach(c->thread); }

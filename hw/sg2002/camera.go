@@ -62,6 +62,8 @@ type Camera struct {
 	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
 	full    atomic.Pointer[frame.Size] // of the sensor's pictures; likewise
 	board   board
+	alone   bool      // no other process that lives keeps libisp's buffer
+	streams bool      // a picture has come
 	last    time.Time // of the last frame
 	number  uint64
 	text    overlayText
@@ -84,6 +86,7 @@ var one struct {
 	sync.Mutex
 	open bool
 	hung atomic.Bool
+	note *note // for as long as libisp may use its shared buffer; nil before
 }
 
 // Open brings the camera up. Errors wrap ErrNoBoard or ErrLibraries where there is no such hardware or software, and frame.ErrGone where trying
@@ -123,12 +126,20 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 		return nil, fmt.Errorf("camera: %s missing: are the kernel modules loaded? /etc/init.d/S00kmod start: %w", strings.Join(missing, ", "), frame.ErrGone)
 	}
 	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard(), light: light{changed: make(chan struct{}, 1)}}
+	if err := camera.takeNote(); err != nil {
+		return nil, err
+	}
 	if err := camera.startThread(); err != nil {
+		camera.giveNote()
 		return nil, err
 	}
 	if err := camera.bringUp(); err != nil {
 		if !one.hung.Load() {
 			camera.endThread()
+			if one.note != nil {
+				one.note.forgive()
+			}
+			camera.giveNote()
 		}
 		return nil, err
 	}
@@ -164,8 +175,8 @@ func (c *Camera) result(code C.int) error {
 
 // doing names the call that is under way.
 func (c *Camera) doing() string {
-	if name := c.c.doing; name != nil {
-		return C.GoString((*C.char)(unsafe.Pointer(name)))
+	if name := C.GoString(c.c.note); name != "" {
+		return name
 	}
 	return "a call of the chip's libraries"
 }
@@ -198,6 +209,7 @@ func (c *Camera) Close() error {
 		return err
 	}
 	c.endThread()
+	c.giveNote()
 	c.c = nil
 	C.free(c.bitmap)
 	c.bitmap = nil

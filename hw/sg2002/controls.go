@@ -101,37 +101,46 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 	frameTime := int64(1e6 / max(1, float64(c.mode.fps)))
 	list := []frame.Control{
 		{
-			Name: autoExposure, Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Auto Mode"}, {Value: 1, Name: "Manual Mode"}},
+			Name: autoExposure, Label: "Exposure mode", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Auto Mode"}, {Value: 1, Name: "Manual Mode"}},
 			Default: truth(first.manual_exposure), Value: truth(now.manual_exposure),
 		},
 		{
-			Name: exposureTime, Unit: "µs", Min: shortestExposure, Max: frameTime, Default: min(frameTime, 10000),
+			Name: exposureTime, Label: "Exposure time", Unit: "µs", Min: shortestExposure, Max: frameTime, Default: min(frameTime, 10000),
 			Value: int64(now.exposure), Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
-			Name: gain, Unit: "1/1024", Min: gainOne, Max: most(now.most_gain, mostGain), Default: gainOne, Value: int64(now.gain),
+			Name: gain, Label: "Gain", Unit: "1/1024", Min: gainOne, Max: most(now.most_gain, mostGain), Default: gainOne, Value: int64(now.gain),
 			Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
-			Name: exposureBias, Unit: "EV/1000", Min: -2000, Max: 2000, Default: biasOf(first.bias), Value: biasOf(now.bias), Inactive: bool(now.manual_exposure),
+			Name: exposureBias, Label: "Exposure compensation", Unit: "EV/1000", Min: -2000, Max: 2000,
+			Default: biasOf(first.bias), Value: biasOf(now.bias), Inactive: bool(now.manual_exposure),
 		},
 		{
-			Name: powerLine, Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}},
+			Name: powerLine, Label: "Power line frequency", Kind: frame.Menu,
+			Menu:    []frame.ControlItem{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}},
 			Default: flickerOf(first.flicker), Value: flickerOf(now.flicker), Inactive: bool(now.manual_exposure),
 		},
 	}
 	if !c.light.monotone {
 		list = append(
 			list,
-			frame.Control{Name: autoBalance, Kind: frame.Boolean, Max: 1, Default: 1 - truth(first.manual_balance), Value: 1 - truth(now.manual_balance)},
-			balance(redBalance, now.red, now), balance(blueBalance, now.blue, now),
-			frame.Control{Name: autoColour, Kind: frame.Boolean, Max: 1, Default: 1 - truth(first.manual_saturation), Value: 1 - truth(c.light.colour(now).manual_saturation)},
 			frame.Control{
-				Name: saturation, Max: 255, Default: int64(first.saturation), Value: int64(c.light.colour(now).saturation),
+				Name: autoBalance, Label: "White balance, automatic", Kind: frame.Boolean, Max: 1,
+				Default: 1 - truth(first.manual_balance), Value: 1 - truth(now.manual_balance),
+			},
+			balance(redBalance, "Red", now.red, now), balance(blueBalance, "Blue", now.blue, now),
+			frame.Control{
+				Name: autoColour, Label: "Saturation, automatic", Kind: frame.Boolean, Max: 1,
+				Default: 1 - truth(first.manual_saturation), Value: 1 - truth(c.light.colour(now).manual_saturation),
+			},
+			frame.Control{
+				Name: saturation, Label: "Saturation", Max: 255, Default: int64(first.saturation), Value: int64(c.light.colour(now).saturation),
 				Inactive: !bool(c.light.colour(now).manual_saturation), Automatic: autoColour,
 			},
 			frame.Control{
-				Name: colourEffect, Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "None"}, {Value: 1, Name: "Black & White"}}, Value: truth(C.bool(c.light.grey)),
+				Name: colourEffect, Label: "Colour", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Colour"}, {Value: 1, Name: "Black & White"}},
+				Value: truth(C.bool(c.light.grey)),
 			},
 		)
 	}
@@ -148,9 +157,9 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 	return list
 }
 
-func balance(name string, value C.uint16_t, now *C.struct_tone) frame.Control {
+func balance(name, label string, value C.uint16_t, now *C.struct_tone) frame.Control {
 	return frame.Control{
-		Name: name, Unit: "1/1024", Min: gainOne / 4, Max: 8 * gainOne, Default: gainOne, Value: int64(value),
+		Name: name, Label: label, Unit: "1/1024", Min: gainOne / 4, Max: 8 * gainOne, Default: gainOne, Value: int64(value),
 		Inactive: !bool(now.manual_balance), Automatic: autoBalance,
 	}
 }

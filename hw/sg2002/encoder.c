@@ -200,10 +200,7 @@ static int remake(struct camera *c, struct output *o, int result)
 }
 
 /* The caller holds the frame, so the encoder may be made again while it is out. */
-int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame)
-{
-	return remake(c, o, send_and_take(c, o, frame));
-}
+int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame) { return remake(c, o, send_and_take(c, o, frame)); }
 
 static int bound_picture(struct camera *c, const struct output *o)
 {
@@ -212,7 +209,7 @@ static int bound_picture(struct camera *c, const struct output *o)
 		call_result(c, "CVI_VENC_GetFd", ready.fd);
 		return CAMERA_FAILED;
 	}
-	c->doing = "poll on the encoder";
+	NOTE(c, "poll on the encoder");
 	int n = poll(&ready, 1, c->wait_ms);
 	if (n == 0 || (n < 0 && errno == EINTR))
 		return CAMERA_EMPTY;

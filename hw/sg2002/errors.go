@@ -2,6 +2,7 @@ package sg2002
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -13,6 +14,22 @@ var (
 	// ErrLibraries: the chip's libraries, or the sensors' drivers, are missing, of two sets mixed, or of another SDK.
 	ErrLibraries = fmt.Errorf("%w without the right libraries", frame.ErrUnsupported)
 )
+
+// CrashError is a start that is not tried because the ones before it died inside the chip's libraries, always in the same call. It wraps frame.ErrGone.
+type CrashError struct {
+	Call  string // the library's function
+	Times int    // in a row
+	Wait  time.Duration
+	File  string // without which the next start does not wait
+}
+
+func (e *CrashError) Error() string {
+	return fmt.Sprintf("camera: %d starts in a row ended inside the chip's libraries, in %s: the next one is tried in %v; reboot, or remove %s to try at once",
+		e.Times, e.Call, e.Wait.Round(time.Second), e.File)
+}
+
+// Unwrap makes it a source that is gone: opening it again later may help.
+func (e *CrashError) Unwrap() error { return frame.ErrGone }
 
 // Error is a call of the MPI that failed.
 type Error struct {

@@ -24,7 +24,7 @@ var tolerated = []string{
 
 // recovered are calls of the stream that are made once more when the driver refuses them, as it does when a signal comes in between, or whose
 // failure makes the encoder anew; and that of a sensor's mode, of which another is taken.
-var recovered = []string{"pfn_cmos_set_image_mode", "CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_ReleaseChnFrame", "CVI_VENC_GetFd"}
+var recovered = []string{"pfn_cmos_set_image_mode", "CVI_SYS_IonFree", "CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_ReleaseChnFrame", "CVI_VENC_GetFd"}
 
 // TestEveryCallFails fails each call that the way to the first picture is made of, one after the other: the error names the call, all is given back,
 // and the next opening works.

@@ -433,7 +433,7 @@ func TestCallNeverReturns(t *testing.T) {
 				}
 				b.expect(camera.ReadJPEG(b.Context(), pictureMemory, &frame.Picture{}), frame.ErrGone)
 				_, err = Open(b.Context(), Config{})
-				b.expect(err, frame.ErrGone, "start the program again")
+				b.expect(err, frame.ErrGone, "driver hung; restart required")
 				b.expect(err, frame.ErrStuck)
 			})
 		})
@@ -444,12 +444,12 @@ func TestCallNeverReturns(t *testing.T) {
 			b.read(camera)
 			b.set("stall=CVI_ISP_Exit:1:120000")
 			start := time.Now()
-			b.expect(camera.Close(), frame.ErrGone, "CVI_ISP_Exit", "start the program again")
+			b.expect(camera.Close(), frame.ErrGone, "CVI_ISP_Exit", "driver hung; restart required")
 			if took := time.Since(start); took > 3*downWithin {
 				b.Errorf("close took %v", took)
 			}
 			_, err := Open(b.Context(), Config{})
-			b.expect(err, frame.ErrGone, "start the program again")
+			b.expect(err, frame.ErrGone, "driver hung; restart required")
 		})
 	})
 	t.Run("Resize", func(t *testing.T) {
@@ -457,7 +457,7 @@ func TestCallNeverReturns(t *testing.T) {
 			camera := b.open(Config{FPS: 60})
 			b.set("stall=CVI_VENC_DestroyChn:1:120000")
 			err := camera.Resize(320, 240)
-			b.expect(err, frame.ErrGone, "CVI_VENC_DestroyChn", "start the program again")
+			b.expect(err, frame.ErrGone, "CVI_VENC_DestroyChn", "driver hung; restart required")
 			if strings.Contains(err.Error(), "and back") {
 				b.Errorf("another call was made of a session that hangs: %v", err)
 			}
@@ -475,7 +475,7 @@ func TestCallNeverReturns(t *testing.T) {
 			onBoard(t, scenario{prepare: prepare, settings: c.settings, left: true}, func(b *bench) {
 				b.set("stall=" + c.call + ":1:120000")
 				_, err := Open(b.Context(), Config{})
-				b.expect(err, frame.ErrGone, c.call, "start the program again")
+				b.expect(err, frame.ErrGone, c.call, "driver hung; restart required")
 			})
 		})
 	}

@@ -6,9 +6,19 @@
 #include "isp.h"
 
 /* A call of the sensor's driver. */
-#define SENSOR(name, ...) (c->doing = "sensor " #name, call_result(c, "sensor " #name, s->name(__VA_ARGS__)))
+#define SENSOR(name, ...) (NOTE(c, "sensor " #name), call_result(c, "sensor " #name, s->name(__VA_ARGS__)))
 
 PIXEL_FORMAT_E input_format(const struct camera *c) { return c->config.yuv ? PIXEL_FORMAT_UYVY : PIXEL_FORMAT_NV21; }
+
+/* Without room for its shared buffer libisp crashes in the registration, so room is tried first: the kernel's summary is not on every board. */
+static bool room_for_isp(struct camera *c)
+{
+	uint64_t at = 0;
+	void *memory = NULL;
+	if (!CALL(c, CVI_SYS_IonAlloc, &at, &memory, "maixstream", ISP_BUFFER))
+		return false;
+	return CALL(c, CVI_SYS_IonFree, at, memory) || CALL(c, CVI_SYS_IonFree, at, memory);
+}
 
 bool sensor_up(struct camera *c)
 {
@@ -29,9 +39,11 @@ bool sensor_up(struct camera *c)
 	if (!SENSOR(pfnPatchRxAttr, &rx) || !SENSOR(pfnSetInit, VI_PIPE, &init) || !SENSOR(pfnSetBusInfo, VI_PIPE, bus))
 		return false;
 	if (s->pfnPatchI2cAddr) {
-		c->doing = "sensor pfnPatchI2cAddr";
+		NOTE(c, "sensor pfnPatchI2cAddr");
 		s->pfnPatchI2cAddr(-1); /* keeps the built-in address */
 	}
+	if (!c->mpi->isp_buffer && !room_for_isp(c))
+		return false;
 	c->mpi->isp_buffer = true;
 	if (!SENSOR(pfnRegisterCallback, VI_PIPE, &ae, &awb))
 		return false;
@@ -41,10 +53,10 @@ bool sensor_up(struct camera *c)
 	if (!SENSOR(pfnExpSensorCb, &functions))
 		return false;
 	ISP_CMOS_SENSOR_IMAGE_MODE_S mode = {.u16Width = (uint16_t)k->width, .u16Height = (uint16_t)k->height, .f32Fps = k->fps};
-	c->doing = "sensor set_image_mode";
+	NOTE(c, "sensor set_image_mode");
 	if (!call_result(c, "sensor set_image_mode", functions.pfn_cmos_set_image_mode(VI_PIPE, &mode)))
 		return false;
-	c->doing = "sensor set_wdr_mode";
+	NOTE(c, "sensor set_wdr_mode");
 	return call_result(c, "sensor set_wdr_mode", functions.pfn_cmos_set_wdr_mode(VI_PIPE, WDR_MODE_NONE));
 }
 
@@ -79,8 +91,8 @@ bool device_up(struct camera *c)
 	if (!SENSOR(pfnGetRxAttr, VI_PIPE, &rx))
 		return false;
 	int32_t devno = (int32_t)rx.devno;
-	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiReset, devno, 1) ||
-	    !CALL(c, CVI_MIPI_SetMipiAttr, VI_PIPE, &rx) || !CALL(c, CVI_MIPI_SetSensorClock, devno, 1))
+	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiAttr, VI_PIPE, &rx) ||
+		!CALL(c, CVI_MIPI_SetSensorClock, devno, 1))
 		return false;
 	usleep(100); /* the sensor wants its clock 20 us before its reset ends */
 	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 0))
@@ -138,7 +150,7 @@ void sensor_down(struct camera *c)
 	if (!c->sensor_registered)
 		return;
 	c->sensor_registered = false;
-	c->doing = "sensor pfnUnRegisterCallback";
+	NOTE(c, "sensor pfnUnRegisterCallback");
 	c->config.sensor->pfnUnRegisterCallback(VI_PIPE, &ae, &awb);
 }
 

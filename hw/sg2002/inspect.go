@@ -125,7 +125,7 @@ func lookAtION() ION {
 	heap, ok := readCarveout()
 	ion := ION{Known: ok, Size: heap.size, Used: heap.used}
 	if !InUse() {
-		for _, b := range heap.orphans(false) {
+		for _, b := range heap.orphans(LastCrash().Live) {
 			ion.Orphaned += b.size
 		}
 	}
@@ -137,7 +137,9 @@ func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
 		if object, size, library := m.driver(&sensors[i]); object != nil {
-			list = append(list, SensorDriver{sensors[i].name, sensors[i].object, C.GoString(C.opened_file(m.sensors[library])), size, vintage})
+			d := SensorDriver{Sensor: sensors[i].name, Object: sensors[i].object, File: C.GoString(C.opened_file(m.sensors[library])), Bytes: size, Want: vintage}
+			d.describe(&sensors[i])
+			list = append(list, d)
 		}
 	}
 	return list

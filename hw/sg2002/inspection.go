@@ -1,7 +1,9 @@
 package sg2002
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -16,6 +18,13 @@ type Inspection struct {
 	ION       ION            `json:"ion"`
 	Memory    []MemoryPart   `json:"memory"` // ION that a stream of the size asked for takes
 	Mode      string         `json:"mode"`   // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
+}
+
+// Crash says in which call of the chip's libraries the last starts died.
+type Crash struct {
+	Call  string
+	Times int  // in a row; 0: none did
+	Live  bool // a process uses the libraries, or waits because of the crashes
 }
 
 // Library is one of the chip's libraries.
@@ -39,6 +48,27 @@ type SensorDriver struct {
 	File   string `json:"file"`
 	Bytes  int    `json:"bytes"`
 	Want   int    `json:"want"`
+	Date   string `json:"date"`  // of the file, 2006-01-02; "" when it cannot be told
+	Modes  string `json:"modes"` // that a driver of its vintage has
+	Older  bool   `json:"older"` // the image's own library, whose drivers have a sensor's first mode only
+}
+
+// NewerDrivers are where the newer vintage of the sensors' drivers lies as a rule.
+const NewerDrivers = "libsophgo-middleware.so in /usr/lib/python3.11/site-packages/maix/dl_lib (MaixPy) or in an app's dl_lib below /maixapp/apps"
+
+// describe says what a driver of a library has for a sensor.
+func (d *SensorDriver) describe(s *sensor) {
+	d.Older = strings.HasPrefix(filepath.Base(d.File), "libsns_")
+	if info, err := os.Stat(d.File); err == nil {
+		d.Date = info.ModTime().UTC().Format("2006-01-02")
+	}
+	var modes []string
+	for i, m := range s.modes {
+		if i == 0 || !d.Older {
+			modes = append(modes, fmt.Sprintf("%dx%d up to %g fps", m.width, m.height, m.fastest))
+		}
+	}
+	d.Modes = strings.Join(modes, ", ")
 }
 
 // SensorAnswer is what a look at the camera's i2c bus showed.

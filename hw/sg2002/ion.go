@@ -28,7 +28,11 @@ var (
 
 // readCarveout reads the kernel's summary; ok is false where there is none, as without debugfs.
 func readCarveout() (ion carveout, ok bool) {
-	text, err := os.ReadFile(Root("/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"))
+	const summary = "/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"
+	text, err := os.ReadFile(Root(summary))
+	if err != nil && mountDebugfs() == nil {
+		text, err = os.ReadFile(Root(summary))
+	}
 	if err != nil {
 		return ion, false
 	}
@@ -48,15 +52,15 @@ func readCarveout() (ion carveout, ok bool) {
 	return ion, ion.size > 0
 }
 
-// The buffers of VI and ISP, which outlive a process that died, and a reload of the modules, too.
-const viBuffer, ispBuffer = "VI_DMA_BUF", "ISP_SHARED_BUFFER_0"
+// The buffers of VI and ISP, and our own try for room, which outlive a process that died, and a reload of the modules, too.
+const viBuffer, ispBuffer, ownBuffer = "VI_DMA_BUF", "ISP_SHARED_BUFFER_0", "maixstream"
 
 // orphans are the buffers that dead processes left. They may only be asked for when no process has VI open: the kernel does not say whose they
 // are. ispKept: libisp of a process that lives, this one perhaps, has its buffer and will use it again, so it is left alone.
 func (c carveout) orphans(ispKept bool) []ionBuffer {
 	var list []ionBuffer
 	for _, b := range c.buffers {
-		if b.name == viBuffer || b.name == ispBuffer && !ispKept {
+		if b.name == viBuffer || b.name == ownBuffer || b.name == ispBuffer && !ispKept {
 			list = append(list, b)
 		}
 	}

@@ -31,8 +31,11 @@ static void statistics(const struct camera *c, ISP_STATISTICS_CFG_S *s)
 	af->stPreFltCfg.PreFltEn = 1;
 	af->u16Hwnd = AF_ZONE_COLUMN;
 	af->u16Vwnd = AF_ZONE_ROW;
-	af->stCrop = (ISP_AF_CROP_S){.bEnable = 0, .u16X = AF_XOFFSET_MIN, .u16Y = AF_YOFFSET_MIN,
-		.u16W = (uint16_t)(w - 2 * AF_XOFFSET_MIN), .u16H = (uint16_t)(h - 2 * AF_YOFFSET_MIN)};
+	af->stCrop = (ISP_AF_CROP_S){.bEnable = 0,
+		.u16X = AF_XOFFSET_MIN,
+		.u16Y = AF_YOFFSET_MIN,
+		.u16W = (uint16_t)(w - 2 * AF_XOFFSET_MIN),
+		.u16H = (uint16_t)(h - 2 * AF_YOFFSET_MIN)};
 	af->u8ThLow = 0;
 	af->u8ThHigh = 255;
 	af->u8GainLow = 30;
@@ -43,15 +46,15 @@ static void statistics(const struct camera *c, ISP_STATISTICS_CFG_S *s)
 	memcpy(s->stFocusCfg.stHParam_FIR0.s8HFltHpCoeff, fir0, sizeof fir0);
 	memcpy(s->stFocusCfg.stHParam_FIR1.s8HFltHpCoeff, fir1, sizeof fir1);
 	memcpy(s->stFocusCfg.stVParam_FIR.s8VFltHpCoeff, vertical, sizeof vertical);
-	s->unKey.u64Key |= ISP_STATISTICS_CTRL_U__bit1FEAeGloStat | ISP_STATISTICS_CTRL_U__bit1FEAeLocStat |
-		ISP_STATISTICS_CTRL_U__bit1AwbStat1 | ISP_STATISTICS_CTRL_U__bit1AwbStat2 | ISP_STATISTICS_CTRL_U__bit1FEAfStat;
+	s->unKey.u64Key |= ISP_STATISTICS_CTRL_U__bit1FEAeGloStat | ISP_STATISTICS_CTRL_U__bit1FEAeLocStat | ISP_STATISTICS_CTRL_U__bit1AwbStat1 |
+		ISP_STATISTICS_CTRL_U__bit1AwbStat2 | ISP_STATISTICS_CTRL_U__bit1FEAfStat;
 }
 
 /* The tuning file makes the picture good; without it there is one all the same. */
 static void tune(struct camera *c)
 {
 	char name[BIN_FILE_LENGTH] = {0};
-	if (TRY(c, CVI_BIN_GetBinName, name) != CVI_SUCCESS)
+	if (c->config.untuned || TRY(c, CVI_BIN_GetBinName, name) != CVI_SUCCESS)
 		return;
 	char path[sizeof c->config.tuning_file + sizeof name];
 	snprintf(path, sizeof path, "%s%s", c->config.tuning_file, name); /* tuning_file is the root's prefix, "" on a board */
@@ -61,7 +64,7 @@ static void tune(struct camera *c)
 	uint8_t *bytes = NULL;
 	long length = 0;
 	if (!fseek(file, 0, SEEK_END) && (length = ftell(file)) > 0 && length < 16 << 20 && !fseek(file, 0, SEEK_SET) &&
-	    (bytes = malloc((size_t)length)) && fread(bytes, 1, (size_t)length, file) == (size_t)length) {
+		(bytes = malloc((size_t)length)) && fread(bytes, 1, (size_t)length, file) == (size_t)length) {
 		TRY(c, CVI_BIN_ImportBinData, bytes, (uint32_t)length);
 	}
 	free(bytes);
@@ -176,7 +179,6 @@ static void join_isp(struct camera *c)
 		pthread_detach(c->isp_thread);
 }
 
-
 void isp_down(struct camera *c)
 {
 	/* Before Init has succeeded Exit writes through a context that only Init makes: SIGSEGV in isp_sts_ctrl_exit. */
@@ -187,7 +189,7 @@ void isp_down(struct camera *c)
 	}
 	if (c->isp_thread_runs) {
 		c->isp_thread_runs = false;
-		c->doing = "joining CVI_ISP_Run";
+		NOTE(c, "joining CVI_ISP_Run");
 		join_isp(c);
 	}
 }

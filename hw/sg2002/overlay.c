@@ -49,8 +49,8 @@ int overlay_set(struct camera *c)
 		overlay_down(c);
 		return CAMERA_OK;
 	}
-	if (c->region && (c->region_width != c->bitmap_width || c->region_height != c->bitmap_height || c->region_x != c->bitmap_x ||
-			  c->region_y != c->bitmap_y))
+	if (c->region &&
+		(c->region_width != c->bitmap_width || c->region_height != c->bitmap_height || c->region_x != c->bitmap_x || c->region_y != c->bitmap_y))
 		overlay_down(c);
 	if (!c->region_attached && !region_up(c)) {
 		overlay_down(c);

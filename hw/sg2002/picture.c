@@ -5,10 +5,7 @@
 #include "encoder.h"
 #include "memory.h"
 
-void program_down(struct camera *c)
-{
-	pool_down(c, &c->picture_pool);
-}
+void program_down(struct camera *c) { pool_down(c, &c->picture_pool); }
 
 /* Full-range BT.601 as JFIF wants it, in 16-bit fixed point; chroma of the mean of four pixels. */
 static void rgb_rows(const uint8_t *top, const uint8_t *bottom, uint32_t width, uint8_t *y0, uint8_t *y1, uint8_t *vu)

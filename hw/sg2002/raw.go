@@ -62,6 +62,9 @@ func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
 				return err
 			}
 			c.number++
+			if !c.streams {
+				c.firstPicture()
+			}
 			v := &c.c.frame.stVFrame
 			*f = frame.Frame{
 				Format: frame.NV21, Width: int(v.u32Width), Height: int(v.u32Height),

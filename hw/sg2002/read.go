@@ -70,6 +70,9 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 			c.number++
 		}
 		c.last = time.Now()
+		if !c.streams {
+			c.firstPicture()
+		}
 		*p = frame.Picture{
 			Size: int(c.c.size), Width: size.Width, Height: size.Height, Quality: int(c.c.config.quality),
 			Captured: captured(uint64(c.c.pts)), Sequence: c.number,

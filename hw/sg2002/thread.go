@@ -81,6 +81,9 @@ func (c *Camera) startThread() error {
 	if c.c = C.camera_new(c.mpi.table); c.c == nil {
 		return errors.New("camera: no memory, descriptor or thread for it")
 	}
+	if n := one.note; n != nil {
+		c.c.note = n.call()
+	}
 	var err error
 	if c.done, err = newEvent(int(c.c.ready)); err != nil {
 		C.camera_free(c.c)

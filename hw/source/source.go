@@ -4,6 +4,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"io"
 	"io/fs"
 	"net/url"
@@ -33,6 +34,8 @@ type Options struct {
 	Once bool
 	// Recursive takes the photographs in folders below a folder, too.
 	Recursive bool
+	// Background is beneath what is transparent in photographs; nil: white.
+	Background color.Color
 	// AuthFile has user:password in its first line, for a URL whose server asks for it; "": what the URL itself says.
 	AuthFile string
 	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
@@ -88,7 +91,7 @@ func open(spec string, o Options) (frame.Source, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return opened(photos.Open(spec, photos.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Recursive: o.Recursive, Warn: o.Warn}))
+		return opened(photos.Open(spec, photos.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Recursive: o.Recursive, Background: o.Background, Warn: o.Warn}))
 	case info.Mode()&fs.ModeCharDevice != 0 && strings.HasPrefix(spec, "/dev/video"):
 		return nil, fmt.Errorf("a webcam is named v4l2:%s", spec)
 	case info.Mode()&fs.ModeNamedPipe != 0:
@@ -97,6 +100,12 @@ func open(spec string, o Options) (frame.Source, error) {
 		return nil, fmt.Errorf("neither a file nor a folder (%s)", info.Mode().Type())
 	}
 	return openFile(spec, o)
+}
+
+// Photographs lists the photographs in a folder as a source of that folder has them: by name, regular files only. warn is told of folders below that cannot be
+// read.
+func Photographs(folder string, recursive bool, warn func(error)) ([]string, error) {
+	return photos.List(folder, recursive, warn)
 }
 
 // stdinIsFile says whether standard input is a file: a film, which need not be read as fast as it comes.
@@ -124,7 +133,8 @@ func openFile(path string, o Options) (frame.Source, error) {
 		// In a file of this name what stands behind the picture is a preview or a gain map of it, as phones write them.
 		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
 	case name != "" && name != "AVI":
-		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)", name)
+		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)",
+			name)
 	case name == "" && !strings.HasPrefix(head, "--"):
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
 			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+

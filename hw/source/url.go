@@ -43,7 +43,7 @@ func openURL(address string, o Options) (frame.Source, error) {
 		return nil, err
 	}
 	if isPicture(reply) {
-		defer body.Close()
+		defer func() { _ = body.Close() }()
 		return newPolled(site, reply, o)
 	}
 	stream, err := mjpeg.NewStream(body, site.name, "stream", mjpeg.Config{FPS: o.FPS})

@@ -45,7 +45,7 @@ func (p *patient) Accept() (net.Conn, error) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
 			if !since.IsZero() {
-				p.log.Info("connections are accepted again", zap.Stringer("address", p.Addr()), zap.Duration("after", time.Since(since).Round(time.Millisecond)))
+				p.log.Info("accepting connections again", zap.Stringer("address", p.Addr()), zap.Duration("after", time.Since(since).Round(time.Millisecond)))
 			}
 			return conn, nil
 		}
@@ -58,7 +58,7 @@ func (p *patient) Accept() (net.Conn, error) {
 		}
 		if since.IsZero() {
 			since = time.Now()
-			p.log.Warn("connections cannot be accepted; clients wait"+hint(err), zap.Stringer("address", p.Addr()), zap.Error(err))
+			p.log.Warn("cannot accept connections; clients wait"+hint(err), zap.Stringer("address", p.Addr()), zap.Error(err))
 		}
 		select {
 		case <-time.After(wait):

@@ -78,7 +78,7 @@ func respond(ctx context.Context, changed <-chan struct{}, now string, services 
 				continue
 			}
 			cancel()
-			<-ended
+			_ = <-ended // the context was ended
 			return nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
@@ -19,7 +20,7 @@ func board() Check {
 	c.Found = map[string]string{"maixcam": "MaixCAM", "maixcam_pro": "MaixCAM-Pro"}[b.ID]
 	if c.Found == "" {
 		c.Status, c.Found = Note, fmt.Sprintf("a board named %q in /boot/board: treated as a MaixCAM", b.ID)
-		c.Remedy = "if pictures stay away or stand on their head, set id=maixcam or id=maixcam_pro there"
+		c.Remedy = "if there are no pictures, or the image is upside down, set id=maixcam or id=maixcam_pro there"
 	}
 	c.Found += fmt.Sprintf(" (%s", b.Model)
 	if b.Image != "" {
@@ -60,6 +61,19 @@ func encoder() Check {
 	if _, err := hw.NoSignal("doctor", 64, 48); err != nil {
 		c.Status, c.Found = Wrong, fmt.Sprintf("%s: %v", c.Found, err)
 		c.Remedy = "install libjpeg-turbo (make setup) and build again"
+	}
+	return c
+}
+
+// videoEncoder says whether there is H.264 beside the JPEGs.
+func videoEncoder() Check {
+	c := Check{Name: "H.264", Status: OK, Found: "OpenH264, " + openh264.Library}
+	err := openh264.Available()
+	switch {
+	case errors.Is(err, openh264.ErrMissing):
+		c.Status, c.Found, c.Remedy = Note, "none: "+openh264.Library+" cannot be opened", "apt install libopenh264-7, for /video.mp4 and RTSP's /h264"
+	case err != nil:
+		c.Status, c.Found, c.Remedy = Note, "none: "+err.Error(), "build with cgo (make build)"
 	}
 	return c
 }

@@ -85,6 +85,7 @@ func Examine(ctx context.Context, c Config) *Report {
 	if !r.MaixCAM {
 		r.add(notMaixCAM(c.Source))
 		r.add(encoder())
+		r.add(videoEncoder())
 		r.add(webcams())
 		r.add(network(c.Addresses, Note))
 		return r
@@ -107,6 +108,9 @@ func Examine(ctx context.Context, c Config) *Report {
 		r.add(ion(&in, state, c))
 	} else {
 		r.add(Check{Name: "sensor", Status: Note, Found: "not asked: see libraries"})
+	}
+	if c, ok := lastStarts(); ok {
+		r.add(c)
 	}
 	r.add(tuning())
 	r.add(linuxMemory())

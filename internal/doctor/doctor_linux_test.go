@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/hw/sg2002"
 	"github.com/maixstream/maixstream/internal/doctor"
 )
@@ -55,6 +56,13 @@ func TestAnotherMachineIsSaidToBeNoMaixCAM(t *testing.T) {
 	}
 	if c := b.check(r, "encoder"); c.Status != doctor.OK {
 		t.Errorf("encoder: %+v", c)
+	}
+	// What H.264 needs is no fault.
+	h264 := b.check(r, "H.264")
+	if err := openh264.Available(); err == nil && (h264.Status != doctor.OK || !strings.Contains(h264.Found, openh264.Library)) {
+		t.Errorf("H.264: %+v", h264)
+	} else if err != nil && (h264.Status != doctor.Note || h264.Remedy == "") {
+		t.Errorf("H.264: %+v", h264)
 	}
 	// Whoever wants the camera there is told that it is wrong.
 	b.wrong(b.examine(doctor.Config{Source: "camera"}), "board", []string{"not a MaixCAM"}, []string{"--source testcard", "make flash"})

@@ -84,13 +84,17 @@ func symbols(in *sg2002.Inspection) Check {
 func drivers(in *sg2002.Inspection) Check {
 	c := Check{Name: "sensor drivers", Status: OK}
 	var names, bad, files []string
+	older := ""
 	for _, d := range in.Drivers {
 		if d.Bytes != d.Want {
 			bad = append(bad, fmt.Sprintf("%s in %s has %d bytes instead of %d", d.Object, d.File, d.Bytes, d.Want))
 			continue
 		}
 		names = append(names, d.Sensor)
-		c.Items = append(c.Items, d.Object+": "+d.File)
+		c.Items = append(c.Items, fmt.Sprintf("%s: %s of %s: %s", d.Object, d.File, d.Date, d.Modes))
+		if d.Older {
+			older = fmt.Sprintf("; %s of %s is the older vintage: %s has %s only", d.File, d.Date, d.Sensor, d.Modes)
+		}
 		if len(files) == 0 || files[len(files)-1] != d.File {
 			files = append(files, d.File)
 		}
@@ -103,7 +107,10 @@ func drivers(in *sg2002.Inspection) Check {
 	case len(names) == 0:
 		c.Status, c.Found, c.Remedy = Wrong, "no library with sensor drivers found", remedyDrivers
 	default:
-		c.Found = fmt.Sprintf("%s in %s", strings.Join(names, ", "), strings.Join(sorted(files), ", "))
+		c.Found = fmt.Sprintf("%s in %s", strings.Join(names, ", "), strings.Join(sorted(files), ", ")) + older
+		if older != "" {
+			c.Status, c.Remedy = Note, "for faster modes and other sensors: "+sg2002.NewerDrivers
+		}
 	}
 	if len(in.Broken) > 0 {
 		c.Items = append(c.Items, in.Broken...)

@@ -123,7 +123,7 @@ func TestTheFenceRefuses(t *testing.T) {
 var public = []string{
 	"hw", "hw/frame", "hw/libjpeg", "hw/openh264", "hw/picture", "hw/sg2002", "hw/source",
 	"pipeline", "pipeline/push", "pipeline/record", "pipeline/ring", "pipeline/video",
-	"server", "server/rtsp", "server/stream", "server/upload", "server/web",
+	"server", "server/rtsp", "server/stream", "server/upload", "server/web", "server/whep",
 	"packaging", // the sample configuration, embedded: a file can be embedded only from its own folder or one above it
 }
 

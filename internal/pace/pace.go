@@ -20,7 +20,8 @@ func CheckFPS(fps float64) error {
 	return fmt.Errorf("frame rate %g: out of range (one frame an hour to %d a second)", fps, MaxFPS)
 }
 
-// Pacer waits for absolute deadlines that are whole frame times apart, counted from its first Wait, so that the rate holds over hours. Wait belongs to one goroutine; the other
+// Pacer waits for absolute deadlines that are whole frame times apart, counted from its first Wait, so that the rate holds over hours. Wait belongs
+// to one goroutine; the other
 // methods may be called from any.
 type Pacer struct {
 	mu     sync.Mutex

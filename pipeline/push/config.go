@@ -45,7 +45,7 @@ type Config struct {
 	// Count ends Run after so many pictures; 0: never.
 	Count int
 	// OnResult is told what became of each picture, one after the other: a reply, or an error that is final for this picture. Of a Multipart stream
-	// it is told once a stream. It must not block. nil: nobody is told.
+	// it is told once a stream. It must not block. nil: no report.
 	OnResult func(Result)
 	Log      *zap.Logger // nil: nothing
 }

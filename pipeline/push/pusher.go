@@ -256,7 +256,7 @@ func (p *Pusher) rest(ctx context.Context, reply *Reply, wait time.Duration) err
 	p.next = now.Add(wait)
 	p.mu.Unlock()
 	if asked := reply.Header.Get("Retry-After"); asked != "" && wait >= longWait {
-		p.config.Log.Warn("push: the server asks to be left alone", zap.String("url", p.state.URL), zap.String("status", reply.Status),
+		p.config.Log.Warn("push: server asked to retry later", zap.String("url", p.state.URL), zap.String("status", reply.Status),
 			zap.String("retry_after", OneLine(asked, 64)), zap.Duration("wait", wait), zap.Time("next_try", now.Add(wait)))
 	}
 	err := pause(ctx, wait)
@@ -306,7 +306,7 @@ func (p *Pusher) note(v verdict, reply *Reply, err error, took time.Duration) {
 	case now && !was && !told:
 		p.config.Log.Warn("push: not delivered", zap.String("url", p.state.URL), zap.Error(err))
 	case was && !now:
-		p.config.Log.Info("push: the server is back", zap.String("url", p.state.URL))
+		p.config.Log.Info("push: server reachable again", zap.String("url", p.state.URL))
 	}
 }
 

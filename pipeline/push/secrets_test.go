@@ -271,7 +271,7 @@ func TestALongRetryAfterIsBoundedAndShown(t *testing.T) {
 			if state.RetryIn < 200 || state.RetryIn > 300 || state.RetryAt < float64(time.Now().Unix()) || state.RetryAt > float64(time.Now().Unix()+301) || !state.Away {
 				t.Errorf("%s, %s: %+v", mode, value, state)
 			}
-			for seen.FilterMessageSnippet("left alone").Len() == 0 && !t.Failed() {
+			for seen.FilterMessageSnippet("retry later").Len() == 0 && !t.Failed() {
 				time.Sleep(time.Millisecond)
 			}
 			_ = end()

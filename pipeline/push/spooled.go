@@ -59,7 +59,7 @@ func (p *Pusher) keep(ctx context.Context, source Source) error {
 			return ctx.Err()
 		}
 		shot.complete(time.Now())
-		p.config.Log.Error("push: a picture could not be spooled", zap.Error(err))
+		p.config.Log.Error("push: spooling a picture failed", zap.Error(err))
 		p.finish(givenUp, shot, Reply{}, err, 0)
 		shot.release()
 		if live {

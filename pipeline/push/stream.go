@@ -243,7 +243,7 @@ func (f *streamFeed) done(sound bool) {
 	}
 	p.mu.Unlock()
 	if back {
-		p.config.Log.Info("push: the server is back", zap.String("url", p.state.URL))
+		p.config.Log.Info("push: server reachable again", zap.String("url", p.state.URL))
 	}
 	f.sent++
 	f.release()

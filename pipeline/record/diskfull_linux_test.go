@@ -104,7 +104,7 @@ func TestAFailedEndOfAPieceIsTold(t *testing.T) {
 	if s := rec.State(); !strings.Contains(s.Failed, "no space left") || !strings.Contains(s.Error, "no space left") || s.File != "" {
 		t.Errorf("%+v", s)
 	}
-	if seen.FilterMessageSnippet("could not be finished").Len() != 1 {
+	if seen.FilterMessageSnippet("finishing a recording failed").Len() != 1 {
 		t.Errorf("log: %v", seen.All())
 	}
 	if _, _, n := probe(t, one(dir)); n != frames {

@@ -220,7 +220,7 @@ func (r *Recorder) frame(f *ring.Frame) {
 		_ = r.end() // is noted
 	} else if r.failing {
 		r.failing = false
-		r.config.Log.Info("recording goes on", zap.String("file", r.piece.name))
+		r.config.Log.Info("recording resumed", zap.String("file", r.piece.name))
 	}
 	r.mu.Lock()
 	r.state.Skipped = r.skipped
@@ -363,7 +363,7 @@ var errRemoved = errors.New("the file was removed while it was written")
 func (r *Recorder) failed(p *piece, lost uint64, err error) error {
 	err = fmt.Errorf("record: finish %s: %w", p.name, err)
 	r.err = err
-	r.config.Log.Error("a recording could not be finished", zap.Error(err), zap.Uint64("lost_frames", lost))
+	r.config.Log.Error("finishing a recording failed", zap.Error(err), zap.Uint64("lost_frames", lost))
 	r.skipped += lost
 	r.mu.Lock()
 	defer r.mu.Unlock()

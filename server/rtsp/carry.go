@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // ErrCannotCarry is behind each refusal of a JPEG that RFC 2435 has no way to describe.
@@ -32,31 +34,19 @@ type header struct {
 }
 
 func (h *header) read(jpeg []byte) error {
-	if len(jpeg) < 4 || jpeg[0] != 0xff || jpeg[1] != 0xd8 {
-		return refuse("it is not a JPEG")
+	scan, err := jpegcheck.Headers(jpeg, func(s jpegcheck.Segment) error {
+		h.odd = h.odd || s.Loose
+		if s.Marker == 0xda {
+			return h.complete(s.Body)
+		}
+		return h.segment(s.Marker, s.Body)
+	})
+	var broken *jpegcheck.Error
+	if errors.As(err, &broken) {
+		return refuse("%v", broken)
 	}
-	for rest := jpeg[2:]; len(rest) >= 4; {
-		marker, length := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
-		if rest[0] != 0xff {
-			return refuse("its headers are broken")
-		}
-		if marker == 0xff { // filled up
-			rest, h.odd = rest[1:], true
-			continue
-		}
-		if length < 2 || len(rest) < 2+length {
-			return refuse("it is cut short")
-		}
-		if marker == 0xda {
-			h.scan = rest
-			return h.complete(rest[4 : 2+length])
-		}
-		if err := h.segment(marker, rest[4:2+length]); err != nil {
-			return err
-		}
-		rest = rest[2+length:]
-	}
-	return refuse("it is cut short")
+	h.scan = jpeg[scan:]
+	return err
 }
 
 func (h *header) segment(marker byte, body []byte) error {

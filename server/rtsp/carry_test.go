@@ -110,7 +110,7 @@ func TestCarriesToldApart(t *testing.T) {
 	progressive[bytes.Index(progressive, []byte{0xff, 0xc0})+1] = 0xc2
 	for reason, picture := range map[string][]byte{
 		"components": grey.Bytes(), "multiples of 8": odd.Bytes(), "Huffman": optimised, "baseline": progressive,
-		"cut short": good[:30], "not a JPEG": good[2:],
+		"cut off": good[:30], "JPEG is expected": good[2:],
 		"sampling factors 22, 12, 12": change(0xc0, 12, 0x12, 1, 3, 0x12, 1), "table 2 is missing": change(0xc0, 13, 2),
 		"different quantisation tables": change(0xc0, 13, 0), "16 bits": change(0xdb, 2, 0x10), "usual Huffman tables": change(0xda, 4, 0x11),
 		"segment ffdc": change(0xdb, -1, 0xdc), "no frame header": change(0xc0, -1, 0xe0),

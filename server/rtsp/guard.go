@@ -39,6 +39,7 @@ type conn struct {
 	mu       sync.Mutex
 	deadline time.Time // until the first request has come; zero afterwards
 	closed   bool
+	written  func() // called once after the next write
 }
 
 // admit counts a connection, or says why it is over a limit.
@@ -132,6 +133,26 @@ func (c *conn) Close() error {
 		c.guard.mu.Unlock()
 	}
 	return c.Conn.Close()
+}
+
+// afterWrite calls f once, when the next write has ended.
+func (c *conn) afterWrite(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written = f
+}
+
+// Write tells who waits for it that it has ended.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.mu.Lock()
+	f := c.written
+	c.written = nil
+	c.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	return n, err
 }
 
 func keyOf(c net.Conn) string { return c.RemoteAddr().String() + " " + c.LocalAddr().String() }

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -82,6 +83,7 @@ func (i *instance) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response
 	if refusal != nil {
 		return refusal, nil, nil
 	}
+	c.Session.SetUserData(setupOf{channelOf(c.Request)})
 	return &base.Response{StatusCode: base.StatusOK}, i.streams[m], nil
 }
 
@@ -104,9 +106,27 @@ func (i *instance) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, 
 	}
 	from := c.Conn.NetConn().RemoteAddr()
 	one := &reader{session: c.Session, at: i, media: m, from: from.String(), sender: senderOf(addressOf(from))}
+	switch before := c.Session.UserData().(type) {
+	case setupOf:
+		one.setup = before
+	case *reader: // it has paused
+		one.setup, one.player = before.setup, before.player
+	}
+	if m.play == nil || i.s.readers.plays(c.Session) {
+		if refusal := i.s.readers.add(one); refusal != "" {
+			return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: refusal}, nil
+		}
+		return &base.Response{StatusCode: base.StatusOK}, nil
+	}
+	var ctx context.Context
+	ctx, one.stop = context.WithCancel(i.s.ctx)
 	if refusal := i.s.readers.add(one); refusal != "" {
+		one.stop()
 		return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: refusal}, nil
 	}
+	p, started := i.newPlayer(c, one)
+	one.player = p
+	i.players.Go(func() { p.run(ctx, i.s.ctx, started, m.play) })
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 

@@ -36,6 +36,7 @@ type instance struct {
 	conns   atomic.Int64
 	closing atomic.Bool
 	done    sync.WaitGroup
+	players sync.WaitGroup // joined when the sessions have ended
 }
 
 // checkMediaPorts reports at the start what would surprise the first reader over UDP.
@@ -74,7 +75,7 @@ func (s *Server) instanceFor(local netip.Addr) (*instance, error) {
 	}
 	i, err := s.newInstance(local, s.config.TLS == nil && local.IsValid())
 	if err != nil && local.IsValid() && s.config.TLS == nil {
-		s.config.Log.Warn("rtsp: media is not offered over UDP at this address, only over TCP", zap.Stringer("address", local), zap.Error(err))
+		s.config.Log.Warn("rtsp: no UDP on this address; media over TCP only", zap.Stringer("address", local), zap.Error(err))
 		i, err = s.newInstance(local, false)
 	}
 	if err != nil {
@@ -150,8 +151,9 @@ func (i *instance) watch() {
 	}
 	i.s.mu.Unlock()
 	i.s.restarts.Add(1)
-	i.s.config.Log.Error("rtsp: the server of one address ended; the next connection starts it again", zap.Stringer("address", i.address), zap.Error(err))
+	i.s.config.Log.Error("rtsp: server of one address ended; the next connection restarts it", zap.Stringer("address", i.address), zap.Error(err))
 	i.end()
+	i.players.Wait()
 }
 
 // close ends the instance's sessions and connections, and joins its goroutines.
@@ -159,6 +161,7 @@ func (i *instance) close() {
 	i.closing.Store(true)
 	i.end()
 	i.done.Wait()
+	i.players.Wait()
 }
 
 func (i *instance) end() {

@@ -1,7 +1,6 @@
 package rtsp_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +148,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 // A reader that takes nothing costs one line when it begins and one when it is gone, in our log, and none in Go's own.
 func TestStalledReaderIsLoggedTwice(t *testing.T) {
-	var standard lockedBuffer
+	var standard testenv.Output
 	log.SetOutput(&standard)
 	defer log.SetOutput(os.Stderr)
 	core, logged := observer.New(zap.InfoLevel)
@@ -170,23 +169,6 @@ func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	if text := standard.String(); text != "" {
 		t.Errorf("Go's log: %.200s", text)
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // reads plays to an address of the loopback, and returns the reply to PLAY.

@@ -19,8 +19,10 @@ type media struct {
 	check func() error
 	// watch says that there is one reader more; leave that it is gone.
 	watch func() (leave func())
-	// run sends packets until ctx ends. captured is when the picture of a packet was taken.
-	run   func(ctx context.Context, send func(packet *rtp.Packet, captured time.Time) error)
+	// run sends packets to all readers until ctx ends. captured is when the picture of a packet was taken. nil: play does it.
+	run func(ctx context.Context, send func(packet *rtp.Packet, captured time.Time) error)
+	// play sends one reader what is meant for it, until ctx ends; nil: run does it for all.
+	play  func(ctx context.Context, to *player)
 	close func()
 }
 

@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -34,6 +35,9 @@ type reader struct {
 	sender  netip.Addr
 	since   time.Time
 	leave   func()
+	setup   setupOf
+	player  *player            // nil: it has none
+	stop    context.CancelFunc // of its player; nil: it has none
 	lost    atomic.Uint64
 }
 
@@ -63,6 +67,13 @@ func (r *readers) add(one *reader) (refusal string) {
 	return ""
 }
 
+// plays says whether a session is counted.
+func (r *readers) plays(s session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.playing[s] != nil
+}
+
 // room makes room for a newcomer, or says why there is none; r.mu is held.
 func (r *readers) room(newcomer *reader) (refusal string) {
 	of := map[netip.Addr]int{}
@@ -85,7 +96,7 @@ func (r *readers) room(newcomer *reader) (refusal string) {
 	if oldest == nil || of[oldest.sender] < own+2 {
 		return fmt.Sprintf("too many readers: %d", len(r.playing))
 	}
-	r.log.Info("rtsp: reader ended: all places are taken, and its address has more than others", zap.String("address", oldest.from),
+	r.log.Info("rtsp: reader closed; all slots taken, and its address has the most", zap.String("address", oldest.from),
 		zap.Int("readers_of_that_address", of[oldest.sender]))
 	r.drop(oldest)
 	oldest.session.Close()
@@ -107,6 +118,9 @@ func (r *readers) drop(one *reader) {
 	r.count.Store(int64(len(r.playing)))
 	one.media.playing.Add(-1)
 	one.leave()
+	if one.stop != nil {
+		one.stop()
+	}
 	log := r.log.Debug
 	if one.lost.Load() > 0 {
 		log = r.log.Info
@@ -131,7 +145,7 @@ func (r *readers) any(at *instance) bool {
 func (r *readers) missed(s session, err error) {
 	r.lost.Add(1)
 	if one, ok := s.UserData().(*reader); ok && one.lost.Add(1) == 1 {
-		r.log.Info("rtsp: a reader does not keep up: packets are dropped for it", zap.String("address", one.from), zap.Error(err))
+		r.log.Info("rtsp: slow reader; dropping packets", zap.String("address", one.from), zap.Error(err))
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package rtsp serves a ring's frames as RTP/JPEG (RFC 2435) over RTSP, TCP and UDP, without encoding anything again.
+// Package rtsp serves a feed over RTSP, TCP and UDP, without encoding anything again: a ring's frames as RTP/JPEG (RFC 2435), and H.264 (RFC 6184) where the
+// feed has it.
 package rtsp
 
 import (
@@ -82,6 +83,7 @@ type Server struct {
 	rtpPort int
 	media   []*media
 	started time.Time
+	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 	guard   guard
@@ -138,9 +140,15 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.ctx, s.cancel = ctx, cancel
 	s.media = []*media{s.newJPEG()}
+	if m := s.newH264(); m != nil {
+		s.media = append(s.media, m)
+	}
 	for _, m := range s.media {
+		if m.run == nil {
+			continue
+		}
 		s.done.Go(func() { m.run(ctx, func(p *rtp.Packet, captured time.Time) error { return s.write(m, p, captured) }) })
 	}
 	s.done.Go(func() { s.serve(ctx) })

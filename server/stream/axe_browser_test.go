@@ -2,11 +2,8 @@ package stream_test
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -16,14 +13,7 @@ import (
 // Every state of the pages is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
 func TestPageIsAccessible(t *testing.T) {
 	testenv.Long(t, "starts a browser")
-	const name = "../../build/axe/node_modules/axe-core/axe.min.js"
-	axe, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		testenv.Missing(t, "axe-core", "make setup-axe")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := testenv.Axe(t)
 	t.Parallel()
 	whole := t
 	b := startChromium(t)
@@ -42,7 +32,7 @@ func TestPageIsAccessible(t *testing.T) {
 					b.open(t, url)
 				}
 				prepare(t)
-				findings(t, b, string(axe))
+				findings(t, b, axe)
 			})
 		}
 		check("page", s.URLs()[0], func(t *testing.T) { wait(t, b, "the page is live", live) })
@@ -78,7 +68,7 @@ func TestPageIsAccessible(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "Connection lost.") })
-			findings(t, b, string(axe))
+			findings(t, b, axe)
 			alone = c.show(whole, where, nil)
 			wait(t, b, "the page is live", live)
 		})
@@ -91,7 +81,7 @@ func TestPageIsAccessible(t *testing.T) {
 	}))
 	defer bad.Close()
 	b.open(t, bad.URL)
-	if found := violations(t, b, string(axe)); len(found) < 4 {
+	if found := violations(t, b, axe); len(found) < 4 {
 		t.Errorf("a bad page has only %d findings", len(found))
 	}
 }

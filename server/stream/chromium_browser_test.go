@@ -85,7 +85,7 @@ func (c *chromium) screenshot(t *testing.T) (image.Image, []byte) {
 func (c *chromium) press(t *testing.T, keys ...string) {
 	t.Helper()
 	codes := map[string]string{
-		"Tab": kb.Tab, "Enter": kb.Enter, "Home": kb.Home, "End": kb.End, "ArrowLeft": kb.ArrowLeft, "ArrowUp": kb.ArrowUp, "ArrowRight": kb.ArrowRight, "ArrowDown": kb.ArrowDown,
+		"Escape": kb.Escape, "Tab": kb.Tab, "Enter": kb.Enter, "Home": kb.Home, "End": kb.End, "ArrowLeft": kb.ArrowLeft, "ArrowUp": kb.ArrowUp, "ArrowRight": kb.ArrowRight, "ArrowDown": kb.ArrowDown,
 	}
 	for _, key := range keys {
 		if code, ok := codes[key]; ok {

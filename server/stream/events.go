@@ -1,29 +1,21 @@
 package stream
 
 import (
+	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-const (
-	// newsFor is how long an event is new, less than the second between two of one follower.
-	newsFor = time.Second / 2
-	// maxFollowers bounds how many follow the state at once.
-	maxFollowers = 256
-)
+// newsFor is how long an event is new, less than the second between two of one follower.
+const newsFor = time.Second / 2
 
 // news is the state as those who follow it are told, made once for all of them.
 type news struct {
-	followers atomic.Int64
-
 	mu    sync.Mutex
 	made  time.Time
 	event []byte
@@ -31,22 +23,14 @@ type news struct {
 
 // events tells the state once a second as server-sent events, until the client leaves or the server ends.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
-	defer h.news.followers.Add(-1)
-	if h.news.followers.Add(1) > maxFollowers {
-		w.Header().Set("Retry-After", "5")
-		h.refuse(w, http.StatusServiceUnavailable, strconv.Itoa(maxFollowers)+" follow the state already, which is all that is allowed")
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	leave, ok := h.config.Shell.Follow(w, r, end)
+	if !ok {
 		return
 	}
-	session := h.config.Shell.InSession(r)
-	(&reply.Events{
-		Next: func() ([]byte, error) {
-			if session && !h.config.Shell.InSession(r) { // logged out in another tab
-				return nil, io.EOF
-			}
-			return h.event()
-		},
-		Done: h.done, StallTimeout: h.config.StallTimeout,
-	}).Serve(w, r)
+	defer leave()
+	(&reply.Events{Next: h.event, Done: h.done, StallTimeout: h.config.StallTimeout}).Serve(w, r.WithContext(ctx))
 }
 
 // event returns the state of at most newsFor ago as JSON.

@@ -61,6 +61,9 @@ func (f *ringFeed) Change(_ context.Context, c pipeline.Change) (pipeline.Settin
 		}
 		f.settings.Quality = *c.Quality
 	}
+	if c.Width != nil && c.Height != nil {
+		f.settings.Width, f.settings.Height = *c.Width, *c.Height
+	}
 	return f.settings, nil
 }
 

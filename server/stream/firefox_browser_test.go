@@ -179,15 +179,17 @@ func (f *firefox) screenshot(t *testing.T) (image.Image, []byte) {
 	return img, png
 }
 
-// press takes the names of KeyboardEvent.key; https://www.w3.org/TR/webdriver/#keyboard-actions has the codes.
+// keyCodes are by KeyboardEvent.key; https://www.w3.org/TR/webdriver/#keyboard-actions.
+var keyCodes = map[string]string{
+	"Escape": "\uE00C", "Tab": "\uE004", "Enter": "\uE006", "Home": "\uE011", "End": "\uE010",
+	"ArrowLeft": "\uE012", "ArrowUp": "\uE013", "ArrowRight": "\uE014", "ArrowDown": "\uE015",
+}
+
 func (f *firefox) press(t *testing.T, keys ...string) {
 	t.Helper()
-	codes := map[string]string{
-		"Tab": "\uE004", "Enter": "\uE006", "Home": "\uE011", "End": "\uE010", "ArrowLeft": "\uE012", "ArrowUp": "\uE013", "ArrowRight": "\uE014", "ArrowDown": "\uE015",
-	}
 	var actions []map[string]any
 	for _, key := range keys {
-		if code, ok := codes[key]; ok {
+		if code, ok := keyCodes[key]; ok {
 			key = code
 		}
 		actions = append(actions, map[string]any{"type": "keyDown", "value": key}, map[string]any{"type": "keyUp", "value": key})

@@ -37,6 +37,8 @@ type Config struct {
 	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
+	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
+	WebRTC WebRTC
 	// Name is what the stream is called in the page's title and in /state; "": nothing.
 	Name string
 	// Version is shown by /state.
@@ -46,7 +48,7 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot, Video string }
+type Hints struct{ Recording, FullSnapshot, Video, WebRTC string }
 
 func hinted(text, hint string) string {
 	if hint == "" {
@@ -57,8 +59,11 @@ func hinted(text, hint string) string {
 
 // Shell is the server around a Handler. *web.Server is one.
 type Shell interface {
-	// Admit gives a viewer a place until leave is called, or replies that there is none.
-	Admit(w http.ResponseWriter, r *http.Request) (leave func(), ok bool)
+	// Admit gives a viewer a place until leave is called, or replies that there is none. end is called, perhaps more than once, when the viewer
+	// must go.
+	Admit(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
+	// Follow is Admit for those who follow the state.
+	Follow(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
 	// InSession says whether r is allowed in by a session, which its page can end.
 	InSession(r *http.Request) bool
 	// Refuse replies with an error.
@@ -111,7 +116,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h.SetHTML(c.HTML)
 	const read = "GET, HEAD"
-	h.router = web.NewRouter(c.Shell.Refuse,
+	h.router = web.NewRouter(c.Shell.Refuse, append(h.aliases(read),
 		web.Route{Path: "/{$}", Methods: read, Handler: h.root},
 		web.Route{Path: "/stream", Methods: read, Handler: h.stream},
 		web.Route{Path: "/stream.mjpeg", Methods: read, Handler: h.stream},
@@ -122,13 +127,18 @@ func New(c Config) (*Handler, error) {
 		web.Route{Path: "/api/recording", Methods: "GET, HEAD, PATCH", Handler: h.recording},
 		web.Route{Path: "/api/controls", Methods: "GET, HEAD, PATCH", Handler: h.controls},
 		web.Route{Path: "/api/settings", Methods: "GET, HEAD, PATCH", Handler: h.settings},
+		web.Route{Path: "/whep", Methods: "POST, OPTIONS", Handler: h.whep, Views: true},
+		web.Route{Path: "/whep/{session}", Methods: "PATCH, DELETE", Handler: h.whepSession, Views: true},
 		web.Route{Path: "/metrics", Methods: read, Handler: reply.Metrics(h.registry())},
-	)
+	)...)
 	return h, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+
+// Views implements web.Viewer.
+func (h *Handler) Views(r *http.Request) bool { return h.router.Views(r) }
 
 func (h *Handler) refuse(w http.ResponseWriter, code int, text string) {
 	h.config.Shell.Refuse(w, code, text)
@@ -156,35 +166,31 @@ func (h *Handler) Close() {
 	h.videos.Wait()
 }
 
-// root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.
-func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
-	switch action := r.URL.Query().Get("action"); action {
-	case "":
-		h.page(w, r)
-	case "stream":
-		h.stream(w, r)
-	case "snapshot":
-		h.snapshot(w, r)
-	default:
-		h.refuse(w, http.StatusBadRequest, fmt.Sprintf("unknown action %.40q: stream or snapshot", action))
-	}
-}
-
-// page shows the program's own page, or the built-in one.
+// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
-	if own := h.html.Load(); own != nil {
+	query := r.URL.Query()
+	if own := h.html.Load(); own != nil && !query.Has("bare") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(*own)
 		return
 	}
-	live := page.Live(h.config.Shell.InSession(r)).Named(h.config.Name)
+	if query.Has("bare") {
+		web.Embeddable(w)
+	}
+	live := page.Live(page.View{Session: h.config.Shell.InSession(r), Bare: query.Has("bare"), Token: query.Get("token")}).Named(h.config.Name)
 	live.Serve(w, http.StatusOK)
 }
 
 // noShell limits nothing and knows nobody.
 type noShell struct{}
 
-func (noShell) Admit(http.ResponseWriter, *http.Request) (func(), bool) { return func() {}, true }
+func (noShell) Admit(http.ResponseWriter, *http.Request, func()) (func(), bool) {
+	return func() {}, true
+}
+
+func (noShell) Follow(http.ResponseWriter, *http.Request, func()) (func(), bool) {
+	return func() {}, true
+}
 
 func (noShell) InSession(*http.Request) bool { return false }
 

@@ -180,6 +180,6 @@ func ask(t testing.TB, network, address, request string) net.Conn {
 	return conn
 }
 
-const streamRequest = "GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n"
+const streamRequest = "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 var eventually = testenv.Eventually

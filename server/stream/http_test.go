@@ -87,6 +87,11 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 		{"PATCH", "/api/settings", `{"quality": 101}`, jsonType, 422, `"setting": "quality"`},
 		{"PATCH", "/api/settings", `{"quality": "high"}`, jsonType, 400, `"setting": "quality"`},
 		{"PATCH", "/api/settings", `{"quality": 70.5}`, jsonType, 400, "quality cannot be number 70.5"},
+		{"PATCH", "/api/settings", `{"size": "1280x720"}`, jsonType, 200, `"width": 1280`},
+		{"PATCH", "/api/settings", `{"size": "1280x720", "width": 640}`, jsonType, 400, "one of them"},
+		{"PATCH", "/api/settings", `{"size": "1280"}`, jsonType, 400, "WIDTHxHEIGHT"},
+		{"PATCH", "/api/settings", `{"size": "1280x720p"}`, jsonType, 400, "WIDTHxHEIGHT"},
+		{"PATCH", "/api/settings", `{"size": 720}`, jsonType, 400, "size"},
 		{"PATCH", "/api/settings", `[]`, jsonType, 400, "this is array; want a JSON object"},
 		{"PATCH", "/api/settings", `{"brightness": 1}`, jsonType, 400, "brightness"},
 		{"PATCH", "/api/settings", `{"quality": 70} {}`, jsonType, 400, "more than one"},
@@ -137,10 +142,10 @@ func TestMalformedRequests(t *testing.T) {
 		{"GET /stream\r\n\r\n", "HTTP/1.1 400"},
 		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n", "HTTP/1.1 400"},
 		{"GET /stream HTTP/1.1\r\n\r\n", "HTTP/1.1 400"}, // no Host
-		{"GET /stream HTTP/9.9\r\nHost: a\r\n\r\n", "HTTP/1.1 505"},
-		{"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400"},
-		{"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
-		{"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 307"}, // to the cleaned path, which is nothing
+		{"GET /stream HTTP/9.9\r\nHost: localhost\r\n\r\n", "HTTP/1.1 505"},
+		{"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 400"},
+		{"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
+		{"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 307"}, // to the cleaned path, which is nothing
 		{"GET /stream HTTP/1.0\r\n\r\n", "HTTP/1.1 200"},
 	} {
 		conn := ask(t, "tcp", address(s), c.request)
@@ -159,7 +164,7 @@ func TestSlowLorisIsCutOff(t *testing.T) {
 	s, _ := serve(t, nil)
 	var slow []net.Conn
 	for range 50 {
-		slow = append(slow, ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: a\r\nX-A: "))
+		slow = append(slow, ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\nX-A: "))
 	}
 	began := time.Now()
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/healthz", "")); reply.StatusCode != 200 {
@@ -316,7 +321,7 @@ func TestStateIsTheFeedsAndItsOwn(t *testing.T) {
 	s, feed := serve(t, nil)
 	jpg := picture(t, 1)
 	feed.stream(t, 30, func(int) []byte { return jpg })
-	conn := ask(t, "tcp", address(s), "GET /stream?fps=15 HTTP/1.1\r\nHost: a\r\nAccept: image/avif,*/*\r\n\r\n")
+	conn := ask(t, "tcp", address(s), "GET /stream?fps=15 HTTP/1.1\r\nHost: localhost\r\nAccept: image/avif,*/*\r\n\r\n")
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	var state stream.State
 	eventually(t, "rates", func() bool {

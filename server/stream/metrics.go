@@ -41,23 +41,26 @@ type metric struct {
 }
 
 func newCollector(h *Handler) *collector {
-	c := &collector{handler: h, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames taken but not published, by cause.", []string{"cause"}, nil)}
+	c := &collector{handler: h, dropped: prometheus.NewDesc("maixstream_frames_dropped_total", "Frames captured but not published, by cause.", []string{"cause"}, nil)}
 	add := func(kind prometheus.ValueType, name, help string, value func(*State) float64) {
 		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return truth(s.Signal) })
-	add(gauge, "idle", "1 while the encoder rests because nobody looks.", func(s *State) float64 { return truth(s.Idle) })
+	add(gauge, "idle", "1 while the encoder rests because there are no viewers.", func(s *State) float64 { return truth(s.Idle) })
 	add(gauge, "fps", "Frames published in the last second.", func(s *State) float64 { return s.FPS })
-	add(gauge, "encode_seconds_p50", "Capture to published, median of the last second.", func(s *State) float64 { return s.EncodeMS.P50 / 1000 })
-	add(gauge, "encode_seconds_p99", "Capture to published, 99th percentile of the last second.", func(s *State) float64 { return s.EncodeMS.P99 / 1000 })
+	// The two under encode_ are what these were called before.
+	for _, name := range []string{"capture_to_publish", "encode"} {
+		add(gauge, name+"_seconds_p50", "Capture to published, median of the last second.", func(s *State) float64 { return s.EncodeMS.P50 / 1000 })
+		add(gauge, name+"_seconds_p99", "Capture to published, 99th percentile of the last second.", func(s *State) float64 { return s.EncodeMS.P99 / 1000 })
+	}
 	add(counter, "frames_captured_total", "Frames that the source delivered.", func(s *State) float64 { return float64(s.Captured) })
 	add(counter, "frames_published_total", "Frames published.", func(s *State) float64 { return float64(s.Published) })
-	add(counter, "source_restarts_total", "Times the source was opened again.", func(s *State) float64 { return float64(s.Restarts) })
-	add(gauge, "viewers", "Viewers of the stream now.", func(s *State) float64 { return float64(s.Server.Viewers) })
-	add(counter, "viewers_total", "Viewers that ever came.", func(s *State) float64 { return float64(s.Server.Total.Viewers) })
-	add(counter, "viewers_refused_total", "Viewers refused because there were too many.", func(s *State) float64 { return float64(s.Server.Total.Refused) })
-	add(counter, "viewers_stalled_total", "Viewers closed because they took nothing.", func(s *State) float64 { return float64(s.Server.Total.Stalled) })
+	add(counter, "source_restarts_total", "Times the source was reopened.", func(s *State) float64 { return float64(s.Restarts) })
+	add(gauge, "viewers", "Current viewers of the stream.", func(s *State) float64 { return float64(s.Server.Viewers) })
+	add(counter, "viewers_total", "Viewers since the start.", func(s *State) float64 { return float64(s.Server.Total.Viewers) })
+	add(counter, "viewers_refused_total", "Viewers refused over the limit.", func(s *State) float64 { return float64(s.Server.Total.Refused) })
+	add(counter, "viewers_stalled_total", "Viewers disconnected because they read nothing.", func(s *State) float64 { return float64(s.Server.Total.Stalled) })
 	add(counter, "requests_denied_total", "Requests without the right password or token.", func(s *State) float64 { return float64(s.Server.Total.Denied) })
 	add(counter, "snapshots_total", "Snapshots sent.", func(s *State) float64 { return float64(s.Server.Total.Snapshots) })
 	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
@@ -72,12 +75,13 @@ func newCollector(h *Handler) *collector {
 		}
 	}
 	add(gauge, "h264_available", "1 when there is H.264.", video(func(s *Video) float64 { return truth(s.Available) }))
-	add(gauge, "h264_takers", "Readers and recordings that take H.264 now.", video(func(s *Video) float64 { return float64(s.Takers) }))
+	add(gauge, "h264_takers", "Current readers and recordings of H.264.", video(func(s *Video) float64 { return float64(s.Takers) }))
 	add(gauge, "h264_fps", "Access units in the last second.", video(func(s *Video) float64 { return s.FPS }))
 	add(gauge, "h264_bytes_per_second", "Bytes of access units in the last second.", video(func(s *Video) float64 { return s.BytesPerSec }))
 	add(counter, "h264_units_total", "Access units made.", video(func(s *Video) float64 { return float64(s.Units) }))
 	add(counter, "h264_key_frames_total", "Key frames among them.", video(func(s *Video) float64 { return float64(s.Keys) }))
-	add(counter, "h264_dropped_total", "Frames that the H.264 encoder was too slow for, and units that could not have been decoded.", video(func(s *Video) float64 { return float64(s.Dropped) }))
+	add(counter, "h264_dropped_total", "Frames that the H.264 encoder was too slow for, and units that could not have been decoded.",
+		video(func(s *Video) float64 { return float64(s.Dropped) }))
 	add(counter, "h264_failed_total", "Frames that could not be coded as H.264.", video(func(s *Video) float64 { return float64(s.Failed) }))
 	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
 		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})

@@ -44,7 +44,7 @@ func TestLastFrameReachesAViewerThatWasNotDue(t *testing.T) {
 			if name == "tls" {
 				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 			}
-			if _, err := io.WriteString(conn, "GET /stream?fps=1 HTTP/1.1\r\nHost: camera\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(conn, "GET /stream?fps=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "a viewer", func() bool { return s.State().Server.Viewers == 1 })

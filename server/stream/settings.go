@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
@@ -22,11 +23,26 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		reply.IndentedJSON(w, http.StatusOK, Settings(h.config.Feed.State().Settings))
 		return
 	}
-	var change Change
+	var change struct {
+		Change
+		Size *string `json:"size"` // width and height in one
+	}
 	if !readJSON(w, r, &change, `{"quality": 70}`) {
 		return
 	}
-	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change))
+	if change.Size != nil {
+		var width, height int
+		switch n, err := fmt.Sscanf(*change.Size, "%dx%d", &width, &height); {
+		case change.Width != nil || change.Height != nil:
+			problem(w, http.StatusBadRequest, "size", "size and width or height: give one of them")
+			return
+		case err != nil || n != 2 || fmt.Sprintf("%dx%d", width, height) != *change.Size:
+			problem(w, http.StatusBadRequest, "size", fmt.Sprintf("size %q: want WIDTHxHEIGHT, such as 1280x720", *change.Size))
+			return
+		}
+		change.Width, change.Height = &width, &height
+	}
+	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change.Change))
 	var refused *pipeline.SettingError
 	switch {
 	case errors.As(err, &refused):
@@ -87,7 +103,8 @@ func readJSON(w http.ResponseWriter, r *http.Request, change any, example string
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
-		problem(w, http.StatusBadRequest, wrong.Field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", wrong.Field, wrong.Value))
+		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:] // of an embedded struct, too
+		problem(w, http.StatusBadRequest, field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", field, wrong.Value))
 	case errors.As(err, &wrong):
 		problem(w, http.StatusBadRequest, "", "change: this is "+wrong.Value+"; want a JSON object like "+example)
 	case errors.As(err, &large):

@@ -10,13 +10,25 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/internal/stamp"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/server/web"
 )
 
-// snapshotWait is how long a snapshot may take: an encoder that rests makes one picture a second.
+// snapshotWait is how long a snapshot may take beyond two frame times: an encoder that rests makes one picture a second.
 const snapshotWait = 5 * time.Second
+
+// patience is how long a snapshot may take at the rate that is asked for.
+func (h *Handler) patience() time.Duration {
+	s := h.config.Feed.State()
+	period := pace.Period(s.Settings.FPS)
+	if s.Settings.FPS == 0 { // a feed that has no rate
+		period = 0
+	}
+	return snapshotWait + 2*period
+}
 
 // copies are buffers for snapshots: a picture is copied out of its slot, so that a slow client of /snapshot holds none.
 var copies = sync.Pool{New: func() any { return new([]byte) }}
@@ -41,7 +53,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), snapshotWait)
+	ctx, cancel := context.WithTimeout(r.Context(), h.patience())
 	defer cancel()
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
@@ -69,6 +81,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", "image/jpeg")
 	header.Set("Content-Length", strconv.Itoa(len(*b)))
@@ -77,8 +90,6 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	if !full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}
-	// Waiting for the picture was not the client's fault.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.config.StallTimeout))
 	h.counts.snapshots.Add(1)
 	_, _ = w.Write(*b)
 }

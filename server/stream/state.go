@@ -80,6 +80,9 @@ func (h *Handler) traffic() Traffic {
 		t.List = append(t.List, v.Stats())
 	}
 	h.mu.Unlock()
+	if h.config.WebRTC != nil {
+		t.List = append(t.List, h.config.WebRTC.Stats()...)
+	}
 	slices.SortFunc(t.List, func(a, b fanout.Stats) int { return cmp.Compare(b.AgeSeconds, a.AgeSeconds) })
 	t.Viewers = len(t.List)
 	for i := range t.List {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,18 +33,20 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "video/mp4")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
-	header.Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
-	release, ok := h.config.Shell.Admit(w, r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	release, ok := h.config.Shell.Admit(w, r, cancel)
 	if !ok {
 		h.counts.refused.Add(1)
 		return
 	}
 	defer release()
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
 	if !h.joinVideo() {
 		return
 	}
@@ -62,19 +64,14 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer v.unit.Release()
-	conn, _, err := http.NewResponseController(w).Hijack()
+	header.Set("Content-Type", `video/mp4; codecs="`+v.unit.Meta().Parameters.Codec()+`"`)
+	conn, head, err := h.takeOver(w, r)
 	if err != nil {
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
 	defer conn.Close()
 	v.conn, v.transport = conn, transport(conn, r)
 	fanout.LimitUnsent(conn)
-	header.Set("Content-Type", `video/mp4; codecs="`+v.unit.Meta().Parameters.Codec()+`"`)
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	_ = header.Write(&head)
-	head.WriteString("\r\n")
 
 	h.counts.viewers.Add(1)
 	h.mu.Lock()
@@ -82,15 +79,12 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	h.videos.Go(func() { // a viewer has nothing to say; reading tells when it goes, and answers TLS's own messages
-		defer cancel()
-		var nothing [64]byte
-		for {
-			if _, err := conn.Read(nothing[:]); err != nil {
-				return
-			}
+		// An end without an error is of the viewer's sending half alone: it may read on, and a write tells.
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			cancel()
 		}
 	})
-	h.gone(v, v.run(ctx, h.closing, []byte(head.String())))
+	h.gone(v, v.run(ctx, h.closing, []byte(head)))
 }
 
 // videoSource is the feed's H.264, or replies why there is none.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
@@ -22,43 +24,38 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", streamType)
+	if r.URL.Query().Get("form") == "page" {
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		header.Set("Content-Type", "application/octet-stream")
+	}
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
-	header.Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close") // for HEAD, too
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
-	release, ok := h.config.Shell.Admit(w, r)
+	v := &fanout.Viewer{Address: r.RemoteAddr, Form: form(r), Interval: interval, Since: time.Now()}
+	release, ok := h.config.Shell.Admit(w, r, func() { h.fanout.Remove(v) })
 	if !ok {
 		h.counts.refused.Add(1)
 		return
 	}
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, err := h.connect(w, r, v)
 	if err != nil {
 		release()
-		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1")
 		return
 	}
-	v := &fanout.Viewer{Address: r.RemoteAddr, Transport: transport(conn, r), Form: form(r), Interval: interval, Since: time.Now()}
-	leave := h.config.Feed.Watch()
+	leave, gone := h.config.Feed.Watch(), make(chan struct{})
 	v.Gone = func(reason fanout.Reason) {
 		leave()
 		release()
 		h.gone(v, reason)
+		close(gone)
 	}
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
-	_ = header.Write(&head)
-	head.WriteString("\r\n" + v.Form.Preamble())
-	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
-	if _, err := conn.Write([]byte(head.String())); err != nil {
-		conn.Close()
-		leave()
-		release()
-		return
-	}
-	_ = conn.SetDeadline(time.Time{})
 	h.counts.viewers.Add(1)
 	h.mu.Lock()
 	h.viewers[v] = struct{}{}
@@ -66,6 +63,43 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if err := h.fanout.Add(conn, v); err != nil {
 		v.Gone(fanout.Closed)
 	}
+	if _, shared := conn.(*sharedConn); shared {
+		<-gone // the reply ends with the handler
+	}
+}
+
+// connect writes a stream's headers and preamble, and returns what carries the rest.
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.Viewer) (net.Conn, error) {
+	conn, head, err := h.takeOver(w, r)
+	if err != nil {
+		return nil, err
+	}
+	v.Transport = transport(conn, r)
+	_ = conn.SetDeadline(time.Now().Add(h.config.StallTimeout))
+	if _, err := io.WriteString(conn, head+v.Form.Preamble()); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return conn, nil
+}
+
+// takeOver returns what carries an endless reply, and the head with w's headers that must be written first: the connection, or over HTTP/2 a part of
+// it, which ends with the handler. It replies when neither is possible.
+func (h *Handler) takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, head string, err error) {
+	if r.ProtoMajor == 2 {
+		return newSharedConn(w, r, web.Conn(r)), "", nil
+	}
+	w.Header().Set("Connection", "close")
+	if conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
+		h.refuse(w, http.StatusHTTPVersionNotSupported, "this connection cannot carry a stream; use HTTP/1.1 or HTTP/2")
+		return nil, "", err
+	}
+	var b strings.Builder
+	b.WriteString("HTTP/1.1 200 OK\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")
+	_ = w.Header().Write(&b)
+	b.WriteString("\r\n")
+	return conn, b.String(), nil
 }
 
 // viewer is a connection that is sent pictures or video.
@@ -115,14 +149,24 @@ func form(r *http.Request) fanout.Form {
 	case "0", "false":
 		return fanout.Plain
 	}
+	if r.URL.Query().Get("form") == "page" {
+		return fanout.Plain
+	}
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
+		return fanout.Advance
+	}
+	// WebKit, opened at the stream itself, names no image type.
+	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
 		return fanout.Advance
 	}
 	return fanout.Plain
 }
 
 func transport(conn net.Conn, r *http.Request) string {
+	if r.ProtoMajor == 2 {
+		return "h2"
+	}
 	if r.TLS != nil {
 		return "tls"
 	}

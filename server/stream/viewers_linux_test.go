@@ -148,7 +148,7 @@ func TestFPSOfOneViewer(t *testing.T) {
 // A frame's whole way, from its publication to its last byte read by one viewer, makes no garbage.
 func BenchmarkDeliveredFrameAllocations(b *testing.B) {
 	s, feed := serve(b, nil)
-	conn := ask(b, "tcp", address(s), "GET /stream?advance_headers=1 HTTP/1.1\r\nHost: camera\r\n\r\n")
+	conn := ask(b, "tcp", address(s), "GET /stream?advance_headers=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	_ = conn.SetReadDeadline(time.Time{})
 	reply := bufio.NewReader(conn)
 	for preamble := 0; preamble < 2; { // the reply's headers and the first part's end with an empty line each

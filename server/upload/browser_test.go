@@ -2,13 +2,11 @@ package upload_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	_ "image/png"
-	"io/fs"
 	"math"
 	"net/http"
 	"os"
@@ -217,19 +215,12 @@ func emulate(scheme string) chromedp.Action[chromedp.Void] {
 
 // The gallery is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
 func TestGalleryIsAccessible(t *testing.T) {
-	const name = "../../build/axe/node_modules/axe-core/axe.min.js"
-	axe, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		testenv.Missing(t, "axe-core", "make setup-axe")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := testenv.Axe(t)
 	s := receive(t, t.TempDir(), nil)
 	ctx := chromium(t)
 	check := func(what string) {
 		t.Helper()
-		result, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+string(axe)+`
+		result, err := chromedp.Run(ctx, chromedp.Evaluate[string]("(() => {"+axe+`
 			})(), axe.run(document).then((r) => JSON.stringify(r.violations.map((v) => v.id + " (" + v.impact + "): " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`,
 			chromedp.EvalAwaitPromise))
 		if err != nil {

@@ -71,7 +71,7 @@ func TestPicturesThatOthersShowAreTaken(t *testing.T) {
 		reply.Body.Close()
 	}
 	// A recorder's file, of pictures without their end.
-	twelve := casetest.Read(t, "noeoi.mjpeg")
+	twelve := bytes.Repeat(casetest.Read(t, "noeoi.jpg"), 12)
 	if a := post(t, s, "?device=twelve", bytes.NewReader(twelve), nil); !a.OK || a.Pictures != 12 {
 		t.Errorf("12 pictures without their end: %+v", a)
 	}

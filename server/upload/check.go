@@ -16,11 +16,19 @@ import (
 type info struct {
 	format        format
 	width, height int
-	size          int // bytes, without what followed the picture
-	jpeg          jpegcheck.Info
+	size          int            // bytes, without what followed the picture
+	jpeg          jpegcheck.Info // of a JPEG
 }
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
+
+// shown returns the picture as viewers get it: a JPEG that lacks its end marker or has stray bytes is completed.
+func (i *info) shown(data []byte) []byte {
+	if i.format == jpegFormat {
+		return jpegcheck.Completed(data, &i.jpeg)
+	}
+	return data[:i.size]
+}
 
 // formatOf tells the format by the first bytes; 2 are enough for JPEG, behind which stray bytes may stand, 8 for PNG.
 func formatOf(head []byte) (f format, ok bool) {
@@ -35,7 +43,7 @@ func formatOf(head []byte) (f format, ok bool) {
 
 // noPicture is the error of a body that begins with head, which is neither JPEG nor PNG. It wraps errNoPicture, and says what it is where that is known.
 func noPicture(head []byte) error {
-	if name := sniff.Name(head); name != "" {
+	if name := sniff.Name(head[:min(len(head), sniff.Enough)]); name != "" {
 		return fmt.Errorf("this is %s: %w", name, errNoPicture)
 	}
 	return errNoPicture
@@ -46,7 +54,7 @@ func noPicture(head []byte) error {
 func inspect(data []byte, maxPixels int) (info, error) {
 	f, ok := formatOf(data)
 	if !ok {
-		return info{}, fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
+		return info{}, noPicture(data)
 	}
 	found := info{format: f}
 	if f == jpegFormat {

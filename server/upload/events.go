@@ -1,8 +1,8 @@
 package upload
 
 import (
+	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -19,7 +19,9 @@ type news struct {
 
 // events tells the gallery what is new, as server-sent events, once a second at most. The first event has everything.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	leave, ok := s.web.Admit(w, r)
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	leave, ok := s.web.Admit(w, r, end)
 	if !ok {
 		return
 	}
@@ -28,12 +30,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		version uint64
 		told    map[string]bool
 	)
-	session := s.web.InSession(r)
 	(&reply.Events{
 		Next: func() ([]byte, error) {
-			if session && !s.web.InSession(r) { // logged out in another tab
-				return nil, io.EOF
-			}
 			changed, names, now := s.store.since(version)
 			if told != nil && now == version {
 				return nil, nil
@@ -49,5 +47,5 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			return json.Marshal(n)
 		},
 		Done: s.done, StallTimeout: s.config.HTTP.StallTimeout,
-	}).Serve(w, r)
+	}).Serve(w, r.WithContext(ctx))
 }

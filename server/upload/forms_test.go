@@ -357,13 +357,13 @@ func TestHalfClosedUploads(t *testing.T) {
 	one, large := jpegOf(t, 1), noisy(t, 300<<10)
 	body := string(form("--b--\r\n", file(one)))
 	for name, request := range map[string]string{
-		"small":       fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
-		"large":       fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(large), large),
-		"PUT":         fmt.Sprintf("PUT /upload/x.jpg?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
-		"chunked":     fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(one), one),
-		"a form":      fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(body), body),
+		"small":       fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
+		"large":       fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(large), large),
+		"PUT":         fmt.Sprintf("PUT /upload/x.jpg?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
+		"chunked":     fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(one), one),
+		"a form":      fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(body), body),
 		"HTTP/1.0":    fmt.Sprintf("POST /upload?device=a HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
-		"two in a go": fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(one), one) + fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
+		"two in a go": fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(one), one) + fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(one), one),
 	} {
 		before := s.State().Pictures
 		conn, err := net.Dial("tcp", address(s))

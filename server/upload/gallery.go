@@ -2,7 +2,7 @@ package upload
 
 import (
 	"cmp"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,22 +14,31 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/internal/stamp"
+	"go.uber.org/zap"
+
 	"github.com/maixstream/maixstream/server/internal/page"
 	"github.com/maixstream/maixstream/server/internal/reply"
 	"github.com/maixstream/maixstream/server/web"
 )
 
-var (
-	//go:embed gallery.html
-	galleryHTML string
-	//go:embed gallery.css
-	galleryStyle string
-	//go:embed gallery.js
-	galleryScript string
+//go:embed gallery
+var galleryFiles embed.FS
 
-	galleryPage   = page.New(galleryHTML, galleryStyle, galleryScript)
+var (
+	galleryPage   = newGallery()
 	galleryLogout = page.Document{HTML: strings.Replace(galleryPage.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), Policy: galleryPage.Policy}
 )
+
+func newGallery() page.Document {
+	file := func(name string) string {
+		b, err := galleryFiles.ReadFile("gallery/" + name)
+		if err != nil {
+			panic(err) // it is in the program, or no test has passed
+		}
+		return string(b)
+	}
+	return page.New(file("gallery.html"), file("gallery.css"), page.Script+file("devices.js")+file("view.js"))
+}
 
 func (s *Server) routes() []web.Route {
 	const read = "GET, HEAD"
@@ -39,7 +48,7 @@ func (s *Server) routes() []web.Route {
 		{Path: "/upload/{name...}", Methods: "POST, PUT", Handler: s.upload},
 		{Path: "/devices", Methods: read, Handler: s.listDevices},
 		{Path: "/devices/{device}/pictures", Methods: read, Handler: s.listPictures},
-		{Path: "/files/{file...}", Methods: read, Handler: s.file},
+		{Path: "/files/{file...}", Methods: "GET, HEAD, DELETE", Handler: s.file},
 		{Path: "/snapshot/{device}", Methods: read, Handler: s.snapshot},
 		{Path: "/stream/{device}", Methods: read, Handler: s.stream},
 		{Path: "/events", Methods: read, Handler: s.events},
@@ -294,9 +303,13 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	refuse(w, http.StatusServiceUnavailable, "the newest picture is not there")
 }
 
-// file replies with a kept picture.
+// file replies with a kept picture, or deletes it.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
+	if r.Method == http.MethodDelete {
+		s.deleteFile(w, name)
+		return
+	}
 	device, rest, _ := strings.Cut(name, "/")
 	s.store.mu.Lock()
 	var k kept
@@ -313,6 +326,18 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	refuse(w, http.StatusNotFound, "there is no such picture; it may be too old")
+}
+
+func (s *Server) deleteFile(w http.ResponseWriter, name string) {
+	switch err := s.store.delete(name); {
+	case errors.Is(err, errUnknown):
+		refuse(w, http.StatusNotFound, "there is no such picture; it may have been deleted already")
+	case err != nil:
+		s.config.Log.Error("picture not deleted", zap.Error(err))
+		refuse(w, http.StatusInternalServerError, "the picture cannot be deleted; the server's log says why")
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
 }
 
 func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error {
@@ -332,8 +357,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error
 	h.Set("Content-Disposition", "inline; filename="+strconv.Quote(strings.ReplaceAll(k.File, "/", "_")))
 	h.Set("X-Timestamp", stamp.Format(k.Time))
 	h.Set("X-Sequence", strconv.FormatUint(k.Sequence, 10))
-	// A large picture on a slow link takes its time.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(firstFew + time.Duration(k.Bytes)*time.Second/leastRate))
+	web.Embeddable(w)
 	http.ServeContent(w, r, path.Base(k.File), time.Time{}, f)
 	return nil
 }

@@ -38,9 +38,9 @@ func (s *store) check(probe bool) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && before == nil:
-		s.log.Error("pictures cannot be kept; trying again every second", zap.Error(err))
+		s.log.Error("cannot store pictures; retrying every second", zap.Error(err))
 	case err == nil && before != nil:
-		s.log.Info("pictures can be kept again", zap.String("dir", s.dir))
+		s.log.Info("storing pictures again", zap.String("dir", s.dir))
 	}
 }
 
@@ -54,7 +54,7 @@ func (s *store) look(probe bool) error {
 		if err := s.adopt(); err != nil {
 			return err
 		}
-		s.log.Warn("the directory for pictures is another one than before; what is in it counts now", zap.String("dir", s.dir))
+		s.log.Warn("picture directory replaced; using its contents", zap.String("dir", s.dir))
 		return nil
 	}
 	if !probe {

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/picture"
-	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/server/stream"
 )
 
@@ -41,7 +40,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	l, leave, err := s.watch(name)
 	if err != nil {
-		s.config.Log.Error("a live stream cannot begin", zap.String("device", name), zap.Error(err))
+		s.config.Log.Error("starting a live stream failed", zap.String("device", name), zap.Error(err))
 		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
@@ -110,8 +109,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 		return
 	}
 	if found.format == jpegFormat {
-		// Viewers that are too slow for it miss this one. They get it as every reader understands it; the file is as it was sent.
-		_ = l.pictures.Write(jpegcheck.Completed(data, &found.jpeg), found.width, found.height, k.Time)
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time) // viewers too slow for it miss this one
 		return
 	}
 	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a younger one will come
@@ -119,7 +117,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	}
 	defer s.recode.Unlock()
 	if err := l.publishPNG(data, k); err != nil {
-		s.config.Log.Debug("a PNG cannot be shown live", zap.String("file", k.File), zap.Error(err))
+		s.config.Log.Debug("converting a PNG for the live stream failed", zap.String("file", k.File), zap.Error(err))
 	}
 }
 
@@ -152,7 +150,7 @@ func (s *Server) showKept(l *live, k kept) {
 		return // somebody has written to it
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(jpegcheck.Completed(data[:found.size], &found.jpeg), found.width, found.height, k.Time)
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time)
 		return
 	}
 	if found.width*found.height > maxRecoded {

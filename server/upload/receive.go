@@ -172,8 +172,6 @@ func senderOf(r *http.Request) string {
 
 // answer replies to an upload.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, result receipt, err error) {
-	// The body took its time; the reply has time of its own.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.HTTP.StallTimeout))
 	if err == nil {
 		result.OK = true
 		reply.JSON(w, http.StatusOK, result)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -68,7 +70,7 @@ func (s *store) expire() {
 	elapsed := time.Since(s.began)
 	now, step := s.clock.now(time.Now(), elapsed)
 	if step != 0 {
-		s.log.Warn("the clock was set; if it stays so, pictures are deleted by the new time from then on", zap.Duration("by", step), zap.Duration("then", believeAfter))
+		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", believeAfter))
 	}
 	began := now.Add(-elapsed) // by the clock as it is believed now
 	for {
@@ -110,18 +112,52 @@ func (d *device) oldest() time.Time {
 // deleteOldest deletes a device's oldest picture, and its directories with their last. The lock is held.
 func (s *store) deleteOldest(d *device) {
 	y := d.days[0]
-	e := y.entries[0]
-	k := d.kept(y, e)
+	k := d.kept(y, y.entries[0])
 	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// It counts no more all the same: trying again each time would keep the younger ones from their turn. A start finds it again.
-		s.log.Warn("a picture that is kept no longer cannot be removed", zap.Error(err))
+		s.log.Warn("removing an expired picture failed", zap.Error(err))
 	}
-	y.entries = y.entries[1:]
+	s.forget(d, y, 0)
+}
+
+// delete deletes the picture DEVICE/DAY/NAME. What was sent once is still known by its key: it does not come back when it is sent again.
+func (s *store) delete(file string) error {
+	name, rest, _ := strings.Cut(file, "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.devices[name]
+	if d == nil {
+		return errUnknown
+	}
+	k, found := d.lookup(rest)
+	if !found {
+		return errUnknown
+	}
+	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete a picture: %w", err)
+	}
+	dayName, base, _ := strings.Cut(rest, "/")
+	y := d.day(dayName, false)
+	ms, sequence, _, _ := parseFileName(base)
+	i, _ := y.find(entry{sequence: sequence, ms: ms})
+	s.forget(d, y, i)
+	return nil
+}
+
+// forget takes a day's i-th entry, whose file is gone, out of the index. The lock is held.
+func (s *store) forget(d *device, y *day, i int) {
+	e := y.entries[i]
+	k := d.kept(y, e)
+	if i == 0 {
+		y.entries = y.entries[1:]
+	} else {
+		y.entries = slices.Delete(y.entries, i, i+1)
+	}
 	d.pictures--
 	d.bytes -= onDisk(e.bytes())
 	s.bytes -= onDisk(e.bytes())
 	if len(y.entries) == 0 {
-		d.days = d.days[1:]
+		d.days = slices.DeleteFunc(d.days, func(other *day) bool { return other == y })
 		_ = s.root().Remove(path.Join(d.name, y.name)) // stays if there are files of others
 		s.forgetEmpty(d)
 	}

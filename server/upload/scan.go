@@ -89,7 +89,7 @@ func (s *store) takeOver(root *os.Root) (*inventory, error) {
 	for _, d := range found.devices {
 		pictures += d.pictures
 	}
-	s.log.Info("kept pictures found", zap.String("dir", s.dir), zap.Int("devices", len(found.devices)), zap.Int("pictures", pictures),
+	s.log.Info("stored pictures indexed", zap.String("dir", s.dir), zap.Int("devices", len(found.devices)), zap.Int("pictures", pictures),
 		zap.Int64("bytes", found.bytes), zap.Int("unreadable_directories", found.unreadable), zap.Duration("took", time.Since(began)))
 	return found, nil
 }
@@ -111,7 +111,7 @@ func (v *inventory) scan() error {
 		v.devices[d.name] = d
 		v.bytes += d.bytes
 		if err := d.keys.load(v.root, d); err != nil {
-			v.log.Warn("keys of pictures cannot be read: repeated ones will be kept twice", zap.String("device", d.name), zap.Error(err))
+			v.log.Warn("cannot read picture keys; repeated uploads will be stored twice", zap.String("device", d.name), zap.Error(err))
 		}
 	})
 }
@@ -159,7 +159,7 @@ func (v *inventory) scanDay(d *device, y *day) {
 func (v *inventory) look(dir string, f func(fs.DirEntry)) {
 	if err := v.each(dir, f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.unreadable++
-		v.log.Warn("a directory cannot be read: its pictures are neither shown nor deleted by age", zap.String("directory", dir), zap.Error(err))
+		v.log.Warn("cannot read a directory; its pictures are neither shown nor expired", zap.String("directory", dir), zap.Error(err))
 	}
 }
 

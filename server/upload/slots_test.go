@@ -25,7 +25,7 @@ func idle(t *testing.T, s *upload.Server, device string, first []byte) net.Conn 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	head := fmt.Sprintf("POST /upload?device=%s HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n", device)
+	head := fmt.Sprintf("POST /upload?device=%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n", device)
 	if first != nil {
 		part := fmt.Sprintf("--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b\r\n", len(first), first)
 		head += fmt.Sprintf("%x\r\n%s\r\n", len(part), part)

@@ -206,7 +206,7 @@ func (in *incoming) discard() {
 		_ = in.file.Close()
 	}
 	if err := in.store.root().Remove(in.name); err != nil {
-		in.store.log.Warn("an unfinished picture cannot be removed", zap.Error(err))
+		in.store.log.Warn("removing an unfinished picture failed", zap.Error(err))
 	}
 }
 

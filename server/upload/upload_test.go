@@ -343,20 +343,20 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 	for request, want := range map[string]string{
-		"POST /upload HTTP/1.1\r\nHost: x\r\n\r\n":                                  "411",
-		"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n":             "400",
-		"GET /upload HTTP/1.1\r\nHost: x\r\n\r\n":                                   "405",
-		"DELETE /devices HTTP/1.1\r\nHost: x\r\n\r\n":                               "405",
-		"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n":                         "307", // to the cleaned path
-		"GET /files/..%2f..%2f..%2fetc%2fpasswd HTTP/1.1\r\nHost: x\r\n\r\n":        "404",
-		"GET /files/first/../.lock HTTP/1.1\r\nHost: x\r\n\r\n":                     "307",
-		"GET /files/.lock HTTP/1.1\r\nHost: x\r\n\r\n":                              "404",
-		"GET /files/first/.keys HTTP/1.1\r\nHost: x\r\n\r\n":                        "404",
-		"GET /snapshot/nobody HTTP/1.1\r\nHost: x\r\n\r\n":                          "404",
-		"GET /stream/nobody HTTP/1.1\r\nHost: x\r\n\r\n":                            "404",
-		"GET /devices/first/pictures?max=0 HTTP/1.1\r\nHost: x\r\n\r\n":             "400",
-		"GET /devices/first/pictures?after=../../etc HTTP/1.1\r\nHost: x\r\n\r\n":   "400",
-		"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nxx": "413",
+		"POST /upload HTTP/1.1\r\nHost: localhost\r\n\r\n":                                  "411",
+		"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n":             "400",
+		"GET /upload HTTP/1.1\r\nHost: localhost\r\n\r\n":                                   "405",
+		"DELETE /devices HTTP/1.1\r\nHost: localhost\r\n\r\n":                               "405",
+		"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n":                         "307", // to the cleaned path
+		"GET /files/..%2f..%2f..%2fetc%2fpasswd HTTP/1.1\r\nHost: localhost\r\n\r\n":        "404",
+		"GET /files/first/../.lock HTTP/1.1\r\nHost: localhost\r\n\r\n":                     "307",
+		"GET /files/.lock HTTP/1.1\r\nHost: localhost\r\n\r\n":                              "404",
+		"GET /files/first/.keys HTTP/1.1\r\nHost: localhost\r\n\r\n":                        "404",
+		"GET /snapshot/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n":                          "404",
+		"GET /stream/nobody HTTP/1.1\r\nHost: localhost\r\n\r\n":                            "404",
+		"GET /devices/first/pictures?max=0 HTTP/1.1\r\nHost: localhost\r\n\r\n":             "400",
+		"GET /devices/first/pictures?after=../../etc HTTP/1.1\r\nHost: localhost\r\n\r\n":   "400",
+		"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\nxx": "413",
 	} {
 		if line := raw(t, s, request); !strings.HasPrefix(line, "HTTP/1.1 "+want) {
 			t.Errorf("%.60q: %q, want %s", request, line, want)
@@ -422,12 +422,12 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 	large := noisy(t, 300<<10)
 	stream := "--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(large)
 	for _, request := range []string{
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:len(large)/2]),
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:100]),
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(large), large[:len(large)-1]),
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(large), large), // whole, but not said to be
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(stream), stream[:len(stream)-2]),
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(stream), stream),
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:len(large)/2]),
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:100]),
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(large), large[:len(large)-1]),
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(large), large), // whole, but not said to be
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(stream), stream[:len(stream)-2]),
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(stream), stream),
 	} {
 		conn, err := net.Dial("tcp", address(s))
 		if err != nil {
@@ -465,7 +465,7 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 4*sent); err != nil {
+		if _, err := fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", 4*sent); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write(body); err != nil {
@@ -499,7 +499,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := io.WriteString(conn, "POST /upload HTTP/1.1\r\nHost: x\r\n"+head+"Content-Length: 1000\r\n\r\n--b\r\nC"); err != nil {
+		if _, err := io.WriteString(conn, "POST /upload HTTP/1.1\r\nHost: localhost\r\n"+head+"Content-Length: 1000\r\n\r\n--b\r\nC"); err != nil {
 			t.Fatal(err)
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bufio"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,19 +8,20 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/time/rate"
+
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// auth knows who may in.
+// auth knows who is allowed in.
 type auth struct {
-	hashes map[string][]byte // user -> bcrypt
-	tokens map[digest]struct{}
+	users  map[string]account
+	tokens map[digest]right
 	decoy  []byte // compared for unknown users, so that the time of a refusal does not tell who exists
 	key    []byte
 
@@ -32,6 +32,12 @@ type auth struct {
 
 	sessions sessions
 	attempts attempts
+}
+
+// account is a user's.
+type account struct {
+	hash string // bcrypt
+	has  right
 }
 
 type digest [sha256.Size]byte
@@ -46,9 +52,10 @@ func newAuth(authFile, tokenFile string, key []byte) (*auth, error) {
 	if authFile == "" && tokenFile == "" {
 		return nil, nil
 	}
-	a := &auth{hashes: map[string][]byte{}, tokens: map[digest]struct{}{}, key: key, known: map[digest]time.Time{}}
-	a.sessions.until = map[digest]time.Time{}
+	a := &auth{users: map[string]account{}, tokens: map[digest]right{}, key: key, known: map[digest]time.Time{}}
+	a.sessions.open = map[digest]*session{}
 	a.attempts.limiters = map[string]*rate.Limiter{}
+	a.attempts.all = rate.NewLimiter(allWrongEvery, allWrongAtOnce)
 	if key == nil {
 		a.key = make([]byte, 32)
 		rand.Read(a.key)
@@ -66,31 +73,37 @@ func newAuth(authFile, tokenFile string, key []byte) (*auth, error) {
 	return a, nil
 }
 
-// same says whether both let in exactly the same.
+// same says whether both allow exactly the same.
 func (a *auth) same(b *auth) bool {
-	equal := func(x, y []byte) bool { return string(x) == string(y) }
-	return maps.EqualFunc(a.hashes, b.hashes, equal) && maps.Equal(a.tokens, b.tokens)
+	return maps.Equal(a.users, b.users) && maps.Equal(a.tokens, b.tokens)
 }
 
-func readLines(what, name string, add func(line string) error) error {
-	f, err := os.Open(name)
+// viewMark ends the line of a user or token that may only view.
+const viewMark = "view"
+
+func readLines(what, name string, add func(line string, has right) error) error {
+	text, err := secretfile.Text(name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer f.Close()
-	lines, entries := bufio.NewScanner(f), 0
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return fmt.Errorf("%s %s: this is UTF-16; save it as UTF-8", what, name)
+	}
+	n, entries := 0, 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(toUTF8(line))
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if err := add(line); err != nil {
+		has := operate
+		if fields := strings.Fields(line); len(fields) > 1 && fields[len(fields)-1] == viewMark {
+			line, has = strings.TrimSpace(strings.TrimSuffix(line, viewMark)), viewOnly
+		}
+		if err := add(line, has); err != nil {
 			return fmt.Errorf("%s %s: line %d: %w", what, name, n, err)
 		}
 		entries++
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s %s: %w", what, name, err)
 	}
 	if entries == 0 {
 		return fmt.Errorf("%s %s: no entry in it, so nobody could get in", what, name)
@@ -98,26 +111,30 @@ func readLines(what, name string, add func(line string) error) error {
 	return nil
 }
 
-func (a *auth) addUser(line string) error {
+func (a *auth) addUser(line string, has right) error {
 	user, hash, ok := strings.Cut(line, ":")
 	if !ok || user == "" {
-		return errors.New("want user:bcrypt-hash (htpasswd -nB USER makes such a line)")
+		return errors.New("want user:bcrypt-hash (htpasswd -nB USER makes such a line), and the word view behind it for a user who may only view")
 	}
-	if _, err := bcrypt.Cost([]byte(hash)); err != nil {
+	_, err := bcrypt.Cost([]byte(hash))
+	if err == nil && strings.ContainsAny(hash, " \t") {
+		err = fmt.Errorf("a word behind it that is not %q", viewMark)
+	}
+	if err != nil {
 		return fmt.Errorf("user %q: not a bcrypt hash (htpasswd -nB USER makes one): %w", user, err)
 	}
-	if _, double := a.hashes[user]; double {
+	if _, double := a.users[user]; double {
 		return fmt.Errorf("user %q: stands here twice", user)
 	}
-	a.hashes[user], a.decoy = []byte(hash), []byte(hash)
+	a.users[user], a.decoy = account{hash, has}, []byte(hash)
 	return nil
 }
 
-func (a *auth) addToken(line string) error {
+func (a *auth) addToken(line string, has right) error {
 	if len(line) < 16 || strings.ContainsAny(line, " \t") {
-		return errors.New("a token has at least 16 characters and no spaces (openssl rand -hex 16 makes one)")
+		return errors.New("a token has at least 16 characters and no spaces (openssl rand -hex 16 makes one); the word view behind it is for one that may only view")
 	}
-	a.tokens[a.digest("token", line)] = struct{}{}
+	a.tokens[a.digest("token", line)] = has
 	return nil
 }
 
@@ -138,63 +155,75 @@ const (
 	unknown   verdict = iota
 	admitted          // by Basic, Bearer or ?token=
 	inSession         // by the page's cookie: the browser sends it by itself, so whose wish the request was must be checked
-	tooMany           // wrong ones have come from this address
+	tooMany           // wrong ones have come
 )
 
-// judge decides about a request.
-func (a *auth) judge(r *http.Request) verdict {
-	if user, password, ok := r.BasicAuth(); ok {
-		return a.password(clientOf(r), user, password)
+// judge decides about a request from a sender. Whatever is right in it allows it in, whatever else stands beside that.
+func (a *auth) judge(r *http.Request, sender string) (verdict, right) {
+	c := credentialsOf(r)
+	for _, token := range c.tokens {
+		if has, ok := a.tokens[a.digest("token", token)]; ok {
+			return admitted, has
+		}
 	}
-	token := r.URL.Query().Get("token")
-	if scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		token = strings.TrimSpace(bearer)
+	for _, p := range c.passwords {
+		if a.remembers(a.digest("password", p.user, p.password)) {
+			return admitted, a.users[p.user].has
+		}
 	}
-	if token != "" {
-		return a.token(clientOf(r), token)
+	if s := a.sessions.of(a, r); s != nil {
+		return inSession, s.has
 	}
-	if a.sessions.has(a, r) {
-		return inSession
+	v := unknown
+	for _, p := range c.passwords {
+		var has right
+		if v, has = a.password(sender, p.user, p.password); v != unknown {
+			return v, has
+		}
 	}
-	return unknown
+	if len(c.passwords) == 0 && len(c.tokens) > 0 {
+		v, _ = a.token(sender, c.tokens[0])
+	}
+	return v, viewOnly
 }
 
-// token needs no slow comparison: a right one is let in however many wrong ones came before it.
-func (a *auth) token(client, token string) verdict {
-	if _, ok := a.tokens[a.digest("token", token)]; ok {
-		return admitted
+// token needs no slow comparison: a right one is allowed in however many wrong ones came before it.
+func (a *auth) token(sender, token string) (verdict, right) {
+	if has, ok := a.tokens[a.digest("token", token)]; ok {
+		return admitted, has
 	}
-	if !a.attempts.allowed(client) {
-		return tooMany
+	if !a.attempts.allowed(sender) {
+		return tooMany, viewOnly
 	}
-	a.attempts.failed(client)
-	return unknown
+	a.attempts.failed(sender)
+	return unknown, viewOnly
 }
 
-// password verifies a user's password for a client.
-func (a *auth) password(client, user, password string) verdict {
+// password verifies a user's password for a sender.
+func (a *auth) password(sender, user, password string) (verdict, right) {
+	known, exists := a.users[user]
 	d := a.digest("password", user, password)
 	if a.remembers(d) {
-		return admitted
+		return admitted, known.has
 	}
-	if !a.attempts.allowed(client) { // without waiting for the lock, which the attempts of others may hold
-		return tooMany
+	if !a.attempts.allowed(sender) { // without waiting for the lock, which the attempts of others may hold
+		return tooMany, viewOnly
 	}
 	a.verify.Lock()
 	defer a.verify.Unlock()
 	if a.remembers(d) { // verified while we waited
-		return admitted
+		return admitted, known.has
 	}
-	if !a.attempts.allowed(client) {
-		return tooMany
+	if !a.attempts.allowed(sender) {
+		return tooMany, viewOnly
 	}
-	hash, exists := a.hashes[user]
+	hash := []byte(known.hash)
 	if !exists {
 		hash = a.decoy
 	}
-	if hash == nil || bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !exists {
-		a.attempts.failed(client)
-		return unknown
+	if hash == nil || !fits(hash, password) || !exists {
+		a.attempts.failed(sender)
+		return unknown, viewOnly
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -202,7 +231,16 @@ func (a *auth) password(client, user, password string) verdict {
 		clear(a.known)
 	}
 	a.known[d] = time.Now().Add(knownFor)
-	return admitted
+	return admitted, known.has
+}
+
+// fits compares a password as it came, and as older programs have written it into the hash.
+func fits(hash []byte, password string) bool {
+	if bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil {
+		return true
+	}
+	latin, ok := toLatin1(password)
+	return ok && latin != password && bcrypt.CompareHashAndPassword(hash, []byte(latin)) == nil
 }
 
 func (a *auth) remembers(d digest) bool {

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ type Config struct {
 	DefaultListen string
 	// Unix is the path of a Unix socket to serve at, too; "": none. A socket left behind there by a dead server is replaced.
 	Unix string
+	// UnixMode and UnixGroup are those of the socket at Unix; 0 and "": as the system makes it.
+	UnixMode  fs.FileMode
+	UnixGroup string
 	// Listeners are served, too, and closed with the Server.
 	Listeners []net.Listener
 	// SocketActivation serves at the sockets that systemd hands over (LISTEN_FDS), if there are any; Listen's default is then not used.
@@ -29,8 +33,18 @@ type Config struct {
 	StallTimeout time.Duration
 	// CORS is the origin whose pages may read everything here, "*" for all; "": none.
 	CORS string
-	// OriginHint says how to allow an origin; it is appended to the reply to a page whose origin is not allowed.
-	OriginHint string
+	// Hosts are names that the server answers to without authentication, besides addresses, localhost, names of this machine, of its certificate, and of
+	// multicast DNS (*.local). With authentication it answers to all.
+	Hosts []string
+	// Control says who may change things; "": ControlOpen.
+	Control Control
+	// FrameAncestors are origins, https://page.example, whose pages may show ours within them; "*": all. Without them only pages of this server may.
+	FrameAncestors []string
+	// TrustedProxies are addresses, networks (10.0.0.0/8), and "unix" for whoever connects to a Unix socket, whose X-Forwarded-For and
+	// X-Forwarded-Proto count.
+	TrustedProxies []string
+	// Hints say what to configure otherwise; they are appended to refusals. "": nothing.
+	Hints Hints
 	// AuthFile has user:bcrypt lines (htpasswd -B), TokenFile a token a line. With one of them, only who has one is allowed in; /healthz
 	// is always open.
 	AuthFile, TokenFile string
@@ -45,6 +59,9 @@ type Config struct {
 	// Log gets what an operator should know; nil: nothing.
 	Log *zap.Logger
 }
+
+// Hints are of whoever configures a Server: how to allow an Origin, how to add a Host, who is allowed Control.
+type Hints struct{ Origin, Host, Control string }
 
 func (c *Config) check() error {
 	switch {
@@ -66,6 +83,17 @@ func (c *Config) check() error {
 	}
 	if err := checkOrigin(c.CORS); err != nil {
 		return err
+	}
+	if c.Control == "" {
+		c.Control = ControlOpen
+	}
+	if err := c.Control.check(); err != nil {
+		return err
+	}
+	for _, origin := range c.FrameAncestors {
+		if err := checkOrigin(origin); err != nil || origin == "" {
+			return fmt.Errorf("frame ancestor %q: must be an origin such as https://page.example, or *", origin)
+		}
 	}
 	if c.DefaultListen == "" {
 		c.DefaultListen = ":8000"

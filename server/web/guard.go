@@ -1,34 +1,56 @@
 package web
 
 import (
-	"fmt"
+	"context"
 	"net/http"
-	"time"
-
-	"github.com/maixstream/maixstream/internal/stamp"
+	"strings"
 )
-
-func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
-	if s.config.Health != nil {
-		if err := s.config.Health(); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, err)
-			return
-		}
-	}
-	fmt.Fprintln(w, "ok")
-}
 
 // guard serves what is mounted at prefix to those who are allowed in.
 func (s *Server) guard(prefix string, h http.Handler) http.Handler {
+	stripped := http.StripPrefix(strings.TrimSuffix(prefix, "/"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		viewer, ok := h.(Viewer)
+		if why, _ := r.Context().Value(controlKey{}).(error); why != nil && changes(r) && !(ok && viewer.Views(r)) {
+			s.denied.Add(1)
+			s.Refuse(w, http.StatusForbidden, hinted(why.Error(), s.config.Hints.Control))
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l, has := s.live.Load(), operate
 		// Browsers send OPTIONS, the preflight of a request to another origin, without credentials.
-		if a := s.live.Load().auth; a != nil && r.Method != http.MethodOptions {
-			if v := a.judge(r); v != admitted && v != inSession {
-				s.deny(w, r, r.URL.Path[len(prefix):], a, v)
+		if l.auth != nil && r.Method != http.MethodOptions {
+			var v verdict
+			if v, has = l.auth.judge(r, l.sender(r)); v != admitted && v != inSession {
+				s.deny(w, r, r.URL.Path[len(prefix):], l.auth, v)
+				return
+			}
+		}
+		stripped.ServeHTTP(w, withControl(r, l.mayControl(r, has)))
+	})
+}
+
+// outer does what is the same for all paths: headers, the Host, and changes that another site's page asks for.
+func (s *Server) outer(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		w := &progressWriter{ResponseWriter: plain, control: http.NewResponseController(plain), stall: s.config.StallTimeout}
+		r, done := s.outlive(r)
+		defer done()
+		defer s.recovered(w, r)
+		l := s.live.Load()
+		l.common(w, r)
+		if !l.answers(r) {
+			s.denied.Add(1)
+			s.Refuse(w, http.StatusForbidden, hinted("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
+				"addresses and its own names", s.config.Hints.Host))
+			return
+		}
+		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
+		if l.cors != "*" || l.auth != nil && l.auth.sessions.of(l.auth, r) != nil {
+			if err := l.origins.Check(r); err != nil {
+				s.Refuse(w, http.StatusForbidden, hinted("a page of another site asked for this, and its origin is not allowed; "+
+					"or a proxy does not pass on the Host header unchanged", s.config.Hints.Origin))
 				return
 			}
 		}
@@ -36,39 +58,36 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 	})
 }
 
-// outer does what is the same for all paths: headers, and changes that another site's page asks for.
-func (s *Server) outer(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.StallTimeout))
-		s.common(w, r)
-		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
-		if live := s.live.Load(); live.cors != "*" || sessionKey(r) != "" {
-			if err := live.origins.Check(r); err != nil {
-				text := "a page of another site asked for this, and its origin is not allowed; or a proxy does not pass on the Host header unchanged"
-				if s.config.OriginHint != "" {
-					text += "; " + s.config.OriginHint
-				}
-				s.Refuse(w, http.StatusForbidden, text)
-				return
-			}
-		}
-		h.ServeHTTP(w, r)
-	})
+// outlive gives a request of HTTP/1 a context that ends with its handler or with the server, but not when the client closes its sending half: net/http
+// takes that for the client's leaving, but nc -N, socat and some proxies do so and wait for the reply. Who has left is noticed by writing. HTTP/2
+// knows both apart.
+func (s *Server) outlive(r *http.Request) (outliving *http.Request, done func()) {
+	if r.ProtoMajor != 1 {
+		return r, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(s.ending, cancel)
+	return r.WithContext(ctx), func() {
+		stop()
+		cancel()
+	}
 }
 
 // common sets the headers of every reply.
-func (s *Server) common(w http.ResponseWriter, r *http.Request) {
+func (l *live) common(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0")
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Server", "maixstream")
-	origin := s.live.Load().cors
-	if origin == "" {
+	// Pages that can change things are not shown within other sites' pages, which could have somebody click there unawares. Handlers of what can do
+	// nothing take it away (Embeddable).
+	h.Set("Content-Security-Policy", l.ancestors)
+	if l.cors == "" {
 		return
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	if origin != "*" {
+	h.Set("Access-Control-Allow-Origin", l.cors)
+	if l.cors != "*" {
 		h.Set("Vary", "Origin")
 	}
 	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
@@ -76,4 +95,15 @@ func (s *Server) common(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Device, X-Sequence, X-Timestamp")
 		h.Set("Access-Control-Max-Age", "600")
 	}
+}
+
+// Embeddable lets every page show the reply within itself: for pictures, and pages that can change nothing. It must be called before the headers are
+// written.
+func Embeddable(w http.ResponseWriter) { w.Header().Del("Content-Security-Policy") }
+
+func hinted(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + "; " + hint
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/user"
 	"sort"
 	"strconv"
 	"syscall"
@@ -49,7 +50,7 @@ func (s *Server) listen() (err error) {
 		s.listeners = append(s.listeners, l)
 	}
 	if c.Unix != "" {
-		l, err := listenUnix(c.Unix)
+		l, err := listenUnix(c.Unix, c.UnixMode, c.UnixGroup)
 		if err != nil {
 			return err
 		}
@@ -57,8 +58,7 @@ func (s *Server) listen() (err error) {
 	}
 	if c.TLSCert != "" {
 		certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.live.Load().cert, nil }
-		// No HTTP/2: a stream takes its connection over.
-		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+		s.tls = &tls.Config{GetCertificate: certificate, NextProtos: protocols, MinVersion: tls.VersionTLS12}
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func listenError(address string, err error) error {
 // maxUnixPath is sizeof(sun_path) less the zero byte: 108 on Linux, 104 on macOS and the BSDs.
 const maxUnixPath = 103
 
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	if len(path) > maxUnixPath {
 		return nil, fmt.Errorf("listen at %s: a Unix socket's path has at most %d bytes, not %d", path, maxUnixPath, len(path))
 	}
@@ -96,7 +96,32 @@ func listenUnix(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
+	if err := giveTo(path, mode, group); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("listen at %s: %w", path, err)
+	}
 	return l, nil
+}
+
+// giveTo lets a group's programs, such as nginx, connect to a socket.
+func giveTo(path string, mode fs.FileMode, group string) error {
+	if group != "" {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return err
+		}
+		id, err := strconv.Atoi(g.Gid)
+		if err != nil {
+			return fmt.Errorf("group %s: %w", group, err)
+		}
+		if err := os.Chown(path, -1, id); err != nil {
+			return fmt.Errorf("group %s: %w", group, err)
+		}
+	}
+	if mode != 0 {
+		return os.Chmod(path, mode)
+	}
+	return nil
 }
 
 func closeAll(listeners []net.Listener) {

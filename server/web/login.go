@@ -10,8 +10,12 @@ import (
 
 // InSession says whether r is allowed in by its session, which is extended then.
 func (s *Server) InSession(r *http.Request) bool {
-	a := s.live.Load().auth
-	return a != nil && a.judge(r) == inSession
+	l := s.live.Load()
+	if l.auth == nil {
+		return false
+	}
+	v, _ := l.auth.judge(r, l.sender(r))
+	return v == inSession
 }
 
 // deny answers somebody who is not allowed in: a person at a browser with the login form, a program with a challenge. path is relative to where the
@@ -36,23 +40,27 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, path string, a *au
 }
 
 const (
-	tooManyText = "Too many wrong passwords have come from your address. Wait a little."
+	tooManyText = "Too many wrong passwords. Wait a little, then try again."
 	retryAfter  = "5" // seconds, as wrongEvery
 )
 
 // wantsPage says whether a person asked for r by typing an address or following a link. Only paths without a slash within have the form:
-// its own address is relative to theirs, so that it works below any prefix.
+// its own address is relative to theirs, so that it works below any prefix. Who sends credentials has been asked for them by a window of the
+// browser's, or is a program; that one is asked again.
 func wantsPage(r *http.Request, path string) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
-		!strings.Contains(path, "/")
+		!strings.Contains(path, "/") && r.Header.Get("Authorization") == ""
 }
 
-// challenge is for WWW-Authenticate. The page's own requests get one that no browser knows: at Basic it would open a window of its own.
+// challenge is for WWW-Authenticate. The requests of a page get one that no browser knows: at Basic it would open a window of its own. They
+// have a header of the page's, ask for events, or have the cookie of a session that is over; who sends credentials is no page's form.
 func challenge(a *auth, r *http.Request) string {
+	page := r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
+		len(sessionKeys(r)) > 0 && r.Header.Get("Authorization") == ""
 	switch {
-	case r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+	case page:
 		return formChallenge
-	case len(a.hashes) > 0:
+	case len(a.users) > 0:
 		return `Basic realm="maixstream", charset="UTF-8"`
 	}
 	return `Bearer realm="maixstream"`
@@ -62,7 +70,7 @@ const formChallenge = `Form realm="maixstream"`
 
 func (s *Server) loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdict) {
 	code := http.StatusUnauthorized
-	f.Users, f.Name = len(a.hashes) > 0, s.config.Name
+	f.Users, f.Name = len(a.users) > 0, s.config.Name
 	if v == tooMany {
 		code, f.Message = http.StatusTooManyRequests, tooManyText
 		w.Header().Set("Retry-After", retryAfter)
@@ -70,28 +78,29 @@ func (s *Server) loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdic
 		w.Header().Set("WWW-Authenticate", formChallenge)
 	}
 	d := page.Login(f)
-	d.Policy += "; frame-ancestors 'self'"
 	d.Serve(w, code)
 }
 
 // login takes the form.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	a := s.live.Load().auth
+	l := s.live.Load()
+	a := l.auth
 	if a == nil || r.Method != http.MethodPost {
 		redirect(w, "./")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "login: "+err.Error(), http.StatusBadRequest)
+		s.Refuse(w, http.StatusBadRequest, "login: "+err.Error())
 		return
 	}
-	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "This user and password do not fit."}
+	f := page.Form{Next: localPath(r.PostForm.Get("next")), User: r.PostForm.Get("user"), Message: "Incorrect username or password."}
 	var v verdict
-	if len(a.hashes) > 0 {
-		v = a.password(clientOf(r), f.User, r.PostForm.Get("password"))
+	var has right
+	if len(a.users) > 0 {
+		v, has = a.password(l.sender(r), f.User, r.PostForm.Get("password"))
 	} else {
-		v = a.token(clientOf(r), r.PostForm.Get("token"))
+		v, has = a.token(l.sender(r), r.PostForm.Get("token"))
 		f.Message = "This token is not known."
 	}
 	if v != admitted {
@@ -99,14 +108,14 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.loginForm(w, a, f, v)
 		return
 	}
-	setCookie(w, r, a.sessions.start(a))
+	s.setCookie(w, r, a.sessions.start(a, has))
 	redirect(w, "./"+f.Next)
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	if a := s.live.Load().auth; a != nil && r.Method == http.MethodPost {
 		a.sessions.end(a, r)
-		setCookie(w, r, "")
+		s.setCookie(w, r, "")
 	}
 	redirect(w, "./")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // live is the part of the Config, and of the files that it names, that a running server can exchange. It is never written, only replaced.
@@ -14,12 +15,24 @@ type live struct {
 	maxClients int
 	cert       *tls.Certificate // nil: no TLS
 	origins    *http.CrossOriginProtection
+	control    Control
+	hosts      []string
+	proxies    proxies
+	ancestors  string // as a Content-Security-Policy
 }
 
 // readLive makes it; old is what it replaces, nil at first.
 func readLive(c *Config, old *live) (*live, error) {
 	l := &live{cors: c.CORS, maxClients: c.MaxClients, origins: http.NewCrossOriginProtection()}
+	l.control = c.Control
+	for _, host := range c.Hosts {
+		l.hosts = append(l.hosts, hostOf(host))
+	}
+	l.ancestors = strings.Join(append([]string{"frame-ancestors 'self'"}, c.FrameAncestors...), " ")
 	var err error
+	if l.proxies, err = parseProxies(c.TrustedProxies); err != nil {
+		return nil, err
+	}
 	if c.CORS != "" && c.CORS != "*" {
 		if err := l.origins.AddTrustedOrigin(c.CORS); err != nil {
 			return nil, fmt.Errorf("CORS origin %q: %w", c.CORS, err)
@@ -45,9 +58,9 @@ func readLive(c *Config, old *live) (*live, error) {
 	return l, nil
 }
 
-// Reload takes AuthFile, TokenFile, TLSCert, TLSKey, CORS and MaxClients from c, and reads the files that it names again; c's other
-// fields are not looked at. Who is connected already stays connected. On an error nothing has changed: whoever had to give a
-// password before still has to.
+// Reload takes AuthFile, TokenFile, TLSCert, TLSKey, CORS, MaxClients, Hosts, Control, FrameAncestors and TrustedProxies from c, and reads the files that it names again; c's other
+// fields are not looked at. Who is connected already stays connected. On an error nothing has changed. A configuration without
+// authentication is refused when the one in use has it: a file that a full disk cut short must not open the server.
 func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
@@ -58,6 +71,9 @@ func (s *Server) Reload(c Config) error {
 	l, err := readLive(&c, s.live.Load())
 	if err != nil {
 		return err
+	}
+	if old := s.live.Load(); old.auth != nil && l.auth == nil {
+		return errors.New("the new configuration has no authentication, and the one in use has: to serve without, start again")
 	}
 	s.live.Store(l)
 	return nil

@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"github.com/maixstream/maixstream/server/internal/page"
 )
 
 // Route is a path and what serves it.
@@ -12,12 +14,17 @@ type Route struct {
 	// Methods are those that Handler takes, as in "GET, HEAD".
 	Methods string
 	Handler http.HandlerFunc
+	// Views says that no method changes anything: who may only view may use them all.
+	Views bool
+	// Alias says that the path has another name, under which it is offered.
+	Alias bool
 }
 
 // Router hands each request to the route of its path. It answers OPTIONS, methods that a path does not have (405, with Allow) and unknown paths
-// (404) by itself.
+// (404, for a browser with links to the paths there are) by itself.
 type Router struct {
 	mux    *http.ServeMux
+	views  map[string]bool // by path
 	refuse func(w http.ResponseWriter, code int, text string)
 }
 
@@ -26,11 +33,21 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 	if refuse == nil {
 		refuse = refuseText
 	}
-	r := &Router{http.NewServeMux(), refuse}
+	r := &Router{http.NewServeMux(), map[string]bool{}, refuse}
+	var paths []string // that a browser can be sent to
 	for _, route := range routes {
+		r.views[route.Path] = route.Views
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
+		if path := strings.TrimSuffix(route.Path, "{$}"); !route.Alias && strings.HasPrefix(route.Methods, http.MethodGet) && !strings.Contains(path, "{") {
+			paths = append(paths, path)
+		}
 	}
-	r.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	r.mux.HandleFunc("/", func(w http.ResponseWriter, request *http.Request) {
+		if strings.Contains(request.Header.Get("Accept"), "text/html") && len(paths) > 0 {
+			d := page.NotFound(request.URL.Path, paths)
+			d.Serve(w, http.StatusNotFound)
+			return
+		}
 		r.refuse(w, http.StatusNotFound, "there is nothing here; see /")
 	})
 	return r
@@ -38,6 +55,15 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 
 // ServeHTTP implements http.Handler.
 func (r *Router) ServeHTTP(w http.ResponseWriter, request *http.Request) { r.mux.ServeHTTP(w, request) }
+
+// Views implements Viewer.
+func (r *Router) Views(request *http.Request) bool {
+	_, path := r.mux.Handler(request)
+	return r.views[path]
+}
+
+// Viewer is a handler that knows of requests with other methods than GET and HEAD that change nothing. Others are taken to change something.
+type Viewer interface{ Views(*http.Request) bool }
 
 // methods hands requests with these methods to h.
 func (r *Router) methods(methods string, h http.HandlerFunc) http.Handler {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/internal/accept"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -24,10 +26,14 @@ type Server struct {
 	tls       *tls.Config
 	http      *http.Server
 	mux       *http.ServeMux
-	root      bool // something is mounted at /
+	root      bool   // something is mounted at /
+	cookie    string // its name
 
-	viewers         atomic.Int64
-	refused, denied atomic.Uint64
+	places, followers       places
+	refused, denied, panics atomic.Uint64
+
+	ending context.Context // of requests: ended when the server does not wait for them any longer
+	end    context.CancelFunc
 
 	mu      sync.Mutex
 	closed  bool
@@ -40,6 +46,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, mux: http.NewServeMux()}
+	s.ending, s.end = context.WithCancel(context.Background())
 	l, err := readLive(&c, nil)
 	if err != nil {
 		return nil, err
@@ -50,18 +57,20 @@ func New(c Config) (*Server, error) {
 
 // Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Requests reach h only from those who are allowed in,
 // but for OPTIONS, which browsers send without credentials: h must answer those without doing or showing anything, as Router does. Below
-// prefix, too, are the shell's own /login, /logout and /healthz. Mount must not be called after Start; it panics when there is something at prefix.
+// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it
+// panics when there is something at prefix.
 func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")
 	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
-	own := http.StripPrefix(outside, NewRouter(s.Refuse,
-		Route{"/login", "GET, HEAD, POST", s.login},
-		Route{"/logout", "GET, HEAD, POST", s.logout},
-		Route{"/healthz", "GET, HEAD", s.healthz},
-	))
-	for _, name := range []string{"login", "logout", "healthz"} {
-		s.mux.Handle(prefix+name, own)
+	routes := append(assets(s.config.Name),
+		Route{Path: "/login", Methods: "GET, HEAD, POST", Handler: s.login},
+		Route{Path: "/logout", Methods: "GET, HEAD, POST", Handler: s.logout},
+		Route{Path: "/healthz", Methods: "GET, HEAD", Handler: s.healthz},
+	)
+	own := http.StripPrefix(outside, NewRouter(s.Refuse, routes...))
+	for _, r := range routes {
+		s.mux.Handle(outside+r.Path, own)
 	}
 }
 
@@ -75,6 +84,8 @@ func (s *Server) Start() error {
 	if err := s.listen(); err != nil {
 		return err
 	}
+	s.nameCookie()
+	s.warnOpen()
 	if !s.root {
 		s.mux.Handle("/", s.guard("/", NewRouter(s.Refuse)))
 	}
@@ -85,10 +96,12 @@ func (s *Server) Start() error {
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          zap.NewStdLog(s.config.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		ErrorLog:          newErrorLog(s.config.Log),
 		TLSConfig:         s.tls,
+		ConnContext:       withConn,
 	}
 	for _, l := range s.listeners {
+		l = accept.Patient(l, s.config.Log)
 		if s.tls != nil && l.Addr().Network() != "unix" {
 			l = tls.NewListener(l, s.tls)
 		}
@@ -116,11 +129,26 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	defer s.end()
 	if s.http.Shutdown(ctx) != nil {
+		s.end()
 		_ = s.http.Close() // some did not end in time
 	}
 	s.serving.Wait()
 	return nil
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// Conn returns the connection on which a request came: one of TLS may carry others, too (HTTP/2). It may be asked, but neither written nor
+// closed. nil: the request came by another server.
+func Conn(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
 }
 
 // TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.
@@ -137,15 +165,30 @@ func (s *Server) TLS() *tls.Config {
 // with those that came from there over HTTP.
 func (s *Server) Allow(from, user, password, token string) bool {
 	a := s.live.Load().auth
-	switch {
-	case a == nil:
+	if a == nil {
 		return true
-	case user != "":
-		return a.password(household(addressOf(from)), user, password) == admitted
-	case token != "":
-		return a.token(household(addressOf(from)), token) == admitted
 	}
-	return false
+	sender, v := senderOf(addressOf(from)), unknown
+	if token != "" {
+		v, _ = a.token(sender, token)
+	}
+	if v == unknown && user != "" {
+		v, _ = a.password(sender, user, password)
+	}
+	return v == admitted
+}
+
+// warnOpen says once that everybody who can reach this server is allowed in.
+func (s *Server) warnOpen() {
+	if s.live.Load().auth != nil {
+		return
+	}
+	for _, l := range s.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+			s.config.Log.Warn("no authentication: whoever can reach this address may view, and change what can be changed", zap.Stringer("address", a))
+			return
+		}
+	}
 }
 
 // Refuse replies with an error: as text, or as Config.Refuse writes it.

@@ -1,5 +1,7 @@
 ##@ Set-up
 .PHONY: setup setup-test setup-axe setup-device setup-board setup-dist setup-recipes
+# All C but what is generated.
+C_FILES = $(filter-out third_party/sg2002/abi/facts.h,$(shell git ls-files '*.c' '*.h'))
 TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
 setup: ## install what a build needs (Debian packages); does nothing when all is there

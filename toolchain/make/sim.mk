@@ -15,7 +15,7 @@ SIM_FLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -pthread $(SIM_CFLAGS)
 SIM_LINK = -shared -Wl,-z,lazy -Wl,--as-needed
 
 SIM_HEADERS := $(wildcard $(SIM_SRC)/*.h third_party/sg2002/include/*.h third_party/sg2002/abi/*.h)
-SIM_CORE := $(addprefix $(SIM_SRC)/,core.c settings.c call.c fault.c files.c modules.c ion.c vb.c camera.c sys.c)
+SIM_CORE := $(addprefix $(SIM_SRC)/,core.c settings.c call.c request.c fault.c files.c modules.c ion.c vb.c camera.c sys.c)
 SIM_EMPTY := libisp_algo libcvi_bin_isp libaf libini libmisc
 SIM_LIBS := libsys libvpu libvenc libisp libae libawb libcvi_bin libsns_gc4653 libsns_full libsophgo-middleware $(SIM_EMPTY)
 SIM_FILES = $(SIM_LIBS:%=$(SIM_OUT)/%.so) $(SIM_OUT)/maixsim

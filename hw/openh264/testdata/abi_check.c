@@ -5,7 +5,7 @@
 
 #include "abi.h"
 
-#define SAME(ours, our_field, theirs, their_field)                                                                      \
+#define SAME(ours, our_field, theirs, their_field) \
 	_Static_assert(offsetof(struct ours, our_field) == offsetof(theirs, their_field), #ours "." #our_field ": offset"); \
 	_Static_assert(sizeof(((struct ours *)0)->our_field) == sizeof(((theirs *)0)->their_field), #ours "." #our_field ": size")
 #define SIZE(ours, theirs) _Static_assert(sizeof(struct ours) == sizeof(theirs), #ours ": size")

@@ -23,6 +23,7 @@
 package fanout
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -47,6 +48,9 @@ type Fanout struct {
 	config Config
 	loop   *loop // nil where there is none
 
+	ending context.Context // of portable viewers
+	end    context.CancelFunc
+
 	mu       sync.Mutex
 	closed   bool
 	portable map[*Viewer]net.Conn
@@ -59,6 +63,7 @@ func New(c Config) (*Fanout, error) {
 		c.StallTimeout = 10 * time.Second
 	}
 	f := &Fanout{config: c, portable: map[*Viewer]net.Conn{}}
+	f.ending, f.end = context.WithCancel(context.Background())
 	var err error
 	if f.loop, err = startLoop(c); err != nil {
 		return nil, err
@@ -86,10 +91,23 @@ func (f *Fanout) Add(conn net.Conn, v *Viewer) error {
 	return nil
 }
 
+// Remove closes the connection of a viewer that was added, soon. It does nothing for one that has gone.
+func (f *Fanout) Remove(v *Viewer) {
+	v.dismissed.Store(true)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if conn := f.portable[v]; conn != nil {
+		conn.Close()
+	} else if f.loop != nil {
+		f.loop.dismiss()
+	}
+}
+
 // Close closes all viewers' connections and joins all goroutines. It may be called twice.
 func (f *Fanout) Close() {
 	f.mu.Lock()
 	f.closed = true
+	f.end()
 	for _, conn := range f.portable {
 		conn.Close()
 	}

@@ -19,9 +19,9 @@ import (
 // small machine and the frames that other readers hold.
 const fewSlots = 6
 
-// lent is for how long the goroutine that publishes sends a frame to viewers itself, before the loop's goroutine goes on: to wake that costs as much as
+// inlineBudget is how long the publishing goroutine sends a frame to viewers itself before the loop's goroutine takes over: waking that costs as much as
 // four viewers' frames, and a PC has sent to 64 viewers by then. More would keep the producer from its next frame.
-const lent = 2 * time.Millisecond
+const inlineBudget = 2 * time.Millisecond
 
 // loop serves many sockets, one turn at a time. Turns are taken by a goroutine of its own, and by the one that publishes; who has set taken owns everything
 // but what stands under mu.
@@ -46,6 +46,7 @@ type loop struct {
 	mu      sync.Mutex
 	arrived []*socketViewer
 	some    atomic.Bool // arrived is not empty
+	removal atomic.Bool // a viewer was dismissed
 
 	taken   atomic.Bool   // somebody takes a turn
 	missed  atomic.Bool   // the loop's goroutine wanted a turn meanwhile
@@ -66,14 +67,15 @@ type socketViewer struct {
 	own   []byte     // private memory, once slots were short
 	asked bool       // epoll will tell when its socket has room
 	gone  bool       // to be dropped for why
+	half  bool       // it has closed its sending half
 	why   Reason
-	clear int // checks in a row that found nothing queued, up to trusted
+	clear int // checks in a row that found nothing queued, up to probeEvery
 	sends int // since the last check
 }
 
-// A viewer whose queue was empty at the last `trusted` checks is checked only before every trusted-th frame: asking costs a system
+// A viewer whose queue was empty at the last probeEvery checks is checked only before every probeEvery-th frame: asking costs a system
 // call. That it has become slow shows at once, too, when its socket takes only a part of a frame.
-const trusted = 8
+const probeEvery = 8
 
 func startLoop(c Config) (*loop, error) {
 	l := &loop{config: c, began: time.Now(), turn: make(chan struct{}, 1), second: -1}
@@ -174,6 +176,12 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	return true, nil
 }
 
+// dismiss closes the viewers that are marked so.
+func (l *loop) dismiss() {
+	l.removal.Store(true)
+	l.wake()
+}
+
 func (l *loop) close() {
 	if l.closing.CompareAndSwap(false, true) {
 		l.reader.Close()
@@ -193,7 +201,7 @@ func (l *loop) published() {
 	}
 	held := l.config.Ring.Latest(&l.newest)
 	// What may take long, or call others, is left to the loop's goroutine.
-	more := !l.offerAll(lent) || l.leaving > 0 || l.short()
+	more := !l.offerAll(inlineBudget) || l.leaving > 0 || l.short()
 	if held {
 		l.newest.Release()
 	}
@@ -233,6 +241,13 @@ func (l *loop) run() {
 func (l *loop) takeTurn(events []unix.EpollEvent) {
 	if l.some.Load() {
 		l.welcome()
+	}
+	if l.removal.Swap(false) {
+		for _, s := range l.viewers {
+			if s != nil && s.dismissed.Load() {
+				l.drop(s, Dismissed)
+			}
+		}
 	}
 	held := l.count > 0 && l.config.Ring.Latest(&l.newest)
 	l.offerAll(0)
@@ -302,7 +317,9 @@ func (l *loop) welcome() {
 			l.ticking(true)
 		}
 		l.counted()
-		if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
+		if s.dismissed.Load() {
+			l.drop(s, Dismissed)
+		} else if l.ask(s, unix.EPOLL_CTL_ADD) != nil {
 			l.drop(s, Left)
 		}
 	}
@@ -311,7 +328,7 @@ func (l *loop) welcome() {
 // counted tells the producer's goroutine whether there are viewers.
 func (l *loop) counted() { l.none.Store(l.count == 0) }
 
-// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes.
+// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes or sends no more.
 func (l *loop) ask(s *socketViewer, op int) error {
 	s.asked = true
 	return unix.EpollCtl(l.epoll, op, s.fd, &unix.EpollEvent{
@@ -345,9 +362,14 @@ func (l *loop) one(e *unix.EpollEvent) {
 	if s == nil || s.fd != int(e.Pad) {
 		return // closed earlier in this turn
 	}
-	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		l.drop(s, Left)
 		return
+	}
+	// It sends no more: it has closed its half, as nc -N and some proxies do and go on reading, or has left. Only a write tells which: a socket
+	// that is closed answers with a reset. The newest frame, even if it has had that, is the write that need not wait for another.
+	if e.Events&unix.EPOLLRDHUP != 0 && !s.half {
+		s.half, s.sequence, s.due = true, 0, 0
 	}
 	s.asked = false
 	if s.gone || s.rest != nil && !l.resume(s) {
@@ -400,13 +422,13 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 
 // ready says whether the frame before has left.
 func (l *loop) ready(s *socketViewer) bool {
-	if s.clear == trusted && s.sends < trusted {
+	if s.clear == probeEvery && s.sends < probeEvery {
 		s.sends++
 		return true
 	}
 	unacked, ready := queued(s.fd, &l.info)
 	s.sends = 0
-	if s.clear = min(s.clear+1, trusted); unacked > 0 {
+	if s.clear = min(s.clear+1, probeEvery); unacked > 0 {
 		s.clear = 0
 	}
 	return ready

@@ -11,6 +11,8 @@ func startLoop(Config) (*loop, error) { return nil, nil }
 
 func (*loop) add(net.Conn, *Viewer) (bool, error) { return false, nil }
 
+func (*loop) dismiss() {}
+
 func (*loop) close() {}
 
 // LimitUnsent does nothing here.

@@ -17,12 +17,14 @@ const chunk = 16 << 10
 // serve writes frames to one viewer until it is gone.
 func (f *Fanout) serve(conn net.Conn, v *Viewer) {
 	defer f.joined.Done()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(f.ending)
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		// A viewer has nothing to say; reading tells when it goes, and answers TLS's own messages.
-		_, _ = io.Copy(io.Discard, conn)
-		cancel()
+		// A viewer has nothing to say; reading tells when it goes, and answers TLS's own messages. One that has closed only its sending half
+		// (an end without an error) may read on: a write tells.
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			cancel()
+		}
 	})
 	reason := f.pump(ctx, conn, v)
 	conn.Close()
@@ -30,8 +32,11 @@ func (f *Fanout) serve(conn net.Conn, v *Viewer) {
 	cancel()
 	f.mu.Lock()
 	delete(f.portable, v)
-	if f.closed {
+	switch {
+	case f.closed:
 		reason = Closed
+	case v.dismissed.Load():
+		reason = Dismissed
 	}
 	f.mu.Unlock()
 	if v.Gone != nil {

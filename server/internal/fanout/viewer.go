@@ -11,7 +11,7 @@ import (
 // Viewer is one connection that is sent frames. Its exported fields are set before Add and not changed after.
 type Viewer struct {
 	Address   string // whom it goes to
-	Transport string // "tcp", "tls", "unix"
+	Transport string // "tcp", "tls", "h2", "unix"
 	Form      Form
 	// Interval is the least time between two frames; 0: every frame.
 	Interval time.Duration
@@ -19,6 +19,8 @@ type Viewer struct {
 	// Gone is called once when the viewer's connection was closed, with the reason, in a goroutine that serves others: it must not
 	// block. It is not called when Add fails.
 	Gone func(Reason)
+
+	dismissed atomic.Bool // Remove was called
 
 	frames   atomic.Uint64
 	skipped  atomic.Uint64
@@ -48,13 +50,15 @@ const (
 	Stalled
 	// Closed: the fan-out was closed.
 	Closed
+	// Dismissed: Remove was called.
+	Dismissed
 	// Broken: the frames cannot be sent (a ring without the envelope).
 	Broken
 )
 
 // String returns the reason for a log line.
 func (r Reason) String() string {
-	return [...]string{"left", "stalled", "closed", "ring has no envelope"}[r]
+	return [...]string{"left", "stalled", "closed", "dismissed", "ring has no envelope"}[r]
 }
 
 // Stats is what a viewer has had so far.

@@ -4,10 +4,11 @@ package page
 
 import (
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -16,18 +17,22 @@ import (
 //go:embed style.css
 var Style string
 
-var (
-	//go:embed live.html
-	liveHTML string
-	//go:embed live.css
-	liveStyle string
-	//go:embed live.js
-	liveScript string
-	//go:embed login.html
-	loginHTML string
-	//go:embed login.css
-	loginStyle string
-)
+// Script is what the script of each page begins with: addresses and requests.
+//
+//go:embed base.js
+var Script string
+
+//go:embed live login missing icons
+var files embed.FS
+
+// file returns an embedded file; that a name is wrong shows when the program starts.
+func file(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
 
 // Document is a page and the Content-Security-Policy to send with it, which lets nothing run that is not in it.
 type Document struct{ HTML, Policy string }
@@ -36,7 +41,11 @@ type Document struct{ HTML, Policy string }
 func (d *Document) Serve(w http.ResponseWriter, code int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", d.Policy)
+	policy := d.Policy
+	if framing := h.Get("Content-Security-Policy"); framing != "" { // the server's, on who may show the page within another
+		policy += "; " + framing
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, d.HTML)
@@ -52,7 +61,7 @@ func New(html, style, script string) Document {
 	return Document{
 		HTML: strings.NewReplacer("{{style}}", style, "{{script}}", script).Replace(html),
 		Policy: "default-src 'none'; script-src " + scripts + "; style-src " + hash(style) +
-			"; img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'",
+			"; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'",
 	}
 }
 
@@ -61,18 +70,47 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-var (
-	live   = New(liveHTML, liveStyle, liveScript)
-	logout = Document{strings.Replace(live.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), live.Policy}
-	login  = New(loginHTML, loginStyle, "")
-)
+// liveScripts are one script together, in this order: each is an idea, and they share their names.
+var liveScripts = []string{
+	"notice", "stream", "share", "draw", "clock", "state", "settings", "camera", "measure", "view", "qr", "links", "buttons", "keys", "start",
+}
 
-// Live returns the live page; session: with a button to log out.
-func Live(session bool) Document {
-	if session {
-		return logout
+var live, login = newLive(), New(file("login/login.html"), file("login/login.css"), file("login/login.js"))
+
+func newLive() Document {
+	var script strings.Builder
+	script.WriteString(Script)
+	for _, name := range liveScripts {
+		script.WriteString(file("live/" + name + ".js"))
 	}
-	return live
+	return New(file("live/live.html"), file("live/live.css"), script.String())
+}
+
+// View is how the live page is to be shown.
+type View struct {
+	Session bool   // with a button to log out
+	Bare    bool   // the picture alone
+	Token   string // that the page was opened with; "": none. What the page asks for without a script has it, too
+}
+
+// Live returns the live page.
+func Live(v View) Document {
+	d := live
+	d.HTML = strings.ReplaceAll(d.HTML, "{{query}}", escape(tokenQuery(v.Token)))
+	if v.Session {
+		d.HTML = strings.Replace(d.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1)
+	}
+	if v.Bare {
+		d.HTML = strings.Replace(d.HTML, "<body>", `<body class="bare">`, 1)
+	}
+	return d
+}
+
+func tokenQuery(token string) string {
+	if token == "" {
+		return ""
+	}
+	return "?token=" + url.QueryEscape(token)
 }
 
 // Named returns the page with name in its title, in the place of the program's.

@@ -27,16 +27,13 @@ _Static_assert(sizeof(void *) == 8 && sizeof(long) == 8, "the MPI is LP64");
 #define FIELD(type, field, offset, size, ...) \
 	_Static_assert(offsetof(type, field) == (offset), #type "." #field ": offset is not " #offset); \
 	_Static_assert(sizeof(((type *)0)->field) == (size), #type "." #field ": size is not " #size); \
-	_Static_assert(__builtin_types_compatible_p(__typeof__(((type *)0)->field), __VA_ARGS__), \
-		#type "." #field ": type is not " #__VA_ARGS__);
+	_Static_assert(__builtin_types_compatible_p(__typeof__(((type *)0)->field), __VA_ARGS__), #type "." #field ": type is not " #__VA_ARGS__);
 #define ENUM(type, size, negative) \
 	_Static_assert(sizeof(type) == (size), #type ": size is not " #size); \
 	_Static_assert(((type)-1 > (type)0) != (negative), #type ": wrong sign");
 #define CONSTANT(name, value) _Static_assert((long long)(name) == (value), #name " is not " #value);
-#define TEXT(name, value) \
-	_Static_assert(sizeof(name) == sizeof(value) && __builtin_strcmp(name, value) == 0, #name " is not " #value);
-#define FUNCTION(name, ...) \
-	_Static_assert(__builtin_types_compatible_p(__typeof__(name), __VA_ARGS__), #name " is not " #__VA_ARGS__);
+#define TEXT(name, value) _Static_assert(sizeof(name) == sizeof(value) && __builtin_strcmp(name, value) == 0, #name " is not " #value);
+#define FUNCTION(name, ...) _Static_assert(__builtin_types_compatible_p(__typeof__(name), __VA_ARGS__), #name " is not " #__VA_ARGS__);
 
 #include "facts.h"
 

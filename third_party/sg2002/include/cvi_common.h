@@ -170,7 +170,7 @@ typedef struct {
 	int16_t s16OffsetLeft;
 	int16_t s16OffsetRight;
 	uint32_t u32TimeRef;
-	uint64_t u64PTS; /* microseconds, CLOCK_MONOTONIC */
+	uint64_t u64PTS;    /* microseconds, CLOCK_MONOTONIC */
 	void *pPrivateData; /* the driver's, hand it back unchanged */
 	uint32_t u32FrameFlag;
 } VIDEO_FRAME_S;

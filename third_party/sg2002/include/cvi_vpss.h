@@ -37,8 +37,8 @@ typedef struct {
 	VIDEO_FORMAT_E enVideoFormat;
 	PIXEL_FORMAT_E enPixelFormat;
 	FRAME_RATE_CTRL_S stFrameRate;
-	uint8_t bMirror; /* left and right swapped */
-	uint8_t bFlip; /* top and bottom swapped */
+	uint8_t bMirror;   /* left and right swapped */
+	uint8_t bFlip;     /* top and bottom swapped */
 	uint32_t u32Depth; /* frames kept for GetChnFrame; the oldest is dropped */
 	ASPECT_RATIO_S stAspectRatio;
 	VPSS_NORMALIZE_S stNormalize;

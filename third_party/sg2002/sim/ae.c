@@ -7,15 +7,16 @@
 /* The range that the board's own software knows of most sensors: its shortest is longer than a frame of a fast mode. */
 static ISP_EXPOSURE_ATTR_S exposure = {
 	.stManual = {.u32ExpTime = SIM_EXPOSURE, .u32AGain = SIM_GAIN, .u32DGain = SIM_GAIN, .u32ISPDGain = SIM_GAIN},
-	.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636}, .stAGainRange = {.u32Min = SIM_GAIN, .u32Max = 32 * SIM_GAIN},
-		   .u16EVBias = 1024},
+	.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636},
+		.stAGainRange = {.u32Min = SIM_GAIN, .u32Max = 32 * SIM_GAIN},
+		.u16EVBias = 1024},
 };
 static uint8_t flicker_on, flicker_hz = 50;
 
 #define ENTER(flags) \
 	struct sim_call c; \
 	if (!sim_enter(&c, __func__, CVI_ID_ISP, -1, flags)) \
-		return (int32_t)c.result
+	return (int32_t)c.result
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -71,8 +72,8 @@ int32_t CVI_ISP_SetExposureAttr(int32_t ViPipe, const ISP_EXPOSURE_ATTR_S *pstEx
 	CHECK(pstExpAttr->enOpType <= OP_TYPE_MANUAL && pstExpAttr->stAuto.stAntiflicker.enFrequency <= AE_FREQUENCE_50HZ, CVI_FAILURE);
 	if (pstExpAttr->enOpType == OP_TYPE_MANUAL)
 		CHECK(pstExpAttr->stManual.u32ExpTime > 0 && pstExpAttr->stManual.u32AGain >= SIM_GAIN && pstExpAttr->stManual.u32DGain >= SIM_GAIN &&
-			      pstExpAttr->stManual.u32ISPDGain >= SIM_GAIN,
-		      CVI_FAILURE);
+				pstExpAttr->stManual.u32ISPDGain >= SIM_GAIN,
+			CVI_FAILURE);
 	exposure = *pstExpAttr;
 	sim_camera.longest = exposure.stAuto.stExpTimeRange.u32Max;
 	sim_camera.tone.manual_exposure = exposure.enOpType == OP_TYPE_MANUAL;

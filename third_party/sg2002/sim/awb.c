@@ -71,7 +71,7 @@ int32_t CVI_ISP_SetWBAttr(int32_t ViPipe, const ISP_WB_ATTR_S *pstWBAttr)
 	if (!enter(&c, __func__, ViPipe))
 		return (int32_t)c.result;
 	if (!pstWBAttr || pstWBAttr->enOpType > OP_TYPE_MANUAL || pstWBAttr->stManual.u16Rgain == 0 || pstWBAttr->stManual.u16Rgain > 0x3fff ||
-	    pstWBAttr->stManual.u16Bgain == 0 || pstWBAttr->stManual.u16Bgain > 0x3fff)
+		pstWBAttr->stManual.u16Bgain == 0 || pstWBAttr->stManual.u16Bgain > 0x3fff)
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	balance = *pstWBAttr;
 	sim_camera.tone.manual_balance = balance.enOpType == OP_TYPE_MANUAL;

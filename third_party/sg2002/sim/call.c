@@ -76,8 +76,15 @@ static void discharge(const struct sim_call *call)
 static bool may_stay_open(int sig)
 {
 	switch (sig) {
-	case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS: case SIGFPE: case SIGILL: case SIGTRAP: case SIGABRT: case SIGSYS:
-		return true;
+	case SIGKILL:
+	case SIGSTOP:
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGTRAP:
+	case SIGABRT:
+	case SIGSYS: return true;
 	}
 	return sig > 31 && sig < 35;
 }
@@ -124,8 +131,8 @@ static void trace(const struct sim_call *call, const char *verb, int64_t result)
 		fprintf(file, "%d %llu.%06llu %s(%d) %s 0x%llx\n", getpid(), (unsigned long long)(sim_now() / 1000000),
 			(unsigned long long)(sim_now() % 1000000), call->name, call->object, verb, (unsigned long long)result);
 	else
-		fprintf(file, "%d %llu.%06llu %s %s 0x%llx\n", getpid(), (unsigned long long)(sim_now() / 1000000),
-			(unsigned long long)(sim_now() % 1000000), call->name, verb, (unsigned long long)result);
+		fprintf(file, "%d %llu.%06llu %s %s 0x%llx\n", getpid(), (unsigned long long)(sim_now() / 1000000), (unsigned long long)(sim_now() % 1000000),
+			call->name, verb, (unsigned long long)result);
 	fflush(file);
 }
 
@@ -176,6 +183,8 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 	if (rule) {
 		sim_count("injected.failures", 1);
 		call->result = rule->value;
+	}
+	if (rule || !sim_requests(call)) {
 		trace(call, "is made to fail:", call->result);
 		sim_leave(call, call->result);
 		return false;

@@ -8,37 +8,97 @@
 #include "core_private.h"
 
 #define RX(clock, data, settle, pll, device) \
-	{.input_mode = INPUT_MODE_MIPI, .mac_clk = clock, .mclk = {.cam = 0, .freq = pll}, .devno = device, \
-	 .mipi_attr = {.raw_data_type = data, .lane_id = {-1, -1, -1, -1, -1}, .dphy = {.enable = (settle) != 0, .hs_settle = settle}}}
+	{ \
+		.input_mode = INPUT_MODE_MIPI, .mac_clk = clock, .mclk = {.cam = 0, .freq = pll}, .devno = device, .mipi_attr = { \
+			.raw_data_type = data, \
+			.lane_id = {-1, -1, -1, -1, -1}, \
+			.dphy = {.enable = (settle) != 0, .hs_settle = settle} \
+		} \
+	}
 
 const struct sim_sensor sim_sensors[] = {
-	{.name = "gc4653", .address = 0x29, .id_bytes = 2, .id_register = 0x03F0, .id = {0x46, 0x53}, .id_size = 2, .probes = true,
-	 .needs_clock_pad = true, .modes = {{2560, 1440, 2.75f, 30}, {1280, 720, 30.001f, 60}},
-	 .lanes = {{4,3,2,-1,-1}, {0,1,2,-1,-1}}, .swaps = {{0}, {1,1,1,0,0}},
-	 .rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_24M, 0)},
-	{.name = "sc035gs", .address = 0x30, .needs_clock_pad = true, .modes = {{640, 480, 0.31f, 240}},
-	 .lanes = {{4,3,-1,-1,-1}, {0,1,-1,-1,-1}}, .swaps = {{0}, {1,1,0,0,0}},
-	 .rx = RX(RX_MAC_CLK_600M, RAW_DATA_10BIT, 8, CAMPLL_FREQ_24M, 0)},
-	{.name = "ov2685", .address = 0x3c, .address2 = 0x48, .id_bytes = 2, .id_register = 0x300A, .id = {0x26, 0x85}, .id_size = 2,
-	 .probes = true, .needs_clock_pad = true, .modes = {{1600, 1200, 2.75f, 30}},
-	 .lanes = {{4,3,2,-1,-1}, {0,1,2,-1,-1}}, .swaps = {{1,1,1,0,0}, {0}},
-	 .rx = RX(RX_MAC_CLK_600M, RAW_DATA_10BIT, 8, CAMPLL_FREQ_24M, 0)},
-	{.name = "gc02m1", .address = 0x37, .id_bytes = 1, .id_register = 0xF0, .id = {0x02, 0xE0}, .id_size = 2, .probes = true,
-	 .needs_clock_pad = true, .modes = {{1600, 1200, 2.32f, 30}}, .lanes = {{4,3,-1,-1,-1}, {0,1,-1,-1,-1}}, .swaps = {{0}, {1,1,0,0,0}},
-	 .rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_27M, 0)},
-	{.name = "gc030a", .address = 0x21, .id_bytes = 1, .id_register = 0xF0, .id = {0x03, 0x0A}, .id_size = 2, .probes = true,
-	 .needs_clock_pad = true, .modes = {{640, 480, 0.92f, 30}}, .lanes = {{4,3,-1,-1,-1}, {0,1,-1,-1,-1}}, .swaps = {{0}, {1,1,0,0,0}},
-	 .rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_24M, 0)},
-	{.name = "os04a10", .address = 0x36, .id_bytes = 2, .id_register = 0x300A, .id = {0x53, 0x04, 0x41}, .id_size = 3,
-	 .modes = {{2560, 1440, 0.74f, 30}, {1280, 720, 30.001f, 90}}, .lanes = {{2,1,3,0,4}, {2,3,1,4,0}}, .swaps = {{0}, {1,1,1,1,1}},
-	 .rx = RX(RX_MAC_CLK_400M, RAW_DATA_12BIT, 8, CAMPLL_FREQ_25M, 0)},
-	{.name = "lt6911", .address = 0x2b, .id_bytes = 1, .id_register = 0xA0, .id = {0x16, 0x05}, .id_size = 2, .probes = true,
-	 .modes = {{1920, 1080, 2, 60}}, .lanes = {{2,4,3,1,0}, {2,0,1,3,4}}, .swaps = {{0}, {1,1,1,1,1}},
-	 .rx = RX(RX_MAC_CLK_600M, YUV422_8BIT, 8, CAMPLL_FREQ_NONE, 1)},
+	{.name = "gc4653",
+		.address = 0x29,
+		.id_bytes = 2,
+		.id_register = 0x03F0,
+		.id = {0x46, 0x53},
+		.id_size = 2,
+		.probes = true,
+		.needs_clock_pad = true,
+		.modes = {{2560, 1440, 2.75f, 30}, {1280, 720, 30.001f, 60}},
+		.lanes = {{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}},
+		.swaps = {{0}, {1, 1, 1, 0, 0}},
+		.rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_24M, 0)},
+	{.name = "sc035gs",
+		.address = 0x30,
+		.needs_clock_pad = true,
+		.modes = {{640, 480, 0.31f, 240}},
+		.lanes = {{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}},
+		.swaps = {{0}, {1, 1, 0, 0, 0}},
+		.rx = RX(RX_MAC_CLK_600M, RAW_DATA_10BIT, 8, CAMPLL_FREQ_24M, 0)},
+	{.name = "ov2685",
+		.address = 0x3c,
+		.address2 = 0x48,
+		.id_bytes = 2,
+		.id_register = 0x300A,
+		.id = {0x26, 0x85},
+		.id_size = 2,
+		.probes = true,
+		.needs_clock_pad = true,
+		.modes = {{1600, 1200, 2.75f, 30}},
+		.lanes = {{4, 3, 2, -1, -1}, {0, 1, 2, -1, -1}},
+		.swaps = {{1, 1, 1, 0, 0}, {0}},
+		.rx = RX(RX_MAC_CLK_600M, RAW_DATA_10BIT, 8, CAMPLL_FREQ_24M, 0)},
+	{.name = "gc02m1",
+		.address = 0x37,
+		.id_bytes = 1,
+		.id_register = 0xF0,
+		.id = {0x02, 0xE0},
+		.id_size = 2,
+		.probes = true,
+		.needs_clock_pad = true,
+		.modes = {{1600, 1200, 2.32f, 30}},
+		.lanes = {{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}},
+		.swaps = {{0}, {1, 1, 0, 0, 0}},
+		.rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_27M, 0)},
+	{.name = "gc030a",
+		.address = 0x21,
+		.id_bytes = 1,
+		.id_register = 0xF0,
+		.id = {0x03, 0x0A},
+		.id_size = 2,
+		.probes = true,
+		.needs_clock_pad = true,
+		.modes = {{640, 480, 0.92f, 30}},
+		.lanes = {{4, 3, -1, -1, -1}, {0, 1, -1, -1, -1}},
+		.swaps = {{0}, {1, 1, 0, 0, 0}},
+		.rx = RX(RX_MAC_CLK_200M, RAW_DATA_10BIT, 0, CAMPLL_FREQ_24M, 0)},
+	{.name = "os04a10",
+		.address = 0x36,
+		.id_bytes = 2,
+		.id_register = 0x300A,
+		.id = {0x53, 0x04, 0x41},
+		.id_size = 3,
+		.modes = {{2560, 1440, 0.74f, 30}, {1280, 720, 30.001f, 90}},
+		.lanes = {{2, 1, 3, 0, 4}, {2, 3, 1, 4, 0}},
+		.swaps = {{0}, {1, 1, 1, 1, 1}},
+		.rx = RX(RX_MAC_CLK_400M, RAW_DATA_12BIT, 8, CAMPLL_FREQ_25M, 0)},
+	{.name = "lt6911",
+		.address = 0x2b,
+		.id_bytes = 1,
+		.id_register = 0xA0,
+		.id = {0x16, 0x05},
+		.id_size = 2,
+		.probes = true,
+		.modes = {{1920, 1080, 2, 60}},
+		.lanes = {{2, 4, 3, 1, 0}, {2, 0, 1, 3, 4}},
+		.swaps = {{0}, {1, 1, 1, 1, 1}},
+		.rx = RX(RX_MAC_CLK_600M, YUV422_8BIT, 8, CAMPLL_FREQ_NONE, 1)},
 	{0},
 };
 
-struct sim_camera sim_camera = { /* until the program says otherwise */
+struct sim_camera sim_camera = {
+	/* until the program says otherwise */
 	.longest = 363636,
 	.tone = {.exposure = SIM_EXPOSURE, .gain = SIM_GAIN, .bias = 1024, .red = 1024, .blue = 1024, .saturation = SIM_SATURATION},
 };
@@ -150,8 +210,8 @@ float sim_camera_fps(void)
 	static uint64_t unplugged, stalled;
 
 	sim_camera_missing(missing, sizeof missing);
-	if (missing[0] || !fitted || sim_camera.miswired || fitted != sim_camera.driver || pulled("unplug_at", &unplugged) || pulled("stall_at", &stalled) ||
-	    sim_setting("stall_frames", 0))
+	if (missing[0] || !fitted || sim_camera.deaf || sim_camera.miswired || fitted != sim_camera.driver || pulled("unplug_at", &unplugged) ||
+		pulled("stall_at", &stalled) || sim_setting("stall_frames", 0))
 		return 0;
 	if (sim_setting("sensor_fps", 0) > 0) /* faster than any sensor, for long runs */
 		fps = (float)sim_setting("sensor_fps", 0);
@@ -162,13 +222,12 @@ float sim_camera_fps(void)
 
 void sim_isp_touch(const char *call)
 {
-	if (K->isp_shared && K->isp_pid == getpid())
+	if (sim_camera.shared)
 		return;
 	if (sim_camera.exited)
 		sim_fault(F_LEAK, call, "after CVI_ISP_Exit it takes ISP_SHARED_BUFFER_0 again");
-	K->isp_shared = sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
-	K->isp_pid = getpid();
-	if (K->isp_shared)
+	sim_camera.shared = sim_request("SYS_ION_ALLOC") ? sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424) : 0;
+	if (sim_camera.shared)
 		return;
 	sim_crash(call, "no ION memory for ISP_SHARED_BUFFER_0");
 }

@@ -4,7 +4,8 @@
 
 #include "core.h"
 
-static ISP_SATURATION_ATTR_S saturation = {.stManual = {SIM_SATURATION}, .stAuto = {{SIM_SATURATION, SIM_SATURATION, SIM_SATURATION, SIM_SATURATION}}};
+static ISP_SATURATION_ATTR_S saturation = {
+	.stManual = {SIM_SATURATION}, .stAuto = {{SIM_SATURATION, SIM_SATURATION, SIM_SATURATION, SIM_SATURATION}}};
 
 #define ENTER \
 	struct sim_call c; \
@@ -14,7 +15,7 @@ static ISP_SATURATION_ATTR_S saturation = {.stManual = {SIM_SATURATION}, .stAuto
 		return (int32_t)sim_leave(&c, -ENODEV); \
 	sim_isp_touch(__func__); \
 	if (!sim_camera.isp) \
-		sim_fault(F_ORDER, __func__, "only between CVI_ISP_Init and CVI_ISP_Exit")
+	sim_fault(F_ORDER, __func__, "only between CVI_ISP_Init and CVI_ISP_Exit")
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 
 int32_t CVI_ISP_QueryWBInfo(int32_t ViPipe, ISP_WB_INFO_S *pstWBInfo)

@@ -40,10 +40,7 @@ uint64_t sim_now(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-uint64_t sim_deadline(int32_t milliseconds)
-{
-	return milliseconds < 0 ? 0 : sim_now() + (uint64_t)milliseconds * 1000 + 1;
-}
+uint64_t sim_deadline(int32_t milliseconds) { return milliseconds < 0 ? 0 : sim_now() + (uint64_t)milliseconds * 1000 + 1; }
 
 const char *sim_dir(void) { return dir; }
 const char *sim_root(void) { return root; }

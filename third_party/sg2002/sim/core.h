@@ -49,7 +49,7 @@ SIM_API bool sim_alive(int32_t pid, uint64_t start);
 SIM_API void sim_reap(void);
 SIM_API void sim_files(void); /* brings proc/ and sys/ of the fake root up to date; cheap when nothing changed */
 SIM_API void sim_dirty(void);
-SIM_API bool sim_node(const char *path); /* can this device node be opened? */
+SIM_API bool sim_node(const char *path);                                                      /* can this device node be opened? */
 SIM_API int sim_thread(pthread_t *thread, void *(*run)(void *), void *arg, const char *name); /* all signals blocked */
 
 /* ---- calls, faults, settings ---- */
@@ -71,6 +71,9 @@ struct sim_call {
 SIM_API bool sim_enter(struct sim_call *call, const char *name, int module, int object, int flags);
 SIM_API int64_t sim_leave(struct sim_call *call, int64_t result);
 
+/* A request of a driver, below a call: false when it is made to be refused. */
+SIM_API bool sim_request(const char *name);
+
 SIM_API void sim_fault(const char *class, const char *call, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Where the real library dies by SIGSEGV: logs the rule that was broken as a fault and ends the process, status 139. */
 SIM_API _Noreturn void sim_crash(const char *call, const char *rule);
@@ -86,7 +89,7 @@ SIM_API void sim_count(const char *counter, int64_t add);
 
 SIM_API uint64_t sim_ion_alloc(const char *name, uint32_t size); /* 0: over budget */
 SIM_API bool sim_ion_free(uint64_t phys);
-SIM_API struct k_ion *sim_ion_find(uint64_t phys); /* the allocation that phys lies in */
+SIM_API struct k_ion *sim_ion_find(uint64_t phys);    /* the allocation that phys lies in */
 SIM_API void *sim_phys(uint64_t phys, uint64_t size); /* NULL when it is not all in the carveout */
 
 enum sim_purpose { P_RAW, P_JPEG, P_CANVAS, P_OTHER, P_KINDS };
@@ -121,12 +124,12 @@ struct sim_mode {
 struct sim_sensor {
 	const char *name;
 	uint8_t address, address2; /* 7-bit, on bus 4; address2 0: none */
-	uint8_t id_bytes;	   /* of a register's number */
+	uint8_t id_bytes;          /* of a register's number */
 	uint16_t id_register;
 	uint8_t id[3], id_size;
 	bool probes, needs_clock_pad;
 	struct sim_mode modes[3];
-	SNS_COMBO_DEV_ATTR_S rx; /* without lanes */
+	SNS_COMBO_DEV_ATTR_S rx;         /* without lanes */
 	int8_t lanes[2][5], swaps[2][5]; /* as the sensor is wired: on MaixCAM, on MaixCAM-Pro */
 };
 
@@ -134,15 +137,15 @@ extern SIM_API const struct sim_sensor sim_sensors[];
 /* The sensor that is soldered to this board; NULL when there is none or it is unplugged or without its clock's pad. */
 SIM_API const struct sim_sensor *sim_fitted(void);
 
-SIM_API int sim_mount(void); /* 0 or 180 degrees */
+SIM_API int sim_mount(void);  /* 0 or 180 degrees */
 SIM_API int sim_wiring(void); /* 0 MaixCAM, 1 MaixCAM-Pro, -1 its own (lane_id in /boot/board) */
 
 /* What exposure, white balance and colour do to the scene. While automatic they do nothing, for its light is as they want it. */
 struct sim_tone {
 	bool manual_exposure, manual_balance, manual_saturation;
 	uint32_t exposure, gain; /* microseconds, 1/1024 */
-	uint32_t bias; /* 1/1024 */
-	uint32_t red, blue; /* 1/1024 */
+	uint32_t bias;           /* 1/1024 */
+	uint32_t red, blue;      /* 1/1024 */
 	uint8_t saturation;
 };
 
@@ -153,13 +156,15 @@ struct sim_tone {
 
 struct sim_camera {
 	const struct sim_sensor *driver; /* whose object is registered */
-	bool miswired; /* lanes given that are not the board's */
+	bool miswired;                   /* lanes given that are not the board's */
 	bool patched, initialised, bus, registered, imaged, wdr, probed, got_rx;
 	float fps;
 	uint16_t width, height;
 	bool ae, awb, bound, memory, published, statistics, isp, leaving, exited;
-	bool run_failed; /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
-	int runs; /* threads in CVI_ISP_Run */
+	bool run_failed;  /* CVI_ISP_Run was made to fail: there is a thread for it, but not in it */
+	uint64_t shared;  /* ISP_SHARED_BUFFER_0 of this process, 0: none */
+	bool deaf;        /* a request was refused, and the library did not say so: no frames come */
+	int runs;         /* threads in CVI_ISP_Run */
 	uint32_t longest; /* exposure in microseconds */
 	struct sim_tone tone;
 };

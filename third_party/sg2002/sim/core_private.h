@@ -9,6 +9,8 @@
 extern int sim_ion_fd;
 extern bool sim_is_tool; /* no program of its own: it counts nothing */
 
+/* Makes the requests of a call that passes their errors up: false when one was refused, and call->result is what it returns. */
+bool sim_requests(struct sim_call *call);
 void sim_settings_load(void);
 int sim_settings_add(const char *text);
 void sim_settings_poll(void);

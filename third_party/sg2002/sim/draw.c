@@ -6,8 +6,8 @@
 #define MAX_WIDTH 8192
 
 /* Where each output column comes from. Mirror comes last on the chip, so it turns the overlays too. */
-static void map_columns(uint32_t *map, const struct job *j, uint32_t out, uint32_t first, uint32_t count, int32_t origin, uint32_t size,
-			uint32_t limit, uint32_t step)
+static void map_columns(
+	uint32_t *map, const struct job *j, uint32_t out, uint32_t first, uint32_t count, int32_t origin, uint32_t size, uint32_t limit, uint32_t step)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t at = ((uint64_t)(2 * i + 1) * size) / (2 * count);
@@ -44,7 +44,7 @@ struct ycc {
 static struct ycc from_rgb(int r, int g, int b)
 {
 	return (struct ycc){(uint8_t)(((66 * r + 129 * g + 25 * b + 128) >> 8) + 16), (uint8_t)(((-38 * r - 74 * g + 112 * b + 128) >> 8) + 128),
-			    (uint8_t)(((112 * r - 94 * g - 18 * b + 128) >> 8) + 128)};
+		(uint8_t)(((112 * r - 94 * g - 18 * b + 128) >> 8) + 128)};
 }
 
 static void luma(const struct job *j, uint8_t *plane)
@@ -52,8 +52,8 @@ static void luma(const struct job *j, uint8_t *plane)
 	static __thread uint32_t map[MAX_WIDTH];
 	uint32_t w = j->to.width, h = j->to.height, x0 = (uint32_t)j->fit.s32X, y0 = (uint32_t)j->fit.s32Y;
 	struct ycc back = from_rgb(j->background >> 16 & 255, j->background >> 8 & 255, j->background & 255);
-	bool straight = !j->mirror && !j->from.turned && j->crop.u32Width == j->fit.u32Width && j->fit.u32Width == w &&
-			j->crop.s32X >= 0 && (uint32_t)j->crop.s32X + w <= j->from.width;
+	bool straight = !j->mirror && !j->from.turned && j->crop.u32Width == j->fit.u32Width && j->fit.u32Width == w && j->crop.s32X >= 0 &&
+		(uint32_t)j->crop.s32X + w <= j->from.width;
 
 	map_columns(map, j, w, x0, j->fit.u32Width, j->crop.s32X, j->crop.u32Width, j->from.width, 1);
 	for (uint32_t y = 0; y < h; y++) {
@@ -89,9 +89,9 @@ static void chroma(const struct job *j, uint8_t *u, uint8_t *v, uint32_t stride,
 	for (uint32_t y = 0; y < h; y++) {
 		size_t row = (size_t)(j->flip ? h - 1 - y : y) * stride;
 		bool inside = y >= y0 && y < y0 + fh && j->from.u;
-		size_t from = inside ? (size_t)source_row(j, y - y0, fh, j->crop.s32Y / 2, (j->crop.u32Height + 1) / 2, (j->from.height + 1) / 2) *
-					       j->from.chroma_stride
-				     : 0;
+		size_t from = inside
+			? (size_t)source_row(j, y - y0, fh, j->crop.s32Y / 2, (j->crop.u32Height + 1) / 2, (j->from.height + 1) / 2) * j->from.chroma_stride
+			: 0;
 
 		for (uint32_t x = 0; x < w; x++) {
 			bool in = inside && x >= first && x < last;

@@ -15,8 +15,12 @@ static uint32_t max32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 bool vpu_picture(const struct k_frame *f, struct picture *p)
 {
-	*p = (struct picture){.y = sim_phys(f->phys[0], f->length[0]), .stride = f->stride[0], .width = f->width, .height = f->height,
-			      .chroma_stride = f->stride[1], .chroma_step = 2};
+	*p = (struct picture){.y = sim_phys(f->phys[0], f->length[0]),
+		.stride = f->stride[0],
+		.width = f->width,
+		.height = f->height,
+		.chroma_stride = f->stride[1],
+		.chroma_step = 2};
 	switch (f->format) {
 	case PIXEL_FORMAT_NV21:
 		p->v = sim_phys(f->phys[1], f->length[1]);
@@ -31,10 +35,8 @@ bool vpu_picture(const struct k_frame *f, struct picture *p)
 		p->v = sim_phys(f->phys[2], f->length[2]);
 		p->chroma_step = 1;
 		break;
-	case PIXEL_FORMAT_YUV_400:
-		return p->y;
-	default:
-		return false;
+	case PIXEL_FORMAT_YUV_400: return p->y;
+	default: return false;
 	}
 	return p->y && p->u && p->v;
 }
@@ -99,8 +101,8 @@ static void offer_to_binds(int group, int channel, const struct k_frame *f)
 	for (int i = 0; i < K_BINDS; i++) {
 		const struct k_bind *b = &K->binds[i];
 
-		if (b->used && b->src.enModId == CVI_ID_VPSS && b->src.s32DevId == group && b->src.s32ChnId == channel &&
-		    b->dst.enModId == CVI_ID_VENC && sim_hook.venc_offer)
+		if (b->used && b->src.enModId == CVI_ID_VPSS && b->src.s32DevId == group && b->src.s32ChnId == channel && b->dst.enModId == CVI_ID_VENC &&
+			sim_hook.venc_offer)
 			sim_hook.venc_offer(b->dst.s32ChnId, f);
 	}
 }
@@ -207,8 +209,8 @@ static void sensor_frame(uint64_t now, uint64_t period)
 		if (!b->used || b->src.enModId != CVI_ID_VI || b->dst.enModId != CVI_ID_VPSS || !K->grps[g].started)
 			continue;
 		if (K->grps[g].attr.u32MaxW != scene.width || K->grps[g].attr.u32MaxH != scene.height)
-			sim_fault(F_OVERRUN, "VPSS", "group %d is made for %ux%u and gets %ux%u", g, K->grps[g].attr.u32MaxW,
-				  K->grps[g].attr.u32MaxH, scene.width, scene.height);
+			sim_fault(F_OVERRUN, "VPSS", "group %d is made for %ux%u and gets %ux%u", g, K->grps[g].attr.u32MaxW, K->grps[g].attr.u32MaxH,
+				scene.width, scene.height);
 		/* The stamp is of the start of the exposure's readout: one frame time goes by until the last line is there. */
 		run_group(g, &scene, now - period, K->vi.frames);
 	}

@@ -17,9 +17,8 @@ static bool dirty;
 /* For pools, buffers, modules and owners; not for blocks, which come and go with every frame. */
 void sim_dirty(void) { dirty = true; }
 
-const char *const sim_module_names[M_COUNT] = {"soph_sys", "soph_base", "soph_rtos_cmdqu", "soph_fast_image", "soph_mipi_rx",
-					       "soph_snsr_i2c", "soph_vi", "soph_vpss", "soph_dwa", "soph_vo", "soph_rgn",
-					       "soph_vc_driver", "soph_ive"};
+const char *const sim_module_names[M_COUNT] = {"soph_sys", "soph_base", "soph_rtos_cmdqu", "soph_fast_image", "soph_mipi_rx", "soph_snsr_i2c",
+	"soph_vi", "soph_vpss", "soph_dwa", "soph_vo", "soph_rgn", "soph_vc_driver", "soph_ive"};
 
 static FILE *start(const char *path, char *temporary, size_t size)
 {
@@ -39,9 +38,11 @@ static void finish(FILE *f, const char *path, const char *temporary)
 
 static void write_vb(FILE *f)
 {
-	fprintf(f, "\nModule: [VB], Build Time[maixsim]\n"
-		   "-----VB PUB CONFIG-----------------------------------------------------------\n"
-		   "%10s(%3d), %10s(%3d)\n", "MaxPoolCnt", K_POOLS, "MaxBlkCnt", K_BLOCKS);
+	fprintf(f,
+		"\nModule: [VB], Build Time[maixsim]\n"
+		"-----VB PUB CONFIG-----------------------------------------------------------\n"
+		"%10s(%3d), %10s(%3d)\n",
+		"MaxPoolCnt", K_POOLS, "MaxBlkCnt", K_BLOCKS);
 	if (!K->modules[M_BASE] || K->vb_refs == 0) {
 		fprintf(f, "vb_pool has not inited yet\n");
 		return;
@@ -49,8 +50,7 @@ static void write_vb(FILE *f)
 	fprintf(f, "\n-----COMMON POOL CONFIG------------------------------------------------------\n");
 	for (int i = 0; i < K_POOLS; i++)
 		if (K->pools[i].used)
-			fprintf(f, "%10s(%3d)\t%10s(%12u)\t%10s(%3u)\n", "PoolId", i, "Size", K->pools[i].blk_size, "Count",
-				K->pools[i].blk_count);
+			fprintf(f, "%10s(%3d)\t%10s(%12u)\t%10s(%3u)\n", "PoolId", i, "Size", K->pools[i].blk_size, "Count", K->pools[i].blk_count);
 	fprintf(f, "\n-----------------------------------------------------------------------------\n");
 	for (int i = 0; i < K_POOLS; i++) {
 		struct k_pool *p = &K->pools[i];
@@ -61,8 +61,8 @@ static void write_vb(FILE *f)
 		for (uint32_t b = 0; b < p->blk_count; b++)
 			free += sim_block_refs(i, (int)b) == 0;
 		fprintf(f, "%-10s: %s\n%-10s: %d\n%-10s: 0x%llx\n%-10s: 0x0\n%-10s: %d\n%-10s: %d\n%-10s: %u\n%-10s: %u\n%-10s: %u\n%-10s: %u\n\n",
-			"PoolName", p->name, "PoolId", i, "PhysAddr", (unsigned long long)p->phys, "VirtAddr", "IsComm", p->common,
-			"Owner", -1, "BlkSz", p->blk_size, "BlkCnt", p->blk_count, "Free", free, "MinFree", p->min_free);
+			"PoolName", p->name, "PoolId", i, "PhysAddr", (unsigned long long)p->phys, "VirtAddr", "IsComm", p->common, "Owner", -1, "BlkSz",
+			p->blk_size, "BlkCnt", p->blk_count, "Free", free, "MinFree", p->min_free);
 	}
 }
 
@@ -90,14 +90,14 @@ static void write_modules(FILE *f)
 
 static void write_ion(FILE *f)
 {
-	fprintf(f, "Summary:\n[0] carveout heap size:%llu bytes, used:%llu bytes\nusage rate:%llu%%, memory usage peak %llu bytes\n\n"
-		   "Details:\nheap_id     alloc_buf_size   phy_addr       kmap_cnt   buffer name\n",
-		(unsigned long long)K->ion_size, (unsigned long long)K->ion_used,
-		(unsigned long long)(K->ion_used * 100 / K->ion_size), (unsigned long long)K->ion_peak);
+	fprintf(f,
+		"Summary:\n[0] carveout heap size:%llu bytes, used:%llu bytes\nusage rate:%llu%%, memory usage peak %llu bytes\n\n"
+		"Details:\nheap_id     alloc_buf_size   phy_addr       kmap_cnt   buffer name\n",
+		(unsigned long long)K->ion_size, (unsigned long long)K->ion_used, (unsigned long long)(K->ion_used * 100 / K->ion_size),
+		(unsigned long long)K->ion_peak);
 	for (int i = 0; i < K_IONS; i++)
 		if (K->ions[i].used)
-			fprintf(f, "%7d %18u %12llx %14d      %s\n", 0, K->ions[i].size, (unsigned long long)K->ions[i].phys, 0,
-				K->ions[i].name);
+			fprintf(f, "%7d %18u %12llx %14d      %s\n", 0, K->ions[i].size, (unsigned long long)K->ions[i].phys, 0, K->ions[i].name);
 }
 
 static void write_file(const char *path, void (*content)(FILE *))
@@ -137,8 +137,14 @@ static const struct {
 	const char *node;
 	enum k_module module;
 } nodes[] = {
-	{"/dev/cvi-base", M_BASE}, {"/dev/cvi-sys", M_SYS},	  {"/dev/cvi-vi", M_VI},  {"/dev/cvi-vpss", M_VPSS},
-	{"/dev/cvi-rgn", M_RGN},   {"/dev/cvi-mipi-rx", M_MIPI_RX}, {"/dev/cvi-vo", M_VO}, {"/dev/cvi-dwa", M_DWA},
+	{"/dev/cvi-base", M_BASE},
+	{"/dev/cvi-sys", M_SYS},
+	{"/dev/cvi-vi", M_VI},
+	{"/dev/cvi-vpss", M_VPSS},
+	{"/dev/cvi-rgn", M_RGN},
+	{"/dev/cvi-mipi-rx", M_MIPI_RX},
+	{"/dev/cvi-vo", M_VO},
+	{"/dev/cvi-dwa", M_DWA},
 	{"/dev/cvi-rtos-cmdqu", M_RTOS},
 };
 

@@ -38,8 +38,8 @@ uint64_t sim_ion_alloc(const char *name, uint32_t size)
 		}
 	} while (moved && at + rounded <= end);
 	if (at + rounded > end || !slot) {
-		sim_note("ION exhausted: no %u bytes for %s (%llu of %llu in use)", size, name, (unsigned long long)K->ion_used,
-			 (unsigned long long)K->ion_size);
+		sim_note(
+			"ION exhausted: no %u bytes for %s (%llu of %llu in use)", size, name, (unsigned long long)K->ion_used, (unsigned long long)K->ion_size);
 		return 0;
 	}
 	*slot = (struct k_ion){.used = 1, .pid = getpid(), .size = size, .phys = at};
@@ -82,7 +82,7 @@ void *sim_phys(uint64_t phys, uint64_t size)
 
 static struct mapping {
 	uint8_t *base, *address; /* base is page-aligned, address is what the caller has */
-	size_t length;		 /* of the mapping from base */
+	size_t length;           /* of the mapping from base */
 	uint32_t size;
 	uint64_t phys;
 	int cache; /* memfd that stands for the cache's view; -1: uncached */
@@ -182,8 +182,7 @@ void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpos
 static struct mapping *find(const void *address)
 {
 	for (int i = 0; i < MAPPINGS; i++)
-		if (mappings[i].base && (const uint8_t *)address >= mappings[i].base &&
-		    (const uint8_t *)address < mappings[i].base + mappings[i].length)
+		if (mappings[i].base && (const uint8_t *)address >= mappings[i].base && (const uint8_t *)address < mappings[i].base + mappings[i].length)
 			return &mappings[i];
 	return NULL;
 }
@@ -358,8 +357,7 @@ int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr)
 		return (int32_t)sim_leave(&c, CVI_ERR_SYS_ILLEGAL_PARAM);
 	}
 	if (!strcmp(ion->name, "VbPool") || !strncmp(ion->name, "JPEG_", 5) || u64PhyAddr == K->vi.dma ||
-	    (u64PhyAddr == K->isp_shared && K->isp_pid == getpid()) ||
-	    (ion->pid != getpid() && sim_alive(ion->pid, 0)))
+		(sim_camera.shared && u64PhyAddr == sim_camera.shared) || (ion->pid != getpid() && sim_alive(ion->pid, 0)))
 		sim_fault(F_USE_AFTER_RELEASE, __func__, "%s is still in use", ion->name);
 	if (pVirAddr)
 		sim_unmap(pVirAddr, __func__);

@@ -8,7 +8,7 @@
 #define ENTER(flags) \
 	struct sim_call c; \
 	if (!sim_enter(&c, __func__, CVI_ID_ISP, -1, flags)) \
-		return (int32_t)c.result
+	return (int32_t)c.result
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -55,8 +55,8 @@ int32_t CVI_MIPI_SetMipiAttr(int32_t ViPipe, const void *devAttr)
 	ENTER(0);
 	CHECK(mipi(), CVI_FAILURE);
 	CHECK(a && ViPipe == 0 && a->input_mode == INPUT_MODE_MIPI && a->mipi_attr.lane_id[0] >= 0 && a->mipi_attr.lane_id[1] >= 0 &&
-		      a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
-	      EINVAL);
+			a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
+		EINVAL);
 	if (!K->mipi.mipi_reset)
 		sim_fault(F_ORDER, __func__, "CVI_MIPI_SetMipiReset(devno, 1) comes first");
 	if (!K->mipi.reset)
@@ -93,13 +93,21 @@ int32_t CVI_MIPI_SetSnsMclk(SNS_MCLK_S *mclk)
 		sim_isp_touch(__func__); \
 	} while (0)
 
+/* What works on the memory that CVI_ISP_MemInit makes. */
+#define MEMORY \
+	do { \
+		if (!sim_camera.memory) { \
+			sim_fault(F_ORDER, __func__, "CVI_ISP_MemInit is missing"); \
+			LEAVE(CVI_FAILURE); \
+		} \
+	} while (0)
+
 int32_t CVI_ISP_SetBindAttr(int32_t ViPipe, const ISP_BIND_ATTR_S *pstBindAttr)
 {
 	ENTER(0);
 	TOUCH;
-	CHECK(pstBindAttr && !strcmp(pstBindAttr->stAeLib.acLibName, CVI_AE_LIB_NAME) &&
-		      !strcmp(pstBindAttr->stAwbLib.acLibName, CVI_AWB_LIB_NAME),
-	      CVI_FAILURE);
+	CHECK(pstBindAttr && !strcmp(pstBindAttr->stAeLib.acLibName, CVI_AE_LIB_NAME) && !strcmp(pstBindAttr->stAwbLib.acLibName, CVI_AWB_LIB_NAME),
+		CVI_FAILURE);
 	sim_camera.bound = true;
 	LEAVE(0);
 }
@@ -110,6 +118,7 @@ int32_t CVI_ISP_MemInit(int32_t ViPipe)
 	TOUCH;
 	if (sim_camera.runs)
 		sim_fault(F_ORDER, __func__, "the thread of CVI_ISP_Run was not joined");
+	sim_request("SYS_CACHE_INVLD"); /* its result is not looked at */
 	sim_camera.exited = false;
 	sim_camera.memory = true;
 	LEAVE(0);
@@ -120,8 +129,7 @@ int32_t CVI_ISP_SetPubAttr(int32_t ViPipe, const ISP_PUB_ATTR_S *pstPubAttr)
 	ENTER(0);
 	TOUCH;
 	CHECK(pstPubAttr, CVI_FAILURE);
-	if (!sim_camera.memory)
-		sim_fault(F_ORDER, __func__, "CVI_ISP_MemInit is missing");
+	MEMORY;
 	pub = *pstPubAttr;
 	sim_camera.published = true;
 	/* The sensor follows the rate of the image processor, within its mode. */
@@ -144,6 +152,7 @@ int32_t CVI_ISP_GetStatisticsConfig(int32_t ViPipe, ISP_STATISTICS_CFG_S *pstSta
 	ENTER(0);
 	TOUCH;
 	CHECK(pstStatCfg, CVI_FAILURE);
+	MEMORY;
 	*pstStatCfg = statistics;
 	LEAVE(0);
 }
@@ -153,6 +162,7 @@ int32_t CVI_ISP_SetStatisticsConfig(int32_t ViPipe, const ISP_STATISTICS_CFG_S *
 	ENTER(0);
 	TOUCH;
 	CHECK(pstStatCfg, CVI_FAILURE);
+	MEMORY;
 	statistics = *pstStatCfg;
 	sim_camera.statistics = true;
 	LEAVE(0);
@@ -168,6 +178,10 @@ int32_t CVI_ISP_Init(int32_t ViPipe)
 		sim_fault(F_ORDER, __func__, "CVI_AE_Register and CVI_AWB_Register come first");
 	if (!K->vi.started)
 		sim_fault(F_ORDER, __func__, "the pipe of VI was not started");
+	if (!sim_request("VI_IOCTL_GET_TUN_ADDR"))
+		sim_crash(__func__, "VI_IOCTL_GET_TUN_ADDR is refused and the tuning's memory used all the same");
+	sim_request("VI_SDK_SET_SNR_INFO");
+	sim_request("VI_SDK_DISABLE_DIS");
 #ifdef __riscv
 	fetch_and_add(&(uint8_t){0}, 1);
 #endif
@@ -195,6 +209,10 @@ int32_t CVI_ISP_Run(int32_t ViPipe)
 		sim_camera.run_failed = true;
 		LEAVE(CVI_FAILURE);
 	}
+	if (!sim_request("VI_IOCTL_DQEVENT")) {
+		sim_camera.run_failed = true;
+		LEAVE(CVI_FAILURE);
+	}
 	sim_camera.runs++;
 	while (!sim_camera.leaving)
 		sim_wait(sim_now() + 500000);
@@ -210,10 +228,9 @@ int32_t CVI_ISP_Exit(int32_t ViPipe)
 		sim_crash(__func__, "before CVI_ISP_Init has succeeded it writes through a context that Init makes");
 	sim_camera.leaving = true;
 	sim_camera.isp = sim_camera.memory = sim_camera.published = sim_camera.statistics = sim_camera.bound = false;
-	if (K->isp_shared && K->isp_pid == getpid()) {
-		sim_ion_free(K->isp_shared);
-		K->isp_shared = 0;
-	}
+	if (sim_camera.shared)
+		sim_ion_free(sim_camera.shared);
+	sim_camera.shared = 0;
 	sim_camera.exited = true;
 	LEAVE(0);
 }

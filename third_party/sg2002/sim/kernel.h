@@ -20,7 +20,7 @@
 #define K_BLOCKS VB_POOL_MAX_BLK
 #define K_QUEUE 16
 #define K_BINDS 64
-#define K_ION_BASE 0x89500000ull   /* physical address of the carveout */
+#define K_ION_BASE 0x89500000ull /* physical address of the carveout */
 #define K_HANDLE_BASE 0xffffffe000000000ull
 
 /* Who may hold a reference on a block. */
@@ -36,6 +36,7 @@ struct k_proc {
 struct k_ion {
 	uint8_t used;
 	uint8_t fixed; /* belongs to the firmware, nobody can free it */
+	uint8_t lost;  /* by the vendor's library, and no fault of the program */
 	int32_t pid;
 	uint32_t size;
 	uint64_t phys;
@@ -90,7 +91,7 @@ struct k_venc {
 	VENC_CHN_PARAM_S param;
 	uint64_t phys, big_phys; /* stream buffer; a second one when a picture does not fit */
 	uint32_t buf_size, big_size;
-	int32_t left;             /* pictures to receive, -1: no end */
+	int32_t left; /* pictures to receive, -1: no end */
 	enum k_stream stream;
 	uint8_t from_send;        /* the stream comes from SendFrame, so it holds the JPEG lock */
 	struct k_frame frame;     /* being encoded, or waiting for it (waiting) */
@@ -116,7 +117,20 @@ struct k_bind {
 };
 
 enum k_module {
-	M_SYS, M_BASE, M_RTOS, M_FAST_IMAGE, M_MIPI_RX, M_SNSR_I2C, M_VI, M_VPSS, M_DWA, M_VO, M_RGN, M_VC, M_IVE, M_COUNT,
+	M_SYS,
+	M_BASE,
+	M_RTOS,
+	M_FAST_IMAGE,
+	M_MIPI_RX,
+	M_SNSR_I2C,
+	M_VI,
+	M_VPSS,
+	M_DWA,
+	M_VO,
+	M_RGN,
+	M_VC,
+	M_IVE,
+	M_COUNT,
 };
 
 struct kernel {
@@ -152,9 +166,6 @@ struct kernel {
 		uint8_t reset, mipi_reset, clock, has_attr;
 		uint32_t devno;
 	} mipi;
-
-	uint64_t isp_shared; /* ISP_SHARED_BUFFER_0 of the process isp_pid */
-	int32_t isp_pid;
 
 	struct k_grp grps[VPSS_MAX_GRP_NUM];
 	struct k_venc vencs[VENC_MAX_CHN_NUM];

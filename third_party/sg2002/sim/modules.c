@@ -49,17 +49,13 @@ static bool opened(int module)
 static void clear(int module)
 {
 	switch (module) {
-	case M_BASE:
-		sim_pools_clear();
-		break;
+	case M_BASE: sim_pools_clear(); break;
 	case M_VI:
 		memset(&K->vi, 0, sizeof K->vi);
 		for (int i = 0; i < CVI_VI_CHN_0_BUF; i++)
 			K->vi.hw_pool[i] = -1;
 		break;
-	case M_VPSS:
-		memset(K->grps, 0, sizeof K->grps);
-		break;
+	case M_VPSS: memset(K->grps, 0, sizeof K->grps); break;
 	case M_RGN:
 		for (int i = 0; i < RGN_MAX_NUM; i++)
 			for (int c = 0; c < 2; c++)
@@ -81,9 +77,7 @@ static void clear(int module)
 		memset(&K->jpeg, 0, sizeof K->jpeg);
 		memset(&K->jpege, 0, sizeof K->jpege);
 		break;
-	case M_MIPI_RX:
-		memset(&K->mipi, 0, sizeof K->mipi);
-		break;
+	case M_MIPI_RX: memset(&K->mipi, 0, sizeof K->mipi); break;
 	}
 }
 

@@ -45,13 +45,16 @@ int vpu_overlays(int group, int channel, struct overlay *overlays)
 		const struct k_rgn *r = &K->rgns[i];
 		const OVERLAY_ATTR_S *o = &r->attr.unAttr.stOverlay;
 
-		if (!r->used || !r->attached || r->stale || !r->display.bShow || r->chn.enModId != CVI_ID_VPSS ||
-		    r->chn.s32DevId != group || r->chn.s32ChnId != channel)
+		if (!r->used || !r->attached || r->stale || !r->display.bShow || r->chn.enModId != CVI_ID_VPSS || r->chn.s32DevId != group ||
+			r->chn.s32ChnId != channel)
 			continue;
-		overlays[n++] = (struct overlay){.pixels = sim_phys(r->canvas[r->current], canvas_size(r)), .stride = r->stride,
-						 .format = o->enPixelFormat, .width = o->stSize.u32Width, .height = o->stSize.u32Height,
-						 .x = r->display.unChnAttr.stOverlayChn.stPoint.s32X,
-						 .y = r->display.unChnAttr.stOverlayChn.stPoint.s32Y};
+		overlays[n++] = (struct overlay){.pixels = sim_phys(r->canvas[r->current], canvas_size(r)),
+			.stride = r->stride,
+			.format = o->enPixelFormat,
+			.width = o->stSize.u32Width,
+			.height = o->stSize.u32Height,
+			.x = r->display.unChnAttr.stOverlayChn.stPoint.s32X,
+			.y = r->display.unChnAttr.stOverlayChn.stPoint.s32Y};
 	}
 	return n;
 }
@@ -72,9 +75,9 @@ int32_t CVI_RGN_Create(uint32_t Handle, const RGN_ATTR_S *pstRegion)
 	o = &pstRegion->unAttr.stOverlay;
 	CHECK(pstRegion->enType == OVERLAY_RGN && overlay_format(o->enPixelFormat), CVI_FAILURE); /* other types: not simulated */
 	CHECK(o->u32CanvasNum >= 1 && o->u32CanvasNum <= RGN_MAX_BUF_NUM, CVI_FAILURE);
-	CHECK(o->stSize.u32Width >= RGN_MIN_WIDTH && o->stSize.u32Height >= RGN_MIN_HEIGHT &&
-		      o->stSize.u32Width <= RGN_OVERLAY_MAX_WIDTH && o->stSize.u32Height <= RGN_OVERLAY_MAX_HEIGHT,
-	      CVI_FAILURE);
+	CHECK(o->stSize.u32Width >= RGN_MIN_WIDTH && o->stSize.u32Height >= RGN_MIN_HEIGHT && o->stSize.u32Width <= RGN_OVERLAY_MAX_WIDTH &&
+			o->stSize.u32Height <= RGN_OVERLAY_MAX_HEIGHT,
+		CVI_FAILURE);
 	*r = (struct k_rgn){.used = 1, .pid = getpid(), .attr = *pstRegion};
 	r->stride = sim_align(o->stSize.u32Width * bytes_per_pixel(o->enPixelFormat), 32);
 	LEAVE(0);
@@ -113,14 +116,14 @@ int32_t CVI_RGN_SetAttr(uint32_t Handle, const RGN_ATTR_S *pstRegion)
 
 static RECT_S place(const struct k_rgn *r, const RGN_CHN_ATTR_S *a)
 {
-	return (RECT_S){a->unChnAttr.stOverlayChn.stPoint.s32X, a->unChnAttr.stOverlayChn.stPoint.s32Y,
-			r->attr.unAttr.stOverlay.stSize.u32Width, r->attr.unAttr.stOverlay.stSize.u32Height};
+	return (RECT_S){a->unChnAttr.stOverlayChn.stPoint.s32X, a->unChnAttr.stOverlayChn.stPoint.s32Y, r->attr.unAttr.stOverlay.stSize.u32Width,
+		r->attr.unAttr.stOverlay.stSize.u32Height};
 }
 
 static bool apart(RECT_S a, RECT_S b)
 {
-	return a.s32X + (int64_t)a.u32Width <= b.s32X || b.s32X + (int64_t)b.u32Width <= a.s32X ||
-	       a.s32Y + (int64_t)a.u32Height <= b.s32Y || b.s32Y + (int64_t)b.u32Height <= a.s32Y;
+	return a.s32X + (int64_t)a.u32Width <= b.s32X || b.s32X + (int64_t)b.u32Width <= a.s32X || a.s32Y + (int64_t)a.u32Height <= b.s32Y ||
+		b.s32Y + (int64_t)b.u32Height <= a.s32Y;
 }
 
 static bool fits(const struct k_rgn *r, const MMF_CHN_S *chn, const RGN_CHN_ATTR_S *a)
@@ -130,11 +133,11 @@ static bool fits(const struct k_rgn *r, const MMF_CHN_S *chn, const RGN_CHN_ATTR
 	int others = 0;
 
 	if (chn->enModId != CVI_ID_VPSS || chn->s32DevId < 0 || chn->s32DevId >= VPSS_MAX_GRP_NUM || chn->s32ChnId < 0 ||
-	    chn->s32ChnId >= VPSS_MAX_CHN_NUM || !K->grps[chn->s32DevId].created || !K->grps[chn->s32DevId].chn[chn->s32ChnId].has_attr)
+		chn->s32ChnId >= VPSS_MAX_CHN_NUM || !K->grps[chn->s32DevId].created || !K->grps[chn->s32DevId].chn[chn->s32ChnId].has_attr)
 		return false;
 	v = &K->grps[chn->s32DevId].chn[chn->s32ChnId].attr;
 	if (a->enType != OVERLAY_RGN || p.s32X < 0 || p.s32Y < 0 || (uint64_t)p.s32X + p.u32Width > v->u32Width ||
-	    (uint64_t)p.s32Y + p.u32Height > v->u32Height)
+		(uint64_t)p.s32Y + p.u32Height > v->u32Height)
 		return false;
 	for (int i = 0; i < RGN_MAX_NUM; i++) {
 		const struct k_rgn *o = &K->rgns[i];
@@ -255,9 +258,8 @@ int32_t CVI_RGN_SetBitMap(uint32_t Handle, const BITMAP_S *pstBitmap)
 	CHECK(pstBitmap && pstBitmap->pData, CVI_ERR_RGN_NULL_PTR);
 	CHECK(r->attached, CVI_ERR_RGN_NOT_CONFIG);
 	o = &r->attr.unAttr.stOverlay;
-	CHECK(pstBitmap->enPixelFormat == o->enPixelFormat && pstBitmap->u32Width == o->stSize.u32Width &&
-		      pstBitmap->u32Height == o->stSize.u32Height,
-	      CVI_ERR_RGN_ILLEGAL_PARAM);
+	CHECK(pstBitmap->enPixelFormat == o->enPixelFormat && pstBitmap->u32Width == o->stSize.u32Width && pstBitmap->u32Height == o->stSize.u32Height,
+		CVI_ERR_RGN_ILLEGAL_PARAM);
 	CHECK(!r->got, CVI_ERR_RGN_NOT_PERM);
 	row = o->stSize.u32Width * bytes_per_pixel(o->enPixelFormat);
 	to = sim_phys(r->canvas[next_canvas(r)], canvas_size(r));

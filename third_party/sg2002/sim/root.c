@@ -76,8 +76,7 @@ static void libraries(const char *self)
 			continue;
 		snprintf(target, sizeof target, "%s/%s", here, e->d_name);
 		snprintf(path, sizeof path, "%s/%s",
-			 strcmp(e->d_name, "libsophgo-middleware.so") ? "/mnt/system/usr/lib" : "/usr/lib/python3.11/site-packages/maix/dl_lib",
-			 e->d_name);
+			strcmp(e->d_name, "libsophgo-middleware.so") ? "/mnt/system/usr/lib" : "/usr/lib/python3.11/site-packages/maix/dl_lib", e->d_name);
 		link_to(target, path);
 	}
 	if (d)
@@ -87,7 +86,7 @@ static void libraries(const char *self)
 static void tools(const char *self)
 {
 	static const char script[] = "#!/bin/sh\n# Part of the simulator: %s of the simulated kernel.\nhere=$(cd \"$(dirname \"$0\")\" && pwd)\n"
-				     "MAIXSTREAM_ROOT=$(dirname \"$here\") exec \"$here/maixsim\" %s \"$@\"\n";
+								 "MAIXSTREAM_ROOT=$(dirname \"$here\") exec \"$here/maixsim\" %s \"$@\"\n";
 	char text[512];
 
 	snprintf(text, sizeof text, script, "rmmod", "rmmod");
@@ -99,8 +98,7 @@ static void tools(const char *self)
 
 static void board_files(const char *board)
 {
-	static const char *const bins[] = {"cvi_sdr_bin", "cvi_sdr_bin.ov2685", "cvi_sdr_bin.gc02m1", "cvi_sdr_bin.os04a10",
-					   "cvi_sdr_bin_90fps.os04a10"};
+	static const char *const bins[] = {"cvi_sdr_bin", "cvi_sdr_bin.ov2685", "cvi_sdr_bin.gc02m1", "cvi_sdr_bin.os04a10", "cvi_sdr_bin_90fps.os04a10"};
 	static const char *const others[] = {"/dev/mem", "/dev/i2c-4"};
 	char path[256], text[128];
 

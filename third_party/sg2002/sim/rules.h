@@ -6,7 +6,7 @@
 
 #define RULES 64
 
-/* kind: 'F' the call returns value, 'W' it stalls value milliseconds first, 'S' its wait is cut short as by a signal. */
+/* kind: 'F' the call returns value, 'W' it stalls value milliseconds first, 'S' its wait is cut short as by a signal; 'R' a request of that name is refused. */
 struct sim_rule {
 	char kind;
 	bool stale;

@@ -64,7 +64,7 @@ static void render(void)
 		for (uint32_t x = 0; x < scene.stride / 2; x++) {
 			uint32_t p = x % (PERIOD / 2);
 
-			row[2 * x] = chroma(100 + y * 56 / scene.height, shown.red); /* V */
+			row[2 * x] = chroma(100 + y * 56 / scene.height, shown.red);           /* V */
 			row[2 * x + 1] = chroma(112 + (p < 64 ? p : 127 - p) / 2, shown.blue); /* U */
 		}
 	}
@@ -153,13 +153,20 @@ static void digits(uint32_t shift, uint32_t n)
 	for (int i = 0; i < 6; i++, n /= 10) {
 		uint32_t x = scene.width / 2 + (uint32_t)(3 - i) * (w + 2 * t) - w, s = segments[n % 10];
 
-		if (s & 1) stamp(shift, x, y, w, t, 235, 128, 128);
-		if (s & 2) stamp(shift, x, y, t, h / 2, 235, 128, 128);
-		if (s & 4) stamp(shift, x + w - t, y, t, h / 2, 235, 128, 128);
-		if (s & 8) stamp(shift, x, y + h / 2, w, t, 235, 128, 128);
-		if (s & 16) stamp(shift, x, y + h / 2, t, h / 2, 235, 128, 128);
-		if (s & 32) stamp(shift, x + w - t, y + h / 2, t, h / 2, 235, 128, 128);
-		if (s & 64) stamp(shift, x, y + h - t, w, t, 235, 128, 128);
+		if (s & 1)
+			stamp(shift, x, y, w, t, 235, 128, 128);
+		if (s & 2)
+			stamp(shift, x, y, t, h / 2, 235, 128, 128);
+		if (s & 4)
+			stamp(shift, x + w - t, y, t, h / 2, 235, 128, 128);
+		if (s & 8)
+			stamp(shift, x, y + h / 2, w, t, 235, 128, 128);
+		if (s & 16)
+			stamp(shift, x, y + h / 2, t, h / 2, 235, 128, 128);
+		if (s & 32)
+			stamp(shift, x + w - t, y + h / 2, t, h / 2, 235, 128, 128);
+		if (s & 64)
+			stamp(shift, x, y + h - t, w, t, 235, 128, 128);
 	}
 }
 
@@ -180,7 +187,13 @@ struct picture vpu_scene(uint32_t width, uint32_t height, uint32_t n)
 	stamp(shift, width * 13 / 16 - s, height * 7 / 8 - s, s, s, 235, 128, 128);
 	cells(shift, n);
 	digits(shift, n);
-	return (struct picture){.y = scene.y + shift, .v = scene.c + shift, .u = scene.c + shift + 1, .stride = scene.stride,
-				.chroma_stride = scene.stride, .chroma_step = 2, .width = width, .height = height,
-				.turned = sim_mount() == 180};
+	return (struct picture){.y = scene.y + shift,
+		.v = scene.c + shift,
+		.u = scene.c + shift + 1,
+		.stride = scene.stride,
+		.chroma_stride = scene.stride,
+		.chroma_step = 2,
+		.width = width,
+		.height = height,
+		.turned = sim_mount() == 180};
 }

@@ -14,10 +14,7 @@ struct driver {
 
 static struct driver drivers[7];
 
-static int32_t enter(struct sim_call *c, const char *name)
-{
-	return sim_enter(c, name, CVI_ID_ISP, -1, 0);
-}
+static int32_t enter(struct sim_call *c, const char *name) { return sim_enter(c, name, CVI_ID_ISP, -1, 0); }
 
 static int32_t patch_rx(int n, RX_INIT_ATTR_S *rx)
 {
@@ -120,8 +117,8 @@ static const struct sim_mode *mode_for(const struct sim_sensor *s, const ISP_CMO
 	modes = 1;
 #endif
 	for (int i = 0; i < modes; i++)
-		if (s->modes[i].width && m->u16Width == s->modes[i].width && m->u16Height == s->modes[i].height &&
-		    m->f32Fps >= s->modes[i].min_fps && m->f32Fps <= s->modes[i].fps)
+		if (s->modes[i].width && m->u16Width == s->modes[i].width && m->u16Height == s->modes[i].height && m->f32Fps >= s->modes[i].min_fps &&
+			m->f32Fps <= s->modes[i].fps)
 			return &s->modes[i];
 	return NULL;
 }
@@ -235,8 +232,8 @@ static int32_t read_register(int32_t pipe, int32_t address) { return (void)pipe,
 	static int32_t patch_##n(RX_INIT_ATTR_S *rx) { return patch_rx(n, rx); } \
 	static int32_t rx_##n(int32_t p, SNS_COMBO_DEV_ATTR_S *rx) { return get_rx(n, p, rx); } \
 	__attribute__((unused)) static int32_t probe_##n(int32_t p) { return probe(n, p); } \
-	SIM_API ISP_SNS_OBJ_S symbol = {register_##n, unregister_##n, bus_##n, nothing, nothing, mirror_flip, write_register, read_register, \
-					init_##n, patch_##n, patch_i2c, rx_##n, sensor_functions, exposure_functions, probe_function};
+	SIM_API ISP_SNS_OBJ_S symbol = {register_##n, unregister_##n, bus_##n, nothing, nothing, mirror_flip, write_register, read_register, init_##n, \
+		patch_##n, patch_i2c, rx_##n, sensor_functions, exposure_functions, probe_function};
 
 SENSOR(0, stSnsGc4653_Obj, probe_0)
 #ifndef OLD_VINTAGE

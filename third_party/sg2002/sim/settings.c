@@ -66,13 +66,13 @@ static bool parse_rule(char kind, char *text, struct sim_rule *rule)
 	snprintf(rule->call, sizeof rule->call, "%s", part[0]);
 	if (part[1])
 		rule->from = strtol(part[1], NULL, 0);
-	if (kind == 'S') { /* signal=CALL:N[:COUNT] */
+	if (kind == 'S' || kind == 'R') { /* signal=CALL:N[:COUNT], refuse=REQUEST:N[:COUNT] */
 		part[3] = part[2];
 		part[2] = NULL;
 	}
 	if (part[2])
 		rule->value = strtoll(part[2], NULL, 0);
-	else if (kind != 'S')
+	else if (kind != 'S' && kind != 'R')
 		return false;
 	/* Codes are written as in the manual, 0xC0078012: the calls return them as 32-bit numbers. */
 	if (kind == 'F' && rule->value > INT_MAX && rule->value <= UINT_MAX)
@@ -136,6 +136,8 @@ static int set(const char *key, const char *value, bool from_file)
 		return add_rules('F', value);
 	if (!strcmp(key, "stall"))
 		return add_rules('W', value);
+	if (!strcmp(key, "refuse"))
+		return add_rules('R', value);
 	if (!strcmp(key, "signal"))
 		return add_rules('S', value);
 	return 0;

@@ -25,6 +25,10 @@ int32_t CVI_SYS_Init(void)
 		sim_lock();
 		shelled = true;
 	}
+	/* The library does not look at what becomes of these. */
+	sim_request("SYS_SET_VIVPSSMODE");
+	sim_request("SYS_SET_VPSSMODE_EX");
+	sim_request("SYS_SET_SYS_INIT");
 	sim_self()->sys = 1;
 	sim_self()->base = 1;
 	sim_self()->vi = sim_node("/dev/cvi-vi");
@@ -68,8 +72,7 @@ int32_t CVI_SYS_Exit(void)
 		others |= K->procs[i].pid && K->procs[i].sys;
 	for (int i = 0; i < K_BINDS && !others; i++) {
 		if (K->binds[i].used)
-			sim_fault(F_LEAK, __func__, "the bind of module %d to module %d is left", (int)K->binds[i].src.enModId,
-				  (int)K->binds[i].dst.enModId);
+			sim_fault(F_LEAK, __func__, "the bind of module %d to module %d is left", (int)K->binds[i].src.enModId, (int)K->binds[i].dst.enModId);
 		K->binds[i].used = 0;
 	}
 	sim_dirty();
@@ -84,8 +87,7 @@ static bool same(const MMF_CHN_S *a, const MMF_CHN_S *b)
 static const char *absent(const MMF_CHN_S *end, bool source)
 {
 	switch ((int)end->enModId) {
-	case CVI_ID_VI:
-		return source && K->vi.has_chn ? NULL : "VI has no channel";
+	case CVI_ID_VI: return source && K->vi.has_chn ? NULL : "VI has no channel";
 	case CVI_ID_VPSS:
 		if (end->s32DevId < 0 || end->s32DevId >= VPSS_MAX_GRP_NUM || !K->grps[end->s32DevId].created)
 			return "the VPSS group does not exist";
@@ -251,10 +253,11 @@ uint32_t sim_layout(struct k_frame *f, uint32_t format, uint32_t width, uint32_t
 		f->phys[1] = phys + f->length[0];
 		f->phys[2] = f->phys[1] + f->length[1];
 		return f->length[0] + 2 * f->length[1];
-	case PIXEL_FORMAT_YUV_400:
-		f->length[0] = stride * height;
-		return f->length[0];
-	case PIXEL_FORMAT_YUYV: case PIXEL_FORMAT_UYVY: case PIXEL_FORMAT_YVYU: case PIXEL_FORMAT_VYUY:
+	case PIXEL_FORMAT_YUV_400: f->length[0] = stride * height; return f->length[0];
+	case PIXEL_FORMAT_YUYV:
+	case PIXEL_FORMAT_UYVY:
+	case PIXEL_FORMAT_YVYU:
+	case PIXEL_FORMAT_VYUY:
 		f->stride[0] = sim_align(2 * width, DEFAULT_ALIGN);
 		f->length[0] = f->stride[0] * height;
 		return f->length[0];

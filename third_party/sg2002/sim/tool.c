@@ -31,14 +31,15 @@ bool tool_compare_exchange(uint8_t *p, uint8_t *expected, uint8_t desired, int s
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: maixsim root DIR [--board maixcam|maixcam_pro|none]   lay out a board's files\n"
-			"       maixsim report [DIR] [--allow-left]   what went wrong and what is left; exit 1 if anything\n"
-			"       maixsim reset [DIR]                   forget everything, as after a boot\n"
-			"       maixsim settle [DIR]                  do now what a kernel does when a process has died\n"
-			"       maixsim rmmod NAME... | insmod FILE [k=v]\n"
-			"       maixsim hold [DIR]                    be another program that has the camera, until killed\n"
-			"       maixsim leak [DIR] [--jpeg-lock]      be one that died with it\n"
-			"DIR is a root or a state directory; without it MAIXSTREAM_ROOT and MAIXSIM_DIR count.\n");
+	fprintf(stderr,
+		"usage: maixsim root DIR [--board maixcam|maixcam_pro|none]   lay out a board's files\n"
+		"       maixsim report [DIR] [--allow-left]   what went wrong and what is left; exit 1 if anything\n"
+		"       maixsim reset [DIR]                   forget everything, as after a boot\n"
+		"       maixsim settle [DIR]                  do now what a kernel does when a process has died\n"
+		"       maixsim rmmod NAME... | insmod FILE [k=v]\n"
+		"       maixsim hold [DIR]                    be another program that has the camera, until killed\n"
+		"       maixsim leak [DIR] [--jpeg-lock]      be one that died with it\n"
+		"DIR is a root or a state directory; without it MAIXSTREAM_ROOT and MAIXSIM_DIR count.\n");
 	return 2;
 }
 
@@ -90,7 +91,7 @@ static int report(bool allow_left)
 	left = sim_left(-1);
 	faults = K->faults;
 	printf("faults: %llu\nleft by dead processes: %d\nION in use: %llu of %llu bytes, at most %llu\n", (unsigned long long)faults, left,
-	       (unsigned long long)K->ion_used, (unsigned long long)K->ion_size, (unsigned long long)K->ion_peak);
+		(unsigned long long)K->ion_used, (unsigned long long)K->ion_size, (unsigned long long)K->ion_peak);
 	sim_dirty();
 	sim_unlock();
 	return faults || (left && !allow_left);
@@ -157,8 +158,7 @@ static void take(bool jpeg_lock)
 	K->vi.chn = K->vi.has_chn = K->vi.dev = K->vi.has_dev = 1;
 	K->vi.pool = VB_INVALID_POOLID;
 	K->vi.dma = sim_ion_alloc("VI_DMA_BUF", 12 << 20);
-	K->isp_shared = sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
-	K->isp_pid = getpid();
+	sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424);
 	K->grps[0].created = K->grps[0].started = K->grps[0].chn[0].enabled = 1;
 	K->grps[0].chn[0].pool = VB_INVALID_POOLID;
 	K->grps[0].pid = getpid();

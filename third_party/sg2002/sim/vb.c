@@ -22,8 +22,7 @@ static bool block_of(uint64_t handle, int *pool, int *block)
 {
 	*pool = (int)((handle >> 20) & 0xfff) - 1;
 	*block = (int)((handle >> 8) & 0xfff);
-	return *pool >= 0 && *pool < K_POOLS && K->pools[*pool].used && *block < (int)K->pools[*pool].blk_count &&
-	       handle == handle_of(*pool, *block);
+	return *pool >= 0 && *pool < K_POOLS && K->pools[*pool].used && *block < (int)K->pools[*pool].blk_count && handle == handle_of(*pool, *block);
 }
 
 uint64_t sim_block_phys(int pool, int block) { return K->pools[pool].phys + (uint64_t)block * K->pools[pool].blk_size; }
@@ -102,8 +101,7 @@ static int pool_for(uint32_t pool, uint32_t size)
 	if (pool != VB_INVALID_POOLID)
 		return pool < K_POOLS && free_block((int)pool, size) >= 0 ? (int)pool : -1;
 	for (int i = 0; i < K_POOLS; i++)
-		if (K->pools[i].used && K->pools[i].common && free_block(i, size) >= 0 &&
-		    (best < 0 || K->pools[i].blk_size < K->pools[best].blk_size))
+		if (K->pools[i].used && K->pools[i].common && free_block(i, size) >= 0 && (best < 0 || K->pools[i].blk_size < K->pools[best].blk_size))
 			best = i;
 	return best;
 }
@@ -132,8 +130,8 @@ static int create_pool(uint32_t size, uint32_t count, const char *name, bool com
 		phys = bytes < UINT32_MAX ? sim_ion_alloc("VbPool", (uint32_t)bytes) : 0;
 		if (!phys)
 			return -1;
-		K->pools[i] = (struct k_pool){.used = 1, .common = common, .pid = getpid(), .blk_size = size, .blk_count = count,
-					      .min_free = count, .phys = phys};
+		K->pools[i] = (struct k_pool){
+			.used = 1, .common = common, .pid = getpid(), .blk_size = size, .blk_count = count, .min_free = count, .phys = phys};
 		snprintf(K->pools[i].name, sizeof K->pools[i].name, "%s", name);
 		sim_dirty();
 		return i;
@@ -206,6 +204,8 @@ int32_t CVI_VB_Init(void)
 	if (sim_self()->vb)
 		return (int32_t)sim_leave(&c, 0);
 	if (!sim_node("/dev/cvi-base"))
+		return (int32_t)sim_leave(&c, CVI_FAILURE);
+	if (!sim_request("VB_IOCTL_INIT"))
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	if (tried && !K->vb_refs && !have_config) {
 		sim_fault(F_ORDER, __func__, "tried again without CVI_VB_Exit after a failure: the library says 0 and does nothing");
@@ -283,8 +283,7 @@ uint32_t CVI_VB_CreatePool(VB_POOL_CONFIG_S *pstVbPoolCfg)
 		return (uint32_t)sim_leave(&c, CVI_ERR_VB_NOTREADY);
 	if (!K->vb_refs || !pstVbPoolCfg->u32BlkSize || !pstVbPoolCfg->u32BlkCnt || pstVbPoolCfg->u32BlkCnt > VB_POOL_MAX_BLK)
 		return (uint32_t)sim_leave(&c, VB_INVALID_POOLID);
-	pool = create_pool(pstVbPoolCfg->u32BlkSize, pstVbPoolCfg->u32BlkCnt,
-			   pstVbPoolCfg->acName[0] ? pstVbPoolCfg->acName : "vbpool", false);
+	pool = create_pool(pstVbPoolCfg->u32BlkSize, pstVbPoolCfg->u32BlkCnt, pstVbPoolCfg->acName[0] ? pstVbPoolCfg->acName : "vbpool", false);
 	return (uint32_t)sim_leave(&c, pool < 0 ? VB_INVALID_POOLID : (uint32_t)pool);
 }
 
@@ -335,7 +334,7 @@ int32_t CVI_VB_ReleaseBlock(uint64_t Block)
 			if (sim_drop(pool, block, (enum k_holder)h))
 				return (int32_t)sim_leave(&c, 0);
 	sim_fault(F_DOUBLE_RELEASE, __func__, "block %d of VB pool %d is not held by the program%s", block, pool,
-		  sim_block_refs(pool, block) ? ", the reference taken away is another's" : "");
+		sim_block_refs(pool, block) ? ", the reference taken away is another's" : "");
 	return (int32_t)sim_leave(&c, 0);
 }
 

@@ -40,7 +40,9 @@ static void *out_address[VENC_MAX_CHN_NUM];
 			LEAVE(ch, code); \
 	} while (0)
 /* What every call needs but those that open the node themselves. */
-#define OPEN(ch) CHECK(ch, venc_fds[ch] >= 0, CVI_FAILURE); CHECK(ch, v->created, CVI_ERR_VENC_UNEXIST)
+#define OPEN(ch) \
+	CHECK(ch, venc_fds[ch] >= 0, CVI_FAILURE); \
+	CHECK(ch, v->created, CVI_ERR_VENC_UNEXIST)
 
 static bool open_node(int ch)
 {
@@ -234,7 +236,7 @@ static void check_padding(const struct k_frame *f)
 	if (!K->pools[f->pool].refs[f->block][H_USER] || rows == f->height)
 		return;
 	if ((f->phys[1] && f->phys[1] - f->phys[0] < (uint64_t)f->stride[0] * rows) ||
-	    f->phys[f->phys[1] != 0] + (uint64_t)f->stride[f->phys[1] != 0] * (f->phys[1] ? rows / 2 : rows) > end)
+		f->phys[f->phys[1] != 0] + (uint64_t)f->stride[f->phys[1] != 0] * (f->phys[1] ? rows / 2 : rows) > end)
 		sim_fault(F_UNPADDED, "CVI_VENC_SendFrame", "%u rows, but the encoder reads %u", f->height, rows);
 }
 
@@ -251,7 +253,7 @@ static void check_frame(const struct k_frame *f)
 	if (f->format == PIXEL_FORMAT_YUV_PLANAR_420 && f->stride[1] * 2 != f->stride[0])
 		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "the chroma stride must be half of the luma stride");
 	if (f->format != PIXEL_FORMAT_NV21 && f->format != PIXEL_FORMAT_NV12 && f->format != PIXEL_FORMAT_YUV_PLANAR_420 &&
-	    f->format != PIXEL_FORMAT_YUV_PLANAR_422)
+		f->format != PIXEL_FORMAT_YUV_PLANAR_422)
 		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "format %u is encoded as if it were planar 4:2:0", f->format);
 	if (f->phys[0] + sim_layout(&whole, f->format, f->width, f->height, f->phys[0]) > sim_block_phys(f->pool, f->block) + K->pools[f->pool].blk_size)
 		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "%ux%u does not fit into its block", f->width, f->height);

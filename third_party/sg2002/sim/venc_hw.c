@@ -46,7 +46,7 @@ bool venc_offer(int ch, const struct k_frame *f)
 	}
 	if (f->width != v->attr.stVencAttr.u32PicWidth || f->height != v->attr.stVencAttr.u32PicHeight)
 		sim_fault(F_OVERRUN, "VENC", "channel %d is made for %ux%u and gets %ux%u", ch, v->attr.stVencAttr.u32PicWidth,
-			  v->attr.stVencAttr.u32PicHeight, f->width, f->height);
+			v->attr.stVencAttr.u32PicHeight, f->width, f->height);
 	v->frame = *f;
 	v->waiting = 1;
 	sim_hold(f->pool, f->block, H_VENC);
@@ -113,18 +113,21 @@ static uint64_t encode_time(uint32_t pixels)
 }
 
 /* Does the channel still wait for the picture, and is it the same channel? */
-static bool wanted_still(const struct k_venc *v, uint64_t made)
-{
-	return v->created && v->made == made && v->stream == STREAM_BUSY;
-}
+static bool wanted_still(const struct k_venc *v, uint64_t made) { return v->created && v->made == made && v->stream == STREAM_BUSY; }
 
 static void encode(int ch)
 {
 	struct k_venc *v = &K->vencs[ch];
 	uint8_t user[sizeof v->user];
-	struct encode_order o = {.frame = v->frame, .width = v->frame.width, .height = v->frame.height, .quality = v->jpeg.u32Qfactor,
-				 .restart = v->jpeg.u32MCUPerECS, .jfif = K->jpege.enJpegeFormat == JPEGE_FORMAT_TYPE_1, .index = v->index++,
-				 .user = user, .user_len = v->user_len};
+	struct encode_order o = {.frame = v->frame,
+		.width = v->frame.width,
+		.height = v->frame.height,
+		.quality = v->jpeg.u32Qfactor,
+		.restart = v->jpeg.u32MCUPerECS,
+		.jfif = K->jpege.enJpegeFormat == JPEGE_FORMAT_TYPE_1,
+		.index = v->index++,
+		.user = user,
+		.user_len = v->user_len};
 	uint64_t start = sim_now(), wanted, spent, made = v->made;
 	const uint8_t *data;
 	uint32_t len;

@@ -13,7 +13,7 @@ static bool taken(void) { return K->vi.pid && K->vi.pid != getpid() && sim_alive
 	if (!sim_enter(&c, __func__, CVI_ID_VI, -1, flags)) \
 		return (int32_t)c.result; \
 	if (taken()) \
-		return (int32_t)sim_leave(&c, CVI_ERR_VI_BUSY)
+	return (int32_t)sim_leave(&c, CVI_ERR_VI_BUSY)
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -52,6 +52,7 @@ int32_t CVI_VI_SetDevAttr(int32_t ViDev, const VI_DEV_ATTR_S *pstDevAttr)
 	K->vi.pool = VB_INVALID_POOLID;
 	K->vi.dev_attr = *pstDevAttr;
 	K->vi.has_dev = 1;
+	sim_camera.deaf = !sim_request("VI_SDK_SET_DEV_ATTR"); /* and 0 is returned */
 	sim_dirty();
 	LEAVE(0);
 }
@@ -70,6 +71,7 @@ int32_t CVI_VI_EnableDev(int32_t ViDev)
 	CHECK(ViDev == 0, CVI_ERR_VI_INVALID_DEVID);
 	CHECK(K->vi.has_dev && K->vi.dev_attr.stSize.u32Width && K->vi.dev_attr.stSize.u32Height, CVI_ERR_VI_FAILED_NOTCONFIG);
 	K->vi.dev = 1;
+	sim_camera.deaf |= !sim_request("VI_SDK_ENABLE_DEV"); /* and 0 is returned */
 	LEAVE(0);
 }
 
@@ -180,8 +182,18 @@ int32_t CVI_VI_EnableChn(int32_t ViPipe, int32_t ViChn)
 	CHECK(sim_node("/dev/cvi-vi"), CVI_ERR_VI_SYS_NOTREADY);
 	CHECK(K->vi.has_chn, CVI_ERR_VI_FAILED_NOTCONFIG);
 	K->vi.pid = getpid();
-	K->vi.dma = sim_ion_alloc("VI_DMA_BUF", dma_size(&K->vi.chn_attr.stSize));
+	sim_request("VI_SDK_GET_PIPE_ATTR");
+	sim_request("VI_SDK_GET_DEV_ATTR");
+	if (!sim_request("VI_IOCTL_GET_BUF_SIZE"))
+		sim_camera.deaf = true;
+	K->vi.dma = sim_request("SYS_ION_ALLOC") ? sim_ion_alloc("VI_DMA_BUF", dma_size(&K->vi.chn_attr.stSize)) : 0;
 	CHECK(K->vi.dma, CVI_ERR_SYS_NOMEM);
+	sim_camera.deaf |= !sim_request("VI_IOCTL_SET_DMA_BUF_INFO"); /* and the channel is enabled all the same */
+	if (!sim_request("VI_SDK_ENABLE_CHN")) {
+		sim_ion_find(K->vi.dma)->lost = 1; /* it stays in ION */
+		K->vi.dma = 0;
+		LEAVE(CVI_FAILURE);
+	}
 	size = sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width, K->vi.chn_attr.stSize.u32Height, 0);
 	for (int i = 0; i < CVI_VI_CHN_0_BUF; i++) {
 		K->vi.hw_pool[i] = sim_pool_take(K->vi.pool, size, H_VI, &K->vi.hw_block[i]);
@@ -232,8 +244,8 @@ int32_t CVI_VI_AttachVbPool(int32_t ViPipe, int32_t ViChn, uint32_t VbPool)
 	CHECK(ViPipe == 0 && ViChn == 0, CVI_ERR_VI_INVALID_CHNID);
 	if (VbPool >= K_POOLS || !K->pools[VbPool].used)
 		sim_fault(F_BAD_HANDLE, __func__, "there is no VB pool %u", VbPool);
-	else if (K->vi.has_chn && K->pools[VbPool].blk_size < sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width,
-									 K->vi.chn_attr.stSize.u32Height, 0))
+	else if (K->vi.has_chn &&
+		K->pools[VbPool].blk_size < sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width, K->vi.chn_attr.stSize.u32Height, 0))
 		sim_fault(F_ORDER, __func__, "the blocks of VB pool %u are too small for a frame", VbPool);
 	K->vi.pool = VbPool;
 	LEAVE(0);

@@ -11,7 +11,7 @@ static struct k_grp *grp(int32_t g) { return &K->grps[g]; }
 	if (!sim_enter(&c, __func__, CVI_ID_VPSS, g, flags)) \
 		return (int32_t)c.result; \
 	if ((g) < 0 || (g) >= VPSS_MAX_GRP_NUM) \
-		return (int32_t)sim_leave(&c, CVI_ERR_VPSS_ILLEGAL_PARAM)
+	return (int32_t)sim_leave(&c, CVI_ERR_VPSS_ILLEGAL_PARAM)
 #define LEAVE(result) return (int32_t)sim_leave(&c, result)
 #define CHECK(test, code) \
 	do { \
@@ -81,8 +81,9 @@ int32_t CVI_VPSS_DestroyGrp(int32_t VpssGrp)
 			empty_queue(&grp(VpssGrp)->chn[i]);
 	}
 	for (int i = 0; i < K_BINDS; i++)
-		if (K->binds[i].used && ((K->binds[i].src.enModId == CVI_ID_VPSS && K->binds[i].src.s32DevId == VpssGrp) ||
-					 (K->binds[i].dst.enModId == CVI_ID_VPSS && K->binds[i].dst.s32DevId == VpssGrp)))
+		if (K->binds[i].used &&
+			((K->binds[i].src.enModId == CVI_ID_VPSS && K->binds[i].src.s32DevId == VpssGrp) ||
+				(K->binds[i].dst.enModId == CVI_ID_VPSS && K->binds[i].dst.s32DevId == VpssGrp)))
 			sim_fault(F_ORDER, __func__, "the group is still bound");
 	vpu_regions_gone(VpssGrp);
 	grp(VpssGrp)->created = grp(VpssGrp)->started = 0;
@@ -151,9 +152,8 @@ int32_t CVI_VPSS_SetGrpCrop(int32_t VpssGrp, const VPSS_CROP_INFO_S *pstCropInfo
 	r = &pstCropInfo->stCropRect;
 	if (pstCropInfo->bEnable)
 		CHECK(r->s32X >= 0 && r->s32Y >= 0 && r->u32Width >= 4 && r->u32Height >= 1 &&
-			      (uint64_t)r->s32X + r->u32Width <= grp(VpssGrp)->attr.u32MaxW &&
-			      (uint64_t)r->s32Y + r->u32Height <= grp(VpssGrp)->attr.u32MaxH,
-		      CVI_ERR_VPSS_ILLEGAL_PARAM);
+				(uint64_t)r->s32X + r->u32Width <= grp(VpssGrp)->attr.u32MaxW && (uint64_t)r->s32Y + r->u32Height <= grp(VpssGrp)->attr.u32MaxH,
+			CVI_ERR_VPSS_ILLEGAL_PARAM);
 	grp(VpssGrp)->crop = *pstCropInfo;
 	grp(VpssGrp)->crop.stCropRect.u32Width &= ~1u;
 	grp(VpssGrp)->crop.stCropRect.u32Height &= ~1u;
@@ -209,9 +209,8 @@ int32_t CVI_VPSS_SetChnAttr(int32_t VpssGrp, int32_t VpssChn, const VPSS_CHN_ATT
 	CHECK(rate->s32SrcFrameRate >= rate->s32DstFrameRate, CVI_ERR_VPSS_ILLEGAL_PARAM);
 	if (pstChnAttr->stAspectRatio.enMode == ASPECT_RATIO_MANUAL)
 		CHECK(r->s32X >= 0 && r->s32Y >= 0 && r->u32Width >= 4 && r->u32Height >= 2 && r->s32X % 2 == 0 &&
-			      (uint64_t)r->s32X + r->u32Width <= pstChnAttr->u32Width &&
-			      (uint64_t)r->s32Y + r->u32Height <= pstChnAttr->u32Height,
-		      CVI_ERR_VPSS_ILLEGAL_PARAM);
+				(uint64_t)r->s32X + r->u32Width <= pstChnAttr->u32Width && (uint64_t)r->s32Y + r->u32Height <= pstChnAttr->u32Height,
+			CVI_ERR_VPSS_ILLEGAL_PARAM);
 	vpu_engine_idle(VpssGrp);
 	grp(VpssGrp)->chn[VpssChn].attr = *pstChnAttr;
 	grp(VpssGrp)->chn[VpssChn].has_attr = 1;
@@ -264,9 +263,8 @@ int32_t CVI_VPSS_SetChnCrop(int32_t VpssGrp, int32_t VpssChn, const VPSS_CROP_IN
 	r = &pstCropInfo->stCropRect;
 	if (pstCropInfo->bEnable)
 		CHECK(r->u32Width >= 4 && r->u32Height >= 1 && r->s32X < (int64_t)grp(VpssGrp)->attr.u32MaxW &&
-			      r->s32Y < (int64_t)grp(VpssGrp)->attr.u32MaxH && (int64_t)r->s32X + r->u32Width > 0 &&
-			      (int64_t)r->s32Y + r->u32Height > 0,
-		      CVI_ERR_VPSS_ILLEGAL_PARAM);
+				r->s32Y < (int64_t)grp(VpssGrp)->attr.u32MaxH && (int64_t)r->s32X + r->u32Width > 0 && (int64_t)r->s32Y + r->u32Height > 0,
+			CVI_ERR_VPSS_ILLEGAL_PARAM);
 	grp(VpssGrp)->chn[VpssChn].crop = *pstCropInfo;
 	LEAVE(0);
 }

@@ -57,8 +57,8 @@ int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_
 static bool being_encoded(int pool, int block)
 {
 	for (int i = 0; i < VENC_MAX_CHN_NUM; i++)
-		if (K->vencs[i].created && K->vencs[i].from_send && K->vencs[i].stream == STREAM_BUSY &&
-		    K->vencs[i].frame.pool == pool && K->vencs[i].frame.block == block)
+		if (K->vencs[i].created && K->vencs[i].from_send && K->vencs[i].stream == STREAM_BUSY && K->vencs[i].frame.pool == pool &&
+			K->vencs[i].frame.block == block)
 			return true;
 	return false;
 }
@@ -76,7 +76,7 @@ int32_t CVI_VPSS_ReleaseChnFrame(int32_t VpssGrp, int32_t VpssChn, const VIDEO_F
 	CHECK(rc == 0, rc);
 	if (!sim_block_at(pstVideoFrame->stVFrame.u64PhyAddr[0], &pool, &block)) {
 		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no block%s", (unsigned long long)pstVideoFrame->stVFrame.u64PhyAddr[0],
-			  pstVideoFrame->stVFrame.pPrivateData ? ": the real driver follows pPrivateData now" : "");
+			pstVideoFrame->stVFrame.pPrivateData ? ": the real driver follows pPrivateData now" : "");
 		LEAVE(CVI_ERR_VPSS_ILLEGAL_PARAM);
 	}
 	if (K->pools[pool].refs[block][H_FRAME] == 1 && being_encoded(pool, block))
@@ -97,8 +97,9 @@ static bool good_input(const VIDEO_FRAME_S *v, const VPSS_GRP_ATTR_S *attr)
 	for (int p = 0; p < 3; p++) {
 		if (!f.length[p])
 			continue;
-		if (v->u64PhyAddr[p] % DEFAULT_ALIGN || v->u32Stride[p] % DEFAULT_ALIGN || v->u32Stride[p] < f.stride[p] / (p && f.stride[p] > f.stride[0] ? 2 : 1) ||
-		    v->u32Length[p] < f.length[p] || !sim_phys(v->u64PhyAddr[p], v->u32Length[p]))
+		if (v->u64PhyAddr[p] % DEFAULT_ALIGN || v->u32Stride[p] % DEFAULT_ALIGN ||
+			v->u32Stride[p] < f.stride[p] / (p && f.stride[p] > f.stride[0] ? 2 : 1) || v->u32Length[p] < f.length[p] ||
+			!sim_phys(v->u64PhyAddr[p], v->u32Length[p]))
 			return false;
 	}
 	return true;
@@ -124,8 +125,8 @@ int32_t CVI_VPSS_SendFrame(int32_t VpssGrp, const VIDEO_FRAME_INFO_S *pstVideoFr
 	CHECK(good_input(v, &g->attr), CVI_ERR_VPSS_ILLEGAL_PARAM);
 	CHECK(!g->has_input, CVI_ERR_VPSS_BUSY);
 	f = &g->input;
-	*f = (struct k_frame){.width = v->u32Width, .height = v->u32Height, .format = v->enPixelFormat, .pts = v->u64PTS,
-			      .seq = v->u32TimeRef, .pool = -1, .block = -1};
+	*f = (struct k_frame){
+		.width = v->u32Width, .height = v->u32Height, .format = v->enPixelFormat, .pts = v->u64PTS, .seq = v->u32TimeRef, .pool = -1, .block = -1};
 	for (int p = 0; p < 3; p++) {
 		f->phys[p] = v->u64PhyAddr[p];
 		f->stride[p] = v->u32Stride[p];

@@ -40,7 +40,7 @@ static void *must(const char *name)
 void mpi_open(const char *dir, const char *sensor_library)
 {
 	static const char *const order[] = {"libsys.so", "libisp_algo.so", "libae.so", "libawb.so", "libisp.so", "libvpu.so", "libcvi_bin_isp.so",
-					    "libcvi_bin.so", "libvenc.so", "libaf.so", "libini.so", "libmisc.so"};
+		"libcvi_bin.so", "libvenc.so", "libaf.so", "libini.so", "libmisc.so"};
 	char path[4096];
 
 	dlopen("libatomic.so.1", RTLD_LAZY | RTLD_GLOBAL);
@@ -57,8 +57,18 @@ void mpi_open(const char *dir, const char *sensor_library)
 	m.i2c = must("maixsim_i2c_transfer");
 	m.poke = must("maixsim_poke");
 	m.sensor = must("stSnsGc4653_Obj");
-	setup = (struct setup){.sensor_w = 2560, .sensor_h = 1440, .w = 640, .h = 480, .fps = 30, .crop = true, .mirror = true, .flip = true,
-			       .quality = 80, .depth = 2, .blocks = 3, .jfif = true};
+	setup = (struct setup){.sensor_w = 2560,
+		.sensor_h = 1440,
+		.w = 640,
+		.h = 480,
+		.fps = 30,
+		.crop = true,
+		.mirror = true,
+		.flip = true,
+		.quality = 80,
+		.depth = 2,
+		.blocks = 3,
+		.jfif = true};
 }
 
 static uint32_t align(uint32_t v, uint32_t a) { return (v + a - 1) / a * a; }
@@ -110,9 +120,15 @@ static int32_t s_wdr(void)
 }
 static int32_t s_dev_attr(void)
 {
-	VI_DEV_ATTR_S a = {.enIntfMode = VI_MODE_MIPI, .enScanMode = VI_SCAN_PROGRESSIVE, .as32AdChnId = {-1, -1, -1, -1},
-			   .enDataSeq = VI_DATA_SEQ_YUYV, .enInputDataType = VI_DATA_TYPE_RGB, .stSize = {setup.sensor_w, setup.sensor_h},
-			   .stWDRAttr = {.u32CacheLine = setup.sensor_h}, .enBayerFormat = BAYER_FORMAT_GR, .snrFps = (uint32_t)setup.fps};
+	VI_DEV_ATTR_S a = {.enIntfMode = VI_MODE_MIPI,
+		.enScanMode = VI_SCAN_PROGRESSIVE,
+		.as32AdChnId = {-1, -1, -1, -1},
+		.enDataSeq = VI_DATA_SEQ_YUYV,
+		.enInputDataType = VI_DATA_TYPE_RGB,
+		.stSize = {setup.sensor_w, setup.sensor_h},
+		.stWDRAttr = {.u32CacheLine = setup.sensor_h},
+		.enBayerFormat = BAYER_FORMAT_GR,
+		.snrFps = (uint32_t)setup.fps};
 
 	return m.CVI_VI_SetDevAttr(0, &a);
 }
@@ -126,8 +142,13 @@ static int32_t s_unreset(void) { return usleep(20), m.CVI_MIPI_SetSensorReset(0,
 static int32_t s_probe(void) { return m.sensor->pfnSnsProbe(0); }
 static int32_t s_create_pipe(void)
 {
-	VI_PIPE_ATTR_S a = {.u32MaxW = setup.sensor_w, .u32MaxH = setup.sensor_h, .enPixFmt = PIXEL_FORMAT_RGB_BAYER_12BPP,
-			    .enCompressMode = COMPRESS_MODE_TILE, .enBitWidth = DATA_BITWIDTH_12, .bNrEn = 1, .stFrameRate = {-1, -1}};
+	VI_PIPE_ATTR_S a = {.u32MaxW = setup.sensor_w,
+		.u32MaxH = setup.sensor_h,
+		.enPixFmt = PIXEL_FORMAT_RGB_BAYER_12BPP,
+		.enCompressMode = COMPRESS_MODE_TILE,
+		.enBitWidth = DATA_BITWIDTH_12,
+		.bNrEn = 1,
+		.stFrameRate = {-1, -1}};
 
 	return m.CVI_VI_CreatePipe(0, &a);
 }
@@ -143,8 +164,10 @@ static int32_t s_bind_attr(void)
 static int32_t s_mem_init(void) { return m.CVI_ISP_MemInit(0); }
 static int32_t s_pub(void)
 {
-	ISP_PUB_ATTR_S a = {.stWndRect = {0, 0, setup.sensor_w, setup.sensor_h}, .stSnsSize = {setup.sensor_w, setup.sensor_h},
-			    .f32FrameRate = setup.fps, .enBayer = BAYER_RGGB};
+	ISP_PUB_ATTR_S a = {.stWndRect = {0, 0, setup.sensor_w, setup.sensor_h},
+		.stSnsSize = {setup.sensor_w, setup.sensor_h},
+		.f32FrameRate = setup.fps,
+		.enBayer = BAYER_RGGB};
 
 	return m.CVI_ISP_SetPubAttr(0, &a);
 }
@@ -174,8 +197,11 @@ static int32_t s_isp_run(void)
 }
 static int32_t s_chn_attr(void)
 {
-	VI_CHN_ATTR_S a = {.stSize = {setup.sensor_w, setup.sensor_h}, .enPixelFormat = PIXEL_FORMAT_NV21, .enCompressMode = COMPRESS_MODE_TILE,
-			   .stFrameRate = {-1, -1}, .u32BindVbPool = VB_INVALID_POOLID};
+	VI_CHN_ATTR_S a = {.stSize = {setup.sensor_w, setup.sensor_h},
+		.enPixelFormat = PIXEL_FORMAT_NV21,
+		.enCompressMode = COMPRESS_MODE_TILE,
+		.stFrameRate = {-1, -1},
+		.u32BindVbPool = VB_INVALID_POOLID};
 
 	return m.CVI_VI_SetChnAttr(0, 0, &a);
 }
@@ -210,9 +236,14 @@ static int32_t s_crop(void)
 }
 static int32_t s_vpss_attr(void)
 {
-	VPSS_CHN_ATTR_S a = {.u32Width = setup.w, .u32Height = setup.h, .enPixelFormat = PIXEL_FORMAT_NV21, .stFrameRate = {-1, -1},
-			     .bMirror = setup.mirror, .bFlip = setup.flip, .u32Depth = setup.depth,
-			     .stAspectRatio = {.enMode = ASPECT_RATIO_AUTO, .bEnableBgColor = 1}};
+	VPSS_CHN_ATTR_S a = {.u32Width = setup.w,
+		.u32Height = setup.h,
+		.enPixelFormat = PIXEL_FORMAT_NV21,
+		.stFrameRate = {-1, -1},
+		.bMirror = setup.mirror,
+		.bFlip = setup.flip,
+		.u32Depth = setup.depth,
+		.stAspectRatio = {.enMode = ASPECT_RATIO_AUTO, .bEnableBgColor = 1}};
 
 	return m.CVI_VPSS_SetChnAttr(0, 0, &a);
 }
@@ -229,9 +260,14 @@ static int32_t s_mod_param(void)
 }
 static int32_t s_venc(void)
 {
-	VENC_CHN_ATTR_S a = {.stVencAttr = {.enType = PT_JPEG, .u32MaxPicWidth = setup.w, .u32MaxPicHeight = setup.h, .u32PicWidth = setup.w,
-					    .u32PicHeight = setup.h, .u32BufSize = 1 << 20, .bByFrame = 1},
-			     .stRcAttr = {.enRcMode = VENC_RC_MODE_MJPEGFIXQP, .stMjpegFixQp = {30, 30, setup.quality, 0}}};
+	VENC_CHN_ATTR_S a = {.stVencAttr = {.enType = PT_JPEG,
+							 .u32MaxPicWidth = setup.w,
+							 .u32MaxPicHeight = setup.h,
+							 .u32PicWidth = setup.w,
+							 .u32PicHeight = setup.h,
+							 .u32BufSize = 1 << 20,
+							 .bByFrame = 1},
+		.stRcAttr = {.enRcMode = VENC_RC_MODE_MJPEGFIXQP, .stMjpegFixQp = {30, 30, setup.quality, 0}}};
 
 	return m.CVI_VENC_CreateChn(0, &a);
 }
@@ -250,15 +286,51 @@ static const struct step {
 	const char *name;
 	int32_t (*run)(void);
 } steps[] = {
-	{"vb_config", s_vb_config}, {"vb_init", s_vb_init}, {"sys_init", s_sys_init}, {"dev_num", s_dev_num}, {"patch", s_patch},
-	{"set_init", s_set_init}, {"bus", s_bus}, {"register", s_register}, {"image_mode", s_image_mode}, {"wdr", s_wdr},
-	{"dev_attr", s_dev_attr}, {"enable_dev", s_enable_dev}, {"get_rx", s_get_rx}, {"reset", s_reset}, {"mipi_reset", s_mipi_reset},
-	{"mipi_attr", s_mipi_attr}, {"clock", s_clock}, {"unreset", s_unreset}, {"probe", s_probe}, {"create_pipe", s_create_pipe},
-	{"start_pipe", s_start_pipe}, {"ae", s_ae}, {"awb", s_awb}, {"bind_attr", s_bind_attr}, {"mem_init", s_mem_init}, {"pub", s_pub},
-	{"statistics", s_statistics}, {"isp_init", s_isp_init}, {"isp_run", s_isp_run}, {"chn_attr", s_chn_attr}, {"enable_chn", s_enable_chn},
-	{"grp", s_grp}, {"reset_grp", s_reset_grp}, {"start_grp", s_start_grp}, {"pool", s_pool}, {"crop", s_crop}, {"vpss_attr", s_vpss_attr},
-	{"attach", s_attach}, {"enable_vpss", s_enable_vpss}, {"bind_vi", s_bind_vi}, {"mod_param", s_mod_param}, {"venc", s_venc},
-	{"jpeg_param", s_jpeg_param}, {"bind_venc", s_bind_venc}, {"receive", s_receive},
+	{"vb_config", s_vb_config},
+	{"vb_init", s_vb_init},
+	{"sys_init", s_sys_init},
+	{"dev_num", s_dev_num},
+	{"patch", s_patch},
+	{"set_init", s_set_init},
+	{"bus", s_bus},
+	{"register", s_register},
+	{"image_mode", s_image_mode},
+	{"wdr", s_wdr},
+	{"dev_attr", s_dev_attr},
+	{"enable_dev", s_enable_dev},
+	{"get_rx", s_get_rx},
+	{"reset", s_reset},
+	{"mipi_reset", s_mipi_reset},
+	{"mipi_attr", s_mipi_attr},
+	{"clock", s_clock},
+	{"unreset", s_unreset},
+	{"probe", s_probe},
+	{"create_pipe", s_create_pipe},
+	{"start_pipe", s_start_pipe},
+	{"ae", s_ae},
+	{"awb", s_awb},
+	{"bind_attr", s_bind_attr},
+	{"mem_init", s_mem_init},
+	{"pub", s_pub},
+	{"statistics", s_statistics},
+	{"isp_init", s_isp_init},
+	{"isp_run", s_isp_run},
+	{"chn_attr", s_chn_attr},
+	{"enable_chn", s_enable_chn},
+	{"grp", s_grp},
+	{"reset_grp", s_reset_grp},
+	{"start_grp", s_start_grp},
+	{"pool", s_pool},
+	{"crop", s_crop},
+	{"vpss_attr", s_vpss_attr},
+	{"attach", s_attach},
+	{"enable_vpss", s_enable_vpss},
+	{"bind_vi", s_bind_vi},
+	{"mod_param", s_mod_param},
+	{"venc", s_venc},
+	{"jpeg_param", s_jpeg_param},
+	{"bind_venc", s_bind_venc},
+	{"receive", s_receive},
 };
 #define STEPS (int)(sizeof steps / sizeof *steps)
 
@@ -304,7 +376,7 @@ void tear_down(const char *skip)
 {
 #define UNDO(step, name, call) \
 	if (did(step) && !listed(skip, name)) \
-		call
+	call
 	bool bound = did("bind_venc") && setup.bind, receiving = did("receive"), registered = did("register");
 
 	if (bound && !listed(skip, "unbind_venc"))

@@ -58,7 +58,7 @@ static void free_leaked_ion(void)
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof line, f))
 		if (sscanf(line, "%d %lu %lx %d %63s", &id, &size, &phys, &maps, name) == 5 &&
-		    (!strcmp(name, "VI_DMA_BUF") || !strcmp(name, "ISP_SHARED_BUFFER_0")))
+			(!strcmp(name, "VI_DMA_BUF") || !strcmp(name, "ISP_SHARED_BUFFER_0")))
 			m.CVI_SYS_IonFree(phys, NULL);
 	if (f)
 		fclose(f);
@@ -85,11 +85,11 @@ static int reload(void)
 
 	/* One module a call, as a script would; soph_sys stays. */
 	snprintf(line, sizeof line,
-		 "for m in soph_ive soph_vc_driver soph_rgn soph_dwa soph_vo soph_vpss soph_vi soph_snsr_i2c soph_mipi_rx soph_fast_image "
-		 "soph_rtos_cmdqu soph_base; do %s/bin/rmmod $m || exit 1; done;"
-		 "for m in soph_base soph_rtos_cmdqu soph_fast_image soph_mipi_rx soph_snsr_i2c soph_vi soph_vpss soph_vo soph_dwa soph_rgn "
-		 "soph_vc_driver soph_ive; do %s/bin/insmod /mnt/system/ko/$m.ko || exit 1; done",
-		 root, root);
+		"for m in soph_ive soph_vc_driver soph_rgn soph_dwa soph_vo soph_vpss soph_vi soph_snsr_i2c soph_mipi_rx soph_fast_image "
+		"soph_rtos_cmdqu soph_base; do %s/bin/rmmod $m || exit 1; done;"
+		"for m in soph_base soph_rtos_cmdqu soph_fast_image soph_mipi_rx soph_snsr_i2c soph_vi soph_vpss soph_vo soph_dwa soph_rgn "
+		"soph_vc_driver soph_ive; do %s/bin/insmod /mnt/system/ko/$m.ko || exit 1; done",
+		root, root);
 	return system(line);
 }
 

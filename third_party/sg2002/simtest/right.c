@@ -129,8 +129,8 @@ static void turns(void)
 		y = 1.0 / 8 + 0.04;
 		x = setup.mirror ? x : 1 - x;
 		y = setup.flip ? y : 1 - y;
-		CHECK(colour_at(&image, x, y, 2) > 200 && colour_at(&image, x, y, 1) < 120, "no red at %.2f %.2f, mirror %d flip %d", x, y,
-		      setup.mirror, setup.flip);
+		CHECK(colour_at(&image, x, y, 2) > 200 && colour_at(&image, x, y, 1) < 120, "no red at %.2f %.2f, mirror %d flip %d", x, y, setup.mirror,
+			setup.flip);
 		CHECK(colour_at(&image, 1 - x, 1 - y, 0) > 200, "no white at %.2f %.2f", 1 - x, 1 - y);
 		CHECK((frame_number(&image, 0, setup.sensor_w) > 0) == (t == 3), "the number can be read although turned by %d", t);
 		image_free(&image);
@@ -174,7 +174,7 @@ static void quality_and_header(void)
 static void overlay(void)
 {
 	RGN_ATTR_S a = {.enType = OVERLAY_RGN,
-			.unAttr.stOverlay = {.enPixelFormat = PIXEL_FORMAT_ARGB_8888, .u32BgColor = 0xff0000ff, .stSize = {64, 32}, .u32CanvasNum = 2}};
+		.unAttr.stOverlay = {.enPixelFormat = PIXEL_FORMAT_ARGB_8888, .u32BgColor = 0xff0000ff, .stSize = {64, 32}, .u32CanvasNum = 2}};
 	MMF_CHN_S chn = {CVI_ID_VPSS, 0, 0};
 	RGN_CHN_ATTR_S d = {.bShow = 1, .enType = OVERLAY_RGN, .unChnAttr.stOverlayChn = {.stPoint = {320, 160}}};
 	RGN_CANVAS_INFO_S canvas;
@@ -240,7 +240,7 @@ static void own_picture(void)
 	}
 	m.CVI_SYS_Munmap(p, c.u32BlkSize);
 	CHECK(m.counter("raw.flushed") == c.u32BlkSize && m.counter("raw.touched") > 640 * 480, "counted: %lld flushed, %lld touched",
-	      (long long)m.counter("raw.flushed"), (long long)m.counter("raw.touched"));
+		(long long)m.counter("raw.flushed"), (long long)m.counter("raw.touched"));
 	CHECK(m.CVI_VB_ReleaseBlock(block) == 0 && m.CVI_VB_DestroyPool(pool) == 0, "not released");
 	tear_down("");
 }

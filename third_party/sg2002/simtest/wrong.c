@@ -160,7 +160,6 @@ static void stopped_while_bound(void)
 	tear_down("unbind_venc");
 }
 
-
 static void wrong_size_for_encoder(void)
 {
 	VPSS_CHN_ATTR_S a;
@@ -412,7 +411,8 @@ const struct scenario wrong[] = {
 	{"frame released while it is encoded", released_while_encoding, "USE_AFTER_RELEASE CVI_VPSS_ReleaseChnFrame"},
 	{"frame sent after release", sent_after_release, "USE_AFTER_RELEASE CVI_VENC_SendFrame"},
 	{"bound after StartRecvFrame", bound_too_late, "ORDER CVI_SYS_Bind"},
-	{"stopped while bound", stopped_while_bound, "ORDER CVI_VENC_StopRecvFrame;ORDER CVI_VENC_DestroyChn;LEAK CVI_SYS_Exit;ORDER CVI_VPSS_DestroyGrp"},
+	{"stopped while bound", stopped_while_bound,
+		"ORDER CVI_VENC_StopRecvFrame;ORDER CVI_VENC_DestroyChn;LEAK CVI_SYS_Exit;ORDER CVI_VPSS_DestroyGrp"},
 	{"encoder of another size", wrong_size_for_encoder, "OVERRUN VENC"},
 	{"picture without padding", unpadded, "UNPADDED CVI_VENC_SendFrame"},
 	{"pool destroyed in use", pool_destroyed_in_use, "LEAK CVI_VB_DestroyPool"},

@@ -5,7 +5,8 @@
 //   - Encode reads past the planes when the height is no multiple of 16, so that its output depends on stray bytes: planes are copied,
 //     padded to whole MCU rows and columns with the edge repeated.
 //   - Crashes on corrupt input, alone (issue 51: arithmetic coding) or in parallel (issue 58: bytes between markers): jpegcheck walks all markers
-//     first and refuses what is not a whole, ordinary JPEG, and one call runs at a time.
+//     first, refuses what is not a whole, ordinary JPEG, and completes what lacks its end or has bytes that belong to no segment; and one call runs at a
+//     time.
 //   - Decode loops for ever when a reader fails in the middle: it reads from memory.
 //   - 34 to 90 allocations and 40 to 336 KB of garbage a call: it is not on the path of each frame; package libjpeg's Encoder is.
 //

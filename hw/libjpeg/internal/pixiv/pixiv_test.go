@@ -52,7 +52,7 @@ func TestDecodeAgreesWithTheStandardLibrary(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := pixiv.Decode(b.Bytes())
+			got, err := pixiv.Decode(b.Bytes(), pixiv.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,13 +87,18 @@ func TestCorruptPicturesAreRefusedInParallel(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 20 {
-				for name, data := range map[string][]byte{"empty": nil, "garbage between markers": gap, "arithmetic coding": arithmetic, "cut off": whole[:len(whole)/2], "no EOI": whole[:len(whole)-2]} {
-					if _, err := pixiv.Decode(data); !errors.Is(err, frame.ErrBadPicture) {
+				for name, data := range map[string][]byte{"empty": nil, "arithmetic coding": arithmetic, "cut off": whole[:len(whole)/2]} {
+					if _, err := pixiv.Decode(data, pixiv.Options{}); !errors.Is(err, frame.ErrBadPicture) {
 						t.Errorf("%s: %v; want ErrBadPicture", name, err)
 					}
 				}
-				_, _ = pixiv.Decode(inScan) // libjpeg decodes what it can: neither a crash nor a hang is all that is asked
-				if img, err := pixiv.Decode(whole); err != nil || img.Bounds().Dx() != 200 {
+				for name, data := range map[string][]byte{"garbage between markers": gap, "no EOI": whole[:len(whole)-2]} { // completed first
+					if img, err := pixiv.Decode(data, pixiv.Options{RGB: true}); err != nil || img.Bounds().Dx() != 200 {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				_, _ = pixiv.Decode(inScan, pixiv.Options{}) // libjpeg decodes what it can: neither a crash nor a hang is all that is asked
+				if img, err := pixiv.Decode(whole, pixiv.Options{}); err != nil || img.Bounds().Dx() != 200 {
 					t.Errorf("whole: %v", err)
 				}
 			}
@@ -112,7 +117,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b.Bytes()[:b.Len()-2])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		img, err := pixiv.Decode(data)
+		img, err := pixiv.Decode(data, pixiv.Options{})
 		if (img == nil) == (err == nil) {
 			t.Errorf("image %T and error %v", img, err)
 		}

@@ -100,7 +100,7 @@ func (f *File) begin() (err error) {
 			case why != nil:
 				return fmt.Errorf("%w that can be shown: %v", frame.ErrNoPicture, why) //nolint:errorlint // nothing follows it
 			case errors.Is(err, io.ErrUnexpectedEOF):
-				return fmt.Errorf("%w: it is cut off in its first one", frame.ErrNoPicture)
+				return fmt.Errorf("%w: its first one is cut off", frame.ErrNoPicture)
 			}
 			return fmt.Errorf("%w: it has no JPEG", frame.ErrNoPicture)
 		default:

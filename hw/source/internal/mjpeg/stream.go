@@ -155,7 +155,8 @@ func (s *Stream) endOf(err error) error {
 	case s.sequence > 0:
 		return fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
 	case broken > 0:
-		return fmt.Errorf("mjpeg: %s: %w that can be shown: %d were dropped, the last one because: %v", s.name, frame.ErrNoPicture, broken, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		//nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		return fmt.Errorf("mjpeg: %s: %w that can be shown (%d dropped): %v", s.name, frame.ErrNoPicture, broken, why)
 	}
 	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
 }
@@ -165,7 +166,7 @@ func (s *Stream) pump() error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
 	} else if err != nil {
-		return err
+		return &refused{err}
 	}
 	for {
 		picture, err := r.next()
@@ -186,6 +187,15 @@ func (s *Stream) pump() error {
 	}
 }
 
+// refused is what a stream begins with and that will not change: a frame.ErrUnsupported, whose own words would add nothing.
+type refused struct{ error }
+
+// Is says so.
+func (r *refused) Is(target error) bool { return target == frame.ErrUnsupported }
+
+// Unwrap returns the cause.
+func (r *refused) Unwrap() error { return r.error }
+
 // explain says of a stream without any picture what it had.
 func (s *Stream) explain(r *reader, err error) error {
 	if r.scanner == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -198,7 +208,7 @@ func (s *Stream) explain(r *reader, err error) error {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: it is cut off in its first one", frame.ErrNoPicture)
+		return fmt.Errorf("%w: its first one is cut off", frame.ErrNoPicture)
 	}
 	return fmt.Errorf("%w: it has %d bytes, but no JPEG", frame.ErrNoPicture, r.scanner.Passed())
 }

@@ -3,39 +3,18 @@ package photos
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
+	"time"
 )
 
-// list returns the paths of the photographs in a folder, by name.
-func list(folder string) ([]string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".jpg", ".jpeg", ".jpe", ".png":
-			if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-				names = append(names, filepath.Join(folder, e.Name()))
-			}
-		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("folder %s: no photographs (.jpg, .png) in it (%d other entries)", folder, len(entries))
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// request asks for the photograph at index first, or the next one after it that can be decoded.
+// request asks for the photograph that follows one in the folder as it is then, or for that one itself.
 type request struct {
-	first int
-	size  uint64
+	path string // "": the first
+	next bool
+	size uint64
 }
 
 type result struct {
@@ -43,31 +22,38 @@ type result struct {
 	err   error
 }
 
-// loader decodes and scales photographs beside the frames' path. Its goroutine is the only one that uses it after the first load.
-type loader struct {
-	names    []string
-	bad      []bool
-	skipped  atomic.Int64
-	warn     func(error)
-	cache    map[int]*photo
-	cached   int // bytes
-	limit    int
-	size     uint64 // of what is in the cache
-	requests chan request
-	results  chan result
-	stop     chan struct{}
-	stopped  chan struct{}
+// version tells whether a file is still the one that was read.
+type version struct {
+	modified time.Time
+	size     int64
 }
 
-func newLoader(names []string, limit int, warn func(error)) *loader {
+// loader decodes and scales photographs beside the frames' path. Its goroutine is the only one that uses it after the first load.
+type loader struct {
+	folder     string
+	recursive  bool
+	background color.Color
+	bad        map[string]version // what could not be shown
+	told       map[string]bool    // what has been warned of
+	skipped    atomic.Int64
+	warn       func(error)
+	cache      map[string]*photo
+	cached     int // bytes
+	limit      int
+	size       uint64 // of what is in the cache
+	requests   chan request
+	results    chan result
+	stop       chan struct{}
+	stopped    chan struct{}
+}
+
+func newLoader(folder string, c *Config) *loader {
 	return &loader{
-		names: names, bad: make([]bool, len(names)), warn: warn, cache: map[int]*photo{}, limit: limit,
+		folder: folder, recursive: c.Recursive, background: c.Background, warn: c.Warn, limit: c.CacheBytes,
+		bad: map[string]version{}, told: map[string]bool{}, cache: map[string]*photo{},
 		requests: make(chan request, 1), results: make(chan result, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
-
-// several tells whether there is another photograph to show.
-func (l *loader) several() bool { return len(l.names)-int(l.skipped.Load()) > 1 }
 
 func (l *loader) run() {
 	defer close(l.stopped)
@@ -85,48 +71,100 @@ func (l *loader) run() {
 	}
 }
 
-// load returns the first photograph from r.first on, in a circle, that can be decoded.
+// load looks at the folder and returns the photograph that is asked for, or the next one after it, in a circle, that can be shown.
 func (l *loader) load(r request) result {
+	names, err := List(l.folder, l.recursive, func(err error) { l.tell(err.Error(), err) })
+	if err != nil {
+		return result{err: err}
+	}
 	if r.size != l.size {
 		clear(l.cache)
 		l.cached, l.size = 0, r.size
 	}
+	l.forget(names)
+	first, found := slices.BinarySearch(names, r.path)
+	if found && r.next {
+		first++
+	}
 	var last error
-	for n := range l.names {
+	for n := range names {
 		select {
 		case <-l.stop:
 			return result{err: errClosed}
 		default:
 		}
-		i := (r.first + n) % len(l.names)
-		if p := l.cache[i]; p != nil {
-			return result{photo: p}
-		}
-		if l.bad[i] {
+		path := names[(first+n)%len(names)]
+		now, err := versionOf(path)
+		if err != nil { // deleted since
+			last = err
 			continue
 		}
-		p, err := read(l.names[i], i, r.size)
+		if p := l.cache[path]; p != nil && p.version == now {
+			return result{photo: p}
+		}
+		if was, ok := l.bad[path]; ok && was == now {
+			continue
+		}
+		p, err := read(path, r.size, l.background)
 		if err == nil {
+			p.version = now
+			delete(l.bad, path)
 			l.keep(p)
 			return result{photo: p}
 		}
 		last = err
-		l.bad[i] = true
-		if l.warn != nil {
-			l.warn(fmt.Errorf("photos: skipped: %w", err))
-		}
+		l.bad[path] = now
+		l.tell(path, err)
 		l.skipped.Add(1)
 	}
 	if last == nil {
 		last = errors.New("all were skipped before")
 	}
-	return result{err: fmt.Errorf("none of the %d photographs can be shown; the last: %w", len(l.names), last)}
+	return result{err: fmt.Errorf("none of the %d photographs can be shown; the last: %w", len(names), last)}
+}
+
+// tell warns of something once.
+func (l *loader) tell(what string, err error) {
+	if l.warn != nil && !l.told[what] {
+		l.told[what] = true
+		l.warn(fmt.Errorf("photos: skipped: %w", err))
+	}
+}
+
+func versionOf(path string) (version, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return version{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return version{}, fmt.Errorf("%s is no file any more", path)
+	}
+	return version{info.ModTime(), info.Size()}, nil
+}
+
+// forget drops what is not in the folder any more.
+func (l *loader) forget(names []string) {
+	for path, p := range l.cache {
+		if _, found := slices.BinarySearch(names, path); !found {
+			l.cached -= p.bytes()
+			delete(l.cache, path)
+		}
+	}
+	for path := range l.bad {
+		if _, found := slices.BinarySearch(names, path); !found {
+			delete(l.bad, path)
+		}
+	}
 }
 
 // keep caches p while there is room. In a round trip the newest is needed last, so nothing makes way for it.
 func (l *loader) keep(p *photo) {
+	if old := l.cache[p.path]; old != nil {
+		l.cached -= old.bytes()
+		delete(l.cache, p.path)
+	}
 	if n := p.bytes(); l.cached+n <= l.limit {
-		l.cache[p.index] = p
+		l.cache[p.path] = p
 		l.cached += n
 	}
 }

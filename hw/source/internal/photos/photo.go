@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
-// maxPixels is the largest photograph that is decoded: three bytes a pixel of memory while that goes on.
+// maxPixels is the largest photograph that is decoded.
 const maxPixels = 64_000_000
 
 // maxBytes is the largest file that is read.
@@ -23,7 +23,8 @@ const maxBytes = 64 << 20
 
 // photo is one photograph, scaled so that it covers a frame with a margin to pan in.
 type photo struct {
-	index         int
+	path          string
+	version       version
 	size          uint64 // of the frames
 	planes        *frame.Frame
 	travelX, room int // how far the frame can move to the right and down, in pixels
@@ -32,54 +33,73 @@ type photo struct {
 func (p *photo) bytes() int { return len(p.planes.Planes[0]) * 3 / 2 }
 
 // read decodes the file and scales it for frames of the given size.
-func read(path string, index int, size uint64) (*photo, error) {
-	img, turned, err := decode(path)
+func read(path string, size uint64, background color.Color) (*photo, error) {
+	w, h := unpack(size)
+	marginX, marginY := max(16, w/8), max(16, h/8)
+	bigW, bigH := w+marginX, h+marginY
+	img, turned, err := decode(path, bigW, bigH)
 	if err != nil {
 		return nil, err
 	}
-	w, h := unpack(size)
-	p := &photo{index: index, size: size}
-	marginX, marginY := max(16, w/8), max(16, h/8)
-	bigW, bigH := w+marginX, h+marginY
+	p := &photo{path: path, size: size}
 	if sideways(turned) {
 		bigW, bigH = bigH, bigW
 	}
-	// Cover: the scale of the tighter side holds for both, the longer side is cropped in the middle.
-	b := img.Bounds()
-	crop := b
-	if cw := b.Dy() * bigW / bigH; cw < b.Dx() {
-		crop.Min.X += (b.Dx() - max(1, cw)) / 2
-		crop.Max.X = crop.Min.X + max(1, cw)
-	} else if ch := b.Dx() * bigH / bigW; ch < b.Dy() {
-		crop.Min.Y += (b.Dy() - max(1, ch)) / 2
-		crop.Max.Y = crop.Min.Y + max(1, ch)
-	}
-	img, crop = shrink(img, crop, min(crop.Dx()/bigW, crop.Dy()/bigH))
 	scaled := image.NewRGBA(image.Rect(0, 0, bigW, bigH))
-	draw.BiLinear.Scale(scaled, scaled.Rect, img, crop, draw.Src, nil)
-	if p.planes, err = toYUV420(upright(scaled, turned)); err != nil {
+	draw.Draw(scaled, scaled.Rect, image.NewUniform(background), image.Point{}, draw.Src)
+	draw.BiLinear.Scale(scaled, scaled.Rect, img, covering(img.Bounds(), bigW, bigH), draw.Over, nil)
+	if p.planes, err = toYUV420(scaled, turned); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	p.travelX, p.room = marginX, marginY
 	return p, nil
 }
 
-// decode returns the picture as it is stored, and its orientation.
-func decode(path string) (img image.Image, turned int, err error) {
+// covering is the part of a picture that covers width x height: the scale of the tighter side holds for both, the longer side is cropped in the middle.
+func covering(b image.Rectangle, width, height int) image.Rectangle {
+	crop := b
+	if cw := b.Dy() * width / height; cw < b.Dx() {
+		crop.Min.X += (b.Dx() - max(1, cw)) / 2
+		crop.Max.X = crop.Min.X + max(1, cw)
+	} else if ch := b.Dx() * height / width; ch < b.Dy() {
+		crop.Min.Y += (b.Dy() - max(1, ch)) / 2
+		crop.Max.Y = crop.Min.Y + max(1, ch)
+	}
+	return crop
+}
+
+// decode returns the picture as it is stored, scaled down as far as it still covers width x height when it is upright, and its orientation.
+func decode(path string, width, height int) (img image.Image, turned int, err error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, 0, err
 	}
-	if bytes.HasPrefix(data, []byte("\xff\xd8")) {
-		img, err = libjpeg.Decode(data, libjpeg.Limits{MaxPixels: maxPixels, MaxBytes: maxBytes})
-	} else {
+	limits := libjpeg.Limits{MaxPixels: maxPixels, MaxBytes: maxBytes}
+	if !bytes.HasPrefix(data, []byte("\xff\xd8")) {
 		img, err = decodePNG(data)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return img, 1, err
+	}
+	info, err := limits.Check(data)
+	if err == nil {
+		if turned = info.Orientation; sideways(turned) {
+			width, height = height, width
+		}
+		// The smaller of the two scales covers; the other side may be cropped.
+		least := covering(image.Rect(0, 0, info.Width, info.Height), width, height).Size()
+		scale := min(1, max(float64(width)/float64(least.X), float64(height)/float64(least.Y)))
+		img, err = libjpeg.DecodeScaled(data, limits, max(1, int(scale*float64(info.Width))), max(1, int(scale*float64(info.Height))))
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return img, orientation(bytes.NewReader(data)), nil
+	return img, turned, nil
 }
+
+// sideways tells whether upright and stored picture have width and height swapped.
+func sideways(orientation int) bool { return orientation >= 5 }
 
 // readFile is os.ReadFile with a limit.
 func readFile(path string) ([]byte, error) {
@@ -106,41 +126,12 @@ func decodePNG(data []byte) (image.Image, error) {
 	return png.Decode(bytes.NewReader(data))
 }
 
-// shrink makes each sample of a large YCbCr picture the mean of k times k, before the exact scaling, whose cost grows with the pixels that go in.
-func shrink(img image.Image, crop image.Rectangle, k int) (image.Image, image.Rectangle) {
-	from, ok := img.(*image.YCbCr)
-	if !ok || k < 2 || from.Rect.Min != (image.Point{}) {
-		return img, crop
-	}
-	to := image.NewYCbCr(image.Rect(0, 0, from.Rect.Dx()/k, from.Rect.Dy()/k), from.SubsampleRatio)
-	width := from.Rect.Dx()
-	shrinkPlane(to.Y, to.YStride, from.Y, from.YStride, width, k)
-	width = image.NewYCbCr(image.Rect(0, 0, width, 1), from.SubsampleRatio).CStride // as wide as chroma is, without padding
-	shrinkPlane(to.Cb, to.CStride, from.Cb, from.CStride, width, k)
-	shrinkPlane(to.Cr, to.CStride, from.Cr, from.CStride, width, k)
-	small := image.Rect(crop.Min.X/k, crop.Min.Y/k, max(crop.Max.X/k, crop.Min.X/k+1), max(crop.Max.Y/k, crop.Min.Y/k+1)).Intersect(to.Rect)
-	return to, small
-}
-
-// shrinkPlane fills a plane whose samples stand for kxk of another; at the right and lower edge, where chroma is rounded up, the last ones count again.
-func shrinkPlane(to []byte, toStride int, from []byte, fromStride, width, k int) {
-	rows := len(from) / fromStride
-	for y := range len(to) / toStride {
-		for x := range toStride {
-			x0, sum := min(x*k, width-k), 0
-			for dy := range k {
-				for _, v := range from[min(y*k+dy, rows-1)*fromStride+x0:][:k] {
-					sum += int(v)
-				}
-			}
-			to[y*toStride+x] = byte(sum / (k * k))
-		}
-	}
-}
-
-// toYUV420 converts, each chroma sample the mean of its four pixels.
-func toYUV420(img *image.RGBA) (*frame.Frame, error) {
+// toYUV420 converts a picture and turns it upright, each chroma sample the mean of its four pixels.
+func toYUV420(img *image.RGBA, orientation int) (*frame.Frame, error) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
+	if sideways(orientation) {
+		w, h = h, w
+	}
 	f := &frame.Frame{Format: frame.YUV420, Width: w, Height: h}
 	cw, ch := (w+1)/2, (h+1)/2
 	f.Strides = [3]int{w, cw, cw}
@@ -150,7 +141,7 @@ func toYUV420(img *image.RGBA) (*frame.Frame, error) {
 			var r, g, b, n int
 			for dy := 0; dy < 2 && y+dy < h; dy++ {
 				for dx := 0; dx < 2 && x+dx < w; dx++ {
-					px := img.Pix[(y+dy)*img.Stride+4*(x+dx):][:3:3]
+					px := img.Pix[stored(img, x+dx, y+dy, w, h, orientation):][:3:3]
 					luma, _, _ := color.RGBToYCbCr(px[0], px[1], px[2])
 					f.Planes[0][(y+dy)*w+x+dx] = luma
 					r, g, b, n = r+int(px[0]), g+int(px[1]), b+int(px[2]), n+1
@@ -161,6 +152,27 @@ func toYUV420(img *image.RGBA) (*frame.Frame, error) {
 		}
 	}
 	return f, f.Check()
+}
+
+// stored is where in img's pixels the one is that stands at x, y of the upright picture of w x h (TIFF 6.0, Orientation).
+func stored(img *image.RGBA, x, y, w, h, orientation int) int {
+	switch orientation {
+	case 2:
+		x = w - 1 - x
+	case 3:
+		x, y = w-1-x, h-1-y
+	case 4:
+		y = h - 1 - y
+	case 5:
+		x, y = y, x
+	case 6:
+		x, y = y, w-1-x
+	case 7:
+		x, y = h-1-y, w-1-x
+	case 8:
+		x, y = h-1-y, x
+	}
+	return y*img.Stride + 4*x
 }
 
 // pan copies the window of the given step into f: it moves by a pixel each way and is thrown back at the edges, so that each step differs from

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/color"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,11 +22,13 @@ type Config struct {
 	Dwell         time.Duration // how long a photograph is shown; default 5 s
 	CacheBytes    int           // how much memory scaled photographs may keep beyond the two in use; default 64 MiB
 	Recursive     bool          // folders below the folder, too
+	Background    color.Color   // beneath what is transparent; default white
 	// Warn is told of photographs that are skipped, once each. nil disables it. It is called from a goroutine of the source's own.
 	Warn func(error)
 }
 
-// Source delivers YUV420 frames, the photographs in their names' order, over and over. Frames may be written until they are released.
+// Source delivers YUV420 frames, the photographs in their names' order, over and over: those that the folder has at the time. Frames may be written until
+// they are released.
 type Source struct {
 	folder string
 	config Config
@@ -68,16 +71,15 @@ func Open(folder string, c Config) (*Source, error) {
 	if err := errors.Join(pace.CheckFPS(c.FPS), frame.CheckSize(c.Width, c.Height)); err != nil {
 		return nil, fmt.Errorf("photos: %w", err)
 	}
-	names, err := list(folder)
-	if err != nil {
-		return nil, fmt.Errorf("photos: %w", err)
+	if c.Background == nil {
+		c.Background = color.White
 	}
-	s := &Source{folder: folder, config: c, pacer: pace.New(c.FPS), loader: newLoader(names, c.CacheBytes, c.Warn)}
+	s := &Source{folder: folder, config: c, pacer: pace.New(c.FPS), loader: newLoader(folder, &c)}
 	s.wanted.Store(pack(c.Width, c.Height))
 
 	first := s.loader.load(request{size: pack(c.Width, c.Height)})
 	if first.err != nil {
-		return nil, fmt.Errorf("photos: folder %s: %w", folder, first.err)
+		return nil, fmt.Errorf("photos: %w", first.err)
 	}
 	if err := s.show(first.photo); err != nil {
 		return nil, fmt.Errorf("photos: %w", err)
@@ -124,9 +126,9 @@ func (s *Source) turn(now time.Time) error {
 	if s.asked == 0 {
 		switch {
 		case want != s.shown.size:
-			s.ask(request{first: s.shown.index, size: want})
-		case s.loader.several() && now.Sub(s.since) >= s.config.Dwell/2: // in time, and not all at once at the start
-			s.ask(request{first: s.shown.index + 1, size: want})
+			s.ask(request{path: s.shown.path, size: want})
+		case now.Sub(s.since) >= s.config.Dwell/2: // in time, and not all at once at the start
+			s.ask(request{path: s.shown.path, next: true, size: want})
 		}
 		return nil
 	}
@@ -137,12 +139,16 @@ func (s *Source) turn(now time.Time) error {
 	case r := <-s.loader.results:
 		s.asked = 0
 		if r.err != nil {
-			return fmt.Errorf("photos: folder %s: %w: %w", s.folder, frame.ErrGone, r.err)
+			return fmt.Errorf("photos: %w: %w", frame.ErrGone, r.err)
 		}
 		if r.photo.size != want {
 			return nil // resized again meanwhile
 		}
-		if r.photo.index != s.shown.index {
+		if r.photo == s.shown { // there is no other
+			s.since = now
+			return nil
+		}
+		if r.photo.path != s.shown.path || r.photo.version != s.shown.version {
 			s.since = now
 		}
 		return s.show(r.photo)

@@ -39,10 +39,8 @@ type camera struct {
 	newest   *slot         // nil: fetched already
 	device32 uint32        // the driver's last sequence number
 	sequence uint64        // extended, from 1, without what the gate left out
-	broken   int           // pictures that have not been reported
-	why      error
-	end      error // set when nothing follows
-	down     bool  // Close was called: buffers are not queued any more
+	end      error         // set when nothing follows
+	down     bool          // Close was called: buffers are not queued any more
 }
 
 // slot is one buffer.

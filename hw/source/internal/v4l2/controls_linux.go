@@ -37,14 +37,14 @@ const (
 
 // controlQuery is v4l2_query_ext_ctrl.
 type controlQuery struct {
-	id, kind                    uint32
-	name                        [32]byte
-	minimum, maximum            int64
-	step                        uint64
-	standard                    int64
-	flags, size, elements, dims uint32
-	_                           [4]uint32
-	_                           [32]uint32
+	id, kind          uint32
+	name              [32]byte
+	minimum, maximum  int64
+	step              uint64
+	standard          int64
+	flags, _, _, dims uint32
+	_                 [4]uint32
+	_                 [32]uint32
 }
 
 // menuQuery is v4l2_querymenu, which is packed: name is an integer menu's value, too.
@@ -56,16 +56,14 @@ type menuQuery struct {
 
 // controlArg is v4l2_ext_control, which is packed: value is 64 bits, of which most controls have 32.
 type controlArg struct {
-	id, size, _ uint32
-	value       [8]byte
+	id, _, _ uint32
+	value    [8]byte
 }
 
 // controlsArg is v4l2_ext_controls.
 type controlsArg struct {
-	which, count, failed uint32
-	request              int32
-	_                    uint32
-	controls             *controlArg
+	_, count, _, _, _ uint32 // which, failed, request
+	controls          *controlArg
 }
 
 var (

@@ -10,19 +10,17 @@ const (
 )
 
 type eventSubscription struct {
-	kind, id, flags uint32
-	_               [5]uint32
+	kind, id uint32
+	_        [6]uint32 // flags
 }
 
 // event is v4l2_event where a word has 64 bits.
 type event struct {
-	kind              uint32
-	_                 uint32
-	_                 [8]uint64 // the union
-	pending, sequence uint32
-	_                 [2]uint64 // time
-	id                uint32
-	_                 [8]uint32
+	_ [2]uint32 // type
+	_ [8]uint64 // the union
+	_ [2]uint32 // pending, sequence
+	_ [2]uint64 // time
+	_ [9]uint32 // id
 }
 
 var (

@@ -22,17 +22,17 @@ const (
 )
 
 type capability struct {
-	driver                    [16]byte
-	card, bus                 [32]byte
-	version, caps, deviceCaps uint32
-	_                         [3]uint32
+	_                   [16]byte // driver
+	card, _             [32]byte // bus
+	_, caps, deviceCaps uint32   // version
+	_                   [3]uint32
 }
 
 type formatDescription struct {
-	index, kind, flags uint32
-	description        [32]byte
-	pixelformat        uint32
-	_                  [4]uint32
+	index, kind, _ uint32   // flags
+	_              [32]byte // description
+	pixelformat    uint32
+	_              [4]uint32
 }
 
 // frameSizes is v4l2_frmsizeenum: v is width, height, or the least, the most and the step of width, then of height.
@@ -51,8 +51,8 @@ type frameIntervals struct {
 
 // streamParameters is v4l2_streamparm of a capture device.
 type streamParameters struct {
-	kind, capability, mode, numerator, denominator uint32
-	_                                              [184]byte
+	kind, _, _, numerator, denominator uint32 // capability, mode
+	_                                  [184]byte
 }
 
 const reads = 2

@@ -26,7 +26,8 @@ type Config struct {
 	Warn func(error) // is told of a file that is cut off; nil disables it
 }
 
-// Source plays the frames of a file at its own rate, again and again; at a lower rate that is asked for, frames are passed over. They are YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
+// Source plays the frames of a file at its own rate, again and again; at a lower rate that is asked for, frames are passed over. They are
+// YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
 // 4:2:2, Grey of mono; limited range, which is the rule in video, becomes full range. Frames may be written until they are released.
 type Source struct {
 	path      string

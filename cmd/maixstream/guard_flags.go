@@ -1,0 +1,44 @@
+package main
+
+import (
+	"io/fs"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/maixstream/maixstream/server/web"
+)
+
+// guardFlags say who is allowed in; serve and receive share them.
+type guardFlags struct {
+	hosts, ancestors, proxies *[]string
+	unixMode, unixGroup       *string
+}
+
+func addGuardFlags(flags *pflag.FlagSet) *guardFlags {
+	g := &guardFlags{}
+	g.hosts = flags.StringSlice("host", nil, "without authentication, also answer requests for this host `NAME` (addresses and the machine's own names always are)")
+	g.ancestors = flags.StringSlice("frame-ancestors", nil, "allow pages of these `ORIGIN`s to embed the page; *: any")
+	g.proxies = flags.StringSlice("trusted-proxy", nil, "believe X-Forwarded-For and -Proto from this `ADDRESS` or network; unix: from the Unix socket")
+	g.unixMode = flags.String("unix-mode", "", "`MODE` of the Unix socket, octal, such as 0660")
+	g.unixGroup = flags.String("unix-group", "", "`GROUP` of the Unix socket, such as www-data")
+	return g
+}
+
+// mode is --unix-mode; 0: as the system makes it.
+func (g *guardFlags) mode() (fs.FileMode, error) {
+	if *g.unixMode == "" {
+		return 0, nil
+	}
+	mode, err := strconv.ParseUint(*g.unixMode, 8, 9)
+	if err != nil || mode == 0 {
+		return 0, usagef("--unix-mode %s: must be an octal mode such as 0660", *g.unixMode)
+	}
+	return fs.FileMode(mode), nil
+}
+
+func (g *guardFlags) apply(c *web.Config) {
+	c.Hosts, c.FrameAncestors, c.TrustedProxies, c.UnixGroup = *g.hosts, *g.ancestors, *g.proxies, *g.unixGroup
+	c.UnixMode, _ = g.mode() // checked before
+	c.Hints = web.Hints{Origin: "--cors ORIGIN allows it", Host: "--host NAME allows another", Control: "see --control"}
+}

@@ -1,0 +1,52 @@
+//go:build linux && cgo
+
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "stdout") // as /dev/stdout is, where nobody misses it
+	if err := os.Symlink("/proc/self/fd/1", link); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), buildProgram(t), "snapshot", "--source", "testcard", "--size", "64x48", link).Output()
+	if err != nil || !bytes.HasPrefix(out, []byte("\xff\xd8\xff")) || !bytes.HasSuffix(out, []byte("\xff\xd9")) {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link has become %v (%v)", info, err)
+	}
+}
+
+// A server that accepts and says nothing takes longer to be given up than --timeout.
+func TestSnapshotTimeoutIncludesTheFirstOpening(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	begin := time.Now()
+	code, _, problems := runIn(t, []string{"snapshot", "-", "--timeout", "300ms", "--source", "http://" + silent.Addr().String() + "/?token=secret"}, "", nil)
+	if took := time.Since(begin); code != exitFailed || took > 4*time.Second || !strings.Contains(problems, "within 300ms (--timeout)") || strings.Contains(problems, "secret") {
+		t.Errorf("code %d after %v: %s", code, took, problems)
+	}
+}
+
+func TestTooLargeFramesNameTheFlag(t *testing.T) {
+	s := &sourceFlags{size: sizeValue{640, 480}}
+	got := s.explain(&frame.TooLargeError{Size: 7_800_000, Limit: 4_000_000, Width: 4000, Height: 3000})
+	if got != "frame of 7.8 MB (4000x3000) exceeds the limit of 4.0 MB for 640x480; raise --size" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,158 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source"
+)
+
+// readNext reads a picture of a source that must have one soon.
+func readNext(t *testing.T, s frame.Source) (frame.Picture, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var p frame.Picture
+	err := s.(frame.JPEGSource).ReadJPEG(ctx, make([]byte, 1<<20), &p)
+	return p, err
+}
+
+// A URL that is one picture is asked for at the rate, with what makes the server say that it has not changed; what fails now and then costs itself.
+func TestURLOfAPictureIsPolled(t *testing.T) {
+	var asked, same atomic.Int64
+	jpg := jpegOf(t, 32, 24, 1)
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case n%7 == 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		case n%7 == 5:
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(jpg[:len(jpg)/2])
+			return
+		}
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			same.Add(1)
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("ETag", `"v1"`)
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(jpg)
+	}))
+	defer camera.Close()
+	s, err := source.Open("HTTP"+strings.TrimPrefix(camera.URL, "http")+"/snapshot.jpg?token=secret", source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if info := s.Info(); info.Kind != "polled" || info.Width != 32 || info.FPS != 50 || strings.Contains(info.Name, "secret") {
+		t.Errorf("%+v", info)
+	}
+	begin := time.Now()
+	for i := range 20 {
+		p, err := readNext(t, s)
+		if err != nil || p.Sequence != uint64(i+1) || p.Width != 32 || time.Since(p.Captured) > time.Minute {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	if took := time.Since(begin); took < 380*time.Millisecond {
+		t.Errorf("20 pictures at 50 a second took %v", took)
+	}
+	if n, why := s.(frame.Dropper).Dropped(); n == 0 || !strings.Contains(fmt.Sprint(why), "cut off") || same.Load() < 10 {
+		t.Errorf("dropped %d (%v), unchanged %d times", n, why, same.Load())
+	}
+	camera.Close()
+	if _, err := readNext(t, s); !errors.Is(err, frame.ErrGone) {
+		t.Errorf("the camera went: %v", err)
+	}
+	slow, err := source.Open(serving(t, "image/jpeg", jpg), source.Options{})
+	if err != nil || slow.Info().FPS != 1 {
+		t.Fatal(slow, err)
+	}
+	slow.Close()
+	if _, err := readNext(t, slow); !errors.Is(err, frame.ErrEnd) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// serving returns the URL of a server that replies with data.
+func serving(t *testing.T, kind string, data []byte) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(data)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestURLsThatAreNoSourceSayWhy(t *testing.T) {
+	notFound := httptest.NewServer(http.NotFoundHandler())
+	defer notFound.Close()
+	for url, want := range map[string]string{
+		"rtsp://user:secret@host/live?a=secret": "RTSP is not a source; ffmpeg makes one of it: ffmpeg -i rtsp://host/live ",
+		"ftp://host/x":                          "ftp is not supported",
+		"http://":                               "not a URL",
+		notFound.URL:                            "404",
+		serving(t, "text/html", nil):            "text/html",
+		serving(t, "image/png", []byte("\x89PNG\r\n\x1a\n........")): "this is PNG",
+		serving(t, "image/jpeg", []byte("<html>")):                   "this is HTML",
+	} {
+		s, err := source.Open(url, source.Options{})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || errors.Is(err, frame.ErrGone) {
+			t.Errorf("%s: %v; want %q", url, err, want)
+		}
+	}
+}
+
+// A redirect carries nothing that it should not, and leads to nothing that is less secure.
+func TestRedirectsGiveNothingAway(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	var seen http.Header
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header.Clone()
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(jpg)
+	}))
+	defer plain.Close()
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, r, plain.URL+"/picture", http.StatusFound)
+	}))
+	defer first.Close()
+	auth := filepath.Join(t.TempDir(), "auth")
+	if err := os.WriteFile(auth, []byte("ann:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := source.Open(first.URL+"/?token=secret", source.Options{AuthFile: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if text := fmt.Sprint(seen); strings.Contains(text, "secret") || seen.Get("Authorization") != "" || seen.Get("Referer") != "" {
+		t.Errorf("the other host was told %v", seen)
+	}
+	if _, err := source.Open(first.URL, source.Options{}); err == nil || !strings.Contains(err.Error(), "user and password") {
+		t.Errorf("without credentials: %v", err)
+	}
+	if err := source.CheckRedirect("https://a/", "http://b/"); err == nil || !strings.Contains(err.Error(), "from https to http") {
+		t.Errorf("from https to http: %v", err)
+	}
+}

@@ -1,0 +1,66 @@
+// The addresses to copy, with the host by which this browser reached the server: that one works for others on the same network, too. Credentials and
+// tokens stay out.
+const place = (path) => new URL(path, home).href;
+
+function links() {
+  const stream = place("stream"), snapshot = place("snapshot");
+  const list = [
+    ["This page", place("")],
+    ["The picture alone, for a frame or a kiosk", place("?bare")],
+    ["Stream (MJPEG)", stream],
+    ["One picture (JPEG)", snapshot],
+  ];
+  for (const { address, tls } of state && state.rtsp || []) {
+    const port = address.slice(address.lastIndexOf(":") + 1), standard = tls ? "322" : "554";
+    list.push([tls ? "RTSPS" : "RTSP", (tls ? "rtsps://" : "rtsp://") + home.hostname + (port === standard ? "" : ":" + port) + "/"]);
+  }
+  const programs = [
+    ["OctoPrint, Mainsail, Fluidd", "Stream URL: " + stream + "\nSnapshot URL: " + snapshot],
+    ["Home Assistant, MJPEG IP Camera", "mjpeg_url: " + stream + "\nstill_image_url: " + snapshot],
+    ["go2rtc", "streams:\n  camera: " + stream],
+    ["OBS, as a browser source", place("?bare")],
+    ["VLC", "vlc --network-caching 100 " + stream],
+    ["ffplay", "ffplay -fflags nobuffer -flags low_delay -framedrop -f mpjpeg " + stream],
+    ["OpenCV", 'cv2.VideoCapture("' + stream + '")'],
+    ["HTML", '<img src="' + stream + '">'],
+  ];
+  $("addresses").replaceChildren(...list.map(line));
+  $("programs").replaceChildren(...programs.map(line));
+  const rows = qr(place(""));
+  $("qr").toggleAttribute("hidden", !rows);
+  if (!rows) return;
+  const n = rows.length + 8; // a margin of four is part of it
+  $("qr").setAttribute("viewBox", `0 0 ${n} ${n}`);
+  $("qr").lastElementChild.setAttribute("d", rows.map((row, y) => row.map((dark, x) => (dark ? `M${x + 4} ${y + 4}h1v1h-1z` : "")).join("")).join(""));
+}
+
+function line([what, text]) {
+  const row = document.createElement("li"), name = document.createElement("span"), code = document.createElement("code"), button = document.createElement("button");
+  name.textContent = what;
+  name.className = "quiet";
+  code.textContent = text;
+  button.type = "button";
+  button.className = "button";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", "Copy: " + what);
+  button.addEventListener("click", async () => {
+    const done = await copy(code);
+    button.textContent = done ? "Copied" : "Marked";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  row.append(name, code, button);
+  return row;
+}
+
+// copy puts an element's text on the clipboard. Over plain HTTP there is no navigator.clipboard; the old way needs a selection, which stays for the
+// user's own Ctrl+C when that fails, too.
+async function copy(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    return true;
+  } catch { /* not here, or not allowed */ }
+  getSelection().selectAllChildren(element);
+  return document.execCommand("copy");
+}
+
+$("open-links").addEventListener("click", links);

@@ -1,0 +1,63 @@
+// What is wrong, and what the page says about it. The newest picture decides: pictures that come are live, whatever else fails.
+const wrong = { stream: null, events: null, signal: null }; // [what, why]
+const total = { frames: 0, bytes: 0 }; // that came
+let newest = 0; // when the newest picture came
+let gap = 0; // ms between the last pictures, the longest of a few
+let paused = false;
+let offline = false; // neither pictures nor the state come
+
+// standing is how long the picture has stood still although another was due, in ms; 0: it has not.
+function standing() {
+  if (!total.frames || moving) return 0;
+  const since = now() - newest;
+  return since > Math.max(1500, 2.5 * due()) ? since : 0;
+}
+
+// due is the time between two pictures, in ms: what came before tells it, else what the source is asked for. A program that has written one picture
+// may write the next one tomorrow.
+function due() {
+  if (gap) return gap;
+  if (!state || !state.signal || !state.can.fps) return Infinity;
+  return 1000 / Math.min(state.settings.fps, state.wanted_fps || Infinity);
+}
+
+let told = "";
+function notice() {
+  const since = paused ? 0 : standing(), silent = !total.frames || now() - newest > 1500;
+  const lost = paused ? (now() - heard > 8000 ? wrong.events || lostConnection : null) : silent && wrong.stream || (since > 5000 || !total.frames) && wrong.events;
+  const worst = lost || wrong.signal;
+  stage.classList.toggle("stale", Boolean(lost) || since > 0);
+  const text = worst ? worst.join("\n") : "";
+  if (text !== told) { // a live region is read out at each change
+    told = text;
+    const box = $("notice").firstElementChild;
+    box.hidden = !worst;
+    box.querySelector("strong").textContent = worst ? worst[0] : "";
+    box.querySelector("span").textContent = worst ? worst[1] : "";
+  }
+  let status = "Live", look = "";
+  if (lost) [status, look] = ["Offline", "lost"];
+  else if (paused) [status, look] = ["Paused", "waiting"];
+  else if (wrong.signal) [status, look] = ["No signal", "lost"];
+  else if (!total.frames) [status, look] = ["Connecting", "waiting"];
+  else if (since) [status, look] = ["Stalled, " + Math.floor(since / 1000) + " s", "lost"];
+  else if (!moving && now() - newest > 5000) [status, look] = ["Picture of " + Math.floor((now() - newest) / 1000) + " s ago", "waiting"];
+  put("live-text", status);
+  if ($("live").className !== look) $("live").className = look;
+  if (offline !== Boolean(lost)) {
+    offline = Boolean(lost);
+    if (state) { // nothing can be changed while nothing is heard
+      offer(state);
+      followControls(state);
+    }
+  }
+}
+
+let problemTimer;
+function problem(text) {
+  const p = $("problem").firstElementChild;
+  p.textContent = text;
+  p.hidden = !text;
+  clearTimeout(problemTimer);
+  if (text) problemTimer = setTimeout(problem, 8000, "");
+}

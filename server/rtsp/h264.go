@@ -1,0 +1,106 @@
+package rtsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
+
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/video"
+)
+
+// videoFeed is a Feed that has H.264, too; as *pipeline.Pipeline's Video, which is nil when it was made without.
+type videoFeed interface{ Video() *pipeline.Video }
+
+const (
+	// h264Type is a dynamic payload type (RFC 3551 section 3).
+	h264Type = 96
+	// parametersWithin is how long a DESCRIBE waits for the encoder's first parameter sets, which belong in its reply.
+	parametersWithin = 5 * time.Second
+)
+
+// h264 is the H.264 stream. Each reader has a goroutine of its own, which reads the log of access units at the reader's pace: packets of a unit that
+// a reader has no time for are never made.
+type h264 struct {
+	s      *Server
+	source *pipeline.Video
+	format *format.H264
+}
+
+// newH264 is the feed's H.264; nil if it has none.
+func (s *Server) newH264() *media {
+	feed, ok := s.config.Feed.(videoFeed)
+	if !ok || feed.Video() == nil {
+		return nil
+	}
+	h := &h264{s: s, source: feed.Video(), format: &format.H264{PayloadTyp: h264Type, PacketizationMode: 1}}
+	return &media{
+		paths:       []string{"h264"},
+		description: &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{h.format}},
+		check:       h.check,
+		watch:       h.source.Watch,
+		play:        h.play,
+		close:       func() {},
+	}
+}
+
+// check reports that there is no H.264 now. It waits for the first parameter sets: without them in the description some players show nothing.
+func (h *h264) check() error {
+	if err := h.source.Err(); err != nil {
+		return err
+	}
+	if h.source.Log().Parameters() == nil {
+		defer h.source.Watch()()
+		ctx, cancel := context.WithTimeout(h.s.ctx, parametersWithin)
+		defer cancel()
+		reader := h.source.Log().NewReader(0)
+		defer reader.Close()
+		var u video.Unit
+		if err := reader.Next(ctx, &u); err != nil {
+			if why := h.source.Err(); why != nil {
+				return why
+			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("%w: no key frame within %v", pipeline.ErrNoVideo, parametersWithin)
+			}
+			return err
+		}
+		u.Release()
+	}
+	h.describe(h.source.Log().Parameters())
+	return nil
+}
+
+// describe puts parameter sets into the description.
+func (h *h264) describe(p *video.Parameters) {
+	if sps, _ := h.format.SafeParams(); p != nil && string(sps) != string(p.SPS) {
+		h.format.SafeSetParams(p.SPS, p.PPS)
+	}
+}
+
+// play sends units to one reader until ctx ends, or the reader goes or stalls.
+func (h *h264) play(ctx context.Context, to *player) {
+	reader := h.source.Log().NewReader(0)
+	defer reader.Close()
+	var u video.Unit
+	var parameters *video.Parameters
+	for {
+		if err := reader.Next(ctx, &u); err != nil {
+			return
+		}
+		if m := u.Meta(); m.Parameters != parameters {
+			parameters = m.Parameters
+			h.describe(parameters)
+		}
+		err := to.send(&u)
+		u.Release()
+		if err != nil {
+			to.end(err)
+			return
+		}
+	}
+}

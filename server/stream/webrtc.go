@@ -1,0 +1,52 @@
+package stream
+
+import (
+	"net/http"
+
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+)
+
+// WebRTC sends H.264 to viewers who ask for it by WHEP. *whep.Server is one; this package does not import it, so that a program can be built without.
+type WebRTC interface {
+	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse func(w http.ResponseWriter, code int, text string))
+	Session(w http.ResponseWriter, r *http.Request, id string, refuse func(w http.ResponseWriter, code int, text string))
+	// Options says what Post takes.
+	Options(w http.ResponseWriter)
+	Stats() []fanout.Stats
+}
+
+// whep answers a viewer's offer.
+func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
+	if h.config.WebRTC == nil {
+		h.refuse(w, http.StatusNotImplemented, hinted("there is no WebRTC here", h.config.Hints.WebRTC))
+		return
+	}
+	if r.Method == http.MethodOptions {
+		h.config.WebRTC.Options(w)
+		return
+	}
+	source, ok := h.videoSource(w)
+	if !ok {
+		return
+	}
+	admit := func() (func(), bool) {
+		leave, ok := h.config.Shell.Admit(w, r, func() {}) // a session over UDP ends by itself
+		if !ok {
+			h.counts.refused.Add(1)
+			return nil, false
+		}
+		h.counts.viewers.Add(1)
+		return leave, true
+	}
+	h.config.WebRTC.Post(w, r, source, admit, h.refuse)
+}
+
+// whepSession ends a session, or takes its candidates.
+func (h *Handler) whepSession(w http.ResponseWriter, r *http.Request) {
+	if h.config.WebRTC == nil {
+		h.refuse(w, http.StatusNotFound, "there is no WebRTC here")
+		return
+	}
+	h.config.WebRTC.Session(w, r, r.PathValue("session"), h.refuse)
+}

@@ -1,0 +1,85 @@
+package stream_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+)
+
+// whepPage plays /whep as small WHEP players do, and reads each picture's age from its capture time where the browser tells it.
+const whepPage = `<!DOCTYPE html><title>starting</title><video id=v muted autoplay playsinline></video><script>
+const v = document.getElementById("v"), pc = new RTCPeerConnection();
+window.problem = "";
+pc.ontrack = (e) => { v.srcObject = new MediaStream([e.track]); window.receiver = e.receiver; };
+(async () => {
+	try {
+		const t = pc.addTransceiver("video", {direction: "recvonly"});
+		if (t.setHeaderExtensionsToNegotiate) {
+			const extensions = t.getHeaderExtensionsToNegotiate();
+			for (const e of extensions) if (e.uri.endsWith("abs-capture-time")) e.direction = "recvonly";
+			t.setHeaderExtensionsToNegotiate(extensions);
+		}
+		await pc.setLocalDescription();
+		if (pc.iceGatheringState !== "complete") await new Promise((done) => { pc.onicegatheringstatechange = () => pc.iceGatheringState === "complete" && done(); setTimeout(done, 2000); });
+		const reply = await fetch("/whep", {method: "POST", headers: {"Content-Type": "application/sdp"}, body: pc.localDescription.sdp});
+		if (reply.status !== 201) throw new Error(reply.status + " " + await reply.text());
+		window.session = reply.headers.get("Location");
+		await pc.setRemoteDescription({type: "answer", sdp: await reply.text()});
+	} catch (e) { window.problem = String(e); }
+})();
+window.pair = async () => {
+	const stats = await pc.getStats();
+	for (const s of stats.values()) if (s.type === "candidate-pair" && (s.nominated || s.selected) && s.state === "succeeded") {
+		const r = stats.get(s.remoteCandidateId);
+		return (r.address || r.ip) + "/" + r.protocol;
+	}
+	return "";
+};
+</script>`
+
+// Browsers play three hundred pictures by WebRTC, over the loopback, without any other server.
+func TestWHEPPlaysInBrowsers(t *testing.T) {
+	play := func(t *testing.T, b tab) {
+		// Debian's WebKitGTK is built without WebRTC, and its Firefox decodes H.264 there only by a plug-in that it loads from its maker.
+		if _, ok := b.(*chromium); !ok && b.eval(t, `String(typeof RTCRtpReceiver === "function" && RTCRtpReceiver.getCapabilities("video").codecs.some((c) => c.mimeType === "video/H264"))`) != "true" {
+			testenv.Unable(t, "this browser has no H.264 by WebRTC")
+		}
+		s := showWHEPPage(t)
+		b.open(t, s.URLs()[0]+"/")
+		began := time.Now()
+		count := func() int {
+			n, _ := strconv.Atoi(b.eval(t, "v.getVideoPlaybackQuality().totalVideoFrames"))
+			return n
+		}
+		for count() < 300 {
+			if problem := b.eval(t, "window.problem"); problem != "" {
+				t.Fatal(problem)
+			}
+			if time.Since(began) > 2*time.Minute {
+				t.Fatalf("%d pictures in %v: %s", count(), time.Since(began), b.eval(t, "pc.connectionState + ' ' + v.readyState"))
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		if pair := b.eval(t, "window.pair()"); pair != "127.0.0.1/udp" {
+			t.Errorf("candidate pair %q", pair)
+		}
+		if size := b.eval(t, "v.videoWidth + 'x' + v.videoHeight"); size != "320x240" {
+			t.Error(size)
+		}
+		// Chromium tells the capture time of abs-capture-time.
+		delay := b.eval(t, `(() => { const s = receiver.getSynchronizationSources()[0]; return s && s.captureTimestamp ? String(Date.now() + 2208988800000 - s.captureTimestamp) : "" })()`)
+		if ms, err := strconv.ParseFloat(delay, 64); b.eval(t, "typeof RTCRtpTransceiver.prototype.setHeaderExtensionsToNegotiate") == "function" && (err != nil || ms < -100 || ms > 30_000) {
+			t.Errorf("a picture's age is %q ms", delay)
+		}
+		t.Logf("%d pictures in %v, capture to now %q ms", count(), time.Since(began).Round(time.Millisecond), delay)
+	}
+	inBrowsers(t, map[string]func(*testing.T, tab){"three hundred pictures": play})
+}
+
+func showWHEPPage(t *testing.T) *shown {
+	s, _ := showWHEP(t, nil)
+	s.stream.SetHTML([]byte(whepPage))
+	return s
+}

@@ -1,0 +1,295 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/server/whep"
+)
+
+// showWHEP serves the test card by WebRTC on free ports of the loopback.
+func showWHEP(t testing.TB, change func(*whep.Config)) (*shown, *whep.Server) {
+	t.Helper()
+	c := whep.Config{Address: "127.0.0.1:0"}
+	if change != nil {
+		change(&c)
+	}
+	server, err := whep.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, _ := showVideo(t, func(c *config) { c.Stream.WebRTC = server }, nil)
+	return s, server
+}
+
+// watcher is a viewer by the library that the server is made of.
+type watcher struct {
+	pc       *webrtc.PeerConnection
+	location string
+	units    atomic.Int64 // pictures
+	keys     atomic.Int64
+	stamped  atomic.Int64 // pictures with a capture time
+	track    chan *webrtc.TrackRemote
+}
+
+func newWatcher(t testing.TB) *watcher {
+	t.Helper()
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		t.Fatal(err)
+	}
+	if err := media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"}, webrtc.RTPCodecTypeVideo); err != nil {
+		t.Fatal(err)
+	}
+	var e webrtc.SettingEngine
+	e.SetIncludeLoopbackCandidate(true)
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithSettingEngine(e)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{pc: pc, track: make(chan *webrtc.TrackRemote, 1)}
+	t.Cleanup(func() { _ = pc.Close() })
+	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+		t.Fatal(err)
+	}
+	pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+		extension := uint8(0)
+		for _, e := range receiver.GetParameters().HeaderExtensions {
+			if strings.HasSuffix(e.URI, "abs-capture-time") {
+				extension = uint8(e.ID)
+			}
+		}
+		select {
+		case w.track <- track:
+		default:
+		}
+		for {
+			p, _, err := track.ReadRTP()
+			if err != nil {
+				return
+			}
+			if extension != 0 && len(p.GetExtension(extension)) == 8 {
+				w.stamped.Add(1)
+			}
+			depacketizer := codecs.H264Packet{}
+			if nals, err := depacketizer.Unmarshal(p.Payload); err == nil && bytes.Contains(nals, []byte{0, 0, 0, 1, 0x67}) {
+				w.keys.Add(1)
+			}
+			if p.Marker {
+				w.units.Add(1)
+			}
+		}
+	})
+	return w
+}
+
+// post offers to watch and returns the reply; the answer is taken if it is one.
+func (w *watcher) post(t testing.TB, url string) (code int, header http.Header) {
+	t.Helper()
+	offer, err := w.pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gathered := webrtc.GatheringCompletePromise(w.pc)
+	if err := w.pc.SetLocalDescription(offer); err != nil {
+		t.Fatal(err)
+	}
+	<-gathered
+	reply, err := http.Post(url, "application/sdp", strings.NewReader(w.pc.LocalDescription().SDP))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	answer, _ := io.ReadAll(reply.Body)
+	if reply.StatusCode == http.StatusCreated {
+		if err := w.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(answer)}); err != nil {
+			t.Fatalf("%v in %s", err, answer)
+		}
+	} else {
+		t.Logf("%d %s", reply.StatusCode, answer)
+	}
+	w.location = reply.Header.Get("Location")
+	return reply.StatusCode, reply.Header
+}
+
+func TestWHEPDeliversPictures(t *testing.T) {
+	s, _ := showWHEP(t, nil)
+	base := s.URLs()[0]
+	w := newWatcher(t)
+	code, header := w.post(t, base+"/whep")
+	if code != http.StatusCreated || !strings.HasPrefix(w.location, "/whep/") || header.Get("ETag") == "" || header.Get("Content-Type") != "application/sdp" {
+		t.Fatalf("%d %v", code, header)
+	}
+	testenv.Eventually(t, "40 pictures", func() bool { return w.units.Load() >= 40 })
+	if w.keys.Load() == 0 || w.stamped.Load() < 10 {
+		t.Errorf("%d key frames, %d pictures with a capture time", w.keys.Load(), w.stamped.Load())
+	}
+	testenv.Eventually(t, "the viewer is listed", func() bool {
+		list := s.State().Server.List
+		return len(list) == 1 && list[0].Transport == "webrtc" && list[0].Frames > 0
+	})
+	track := <-w.track
+	before := w.keys.Load()
+	if err := w.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(track.SSRC())}}); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "a key frame on request", func() bool { return w.keys.Load() > before })
+	r, err := http.NewRequest(http.MethodDelete, base+w.location, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil || reply.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v", reply, err)
+	}
+	reply.Body.Close()
+	testenv.Eventually(t, "the viewer is gone", func() bool { return s.State().Server.Viewers == 0 && s.State().Video.Takers == 0 })
+}
+
+func TestWHEPViewerThatVanishesIsForgotten(t *testing.T) {
+	s, _ := showWHEP(t, nil)
+	w := newWatcher(t)
+	if code, _ := w.post(t, s.URLs()[0]+"/whep"); code != http.StatusCreated {
+		t.Fatal(code)
+	}
+	testenv.Eventually(t, "pictures", func() bool { return w.units.Load() > 3 })
+	begun := time.Now()
+	if err := w.pc.Close(); err != nil { // it says good-bye by DTLS
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "the viewer is gone", func() bool { return s.State().Server.Viewers == 0 })
+	t.Logf("gone after %v", time.Since(begun))
+}
+
+func TestWHEPRefusals(t *testing.T) {
+	s, server := showWHEP(t, func(c *whep.Config) { c.MaxPerHost = 2 })
+	base := s.URLs()[0]
+	ask := func(method, path, kind, body string) (int, http.Header) {
+		r, err := http.NewRequest(method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", kind)
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		return reply.StatusCode, reply.Header
+	}
+	many := "v=0\r\n" + strings.Repeat("a=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n", 200)
+	for _, c := range []struct {
+		name, method, path, kind, body string
+		code                           int
+	}{
+		{"GET", "GET", "/whep", "", "", 405},
+		{"no type", "POST", "/whep", "text/plain", "v=0", 415},
+		{"nonsense", "POST", "/whep", "application/sdp", "hello", 400},
+		{"empty", "POST", "/whep", "application/sdp", "", 400},
+		{"SDP without anything", "POST", "/whep", "application/sdp", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", 400},
+		{"many candidates", "POST", "/whep", "application/sdp", many, 400},
+		{"much", "POST", "/whep", "application/sdp", "v=0" + strings.Repeat("x", 100_000), 413},
+		{"no such session", "DELETE", "/whep/ABC", "", "", 404},
+		{"no such session", "PATCH", "/whep/ABC", "application/trickle-ice-sdpfrag", "", 404},
+	} {
+		if code, _ := ask(c.method, c.path, c.kind, c.body); code != c.code {
+			t.Errorf("%s: %d, want %d", c.name, code, c.code)
+		}
+	}
+	if code, header := ask("OPTIONS", "/whep", "", ""); code != 204 || header.Get("Accept-Post") != "application/sdp" {
+		t.Errorf("OPTIONS: %d %v", code, header)
+	}
+	w := newWatcher(t)
+	if code, _ := w.post(t, base+"/whep"); code != http.StatusCreated {
+		t.Fatal(code)
+	}
+	for body, want := range map[string]int{
+		"a=mid:0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n": 204,
+		"":                         204,
+		"hello\r\n":                400,
+		"a=candidate:nonsense\r\n": 400,
+	} {
+		if code, _ := ask("PATCH", w.location, "application/trickle-ice-sdpfrag", body); code != want {
+			t.Errorf("PATCH %q: %d, want %d", body, code, want)
+		}
+	}
+	// Viewers who never connect keep their places, and no more than those of one address.
+	if code, _ := newWatcher(t).post(t, base+"/whep"); code != http.StatusCreated {
+		t.Error(code)
+	}
+	if code, header := newWatcher(t).post(t, base+"/whep"); code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Error(code)
+	}
+	if !server.End(strings.TrimPrefix(w.location, "/whep/")) {
+		t.Error("the first viewer was not there")
+	}
+	if code, _ := newWatcher(t).post(t, base+"/whep"); code != http.StatusCreated {
+		t.Error(code)
+	}
+}
+
+func TestWHEPWithoutWebRTC(t *testing.T) {
+	s, _ := showVideo(t, nil, nil)
+	reply, err := http.Post(s.URLs()[0]+"/whep", "application/sdp", strings.NewReader("v=0"))
+	if err != nil || reply.StatusCode != http.StatusNotImplemented {
+		t.Errorf("%v %v", reply, err)
+	}
+	reply.Body.Close()
+}
+
+// A thousand offers, none of which connects, leave nothing behind.
+func TestWHEPOffersThatNeverConnect(t *testing.T) {
+	s, server := showWHEP(t, func(c *whep.Config) { c.MaxSessions, c.MaxPerHost = 8, 8 })
+	offer := func() string {
+		w := newWatcher(t)
+		o, err := w.pc.CreateOffer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = w.pc.Close()
+		return o.SDP
+	}()
+	taken, full := 0, 0
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 200 {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URLs()[0]+"/whep", strings.NewReader(offer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/sdp")
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		switch reply.StatusCode {
+		case http.StatusCreated:
+			taken++
+		case http.StatusServiceUnavailable:
+			full++
+		}
+	}
+	if taken < 8 || taken+full != 200 || full == 0 {
+		t.Errorf("%d taken, %d refused", taken, full)
+	}
+	if n := len(server.Stats()); n != 0 {
+		t.Errorf("%d viewers are listed", n)
+	}
+}

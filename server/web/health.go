@@ -1,0 +1,24 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/maixstream/maixstream/internal/stamp"
+)
+
+// healthz says whether the server does what it is there for. It needs no password.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
+	if s.config.Health != nil {
+		if err := s.config.Health(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, err)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
+}

@@ -1,0 +1,165 @@
+package whep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/maixstream/maixstream/pipeline"
+)
+
+const (
+	offerType = "application/sdp"
+	patchType = "application/trickle-ice-sdpfrag"
+	// maxOffer is more than any browser's offer, bytes.
+	maxOffer = 64 << 10
+	// maxCandidates bounds those of one request; a machine has a few addresses.
+	maxCandidates = 64
+)
+
+// checkOffer reports an offer that is no SDP, or that names more candidates than any machine has.
+func checkOffer(offer string) error {
+	switch {
+	case !strings.HasPrefix(offer, "v=0"):
+		return fmt.Errorf("%w: it is not SDP", ErrOffer)
+	case !strings.Contains(strings.ToUpper(offer), " H264/90000"):
+		return fmt.Errorf("%w: it does not take H.264 video", ErrOffer)
+	case strings.Count(offer, "a=candidate") > maxCandidates:
+		return fmt.Errorf("%w: more than %d candidates", ErrOffer, maxCandidates)
+	}
+	return nil
+}
+
+// refuser replies with an error.
+type refuser = func(w http.ResponseWriter, code int, text string)
+
+// Post answers a viewer's offer, as POST /whep. admit gives the viewer a place, or replies that there is none.
+func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse refuser) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != offerType {
+		w.Header().Set("Accept-Post", offerType)
+		refuse(w, http.StatusUnsupportedMediaType, "send the offer as Content-Type: "+offerType)
+		return
+	}
+	offer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOffer))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("an offer has at most %d bytes", maxOffer))
+		return
+	}
+	leave, ok := admit()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), connectWithin)
+	defer cancel()
+	id, answer, err := s.Offer(ctx, source, r.RemoteAddr, string(offer), leave)
+	if err != nil {
+		leave()
+		switch {
+		case errors.Is(err, ErrFull):
+			w.Header().Set("Retry-After", "5")
+			refuse(w, http.StatusServiceUnavailable, err.Error())
+		case errors.Is(err, ErrOffer):
+			refuse(w, http.StatusBadRequest, err.Error())
+		default:
+			refuse(w, http.StatusServiceUnavailable, err.Error())
+		}
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", offerType)
+	h.Set("Location", strings.TrimSuffix(requestPath(r), "/")+"/"+id)
+	h.Set("ETag", `"`+id+`"`)
+	h.Set("Accept-Patch", patchType)
+	w.WriteHeader(http.StatusCreated)
+	_, _ = io.WriteString(w, answer) //nolint:gosec // SDP of ours, as application/sdp
+}
+
+// requestPath is the path as the viewer asked for it, below whatever prefix the handler is mounted.
+func requestPath(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return path
+}
+
+// Options says what POST takes, for viewers that ask before.
+func (*Server) Options(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Accept-Post", offerType)
+	h.Set("Allow", "OPTIONS, POST")
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Allow-Methods", "OPTIONS, POST, PATCH, DELETE")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Session serves a session's own address: DELETE ends it, PATCH brings candidates that the viewer found after its offer.
+func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refuse refuser) {
+	one := s.find(id)
+	if one == nil {
+		refuse(w, http.StatusNotFound, "there is no such session, or it has ended")
+		return
+	}
+	if r.Method == http.MethodDelete {
+		one.end()
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != patchType {
+		w.Header().Set("Accept-Patch", patchType)
+		refuse(w, http.StatusUnsupportedMediaType, "send candidates as Content-Type: "+patchType)
+		return
+	}
+	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != `"`+id+`"` {
+		refuse(w, http.StatusPreconditionFailed, "another session's ETag")
+		return
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOffer))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("candidates have at most %d bytes", maxOffer))
+		return
+	}
+	candidates, err := parseFragment(string(text))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	for _, c := range candidates {
+		if err := one.trickle(c); err != nil {
+			refuse(w, http.StatusBadRequest, "candidate: "+err.Error())
+			return
+		}
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(connectWithin))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// parseFragment reads the candidates of an SDP fragment (RFC 8840).
+func parseFragment(text string) (candidates []webrtc.ICECandidateInit, err error) {
+	var mid *string
+	var fragment *string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		name, value, _ := strings.Cut(strings.TrimPrefix(line, "a="), ":")
+		switch {
+		case line == "" || strings.HasPrefix(line, "m="):
+		case !strings.HasPrefix(line, "a="):
+			return nil, fmt.Errorf("candidates: line %.40q: not of an SDP fragment", line)
+		case name == "mid":
+			mid = &value
+		case name == "ice-ufrag":
+			fragment = &value
+		case name == "candidate":
+			if len(candidates) == maxCandidates {
+				return nil, fmt.Errorf("candidates: more than %d", maxCandidates)
+			}
+			candidates = append(candidates, webrtc.ICECandidateInit{Candidate: "candidate:" + value, SDPMid: mid, UsernameFragment: fragment})
+		}
+	}
+	return candidates, nil
+}

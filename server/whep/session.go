@@ -1,0 +1,321 @@
+package whep
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor/pkg/cc"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v4"
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/video"
+	"github.com/maixstream/maixstream/server/internal/fanout"
+)
+
+const (
+	// connectWithin is how long a viewer may take to connect after its offer was answered.
+	connectWithin = 10 * time.Second
+	// goneAfter is how long nothing may be heard of a viewer.
+	goneAfter = 8 * time.Second
+	// packetSize is the payload of a packet, bytes: what fits the smallest path, with room for headers and tunnels.
+	packetSize = 1180
+	clockRate  = 90000
+)
+
+// session is one viewer.
+type session struct {
+	server  *Server
+	id      string
+	from    string
+	host    string
+	source  *pipeline.Video
+	left    func()
+	since   time.Time
+	ctx     context.Context
+	cancel  context.CancelFunc
+	joined  chan struct{} // closed when it is connected
+	onJoin  sync.Once
+	onEnd   sync.Once
+	pc      *webrtc.PeerConnection
+	sender  *webrtc.RTPSender
+	track   *webrtc.TrackLocalStaticRTP
+	control cc.BandwidthEstimator
+
+	connected              atomic.Bool
+	keysOnly               atomic.Bool // its link cannot carry the stream
+	frames, skipped, bytes atomic.Uint64
+	fps, byteRate          atomic.Uint64 // math.Float64bits, over the last second or so
+
+	// of run
+	packets   rtp.Packetizer
+	extension uint8     // number of the capture time's header extension; 0: the viewer does not take it
+	origin    time.Time // capture time of RTP time 0
+	slow      time.Time // since when its link has carried less than the stream; zero: it carries it
+	measured  time.Time
+	frames0   uint64
+	bytes0    uint64
+}
+
+func newSession(s *Server, source *pipeline.Video, from, host string, left func()) *session {
+	one := &session{
+		server: s, id: rand.Text(), from: from, host: host, source: source, left: left, since: time.Now(), joined: make(chan struct{}),
+	}
+	one.ctx, one.cancel = context.WithCancel(context.Background())
+	return one
+}
+
+// answer makes the connection for an offer and returns the answer.
+func (s *session) answer(ctx context.Context, offer string) (string, error) {
+	server := s.server
+	server.making.Lock()
+	pc, err := server.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
+	s.control = server.estimator
+	server.making.Unlock()
+	if err != nil {
+		return "", fmt.Errorf("webrtc: %w", err)
+	}
+	s.pc = pc
+	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
+		switch state {
+		case webrtc.PeerConnectionStateConnected:
+			s.onJoin.Do(func() { close(s.joined) })
+		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
+			s.cancel()
+		}
+	})
+	if s.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: clockRate}, "video", "maixstream"); err != nil {
+		return "", fmt.Errorf("webrtc: %w", err)
+	}
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	if s.sender, err = pc.AddTrack(s.track); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	answer, err := pc.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	gathered := webrtc.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(answer); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	select {
+	case <-gathered: // at once: the addresses are this machine's
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if !takesH264(pc) {
+		return "", fmt.Errorf("%w: it does not take H.264 video", ErrOffer)
+	}
+	return pc.LocalDescription().SDP, nil
+}
+
+// takesH264 says whether a video is to be sent by what was agreed.
+func takesH264(pc *webrtc.PeerConnection) bool {
+	for _, t := range pc.GetTransceivers() {
+		if t.Kind() != webrtc.RTPCodecTypeVideo || t.Sender() == nil {
+			continue
+		}
+		if d := t.Direction(); d != webrtc.RTPTransceiverDirectionSendonly && d != webrtc.RTPTransceiverDirectionSendrecv {
+			continue
+		}
+		for _, c := range t.Sender().GetParameters().Codecs {
+			if c.MimeType == webrtc.MimeTypeH264 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// end ends the session; it may be called twice, and from any goroutine.
+func (s *session) end() {
+	s.cancel()
+	s.onEnd.Do(func() {
+		s.server.forget(s)
+		s.server.rates.leave(s)
+		if s.pc != nil {
+			if err := s.pc.Close(); err != nil {
+				s.server.config.Log.Debug("closing a WebRTC viewer", zap.Error(err))
+			}
+		}
+		s.left()
+	})
+}
+
+// run waits for the viewer to connect and sends to it until it is gone.
+func (s *session) run() {
+	defer s.end()
+	timer := time.NewTimer(connectWithin)
+	defer timer.Stop()
+	select {
+	case <-s.joined:
+	case <-timer.C:
+		s.server.config.Log.Debug("a WebRTC viewer has not connected", zap.String("address", s.from), zap.Duration("within", connectWithin))
+		return
+	case <-s.ctx.Done():
+		return
+	}
+	s.connected.Store(true)
+	leave := s.source.Watch()
+	defer leave()
+	s.server.rates.join(s)
+	var feedback sync.WaitGroup
+	feedback.Go(s.feedback)
+	defer feedback.Wait()
+	defer s.end() // ends feedback's read
+	s.prepare()
+	reader := s.source.Log().NewReader(0)
+	defer reader.Close()
+	var u video.Unit
+	first := true
+	for reader.Next(s.ctx, &u) == nil {
+		if !first {
+			s.skipped.Add(u.Skipped)
+		}
+		first = false
+		err := s.send(&u)
+		u.Release()
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				s.server.config.Log.Debug("sending to a WebRTC viewer", zap.String("address", s.from), zap.Error(err))
+			}
+			return
+		}
+	}
+}
+
+// prepare sets up the packetizer for what was agreed.
+func (s *session) prepare() {
+	p := s.sender.GetParameters()
+	for _, e := range p.HeaderExtensions {
+		if e.URI == captureTime {
+			s.extension = uint8(e.ID)
+		}
+	}
+	// The payload type and the SSRC are the track's to set.
+	s.packets = rtp.NewPacketizer(packetSize, 0, 0, &codecs.H264Payloader{}, rtp.NewRandomSequencer(), clockRate)
+	s.measured = time.Now()
+}
+
+var startCode = []byte{0, 0, 0, 1}
+
+// send sends a unit, unless the viewer's link is too slow for more than key frames.
+func (s *session) send(u *video.Unit) error {
+	m := u.Meta()
+	s.follow(m.Captured)
+	if s.keysOnly.Load() && !m.Key {
+		s.skipped.Add(1)
+		return nil
+	}
+	if s.origin.IsZero() {
+		s.origin = m.Captured
+	}
+	// The packetizer takes a stream with start codes; parameter sets lead each key frame, for a viewer that joined late or lost some.
+	annexB := make([]byte, 0, len(u.Bytes())+256)
+	if m.Key {
+		annexB = append(append(annexB, startCode...), m.Parameters.SPS...)
+		annexB = append(append(annexB, startCode...), m.Parameters.PPS...)
+	}
+	for nal := range u.NALs {
+		if kind := nal[0] & 31; kind == 7 || kind == 8 || kind == 9 { // parameter sets are there already, delimiters say nothing
+			continue
+		}
+		annexB = append(append(annexB, startCode...), nal...)
+	}
+	packets := s.packets.Packetize(annexB, 0)
+	at := uint32(int64(m.Captured.Sub(s.origin)) * clockRate / int64(time.Second))
+	for i, p := range packets {
+		p.Timestamp = at
+		if i == 0 && s.extension != 0 {
+			if err := p.SetExtension(s.extension, ntpTime(m.Captured)); err != nil {
+				return err
+			}
+		}
+		if err := s.track.WriteRTP(p); err != nil {
+			return err
+		}
+		s.bytes.Add(uint64(len(p.Payload)))
+	}
+	s.frames.Add(1)
+	return s.ctx.Err()
+}
+
+// ntpTime is the capture time as abs-capture-time has it: seconds since 1900 in 32.32 bits.
+func ntpTime(t time.Time) []byte {
+	const since1900 = 2208988800
+	seconds := uint64(t.Unix()+since1900) << 32
+	return binary.BigEndian.AppendUint64(nil, seconds|uint64(t.Nanosecond())<<32/1e9)
+}
+
+// follow computes rates about once a second, and says by them whether the viewer's link can carry the stream.
+func (s *session) follow(time.Time) {
+	now := time.Now()
+	d := now.Sub(s.measured).Seconds()
+	if d < 1 {
+		return
+	}
+	frames, bytes := s.frames.Load(), s.bytes.Load()
+	s.fps.Store(math.Float64bits(float64(frames-s.frames0) / d))
+	s.byteRate.Store(math.Float64bits(float64(bytes-s.bytes0) / d))
+	s.frames0, s.bytes0, s.measured = frames, bytes, now
+
+	target := float64(s.control.GetTargetBitrate())
+	needs := s.source.State().BytesPerSec * 8
+	switch {
+	case target >= needs*0.9 || needs == 0:
+		s.slow = time.Time{}
+		if s.keysOnly.Swap(false) {
+			s.source.Log().RequestKey()
+		}
+	case s.slow.IsZero():
+		s.slow = now
+	case now.Sub(s.slow) > 4*time.Second && s.server.rates.decided():
+		s.keysOnly.Store(true)
+	}
+}
+
+// feedback reads what the viewer's browser reports, which the interceptors want, and asks for a key frame when it does.
+func (s *session) feedback() {
+	for {
+		packets, _, err := s.sender.ReadRTCP()
+		if err != nil {
+			return
+		}
+		for _, p := range packets {
+			switch p.(type) {
+			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
+				s.source.Log().RequestKey()
+			}
+		}
+	}
+}
+
+// trickle takes a candidate that the viewer found after its offer.
+func (s *session) trickle(candidate webrtc.ICECandidateInit) error {
+	return s.pc.AddICECandidate(candidate)
+}
+
+func (s *session) stats() fanout.Stats {
+	form := "webrtc"
+	if s.keysOnly.Load() {
+		form = "webrtc (key frames)"
+	}
+	return fanout.Stats{
+		Address: s.from, Transport: "webrtc", Form: form,
+		FPS: math.Float64frombits(s.fps.Load()), BytesPerSec: math.Float64frombits(s.byteRate.Load()),
+		Frames: s.frames.Load(), Skipped: s.skipped.Load(), Bytes: s.bytes.Load(), AgeSeconds: time.Since(s.since).Seconds(),
+	}
+}
