@@ -42,7 +42,7 @@ func TestCameraIsSeenInChromium(t *testing.T) {
 				if err := chromedp.Do(ctx, chromedp.Navigate(url+"/")); err != nil {
 					t.Fatal(err)
 				}
-				const text = `document.getElementById("seen-fps").textContent`
+				const text = `document.getElementById("short-fps").textContent`
 				const drawn = `document.getElementById("picture").toDataURL("image/jpeg").length + document.getElementById("picture").toDataURL("image/jpeg").slice(-4000)`
 				for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 					if rate, err := strconv.ParseFloat(firstWord(eval(text)), 64); err == nil && rate > 1 {
