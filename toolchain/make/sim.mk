@@ -5,7 +5,9 @@
 # With sanitizers: make sim-libs SIM_ARCH=amd64-asan SIM_CFLAGS='-fsanitize=address,undefined'
 
 SIM_SRC := third_party/sg2002/sim
-SIM_ARCH ?= $(shell $(GO) env GOHOSTARCH)
+ifeq ($(origin SIM_ARCH),undefined)
+SIM_ARCH := $(shell $(GO) env GOHOSTARCH 2>/dev/null)
+endif
 SIM_CC ?= gcc
 SIM_CFLAGS ?=
 SIM_JPEG ?= -ljpeg
