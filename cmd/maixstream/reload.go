@@ -15,7 +15,8 @@ import (
 // reloadable are the flags that a running serve follows; the others need a new start.
 var reloadable = map[string]bool{
 	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
-	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "host": true, "frame-ancestors": true, "trusted-proxy": true, "auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
+	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "host": true, "frame-ancestors": true, "trusted-proxy": true,
+	"auth-file": true, "token-file": true, "tls-cert": true, "tls-key": true,
 	"report": true, "log-level": true,
 }
 

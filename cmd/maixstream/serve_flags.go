@@ -76,7 +76,8 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 	s.mirror = flags.Bool("mirror", false, "mirror the image horizontally")
 	flags.Var(s.rotate, "rotate", "rotate the image clockwise, in degrees")
 	s.overlay = flags.String("overlay", "", "draw `TEXT` on the image; strftime fields such as %H:%M:%S give the capture time")
-	s.control = flags.StringArray("control", nil, "set a camera control, `NAME=VALUE`; repeatable (maixstream controls lists them); or say who may change things: open, auth, local or off")
+	s.control = flags.StringArray("control", nil, "set a camera control, `NAME=VALUE`; repeatable (maixstream controls lists them); "+
+		"or say who may change things: open, auth, local or off")
 	flags.Var(&s.zoom, "zoom", "digital zoom factor")
 	flags.Var(&s.pan, "pan", "with --zoom: the visible part, from 0,0 (top left) to 1,1")
 	flags.Var(s.path, "path", "camera: pass frames to the encoder by handle, or bind scaler and encoder in hardware")

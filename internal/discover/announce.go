@@ -78,7 +78,7 @@ func respond(ctx context.Context, changed <-chan struct{}, now string, services 
 				continue
 			}
 			cancel()
-			_ = <-ended // the context was ended
+			<-ended //nolint:errcheck // its context was ended
 			return nil
 		}
 	}

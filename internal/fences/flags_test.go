@@ -5,7 +5,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"testing"
 
@@ -17,11 +16,8 @@ var flagName = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+`)
 // Libraries say what is wrong; which flag mends it only the program knows.
 func TestLibrariesNameNoFlag(t *testing.T) {
 	files, positions := sources(t)
-	stillDo := []string{ // to shrink to nothing
-		"hw/source/source.go", "hw/source/internal/mjpeg/stdin_unix.go",
-	}
 	for _, f := range files {
-		if f.test || !below(f.pkg, "hw") && !below(f.pkg, "pipeline") && !below(f.pkg, "server") || slices.Contains(stillDo, f.path) {
+		if f.test || !below(f.pkg, "hw") && !below(f.pkg, "pipeline") && !below(f.pkg, "server") {
 			continue
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {

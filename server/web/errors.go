@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"log"
 	"net/http"
 	"runtime/debug"
@@ -18,7 +19,7 @@ func (s *Server) recovered(w *progressWriter, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler { // the way to break a reply off
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) { // the way to break a reply off
 		panic(cause)
 	}
 	s.panics.Add(1)

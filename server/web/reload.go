@@ -58,7 +58,8 @@ func readLive(c *Config, old *live) (*live, error) {
 	return l, nil
 }
 
-// Reload takes AuthFile, TokenFile, TLSCert, TLSKey, CORS, MaxClients, Hosts, Control, FrameAncestors and TrustedProxies from c, and reads the files that it names again; c's other
+// Reload takes AuthFile, TokenFile, TLSCert, TLSKey, CORS, MaxClients, Hosts, Control, FrameAncestors and TrustedProxies from c, and reads the
+// files that it names again; c's other
 // fields are not looked at. Who is connected already stays connected. On an error nothing has changed. A configuration without
 // authentication is refused when the one in use has it: a file that a full disk cut short must not open the server.
 func (s *Server) Reload(c Config) error {

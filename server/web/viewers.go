@@ -137,14 +137,13 @@ func (p *places) unfair(newcomer string) (oldest *visit) {
 	return oldest
 }
 
-func (p *places) remove(v *visit) bool {
+func (p *places) remove(v *visit) {
 	for i, one := range p.visits {
 		if one == v {
 			p.visits = append(p.visits[:i], p.visits[i+1:]...)
-			return true
+			return
 		}
 	}
-	return false
 }
 
 func (p *places) give(v *visit) {
