@@ -1,6 +1,6 @@
 ##@ From source to board: cross toolchain, virtual board, app package
 .PHONY: toolchain
-toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board (CROSS_COMPILE=… takes another one)
+toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board, about 2 minutes of CPU time (CROSS_COMPILE=… takes another one)
 	@toolchain/env.sh
 
 .PHONY: app board board-new board-stop board-cut
