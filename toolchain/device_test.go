@@ -188,7 +188,7 @@ func TestReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name := range strings.SplitSeq(strings.Trim(string(files), "\x00"), "\x00") {
-		if ext := filepath.Ext(name); ext == ".md" || ext == ".jpg" || ext == ".png" && !strings.HasSuffix(filepath.Dir(name), "server") {
+		if ext := filepath.Ext(name); ext == ".md" || ext == ".jpg" || ext == ".png" && !strings.HasPrefix(name, "server/") { // the pages' icons are in the program
 			continue
 		}
 		copyFile(t, filepath.Join("..", name), filepath.Join(dir, name))

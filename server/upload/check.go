@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"image/png"
-	"net/http"
-	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
-	kinds "github.com/maixstream/maixstream/internal/sniff"
+	"github.com/maixstream/maixstream/internal/sniff"
 )
 
 // info is what a checked picture is.
@@ -32,10 +30,10 @@ func (i *info) shown(data []byte) []byte {
 	return data[:i.size]
 }
 
-// sniff tells the format by the first bytes; 3 are enough for JPEG, 8 for PNG.
-func sniff(head []byte) (f format, ok bool) {
+// formatOf tells the format by the first bytes; 2 are enough for JPEG, behind which stray bytes may stand, 8 for PNG.
+func formatOf(head []byte) (f format, ok bool) {
 	switch {
-	case bytes.HasPrefix(head, []byte("\xff\xd8\xff")):
+	case bytes.HasPrefix(head, []byte("\xff\xd8")):
 		return jpegFormat, true
 	case bytes.HasPrefix(head, []byte(pngSignature)):
 		return pngFormat, true
@@ -45,8 +43,8 @@ func sniff(head []byte) (f format, ok bool) {
 
 // noPicture is the error of a body that begins with head, which is neither JPEG nor PNG. It wraps errNoPicture, and says what it is where that is known.
 func noPicture(head []byte) error {
-	if kind := http.DetectContentType(head); kind != "application/octet-stream" && !strings.HasPrefix(kind, "text/plain") {
-		return fmt.Errorf("this looks like %s: %w", kind, errNoPicture)
+	if name := sniff.Name(head[:min(len(head), sniff.Enough)]); name != "" {
+		return fmt.Errorf("this is %s: %w", name, errNoPicture)
 	}
 	return errNoPicture
 }
@@ -54,12 +52,9 @@ func noPicture(head []byte) error {
 // inspect checks that data begins with a whole JPEG or PNG of at most maxPixels, and decodes none of it. Errors wrap frame.ErrBadPicture or
 // frame.ErrTooLarge.
 func inspect(data []byte, maxPixels int) (info, error) {
-	f, ok := sniff(data)
+	f, ok := formatOf(data)
 	if !ok {
-		if name := kinds.Name(data[:min(len(data), kinds.Enough)]); name != "" {
-			return info{}, fmt.Errorf("neither JPEG nor PNG: this is %s: %w", name, frame.ErrBadPicture)
-		}
-		return info{}, fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
+		return info{}, noPicture(data)
 	}
 	found := info{format: f}
 	if f == jpegFormat {
@@ -76,9 +71,6 @@ func inspect(data []byte, maxPixels int) (info, error) {
 		c, err := png.DecodeConfig(bytes.NewReader(data))
 		if err != nil {
 			return info{}, fmt.Errorf("%w: %w", err, frame.ErrBadPicture)
-		}
-		if err := frame.CheckSize(c.Width, c.Height); err != nil {
-			return info{}, fmt.Errorf("png: %w: %w", err, frame.ErrTooLarge)
 		}
 		found.width, found.height, found.size = c.Width, c.Height, size
 	}

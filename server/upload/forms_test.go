@@ -40,7 +40,7 @@ func TestWhatSaysNothingIsLookedAt(t *testing.T) {
 				t.Errorf("%q: %+v", kind, a)
 			}
 		}
-		if a := post(t, s, "?device=a", strings.NewReader("GIF89a..."), headers{"Content-Type": kind}); a.code != 415 && a.code != 422 || !strings.Contains(a.Error, "neither JPEG nor PNG") || !strings.Contains(a.Error, "gif") {
+		if a := post(t, s, "?device=a", strings.NewReader("GIF89a..."), headers{"Content-Type": kind}); a.code != 415 && a.code != 422 || !strings.Contains(a.Error, "neither JPEG nor PNG") || !strings.Contains(a.Error, "GIF") {
 			t.Errorf("%q, a GIF: %+v", kind, a)
 		}
 	}
@@ -239,7 +239,7 @@ func TestSeveralPicturesInABody(t *testing.T) {
 	}
 	gaps := func(gap string, list ...[]byte) []byte { return bytes.Join(list, []byte(gap)) }
 	big, preview := encodeJPEG(t, picture(320, 240, 1), 80), encodeJPEG(t, picture(80, 60, 1), 80)
-	mpf := slices.Concat(big[:2], []byte("\xff\xe2\x00\x06MPF\x00"), big[2:])
+	mpf := slices.Concat(big[:2], multiPicture, big[2:])
 	noise := noisy(t, 100<<10)
 	stamp := time.Now().Add(-time.Hour)
 	for name, c := range map[string]struct {

@@ -109,7 +109,7 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := sniff(b[:n]); !ok {
+	if _, ok := formatOf(b[:n]); !ok {
 		start, ok := findText(b[:n])
 		if !ok {
 			return noPicture(b[:n])
@@ -119,7 +119,7 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 		if n, whole, err = s.begin(b[:], src, size); err != nil {
 			return err
 		}
-		if _, ok := sniff(b[:n]); !ok {
+		if _, ok := formatOf(b[:n]); !ok {
 			return fmt.Errorf("what the base64 text stands for is %w", noPicture(b[:n]))
 		}
 	}
@@ -217,7 +217,7 @@ func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error 
 	}
 	at := 0 // of found
 	for i := 0; ; i++ {
-		next, start, more, bad := s.following(data, data[at:at+found.size], at+found.size, &found)
+		next, start, more, bad := s.following(data, at+found.size, &found)
 		own := *l
 		if more {
 			// The key itself is the last one's: when it is known, all are kept.
@@ -258,13 +258,13 @@ func (s *Server) keepOne(in *incoming, data []byte, l *label, found *info, to *i
 }
 
 // following looks for another picture behind one that ends at end. Cameras and recorders send several one behind the other; phones write a smaller preview
-// or a gain map behind a picture, which is a part of that and none of its own. of is the picture itself; bad says that another begins there and is not whole.
-func (s *Server) following(data, of []byte, end int, before *info) (next info, start int, more, bad bool) {
+// or a gain map behind a picture, which is a part of that and none of its own. bad says that one begins there and is not whole.
+func (s *Server) following(data []byte, end int, before *info) (next info, start int, more, bad bool) {
 	for end < len(data) && (data[end] == 0 || data[end] == '\r' || data[end] == '\n' || data[end] == 0xff && end+1 < len(data) && data[end+1] != soi) {
 		end++ // padding, line ends, fill bytes before a marker
 	}
 	rest := data[end:]
-	if _, ok := sniff(rest); !ok || before.format == jpegFormat && isMultiPicture(of) {
+	if _, ok := formatOf(rest); !ok || before.jpeg.Images > 1 {
 		return info{}, 0, false, false
 	}
 	next, err := inspect(rest, s.config.MaxPixels)
@@ -279,12 +279,6 @@ func (s *Server) following(data, of []byte, end int, before *info) (next info, s
 
 // soi is the second byte of a JPEG.
 const soi = 0xd8
-
-// isMultiPicture says whether a JPEG says itself that others behind it are a part of it (CIPA DC-007).
-func isMultiPicture(jpg []byte) bool {
-	const headers = 64 << 10 // what stands before the picture's data, as a rule
-	return bytes.Contains(jpg[:min(len(jpg), headers)], []byte("MPF\x00"))
-}
 
 // onlyReader and onlyWriter keep io.CopyBuffer from other ways than the buffer.
 type (
