@@ -13,7 +13,7 @@ import (
 const root = "../.."
 
 // othersCommands have flags of their own.
-var othersCommands = regexp.MustCompile(`systemctl [^\n`+"`"+`]*`)
+var othersCommands = regexp.MustCompile(`systemctl [^\n` + "`" + `]*`)
 
 func readme(t *testing.T) string {
 	t.Helper()
