@@ -39,6 +39,10 @@ install)
   fi
   ;;
 uninstall)
+  # Before the unit is gone.
+  if [ -z "$destdir" ] && [ -d /run/systemd/system ] && [ -e "$units/maixstream.service" ]; then
+    systemctl disable --now maixstream.service maixstream.socket
+  fi
   rm -f "$at/bin/maixstream" "$at/share/man/man1/maixstream.1" "$bash" "$zsh" "$fish" "$units"/maixstream.{service,socket}
   if [ -e "$settings" ]; then echo "removed; your settings stay: $settings"; else echo "removed"; fi
   ;;

@@ -42,11 +42,12 @@ $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: $(SIM_SRC)/sensor.c
 $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: SIM_EXTRA = -DOLD_VINTAGE
 $(SIM_EMPTY:%=$(SIM_OUT)/%.so): $(SIM_SRC)/empty.c
 
-$(SIM_OUT)/%.so: $(SIM_HEADERS)
+# (| setup: the compiler and the headers, on a machine where nothing was made before)
+$(SIM_OUT)/%.so: $(SIM_HEADERS) | setup
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) $(SIM_LINK) -o $@ $(filter %.c,$^) $(SIM_EXTRA)
 
-$(SIM_OUT)/maixsim: $(SIM_CORE) $(SIM_SRC)/tool.c $(SIM_SRC)/root.c $(SIM_HEADERS)
+$(SIM_OUT)/maixsim: $(SIM_CORE) $(SIM_SRC)/tool.c $(SIM_SRC)/root.c $(SIM_HEADERS) | setup
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -o $@ $(filter %.c,$^)
 
