@@ -22,7 +22,7 @@ run: build ## build, and serve at http://localhost:8000 (flags: make run ARGS='-
 
 build: setup ## build/maixstream for this machine
 	@mkdir -p $(BUILD)
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/maixstream ./cmd/maixstream
+	@GO='$(GO)' toolchain/progress.sh build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/maixstream ./cmd/maixstream
 
 test: setup-test sim-libs ## everything that CI runs
 	@CI=true $(MAKE) --no-print-directory -j2 test-row-host test-row-board
@@ -39,7 +39,7 @@ dist: setup-dist device ## release files into build/dist: Debian packages, archi
 
 device: setup-device ## build/riscv64/maixstream, the program for the board
 	@mkdir -p $(dir $(DEVICE))
-	MAIXSTREAM_LDFLAGS='$(LDFLAGS)' toolchain/go.sh build -o $(DEVICE) ./cmd/maixstream
+	@MAIXSTREAM_GO='$(GO)' GO=toolchain/progress.sh MAIXSTREAM_LDFLAGS='$(LDFLAGS)' toolchain/go.sh build -o $(DEVICE) ./cmd/maixstream
 	@echo "$(DEVICE): $$(stat -c %s $(DEVICE)) bytes, version $(VERSION), commit $(COMMIT)"
 
 lint: setup ## formatting, vet, staticcheck, golangci-lint, clang-format

@@ -25,6 +25,9 @@ export DEBIAN_FRONTEND=noninteractive
 # One installer at a time: several make targets may ask at once.
 exec 9>"${TMPDIR:-/tmp}/maixstream-apt-$(id -u).lock"
 flock 9
-"${sudo[@]}" apt-get -qq update >&2 || { echo "apt.sh: apt-get update failed (no network?); $how" >&2; exit 1; }
-"${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-  { echo "apt.sh: apt-get install failed; $how" >&2; exit 1; }
+# What they print is shown only when they fail. No terminal of its own: minimal systems have no /dev/pts.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+quietly() { "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" </dev/null >"$said" 2>&1 || { cat "$said" >&2; return 1; }; }
+quietly update || { echo "apt.sh: apt-get update failed (no network?); $how" >&2; exit 1; }
+quietly install -y --no-install-recommends "${missing[@]}" || { echo "apt.sh: apt-get install failed; $how" >&2; exit 1; }

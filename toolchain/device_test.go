@@ -1,6 +1,5 @@
 //go:build device
 
-// Package toolchain_test looks at the program that `make device` built: make test-device.
 package toolchain_test
 
 import (
@@ -20,8 +19,6 @@ import (
 
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
-
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 const (
 	program = "../build/riscv64/maixstream"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # go.sh ARGUMENTS...: the go command set up for the board: riscv64, cgo with the musl toolchain, our static libjpeg-turbo, and a
 # link that fits the board's image. `make device` and `make test-riscv64` call it; so can a developer:
-#   make toolchain && toolchain/go.sh build ./examples/…
+#   make toolchain && toolchain/go.sh build ./examples/serve-camera
 #
 # CROSS_COMPILE=riscv64-unknown-linux-musl- takes the vendor's compiler instead of ours, with the vendor's flags.
 set -euo pipefail

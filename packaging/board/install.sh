@@ -32,5 +32,13 @@ mv -f "$program.new" "$program"
 cp S99maixstream "$script.new" && chmod 755 "$script.new" && mv -f "$script.new" "$script"
 [ -e "$DESTDIR/etc/maixstream.yaml" ] || cp maixstream.yaml "$DESTDIR/etc/maixstream.yaml"
 sync
-[ -n "$DESTDIR" ] || "$script" start
 say "installed; settings in /etc/maixstream.yaml"
+[ -z "$DESTDIR" ] || exit 0
+"$script" start
+port=$("$script" address)
+port=${port##*:}
+scheme=http
+grep -qs '^tls-cert: *[^ ]' /etc/maixstream.yaml && scheme=https
+for address in $(ip -4 addr show scope global 2>/dev/null | sed -n 's/^ *inet \([0-9.]*\).*/\1/p') "$(hostname).local"; do
+  say "open $scheme://$address:$port"
+done

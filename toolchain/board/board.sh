@@ -57,7 +57,7 @@ start)
   wait_up
   cat <<END
 the virtual board is up:  ssh -p $ssh_port root@127.0.0.1 (password root)   http://127.0.0.1:$http_port once maixstream runs on it
-  make device flash HOST=127.0.0.1 PORT=$ssh_port     make board-stop     console: $dir/console.log
+  make flash HOST=127.0.0.1 PORT=$ssh_port$([ "$http_port" = 8888 ] || echo " BOARD_HTTP=$http_port")     make board-stop     console: $dir/console.log
 END
   ;;
 wait) wait_up ;;

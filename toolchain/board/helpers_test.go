@@ -118,7 +118,7 @@ func (b *board) run(command string) string {
 
 // installer is the command that `make flash` runs.
 func (b *board) installer(args ...string) *exec.Cmd {
-	return exec.Command(b.flash, append([]string{"--host=127.0.0.1", fmt.Sprint("--port=", b.ssh), "--known-hosts=" + filepath.Join(b.dir, "known_hosts"), "--wait=" + patience.String()}, args...)...)
+	return exec.Command(b.flash, append([]string{"--host=127.0.0.1", fmt.Sprint("--port=", b.ssh), fmt.Sprint("--web=127.0.0.1:", b.http), "--known-hosts=" + filepath.Join(b.dir, "known_hosts"), "--wait=" + patience.String()}, args...)...)
 }
 
 // flashes installs a program and returns what the installer said.

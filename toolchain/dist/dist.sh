@@ -43,7 +43,7 @@ gzip -9n <"$common/maixstream.1" >"$common/maixstream.1.gz"
 printf 'maixstream (%s) unstable; urgency=medium\n\n  * Built from commit %s.\n\n -- maixstream <maixstream@users.noreply.github.com>  %s\n' \
   "$release" "$COMMIT" "$date_rfc" | gzip -9n >"$common/changelog.gz"
 cp README.md CHANGELOG.md "$common/docs/"
-for part in docs/service.md docs/recipes; do if [ -e $part ]; then cp -R $part "$common/docs/"; fi; done
+for part in docs/service.md docs/device.md docs/recipes; do if [ -e $part ]; then cp -R $part "$common/docs/"; fi; done
 find "$common/docs" -type f ! -name '*.md' ! -name '*.png' ! -name '*.jpg' ! -name '*.jpeg' ! -name '*.svg' -delete
 find "$common/docs" -type d -empty -delete
 

@@ -70,8 +70,17 @@ func TestAddressesForViewers(t *testing.T) {
 		"192.168.0.17:80": "192.168.0.17:80",
 		"[fe80::1]:8000":  "[fe80::1]:8000",
 	} {
-		if got := strings.Join(seenAt(address, f), " "); got != want {
+		if got := strings.Join(seenAt(address, f, ""), " "); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+	// A virtual board's own addresses are those of a network inside of the emulator.
+	for address, want := range map[string]string{
+		"127.0.0.1:8000": "localhost:8888",
+		"127.0.0.1:9000": "192.168.0.17:9000 10.131.167.1:9000 maixcam-1234.local:9000", // what is not forwarded
+	} {
+		if got := strings.Join(seenAt(address, f, "localhost:8888"), " "); got != want {
+			t.Errorf("forwarded %s: %s, want %s", address, got, want)
 		}
 	}
 }

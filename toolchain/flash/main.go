@@ -28,6 +28,7 @@ type options struct {
 	knownHosts   string        // where boards' host keys are remembered
 	program      string        // the program for the board
 	wait         time.Duration // for the first frames
+	web          string        // HOST:PORT here that is forwarded to port 8000 of a virtual board
 	remove       bool
 }
 
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&o.knownHosts, "known-hosts", filepath.Join(config, "maixstream", "known_hosts"), "`FILE` that remembers boards' keys")
 	flags.StringVar(&o.program, "program", "build/riscv64/maixstream", "the program that make device built")
 	flags.DurationVar(&o.wait, "wait", 60*time.Second, "how long the new version may take to show frames")
+	flags.StringVar(&o.web, "web", "", "`HOST:PORT` here that is forwarded to port 8000 of the board, as make board has it")
 	flags.BoolVar(&o.remove, "remove", false, "stop and remove maixstream from the board")
 	if err = flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return 0

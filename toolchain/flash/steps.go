@@ -81,7 +81,7 @@ func flash(ctx context.Context, o options) error {
 		return b.giveUp(fmt.Errorf("confirm: %w", err))
 	}
 	say("done", "%s runs on %s and at every start of the board", n.version, f.host)
-	for _, seen := range seenAt(address, f) {
+	for _, seen := range seenAt(address, f, o.web) {
 		fmt.Printf("  %s://%s\n", scheme, seen)
 	}
 	return nil
@@ -217,11 +217,15 @@ func (b board) address(ctx context.Context) (string, error) {
 	return address, nil
 }
 
-// seenAt returns the addresses for viewers of what listens at address on the board: all of the board's, unless it is one of them.
-func seenAt(address string, f facts) []string {
+// seenAt returns the addresses for viewers of what listens at address on the board: all of the board's, unless it is one of them. Of a virtual
+// board, whose own addresses nobody outside can open, it is the address here that is forwarded to its port 8000.
+func seenAt(address string, f facts, forwarded string) []string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host != "127.0.0.1" {
 		return []string{address}
+	}
+	if forwarded != "" && port == "8000" {
+		return []string{forwarded}
 	}
 	var all []string
 	for _, host := range append(slices.Clone(f.addresses), f.host+".local") {

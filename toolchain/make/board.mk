@@ -1,6 +1,6 @@
 ##@ From source to board: cross toolchain, virtual board, app package
 .PHONY: toolchain
-toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board (CROSS_COMPILE=… takes another one)
+toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board, about 2 minutes of CPU time (CROSS_COMPILE=… takes another one)
 	@toolchain/env.sh
 
 .PHONY: app board board-new board-stop board-cut
@@ -25,7 +25,8 @@ board-cut: ## pull the virtual board's power
 flag = $(if $(filter command line,$(origin $(1))),--$(2)='$($(1))')
 # (built and not run by go, which would add a line of its own about the exit code)
 FLASH := $(GO) build -o $(BUILD)/flash ./toolchain/flash && $(BUILD)/flash
-FLASH_FLAGS = $(call flag,HOST,host) $(call flag,USER,user) $(call flag,PORT,port) $(call flag,KEY,key) $(call flag,PASSWORD_FILE,password-file) $(call flag,WAIT,wait)
+FLASH_FLAGS = $(call flag,HOST,host) $(call flag,USER,user) $(call flag,PORT,port) $(call flag,KEY,key) $(call flag,PASSWORD_FILE,password-file) $(call flag,WAIT,wait) \
+	$(if $(filter 127.0.0.1 localhost,$(HOST)),--web $(HOST):$(or $(BOARD_HTTP),8888))
 
 .PHONY: named
 named:

@@ -1,16 +1,20 @@
 ##@ Set-up
-.PHONY: setup setup-test setup-axe setup-device setup-board setup-dist setup-recipes
+.PHONY: need-go setup setup-test setup-axe setup-device setup-board setup-dist setup-recipes
 # All C but what is generated.
 C_FILES = $(filter-out third_party/sg2002/abi/facts.h,$(shell git ls-files '*.c' '*.h'))
 TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
-setup: ## install what a build needs (Debian packages); does nothing when all is there
+# Before anything is installed.
+need-go:
+	@GO='$(GO)' toolchain/need-go.sh
+
+setup: need-go ## install what a build needs (Debian packages); does nothing when all is there
 	@toolchain/apt.sh build
 
-setup-test: setup-axe ## install what the tests need besides
+setup-test: need-go setup-axe ## install what the tests need besides
 	@toolchain/apt.sh build test sim
 
-setup-device:
+setup-device: need-go
 	@toolchain/apt.sh device
 
 setup-board: setup-device

@@ -5,7 +5,9 @@
 # With sanitizers: make sim-libs SIM_ARCH=amd64-asan SIM_CFLAGS='-fsanitize=address,undefined'
 
 SIM_SRC := third_party/sg2002/sim
-SIM_ARCH ?= $(shell $(GO) env GOHOSTARCH)
+ifeq ($(origin SIM_ARCH),undefined)
+SIM_ARCH := $(shell $(GO) env GOHOSTARCH 2>/dev/null)
+endif
 SIM_CC ?= gcc
 SIM_CFLAGS ?=
 SIM_JPEG ?= -ljpeg
@@ -40,11 +42,12 @@ $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: $(SIM_SRC)/sensor.c
 $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: SIM_EXTRA = -DOLD_VINTAGE
 $(SIM_EMPTY:%=$(SIM_OUT)/%.so): $(SIM_SRC)/empty.c
 
-$(SIM_OUT)/%.so: $(SIM_HEADERS)
+# (| setup: the compiler and the headers, on a machine where nothing was made before)
+$(SIM_OUT)/%.so: $(SIM_HEADERS) | setup
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) $(SIM_LINK) -o $@ $(filter %.c,$^) $(SIM_EXTRA)
 
-$(SIM_OUT)/maixsim: $(SIM_CORE) $(SIM_SRC)/tool.c $(SIM_SRC)/root.c $(SIM_HEADERS)
+$(SIM_OUT)/maixsim: $(SIM_CORE) $(SIM_SRC)/tool.c $(SIM_SRC)/root.c $(SIM_HEADERS) | setup
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -o $@ $(filter %.c,$^)
 

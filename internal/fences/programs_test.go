@@ -1,0 +1,74 @@
+package fences_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+)
+
+var (
+	goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+	patch   = regexp.MustCompile("curl [^\n]*PATCH[^\n]*")
+)
+
+// Whoever copies a Go program from a document has one that compiles.
+func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
+	root, dir, count := testenv.Root(t), t.TempDir(), 0
+	for _, name := range documents(t) {
+		for _, block := range goBlock.FindAllStringSubmatch(read(t, name), -1) {
+			count++
+			if !strings.HasPrefix(block[1], "package ") && !strings.HasPrefix(block[1], "// Command ") {
+				t.Errorf("%s: a Go block that is no complete program:\n%s", name, block[1])
+				continue
+			}
+			program := filepath.Join(dir, "main.go")
+			if err := os.WriteFile(program, []byte(block[1]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			vet := exec.Command("go", "vet", program)
+			vet.Dir = root
+			if out, err := vet.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v:\n%s", name, err, out)
+			}
+			if formatted, err := exec.Command("gofmt", "-l", program).CombinedOutput(); err != nil || len(formatted) > 0 {
+				t.Errorf("%s: gofmt would change a program: %v", name, err)
+			}
+		}
+	}
+	if count < 4 {
+		t.Errorf("%d Go programs were found in the documents", count)
+	}
+}
+
+func TestLibraryDocumentHasTheExamplesAsTheyAre(t *testing.T) {
+	shown := map[string]bool{}
+	for _, block := range goBlock.FindAllStringSubmatch(read(t, "docs/library.md"), -1) {
+		shown[block[1]] = true
+	}
+	for _, name := range []string{"examples/serve-camera/main.go", "examples/push-picture/main.go"} {
+		if !shown[read(t, name)] {
+			t.Errorf("docs/library.md does not show %s as it is: copy it into its block", name)
+		}
+	}
+}
+
+// The server refuses a PATCH without a type: a page of another site could send it.
+func TestEveryPatchInTheDocumentsHasItsType(t *testing.T) {
+	count := 0
+	for _, name := range documents(t) {
+		for _, line := range patch.FindAllString(read(t, name), -1) {
+			count++
+			if !strings.Contains(line, "-H 'Content-Type: application/json'") {
+				t.Errorf("%s: without -H 'Content-Type: application/json': %s", name, line)
+			}
+		}
+	}
+	if count == 0 {
+		t.Error("no document has a curl of PATCH any more: nothing was checked")
+	}
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# install.sh install|uninstall: what make install puts below PREFIX (default /usr/local): the program, its manual page, completions, and
+# systemd's units with the program's path in them.
+#   DESTDIR  a root to stage into, for packagers: nothing outside is touched
+#   PROGRAM  what is installed (default build/maixstream)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-} program=${PROGRAM:-build/maixstream}
+[[ $prefix == /* ]] || { echo "install.sh: PREFIX=$prefix: an absolute path is needed" >&2; exit 2; }
+prefix=${prefix%/}
+settings=$destdir/etc/maixstream.yaml
+at=$destdir$prefix
+units=$at/lib/systemd/system
+bash=$at/share/bash-completion/completions/maixstream
+zsh=$at/share/zsh/site-functions/_maixstream
+fish=$at/share/fish/vendor_completions.d/maixstream.fish
+
+case "${1:-}" in
+install)
+  # Not built here: under sudo that would be root's business, with root's PATH.
+  [ -x "$program" ] || { echo "install.sh: no $program yet: make build (as yourself), then make install again" >&2; exit 1; }
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  "$program" man >"$work/man"
+  for shell in bash zsh fish; do "$program" completion $shell >"$work/$shell"; done
+  install -D -m 755 "$program" "$at/bin/maixstream"
+  install -D -m 644 "$work/man" "$at/share/man/man1/maixstream.1"
+  install -D -m 644 "$work/bash" "$bash"
+  install -D -m 644 "$work/zsh" "$zsh"
+  install -D -m 644 "$work/fish" "$fish"
+  for unit in maixstream.service maixstream.socket; do
+    sed "s|^ExecStart=/usr/bin/|ExecStart=$prefix/bin/|" packaging/systemd/$unit >"$work/unit"
+    install -D -m 644 "$work/unit" "$units/$unit"
+  done
+  [ -e "$settings" ] || install -D -m 644 packaging/maixstream.yaml "$settings"
+  echo "installed $at/bin/maixstream; settings of the service: $settings"
+  if [ -z "$destdir" ]; then
+    echo "as a service: adduser --system --group --no-create-home --home /nonexistent maixstream && systemctl daemon-reload && systemctl enable --now maixstream"
+  fi
+  ;;
+uninstall)
+  # Before the unit is gone.
+  if [ -z "$destdir" ] && [ -d /run/systemd/system ] && [ -e "$units/maixstream.service" ]; then
+    systemctl disable --now maixstream.service maixstream.socket
+  fi
+  rm -f "$at/bin/maixstream" "$at/share/man/man1/maixstream.1" "$bash" "$zsh" "$fish" "$units"/maixstream.{service,socket}
+  if [ -e "$settings" ]; then echo "removed; your settings stay: $settings"; else echo "removed"; fi
+  ;;
+*) echo "usage: install.sh install|uninstall" >&2; exit 2 ;;
+esac

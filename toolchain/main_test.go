@@ -1,0 +1,11 @@
+// Package toolchain_test tests the scripts of this folder and, with -tags device, looks at the program that make device built.
+package toolchain_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
