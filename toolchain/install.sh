@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install.sh install|uninstall: what make install puts below PREFIX (default /usr/local): the program, its manual page, completions, and
-# systemd's units with the program's path in them.
+# systemd's units with the program's path in them. A user's own installation (PREFIX=$HOME/.local, not as root) has no service.
 #   DESTDIR  a root to stage into, for packagers: nothing outside is touched
 #   PROGRAM  what is installed (default build/maixstream)
 set -euo pipefail
@@ -28,15 +28,23 @@ install)
   install -D -m 644 "$work/bash" "$bash"
   install -D -m 644 "$work/zsh" "$zsh"
   install -D -m 644 "$work/fish" "$fish"
+  if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then
+    echo "installed $at/bin/maixstream (no service: that takes root)"
+    exit 0
+  fi
   for unit in maixstream.service maixstream.socket; do
     sed "s|^ExecStart=/usr/bin/|ExecStart=$prefix/bin/|" packaging/systemd/$unit >"$work/unit"
     install -D -m 644 "$work/unit" "$units/$unit"
   done
   [ -e "$settings" ] || install -D -m 644 packaging/maixstream.yaml "$settings"
   echo "installed $at/bin/maixstream; settings of the service: $settings"
-  if [ -z "$destdir" ]; then
-    echo "as a service: adduser --system --group --no-create-home --home /nonexistent maixstream && systemctl daemon-reload && systemctl enable --now maixstream"
-  fi
+  [ -z "$destdir" ] || exit 0
+  # systemd looks for units in these only.
+  case "$prefix" in
+  /usr | /usr/local) known="systemctl daemon-reload" ;;
+  *) known="systemctl link $units/maixstream.service $units/maixstream.socket" ;;
+  esac
+  echo "as a service: adduser --system --group --no-create-home --home /nonexistent maixstream && $known && systemctl enable --now maixstream"
   ;;
 uninstall)
   # Before the unit is gone.

@@ -106,6 +106,23 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
+func TestInstallForOneUserTakesNoRoot(t *testing.T) {
+	dir := t.TempDir()
+	program, home := filepath.Join(dir, "maixstream"), filepath.Join(dir, "home")
+	write(t, program, "#!/bin/sh\n")
+	write(t, filepath.Join(dir, "bin/id"), "#!/bin/sh\necho 1000\n")
+	env := []string{"PREFIX=" + home, "DESTDIR=", "PROGRAM=" + program, "PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}
+	if out, err := run(".", env, "./install.sh", "install"); err != nil || !strings.Contains(out, "no service") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := files(t, home); len(got) != 5 || slices.ContainsFunc(got, func(name string) bool { return strings.Contains(name, "systemd") }) {
+		t.Errorf("installed %q, want the program, its manual page and three completions", got)
+	}
+	if out, err := run(".", env, "./install.sh", "uninstall"); err != nil || len(files(t, home)) != 0 {
+		t.Errorf("%v, left: %q\n%s", err, files(t, home), out)
+	}
+}
+
 func TestGoIsAskedForOnceWithTheVersion(t *testing.T) {
 	mod, err := os.ReadFile("../go.mod")
 	if err != nil {
