@@ -441,3 +441,17 @@ func observed() (*zap.Logger, *observer.ObservedLogs) {
 
 // insecure takes any certificate.
 var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+
+func TestMetricsCountPanics(t *testing.T) {
+	s, _ := serve(t, func(c *config) {
+		c.Mounts = map[string]http.Handler{"/faulty/": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") })}
+	})
+	for _, want := range []string{"maixstream_http_panics_total 0\n", "maixstream_http_panics_total 1\n"} {
+		if _, body := get(t, request(t, "GET", s.URLs()[0]+"/metrics", "")); !strings.Contains(body, want) {
+			t.Errorf("/metrics lacks %q", want)
+		}
+		if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/faulty/", "")); reply.StatusCode != 500 {
+			t.Errorf("status %d", reply.StatusCode)
+		}
+	}
+}

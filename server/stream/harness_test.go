@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ import (
 type config struct {
 	web.Config
 	Stream stream.Config
+	Mounts map[string]http.Handler // besides the stream, by prefix
 }
 
 // shown is a stream mounted at the root of a shell.
@@ -36,7 +38,7 @@ type shown struct {
 
 // show starts a server of a feed on a free port of the loopback. The caller closes it.
 func show(feed stream.Feed, change func(*config)) (*shown, error) {
-	c := config{web.Config{Listen: []string{"127.0.0.1:0"}}, stream.Config{Feed: feed, Version: "test"}}
+	c := config{Config: web.Config{Listen: []string{"127.0.0.1:0"}}, Stream: stream.Config{Feed: feed, Version: "test"}}
 	if change != nil {
 		change(&c)
 	}
@@ -50,6 +52,9 @@ func show(feed stream.Feed, change func(*config)) (*shown, error) {
 		return nil, err
 	}
 	shell.Mount("/", h)
+	for prefix, handler := range c.Mounts {
+		shell.Mount(prefix, handler)
+	}
 	s := &shown{shell, h}
 	if err := shell.Start(); err != nil {
 		h.Close()

@@ -62,6 +62,7 @@ func newCollector(h *Handler) *collector {
 	add(counter, "viewers_refused_total", "Viewers refused over the limit.", func(s *State) float64 { return float64(s.Server.Total.Refused) })
 	add(counter, "viewers_stalled_total", "Viewers disconnected because they read nothing.", func(s *State) float64 { return float64(s.Server.Total.Stalled) })
 	add(counter, "requests_denied_total", "Requests without the right password or token.", func(s *State) float64 { return float64(s.Server.Total.Denied) })
+	add(counter, "http_panics_total", "HTTP requests whose handler panicked; the log has the stacks.", func(s *State) float64 { return float64(s.Server.Total.Panics) })
 	add(counter, "snapshots_total", "Snapshots sent.", func(s *State) float64 { return float64(s.Server.Total.Snapshots) })
 	add(counter, "frames_sent_total", "Frames sent, to all viewers.", func(s *State) float64 { return float64(s.Server.Total.Frames) })
 	add(counter, "frames_skipped_total", "Frames published and not sent to a viewer.", func(s *State) float64 { return float64(s.Server.Total.Skipped) })

@@ -46,6 +46,7 @@ type Totals struct {
 	Refused   uint64 `json:"refused"` // over max_clients
 	Stalled   uint64 `json:"stalled"` // closed by the stall timeout
 	Denied    uint64 `json:"denied"`  // requests without the right password or token
+	Panics    uint64 `json:"panics"`  // of HTTP handlers
 	Snapshots uint64 `json:"snapshots"`
 }
 
@@ -73,7 +74,7 @@ func (h *Handler) traffic() Traffic {
 	c, shell := &h.counts, h.config.Shell.Stats()
 	t := Traffic{MaxClients: shell.MaxViewers, List: []fanout.Stats{}, Total: Totals{
 		Viewers: c.viewers.Load(), Frames: c.gone.frames.Load(), Skipped: c.gone.skipped.Load(), Bytes: c.gone.bytes.Load(),
-		Refused: c.refused.Load(), Stalled: c.stalled.Load(), Denied: shell.Denied, Snapshots: c.snapshots.Load(),
+		Refused: c.refused.Load(), Stalled: c.stalled.Load(), Denied: shell.Denied, Panics: shell.Panics, Snapshots: c.snapshots.Load(),
 	}}
 	h.mu.Lock()
 	for v := range h.viewers {

@@ -62,7 +62,7 @@ func New(c Config) (*Server, error) {
 func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")
-	s.mux.Handle(prefix, s.guard(prefix, http.StripPrefix(outside, h)))
+	s.mux.Handle(prefix, s.guard(prefix, h))
 	routes := append(assets(s.config.Name),
 		Route{Path: "/login", Methods: "GET, HEAD, POST", Handler: s.login},
 		Route{Path: "/logout", Methods: "GET, HEAD, POST", Handler: s.logout},
