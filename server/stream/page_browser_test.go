@@ -387,7 +387,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 		"mirror":  func() { b.press(t, " "); eventually(t, "mirrored", func() bool { return c.State().Settings.Mirror }) },
 		"archive": func() { b.press(t, " "); eventually(t, "it records", func() bool { return s.State().Recording.On }) },
 	}
-	const want = "snapshot record pause full toggle quality fps size rotate mirror flip archive reflect fill turn open-links open-help"
+	const want = "snapshot record pause full toggle quality fps size rotate mirror flip archive control-zoom_absolute reflect fill turn open-links open-help"
 	for len(order) < strings.Count(want, " ")+1 { // the next Tab would leave the page
 		b.press(t, "Tab")
 		id := b.eval(t, `document.activeElement.id`)
