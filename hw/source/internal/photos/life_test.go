@@ -18,6 +18,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/photos"
 	"github.com/maixstream/maixstream/internal/casetest"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // plain is a photograph of one grey.
@@ -105,6 +106,9 @@ func TestFolderLives(t *testing.T) {
 }
 
 func TestOddPhotographsAreShown(t *testing.T) {
+	if !withLibjpeg {
+		testenv.Unable(t, "image/jpeg knows fewer samplings and does not scale")
+	}
 	for _, c := range casetest.Shown(t) {
 		if c.Huge {
 			continue // more than the file has
@@ -140,6 +144,9 @@ func TestTransparencyLiesOverTheBackground(t *testing.T) {
 }
 
 func TestLargePhotographsAreDecodedSmall(t *testing.T) {
+	if !withLibjpeg {
+		testenv.Unable(t, "image/jpeg knows fewer samplings and does not scale")
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jpg"), asJPEG(t, quarters(4000, 3000)))
 	config := photos.Config{Width: 320, Height: 240, FPS: math.Inf(1)}

@@ -1,0 +1,5 @@
+//go:build cgo
+
+package photos_test
+
+const withLibjpeg = true
