@@ -60,6 +60,17 @@ var (
 	ErrClosed = errors.New("server closed")
 )
 
+// canBind reports whether ip can be bound now. An IPv6 address that an interface has just got cannot, until the kernel has
+// made sure that nobody else has it (RFC 4862, 5.4): at boot that must not keep the program from starting.
+func canBind(ip net.IP) bool {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip})
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
 // New opens the ports. Close must be called.
 func New(c Config) (*Server, error) {
 	host, portText, err := net.SplitHostPort(c.Address)
@@ -93,8 +104,14 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("whep: listen at %s: %w", c.Address, err)
 	}
 	port = listener.Addr().(*net.TCPAddr).Port
-	wanted := func(ip net.IP) bool { return only == nil || only.Equal(ip) }
-	s.udp, err = ice.NewMultiUDPMuxFromPort(port, ice.UDPMuxFromPortWithLoopback(), ice.UDPMuxFromPortWithIPFilter(wanted),
+	wanted := func(ip net.IP) bool {
+		if only != nil {
+			return only.Equal(ip)
+		}
+		return ip.To4() != nil || !ip.IsLinkLocalUnicast() // an IPv6 one needs a zone, which a candidate cannot carry
+	}
+	usable := func(ip net.IP) bool { return wanted(ip) && canBind(ip) }
+	s.udp, err = ice.NewMultiUDPMuxFromPort(port, ice.UDPMuxFromPortWithLoopback(), ice.UDPMuxFromPortWithIPFilter(usable),
 		ice.UDPMuxFromPortWithLogger(loggers.NewLogger("ice")))
 	if err != nil {
 		_ = listener.Close()
