@@ -169,29 +169,14 @@ func (s *videoSetup) start(t *testing.T) *pipeline.Pipeline {
 // take reads n units and returns the numbers in them; the first must be a key frame, and none may be skipped.
 func take(t *testing.T, r *video.Reader, n int) (numbers []uint64, keys []int) {
 	t.Helper()
-	for i := range n {
-		var u video.Unit
-		if err := r.Next(t.Context(), &u); err != nil {
-			t.Fatal(err)
-		}
-		m := u.Meta()
-		if i == 0 && !m.Key {
+	return takeEach(t, r, n, func(i int, u *video.Unit) {
+		if i == 0 && !u.Meta().Key {
 			t.Error("the first unit is no key frame")
 		}
 		if i > 0 && u.Skipped > 0 {
 			t.Errorf("%d units skipped", u.Skipped)
 		}
-		if m.Key {
-			keys = append(keys, i)
-		}
-		for nal := range u.NALs {
-			if nal[0] == 0x65 || nal[0] == 0x41 {
-				numbers = append(numbers, binary.BigEndian.Uint64(nal[1:]))
-			}
-		}
-		u.Release()
-	}
-	return numbers, keys
+	})
 }
 
 func TestVideoIsMadeWhileSomebodyTakesIt(t *testing.T) {
@@ -242,11 +227,18 @@ func TestVideoIsMadeWhileSomebodyTakesIt(t *testing.T) {
 // take2 is take of what follows a first unit.
 func take2(t *testing.T, r *video.Reader, n int) (numbers []uint64, keys []int) {
 	t.Helper()
+	return takeEach(t, r, n, func(int, *video.Unit) {})
+}
+
+// takeEach reads n units, has each checked, and returns the numbers in them and which are key frames.
+func takeEach(t *testing.T, r *video.Reader, n int, check func(i int, u *video.Unit)) (numbers []uint64, keys []int) {
+	t.Helper()
 	for i := range n {
 		var u video.Unit
 		if err := r.Next(t.Context(), &u); err != nil {
 			t.Fatal(err)
 		}
+		check(i, &u)
 		if u.Meta().Key {
 			keys = append(keys, i)
 		}

@@ -46,7 +46,7 @@ type File struct {
 	clock     *film.Clock
 	sequence  uint64
 	delivered bool // a picture since the file's beginning
-	warned    bool
+	ending    film.Ending
 	size      atomic.Uint64 // width<<32 | height of the last picture
 
 	closing sync.Mutex
@@ -69,6 +69,7 @@ func OpenFile(path string, c Config) (*File, error) {
 		file.Close()
 		return nil, fmt.Errorf("mjpeg: %s: %w", path, err)
 	}
+	f.ending = film.Ending{Name: "mjpeg: " + f.path, Picture: "JPEG picture", Once: c.Once, Warn: c.Warn}
 	if f.clock, err = film.New(f.reader.fps(), c.FPS, DefaultFPS); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("mjpeg: %w", err)
@@ -141,7 +142,7 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 	for {
 		if f.config.Single && f.delivered {
 			skip = 0
-			if err := f.atEnd(io.EOF); err != nil {
+			if err := f.ending.Reached(io.EOF, f.delivered, f.rewind); err != nil {
 				return err
 			}
 		}
@@ -168,30 +169,10 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 			f.sequence++
 			return fmt.Errorf("mjpeg: %s: %w", f.path, err)
 		}
-		if err = f.atEnd(err); err != nil {
+		if err = f.ending.Reached(err, f.delivered, f.rewind); err != nil {
 			return err
 		}
 	}
-}
-
-// atEnd begins again where that makes sense.
-func (f *File) atEnd(cause error) error {
-	if !errors.Is(cause, io.EOF) && !f.warned {
-		f.warned = true
-		if f.config.Warn != nil {
-			f.config.Warn(fmt.Errorf("mjpeg: %s: damaged: played up to there: %w", f.path, cause))
-		}
-	}
-	switch {
-	case f.config.Once:
-		return fmt.Errorf("mjpeg: %s: %w", f.path, frame.ErrEnd)
-	case !f.delivered:
-		return fmt.Errorf("mjpeg: %s: %w: no whole JPEG picture in it any more: %w", f.path, frame.ErrGone, cause)
-	}
-	if err := f.rewind(); err != nil {
-		return fmt.Errorf("mjpeg: %s: %w: begin again: %w", f.path, frame.ErrGone, err)
-	}
-	return nil
 }
 
 // SetFPS implements frame.RateSetter.

@@ -41,7 +41,7 @@ type Source struct {
 	rows      []byte // of chroma that must be converted: one row of the output has so many in the file
 	sequence  uint64
 	delivered bool // a frame since the file's beginning
-	warned    bool
+	ending    film.Ending
 
 	closing sync.Mutex
 	closed  bool
@@ -79,6 +79,7 @@ func open(file *os.File, c Config) (*Source, error) {
 	if s.buffers, err = pool.New(h.chroma.format(), h.width, h.height); err != nil {
 		return nil, err
 	}
+	s.ending = film.Ending{Name: "y4m: " + s.path, Picture: "frame", Once: c.Once, Warn: c.Warn}
 	if s.clock, err = film.New(h.fps, c.FPS, DefaultFPS); err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 			f.Captured, f.Sequence = time.Now(), s.sequence
 			return nil
 		}
-		if err = s.atEnd(err); err != nil {
+		if err = s.ending.Reached(err, s.delivered, s.rewind); err != nil {
 			return err
 		}
 	}
@@ -161,26 +162,6 @@ func (s *Source) next(f *frame.Frame) error {
 			return io.ErrUnexpectedEOF
 		}
 		return err
-	}
-	return nil
-}
-
-// atEnd begins again where that makes sense.
-func (s *Source) atEnd(cause error) error {
-	if !errors.Is(cause, io.EOF) && !s.warned {
-		s.warned = true
-		if s.config.Warn != nil {
-			s.config.Warn(fmt.Errorf("y4m: %s: damaged: played up to there: %w", s.path, cause))
-		}
-	}
-	switch {
-	case s.config.Once:
-		return fmt.Errorf("y4m: %s: %w", s.path, frame.ErrEnd)
-	case !s.delivered:
-		return fmt.Errorf("y4m: %s: %w: no whole frame in it any more: %w", s.path, frame.ErrGone, cause)
-	}
-	if err := s.rewind(); err != nil {
-		return fmt.Errorf("y4m: %s: %w: begin again: %w", s.path, frame.ErrGone, err)
 	}
 	return nil
 }
