@@ -17,7 +17,7 @@
 // Go's sync/atomic operations are sequentially consistent and synchronise, so the argument speaks of one order of all of them. One
 // goroutine at a time is the producer; its calls of Append, Break and KeyWanted follow each other.
 //
-// Each entry has one word of state: a generation (40 bits), a writing bit and a count of references (23 bits). A unit's bytes and Meta belong to
+// Each entry has one word of state (handoff.Slot): a generation (40 bits), a writing bit and a count of references (23 bits). A unit's bytes and Meta belong to
 // one entry. The log has a table of words, order: for sequence s, order[s mod 1024] is the generation and the index of the entry that got the newest unit
 // with this remainder. last and lastKey are sequences.
 //
