@@ -137,7 +137,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	config := web.Config{
 		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Name: *s.name, Log: log,
+		Name: *s.name, Log: log,
 	}
 	s.guard.apply(&config)
 	config.Control = s.rights

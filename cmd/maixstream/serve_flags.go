@@ -103,11 +103,6 @@ type serveFlags struct {
 	html         *string
 	guard        *guardFlags
 	rights       web.Control // the word among --control
-	cors         *string
-	authFile     *string
-	tokenFile    *string
-	tlsCert      *string
-	tlsKey       *string
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
@@ -133,12 +128,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.name = flags.String("name", "", "`NAME` of this stream in page titles, at sign-in and in maixstream find; the host name and port by default")
 	flags.Var(&s.maxClients, "max-clients", "maximum concurrent viewers of /stream; 0: unlimited")
 	s.html = flags.String("html", "", "your own page: an HTML `FILE` with <img src=\"/stream\">")
-	s.guard = addGuardFlags(flags)
-	s.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to read the streams; *: any")
-	s.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
-	s.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
-	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
-	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
+	s.guard = addGuardFlags(flags, "read the streams")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "disconnect viewers that read nothing for this long")
 	s.record = flags.String("record", "", "record AVI files to this `DIR`")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
@@ -155,13 +145,11 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 // check reports flags that contradict each other, before anything is opened.
 func (s *serveFlags) check() error {
 	s.rights = s.takeRights()
-	if _, err := s.guard.mode(); err != nil {
+	if err := s.guard.check(); err != nil {
 		return err
 	}
 	switch {
-	case (*s.tlsCert == "") != (*s.tlsKey == ""):
-		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
-	case *s.rtsps != "" && *s.tlsCert == "":
+	case *s.rtsps != "" && *s.guard.tlsCert == "":
 		return usagef("--rtsps %s: needs --tls-cert and --tls-key", *s.rtsps)
 	case *s.stallTimeout <= 0:
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
