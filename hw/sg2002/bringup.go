@@ -91,7 +91,7 @@ func (c *Camera) start(to setting) error {
 			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
 	c.giveAgain()
-	c.last = time.Now()
+	c.waited = 0
 	c.tell()
 	return nil
 }

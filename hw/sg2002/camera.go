@@ -62,9 +62,9 @@ type Camera struct {
 	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
 	full    atomic.Pointer[frame.Size] // of the sensor's pictures; likewise
 	board   board
-	alone   bool      // no other process that lives keeps libisp's buffer
-	streams bool      // a picture has come
-	last    time.Time // of the last frame
+	alone   bool          // no other process that lives keeps libisp's buffer
+	streams bool          // a picture has come
+	waited  time.Duration // for a frame, since the last one
 	number  uint64
 	text    overlayText
 	light   light

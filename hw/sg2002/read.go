@@ -61,6 +61,7 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 		c.log.Debug("camera: overlay", zap.Error(err))
 	}
 	c.c.wait_ms = C.int32_t(slice.Milliseconds())
+	begin := time.Now()
 	code := c.performInto(op, dst, nil, nil)
 	if code == C.CAMERA_OK {
 		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
@@ -69,7 +70,7 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 		} else {
 			c.number++
 		}
-		c.last = time.Now()
+		c.waited = 0
 		if !c.streams {
 			c.firstPicture()
 		}
@@ -79,15 +80,22 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 		}
 		return nil
 	}
-	err := c.result(code)
-	if err == errEmpty { //nolint:errorlint // our own, never wrapped
-		allowed := silence
-		if fps := c.c.config.out_fps; fps > 0 {
-			allowed += 2 * time.Second / time.Duration(fps)
-		}
-		if quiet := time.Since(c.last); quiet > allowed {
-			return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", quiet.Seconds(), c.sensor.name, frame.ErrGone)
-		}
+	return c.missed(c.result(code), time.Since(begin))
+}
+
+// missed makes an error of errEmpty when reads have waited in vain for so long that the sensor counts as lost. Only waiting counts: a program that comes
+// back after a minute gets its time. mu is held.
+func (c *Camera) missed(err error, waited time.Duration) error {
+	if err != errEmpty { //nolint:errorlint // our own, never wrapped
+		return err
+	}
+	c.waited += waited
+	allowed := silence
+	if fps := c.c.config.out_fps; fps > 0 {
+		allowed += 2 * time.Second / time.Duration(fps)
+	}
+	if c.waited > allowed {
+		return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
 	}
 	return err
 }
