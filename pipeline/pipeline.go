@@ -53,6 +53,7 @@ type Pipeline struct {
 	newest        Newest
 	substituted   bool // the newest frame says "no signal"
 	drops         drops
+	health        health
 }
 
 // restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
@@ -79,6 +80,9 @@ func New(c Config) (*Pipeline, error) {
 // Start opens the source and runs it in the background until Close. A source that cannot be opened is tried again: see State.
 func (p *Pipeline) Start() {
 	p.window.began = time.Now()
+	p.mu.Lock()
+	p.healthy(true) // there is as much time for the first picture as for the next
+	p.mu.Unlock()
 	p.wait.Go(p.measure)
 	p.wait.Go(func() {
 		defer close(p.done)
@@ -169,6 +173,7 @@ func (p *Pipeline) SetIdleFPS(fps float64) {
 func (p *Pipeline) retune() {
 	p.mu.Lock()
 	s := p.session
+	p.health.slowest = min(p.health.slowest, p.rate())
 	p.mu.Unlock()
 	if s == nil {
 		return

@@ -50,6 +50,9 @@ func (p *Pipeline) run() error {
 		}
 		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
+		p.mu.Lock()
+		p.healthy(false)
+		p.mu.Unlock()
 	}
 }
 

@@ -129,6 +129,7 @@ func (p *Pipeline) publish(v reservation, picture *frame.Picture) {
 	p.sequence++
 	p.newest = Newest{p.sequence, picture.Captured, picture.Width, picture.Height, picture.Quality, picture.Size}
 	if !picture.Substitute {
+		p.healthy(true)
 		p.count.published.Add(1)
 		p.count.bytes.Add(uint64(picture.Size))
 		p.window.add(now.Sub(picture.Captured))

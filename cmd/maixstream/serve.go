@@ -71,7 +71,8 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
+	judge := health{feed.pipeline, recording, watchdogPatience + *s.stallTimeout}
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, judge, log)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	defer s.announce(ctx, shell, log)()
 	running := &service{
 		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,
-		patience: watchdogPatience + *s.stallTimeout,
+		health: judge,
 	}
 	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
@@ -112,12 +113,14 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server and what it shows; what it refuses are invalid flags and files.
-func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Server, *stream.Handler, error) {
+func (s *serveFlags) newServer(shown stream.Config, judge health, log *zap.Logger) (*web.Server, *stream.Handler, error) {
 	html, err := s.page()
 	if err != nil {
 		return nil, nil, err
 	}
-	shell, err := web.New(s.webConfig(log))
+	config := s.webConfig(log)
+	config.Health = judge.tell
+	shell, err := web.New(config)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

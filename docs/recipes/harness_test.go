@@ -27,7 +27,7 @@ const patience = 90 * time.Second
 // block is a code block of a document: ```LANGUAGE ROLE.
 type block struct {
 	language string
-	role     string // the file that it is; "board": run there; "install", "display": see checkInstall, checkDisplay
+	role     string // the file that it is; "board": run there; "install", "display", "notrun": see follow
 	text     string
 	used     bool
 }
@@ -63,6 +63,8 @@ func follow(t *testing.T, name string) *recipe {
 			r.checkInstall(b)
 		case "display":
 			r.checkDisplay(b)
+		case "notrun": // a program that the tests cannot have, which the document must say
+			b.used = strings.Contains(string(text), "**not run**")
 		}
 	}
 	t.Cleanup(func() {

@@ -36,7 +36,9 @@ type Config struct {
 	PieceBytes int64
 	// FPS is the frame rate that a piece's header says until two frames have told. 0: 30. Of slow rates pieces end later, too.
 	FPS float64
-	Log *zap.Logger // nil disables logging
+	// Patience is how long writing one frame may take until State.Error says so: network drives and worn cards hang. 0: 10 s.
+	Patience time.Duration
+	Log      *zap.Logger // nil disables logging
 }
 
 // MinBytes is the least Config.MaxBytes.
@@ -73,8 +75,9 @@ type Recorder struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu    sync.Mutex
-	state State
+	mu      sync.Mutex
+	state   State
+	writing time.Time // since when a frame is being written; zero: none is
 
 	// What follows belongs to the goroutine that writes.
 	folder    folder
@@ -107,6 +110,9 @@ func Start(c Config) (*Recorder, error) {
 	c.PieceBytes = min(c.PieceBytes, 1<<30)
 	if !(c.FPS > 0) {
 		c.FPS = 30
+	}
+	if c.Patience <= 0 {
+		c.Patience = 10 * time.Second
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -146,7 +152,20 @@ func (r *Recorder) Close() error {
 func (r *Recorder) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state
+	state := r.state
+	if !r.writing.IsZero() && state.Error == "" {
+		if took := time.Since(r.writing); took > r.config.Patience {
+			state.Error = fmt.Sprintf("the disk has not taken a picture for %v", took.Round(time.Second))
+		}
+	}
+	return state
+}
+
+// busy notes that a frame begins or ends being written.
+func (r *Recorder) busy(since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writing = since
 }
 
 func (r *Recorder) run(ctx context.Context) {
@@ -206,6 +225,8 @@ func (r *Recorder) next(ctx context.Context, reader *ring.Reader, f *ring.Frame)
 // frame records one frame, or counts it as lost.
 func (r *Recorder) frame(f *ring.Frame) {
 	now := time.Now()
+	r.busy(now)
+	defer r.busy(time.Time{})
 	var err error
 	if now.Before(r.retryAt) {
 		r.skipped++

@@ -54,7 +54,7 @@ type Config struct {
 	Name string
 	// Refuse writes the replies to requests that are refused (401, 403, 404, 405, 429, 503); nil: as plain text.
 	Refuse func(w http.ResponseWriter, code int, text string)
-	// Health returns why /healthz is to fail; nil: it does not. A nil func never fails.
+	// Health returns why /healthz is to fail, or ErrStarting; nil: it does not. A nil func never fails.
 	Health func() error
 	// Log gets what an operator should know; nil: nothing.
 	Log *zap.Logger
