@@ -21,6 +21,9 @@ import (
 // snapshotWait is how long a snapshot may take beyond two frame times: an encoder that rests makes one picture a second.
 const snapshotWait = 5 * time.Second
 
+// fullWait is how much longer one of the camera's full size may take: a webcam changes over to it and back, perhaps for others first.
+const fullWait = 15 * time.Second
+
 // patience is how long a snapshot may take at the rate that is asked for.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
@@ -42,7 +45,11 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.patience())
+	patience := h.patience()
+	if wish.full {
+		patience += fullWait
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
