@@ -29,13 +29,13 @@ type SourceConfig struct {
 	Log           *zap.Logger // [none]
 }
 
-// CameraOptions are of the MaixCAM's camera only.
+// CameraOptions are of the MaixCAM's camera only, but for Still.
 type CameraOptions struct {
 	Path   string // frame: each frame is sent to the encoder by its handle; bound: the hardware hands it on alone [frame]
 	LibDir string // where the chip's libraries are [where the board has them]
 	Sensor string // auto or the sensor's name [auto]
 	Fit    string // how the sensor's picture becomes Width x Height: crop, pad, stretch [crop]
-	Still  bool   // keep memory for single pictures of the sensor's size (frame.Stiller): 13 MB of ION for 2560x1440 [no]
+	Still  bool   // single pictures of the sensor's size: memory kept for them, 13 MB of ION for 2560x1440 (frame.Stiller); of a webcam: frame.StillOpener [no]
 }
 
 func (c *SourceConfig) setDefaults() {
@@ -72,7 +72,7 @@ func OpenSource(c SourceConfig) (frame.Source, error) {
 		return openBoardCamera(c)
 	}
 	src, err := source.Open(c.Name, source.Options{
-		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile,
+		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile, Still: c.Camera.Still,
 		Warn: func(err error) { c.Log.Warn("source", zap.Error(err)) },
 	})
 	if err != nil {

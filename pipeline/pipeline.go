@@ -34,7 +34,8 @@ type Pipeline struct {
 	ended  error         // why, set before done is closed
 
 	changing sync.Mutex // one Change at a time
-	video    *Video     // nil: none
+	stills   stills
+	video    *Video // nil: none
 
 	// mu guards what follows and serialises the ring's producer calls. It is held while a frame is published, which
 	// includes the sends that the producer makes itself (up to 2 ms, server/internal/fanout), never while encoding or reading.
@@ -95,6 +96,7 @@ func (p *Pipeline) Start() {
 // second. It may be called twice.
 func (p *Pipeline) Close() {
 	p.cancel()
+	p.stills.close()
 	p.wait.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -183,37 +185,6 @@ func (p *Pipeline) retune() {
 	case s.tune <- struct{}{}:
 	default: // asked already
 	}
-}
-
-// Still takes one picture of the size of the source's own sensor, beside the stream, into dst. It returns the bytes of dst that the picture
-// takes, or, if dst is too small, of a new slice. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it
-// has no pictures but the stream's.
-func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
-	s, reason := p.running()
-	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
-		var first ring.Frame
-		if err := p.Snapshot(ctx, time.Time{}, &first); err != nil {
-			return nil, fmt.Errorf("still picture: %w", err)
-		}
-		first.Release()
-		s, reason = p.running()
-	}
-	if s == nil {
-		return nil, fmt.Errorf("still picture: %w: %s", ErrNoSignal, reason)
-	}
-	source, ok := s.source.(frame.Stiller)
-	if !ok {
-		return nil, fmt.Errorf("still picture: %w by source %s", frame.ErrUnsupported, s.source.Info().Name)
-	}
-	size := source.StillSize()
-	if most := frame.MaxJPEGSize(size.Width, size.Height); cap(dst) < most {
-		dst = make([]byte, most)
-	}
-	dst = dst[:cap(dst)]
-	if err := source.Still(ctx, dst, picture); err != nil {
-		return nil, fmt.Errorf("still picture: %w", err)
-	}
-	return dst[:picture.Size], nil
 }
 
 // starting is the reason for no signal until the source was opened for the first time.

@@ -251,8 +251,8 @@ func (p *Pipeline) oversee(s *session) error {
 				expected = min(expected, info.FPS)
 			}
 			allowed := p.config.StallTimeout + 2*pace.Period(expected)
-			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {
-				return s.end(p.silence(silent, time.Duration(last)))
+			if silent := time.Since(p.started) - time.Duration(max(last, s.paused.Load())); silent > allowed {
+				return s.end(p.silence(silent, time.Since(p.started)-silent))
 			}
 		}
 	}

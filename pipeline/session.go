@@ -28,6 +28,7 @@ type session struct {
 	gate       pace.Gate
 	lastNumber uint64                       // of the source's last picture
 	good       bool                         // a picture has come
+	paused     atomic.Int64                 // since Pipeline.started: until then nothing need come
 	reported   uint64                       // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
 	video      atomic.Pointer[videoSession] // nil: none
 

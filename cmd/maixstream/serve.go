@@ -125,7 +125,7 @@ func (s *serveFlags) newServer(shown stream.Config, judge health, log *zap.Logge
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{
-		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot",
+		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera or a webcam does with --full-snapshot",
 		Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189",
 	}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log

@@ -116,7 +116,8 @@ type serveFlags struct {
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
-	s.still = flags.Bool("full-snapshot", false, "camera: reserve 13 MB for /snapshot?full=1, a full-resolution picture alongside a smaller stream")
+	s.still = flags.Bool("full-snapshot", false, "allow /snapshot?full=1, a picture of the camera's full size beside a smaller stream: a\n"+
+		"MaixCAM reserves 13 MB for it, a webcam's stream pauses for some seconds")
 	s.video = addVideoFlags(flags)
 	s.webrtc = addWebRTCFlags(flags)
 	flags.Var(&s.idleFPS, "idle-fps", "frames per second while there are no viewers")

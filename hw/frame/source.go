@@ -126,4 +126,11 @@ type (
 		Still(ctx context.Context, dst []byte, p *Picture) error
 		StillSize() Size
 	}
+	// StillOpener is a source that stops its own pictures to take larger ones, of StillSize pixels. OpenStill returns another source of the same camera, a
+	// RawSource or JPEGSource, whose Close lets this one go on; reads of this one wait meanwhile, and so do its controls. It gives an error that wraps
+	// ErrUnsupported if the source was opened without. One at a time: another call waits for the Close of the one before.
+	StillOpener interface {
+		OpenStill(ctx context.Context) (Source, error)
+		StillSize() Size
+	}
 )

@@ -38,6 +38,8 @@ type Options struct {
 	Background color.Color
 	// AuthFile has user:password in its first line, for a URL whose server asks for it; "": what the URL itself says.
 	AuthFile string
+	// Still lets a webcam take single pictures of its largest size, for which the stream pauses (frame.StillOpener).
+	Still bool
 	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
 	// disables it.
 	Warn func(error)

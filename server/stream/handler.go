@@ -84,6 +84,7 @@ type Handler struct {
 	closing context.Context
 	shut    context.CancelFunc
 	news    news
+	small   shrinker
 	counts  counts
 
 	mu      sync.Mutex
@@ -114,6 +115,7 @@ func New(c Config) (*Handler, error) {
 	if h.fanout, err = fanout.New(fanout.Config{Ring: c.Feed.Ring(), StallTimeout: c.StallTimeout}); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
 	}
+	h.small = shrinker{take: h.takeFrame, patience: h.patience, ctx: h.closing, last: map[int]*shrunk{}}
 	h.SetHTML(c.HTML)
 	const read = "GET, HEAD"
 	h.router = web.NewRouter(c.Shell.Refuse, append(h.aliases(read),
@@ -164,6 +166,7 @@ func (h *Handler) Close() {
 	h.shut()
 	h.fanout.Close()
 	h.videos.Wait()
+	h.small.close()
 }
 
 // page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
