@@ -165,6 +165,8 @@ func (s *Stream) pump() error {
 	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
+	} else if errors.Is(err, frame.ErrGone) {
+		return err
 	} else if err != nil {
 		return &refused{err}
 	}
