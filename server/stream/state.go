@@ -21,8 +21,9 @@ type State struct {
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	Server        Traffic      `json:"server"`
-	Push          []push.State `json:"push,omitempty"` // a target each
-	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
+	Push          []push.State `json:"push,omitempty"`   // a target each
+	RTSP          []rtsp.State `json:"rtsp,omitempty"`   // a server each
+	WebRTC        bool         `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -55,7 +56,7 @@ func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{
 		Pipeline: shapeOf(&feed), Name: h.config.Name, Version: h.config.Version,
-		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(),
+		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(), WebRTC: h.config.WebRTC != nil,
 	}
 	if h.config.Recording != nil {
 		now := h.config.Recording.State()

@@ -61,7 +61,7 @@ func New(html, style, script string) Document {
 	return Document{
 		HTML: strings.NewReplacer("{{style}}", style, "{{script}}", script).Replace(html),
 		Policy: "default-src 'none'; script-src " + scripts + "; style-src " + hash(style) +
-			"; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'",
+			"; img-src 'self' data: blob:; media-src blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'",
 	}
 }
 
@@ -72,7 +72,8 @@ func hash(text string) string {
 
 // liveScripts are one script together, in this order: each is an idea, and they share their names.
 var liveScripts = []string{
-	"notice", "stream", "share", "draw", "clock", "state", "settings", "camera", "measure", "view", "qr", "links", "buttons", "keys", "start",
+	"notice", "stream", "share", "draw", "choice", "way", "video", "mp4", "whep", "clock", "state", "settings", "camera", "measure", "view", "qr", "links", "buttons",
+	"keys", "start",
 }
 
 var live, login = newLive(), New(file("login/login.html"), file("login/login.css"), file("login/login.js"))

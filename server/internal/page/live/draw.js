@@ -5,7 +5,8 @@ let drawn = { frames: 0, delays: [] }; // since the last measurement
 const gaps = []; // ms between the last pictures
 let next = null, drawing = false;
 
-function arrived(jpeg, captured) {
+// came counts a picture that was received, by whichever way.
+function came(bytes) {
   const at = now();
   if (total.frames) {
     gaps.push(at - newest);
@@ -14,9 +15,13 @@ function arrived(jpeg, captured) {
     gap = gaps.length < 3 ? 0 : [...gaps].sort((a, b) => b - a)[1];
   }
   total.frames++;
-  total.bytes += jpeg.length;
+  total.bytes += bytes;
   newest = at;
   if (wrong.stream || total.frames === 1) wrong.stream = null, notice();
+}
+
+function arrived(jpeg, captured) {
+  came(jpeg.length);
   if (paused) return;
   next = { jpeg, captured };
   if (!drawing) draw();
@@ -28,40 +33,48 @@ async function draw() {
     const frame = next;
     next = null;
     try {
-      const picture = await createImageBitmap(new Blob([frame.jpeg], { type: "image/jpeg" }));
+      const file = new Blob([frame.jpeg], { type: "image/jpeg" }), picture = await createImageBitmap(file);
       if (paused) break;
-      paint(picture);
-      shown = frame.jpeg;
+      if (way.now === "jpeg") { // else a video has begun meanwhile
+        paint(picture, picture.width, picture.height);
+        shown = file;
+        wasDrawn(frame.captured);
+      }
       picture.close();
-      drawn.frames++;
-      drawn.delays.push(now() + clock.offset - frame.captured);
-      stage.classList.remove("empty");
     } catch { /* a broken picture: the next one will do */ }
   }
   drawing = false;
 }
 
+// wasDrawn counts a picture that is on the screen now. captured: when it was taken, by the server's clock, in ms; NaN: nobody knows.
+function wasDrawn(captured) {
+  drawn.frames++;
+  if (!isNaN(captured)) drawn.delays.push(now() + clock.offset - captured);
+  stage.classList.remove("empty");
+}
+
 const turn = { quarters: 0, mirror: false }; // of this view only
-let shown = null; // the picture that is seen, to be turned while it stands still
+let shown = null; // the picture that is seen, or the promise of it, to be turned while it stands still; of a video that runs: what was before
 let size = { width: 0, height: 0 }; // of it, as it came
 
-function paint(picture) {
-  const across = turn.quarters % 2, w = across ? picture.height : picture.width, h = across ? picture.width : picture.height;
+function paint(picture, width, height) {
+  const across = turn.quarters % 2, w = across ? height : width, h = across ? width : height;
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
     canvas.height = h;
     stage.style.setProperty("--ratio", w + " / " + h);
   }
-  size = { width: picture.width, height: picture.height };
+  size = { width, height };
   screen2d.setTransform(1, 0, 0, 1, w / 2, h / 2);
   if (turn.mirror) screen2d.scale(-1, 1);
   screen2d.rotate(turn.quarters * Math.PI / 2);
-  screen2d.drawImage(picture, -picture.width / 2, -picture.height / 2);
+  screen2d.drawImage(picture, -width / 2, -height / 2);
 }
 
 async function repaint() {
-  if (!shown) return;
-  const picture = await createImageBitmap(new Blob([shown], { type: "image/jpeg" }));
-  paint(picture);
+  const seen = await shown;
+  if (!seen || way.now !== "jpeg") return; // a video's next picture is turned
+  const picture = await createImageBitmap(seen);
+  paint(picture, picture.width, picture.height);
   picture.close();
 }

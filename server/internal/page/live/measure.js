@@ -1,12 +1,14 @@
 // Once a second: what was seen here.
 const delays = []; // of the last minute, ms
 let before = { at: now(), bytes: 0 };
+let seenDelay = NaN; // of the last second, ms
 
 function measure() {
   const at = now(), seconds = (at - before.at) / 1000;
   const fps = drawn.frames / seconds, bytes = (total.bytes - before.bytes) / seconds;
   const sorted = drawn.delays.sort((a, b) => a - b);
   let delay = sorted.length && clock.error < 1000 ? Math.max(0, sorted[sorted.length >> 1]) : NaN;
+  seenDelay = delay;
   const first = !before.bytes; // while the page starts, the decoder does, too: that second says nothing about the ones to come
   before = { at, bytes: total.bytes };
   drawn = { frames: 0, delays: [] };
@@ -19,7 +21,7 @@ function measure() {
     put("short-size", moving ? moving.naturalWidth + "×" + moving.naturalHeight : size.width + "×" + size.height);
     put("short-fps", moving ? "" : fps.toFixed(1) + " fps");
     put("short-delay", isNaN(delay) ? "" : Math.round(delay) + " ms");
-    put("delay", isNaN(delay) ? "–" : Math.round(delay) + " ms ± " + Math.max(1, Math.ceil(clock.error)));
+    put("delay", isNaN(delay) ? (fps && way.now === "webrtc" ? "unknown" : "–") : Math.round(delay) + " ms ± " + Math.max(1, Math.ceil(clock.error)));
     put("seen-bytes", moving ? "–" : rate(bytes));
   }
   delays.push(first ? NaN : delay);

@@ -29,7 +29,7 @@ function lead() {
   crew.others.clear();
   say({ lead: crew.since });
   follow();
-  watch();
+  begin();
 }
 
 // part leaves: who followed takes over.
@@ -45,9 +45,10 @@ if (channel) channel.onmessage = ({ data: m }) => {
   if (!crew.role) return;
   if (m.hello && crew.role === "lead") {
     crew.others.set(m.from, now());
-    say({ lead: crew.since, to: m.from, state });
+    say({ lead: crew.since, to: m.from, state, way: way.now });
   }
   if (m.here === me && crew.role === "lead") crew.others.set(m.from, now());
+  if (m.unable && crew.role === "lead") choice.failed(now(), m.unable);
   if (m.bye) {
     crew.others.delete(m.from);
     if (m.led && crew.role === "follow" && m.from === crew.leader) elect(0);
@@ -55,7 +56,9 @@ if (channel) channel.onmessage = ({ data: m }) => {
   if (m.lead) heardLeader(m);
   if (crew.role !== "follow" || m.from !== crew.leader) return;
   crew.heard = now();
-  if (m.jpeg) arrived(m.jpeg, m.captured);
+  if (m.way) go(m.way);
+  if (m.jpeg) took(m.jpeg, m.captured);
+  if (m.mp4) tookFragment(m);
   if (m.state) update(m.state);
   if (m.why) {
     wrong.stream = m.why;
@@ -83,7 +86,7 @@ async function elect(after) {
 function callRoll() {
   if (crew.role === "lead") {
     for (const [id, at] of crew.others) if (now() - at > 4000) crew.others.delete(id);
-    if (crew.others.size) say({ lead: crew.since });
+    if (crew.others.size) say({ lead: crew.since, way: way.now });
   }
   if (crew.role !== "follow") return;
   if (now() - crew.heard > 3000) elect(0);

@@ -15,6 +15,7 @@ setInterval(() => {
   if (document.hidden) return;
   callRoll();
   poll();
+  choose();
   if (paused || !crew.role) return;
   const silent = now() - newest, at = now();
   if (at - heard > 5000 && (silent > 5000 || !total.frames)) { // a network that is gone does not say so
@@ -32,7 +33,7 @@ function restart() {
   leave();
   unfollow();
   follow();
-  watch();
+  begin();
 }
 
 document.addEventListener("visibilitychange", () => {

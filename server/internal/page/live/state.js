@@ -64,6 +64,7 @@ function update(s) {
   const label = "Live picture of " + (s.source.name || "the camera");
   if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   offer(s);
+  offerWays(s);
   followControls(s);
 }
 

@@ -41,9 +41,15 @@ async function watch() {
   }
 }
 
-function leave() {
+// leaveStream ends the stream of JPEGs; leave ends whatever the pictures come by.
+function leaveStream() {
   if (stream) stream.abort();
   stream = null;
+}
+
+function leave() {
+  leaveStream();
+  leaveVideo();
   if (moving) {
     moving.src = "data:,";
     moving.remove();
@@ -116,8 +122,7 @@ async function read(reader) {
       const begin = at + head.size, end = begin + head.length;
       if (size < end) break;
       const jpeg = buffer.slice(begin, end);
-      share({ jpeg, captured: head.captured });
-      arrived(jpeg, head.captured);
+      took(jpeg, head.captured);
       at = end;
       head = null;
     }

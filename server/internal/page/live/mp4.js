@@ -1,0 +1,126 @@
+// Video over HTTP: /video.mp4, a fragment for each picture, played by Media Source Extensions as near to its end as the pictures allow. The window that
+// leads reads it and hands the fragments on.
+const before1970 = 2208988800; // seconds since NTP's beginning
+let tookFragment = () => {}; // what is done with a fragment of the window that leads
+
+async function playMP4(v) {
+  const source = new MediaSource(), { element } = v, place = URL.createObjectURL(source);
+  element.src = place;
+  await new Promise((done) => source.addEventListener("sourceopen", done, { once: true }));
+  URL.revokeObjectURL(place);
+  let buffer = null, begun = false;
+  const waiting = []; // what is not yet in the buffer
+  const times = []; // [time in s, captured in ms] of the last pictures
+  v.captured = (time) => {
+    let best = NaN;
+    for (const [t, captured] of times) if (t <= time + 0.002) best = captured;
+    return best;
+  };
+  const append = () => {
+    if (v.closed || !buffer || buffer.updating || !waiting.length) return;
+    const all = new Uint8Array(waiting.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of waiting.splice(0)) all.set(part, at), at += part.length;
+    try {
+      buffer.appendBuffer(all);
+    } catch (error) {
+      fell(v, error);
+    }
+  };
+  const take = ({ mp4, init, type, key, time, captured }) => {
+    if (v.closed || !begun && !key) return;
+    if (!buffer) {
+      buffer = source.addSourceBuffer(type);
+      buffer.addEventListener("updateend", () => {
+        keepUp(v, buffer);
+        append();
+      });
+      buffer.addEventListener("error", () => fell(v, new Error("the browser refuses the video.")));
+    }
+    if (waiting.length > 500) return fell(v, new Error("the browser does not keep up."));
+    if (init !== begun) waiting.push(init), begun = init;
+    waiting.push(mp4);
+    times.push([time, captured]);
+    if (times.length > 300) times.shift();
+    total.bytes += mp4.length;
+    append();
+  };
+  if (!leads()) {
+    let last = { text: "", init: null };
+    tookFragment = (m) => { // of each message the bytes are others, of the same init segment, too
+      const text = String(m.init);
+      if (text !== last.text) last = { text, init: m.init };
+      take({ ...m, init: last.init });
+    };
+    v.signal.addEventListener("abort", () => { tookFragment = () => {}; });
+    return;
+  }
+  const reply = await ask("video.mp4", { signal: v.signal });
+  if (!reply.ok) throw new Error(await refusal(reply));
+  const type = reply.headers.get("Content-Type");
+  await readFragments(reply.body.getReader(), (fragment) => {
+    const all = { ...fragment, type };
+    share(all);
+    take(all);
+  });
+  throw new Error("the connection was lost.");
+}
+
+// readFragments takes a stream apart: ftyp and moov, which begin it and come again when the picture's size changes, and prft, moof and mdat for each picture.
+async function readFragments(reader, take) {
+  let buffer = new Uint8Array(1 << 17), size = 0, at = 0; // at: where the next box begins
+  let init = null, fragment = {};
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    if (size + value.length > buffer.length) {
+      const larger = new Uint8Array(2 * (size + value.length));
+      larger.set(buffer.subarray(0, size));
+      buffer = larger;
+    }
+    buffer.set(value, size);
+    size += value.length;
+    const view = new DataView(buffer.buffer);
+    while (size - at >= 8) {
+      const end = at + view.getUint32(at), name = latin1.decode(buffer.subarray(at + 4, at + 8));
+      if (end < at + 8 || end > 1 << 26) throw new Error("this is no stream of video.");
+      if (size < end) break;
+      if (name === "prft") {
+        fragment.captured = (view.getUint32(at + 16) - before1970 + view.getUint32(at + 20) / 2 ** 32) * 1000;
+        fragment.time = (view.getUint32(at + 24) * 2 ** 32 + view.getUint32(at + 28)) / 90000;
+      } else if (name === "moof") {
+        fragment.key = !(view.getUint32(end - 4) & 1 << 16); // it ends with the flags of its one sample, which say whether it needs others
+      }
+      at = end;
+      if (name !== "moov" && name !== "mdat") continue;
+      const bytes = buffer.slice(0, end);
+      if (name === "moov") init = bytes;
+      else take({ mp4: bytes, init, ...fragment });
+      fragment = {};
+      buffer.copyWithin(0, end, size);
+      size -= end;
+      at = 0;
+    }
+  }
+}
+
+// keepUp keeps a video near its newest picture, and what was shown out of memory. What is there beyond the next picture, the whole of the last seconds, only
+// makes all pictures late: it is played faster, or, if it is much, left out.
+function keepUp(v, buffer) {
+  const { element } = v, ranges = element.buffered;
+  if (!ranges.length) return;
+  const end = ranges.end(ranges.length - 1), at = now();
+  if (element.paused) element.play().catch(() => {}); // a browser may not begin by itself: Firefox waits for more than a live stream has
+  if (element.currentTime < ranges.start(ranges.length - 1)) element.currentTime = ranges.start(ranges.length - 1);
+  v.ahead = v.ahead || [];
+  v.ahead.push([at, end - element.currentTime]);
+  while (at - v.ahead[0][0] > 2000) v.ahead.shift();
+  const least = Math.min(...v.ahead.map(([, seconds]) => seconds)); // the rest is what the network's unevenness needs
+  const enough = 1.5 * Math.min(due(), 100) / 1000;
+  if (at - v.ahead[0][0] > 1500 && least > 0.5) {
+    element.currentTime = end - enough;
+    v.ahead = [];
+  }
+  element.playbackRate = least > 2 * enough ? 1.1 : least > enough ? 1.03 : 1;
+  if (!buffer.updating && ranges.start(0) < element.currentTime - 20) buffer.remove(0, element.currentTime - 10);
+}

@@ -1,0 +1,55 @@
+// Video: whatever way it comes, it is decoded by a <video> that is not seen, and drawn where the JPEGs are. So zoom, full screen, recording and
+// the measurement are the same for all.
+function openVideo(how) {
+  const element = document.createElement("video"), end = new AbortController();
+  element.muted = element.playsInline = element.disableRemotePlayback = true;
+  const v = {
+    how, element, closed: false, signal: end.signal,
+    captured: () => NaN, // when the picture of a time was taken
+    close() {
+      v.closed = true;
+      end.abort();
+    },
+  };
+  end.signal.addEventListener("abort", () => {
+    element.srcObject = null;
+    element.removeAttribute("src");
+    element.load();
+  });
+  drawFrom(v);
+  (how === "mse" ? playMP4 : playWHEP)(v).catch((error) => fell(v, error));
+  return v;
+}
+
+// drawFrom draws each picture of a video when it is due.
+function drawFrom(v) {
+  const { element } = v;
+  let called = false;
+  const each = (_, meta) => {
+    if (v.closed) return;
+    called = true;
+    element.requestVideoFrameCallback(each);
+    tookPicture(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
+  };
+  if (element.requestVideoFrameCallback) element.requestVideoFrameCallback(each);
+  // Where the browser does not say when there is a picture (WebKitGTK 2.50 has the function and never calls back), the screen's rate is the time to look.
+  let first = 0, count = 0, time = -1;
+  const look = () => {
+    if (v.closed || called) return;
+    requestAnimationFrame(look);
+    if (element.readyState < 2) return;
+    first = first || now();
+    const { totalVideoFrames } = element.getVideoPlaybackQuality();
+    if (now() - first < 500 || totalVideoFrames === count || element.currentTime === time) return;
+    [count, time] = [totalVideoFrames, element.currentTime];
+    tookPicture(v, v.captured(time));
+  };
+  look();
+}
+
+// How this browser can play H.264, if it can.
+const plays = {
+  mse: (s) => Boolean(window.MediaSource) && MediaSource.isTypeSupported('video/mp4; codecs="' + (s.h264.codec || "avc1.42c01f") + '"'),
+  webrtc: (s) => Boolean(s.webrtc && window.RTCPeerConnection && RTCRtpReceiver.getCapabilities) &&
+    RTCRtpReceiver.getCapabilities("video").codecs.some((c) => c.mimeType.toUpperCase() === "VIDEO/H264"),
+};

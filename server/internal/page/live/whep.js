@@ -1,0 +1,48 @@
+// Video by WebRTC: an offer, an answer, and no server besides (WHEP).
+async function playWHEP(v) {
+  const pc = new RTCPeerConnection(), { element } = v;
+  let session = "";
+  const bye = () => {
+    pc.close();
+    if (session) ask(session, { method: "DELETE", keepalive: true }).catch(() => {});
+  };
+  v.signal.addEventListener("abort", bye);
+  pc.addEventListener("connectionstatechange", () => {
+    if (pc.connectionState === "failed" || pc.connectionState === "disconnected") fell(v, new Error("the connection was lost."));
+  });
+  pc.addEventListener("track", ({ track, receiver }) => {
+    element.srcObject = new MediaStream([track]);
+    element.play().catch(() => {});
+    // A packet's capture time, and RTP's clock, which is that of the captures, tell the time of each picture.
+    v.captured = (_, rtp) => {
+      const [packet] = receiver.getSynchronizationSources ? receiver.getSynchronizationSources() : [];
+      if (rtp === undefined || !packet || !packet.captureTimestamp) return NaN;
+      return packet.captureTimestamp - before1970 * 1000 + ((rtp - packet.rtpTimestamp) | 0) / 90;
+    };
+  });
+  const video = pc.addTransceiver("video", { direction: "recvonly" });
+  if (video.setHeaderExtensionsToNegotiate) { // Chromium knows the capture time, and does not offer to take it
+    const extensions = video.getHeaderExtensionsToNegotiate();
+    for (const e of extensions) if (e.uri.endsWith("abs-capture-time")) e.direction = "recvonly";
+    video.setHeaderExtensionsToNegotiate(extensions);
+  }
+  await pc.setLocalDescription();
+  // The server calls nobody, so our own addresses are of no use to it, and are not waited for.
+  const reply = await ask("whep", { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, signal: v.signal });
+  if (!reply.ok) throw new Error(await refusal(reply));
+  session = "whep/" + (reply.headers.get("Location") || "").split("?")[0].split("/").pop();
+  const sdp = await reply.text();
+  if (v.closed) return bye();
+  await pc.setRemoteDescription({ type: "answer", sdp });
+  count(v, pc);
+}
+
+// count counts a connection's bytes, which nothing else tells.
+async function count(v, pc) {
+  for (let before = 0; !v.closed; await sleep(500)) {
+    let bytes = 0;
+    for (const s of (await pc.getStats()).values()) if (s.type === "inbound-rtp") bytes += s.bytesReceived + (s.headerBytesReceived || 0);
+    total.bytes += Math.max(0, bytes - before);
+    before = bytes;
+  }
+}
