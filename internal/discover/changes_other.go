@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// changes tells, by the returned channel, that something about this machine's interfaces or addresses may have changed, until ctx ends.
+// changes signals on the returned channel that this machine's interfaces or addresses may have changed, until ctx is done.
 func changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	poll(ctx, changed, 5*time.Second)
