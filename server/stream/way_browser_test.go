@@ -151,5 +151,7 @@ func pageChooses(t *testing.T, b tab)      {}
 func pageByHand(t *testing.T, b tab)       {}
 func pageWithoutVideo(t *testing.T, b tab) {}
 
-var _ = strings.Cut
-var _ = strconv.Itoa
+var (
+	_ = strings.Cut
+	_ = strconv.Itoa
+)
