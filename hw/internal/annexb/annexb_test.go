@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/annexb"
+	"github.com/maixstream/maixstream/hw/internal/annexb"
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
