@@ -48,6 +48,14 @@ func (l *Log) register(r *Reader, lag time.Duration) *Reader {
 	return r
 }
 
+// SetLag changes how far behind the newest unit the reader may be, as NewReader's lag. Only the reader's goroutine calls it.
+func (r *Reader) SetLag(lag time.Duration) {
+	if lag == 0 {
+		lag = r.log.lag
+	}
+	r.lag = lag
+}
+
 // Close ends the reader; units that it holds stay valid until they are released. It may be called twice.
 func (r *Reader) Close() {
 	l := r.log
