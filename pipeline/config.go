@@ -13,12 +13,14 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a frame.RawSource.
+// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a source that has no JPEGs.
 type Config struct {
 	// Open opens the source for the given settings. It is called again, with backoff, whenever the source is gone.
 	Open func(ctx context.Context, s Settings) (frame.Source, error)
 	// NewEncoder makes a software encoder, one for each worker.
 	NewEncoder func() (frame.Encoder, error)
+	// NewDecoder makes the decoder of a source that has H.264 alone; nil: such a source has no JPEGs.
+	NewDecoder func() (frame.VideoDecoder, error)
 	// Workers is how many frames are encoded at once; 0: one for each core.
 	Workers int
 	// NewTransform makes what turns raw frames and writes over them, one for each worker; nil: raw frames stay as they are.

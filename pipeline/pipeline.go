@@ -47,6 +47,7 @@ type Pipeline struct {
 	signal        bool
 	away          bool // the source is, and that was logged
 	reason        string
+	noPictures    string // why there are no JPEGs, though there is a signal; "": there are
 	restTimer     *time.Timer
 	window        window
 	lastSecond    second
@@ -198,7 +199,7 @@ func (p *Pipeline) running() (*session, string) {
 }
 
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
-// source is away. f must be released.
+// source is away, and ErrNoPictures where no JPEG can be made of what the source has. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
 	if p.config.Ring.Latest(f) {
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
@@ -214,10 +215,13 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	defer reader.Close()
 	for {
 		p.mu.Lock()
-		away, reason := !p.signal && p.reason != starting, p.reason
+		away, reason, none := !p.signal && p.reason != starting, p.reason, p.noPictures
 		p.mu.Unlock()
-		if away {
+		switch {
+		case away:
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+		case none != "":
+			return &noPicturesError{none}
 		}
 		if err := reader.Next(ctx, f); err != nil {
 			return fmt.Errorf("snapshot: %w", err)

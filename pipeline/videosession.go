@@ -44,7 +44,7 @@ func (s *session) startVideo() (stop func()) {
 	vs := &videoSession{video: v, session: s, cancel: cancel, offered: make(chan struct{}, 1)}
 	run, name, err := vs.choose()
 	v.describe(name, err)
-	if err != nil {
+	if err != nil || run == nil {
 		cancel()
 		return func() {}
 	}
@@ -57,7 +57,7 @@ func (s *session) startVideo() (stop func()) {
 	}
 }
 
-// choose says how this source's H.264 is made.
+// choose says how this source's H.264 is made; run is nil where the session itself reads it.
 func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
 	v := vs.video
 	switch source := vs.session.source.(type) {
@@ -65,6 +65,9 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 		name = source.Info().Encoder
 		if name == "" {
 			name = "pass-through"
+		}
+		if isCoded(source) {
+			return nil, name, nil
 		}
 		return func(ctx context.Context) { vs.read(ctx, source) }, name, nil
 	case frame.RawSource:
@@ -252,12 +255,7 @@ func (vs *videoSession) encode(f *frame.Frame, turn bool) {
 	}
 }
 
-func (vs *videoSession) fail(err error) {
-	vs.video.count.failed.Add(1)
-	vs.video.mu.Lock()
-	defer vs.video.mu.Unlock()
-	vs.video.failed(err)
-}
+func (vs *videoSession) fail(err error) { vs.video.mishap(err) }
 
 // rest gives the encoder's memory back.
 func (vs *videoSession) rest() {

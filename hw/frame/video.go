@@ -47,6 +47,19 @@ type VideoEncoder interface {
 	Close() error
 }
 
+// VideoDecoder turns H.264 into raw frames. One goroutine uses it at a time.
+type VideoDecoder interface {
+	// Name says who decodes: "OpenH264".
+	Name() string
+	// Decode decodes u, which follows the one before it or is a key frame, and fills f with the picture whose turn it is (what f held before must have been
+	// released): full range BT.601, with the Captured and Sequence of its own unit. ok is false where pictures come in another order than they are shown in, and the
+	// next one is not there yet. f may be written, and is valid until it is released, also behind Close. Errors wrap ErrUnsupported for a kind of H.264 that cannot be
+	// decoded, and ErrBadPicture for what is damaged: go on with a key frame. Steady state: no garbage. u is not kept.
+	Decode(u *AccessUnit, f *Frame) (ok bool, err error)
+	// Close frees the decoder. It may be called twice.
+	Close() error
+}
+
 // VideoSource is a source that has H.264 of its pictures, coded by itself. It may be a JPEGSource, too: both are then read, each by a goroutine of its own.
 type VideoSource interface {
 	Source

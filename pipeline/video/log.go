@@ -120,6 +120,9 @@ func New(c Config) (*Log, error) {
 // MaxUnit is the largest access unit that the log takes, in bytes.
 func (l *Log) MaxUnit() int { return len(l.memory) / 4 }
 
+// Room returns how many bytes and units of a stream the log has at once, at most.
+func (l *Log) Room() (bytes, count int) { return len(l.memory), len(l.entries) }
+
 // Parameters returns the newest key frame's parameter sets; nil before the first.
 func (l *Log) Parameters() *Parameters { return l.parameters.Load() }
 

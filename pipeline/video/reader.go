@@ -30,6 +30,14 @@ func (l *Log) Subscribe(lag time.Duration, wake func()) *Reader {
 	return &Reader{log: l, list: l.readers.Add(wake), lag: lag, next: 1, lost: true}
 }
 
+// SetLag changes how far behind the newest unit the reader may be, as NewReader's lag. Only the reader's goroutine calls it.
+func (r *Reader) SetLag(lag time.Duration) {
+	if lag == 0 {
+		lag = r.log.lag
+	}
+	r.lag = lag
+}
+
 // Close ends the reader; units that it holds stay valid until they are released. It may be called twice.
 func (r *Reader) Close() { r.log.readers.Remove(r.list) }
 

@@ -62,6 +62,9 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, frame.ErrUnsupported) && wish.full:
 		h.refuse(w, http.StatusConflict, hinted("full=1: the source takes no pictures beside the stream's", h.config.Hints.FullSnapshot))
 		return
+	case errors.Is(err, pipeline.ErrNoPictures):
+		h.refuse(w, http.StatusNotImplemented, err.Error())
+		return
 	default:
 		w.Header().Set("Retry-After", "1")
 		text := "no picture came in time"

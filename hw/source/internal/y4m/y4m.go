@@ -13,7 +13,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/film"
-	"github.com/maixstream/maixstream/hw/source/internal/pool"
+	"github.com/maixstream/maixstream/hw/internal/pool"
 )
 
 // DefaultFPS is the rate of files that do not say theirs.

@@ -1,4 +1,4 @@
-// Package pool keeps the buffers of frames that sources hand out, so that steady reading makes no garbage.
+// Package pool keeps the buffers of frames that sources and decoders hand out, so that steady reading makes no garbage.
 package pool
 
 import (
