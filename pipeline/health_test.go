@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,22 +27,28 @@ func healthAt(t *testing.T, p *pipeline.Pipeline, after time.Duration, want erro
 
 func TestHealthOfASourceThatGoesAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var away error
+		var unplugged atomic.Bool
+		away := func() error {
+			if unplugged.Load() {
+				return fmt.Errorf("unplugged: %w", frame.ErrGone)
+			}
+			return nil
+		}
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
-			if away != nil {
-				return nil, away
+			if err := away(); err != nil {
+				return nil, err
 			}
 			c := newCamera(10 * time.Millisecond)
-			c.fail = func(uint64) error { return away }
+			c.fail = func(uint64) error { return away() }
 			return c, nil
 		}})
 		defer p.Watch()()
 		healthAt(t, p, time.Minute, nil)
-		away = fmt.Errorf("unplugged: %w", frame.ErrGone)
+		unplugged.Store(true)
 		healthAt(t, p, patient-time.Second, nil)
 		healthAt(t, p, 2*time.Second, pipeline.ErrNoSignal)
 		healthAt(t, p, time.Hour, pipeline.ErrNoSignal) // it is tried again all the time: no reason to start the program again
-		away = nil
+		unplugged.Store(false)
 		healthAt(t, p, time.Minute, nil)
 	})
 }
@@ -86,14 +93,14 @@ func TestHealthAtTheStart(t *testing.T) {
 // A picture that is not due is not late: not while nobody looks and few are asked for, nor when somebody comes then.
 func TestHealthOfASlowPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		silent := false
+		var silent atomic.Bool
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
-			if silent {
+			if silent.Load() {
 				return nil, frame.ErrGone
 			}
 			c := &tuned{camera: newCamera(10 * time.Millisecond), lag: 5 * time.Second}
 			c.fail = func(uint64) error {
-				if silent {
+				if silent.Load() {
 					return frame.ErrGone
 				}
 				return nil
@@ -108,7 +115,7 @@ func TestHealthOfASlowPace(t *testing.T) {
 			healthAt(t, p, 20*time.Second, nil)
 			leave()
 		}
-		silent = true
+		silent.Store(true)
 		healthAt(t, p, 200*time.Second, nil)
 		// Whoever comes and goes meanwhile gives it no new time.
 		for range 30 {
