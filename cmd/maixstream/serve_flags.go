@@ -106,6 +106,7 @@ type serveFlags struct {
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
+	recordAs     *choiceValue
 	stateFile    *string
 	webrtc       *webrtcFlags
 	report       *time.Duration
@@ -115,7 +116,7 @@ type serveFlags struct {
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
-	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
+	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30, recordAs: choice("avi", "mp4")}
 	s.still = flags.Bool("full-snapshot", false, "allow /snapshot?full=1, a picture of the camera's full size beside a smaller stream: a\n"+
 		"MaixCAM reserves 13 MB for it, a webcam's stream pauses for some seconds")
 	s.video = addVideoFlags(flags)
@@ -131,7 +132,8 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.html = flags.String("html", "", "your own page: an HTML `FILE` with <img src=\"/stream\">")
 	s.guard = addGuardFlags(flags, "read the streams")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "disconnect viewers that read nothing for this long")
-	s.record = flags.String("record", "", "record AVI files to this `DIR`")
+	s.record = flags.String("record", "", "record to this `DIR`")
+	flags.Var(s.recordAs, "record-as", "record every JPEG in AVI files, or H.264 in MP4 files")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
 	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` across restarts; none: don't (default state.json in systemd's\n"+
 		"StateDirectory, else ~/.local/state/maixstream)")
@@ -160,6 +162,8 @@ func (s *serveFlags) check() error {
 		return usagef("--push-every %v: must not be negative", *s.pushEvery)
 	case *s.record != "" && s.recordMax < record.MinBytes:
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
+	case *s.record != "" && s.recordAs.value == "mp4" && s.video.h264.value == "off":
+		return usagef("--record-as mp4: there is no H.264 with --h264 off")
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}
