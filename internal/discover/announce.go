@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/brutella/dnssd"
+
+	"github.com/maixstream/maixstream/internal/netchange"
 )
 
 const (
@@ -25,7 +27,7 @@ func Announce(ctx context.Context, warn func(error), services ...Service) {
 	if warn == nil {
 		warn = func(error) {}
 	}
-	changed := changes(ctx)
+	changed := netchange.Watch(ctx)
 	defer func() {
 		for range changed { // until its goroutine has ended
 		}
@@ -141,28 +143,4 @@ func waitFor(ctx context.Context, changed <-chan struct{}, most time.Duration) b
 	case <-after:
 	}
 	return ctx.Err() == nil
-}
-
-// poll tells every so often, until ctx ends.
-func poll(ctx context.Context, changed chan<- struct{}, every time.Duration) {
-	go func() {
-		defer close(changed)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				tell(changed)
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-}
-
-func tell(changed chan<- struct{}) {
-	select {
-	case changed <- struct{}{}:
-	default: // it is on its way
-	}
 }

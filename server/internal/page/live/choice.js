@@ -19,6 +19,8 @@ function chooser() {
     if (s.wish !== "auto") return s.wish !== s.now && (s.wish === "jpeg" || works(s, s.wish, at)) ? s.wish : "";
     seconds.push(s);
     if (seconds.length > 4) seconds.shift();
+    if (!isNaN(s.delay)) delays.push(s.delay);
+    if (delays.length > 6) delays.shift();
     if (at - changed < calm || seconds.length < 4) return "";
     const free = s.offered.filter((way) => way !== s.now && works(s, way, at));
     if (s.now === "jpeg") {
@@ -26,8 +28,6 @@ function chooser() {
       if (made < 4 || arrived >= 0.75 * made || !free.length) return "";
       return free.reduce((best, way) => (known[way] && known[best] && known[way].delay < known[best].delay ? way : best));
     }
-    if (!isNaN(s.delay)) delays.push(s.delay);
-    if (delays.length > 6) delays.shift();
     const [other] = free, late = delays.length === 6 ? median(delays) : 0;
     // Less than this nobody notices; and what is not clearly fresher is not worth a change.
     if (other && late > 400 && !(known[other] && at - known[other].at < 300000 && known[other].delay * 1.3 > late)) return other;

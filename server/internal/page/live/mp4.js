@@ -121,6 +121,6 @@ function keepUp(v, buffer) {
     element.currentTime = end - enough;
     v.ahead = [];
   }
-  element.playbackRate = least > 2 * enough ? 1.1 : least > enough ? 1.03 : 1;
+  if (v.exact) element.playbackRate = least > 2 * enough ? 1.1 : least > enough ? 1.03 : 1; // WebKitGTK 2.50 stands still at a change
   if (!buffer.updating && ranges.start(0) < element.currentTime - 20) buffer.remove(0, element.currentTime - 10);
 }

@@ -1,4 +1,4 @@
-package discover
+package netchange
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changes tells, by the returned channel, that something about this machine's interfaces or addresses has changed, until ctx ends: as the
-// kernel says (rtnetlink(7)), and every minute in case it could not.
-func changes(ctx context.Context) <-chan struct{} {
+// Watch tells, by the returned channel, that something about this machine's interfaces or addresses has changed: as the kernel says (rtnetlink(7)), and every
+// minute in case it could not. The channel is closed after ctx has ended.
+func Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err == nil {
