@@ -8,6 +8,7 @@ function chooser() {
   const broken = {}; // way -> until when it is not tried
   const failures = {}; // way -> how often it failed in a row
   let changed = -Infinity, probed = 0, pause = calm; // between two probes
+  let chosen = "auto"; // by hand
   const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
   const works = (s, way, at) => s.offered.includes(way) && !(broken[way] > at);
 
@@ -15,6 +16,7 @@ function chooser() {
   //   at: ms; now: the way of now; wish: "auto" or a way; offered: the ways of video that there are, the best first
   //   arrived, made: JPEGs that came, and that were made and wanted; delay: ms until they were drawn, NaN if unknown
   function second(at, s) {
+    chosen = s.wish;
     if (s.now !== "jpeg" && !works(s, s.now, at)) return "jpeg";
     if (s.wish !== "auto") return s.wish !== s.now && (s.wish === "jpeg" || works(s, s.wish, at)) ? s.wish : "";
     seconds.push(s);
@@ -51,7 +53,7 @@ function chooser() {
   // failed says that a way brought no pictures, or no more.
   function failed(at, way) {
     failures[way] = (failures[way] || 0) + 1;
-    broken[way] = at + Math.min(5000 * 2 ** failures[way], 120000);
+    broken[way] = at + (chosen === way ? calm : Math.min(calm * 2 ** (failures[way] - 1), 120000)); // who has chosen it by hand wants it
   }
 
   // missed says that a probe found the link too slow for JPEGs.

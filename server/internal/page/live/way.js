@@ -131,8 +131,9 @@ function choose() {
   counted = total.frames;
   if (!leads() || paused || moving || !state) return;
   if (probe) return judge(at);
-  if (nextVideo && at - way.since > 8000) fell(nextVideo, new Error("no picture has come."));
-  if (video && state.signal && at - newest > Math.max(5000, 3 * due())) fell(video, new Error("no more pictures have come."));
+  const patience = way.wish === "auto" ? 1 : 3; // who has chosen it by hand waits longer
+  if (nextVideo && at - way.since > 8000 * patience) fell(nextVideo, new Error("no picture has come."));
+  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * due())) fell(video, new Error("no more pictures have come."));
   if (way.next || wrong.signal || !total.frames) return;
   const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: madeNow(), delay: seenDelay });
   if (to === "probe") {
