@@ -9,25 +9,27 @@ import (
 	"time"
 
 	"github.com/brutella/dnssd"
+
+	"github.com/maixstream/maixstream/internal/netchange"
 )
 
 const (
-	// settle is how long the interfaces must stay unchanged before they are used: addresses rarely come alone.
+	// settle is how long the interfaces must stay as they are before they are used: an address seldom comes alone.
 	settle = 500 * time.Millisecond
-	// retryAfter is the delay after a failure other than a missing network.
+	// retryAfter is the wait after an attempt that failed for another reason than a missing network.
 	retryAfter = 10 * time.Second
 )
 
-// Announce announces services on the local network until ctx is done, withdraws them, and returns. It does not need a network to start: services are
-// announced once there is one, and again whenever interfaces or addresses change. warn is called with the cause of the first failure in a row; nil disables it.
+// Announce tells the local network of services until ctx ends, and returns when they are withdrawn. There need not be a network: services are
+// announced when one comes, and again whenever interfaces or addresses change. warn is told, once in a row, why that fails; nil: nobody is.
 func Announce(ctx context.Context, warn func(error), services ...Service) {
 	quiet()
 	if warn == nil {
 		warn = func(error) {}
 	}
-	changed := changes(ctx)
+	changed := netchange.Watch(ctx)
 	defer func() {
-		for range changed { // until its goroutine has returned
+		for range changed { // until its goroutine has ended
 		}
 	}()
 	failing := false
@@ -56,7 +58,7 @@ func Announce(ctx context.Context, warn func(error), services ...Service) {
 	}
 }
 
-// respond announces and answers queries until ctx is done, the interfaces have changed, or it fails.
+// respond announces and answers until ctx ends, the interfaces are no longer those of now, or it fails.
 func respond(ctx context.Context, changed <-chan struct{}, now string, services []Service) error {
 	responder, err := newResponder(services)
 	if err != nil {
@@ -78,7 +80,7 @@ func respond(ctx context.Context, changed <-chan struct{}, now string, services 
 				continue
 			}
 			cancel()
-			<-ended //nolint:errcheck // its context was cancelled
+			<-ended //nolint:errcheck // its context was ended
 			return nil
 		}
 	}
@@ -108,7 +110,7 @@ func newResponder(services []Service) (dnssd.Responder, error) {
 	return responder, nil
 }
 
-// interfaces describes the interfaces that other hosts can reach, with their addresses; "" if there are none.
+// interfaces describes those that other hosts can be reached by, and their addresses; "" when there are none.
 func interfaces() string {
 	var list []string
 	for _, i := range dnssd.MulticastInterfaces() {
@@ -127,7 +129,7 @@ func interfaces() string {
 	return strings.Join(list, "\n")
 }
 
-// waitFor waits for a change, or at most for limit if it is positive. It returns false if ctx is done.
+// waitFor waits for a change, or for a time where one is given; false: ctx has ended.
 func waitFor(ctx context.Context, changed <-chan struct{}, most time.Duration) bool {
 	var after <-chan time.Time
 	if most > 0 {
@@ -141,28 +143,4 @@ func waitFor(ctx context.Context, changed <-chan struct{}, most time.Duration) b
 	case <-after:
 	}
 	return ctx.Err() == nil
-}
-
-// poll signals a possible change at a fixed interval until ctx is done.
-func poll(ctx context.Context, changed chan<- struct{}, every time.Duration) {
-	go func() {
-		defer close(changed)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				tell(changed)
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-}
-
-func tell(changed chan<- struct{}) {
-	select {
-	case changed <- struct{}{}:
-	default: // a signal is pending
-	}
 }

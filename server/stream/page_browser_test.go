@@ -346,12 +346,12 @@ func pageChangesSettings(t *testing.T, b tab) {
 }
 
 // cutOff lists lists whose widest word has less room than it needs; the arrow takes some.
-const cutOff = `[...document.querySelectorAll("select")].filter((e) => {
+const cutOff = `[...document.querySelectorAll("select")].filter((e) => e.offsetParent && (() => {
 	const pen = document.createElement("canvas").getContext("2d"), s = getComputedStyle(e);
 	pen.font = s.font;
 	const widest = Math.max(...[...e.options].map((o) => pen.measureText(o.text).width), e.id === "size" ? pen.measureText("2560×1440").width : 0);
 	return widest + 24 > e.clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight);
-}).map((e) => e.id)`
+})()).map((e) => e.id)`
 
 // pageByKeyboard does all with a keyboard.
 func pageByKeyboard(t *testing.T, b tab) {

@@ -19,7 +19,7 @@ type Pipeline struct {
 	Reason  string `json:"reason,omitempty"`
 	// NoPictures is why there are no JPEGs, though there is a signal.
 	NoPictures string `json:"no_pictures,omitempty"`
-	Idle    bool   `json:"idle"`
+	Idle       bool   `json:"idle"`
 	// Over the last whole second:
 	CapturedFPS float64 `json:"captured_fps"`
 	WantedFPS   float64 `json:"wanted_fps"`

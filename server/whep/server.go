@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/netchange"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/server/internal/fanout"
 )
@@ -36,7 +38,7 @@ type Config struct {
 // Server answers offers and sends media. Its methods may be called from any goroutine.
 type Server struct {
 	config Config
-	udp    *ice.MultiUDPMuxDefault
+	udp    *ports
 	tcp    ice.TCPMux
 	api    *webrtc.API
 	rates  rates
@@ -48,7 +50,13 @@ type Server struct {
 	closed   bool
 	sessions map[string]*session
 	running  sync.WaitGroup
+
+	unwatch  context.CancelFunc // ends watching
+	watching sync.WaitGroup
 }
+
+// settle is how long addresses must stay as they are before they are used: one seldom comes alone.
+const settle = 300 * time.Millisecond
 
 // Errors of Offer.
 var (
@@ -59,17 +67,6 @@ var (
 	// ErrClosed: the Server was closed.
 	ErrClosed = errors.New("server closed")
 )
-
-// canBind reports whether ip can be bound now. An IPv6 address that an interface has just got cannot, until the kernel has
-// made sure that nobody else has it (RFC 4862, 5.4): at boot that must not keep the program from starting.
-func canBind(ip net.IP) bool {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip})
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
-}
 
 // New opens the ports. Close must be called.
 func New(c Config) (*Server, error) {
@@ -104,16 +101,11 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("whep: listen at %s: %w", c.Address, err)
 	}
 	port = listener.Addr().(*net.TCPAddr).Port
-	wanted := func(ip net.IP) bool {
-		if only != nil {
-			return only.Equal(ip)
-		}
-		return ip.To4() != nil || !ip.IsLinkLocalUnicast() // an IPv6 one needs a zone, which a candidate cannot carry
-	}
-	usable := func(ip net.IP) bool { return wanted(ip) && canBind(ip) }
-	s.udp, err = ice.NewMultiUDPMuxFromPort(port, ice.UDPMuxFromPortWithLoopback(), ice.UDPMuxFromPortWithIPFilter(usable),
-		ice.UDPMuxFromPortWithLogger(loggers.NewLogger("ice")))
-	if err != nil {
+	own, _ := netip.AddrFromSlice(only)
+	wanted := func(ip netip.Addr) bool { return reachable(ip) && (only == nil || ip == own.Unmap()) }
+	s.udp = newPorts(port, wanted, loggers.NewLogger("ice"))
+	if err := s.udp.update(); err != nil {
+		_ = s.udp.Close()
 		_ = listener.Close()
 		return nil, fmt.Errorf("whep: listen at %s: %w", c.Address, err)
 	}
@@ -123,17 +115,43 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("whep: %w", err)
 	}
 	s.config.Address = net.JoinHostPort(host, strconv.Itoa(port))
+	ctx, cancel := context.WithCancel(context.Background())
+	s.unwatch = cancel
+	s.watching.Go(func() { s.watch(ctx) })
 	return s, nil
 }
 
-func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(net.IP) bool) (*webrtc.API, error) {
+// watch follows the machine's addresses until ctx ends.
+func (s *Server) watch(ctx context.Context) {
+	told := "" // an address that another program has stays so for long
+	for range netchange.Watch(ctx) {
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			continue // until the channel is closed
+		}
+		text := ""
+		if err := s.udp.update(); err != nil {
+			text = err.Error()
+		}
+		if text != "" && text != told {
+			s.config.Log.Warn("WebRTC: an address cannot be used", zap.String("error", text))
+		}
+		told = text
+	}
+}
+
+func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(netip.Addr) bool) (*webrtc.API, error) {
 	var e webrtc.SettingEngine
 	e.LoggerFactory = loggers
 	e.SetICEUDPMux(s.udp)
 	e.SetICETCPMux(s.tcp)
 	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
 	e.SetIncludeLoopbackCandidate(true)
-	e.SetIPFilter(wanted)
+	e.SetIPFilter(func(ip net.IP) bool {
+		address, ok := netip.AddrFromSlice(ip)
+		return ok && wanted(address.Unmap())
+	})
 	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // browsers hide their addresses behind names; they call us, and need not be resolved
 	e.SetICETimeouts(goneAfter/2, goneAfter, 2*time.Second)
 	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectWithin) })
@@ -255,6 +273,8 @@ func (s *Server) Close() error {
 	for _, one := range all {
 		one.end()
 	}
+	s.unwatch()
+	s.watching.Wait()
 	s.running.Wait()
 	return s.closePorts()
 }

@@ -8,6 +8,7 @@ function chooser() {
   const broken = {}; // way -> until when it is not tried
   const failures = {}; // way -> how often it failed in a row
   let changed = -Infinity, probed = 0, pause = calm; // between two probes
+  let chosen = "auto"; // by hand
   const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
   const works = (s, way, at) => s.offered.includes(way) && !(broken[way] > at);
 
@@ -15,10 +16,13 @@ function chooser() {
   //   at: ms; now: the way of now; wish: "auto" or a way; offered: the ways of video that there are, the best first
   //   arrived, made: JPEGs that came, and that were made and wanted; delay: ms until they were drawn, NaN if unknown
   function second(at, s) {
+    chosen = s.wish;
     if (s.now !== "jpeg" && !works(s, s.now, at)) return "jpeg";
     if (s.wish !== "auto") return s.wish !== s.now && (s.wish === "jpeg" || works(s, s.wish, at)) ? s.wish : "";
     seconds.push(s);
     if (seconds.length > 4) seconds.shift();
+    if (!isNaN(s.delay)) delays.push(s.delay);
+    if (delays.length > 6) delays.shift();
     if (at - changed < calm || seconds.length < 4) return "";
     const free = s.offered.filter((way) => way !== s.now && works(s, way, at));
     if (s.now === "jpeg") {
@@ -26,8 +30,6 @@ function chooser() {
       if (made < 4 || arrived >= 0.75 * made || !free.length) return "";
       return free.reduce((best, way) => (known[way] && known[best] && known[way].delay < known[best].delay ? way : best));
     }
-    if (!isNaN(s.delay)) delays.push(s.delay);
-    if (delays.length > 6) delays.shift();
     const [other] = free, late = delays.length === 6 ? median(delays) : 0;
     // Less than this nobody notices; and what is not clearly fresher is not worth a change.
     if (other && late > 400 && !(known[other] && at - known[other].at < 300000 && known[other].delay * 1.3 > late)) return other;
@@ -51,7 +53,7 @@ function chooser() {
   // failed says that a way brought no pictures, or no more.
   function failed(at, way) {
     failures[way] = (failures[way] || 0) + 1;
-    broken[way] = at + Math.min(5000 * 2 ** failures[way], 120000);
+    broken[way] = at + (chosen === way ? calm : Math.min(calm * 2 ** (failures[way] - 1), 120000)); // who has chosen it by hand wants it
   }
 
   // missed says that a probe found the link too slow for JPEGs.

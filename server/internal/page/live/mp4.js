@@ -116,11 +116,11 @@ function keepUp(v, buffer) {
   v.ahead.push([at, end - element.currentTime]);
   while (at - v.ahead[0][0] > 2000) v.ahead.shift();
   const least = Math.min(...v.ahead.map(([, seconds]) => seconds)); // the rest is what the network's unevenness needs
-  const enough = 1.5 * Math.min(due(), 100) / 1000;
-  if (at - v.ahead[0][0] > 1500 && least > 0.5) {
+  const enough = v.exact ? 1.5 * Math.min(due(), 100) / 1000 : 0.3; // WebKitGTK 2.50 stands still with less, and at a change of its rate
+  if (at - v.ahead[0][0] > 1500 && least > enough + 0.5) {
     element.currentTime = end - enough;
     v.ahead = [];
   }
-  element.playbackRate = least > 2 * enough ? 1.1 : least > enough ? 1.03 : 1;
+  if (v.exact) element.playbackRate = least > 2 * enough ? 1.1 : least > enough ? 1.03 : 1;
   if (!buffer.updating && ranges.start(0) < element.currentTime - 20) buffer.remove(0, element.currentTime - 10);
 }

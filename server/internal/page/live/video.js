@@ -5,6 +5,7 @@ function openVideo(how) {
   element.muted = element.playsInline = element.disableRemotePlayback = true;
   const v = {
     how, element, closed: false, signal: end.signal,
+    exact: false, // the browser says when there is a picture
     captured: () => NaN, // when the picture of a time was taken
     close() {
       v.closed = true;
@@ -24,10 +25,9 @@ function openVideo(how) {
 // drawFrom draws each picture of a video when it is due.
 function drawFrom(v) {
   const { element } = v;
-  let called = false;
   const each = (_, meta) => {
     if (v.closed) return;
-    called = true;
+    v.exact = true;
     element.requestVideoFrameCallback(each);
     tookPicture(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
   };
@@ -35,7 +35,7 @@ function drawFrom(v) {
   // Where the browser does not say when there is a picture (WebKitGTK 2.50 has the function and never calls back), the screen's rate is the time to look.
   let first = 0, count = 0, time = -1;
   const look = () => {
-    if (v.closed || called) return;
+    if (v.closed || v.exact) return;
     requestAnimationFrame(look);
     if (element.readyState < 2) return;
     first = first || now();

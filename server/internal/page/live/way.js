@@ -119,8 +119,7 @@ function endProbe() {
 
 // madeNow is how many JPEGs a second a viewer is to have.
 function madeNow() {
-  const wanted = Math.min(state.settings.fps, state.wanted_fps || Infinity);
-  return way.now === "jpeg" || probe && state.fps > 0.5 * wanted ? Math.min(wanted, state.fps) : wanted;
+  return Math.min(state.settings.fps, way.now === "jpeg" ? state.fps : state.captured_fps); // not wanted_fps: that is less while nobody looks
 }
 
 const offeredWays = () => (state && state.h264 && state.h264.available ? ["webrtc", "mse"].filter((how) => plays[how](state)) : []);
@@ -132,8 +131,9 @@ function choose() {
   counted = total.frames;
   if (!leads() || paused || moving || !state) return;
   if (probe) return judge(at);
-  if (nextVideo && at - way.since > 8000) fell(nextVideo, new Error("no picture has come."));
-  if (video && state.signal && at - newest > Math.max(5000, 3 * due())) fell(video, new Error("no more pictures have come."));
+  const patience = way.wish === "auto" ? 1 : 3; // who has chosen it by hand waits longer
+  if (nextVideo && at - way.since > 8000 * patience) fell(nextVideo, new Error("no picture has come."));
+  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * due())) fell(video, new Error("no more pictures have come."));
   if (way.next || wrong.signal || !total.frames) return;
   const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: madeNow(), delay: seenDelay });
   if (to === "probe") {
@@ -166,7 +166,7 @@ function offerWays(s) {
   const list = offeredWays(), select = $("way");
   $("ways").hidden = !list.length;
   if (!list.length || (CSS.supports("selector(:open)") ? select.matches(":open") : document.activeElement === select)) return; // an open list is not written to
-  const all = ["auto", "jpeg", ...list], fps = Math.min(s.settings.fps, s.wanted_fps || Infinity);
+  const all = ["auto", "jpeg", ...list], fps = s.settings.fps;
   const cost = { jpeg: s.newest.bytes * fps, mse: s.h264.takers && s.h264.bytes_per_second || s.settings.bitrate / 8 };
   cost.webrtc = cost.mse;
   if (select.dataset.ways !== all.join()) {
