@@ -26,10 +26,11 @@ test-poison: setup-test ## pictures, and their sending, with released memory mad
 	$(GO) test -tags poison $(GOTESTFLAGS) ./hw/picture
 	$(GO) test -tags poison $(GOTESTFLAGS) -run 'Post|Early|Example' ./pipeline/push
 
-test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small virtual machine
+test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small virtual machine: the source, then the program with its API, page and command
 	@mkdir -p $(BUILD)/vivid
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) test -c -tags vivid -o $(BUILD)/vivid/v4l2.test ./hw/source/internal/v4l2
 	hw/source/internal/v4l2/vivid/vm.sh $(BUILD)/vivid/v4l2.test -test.v -test.timeout 200s
+	VIVID_TIMEOUT=600 CI=true $(GO) test -tags vivid -count=1 -timeout 12m -v $(GOTESTFLAGS) -run '^TestWebcamsControls$$' ./cmd/maixstream
 
 # The camera's tests on the simulator of the MPI's libraries, beside what test-go runs of them.
 SG2002 := ./hw/sg2002
