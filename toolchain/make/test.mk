@@ -1,5 +1,5 @@
 ##@ The parts of make test
-.PHONY: test-row-host test-row-board test-go test-cgo test-nocgo test-asan-libjpeg test-asan-sg2002 test-poison test-vivid test-sg2002-riscv64 fuzz soak
+.PHONY: test-row-host test-row-board test-go test-cgo test-nocgo test-asan-libjpeg test-asan-sg2002 test-poison test-vivid test-sg2002-riscv64 fuzz soak nightly
 
 row = @for target in $(1); do begin=$$SECONDS; MAKEFLAGS="$(filter-out -j% --jobserver-auth=%,$(MAKEFLAGS))" $(MAKE) --no-print-directory $$target || { echo "make test: $$target FAILED"; exit 1; }; \
 	echo "make test: $$target passed in $$((SECONDS - begin)) s"; done
@@ -59,6 +59,9 @@ test-sg2002-riscv64: setup-device sim-libs ## the camera's tests for riscv64 and
 SOAK_FRAMES ?= 1000000
 soak: setup-test sim-libs ## a million pictures with faults injected now and then (SOAK_FRAMES=…)
 	CI=true SOAK_FRAMES=$(SOAK_FRAMES) $(GO) test -count=1 -v -timeout 0 -run '^TestSoak$$' $(GOTESTFLAGS) $(SG2002)
+
+nightly: need-go ## each target that README and docs name, in a bare Debian of its own (hours; NIGHTLY='run board' for some)
+	@toolchain/nightly/nightly.sh $(NIGHTLY)
 
 # Minimizing each interesting input takes a minute by default, in which nothing new is tried.
 FUZZTIME ?= 1m
