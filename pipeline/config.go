@@ -110,6 +110,14 @@ const (
 // maxFPS is more than any sensor of the board reaches (180).
 const maxFPS = 240
 
+// Check reports a setting that is out of range, with a *SettingError, or a size that no picture has.
+func (s *Settings) Check() error {
+	if err := frame.CheckSize(s.Width, s.Height); err != nil {
+		return err
+	}
+	return checkSettings(s)
+}
+
 // checkSettings reports a value that no source could take.
 func checkSettings(s *Settings) error {
 	switch {

@@ -43,7 +43,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	log := s.logger(t.err)
 	limitMemory()
-	s.state = s.openState(t.env, log)
+	if s.state = s.openState(t.env, log); s.state != nil {
+		s.kept = s.state.settings(*s.source)
+	}
 	feed, err := s.startPipeline(ctx, log, s.idleFPS)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	defer s.webrtc.close()
 	var media media
 	judge := health{feed.pipeline, recording, watchdogPatience + *s.stallTimeout}
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, judge, log)
+	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers, Keep: s.keeper()}, judge, log)
 	if err != nil {
 		return err
 	}
@@ -130,6 +132,7 @@ func (s *serveFlags) newServer(shown stream.Config, judge health, log *zap.Logge
 	}
 	shown.Hints = stream.Hints{
 		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera or a webcam does with --full-snapshot",
+		Keep:  "start the program without --state-file none",
 		Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189",
 	}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log

@@ -13,6 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
 
@@ -44,7 +45,8 @@ type sourceFlags struct {
 	control    *[]string
 	zoom       zoomValue
 	pan        panValue
-	state      *stateFile // nil: controls are not kept
+	state      *stateFile       // nil: nothing is kept
+	kept       *stream.Settings // that somebody wanted kept; nil: none
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 	video      *videoFlags // of serve alone; nil: there is no H.264

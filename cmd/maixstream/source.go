@@ -39,6 +39,7 @@ func (f *feed) close() {
 // first opening.
 func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFPS fpsValue) (*feed, error) {
 	settings := s.settings()
+	s.applyKept(&settings, nil)
 	if err := s.findLibraries(); err != nil {
 		return nil, err
 	}
@@ -58,6 +59,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			settings.FPS = own
 		}
 	}
+	s.applyKept(&settings, first)
 	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: stream.Envelope()})
 	if err != nil {
 		closeSource(first)
@@ -87,6 +89,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return nil, err
 		}
 	}
+	s.applyKept(&config.Settings, first)
 	if s.instrument != nil {
 		s.instrument(&config)
 	}

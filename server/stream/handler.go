@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -35,6 +36,8 @@ type Config struct {
 	Pushes func() []push.State
 	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
 	RTSP func() []rtsp.State
+	// Keep, when not nil, keeps settings over restarts where a client asks for it.
+	Keep Keeper
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
 	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
@@ -48,7 +51,15 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot, Video, WebRTC string }
+type Hints struct{ Recording, FullSnapshot, Video, WebRTC, Keep string }
+
+// Keeper keeps a feed's settings for the next start. Its methods are called from any goroutine.
+type Keeper interface {
+	// Kept says whether settings are kept; every change is then kept, too.
+	Kept() bool
+	// Keep keeps these settings in place of others, or, if not on, none any more.
+	Keep(s pipeline.Settings, on bool) error
+}
 
 func hinted(text, hint string) string {
 	if hint == "" {

@@ -17,6 +17,8 @@ import (
 // State is what /state shows: the feed's state and the server's own.
 type State struct {
 	Pipeline
+	// Kept says whether the settings are kept over a restart; nil: they cannot be.
+	Kept          *bool        `json:"settings_kept,omitempty"`
 	Name          string       `json:"name,omitempty"`
 	Version       string       `json:"version"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
@@ -56,7 +58,7 @@ func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{
 		Pipeline: shapeOf(&feed), Name: h.config.Name, Version: h.config.Version,
-		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(), WebRTC: h.config.WebRTC != nil,
+		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(), WebRTC: h.config.WebRTC != nil, Kept: h.kept(),
 	}
 	if h.config.Recording != nil {
 		now := h.config.Recording.State()
