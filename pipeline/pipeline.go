@@ -221,6 +221,13 @@ func (p *Pipeline) running() (*session, string) {
 	return p.session, p.reason
 }
 
+// lost says whether the source is away after it was opened once, and why.
+func (p *Pipeline) lost() (away bool, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.signal && p.reason != starting, p.reason
+}
+
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
 // source is away. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
@@ -237,13 +244,13 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	reader := p.config.Ring.NewReader()
 	defer reader.Close()
 	for {
-		p.mu.Lock()
-		away, reason := !p.signal && p.reason != starting, p.reason
-		p.mu.Unlock()
-		if away {
+		if away, reason := p.lost(); away {
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 		}
 		if err := reader.Next(ctx, f); err != nil {
+			if away, reason := p.lost(); away && p.ctx.Err() != nil { // the source's end is why nothing comes
+				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+			}
 			return fmt.Errorf("snapshot: %w", err)
 		}
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
