@@ -198,6 +198,13 @@ func (p *Pipeline) running() (*session, string) {
 	return p.session, p.reason
 }
 
+// lost reports whether the source is away after it was opened once, and why; none is why there are no JPEGs of a source that is there.
+func (p *Pipeline) lost() (away bool, reason, none string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.signal && p.reason != starting, p.reason, p.noPictures
+}
+
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
 // source is away, and ErrNoPictures where no JPEG can be made of what the source has. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
@@ -214,9 +221,7 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	reader := p.config.Ring.NewReader()
 	defer reader.Close()
 	for {
-		p.mu.Lock()
-		away, reason, none := !p.signal && p.reason != starting, p.reason, p.noPictures
-		p.mu.Unlock()
+		away, reason, none := p.lost()
 		switch {
 		case away:
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
@@ -224,6 +229,9 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 			return &noPicturesError{none}
 		}
 		if err := reader.Next(ctx, f); err != nil {
+			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // the source's end is why nothing comes
+				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+			}
 			return fmt.Errorf("snapshot: %w", err)
 		}
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {

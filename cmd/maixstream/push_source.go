@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,7 +125,7 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 	case len(data) > maxFile:
 		return nil, captured, fmt.Errorf("larger than %d MiB", maxFile>>20)
 	}
-	if kind := http.DetectContentType(data); !strings.HasPrefix(kind, "image/") {
+	if kind := push.File(data).ContentType(); !strings.HasPrefix(kind, "image/") {
 		if name := sniff.Name(data[:min(len(data), sniff.Enough)]); name != "" {
 			kind = name
 		}
@@ -137,7 +136,7 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 
 // convert makes the picture one of the wanted format.
 func (s *fileSource) convert(shot *push.Shot) error {
-	if s.format == "" || http.DetectContentType(shot.Data) == s.format {
+	if s.format == "" || push.File(shot.Data).ContentType() == s.format {
 		return nil
 	}
 	img, err := picture.Decode(shot.Data, picture.Limits{})

@@ -65,6 +65,7 @@ type Camera struct {
 	alone   bool          // no other process that lives keeps libisp's buffer
 	streams bool          // a picture has come
 	waited  time.Duration // for a frame, since the last one
+	left    time.Time     // when the last ReadJPEG ended; the reader's own
 	number  uint64
 	text    overlayText
 	light   light

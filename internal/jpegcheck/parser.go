@@ -82,6 +82,9 @@ func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
 			if p.fault == nil && p.info.Scans == 0 {
 				p.fault = &Error{"ends without a picture"}
 			}
+			if p.fault == nil && p.stray != p.stands { // the last scan was ended by a byte that is no marker's
+				return p.endsOpen(data[:p.pos-2])
+			}
 			return p.settle(p.pos)
 		case isStart:
 			if p.info.Scans > 0 {

@@ -6,7 +6,6 @@ import (
 
 // Markers of ITU-T T.81, table B.1.
 const (
-	tem  = 0x01
 	sof0 = 0xc0
 	sof2 = 0xc2
 	dht  = 0xc4
@@ -73,7 +72,7 @@ func (w *walker) next(data []byte, last bool) (segment, status) {
 		}
 		marker := data[at+1]
 		switch {
-		case marker == 0 || marker == tem || marker >= rst0 && marker <= rst7:
+		case marker < sof0 || marker >= rst0 && marker <= rst7: // stuffing, TEM, reserved ones: what has no length
 			w.stray += 2
 			w.pos = at + 2
 			continue

@@ -23,6 +23,7 @@ type camera struct {
 	*controls
 	device  string
 	config  Config
+	buffers func(request uintptr, b *buffer) error // the ioctls that give a buffer to the driver and take one; tests have a driver of their own
 	chosen  choice
 	arrived chan struct{} // capacity 1
 	closed  chan struct{}
@@ -61,10 +62,12 @@ type slot struct {
 }
 
 func newCamera(device string, chosen choice, c Config) *camera {
-	return &camera{
+	cam := &camera{
 		controls: newControls(device, -1), device: device, fd: -1, wake: -1, chosen: chosen, config: c, asked: c.FPS,
 		arrived: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
+	cam.buffers = func(request uintptr, b *buffer) error { return ioctl(cam.fd, request, b) }
+	return cam
 }
 
 // Info implements frame.Source.
@@ -118,7 +121,7 @@ func (c *camera) run() {
 			}
 		}
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
-		err = ioctl(c.fd, vidiocDequeue, &b)
+		err = c.buffers(vidiocDequeue, &b)
 		switch {
 		case err == nil:
 			c.take(&b)
@@ -159,7 +162,7 @@ func (c *camera) take(b *buffer) {
 	case b.flags&bufFlagError != 0 || b.bytesused == 0 || int(b.bytesused) > len(s.memory):
 		c.sequence--
 		c.Drop(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
-	case !c.gate.Pass(now, c.period):
+	case !c.wanted(now):
 		c.sequence--
 	default:
 		s.used, s.captured, s.sequence = int(b.bytesused), captureTime(b, now), c.sequence
@@ -169,6 +172,18 @@ func (c *camera) take(b *buffer) {
 	if s != nil {
 		_ = c.queue(s.index) // a device that is gone says so at the next dequeue
 	}
+}
+
+// wanted says whether the picture of now is the next one to be given. While one waits to be fetched, a newer one takes its place, and its number. mu is held.
+func (c *camera) wanted(now time.Time) bool {
+	if c.gate.Pass(now, c.period) {
+		return true
+	}
+	if c.newest == nil {
+		return false
+	}
+	c.sequence--
+	return true
 }
 
 // renumber takes the number of a picture that was broken, and counted as that, out of the sequence.
@@ -196,7 +211,7 @@ func captureTime(b *buffer, now time.Time) time.Time {
 
 func (c *camera) queue(index uint32) error {
 	b := buffer{kind: bufTypeCapture, memory: memoryMmap, index: index}
-	return ioctl(c.fd, vidiocQueue, &b)
+	return c.buffers(vidiocQueue, &b)
 }
 
 func (c *camera) announce() {
