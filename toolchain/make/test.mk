@@ -57,8 +57,10 @@ test-sg2002-riscv64: setup-device sim-libs ## the camera's tests for riscv64 and
 
 ##@ Longer tests
 SOAK_FRAMES ?= 1000000
-soak: setup-test sim-libs ## a million pictures with faults injected now and then (SOAK_FRAMES=…)
+SOAK_CHANGES ?= 10000
+soak: setup-test sim-libs ## a million pictures with faults injected now and then (SOAK_FRAMES=…); ten thousand changes of controls while streaming (SOAK_CHANGES=…)
 	CI=true SOAK_FRAMES=$(SOAK_FRAMES) $(GO) test -count=1 -v -timeout 0 -run '^TestSoak$$' $(GOTESTFLAGS) $(SG2002)
+	CI=true SOAK_CHANGES=$(SOAK_CHANGES) $(GO) test -count=1 -v -timeout 0 -run '^TestManyChangesWhileStreaming$$' $(GOTESTFLAGS) ./cmd/maixstream
 
 nightly: need-go ## each target that README and docs name, in a bare Debian of its own (hours; NIGHTLY='run board' for some)
 	@toolchain/nightly/nightly.sh $(NIGHTLY)

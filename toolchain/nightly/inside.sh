@@ -26,7 +26,9 @@ serves() {
   "$@" &
   local job=$!
   answers "127.0.0.1:$PORT" || { kill "$job"; return 1; }
-  pkill -INT -x maixstream
+  for process in /proc/[0-9]*; do
+    if [ "$(cat "$process/comm" 2>/dev/null)" = maixstream ]; then kill -TERM "${process#/proc/}"; fi
+  done
   wait "$job"
 }
 
@@ -50,10 +52,12 @@ a_release() {
 # a_board boots the virtual board, installs the program on it, opens its page, and takes all of it away again.
 a_board() {
   export BOARD_SSH=$((PORT + 1)) BOARD_HTTP=$PORT
+  echo root >/root/password
+  chmod 600 /root/password
   make board
-  make flash HOST=127.0.0.1 "PORT=$BOARD_SSH" PASSWORD_FILE=<(echo root) || return
+  make flash HOST=127.0.0.1 "PORT=$BOARD_SSH" PASSWORD_FILE=/root/password
   answers "127.0.0.1:$PORT"
-  make unflash HOST=127.0.0.1 "PORT=$BOARD_SSH" PASSWORD_FILE=<(echo root)
+  make unflash HOST=127.0.0.1 "PORT=$BOARD_SSH" PASSWORD_FILE=/root/password
   make board-stop
   make board-new
 }

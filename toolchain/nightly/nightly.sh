@@ -19,7 +19,7 @@ if [ ! -e "$dir/base.tar" ]; then
     { tail -n 20 "$dir/debootstrap.log" >&2; fail "debootstrap failed"; }
   apt-config dump | grep -E '^Acquire::(http|https)::' >"$dir/base/etc/apt/apt.conf.d/90machine" || true
   cp -a /usr/local/share/ca-certificates/. "$dir/base/usr/local/share/ca-certificates/" 2>/dev/null || true
-  chroot "$dir/base" update-ca-certificates >/dev/null
+  chroot "$dir/base" update-ca-certificates >/dev/null 2>&1
   rm -f "$dir/base"/var/cache/apt/archives/*.deb
   tar -C "$dir/base" -cf "$dir/base.tar.new" . && mv "$dir/base.tar.new" "$dir/base.tar"
   rm -rf "$dir/base"
