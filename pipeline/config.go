@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
@@ -123,8 +124,8 @@ func checkSettings(s *Settings) error {
 	switch {
 	case s.Quality < 1 || s.Quality > 100:
 		return &SettingError{"quality", s.Quality, "out of range (1 to 100)"}
-	case !(s.FPS > 0 && s.FPS <= maxFPS):
-		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (more than 0, at most %d)", maxFPS)}
+	case !(s.FPS >= pace.MinFPS && s.FPS <= maxFPS):
+		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (%.6f, which is one an hour, to %d)", pace.MinFPS, maxFPS)}
 	case s.Rotate != 0 && s.Rotate != 90 && s.Rotate != 180 && s.Rotate != 270:
 		return &SettingError{"rotate", s.Rotate, "must be 0, 90, 180 or 270"}
 	case s.Bitrate < MinBitrate || s.Bitrate > MaxBitrate:

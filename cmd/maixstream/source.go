@@ -13,6 +13,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/secretfile"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/pipeline/video"
@@ -43,6 +44,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	if err := s.findLibraries(); err != nil {
 		return nil, err
 	}
+	secretfile.Warn(log, *s.sourceAuth)
 	first, err := s.openFirst(ctx, settings, log)
 	switch {
 	case errors.Is(err, frame.ErrGone): // it may come: the pipeline says so, tries again, and shows "no signal" until then

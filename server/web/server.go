@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/accept"
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -86,6 +87,7 @@ func (s *Server) Start() error {
 	}
 	s.nameCookie()
 	s.warnOpen()
+	secretfile.Warn(s.config.Log, s.config.AuthFile, s.config.TokenFile, s.config.TLSKey)
 	if !s.root {
 		s.mux.Handle("/", s.guard("/", NewRouter(s.Refuse)))
 	}

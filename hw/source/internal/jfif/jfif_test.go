@@ -153,6 +153,27 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
+// Whatever the headers of a part say, its picture is found, and the time is one that can be.
+func FuzzPartHeaders(f *testing.F) {
+	good := encode(f, 16, 16)
+	f.Add("--b\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1700000000.123456\r\nContent-Length: 99999999999999999999\r\n\r\n", 3)
+	f.Add("X-Timestamp: 99999999999999999999.9\n\n", 1)
+	f.Add("--b\nX-Timestamp:.\nContent-Length:-1\n\n\n", 1000)
+	f.Fuzz(func(t *testing.T, headers string, step int) {
+		if strings.Contains(headers, "\xff") || len(headers) > 64<<10 {
+			return
+		}
+		s := jfif.NewScanner(&chunks{append([]byte(headers), good...), max(1, step)})
+		picture, err := s.Next()
+		if err != nil || !bytes.Equal(picture.Data, good) {
+			t.Fatalf("%d bytes, %v", len(picture.Data), err)
+		}
+		if at := picture.Stamp; !at.IsZero() && (at.Unix() < 0 || at.Year() > 9999) {
+			t.Errorf("taken at %v", at)
+		}
+	})
+}
+
 // chunks reads at most step bytes at once.
 type chunks struct {
 	data []byte
