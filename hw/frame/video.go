@@ -2,8 +2,13 @@ package frame
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrVideo is wrapped by what a VideoSource's own encoder says when it cannot work, or has stopped: the source's pictures go on, and SetVideo may be
+// tried again later. Its text begins with what is missing.
+var ErrVideo = errors.New("H.264")
 
 // AccessUnit is one coded picture of an H.264 stream (ITU-T H.264 section 7.4.1.2): what decodes to one picture, together with the
 // pictures since the last key frame.
@@ -54,12 +59,16 @@ type VideoSource interface {
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
-// What a VideoSource may offer beyond reading; each is called from any goroutine.
+// What a VideoSource may offer beyond reading; each but SetVideo is called from any goroutine.
 type (
 	// KeyRequester makes one of the next pictures a key frame.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
-	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame.
+	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame. It is stopped at first, after an
+	// error, and after a ReadUnit whose error wraps ErrVideo. SetVideo is called by the goroutine that reads units, and ends the last one's bytes as a
+	// ReadUnit does.
 	VideoSwitcher interface{ SetVideo(on bool) error }
+	// VideoChecker is a VideoSwitcher that can tell beforehand why SetVideo would fail; nil if that is not known.
+	VideoChecker interface{ CheckVideo() error }
 )
