@@ -40,6 +40,7 @@ type Video struct {
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
 	reason   string // why there is none; "": there is
+	retry    bool   // whoever comes may try all the same
 	encoder  string
 	note     string // what is odd about it
 	second   videoSecond
@@ -114,7 +115,7 @@ func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
 func (v *Video) Err() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.reason == "" || v.reason == starting {
+	if v.reason == "" || v.reason == starting || v.retry {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrNoVideo, v.reason)
@@ -226,9 +227,16 @@ func (v *Video) describe(encoder string, err error) {
 	}
 	v.mu.Lock()
 	news := reason != v.reason
-	v.encoder, v.reason, v.note = encoder, reason, ""
+	v.encoder, v.reason, v.retry, v.note = encoder, reason, false, ""
 	v.mu.Unlock()
 	if news && err != nil {
 		v.pipeline.config.Log.Info("no H.264 beside the JPEGs", zap.Error(err))
 	}
+}
+
+// mayRetry lets the next taker try although the last one failed.
+func (v *Video) mayRetry() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.retry = true
 }

@@ -2,8 +2,13 @@ package frame
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrVideo is wrapped by the errors of a VideoSource's own encoder that cannot work, or has stopped: the source's pictures continue, and SetVideo may be
+// retried later. The error's text begins with what is missing.
+var ErrVideo = errors.New("H.264")
 
 // AccessUnit is one coded picture of an H.264 stream (ITU-T H.264 section 7.4.1.2), decodable together with the
 // pictures since the last key frame.
@@ -67,12 +72,16 @@ type VideoSource interface {
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
-// Optional capabilities of a VideoSource; each is safe for concurrent use.
+// Optional capabilities of a VideoSource; each except SetVideo is safe for concurrent use.
 type (
 	// KeyRequester makes the source send a key frame soon.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
-	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame.
+	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame. It is stopped at first, after an
+	// error, and after a ReadUnit whose error wraps ErrVideo. SetVideo is called by the goroutine that reads units, and ends the last one's bytes as a
+	// ReadUnit does.
 	VideoSwitcher interface{ SetVideo(on bool) error }
+	// VideoChecker is a VideoSwitcher that can tell beforehand why SetVideo would fail; nil if that is not known.
+	VideoChecker interface{ CheckVideo() error }
 )

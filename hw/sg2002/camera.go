@@ -69,6 +69,7 @@ type Camera struct {
 	number  uint64
 	text    overlayText
 	light   light
+	video   videoState
 	bitmap  unsafe.Pointer // the overlay's, C memory
 }
 
@@ -200,6 +201,7 @@ func (c *Camera) Close() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endUnits()
 	err := c.result0(c.perform(C.CAMERA_DOWN, downWithin))
 	one.Lock()
 	defer one.Unlock()
