@@ -79,7 +79,7 @@ func TestWHEPPlaysInBrowsers(t *testing.T) {
 }
 
 func showWHEPPage(t *testing.T) *shown {
-	s, _ := showWHEP(t, nil)
+	s, _ := showWHEP(t, nil, nil)
 	s.stream.SetHTML([]byte(whepPage))
 	return s
 }

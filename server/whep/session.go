@@ -26,8 +26,8 @@ import (
 const (
 	// connectWithin is how long a viewer may take to connect after its offer was answered.
 	connectWithin = 10 * time.Second
-	// goneAfter is how long nothing may be heard of a viewer.
-	goneAfter = 8 * time.Second
+	// goneAfter is how long nothing may be heard of a viewer; it is looked at every second or two.
+	goneAfter = 7 * time.Second
 	// packetSize is the payload of a packet, bytes: what fits the smallest path, with room for headers and tunnels.
 	packetSize = 1180
 	clockRate  = 90000
@@ -52,6 +52,7 @@ type session struct {
 	track   *webrtc.TrackLocalStaticRTP
 	control cc.BandwidthEstimator
 
+	candidates             atomic.Int64 // that the viewer has told of since its offer
 	connected              atomic.Bool
 	keysOnly               atomic.Bool // its link cannot carry the stream
 	frames, skipped, bytes atomic.Uint64
