@@ -386,20 +386,18 @@ func linkSeconds(t *testing.T) time.Duration {
 		}
 		return time.Duration(n) * time.Second
 	}
-	return 8 * time.Second
+	return 5 * time.Second
 }
 
 // A link that loses two packets of a hundred, and needs 20 ms a way: pictures stay young, and none stands still. On a link that becomes slow the bitrate
 // follows.
 func TestWHEPOverABadLink(t *testing.T) {
 	testenv.Long(t, "looks at links for a while")
+	t.Parallel() // most of the time is waiting
 	duration := linkSeconds(t)
 	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
 		c.Open = openDetailed
 		c.Settings.Width, c.Settings.Height, c.Settings.Bitrate = 640, 480, 2_000_000
-		if duration >= time.Minute {
-			c.Settings.Width, c.Settings.Height = 1280, 720
-		}
 	})
 	r := newRelay(t, server.Address(), 20*time.Millisecond)
 	d := decode(t, s.URLs()[0]+"/whep", r)
@@ -424,4 +422,40 @@ func TestWHEPOverABadLink(t *testing.T) {
 	testenv.Eventually(t, "the bitrate follows", func() bool { return s.State().Video.BytesPerSec*8 < 1_000_000 })
 	t.Logf("1 Mbit/s: the bitrate has followed after %v", time.Since(slow).Round(100*time.Millisecond))
 	limits("1 Mbit/s", d.watch(duration), 400*time.Millisecond, time.Second)
+}
+
+// The one of three viewers whose link is slow does not decide for the others: it gets key frames, and everything again once its link is fast.
+func TestWHEPSlowViewerGetsKeyFrames(t *testing.T) {
+	testenv.Long(t, "looks at links for a while")
+	t.Parallel()
+	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
+		c.Open = openDetailed
+		c.Settings.Width, c.Settings.Height, c.Settings.FPS, c.Settings.Bitrate, c.Settings.GOP = 320, 240, 20, 300_000, 1
+	})
+	slow := newRelay(t, server.Address(), 0)
+	slow.rate.Store(80_000)
+	var fast []*decoder
+	for range 2 {
+		fast = append(fast, decode(t, s.URLs()[0]+"/whep", newRelay(t, server.Address(), 0)))
+	}
+	testenv.Eventually(t, "the first two", func() bool { return s.State().Server.Viewers == 2 })
+	third := decode(t, s.URLs()[0]+"/whep", slow)
+	forms := func() (list []string) {
+		for _, v := range s.State().Server.List {
+			list = append(list, v.Form)
+		}
+		return list
+	}
+	began := time.Now()
+	testenv.Eventually(t, "the third gets key frames", func() bool { return slices.Equal(forms(), []string{"webrtc", "webrtc", "webrtc (key frames)"}) })
+	t.Logf("after %v", time.Since(began).Round(100*time.Millisecond))
+	for i, d := range fast {
+		if got := d.watch(3 * time.Second); got.pictures < 20 || got.bitrate < 120_000 {
+			t.Errorf("viewer %d: %v", i, got)
+		}
+	}
+	slow.rate.Store(0)
+	began = time.Now()
+	testenv.Eventually(t, "the third gets all pictures again", func() bool { return third.watch(2*time.Second).pictures > 25 })
+	t.Logf("all pictures again after %v", time.Since(began).Round(100*time.Millisecond))
 }

@@ -372,6 +372,7 @@ func TestWHEPManyCandidates(t *testing.T) {
 // A viewer whose link is cut is gone within ten seconds, and so is one that never ends its DTLS handshake: their places are free.
 func TestWHEPViewersThatSayNothingMore(t *testing.T) {
 	testenv.Long(t, "waits for ten seconds")
+	t.Parallel()
 	s, server := showWHEP(t, nil, nil)
 	cut, half := newRelay(t, server.Address(), 0), newRelay(t, server.Address(), 0)
 	half.noDTLS.Store(true)
