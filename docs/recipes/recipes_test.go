@@ -62,9 +62,9 @@ func TestEveryRecipeIsTested(t *testing.T) {
 }
 
 func TestOctoPrintAndMainsail(t *testing.T) {
-	stream(t)
 	r := follow(t, "octoprint-mainsail.md")
-	r.run("curl")
+	r.onBoard("maixstream serve")
+	r.run("curl --fail")
 	r.wantJPEG("snapshot.jpg")
 	part, err := os.ReadFile(filepath.Join(r.dir, "stream.part"))
 	if err != nil {
@@ -75,10 +75,23 @@ func TestOctoPrintAndMainsail(t *testing.T) {
 	}
 	r.file("octoprint.yaml")
 	r.file("moonraker.conf")
+	r.file("moonraker-webrtc.conf")
+	out := r.run("curl --request OPTIONS")
+	for _, want := range []string{"HTTP/1.1 204", "Access-Control-Allow-Origin: http://mainsail.local", "ETag", "If-Match", "PATCH"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
 	// The addresses of both files, asked for as those programs do.
 	if out := r.script("printer.py", "octoprint.yaml", "moonraker.conf"); strings.Count(out, "ok") != 4 {
 		t.Errorf("%s", out)
 	}
+}
+
+func TestOBS(t *testing.T) {
+	hurry(t)
+	stream(t)
+	follow(t, "obs.md").run("ffmpeg")
 }
 
 func TestPrusaConnect(t *testing.T) {

@@ -1,11 +1,16 @@
 package stream_test
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/server/whep"
 )
 
 // whepPage plays /whep as small WHEP players do, and reads each picture's age from its capture time where the browser tells it.
@@ -78,8 +83,70 @@ func TestWHEPPlaysInBrowsers(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){"three hundred pictures": play})
 }
 
+// mediamtxPage asks as MediaMTX's own player and Mainsail's webrtc-mediamtx service do, which have it from there: from another origin, OPTIONS first, an offer to send
+// and to receive, of audio, too, and its candidates afterwards, one by one.
+const mediamtxPage = `<!DOCTYPE html><video id=v muted autoplay playsinline></video><script>
+const v = document.getElementById("v"), at = "WHEP";
+window.problem = ""; window.patched = 0;
+(async () => {
+	try {
+		const ice = await fetch(at, {method: "OPTIONS"});
+		if (ice.status !== 204 || ice.headers.get("Link")) throw new Error("OPTIONS: " + ice.status + " " + ice.headers.get("Link"));
+		const pc = window.pc = new RTCPeerConnection({iceServers: []});
+		pc.addTransceiver("video", {direction: "sendrecv"});
+		pc.addTransceiver("audio", {direction: "sendrecv"});
+		pc.ontrack = (e) => { if (e.track.kind === "video") v.srcObject = e.streams[0]; };
+		const offer = await pc.createOffer();
+		const reply = await fetch(at, {method: "POST", headers: {"Content-Type": "application/sdp"}, body: offer.sdp});
+		if (reply.status !== 201) throw new Error(reply.status + " " + await reply.text());
+		const etag = reply.headers.get("ETag"), session = at + "/" + reply.headers.get("Location").split("/").pop();
+		const ufrag = /a=ice-ufrag:(.*)\r/.exec(offer.sdp)[1], pwd = /a=ice-pwd:(.*)\r/.exec(offer.sdp)[1], media = /m=(.*)\r/.exec(offer.sdp)[1];
+		pc.onicecandidate = async ({candidate}) => {
+			if (!candidate) return;
+			const body = "a=ice-ufrag:" + ufrag + "\r\na=ice-pwd:" + pwd + "\r\nm=" + media + "\r\na=mid:0\r\na=" + candidate.candidate + "\r\n";
+			const reply = await fetch(session, {method: "PATCH", headers: {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": etag}, body});
+			if (reply.status !== 204) window.problem = "PATCH: " + reply.status + " " + await reply.text();
+			window.patched++;
+		};
+		await pc.setLocalDescription(offer);
+		await pc.setRemoteDescription({type: "answer", sdp: await reply.text()});
+	} catch (e) { window.problem = String(e); }
+})();
+</script>`
+
+// What works with MediaMTX works with the address of this server, from a page of another origin that is allowed.
+func TestWHEPAsMediaMTX(t *testing.T) {
+	testenv.Long(t, "starts a browser")
+	b := startChromium(t)
+	var page string
+	mainsail := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, page)
+	}))
+	defer mainsail.Close()
+	server, err := whep.New(whep.Config{Address: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	s, _ := showVideo(t, func(c *config) { c.CORS, c.Stream.WebRTC = mainsail.URL, server }, nil)
+	page = strings.Replace(mediamtxPage, "WHEP", s.URLs()[0]+"/whep", 1)
+	b.open(t, mainsail.URL)
+	eventually(t, "pictures", func() bool {
+		time.Sleep(breath)
+		if problem := b.eval(t, "window.problem"); problem != "" {
+			t.Fatal(problem)
+		}
+		n, _ := strconv.Atoi(b.eval(t, "v.getVideoPlaybackQuality().totalVideoFrames"))
+		return n > 30
+	})
+	if n := b.eval(t, "window.patched"); n == "0" {
+		t.Error("no candidate was told")
+	}
+}
+
 func showWHEPPage(t *testing.T) *shown {
-	s, _ := showWHEP(t, nil)
+	s, _ := showWHEP(t, nil, nil)
 	s.stream.SetHTML([]byte(whepPage))
 	return s
 }

@@ -2,9 +2,10 @@ package stream_test
 
 import (
 	"bytes"
-	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,11 +16,12 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/server/whep"
 )
 
 // showWHEP serves the test card by WebRTC on free ports of the loopback.
-func showWHEP(t testing.TB, change func(*whep.Config)) (*shown, *whep.Server) {
+func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipeline.Config)) (*shown, *whep.Server) {
 	t.Helper()
 	c := whep.Config{Address: "127.0.0.1:0"}
 	if change != nil {
@@ -34,7 +36,7 @@ func showWHEP(t testing.TB, change func(*whep.Config)) (*shown, *whep.Server) {
 			t.Error(err)
 		}
 	})
-	s, _ := showVideo(t, func(c *config) { c.Stream.WebRTC = server }, nil)
+	s, _ := showVideo(t, func(c *config) { c.Stream.WebRTC = server }, changePipeline)
 	return s, server
 }
 
@@ -46,6 +48,7 @@ type watcher struct {
 	keys     atomic.Int64
 	stamped  atomic.Int64 // pictures with a capture time
 	track    chan *webrtc.TrackRemote
+	change   func(answer string) string // nil: nothing
 }
 
 func newWatcher(t testing.TB) *watcher {
@@ -118,6 +121,9 @@ func (w *watcher) post(t testing.TB, url string) (code int, header http.Header) 
 	defer reply.Body.Close()
 	answer, _ := io.ReadAll(reply.Body)
 	if reply.StatusCode == http.StatusCreated {
+		if w.change != nil {
+			answer = []byte(w.change(string(answer)))
+		}
 		if err := w.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(answer)}); err != nil {
 			t.Fatalf("%v in %s", err, answer)
 		}
@@ -129,7 +135,7 @@ func (w *watcher) post(t testing.TB, url string) (code int, header http.Header) 
 }
 
 func TestWHEPDeliversPictures(t *testing.T) {
-	s, _ := showWHEP(t, nil)
+	s, _ := showWHEP(t, nil, nil)
 	base := s.URLs()[0]
 	w := newWatcher(t)
 	code, header := w.post(t, base+"/whep")
@@ -163,7 +169,7 @@ func TestWHEPDeliversPictures(t *testing.T) {
 }
 
 func TestWHEPViewerThatVanishesIsForgotten(t *testing.T) {
-	s, _ := showWHEP(t, nil)
+	s, _ := showWHEP(t, nil, nil)
 	w := newWatcher(t)
 	if code, _ := w.post(t, s.URLs()[0]+"/whep"); code != http.StatusCreated {
 		t.Fatal(code)
@@ -178,7 +184,7 @@ func TestWHEPViewerThatVanishesIsForgotten(t *testing.T) {
 }
 
 func TestWHEPRefusals(t *testing.T) {
-	s, server := showWHEP(t, func(c *whep.Config) { c.MaxPerHost = 2 })
+	s, server := showWHEP(t, func(c *whep.Config) { c.MaxPerHost = 2 }, nil)
 	base := s.URLs()[0]
 	ask := func(method, path, kind, body string) (int, http.Header) {
 		r, err := http.NewRequest(method, base+path, strings.NewReader(body))
@@ -253,9 +259,10 @@ func TestWHEPWithoutWebRTC(t *testing.T) {
 	reply.Body.Close()
 }
 
-// A thousand offers, none of which connects, leave nothing behind.
-func TestWHEPOffersThatNeverConnect(t *testing.T) {
-	s, server := showWHEP(t, func(c *whep.Config) { c.MaxSessions, c.MaxPerHost = 8, 8 })
+// A thousand sessions that are opened and left, and a thousand offers that nobody ends, leave nothing behind but the few that are allowed.
+func TestWHEPManySessions(t *testing.T) {
+	s, server := showWHEP(t, func(c *whep.Config) { c.MaxSessions, c.MaxPerHost = 8, 8 }, nil)
+	base := s.URLs()[0]
 	offer := func() string {
 		w := newWatcher(t)
 		o, err := w.pc.CreateOffer(nil)
@@ -265,11 +272,9 @@ func TestWHEPOffersThatNeverConnect(t *testing.T) {
 		_ = w.pc.Close()
 		return o.SDP
 	}()
-	taken, full := 0, 0
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for range 200 {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URLs()[0]+"/whep", strings.NewReader(offer))
+	ask := func(method, path, body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,18 +283,113 @@ func TestWHEPOffersThatNeverConnect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		_, _ = io.Copy(io.Discard, reply.Body)
 		reply.Body.Close()
-		switch reply.StatusCode {
+		return reply.StatusCode, reply.Header.Get("Location")
+	}
+	number := 1000
+	if testing.Short() {
+		number = 100
+	}
+	open := func() {
+		for range number {
+			code, location := ask("POST", "/whep", offer)
+			if code != http.StatusCreated {
+				t.Fatalf("an offer: %d", code)
+			}
+			if code, _ := ask("DELETE", location, ""); code != http.StatusOK {
+				t.Fatalf("its end: %d", code)
+			}
+		}
+	}
+	code, location := ask("POST", "/whep", offer) // whatever is made once is there
+	if code != http.StatusCreated {
+		t.Fatal(code)
+	}
+	ask("DELETE", location, "")
+	before := runtime.NumGoroutine()
+	open()
+	testenv.Eventually(t, "no goroutines are left", func() bool { return runtime.NumGoroutine() <= before+10 })
+	taken := 0
+	for range number {
+		switch code, _ := ask("POST", "/whep", offer); code {
 		case http.StatusCreated:
 			taken++
 		case http.StatusServiceUnavailable:
-			full++
+		default:
+			t.Fatalf("an offer: %d", code)
 		}
 	}
-	if taken < 8 || taken+full != 200 || full == 0 {
-		t.Errorf("%d taken, %d refused", taken, full)
+	if taken < 8 || taken > 80 { // each keeps its place for ten seconds
+		t.Errorf("%d of %d offers taken", taken, number)
 	}
 	if n := len(server.Stats()); n != 0 {
 		t.Errorf("%d viewers are listed", n)
+	}
+	if n := runtime.NumGoroutine(); n > before+8*60 {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
+
+// Ten thousand candidates, told one by one: a session takes no more than a machine could have.
+func TestWHEPManyCandidates(t *testing.T) {
+	s, _ := showWHEP(t, nil, nil)
+	w := newWatcher(t)
+	if code, _ := w.post(t, s.URLs()[0]+"/whep"); code != http.StatusCreated {
+		t.Fatal(code)
+	}
+	taken := 0
+	for i := range 10_000 {
+		line := fmt.Sprintf("a=mid:0\r\na=candidate:%d 1 udp 2130706431 10.%d.%d.%d 9 typ host\r\n", i, i>>16&255, i>>8&255, i&255)
+		r, err := http.NewRequest(http.MethodPatch, s.URLs()[0]+w.location, strings.NewReader(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/trickle-ice-sdpfrag")
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		switch reply.StatusCode {
+		case http.StatusNoContent:
+			taken++
+		case http.StatusBadRequest:
+		default:
+			t.Fatalf("candidate %d: %d", i, reply.StatusCode)
+		}
+		if i > 200 && testing.Short() {
+			break
+		}
+	}
+	if taken != 64 {
+		t.Errorf("%d candidates taken", taken)
+	}
+	before := w.units.Load()
+	testenv.Eventually(t, "the viewer goes on", func() bool { return w.units.Load() > before+20 })
+}
+
+// A viewer whose link is cut is gone within ten seconds, and so is one that never ends its DTLS handshake: their places are free.
+func TestWHEPViewersThatSayNothingMore(t *testing.T) {
+	testenv.Long(t, "waits for ten seconds")
+	t.Parallel()
+	s, server := showWHEP(t, nil, nil)
+	cut, half := newRelay(t, server.Address(), 0), newRelay(t, server.Address(), 0)
+	half.noDTLS.Store(true)
+	began := time.Now()
+	decode(t, s.URLs()[0]+"/whep", half)
+	d := decode(t, s.URLs()[0]+"/whep", cut)
+	testenv.Eventually(t, "pictures", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.ages) > 10 })
+	if n := server.Sessions(); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+	cut.cut.Store(true)
+	gone := time.Now()
+	testenv.Eventually(t, "the viewer whose link was cut is gone", func() bool { return s.State().Server.Viewers == 0 && s.State().Video.Takers == 0 })
+	after := time.Since(gone)
+	testenv.Eventually(t, "the one that has not connected is gone", func() bool { return server.Sessions() == 0 })
+	t.Logf("gone %v after its link was cut; %v after an offer that led to nothing", after.Round(100*time.Millisecond), time.Since(began).Round(100*time.Millisecond))
+	if after > 20*time.Second { // ten, on a machine that does nothing else
+		t.Errorf("gone after %v", after)
 	}
 }

@@ -90,9 +90,9 @@ func (l *live) common(w http.ResponseWriter, r *http.Request) {
 	if l.cors != "*" {
 		h.Set("Vary", "Origin")
 	}
-	h.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Sequence, X-Time")
+	h.Set("Access-Control-Expose-Headers", "ETag, Link, Location, X-Timestamp, X-Sequence, X-Time") // WHEP's players want the first three
 	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Device, X-Sequence, X-Timestamp")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, X-Device, X-Sequence, X-Timestamp")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 }

@@ -20,7 +20,7 @@ const (
 	patchType = "application/trickle-ice-sdpfrag"
 	// maxOffer is more than any browser's offer, bytes.
 	maxOffer = 64 << 10
-	// maxCandidates bounds those of one request; a machine has a few addresses.
+	// maxCandidates bounds those of one offer, and those that a session is told of afterwards; a machine has a few addresses.
 	maxCandidates = 64
 )
 
@@ -127,6 +127,10 @@ func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refu
 	candidates, err := parseFragment(string(text))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if one.candidates.Add(int64(len(candidates))) > maxCandidates {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("candidates: more than %d of one session", maxCandidates))
 		return
 	}
 	for _, c := range candidates {

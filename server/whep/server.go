@@ -152,8 +152,8 @@ func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(netip.Addr) b
 		address, ok := netip.AddrFromSlice(ip)
 		return ok && wanted(address.Unmap())
 	})
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // browsers hide their addresses behind names; they call us, and need not be resolved
-	e.SetICETimeouts(goneAfter/2, goneAfter, 2*time.Second)
+	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)            // browsers hide their addresses behind names; they call us, and need not be resolved
+	e.SetICETimeouts(goneAfter/2, goneAfter-goneAfter/2, time.Second) // the second counts from the end of the first
 	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectWithin) })
 	if len(s.config.Hosts) > 0 {
 		if err := e.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
@@ -183,6 +183,13 @@ func (s *Server) Stats() []fanout.Stats {
 		}
 	}
 	return list
+}
+
+// Sessions is how many viewers there are, also those that have not connected yet.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
 }
 
 // Offer answers a viewer's offer of media from source and returns the session's name and the answer, both with everything that the viewer needs. left

@@ -26,8 +26,8 @@ import (
 const (
 	// connectWithin is how long a viewer may take to connect after its offer was answered.
 	connectWithin = 10 * time.Second
-	// goneAfter is how long nothing may be heard of a viewer.
-	goneAfter = 8 * time.Second
+	// goneAfter is how long nothing may be heard of a viewer; it is looked at every second or two.
+	goneAfter = 7 * time.Second
 	// packetSize is the payload of a packet, bytes: what fits the smallest path, with room for headers and tunnels.
 	packetSize = 1180
 	clockRate  = 90000
@@ -52,6 +52,7 @@ type session struct {
 	track   *webrtc.TrackLocalStaticRTP
 	control cc.BandwidthEstimator
 
+	candidates             atomic.Int64 // that the viewer has told of since its offer
 	connected              atomic.Bool
 	keysOnly               atomic.Bool // its link cannot carry the stream
 	frames, skipped, bytes atomic.Uint64
@@ -62,6 +63,7 @@ type session struct {
 	extension uint8     // number of the capture time's header extension; 0: the viewer does not take it
 	origin    time.Time // capture time of RTP time 0
 	slow      time.Time // since when its link has carried less than the stream; zero: it carries it
+	trial     trial
 	measured  time.Time
 	frames0   uint64
 	bytes0    uint64
@@ -272,18 +274,54 @@ func (s *session) follow(time.Time) {
 	s.byteRate.Store(math.Float64bits(float64(bytes-s.bytes0) / d))
 	s.frames0, s.bytes0, s.measured = frames, bytes, now
 
-	target := float64(s.control.GetTargetBitrate())
-	needs := s.source.State().BytesPerSec * 8
+	s.decide(now, float64(s.control.GetTargetBitrate()), s.source.State().BytesPerSec*8)
+}
+
+// trial is all pictures for a viewer that had key frames alone. What the link carries cannot be told from the few packets of those: the estimate hardly rises.
+type trial struct {
+	patience time.Duration // before the next one; it doubles with each in vain
+	keys     time.Time     // since when there are key frames alone
+	began    time.Time     // zero: none runs
+	from     float64       // the estimate when it began
+}
+
+const (
+	firstPatience = 5 * time.Second
+	mostPatience  = time.Minute
+)
+
+// decide says whether the viewer gets all pictures, of which the stream needs so many bits a second, or key frames alone. target is the estimate of what its
+// link carries.
+func (s *session) decide(now time.Time, target, needs float64) {
+	t := &s.trial
 	switch {
-	case target >= needs*0.9 || needs == 0:
+	case target >= needs*0.9:
 		s.slow = time.Time{}
-		if s.keysOnly.Swap(false) {
-			s.source.Log().RequestKey()
+		*t = trial{}
+		s.onlyKeys(false)
+	case s.keysOnly.Load():
+		if now.Sub(t.keys) >= t.patience {
+			t.began, t.from = now, target
+			s.onlyKeys(false)
+		}
+	case !t.began.IsZero():
+		took := now.Sub(t.began)
+		if target < 0.95*t.from || took > 3*time.Second && target < 1.1*t.from || took > 15*time.Second {
+			t.began, t.keys, t.patience = time.Time{}, now, min(2*t.patience, mostPatience)
+			s.onlyKeys(true)
 		}
 	case s.slow.IsZero():
 		s.slow = now
 	case now.Sub(s.slow) > 4*time.Second && s.server.rates.decided():
-		s.keysOnly.Store(true)
+		t.keys, t.patience = now, max(t.patience, firstPatience)
+		s.onlyKeys(true)
+	}
+}
+
+// onlyKeys says whether the viewer gets key frames alone from now on.
+func (s *session) onlyKeys(on bool) {
+	if s.keysOnly.Swap(on) && !on {
+		s.source.Log().RequestKey()
 	}
 }
 

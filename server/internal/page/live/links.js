@@ -10,6 +10,8 @@ function links() {
     ["Stream (MJPEG)", stream],
     ["One picture (JPEG)", snapshot],
   ];
+  if (state && state.h264 && state.h264.available) list.push(["H.264 (MP4)", place("video.mp4")]);
+  if (state && state.webrtc) list.push(["WebRTC (WHEP)", place("whep")]);
   for (const { address, tls } of state && state.rtsp || []) {
     const port = address.slice(address.lastIndexOf(":") + 1), standard = tls ? "322" : "554";
     list.push([tls ? "RTSPS" : "RTSP", (tls ? "rtsps://" : "rtsp://") + home.hostname + (port === standard ? "" : ":" + port) + "/"]);
