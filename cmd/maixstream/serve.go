@@ -65,13 +65,20 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	published, err := s.publish.start(feed.pipeline.Video(), t, log)
+	if err != nil {
+		return err
+	}
+	defer published.close()
 	peers, err := s.webrtc.start(s, log)
 	if err != nil {
 		return err
 	}
 	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
+	shell, shown, err := s.newServer(stream.Config{
+		Feed: feed.pipeline, Recording: recording, Pushes: pushes, Publications: published.state, RTSP: media.state, WebRTC: peers,
+	}, log)
 	if err != nil {
 		return err
 	}

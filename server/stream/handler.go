@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -33,6 +34,8 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// Publications tells /state which servers get the feed's H.264; nil: none.
+	Publications func() []publish.State
 	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
 	RTSP func() []rtsp.State
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.

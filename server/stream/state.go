@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -17,12 +18,13 @@ import (
 // State is what /state shows: the feed's state and the server's own.
 type State struct {
 	Pipeline
-	Name          string       `json:"name,omitempty"`
-	Version       string       `json:"version"`
-	UptimeSeconds float64      `json:"uptime_seconds"`
-	Server        Traffic      `json:"server"`
-	Push          []push.State `json:"push,omitempty"` // a target each
-	RTSP          []rtsp.State `json:"rtsp,omitempty"` // a server each
+	Name          string          `json:"name,omitempty"`
+	Version       string          `json:"version"`
+	UptimeSeconds float64         `json:"uptime_seconds"`
+	Server        Traffic         `json:"server"`
+	Push          []push.State    `json:"push,omitempty"`    // a target each
+	Publish       []publish.State `json:"publish,omitempty"` // likewise
+	RTSP          []rtsp.State    `json:"rtsp,omitempty"`    // a server each
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -63,6 +65,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.Publications != nil {
+		state.Publish = h.config.Publications()
 	}
 	if h.config.RTSP != nil {
 		state.RTSP = h.config.RTSP()
