@@ -71,6 +71,11 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	published, err := s.publish.start(feed.pipeline.Video(), t, log)
+	if err != nil {
+		return err
+	}
+	defer published.close()
 	peers, err := s.webrtc.start(s, log)
 	if err != nil {
 		return err
@@ -78,7 +83,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	defer s.webrtc.close()
 	var media media
 	judge := health{feed.pipeline, recording, watchdogPatience + *s.stallTimeout}
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers, Keep: s.keeper()}, judge, log)
+	shell, shown, err := s.newServer(stream.Config{
+		Feed: feed.pipeline, Recording: recording, Pushes: pushes, Publications: published.state, RTSP: media.state, WebRTC: peers, Keep: s.keeper(),
+	}, judge, log)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,7 @@ type serveFlags struct {
 	pushes       *[]string
 	pushEvery    *time.Duration
 	target       *targetFlags
+	publish      *publishFlags
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
@@ -142,6 +143,7 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.pushes = flags.StringArray("push", nil, "also send pictures to this `URL`; repeatable, none slows another or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
+	s.publish = addPublishFlags(flags)
 	s.report = flags.Duration("report", time.Minute, "print fps and ms this often, 0: never. On a terminal, unless given: one line, updated each second")
 	s.logFlags = addLogFlags(flags)
 	return s
@@ -182,6 +184,9 @@ func (s *serveFlags) check() error {
 		}
 	}
 	if err := s.video.check(); err != nil {
+		return err
+	}
+	if err := s.publish.check(s.video.h264.value); err != nil {
 		return err
 	}
 	return s.sourceFlags.check()

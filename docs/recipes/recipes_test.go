@@ -5,8 +5,10 @@ package recipes_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"regexp"
@@ -167,6 +169,59 @@ func TestMediaMTX(t *testing.T) {
 	r.file("mediamtx.yml")
 	r.serve("mediamtx", "http://pc.local:8888/")
 	r.run("ffmpeg")
+}
+
+func TestPublish(t *testing.T) {
+	hurry(t)
+	r := follow(t, "publish.md")
+	inBoard := strings.Fields("ip netns exec board")
+	role := func(role string) string {
+		return r.find(role, func(b *block) bool { return b.role == role }).text
+	}
+
+	r.file("rtmp.conf")
+	serveNginx, readNginx := r.shell("nginx"), r.shell("ffmpeg -v error -xerror -i rtmp")
+	killBoard := r.background(r.shellCommand(role("board"), inBoard...))
+	answers(t, board+"/healthz")
+	wantAway(t) // nobody is there yet
+	for nth := 1; nth <= 2; nth++ {
+		kill := r.background(r.shellCommand(serveNginx))
+		wantPublished(t, 1, nth)
+		r.read(readNginx, "nginx.mp4")
+		if nth == 2 {
+			r.background(r.shellCommand(r.shell("ffmpeg -v error -rtsp_transport")))
+			until(t, "the stream has silence, too", func() bool {
+				out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", "rtmp://pc.local/live/with-silence").Output()
+				return err == nil && strings.Contains(string(out), "h264") && strings.Contains(string(out), "aac")
+			})
+		}
+		kill()
+		wantAway(t)
+	}
+	killBoard()
+
+	r.file("publish.yml")
+	serveMTX, readMTX := r.shell("mediamtx"), r.shell("ffmpeg -v error -xerror -rtsp_transport")
+	kill := r.background(r.shellCommand(serveMTX))
+	listens(t, "pc.local:8554")
+	r.background(r.shellCommand(role("board-mediamtx"), inBoard...))
+	answers(t, board+"/healthz")
+	for nth := 1; nth <= 2; nth++ {
+		wantPublished(t, 2, nth)
+		r.read(readMTX, "garden.mp4", "door.mp4")
+		if nth == 1 {
+			kill()
+			wantAway(t)
+			kill = r.background(r.shellCommand(serveMTX))
+		}
+	}
+	list, err := published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%+v", list); strings.Contains(text, "a-long-password") || strings.Contains(text, "garden") {
+		t.Errorf("shown: %s", text)
+	}
 }
 
 func TestFrigate(t *testing.T) {

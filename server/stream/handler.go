@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -34,6 +35,8 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// Publications tells /state which servers get the feed's H.264; nil: none.
+	Publications func() []publish.State
 	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
 	RTSP func() []rtsp.State
 	// Keep, when not nil, keeps settings over restarts where a client asks for it.

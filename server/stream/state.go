@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -18,14 +19,15 @@ import (
 type State struct {
 	Pipeline
 	// Kept says whether the settings are kept over a restart; nil: they cannot be.
-	Kept          *bool        `json:"settings_kept,omitempty"`
-	Name          string       `json:"name,omitempty"`
-	Version       string       `json:"version"`
-	UptimeSeconds float64      `json:"uptime_seconds"`
-	Server        Traffic      `json:"server"`
-	Push          []push.State `json:"push,omitempty"`   // a target each
-	RTSP          []rtsp.State `json:"rtsp,omitempty"`   // a server each
-	WebRTC        bool         `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
+	Kept          *bool           `json:"settings_kept,omitempty"`
+	Name          string          `json:"name,omitempty"`
+	Version       string          `json:"version"`
+	UptimeSeconds float64         `json:"uptime_seconds"`
+	Server        Traffic         `json:"server"`
+	Push          []push.State    `json:"push,omitempty"` // a target each
+	Publish       []publish.State `json:"publish,omitempty"`
+	RTSP          []rtsp.State    `json:"rtsp,omitempty"`   // a server each
+	WebRTC        bool            `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -66,6 +68,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.Publications != nil {
+		state.Publish = h.config.Publications()
 	}
 	if h.config.RTSP != nil {
 		state.RTSP = h.config.RTSP()
