@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -184,6 +185,9 @@ func (p *Pipeline) retune() {
 // takes, or, if dst is too small, of a new slice. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it
 // has no pictures but the stream's.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
+	if ctx == nil || picture == nil {
+		return nil, errors.New("still picture: no context or no picture")
+	}
 	s, reason := p.running()
 	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
 		var first ring.Frame
@@ -231,6 +235,9 @@ func (p *Pipeline) lost() (away bool, reason string) {
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
 // source is away. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("snapshot: no context or no frame")
+	}
 	if p.config.Ring.Latest(f) {
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
 			return nil

@@ -54,8 +54,13 @@ type Mapper interface {
 	FlushFrame(*Frame) error
 }
 
+var errNoFrame = errors.New("frame: there is none (nil)")
+
 // Release gives the pixels back to their owner. The planes are nil afterwards. It may be called twice.
 func (f *Frame) Release() {
+	if f == nil {
+		return
+	}
 	owner := f.Owner
 	f.Owner = nil
 	if owner != nil {
@@ -67,6 +72,9 @@ func (f *Frame) Release() {
 
 // Map makes the pixels reachable for the CPU; it does nothing on a frame that already is.
 func (f *Frame) Map() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if f.Planes[0] != nil {
 		return nil
 	}
@@ -78,6 +86,9 @@ func (f *Frame) Map() error {
 
 // Flush makes what the CPU wrote into a mapped frame visible to the hardware that encodes it; on ordinary memory it does nothing.
 func (f *Frame) Flush() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if m, ok := f.Owner.(Mapper); ok && f.Planes[0] != nil {
 		return m.FlushFrame(f)
 	}
@@ -87,6 +98,9 @@ func (f *Frame) Flush() error {
 // Check reports a frame whose format, size, strides or plane lengths do not fit together. An encoder calls it once a frame
 // before it hands the planes to C.
 func (f *Frame) Check() error {
+	if f == nil {
+		return errNoFrame
+	}
 	n := f.Format.Planes()
 	if n == 0 {
 		return fmt.Errorf("frame: unknown pixel format %d", f.Format)

@@ -1,6 +1,7 @@
 package libjpeg
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,6 +12,9 @@ import (
 // FrameOf makes a YUV420 frame of an image. The planes of a 4:2:0 *image.YCbCr and the luma of any other are shared with it; the
 // rest is converted once, chroma averaged over each 2x2 pixels, what is transparent over white. The error is frame.ErrSize, wrapped, for images out of range.
 func FrameOf(img image.Image) (*frame.Frame, error) {
+	if img == nil {
+		return nil, errors.New("libjpeg: no picture (nil)")
+	}
 	b := img.Bounds()
 	if err := frame.CheckSize(b.Dx(), b.Dy()); err != nil {
 		return nil, fmt.Errorf("libjpeg: make a frame: %w", err)

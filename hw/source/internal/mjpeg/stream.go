@@ -95,6 +95,9 @@ func (s *Stream) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource.
 func (s *Stream) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	s.start.Do(func() { go s.run() })
 	for !s.ready() {
 		select {
