@@ -23,7 +23,7 @@ type camera struct {
 	*controls
 	device  string
 	fd      int
-	wake    int // an eventfd that ends run's poll
+	wake    int                                    // an eventfd that ends run's poll
 	buffers func(request uintptr, b *buffer) error // the ioctls that give a buffer to the driver and take one; tests have a driver of their own
 	chosen  choice
 	layout  frame.Frame // planes' sizes and strides
