@@ -18,6 +18,9 @@ func (e *SettingError) Error() string {
 // Change changes settings while the pipeline runs and returns all as they really are then. If one is refused, with a *SettingError,
 // none is changed.
 func (p *Pipeline) Change(ctx context.Context, c Change) (Settings, error) {
+	if ctx == nil {
+		return *p.settings.Load(), errors.New("change: no context")
+	}
 	p.changing.Lock()
 	defer p.changing.Unlock()
 	old := *p.settings.Load()

@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -208,6 +209,9 @@ func (p *Pipeline) lost() (away bool, reason, none string) {
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
 // source is away, and ErrNoPictures where no JPEG can be made of what the source has. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("snapshot: no context or no frame")
+	}
 	if p.config.Ring.Latest(f) {
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
 			return nil

@@ -29,6 +29,9 @@ const (
 // takes, or, if dst is too small, of a new slice. A source that must stop its stream for that (frame.StillOpener) takes one for all who ask at that
 // moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has no pictures but the stream's.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
+	if ctx == nil || picture == nil {
+		return nil, errors.New("still picture: no context or no picture")
+	}
 	s, reason := p.running()
 	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
 		var first ring.Frame

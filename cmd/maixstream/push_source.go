@@ -203,6 +203,7 @@ func (s *pngSource) close() {
 func (s *pngSource) read(ctx context.Context) {
 	defer close(s.done)
 	var due time.Time
+	var skipped uint64 // since the last picture that was wanted
 	for n := uint64(1); ; {
 		img, err := s.camera.Read(ctx)
 		if err != nil {
@@ -218,6 +219,7 @@ func (s *pngSource) read(ctx context.Context) {
 		now := time.Now()
 		if now.Before(due) {
 			img.Release()
+			skipped++
 			continue
 		}
 		// Half a picture's time early is as good as half of it late.
@@ -228,8 +230,8 @@ func (s *pngSource) read(ctx context.Context) {
 			s.put(nil, err)
 			return
 		}
-		s.put(&push.Shot{Data: encoded.Borrow(), ContentType: encoded.ContentType(), Captured: now, Sequence: n, Release: encoded.Release}, nil)
-		n++
+		s.put(&push.Shot{Data: encoded.Borrow(), ContentType: encoded.ContentType(), Captured: now, Sequence: n, Skipped: skipped, Release: encoded.Release}, nil)
+		n, skipped = n+1, 0
 	}
 }
 

@@ -54,8 +54,14 @@ type Mapper interface {
 	FlushFrame(*Frame) error
 }
 
+// errNoFrame is the error of a nil frame.
+var errNoFrame = errors.New("frame: there is none (nil)")
+
 // Release returns the pixels to their owner and sets the planes to nil. It may be called twice.
 func (f *Frame) Release() {
+	if f == nil {
+		return
+	}
 	owner := f.Owner
 	f.Owner = nil
 	if owner != nil {
@@ -67,6 +73,9 @@ func (f *Frame) Release() {
 
 // Map makes the pixels accessible to the CPU. It does nothing if they already are.
 func (f *Frame) Map() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if f.Planes[0] != nil {
 		return nil
 	}
@@ -78,6 +87,9 @@ func (f *Frame) Map() error {
 
 // Flush makes the CPU's writes to a mapped frame visible to the hardware that encodes it; on ordinary memory it does nothing.
 func (f *Frame) Flush() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if m, ok := f.Owner.(Mapper); ok && f.Planes[0] != nil {
 		return m.FlushFrame(f)
 	}
@@ -87,6 +99,9 @@ func (f *Frame) Flush() error {
 // Check returns an error if format, size, strides or plane lengths are inconsistent. An encoder calls it once per frame
 // before it passes the planes to C.
 func (f *Frame) Check() error {
+	if f == nil {
+		return errNoFrame
+	}
 	n := f.Format.Planes()
 	if n == 0 {
 		return fmt.Errorf("frame: unknown pixel format %d", f.Format)

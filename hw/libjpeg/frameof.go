@@ -1,6 +1,7 @@
 package libjpeg
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,6 +12,9 @@ import (
 // FrameOf makes a YUV420 frame from an image. The planes of a 4:2:0 *image.YCbCr and the luma of any other are shared with it; the
 // rest is converted, chroma averaged over 2x2 pixels, transparency laid over white. For images out of range the error wraps frame.ErrSize.
 func FrameOf(img image.Image) (*frame.Frame, error) {
+	if img == nil {
+		return nil, errors.New("libjpeg: no picture (nil)")
+	}
 	b := img.Bounds()
 	if err := frame.CheckSize(b.Dx(), b.Dy()); err != nil {
 		return nil, fmt.Errorf("libjpeg: make a frame: %w", err)

@@ -46,6 +46,9 @@ var errRawOut = errors.New("a raw frame is out: release it first")
 
 // ReadFrame implements frame.RawSource. The frame is NV21. A sensor that is silent for 3 s counts as lost (frame.ErrGone, wrapped).
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("read: no context, or no frame to fill")
+	}
 	c := r.camera
 	if c.config.Path == "bound" {
 		return fmt.Errorf("camera: raw frames with path bound: %w: the hardware hands them to the encoder alone", frame.ErrUnsupported)

@@ -20,6 +20,9 @@ import (
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	defer func() { c.left = time.Now() }()
 	begin := time.Now()
 	if len(dst) > 0 && c.config.Path == "bound" && !c.left.IsZero() && begin.Sub(c.left) > away {
@@ -44,6 +47,9 @@ const away = 250 * time.Millisecond
 // the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
 // frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
 func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	if !c.config.Still {
 		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
 	}

@@ -3,6 +3,7 @@ package pace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -68,9 +69,14 @@ func (p *Pacer) SetFPS(fps float64) error {
 	return nil
 }
 
+var errNoContext = errors.New("read: no context")
+
 // Wait waits for the next deadline. It returns how many deadlines passed since the last one without a Wait (the caller was slow), ctx's
 // error, or closed's if Close was called. It does not allocate.
 func (p *Pacer) Wait(ctx context.Context, closed error) (missed uint64, err error) {
+	if ctx == nil {
+		return 0, errNoContext
+	}
 	for {
 		select {
 		case <-p.closed:

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"errors"
 
 	"github.com/maixstream/maixstream/pipeline/internal/handoff"
 )
@@ -39,8 +40,13 @@ func (rd *Reader) TryNext(f *Frame) bool {
 	return true
 }
 
+var errNothing = errors.New("ring: next: no context or no frame")
+
 // Next waits for a frame newer than the last one. It returns ctx's error or ErrClosed.
 func (rd *Reader) Next(ctx context.Context, f *Frame) error {
+	if ctx == nil || f == nil {
+		return errNothing
+	}
 	for {
 		if rd.TryNext(f) {
 			return nil

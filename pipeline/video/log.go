@@ -150,6 +150,9 @@ func (l *Log) KeyWanted(now time.Time) bool {
 // The error wraps ErrNeedsKey for units between one that is missing and the next key frame (which is requested), and frame.ErrTooLarge or
 // frame.ErrBadPicture for a unit that the log cannot take. A key frame without parameter sets gets the last ones.
 func (l *Log) Append(u *frame.AccessUnit) error {
+	if u == nil {
+		return errors.New("video: append: no access unit")
+	}
 	if err := l.append(u); err != nil {
 		l.Break()
 		return err

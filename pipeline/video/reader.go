@@ -3,6 +3,7 @@ package video
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/maixstream/maixstream/pipeline/internal/handoff"
@@ -82,8 +83,13 @@ func (r *Reader) take(u *Unit, sequence uint64) bool {
 	return true
 }
 
+var errNothing = errors.New("video: next: no context or no unit")
+
 // Next waits for the reader's next unit. It returns ctx's error or ErrClosed.
 func (r *Reader) Next(ctx context.Context, u *Unit) error {
+	if ctx == nil || u == nil {
+		return errNothing
+	}
 	for {
 		if r.TryNext(u) {
 			return nil

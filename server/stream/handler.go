@@ -3,6 +3,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -114,6 +115,9 @@ type counts struct {
 
 // New starts a Handler; Close ends it.
 func New(c Config) (*Handler, error) {
+	if c.Feed == nil {
+		return nil, errors.New("stream: no feed")
+	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = 10 * time.Second
 	}

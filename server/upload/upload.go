@@ -152,6 +152,9 @@ func (s *Server) Start() error {
 // Close ends the server: running uploads may end until ctx does and are cut off then, or after a second. It joins all goroutines
 // and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("close: no context")
+	}
 	s.mu.Lock()
 	if s.closed || s.store == nil {
 		s.closed = true

@@ -119,6 +119,9 @@ func (s *Server) Start() error {
 // Close ends the server: the addresses are free again, running requests may end until ctx does and are cut off then, or after a second.
 // Connections that handlers have taken over (hijacked) are theirs to close. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("close: no context")
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -113,6 +113,25 @@ func TestScannerFindsEachPicture(t *testing.T) {
 	}
 }
 
+func TestSwapLeavesThePictureAlone(t *testing.T) {
+	a, b := encode(t, 40, 30), encode(t, 700, 500)
+	s := jfif.NewScanner(iotest.HalfReader(bytes.NewReader(bytes.Repeat(append(bytes.Clone(a), b...), 20))))
+	var kept, memory []byte
+	for i := range 40 {
+		picture, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := [][]byte{b, a}[i%2]; kept != nil && !bytes.Equal(kept, want) {
+			t.Fatalf("picture %d changed", i-1)
+		}
+		kept, memory = picture.Data, s.Swap(memory)
+		if want := [][]byte{a, b}[i%2]; !bytes.Equal(kept, want) {
+			t.Fatalf("picture %d is not what was sent", i)
+		}
+	}
+}
+
 func TestScannerReportsItsReadersError(t *testing.T) {
 	broken := errors.New("cable")
 	s := jfif.NewScanner(io.MultiReader(bytes.NewReader(encode(t, 8, 8)), iotest.ErrReader(broken)))

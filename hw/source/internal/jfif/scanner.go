@@ -63,6 +63,18 @@ func (s *Scanner) Reset(r io.Reader) {
 // Passed returns how many bytes were no picture before the first one was found.
 func (s *Scanner) Passed() int64 { return s.passed }
 
+// Swap leaves the memory of the picture that Next returned last to the caller, and goes on in spare, or in new memory where that is too small. It returns what
+// the caller has now, to be a later call's spare.
+func (s *Scanner) Swap(spare []byte) (memory []byte) {
+	memory = s.buffer
+	if len(spare) < len(memory) {
+		spare = make([]byte, len(memory))
+	}
+	s.buffer = spare
+	s.have = spare[:copy(spare, s.have)]
+	return memory
+}
+
 // Next returns the next picture. A broken one is skipped and reported (frame.ErrBadPicture, wrapped): the next call goes
 // on behind it. At the end it returns io.EOF, or io.ErrUnexpectedEOF inside of a picture; other errors are the reader's.
 func (s *Scanner) Next() (Picture, error) {

@@ -79,6 +79,9 @@ func (s *Stream) Info() frame.Info {
 
 // ReadFrame implements frame.RawSource.
 func (s *Stream) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("read: no context, or no frame to fill")
+	}
 	s.start.Do(func() { go s.run() })
 	for !s.ready() {
 		select {
