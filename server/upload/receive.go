@@ -114,6 +114,12 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	if in.result.Device, named, err = deviceOf(r, from); err != nil {
 		return in.result, refusef(http.StatusBadRequest, "%v", err)
 	}
+	if bound := web.Device(r); bound != "" {
+		if named && in.result.Device != bound {
+			return in.result, refusef(http.StatusForbidden, "this token is for pictures of the device %q, not of %q", bound, in.result.Device)
+		}
+		in.result.Device, named = bound, true
+	}
 	if strings.Count(r.PathValue("name"), "/") > 1 {
 		return in.result, refusef(http.StatusNotFound, "pictures are sent to /upload, /upload/NAME or /upload/DEVICE/NAME")
 	}

@@ -119,6 +119,7 @@ func New(c Config) (*Server, error) {
 		lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.config.HTTP.Log, s.config.HTTP.Refuse, s.config.HTTP.Health = c.Log, refuse, s.health
+	s.config.HTTP.DeviceTokens = true
 	var err error
 	if s.web, err = web.New(s.config.HTTP); err != nil {
 		return nil, err
@@ -177,6 +178,7 @@ func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c.HTTP.DeviceTokens = true
 	if err := s.web.Reload(c.HTTP); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func fuzzAuth(f *testing.F) (a *auth, session string) {
 	if err := errors.Join(os.WriteFile(users, []byte("anna:"+string(hash)), 0o600), os.WriteFile(tokens, []byte(fuzzToken+" view"), 0o600)); err != nil {
 		f.Fatal(err)
 	}
-	if a, err = newAuth(users, tokens, nil); err != nil {
+	if a, err = newAuth(users, tokens, false, nil); err != nil {
 		f.Fatal(err)
 	}
 	return a, a.sessions.start(a, operate)
@@ -129,21 +129,21 @@ func FuzzAuthAndTokenFile(f *testing.F) {
 		if err := errors.Join(os.WriteFile(users, userText, 0o600), os.WriteFile(tokens, tokenText, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		a, err := newAuth(users, "", nil)
+		a, err := newAuth(users, "", false, nil)
 		if errors.Is(err, fs.ErrNotExist) || (a == nil) == (err == nil) {
 			t.Fatalf("%v, %v", a, err)
 		}
 		if err == nil {
 			for name, account := range a.users {
 				if _, err := bcrypt.Cost([]byte(account.hash)); err != nil || name == "" || !utf8.ValidString(name) {
-					t.Errorf("%q: %q", name, account)
+					t.Errorf("%q: %q", name, account.hash)
 				}
 			}
-			if b, err := newAuth(users, "", a.key); err != nil || !a.same(b) || len(a.users) == 0 {
+			if b, err := newAuth(users, "", false, a.key); err != nil || !a.same(b) || len(a.users) == 0 {
 				t.Errorf("read again: %v", err)
 			}
 		}
-		a, err = newAuth("", tokens, nil)
+		a, err = newAuth("", tokens, true, nil)
 		if (a == nil) == (err == nil) {
 			t.Fatalf("%v, %v", a, err)
 		}
@@ -151,7 +151,7 @@ func FuzzAuthAndTokenFile(f *testing.F) {
 			if _, empty := a.tokens[a.digest("token", "")]; empty || len(a.tokens) == 0 {
 				t.Error("no token lets in")
 			}
-			if b, err := newAuth("", tokens, a.key); err != nil || !a.same(b) {
+			if b, err := newAuth("", tokens, true, a.key); err != nil || !a.same(b) {
 				t.Errorf("read again: %v", err)
 			}
 		}

@@ -44,7 +44,7 @@ func readLive(c *Config, old *live) (*live, error) {
 	if old != nil && old.auth != nil {
 		key = old.auth.key
 	}
-	if l.auth, err = newAuth(c.AuthFile, c.TokenFile, key); err != nil {
+	if l.auth, err = newAuth(c.AuthFile, c.TokenFile, c.DeviceTokens, key); err != nil {
 		return nil, err
 	}
 	if key != nil && l.auth != nil && old.auth.same(l.auth) {
