@@ -138,8 +138,8 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.record = flags.String("record", "", "record to this `DIR`")
 	flags.Var(s.recordAs, "record-as", "record every JPEG in AVI files, or H.264 in MP4 files")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
-	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` across restarts; none: don't (default state.json in systemd's\n"+
-		"StateDirectory, else ~/.local/state/maixstream)")
+	s.stateFile = flags.String("state-file", "", "keep the camera's controls, and settings on request, in this `FILE` across restarts; none: don't\n"+
+		"(default state.json in systemd's StateDirectory, else ~/.local/state/maixstream)")
 	s.pushes = flags.StringArray("push", nil, "also send pictures to this `URL`; repeatable, none slows another or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
