@@ -7,10 +7,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -89,10 +87,3 @@ func (c *stallConn) Write(b []byte) (written int, err error) {
 
 // SetWriteDeadline does nothing: the deadline is the connection's own.
 func (*stallConn) SetWriteDeadline(time.Time) error { return nil }
-
-// hungUp says whether an error is that the server has closed the connection.
-func hungUp(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-var errClosed = errors.New("the server closed the connection")

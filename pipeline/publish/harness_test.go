@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,17 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
+
+// patient is a Lag with which no unit is left out on a busy machine.
+const patient = 20 * time.Second
+
+// quiet is an address of the loopback where nobody else listens on Linux, so that a port which is free for a while is not taken by another process's tests.
+var quiet = func() string {
+	if runtime.GOOS == "linux" {
+		return "127.86.0.1"
+	}
+	return "127.0.0.1"
+}()
 
 // Parameter sets of constrained baseline streams: 64x48, and 1920x1080.
 var (
@@ -283,14 +295,20 @@ func (s *rtmpServer) listen(t *testing.T, address string) {
 	t.Cleanup(s.kill)
 }
 
-// kill closes the server and all its connections.
-func (s *rtmpServer) kill() {
-	s.listener.Close()
+// hangUp closes all connections.
+func (s *rtmpServer) hangUp() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.Close()
 	}
-	s.mu.Unlock()
+	clear(s.conns)
+}
+
+// kill closes the server and all its connections.
+func (s *rtmpServer) kill() {
+	s.listener.Close()
+	s.hangUp()
 	s.done.Wait()
 }
 

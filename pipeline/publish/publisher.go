@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -76,6 +78,9 @@ const (
 	// lasting is how long a stream has to run for the next pause to be short again: some servers take any key, and close then.
 	lasting = 10 * time.Second
 )
+
+// errClosed: it was the server.
+var errClosed = errors.New("the server closed the connection")
 
 // errSilent: the source gives nothing.
 var errSilent = errors.New("no pictures from the source")
@@ -161,11 +166,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !began.IsZero() && time.Since(began) >= lasting {
+		switch {
+		case began.IsZero():
+		case time.Since(began) >= lasting:
 			waits.Reset()
-		}
-		if !began.IsZero() {
 			before = ""
+		case errors.Is(err, errClosed):
+			err = fmt.Errorf("%w soon after it had taken the stream: is the stream key or password right?", errClosed)
 		}
 		silent = errors.Is(err, errSilent)
 		wait := waits.NextBackOff()
@@ -275,7 +282,15 @@ func (p *Publisher) session(ctx context.Context, t *target, patient bool) (began
 	if why := context.Cause(running); ctx.Err() == nil && why != nil && (errors.Is(err, context.Canceled) || errors.As(why, &said)) {
 		err = why
 	}
+	if hungUp(err) {
+		err = errClosed
+	}
 	return s.began, err
+}
+
+// hungUp says whether an error is that the server has closed the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // someUnit waits until the source gives something.

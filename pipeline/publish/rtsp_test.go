@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ import (
 type rtspServer struct {
 	*receiver
 	server         *gortsplib.Server
+	host           string
 	address        string
 	path           string
 	user, password string
@@ -36,7 +39,7 @@ func (s *rtspServer) listen(t *testing.T, address string) {
 	}
 	testenv.Eventually(t, "the port is free", func() bool {
 		if address == "" {
-			s.address = testenv.FreeAddress(t)
+			s.address = net.JoinHostPort(s.host, strconv.Itoa(testenv.FreePort(t, s.host)))
 		} else {
 			s.address = address
 		}
@@ -91,9 +94,9 @@ func TestRTSPServerThatIsKilledAndComesBack(t *testing.T) {
 	testenv.NoLeaks(t)
 	cam := newCamera(t)
 	cam.size.Store(20 << 10) // several packets a unit
-	server := &rtspServer{path: "live/garden", user: "cam", password: "pass-word"}
+	server := &rtspServer{host: quiet, path: "live/garden", user: "cam", password: "pass-word"}
 	server.listen(t, "")
-	p, said, stop := start(t, publish.Config{Address: "rtsp://cam:pass-word@" + server.address + "/live/garden", Source: cam})
+	p, said, stop := start(t, publish.Config{Address: "rtsp://cam:pass-word@" + server.address + "/live/garden", Source: cam, Lag: patient})
 	testenv.Eventually(t, "30 units", func() bool { return server.frames() >= 30 })
 	if gaps := server.check(t); gaps > 0 {
 		t.Errorf("%d gaps", gaps)
@@ -129,7 +132,7 @@ func TestRTSPServerThatIsKilledAndComesBack(t *testing.T) {
 func TestRTSPRefusals(t *testing.T) {
 	t.Parallel()
 	cam := newCamera(t)
-	server := &rtspServer{path: "garden", user: "cam", password: "pass-word"}
+	server := &rtspServer{host: "127.0.0.1", path: "garden", user: "cam", password: "pass-word"}
 	server.listen(t, "")
 	for address, want := range map[string]string{
 		"rtsp://cam:wrong-word@" + server.address + "/garden": "the server replied 401 Unauthorized: it wants a user and password",
@@ -148,12 +151,12 @@ func TestRTSPOverTLS(t *testing.T) {
 	t.Parallel()
 	config, ca := certificate(t)
 	cam := newCamera(t)
-	server := &rtspServer{path: "garden", tls: config}
+	server := &rtspServer{host: "127.0.0.1", path: "garden", tls: config}
 	server.listen(t, "")
 	address := "rtsps://" + server.address + "/garden"
 	p, _, _ := start(t, publish.Config{Address: address, Source: cam})
 	testenv.Eventually(t, "an unknown certificate is refused", func() bool { return strings.Contains(p.State().Error, "certificate") })
-	start(t, publish.Config{Address: address, Source: cam, CAFile: ca})
+	start(t, publish.Config{Address: address, Source: cam, CAFile: ca, Lag: patient})
 	testenv.Eventually(t, "a known one is not", func() bool { return server.frames() >= 30 })
 	if gaps := server.check(t); gaps > 0 {
 		t.Errorf("%d gaps", gaps)
