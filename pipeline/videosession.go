@@ -264,6 +264,7 @@ func (vs *videoSession) rest() {
 	if vs.encoder != nil {
 		_ = vs.encoder.Close()
 		vs.encoder = nil
+		vs.video.interrupt() // who comes later is not shown a picture of now
 	}
 	vs.mu.Lock()
 	vs.free, vs.pending = nil, nil
@@ -314,6 +315,9 @@ func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 			return // the source has ended, which whoever reads its pictures notices, too
 		}
 		if v.takers.Load() == 0 {
+			if taken {
+				v.interrupt() // who comes later is not shown a picture of now
+			}
 			taken = false
 			continue
 		}
