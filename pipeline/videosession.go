@@ -270,6 +270,7 @@ func (vs *videoSession) rest() {
 	if vs.encoder != nil {
 		_ = vs.encoder.Close()
 		vs.encoder = nil
+		vs.video.interrupt() // who comes later is not shown a picture of now
 	}
 	vs.mu.Lock()
 	vs.free, vs.pending = nil, nil
@@ -388,6 +389,9 @@ func (vs *videoSession) pass(ctx context.Context, source frame.VideoSource) erro
 			return err
 		}
 		if v.takers.Load() == 0 {
+			if taken {
+				v.interrupt() // who comes later is not shown a picture of now
+			}
 			taken = false
 			continue
 		}

@@ -108,7 +108,8 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	s.webrtc.explain(log)
-	s.printAddresses(t.out, shell.URLs())
+	video := feed.pipeline.Video()
+	s.printAddresses(t.out, shell.URLs(), video != nil && video.Err() == nil)
 	defer s.announce(ctx, shell, log)()
 	running := &service{
 		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,

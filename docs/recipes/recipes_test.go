@@ -318,12 +318,23 @@ func TestVLC(t *testing.T) {
 	stream(t)
 	r := follow(t, "vlc.md")
 	for range 3 { // the eight seconds are from VLC's start, for which a busy machine may need them
-		r.run("timeout")
+		r.run("timeout --signal INT 8")
 		if _, _, _, frames, _, err := r.video("vlc.avi"); err == nil && frames >= 10 {
 			break
 		}
 	}
 	r.wantVideo("vlc.avi", "mjpeg", 10)
+	for range 3 {
+		r.run("timeout --signal INT 18")
+		if _, _, _, frames, _, err := r.video("vlc.ts"); err == nil && frames >= 300 {
+			break
+		}
+	}
+	r.wantVideo("vlc.ts", "h264", 300)
+	out, err := r.command("ffprobe", "-v", "error", "-read_intervals", "%+#1", "-show_entries", "packet=flags", "-of", "csv=p=0", "vlc.ts").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "K") {
+		t.Errorf("the film that VLC has received does not begin with a key frame: %v: %s", err, out)
+	}
 }
 
 func TestPythonRequests(t *testing.T) {

@@ -161,10 +161,11 @@ func (l *Log) Append(u *frame.AccessUnit) error {
 	return nil
 }
 
-// Break notes that a unit is missing, as the source has lost one: what follows up to the next key frame is dropped, and that is requested. Only the
-// producer's goroutine calls it.
+// Break notes that a unit is missing, as the source has lost one or rests: what follows up to the next key frame is dropped, and that is requested. No reader
+// begins with what was before, which may be old by now. Only the producer's goroutine calls it.
 func (l *Log) Break() {
 	l.broken = true
+	l.lastKey.Store(0)
 	l.RequestKey()
 }
 

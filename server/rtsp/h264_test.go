@@ -208,6 +208,9 @@ func (w *watcher) unit(nals [][]byte, contiguous bool) {
 			w.problem("unit %d after %d, key frame %v", number, w.number, key)
 		}
 	}
+	if w.fake() && len(last) > 17 && bytes.Count(last[17:], []byte{0xaa}) != len(last)-17 {
+		w.problem("a unit of %d bytes with others in it", len(last))
+	}
 	if w.fake() && len(last) > 17 {
 		w.number = numberOf(last)
 	}
