@@ -59,15 +59,15 @@ type VideoSource interface {
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
-// What a VideoSource may offer beyond reading; each but SetVideo is called from any goroutine.
+// What a VideoSource may offer beyond reading. RequestKey is called from any goroutine; ConfigureVideo and SetVideo by the one that reads units, and they end the
+// last one's bytes as a ReadUnit does.
 type (
 	// KeyRequester makes one of the next pictures a key frame.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
 	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame. It is stopped at first, after an
-	// error, and after a ReadUnit whose error wraps ErrVideo. SetVideo is called by the goroutine that reads units, and ends the last one's bytes as a
-	// ReadUnit does.
+	// error, and after a ReadUnit whose error wraps ErrVideo.
 	VideoSwitcher interface{ SetVideo(on bool) error }
 	// VideoChecker is a VideoSwitcher that can tell beforehand why SetVideo would fail; nil if that is not known.
 	VideoChecker interface{ CheckVideo() error }
