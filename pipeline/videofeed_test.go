@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -539,6 +540,134 @@ func TestVideoOfTheSourceIsPassedThrough(t *testing.T) {
 		defer c.mu.Unlock()
 		if c.config.Bitrate != bitrate || c.asked == 0 {
 			t.Errorf("asked for %d key frames, told %+v", c.asked, c.config)
+		}
+	})
+}
+
+// switched is a source whose own encoder is switched on and off, and can fail.
+type switched struct {
+	coded
+	on, refuses  bool
+	ons, offs    int
+	failing      error // of the next ReadUnit
+	configuredAs frame.VideoConfig
+}
+
+func (s *switched) SetVideo(on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on && s.refuses {
+		return fmt.Errorf("camera: %w of 9x9: no memory", frame.ErrVideo)
+	}
+	if on != s.on {
+		if on {
+			s.ons++
+			s.configuredAs = s.config
+			s.requested = true
+		} else {
+			s.offs++
+		}
+	}
+	s.on = on
+	return nil
+}
+
+func (s *switched) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
+	s.mu.Lock()
+	on, failing := s.on, s.failing
+	s.failing = nil
+	if failing != nil {
+		s.on = false
+	}
+	s.mu.Unlock()
+	if failing != nil {
+		return failing
+	}
+	if !on {
+		<-ctx.Done() // for ever, as far as the reader is concerned
+		return ctx.Err()
+	}
+	return s.coded.ReadUnit(ctx, u)
+}
+
+func (s *switched) counts() (on bool, ons, offs int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.on, s.ons, s.offs
+}
+
+func TestTheSourcesOwnEncoderRunsWhileSomebodyTakesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &switched{coded: coded{ready: ready{newCamera(time.Second / 30)}}}
+		s := &videoSetup{source: c, missing: errors.New("no encoder")}
+		p := s.start(t)
+		defer p.Watch()()
+		time.Sleep(time.Second)
+		if on, ons, _ := c.counts(); on || ons != 0 {
+			t.Errorf("on %v, switched on %d times for nobody", on, ons)
+		}
+		for round := range 3 {
+			leave := p.Video().Watch()
+			r := p.Video().Log().NewReader(0)
+			began := time.Now()
+			take(t, r, 1)
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("the first unit took %v", took)
+			}
+			take2(t, r, 20)
+			r.Close()
+			leave()
+			time.Sleep(time.Second)
+			if on, ons, offs := c.counts(); on || ons != round+1 || offs != round+1 {
+				t.Errorf("round %d: on %v, on %d times, off %d times", round, on, ons, offs)
+			}
+		}
+		if c.configuredAs.Bitrate == 0 {
+			t.Error("switched on before it was told how to code")
+		}
+	})
+}
+
+func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &switched{coded: coded{ready: ready{newCamera(time.Second / 30)}}, refuses: true}
+		s := &videoSetup{source: c, missing: errors.New("no encoder")}
+		p := s.start(t)
+		defer p.Watch()()
+		time.Sleep(time.Second)
+		if err := p.Video().Err(); err != nil {
+			t.Errorf("before anybody has tried: %v", err)
+		}
+		leave := p.Video().Watch()
+		defer leave()
+		r := p.Video().Log().NewReader(0)
+		defer r.Close()
+		time.Sleep(100 * time.Millisecond)
+		if err := p.Video().Err(); !errors.Is(err, pipeline.ErrNoVideo) || !strings.Contains(err.Error(), "no memory") {
+			t.Errorf("refused, and %v", err)
+		}
+		if st := p.State(); st.Video.Available || !strings.Contains(st.Video.Reason, "no memory") || !st.Signal {
+			t.Errorf("%+v, signal %v", st.Video, st.Signal)
+		}
+		c.mu.Lock()
+		c.refuses = false
+		c.mu.Unlock()
+		time.Sleep(6 * time.Second) // who waits gets it once it can be had
+		take(t, r, 1)
+		if err := p.Video().Err(); err != nil || !p.State().Video.Available {
+			t.Errorf("it is there again, and %v", err)
+		}
+		// One that stops in the middle is tried again, too, and begins with a key frame.
+		c.mu.Lock()
+		c.failing = fmt.Errorf("camera: %w: the core is stuck", frame.ErrVideo)
+		c.mu.Unlock()
+		time.Sleep(time.Second)
+		if err := p.Video().Err(); err == nil || !strings.Contains(err.Error(), "stuck") {
+			t.Errorf("stuck, and %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		if on, ons, _ := c.counts(); !on || ons != 2 {
+			t.Errorf("on %v, %d times", on, ons)
 		}
 	})
 }

@@ -72,15 +72,15 @@ type VideoSource interface {
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
-// Optional capabilities of a VideoSource; each except SetVideo is safe for concurrent use.
+// Optional capabilities of a VideoSource. RequestKey is safe for concurrent use; ConfigureVideo and SetVideo must be called by the goroutine that reads units, and
+// invalidate the last unit's bytes as ReadUnit does.
 type (
 	// KeyRequester makes the source send a key frame soon.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
 	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame. It is stopped at first, after an
-	// error, and after a ReadUnit whose error wraps ErrVideo. SetVideo is called by the goroutine that reads units, and ends the last one's bytes as a
-	// ReadUnit does.
+	// error, and after a ReadUnit whose error wraps ErrVideo.
 	VideoSwitcher interface{ SetVideo(on bool) error }
 	// VideoChecker is a VideoSwitcher that can tell beforehand why SetVideo would fail; nil if that is not known.
 	VideoChecker interface{ CheckVideo() error }

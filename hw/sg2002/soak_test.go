@@ -3,6 +3,7 @@
 package sg2002
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,13 +31,14 @@ func soakFrames(t testing.TB) int {
 	return 6000
 }
 
-// TestSoak streams for long while all that can go wrong goes wrong now and then, and settings change: pictures keep coming, nothing is lost on the way.
+// TestSoak streams for long, JPEG and H.264 at once, while all that can go wrong goes wrong now and then, and settings change: pictures keep coming, nothing is
+// lost on the way, and units that come are whole and in an order that a decoder takes.
 func TestSoak(t *testing.T) {
 	for i, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			frames := soakFrames(t) / len(paths)
-			onBoard(t, scenario{settings: "sensor_fps=4000;encode_us_per_mpixel=0;quiet=1"}, func(b *bench) {
-				s := soak{bench: b, random: rand.New(rand.NewPCG(7, uint64(i))), config: Config{FPS: 60, Width: 64, Height: 48, Path: path}}
+			onBoard(t, scenario{settings: "sensor_fps=4000;encode_us_per_mpixel=0;h264_us_per_mpixel=0;quiet=1"}, func(b *bench) {
+				s := soak{bench: b, random: rand.New(rand.NewPCG(7, uint64(i))), config: Config{FPS: 60, Width: 128, Height: 48, Path: path}}
 				s.run(frames)
 			})
 		})
@@ -50,6 +52,79 @@ type soak struct {
 	camera *Camera
 	opened int
 	faults int
+	units  soakUnits
+}
+
+// soakUnits reads the H.264 of a soak's cameras, one after the other.
+type soakUnits struct {
+	stop               func()
+	read, keys, failed int
+	problem            error
+}
+
+// start reads a camera's H.264 until stop, as a pipeline would: what fails is switched on again.
+func (u *soakUnits) start(s *soak, camera *Camera) {
+	ctx, cancel := context.WithCancel(s.Context())
+	done := make(chan struct{})
+	u.stop = func() {
+		cancel()
+		<-done
+	}
+	go func() {
+		defer close(done)
+		config := coding
+		for ctx.Err() == nil && !camera.closing.Load() {
+			config.GOP = time.Duration(10+u.read%7) * time.Second / 60
+			if err := errors.Join(camera.ConfigureVideo(config), camera.SetVideo(true)); err != nil {
+				u.failed++
+				if !errors.Is(err, frame.ErrVideo) && !errors.Is(err, frame.ErrGone) {
+					u.problem = err
+				}
+				time.Sleep(time.Millisecond)
+				continue
+			}
+			u.follow(ctx, camera, 50+u.read%200)
+			if err := camera.SetVideo(false); err != nil && !errors.Is(err, frame.ErrGone) {
+				u.problem = err
+			}
+		}
+	}()
+}
+
+// follow reads some units. Between them bits change and key frames are asked for.
+func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
+	whole := false // a key frame has come
+	var unit frame.AccessUnit
+	for i := range units {
+		err := camera.ReadUnit(ctx, &unit)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, frame.ErrGone) && !errors.Is(err, frame.ErrVideo) {
+				u.problem = err
+			}
+			u.failed++
+			return
+		}
+		whole = whole || unit.Key
+		switch list := types(&unit); {
+		case !whole:
+			u.problem = fmt.Errorf("begins with NAL units %v", list)
+		case unit.Key != bytes.Equal(list, keyTypes), !unit.Key && !bytes.Equal(list, plainTypes):
+			u.problem = fmt.Errorf("NAL units %v, key %v", list, unit.Key)
+		}
+		u.read++
+		if unit.Key {
+			u.keys++
+		}
+		if i%17 == 16 {
+			_ = camera.RequestKey()
+		}
+		if i%23 == 22 {
+			config := coding
+			config.GOP = time.Duration(10+u.read%7) * time.Second / 60
+			config.Bitrate += i * 1000
+			_ = camera.ConfigureVideo(config)
+		}
+	}
 }
 
 func (s *soak) run(frames int) {
@@ -65,35 +140,44 @@ func (s *soak) run(frames int) {
 			fds, threads = held()
 		}
 	}
-	s.set("fail=;signal=;stall=;sprinkle=0;unplug=0;stall_frames=0;stall_at=;encode_stall_at=")
+	s.set("fail=;signal=;stall=;sprinkle=0;unplug=0;stall_frames=0;stall_at=;encode_stall_at=;h264_drop=;h264_late=;h264_dead=;h264_deaf=0")
+	s.units.stop()
+	if u := &s.units; u.problem != nil || u.keys == 0 || u.read < frames/50 {
+		s.Errorf("%d units, %d key frames, failed %d times; %v", u.read, u.keys, u.failed, u.problem)
+	}
 	s.close(s.camera)
 	nowFds, nowThreads := held()
 	if nowFds > fds+8 || nowThreads > threads+8 {
 		s.Errorf("early on %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 	}
-	if used := s.Counter("ion.used"); used != 22<<20 {
+	if used := s.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware's of H.264 stays
 		s.Errorf("%d bytes of ION are used", used)
 	}
 	if touched := s.Counter("raw.touched"); touched != 0 {
 		s.Errorf("%d raw bytes touched", touched)
 	}
-	s.Logf("%d pictures in %.1f s, %d disturbances, %d failures and %d waits cut short injected, opened %d times",
-		frames, time.Since(start).Seconds(), s.faults, s.Counter("injected.failures"), s.Counter("injected.waits"), s.opened)
+	s.Logf("%d pictures and %d units (%d key frames, begun again %d times) in %.1f s, %d disturbances, %d failures and %d waits cut short injected, opened %d times",
+		frames, s.units.read, s.units.keys, s.units.failed, time.Since(start).Seconds(), s.faults, s.Counter("injected.failures"), s.Counter("injected.waits"), s.opened)
 }
 
 // reopen opens the camera, as often as it takes.
 func (s *soak) reopen() {
 	s.Helper()
 	if s.camera != nil {
+		if s.opened%2 == 0 { // either may end first
+			s.units.stop()
+		}
 		if err := s.camera.Close(); err != nil {
 			s.Fatal(err)
 		}
+		s.units.stop()
 	}
 	for until := time.Now().Add(within); ; {
 		camera, err := Open(s.Context(), s.config)
 		if err == nil {
 			s.camera = camera
 			s.opened++
+			s.units.start(s, camera)
 			return
 		}
 		if !errors.Is(err, frame.ErrGone) || time.Now().After(until) {
@@ -143,7 +227,7 @@ func (s *soak) disturb() {
 			s.Fatalf("%s: %v", what, err)
 		}
 	}
-	switch s.random.IntN(12) {
+	switch s.random.IntN(14) {
 	case 0:
 		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame")
 		code := map[string]string{"CVI_VPSS_GetChnFrame": "0xC006800E"}[call]
@@ -166,7 +250,7 @@ func (s *soak) disturb() {
 		time.Sleep(time.Duration(s.random.IntN(20)) * time.Millisecond)
 		s.set("unplug=0")
 	case 6:
-		sizes := []frame.Size{{Width: 64, Height: 48}, {Width: 96, Height: 64}, {Width: 128, Height: 96}, {Width: 66, Height: 34}}
+		sizes := []frame.Size{{Width: 128, Height: 48}, {Width: 114, Height: 64}, {Width: 128, Height: 96}, {Width: 118, Height: 34}, {Width: 66, Height: 34}} // of the last there is no H.264
 		size := sizes[s.random.IntN(len(sizes))]
 		err := s.camera.Resize(size.Width, size.Height)
 		tolerate("resize", err)
@@ -185,6 +269,17 @@ func (s *soak) disturb() {
 			s.set("fail=" + some("CVI_VI_EnableChn", "CVI_ISP_Init", "CVI_VPSS_CreateGrp", "CVI_SYS_Bind", "pfnSnsProbe") + ":1:-1")
 			s.reopen()
 		}
+	case 12:
+		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VENC_RequestIDR", "CVI_VENC_SetChnAttr", "CVI_VENC_GetChnAttr",
+			"CVI_VENC_CreateChn", "CVI_VENC_StartRecvFrame", "CVI_VENC_SetRcParam", "CVI_VENC_SetH264Entropy")
+		times := 1 + s.random.IntN(4)
+		if call == "CVI_VENC_ReleaseStream" {
+			times = 1 // it is made twice; one that never succeeds is a leak
+		}
+		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), some("-1", "0xC0078012", "0xC0078041"), times))
+	case 13:
+		what := some("h264_drop=%d", "h264_late=%d:50", "h264_dead=%d", "h264_deaf=1;h264_drop=%d", "h264_deaf=0;h264_late=%d:5")
+		s.set(fmt.Sprintf(what, s.Counter("h264.frames")+s.Counter("h264.lost")+int64(s.random.IntN(20))))
 	case 11:
 		if s.faults%200 == 0 { // takes the driver's two seconds
 			s.set(fmt.Sprintf("encode_stall_at=%d:2500", s.Counter("jpeg.frames")+3))

@@ -111,6 +111,7 @@ func (c *Camera) ConfigureVideo(config frame.VideoConfig) error {
 	if config.Bitrate <= 0 || !(config.FPS > 0) || config.GOP < 0 {
 		return fmt.Errorf("camera: H.264 of %d bit/s, %v frames a second, a key frame each %v: must be positive", config.Bitrate, config.FPS, config.GOP)
 	}
+	c.doneWithUnit() // who waits for a unit that is out has the camera to himself
 	return c.change(func() error {
 		c.video.config = config
 		if !c.video.on {

@@ -4,12 +4,16 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maixstream/maixstream/internal/bench/load"
@@ -124,11 +128,16 @@ func (s *set) instructions() (*group, error) {
 				g.add("projected CPU per delivered frame on the board", "µs", each*cyclesPerInstruction/1e3+bare.Micros()*kernelFactor)
 			}
 		}
-		one, err := s.pathInstructions(filepath.Join(dir, fmt.Sprint("path1-", run)), 1)
+		one, err := s.pathInstructions(filepath.Join(dir, fmt.Sprint("path1-", run)), 1, false)
+		if err != nil {
+			return nil, err
+		}
+		both, err := s.pathInstructions(filepath.Join(dir, fmt.Sprint("both-", run)), 1, true)
 		if err != nil {
 			return nil, err
 		}
 		g.add("hardware path: per frame, capture to ring to one viewer", "instructions", one)
+		g.add("hardware path: per frame, JPEG and H.264, to one viewer each (/stream and /video.mp4)", "instructions", both)
 		g.add("projected CPU per frame on the board, capture to ring to one viewer, without kernel and libraries", "µs", one*cyclesPerInstruction/1e3)
 	}
 	return g, nil
@@ -183,8 +192,8 @@ func (s *set) between(server *load.Child, c *counted, f func() error) (load.Usag
 	return last, ownSum(before, after), err
 }
 
-// pathInstructions returns the instructions of each of the simulated camera's frames, with so many viewers.
-func (s *set) pathInstructions(file string, viewers int) (float64, error) {
+// pathInstructions returns the instructions of each of the simulated camera's frames, with so many viewers, and with one of H.264 besides.
+func (s *set) pathInstructions(file string, viewers int, video bool) (float64, error) {
 	b := &s.board
 	if err := exec.Command(b.simTool, "root", b.simRoot, "--board", "maixcam").Run(); err != nil {
 		return 0, fmt.Errorf("%s root: %w", b.simTool, err)
@@ -201,9 +210,18 @@ func (s *set) pathInstructions(file string, viewers int) (float64, error) {
 		return 0, err
 	}
 	defer v.End()
+	var units atomic.Int64 // bytes
+	if video {
+		watch, err := watchVideo(server.address, &units)
+		if err != nil {
+			return 0, err
+		}
+		defer watch.Close()
+	}
 	if _, err := v.Read(4 * time.Second); err != nil {
 		return 0, err
 	}
+	earlier := units.Load()
 	c := &counted{file, server.cmd.Process.Pid}
 	before, err := c.read()
 	if err != nil {
@@ -217,9 +235,36 @@ func (s *set) pathInstructions(file string, viewers int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if video && units.Load() == earlier {
+		return 0, errors.New("no H.264 came")
+	}
 	frames := float64(r.Frames) / float64(viewers)
 	if frames < 1 {
 		return 0, fmt.Errorf("%s frames at %d viewers in %v", strconv.Itoa(r.Frames), viewers, r.Elapsed)
 	}
 	return ownSum(before, after) / frames, nil
+}
+
+// watchVideo reads a server's MP4, and counts its bytes, until it is closed.
+func watchVideo(address string, bytes *atomic.Int64) (io.Closer, error) {
+	reply, err := http.Get("http://" + address + "/video.mp4") //nolint:noctx // closing ends it
+	if err != nil {
+		return nil, err
+	}
+	if reply.StatusCode != http.StatusOK {
+		reason, _ := io.ReadAll(io.LimitReader(reply.Body, 300))
+		_ = reply.Body.Close()
+		return nil, fmt.Errorf("/video.mp4: %s: %s", reply.Status, reason)
+	}
+	go func() {
+		b := make([]byte, 64<<10)
+		for {
+			n, err := reply.Body.Read(b)
+			bytes.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return reply.Body, nil
 }
