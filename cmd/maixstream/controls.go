@@ -62,6 +62,7 @@ func setupControls(flags *pflag.FlagSet) func(context.Context, []string, termina
 			}
 			return err
 		}
+		noteClamped(t.err, list, controlWishes(args))
 		if *asJSON {
 			e := json.NewEncoder(t.out)
 			e.SetIndent("", "  ")
@@ -208,6 +209,18 @@ func (r *remoteControls) ask(ctx context.Context, method string, body []byte) (l
 		return list, fmt.Errorf("%s: not the controls of a maixstream: %w", u.Redacted(), err)
 	}
 	return list, nil
+}
+
+// noteClamped says which numbers the device has not taken as they were given, but has put a neighbour in their place.
+func noteClamped(w io.Writer, list stream.ControlList, wishes []pipeline.ControlWish) {
+	for _, wish := range wishes {
+		given, err := strconv.ParseInt(wish.Text, 0, 64)
+		for i := range list.Controls {
+			if c := &list.Controls[i]; err == nil && c.Name == wish.Name && c.Value != nil && *c.Value != given && !c.Inactive {
+				fmt.Fprintf(w, "%s=%d: the device has taken %d\n", c.Name, given, *c.Value)
+			}
+		}
+	}
 }
 
 // printControls lists controls for people.

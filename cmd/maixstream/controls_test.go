@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -267,5 +268,22 @@ func TestWrongControls(t *testing.T) {
 	}
 	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("took %v", took)
+	}
+}
+
+// A device that takes a neighbour of what it was given is not one that refuses: the command says which value it has.
+func TestClampedControlIsSaid(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"controls": [
+			{"name": "focus_absolute", "kind": "integer", "minimum": 0, "maximum": 250, "step": 1, "default": 0, "value": 35, "inactive": false},
+			{"name": "gain", "kind": "integer", "minimum": 0, "maximum": 250, "step": 1, "default": 0, "value": 7, "inactive": true}]}`))
+	}))
+	defer server.Close()
+	code, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=33", "gain=3")
+	if code != exitDone || problem != "focus_absolute=33: the device has taken 35\n" {
+		t.Errorf("code %d, %q", code, problem)
+	}
+	if _, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=35"); problem != "" {
+		t.Errorf("%q", problem)
 	}
 }
