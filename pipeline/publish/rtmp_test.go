@@ -179,6 +179,7 @@ func TestClockThatIsSetDoesNotStopTheStream(t *testing.T) {
 
 // A server that takes nothing is given up and tried again; neither the camera nor another server waits for it.
 func TestStalledServer(t *testing.T) {
+	testenv.Long(t, "seconds in which nothing is taken or given")
 	t.Parallel()
 	cam := newCamera(t)
 	cam.size.Store(100 << 10) // more than the kernel keeps within seconds
@@ -203,6 +204,7 @@ func TestStalledServer(t *testing.T) {
 
 // One that takes too little is moved to a key frame.
 func TestSlowServerSkipsToAKeyFrame(t *testing.T) {
+	testenv.Long(t, "seconds in which nothing is taken or given")
 	t.Parallel()
 	cam := newCamera(t)
 	cam.size.Store(100 << 10)
@@ -233,6 +235,7 @@ func TestSlowServerSkipsToAKeyFrame(t *testing.T) {
 }
 
 func TestSilentSourceEndsTheStreamAndBringsItBack(t *testing.T) {
+	testenv.Long(t, "seconds in which nothing is taken or given")
 	t.Parallel()
 	cam := newCamera(t)
 	server := &rtmpServer{key: secretKey}
