@@ -20,7 +20,7 @@ var flagGroups = []struct {
 	{"Who", []string{
 		"auth-file", "token-file", "host", "cors", "frame-ancestors", "trusted-proxy", "max-clients", "max-per-address", "stall-timeout",
 	}},
-	{"Record", []string{"record", "record-max"}},
+	{"Record", []string{"record", "record-as", "record-max"}},
 	{"Push", []string{"push"}}, // and all that begin with push-
 	{"Log", []string{"report", "log-level", "log-format", "config", "help"}},
 }

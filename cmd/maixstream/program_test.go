@@ -156,6 +156,8 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"RTSPS without a certificate", serve("--rtsps", ":8322"), nil, 2, "needs --tls-cert"},
 		{"report negative", serve("--report", "-1s"), nil, 2, "must not be negative"},
 		{"record below a piece", serve("--record", dir, "--record-max", "1kB"), nil, 2, "at least 1MiB"},
+		{"record as WebM", serve("--record", dir, "--record-as", "webm"), nil, 2, "one of avi, mp4"},
+		{"record H.264 without it", serve("--record", dir, "--record-as", "mp4", "--h264", "off"), nil, 2, "--record-as mp4"},
 		{"record into a file", serve("--record", text), nil, 1, "text.txt"},
 		{"log level unknown", serve("--log-level", "loud"), nil, 2, "one of"},
 		{"configuration absent", serve("--config", absent), nil, 2, absent},

@@ -52,9 +52,13 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 
 	var recording *record.Switch
 	if *s.record != "" {
-		recording = record.NewSwitch(record.Config{
-			Ring: feed.ring, Watch: feed.pipeline.Watch, Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: feed.fps, Log: log,
-		})
+		c := record.Config{Dir: *s.record, MaxBytes: int64(s.recordMax), FPS: feed.fps, Log: log}
+		if s.recordAs.value == "mp4" {
+			c.Video = feed.pipeline.Video()
+		} else {
+			c.Ring, c.Watch = feed.ring, feed.pipeline.Watch
+		}
+		recording = record.NewSwitch(c)
 		if err := recording.Set(true); err != nil {
 			return err
 		}

@@ -111,6 +111,7 @@ type serveFlags struct {
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
+	recordAs     *choiceValue
 	stateFile    *string
 	webrtc       *webrtcFlags
 	report       *time.Duration
@@ -120,7 +121,7 @@ type serveFlags struct {
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
-	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30}
+	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30, recordAs: choice("avi", "mp4")}
 	s.still = flags.Bool("full-snapshot", false, "camera: reserve 13 MB for /snapshot?full=1, a full-resolution picture alongside a smaller stream")
 	s.video = addVideoFlags(flags)
 	s.webrtc = addWebRTCFlags(flags)
@@ -140,7 +141,8 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
 	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "disconnect viewers that read nothing for this long")
-	s.record = flags.String("record", "", "record AVI files to this `DIR`")
+	s.record = flags.String("record", "", "record to this `DIR`")
+	flags.Var(s.recordAs, "record-as", "record every JPEG in AVI files, or H.264 in MP4 files")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
 	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` across restarts; none: don't (default state.json in systemd's\n"+
 		"StateDirectory, else ~/.local/state/maixstream)")
@@ -171,6 +173,8 @@ func (s *serveFlags) check() error {
 		return usagef("--push-every %v: must not be negative", *s.pushEvery)
 	case *s.record != "" && s.recordMax < record.MinBytes:
 		return usagef("--record-max %s: at least 1MiB", s.recordMax.String())
+	case *s.record != "" && s.recordAs.value == "mp4" && s.video.h264.value == "off":
+		return usagef("--record-as mp4: there is no H.264 with --h264 off")
 	case s.idleFPS > s.fps:
 		s.idleFPS = s.fps
 	}

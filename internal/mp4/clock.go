@@ -25,7 +25,7 @@ func (c *Clock) Next(captured time.Time) (at uint64, duration uint32) {
 		c.origin, c.duration = captured, firstDuration
 		return 0, c.duration
 	}
-	now := ticks(captured.Sub(c.origin))
+	now := Ticks(captured.Sub(c.origin))
 	step := now - c.last
 	c.last = now
 	// The guess follows the steps, so a source of another rate is followed within some pictures.
@@ -36,5 +36,5 @@ func (c *Clock) Next(captured time.Time) (at uint64, duration uint32) {
 	return c.time, c.duration
 }
 
-// ticks turns a duration into the track's clock.
-func ticks(d time.Duration) int64 { return d.Microseconds() * 9 / 100 }
+// Ticks turns a duration into the track's clock.
+func Ticks(d time.Duration) int64 { return d.Microseconds() * 9 / 100 }

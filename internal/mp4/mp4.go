@@ -84,14 +84,14 @@ func NewFragment() (*Fragment, error) {
 	return f, nil
 }
 
-// find returns where a box's content begins, in what is a moof with a traf, -1 if there is none.
+// find returns where a box's content begins, -1 if there is none. It looks into the boxes that hold the others of interest.
 func find(b []byte, name string) int {
 	for at := 0; at+8 <= len(b); {
 		size := int(binary.BigEndian.Uint32(b[at:]))
 		switch kind := string(b[at+4 : at+8]); {
 		case kind == name:
 			return at + 8
-		case kind == "moof" || kind == "traf":
+		case kind == "moof" || kind == "traf" || kind == "moov" || kind == "mvex":
 			size = 8 // look inside
 		}
 		if size < 8 {
@@ -111,6 +111,9 @@ const (
 	sampleStandsAlone  = 2 << 24
 )
 
+// DurationAt is where in a Head the picture's duration is, as four bytes, big endian: a file's is corrected once the next picture has come.
+func (f *Fragment) DurationAt() int { return f.trun + 12 }
+
 // Head returns what comes before the picture; valid until the next call.
 func (f *Fragment) Head(s *Sample) []byte {
 	b, be := &f.head, binary.BigEndian
@@ -122,7 +125,7 @@ func (f *Fragment) Head(s *Sample) []byte {
 	be.PutUint32(b[f.mfhd+4:], f.sequence)
 	be.PutUint64(b[f.tfdt+4:], s.Time)
 	// trun: version and flags, count, data offset, then duration, size and flags of the sample.
-	be.PutUint32(b[f.trun+12:], s.Duration)
+	be.PutUint32(b[f.DurationAt():], s.Duration)
 	be.PutUint32(b[f.trun+16:], uint32(s.Size))
 	flags := uint32(sampleIsDifference)
 	if s.Key {

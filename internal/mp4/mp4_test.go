@@ -149,3 +149,58 @@ func TestClock(t *testing.T) {
 		lastAt, lastDuration = at, duration
 	}
 }
+
+// A file's header says how long it is, and is otherwise a stream's.
+func TestFileHeaderSaysTheDuration(t *testing.T) {
+	f, err := mp4.NewFileHeader(testSPS, testPPS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []time.Duration{0, 1500 * time.Millisecond, 1000 * time.Hour} {
+		b := f.Bytes(d)
+		if int64(len(b)) != f.Size() {
+			t.Errorf("%d bytes, not %d", len(b), f.Size())
+		}
+		var init fmp4.Init
+		if err := init.Unmarshal(bytes.NewReader(b)); err != nil || len(init.Tracks) != 1 {
+			t.Errorf("%+v, %v", init, err)
+		}
+		at := bytes.Index(b, []byte("mehd\x01\x00\x00\x00"))
+		if at < 0 {
+			t.Fatal("no mehd")
+		}
+		if got := binary.BigEndian.Uint64(b[at+8:]); got != uint64(d.Milliseconds()) { // mediacommon's movie has 1000 ticks a second
+			t.Errorf("%d ms, want %v", got, d)
+		}
+	}
+}
+
+func TestIndexEndsWithItsSize(t *testing.T) {
+	var x mp4.Index
+	x.Add(0, 1000)
+	x.Add(90000, 1<<33)
+	b, be := x.Bytes(), binary.BigEndian
+	if int64(len(b)) != x.Size() || int(be.Uint32(b)) != len(b) || int(be.Uint32(b[len(b)-4:])) != len(b) || be.Uint32(b[8:]) != uint32(len(b)-8-16) {
+		t.Errorf("%d bytes: % x", len(b), b)
+	}
+	if !mp4.IsFinished(b[len(b)-mp4.TailSize:]) || mp4.IsFinished(b[:mp4.TailSize]) {
+		t.Error("its end is not known")
+	}
+	second := b[8+24+mp4.IndexEntry:]
+	if be.Uint64(second) != 90000 || be.Uint64(second[8:]) != 1<<33+32 {
+		t.Errorf("second entry % x", second[:mp4.IndexEntry])
+	}
+}
+
+// No block of a disk ends within a head, and padding is a box or nothing.
+func TestPadding(t *testing.T) {
+	for offset := int64(0); offset < 2048; offset++ {
+		n := mp4.Padding(offset)
+		if b := mp4.FreeBox(nil, n); len(b) != n || n != 0 && n < 8 {
+			t.Errorf("at %d: %d bytes of padding, a box of %d", offset, n, len(b))
+		}
+		if head := offset + int64(n); head/512 != (head+mp4.HeadSize-1)/512 {
+			t.Errorf("at %d: a block ends in the head at %d", offset, head)
+		}
+	}
+}

@@ -2,26 +2,19 @@ package record
 
 import (
 	"encoding/binary"
-	"fmt"
-	"os"
 	"time"
-
-	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// piece is one AVI file of MJPEG: RIFF(AVI) with a header list, a movi list of 00dc chunks and, once it is finished, an idx1 index
+var _ piece = (*aviPiece)(nil)
+
+// aviPiece is one AVI file of MJPEG: RIFF(AVI) with a header list, a movi list of 00dc chunks and, once it is finished, an idx1 index
 // (Microsoft's AVI RIFF File Reference; no OpenDML, so a piece stays below 1 GiB). It can be played at any time: its sizes say "to the
 // end of the file" until they are known, and only then.
-type piece struct {
-	file          *os.File
-	name          string
-	number        uint64
+type aviPiece struct {
+	output
 	width, height int
-	size          int64 // of the file, up to the last whole chunk
 	index         []byte
-	frames        int
-	elapsed       time.Duration // from the first frame to the last
-	fps           float64       // a guess, until two frames have come
+	fps           float64 // a guess, until two frames have come
 	largest       int
 	chunk         []byte
 }
@@ -34,23 +27,13 @@ const (
 	idxKeyFrame = 0x10
 )
 
-func newPiece(name string, number uint64, width, height int, fps float64) (*piece, error) {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	p := &piece{file: file, name: name, number: number, width: width, height: height, fps: fps}
-	if _, err := file.Write(p.header(openEnd, openEnd-headerSize)); err != nil {
-		file.Close()
-		os.Remove(name)
-		return nil, err
-	}
-	p.size = headerSize
-	return p, nil
+func newAVI(o output, first *picture, fps float64) (piece, error) {
+	p := &aviPiece{output: o, width: first.width, height: first.height, fps: fps}
+	return p, p.append(p.header(openEnd, openEnd-headerSize))
 }
 
 // header returns the file's first headerSize bytes.
-func (p *piece) header(riff, movi uint32) []byte {
+func (p *aviPiece) header(riff, movi uint32) []byte {
 	rate := uint32(max(p.rate()*rateScale, 1))
 	b := make([]byte, 0, headerSize)
 	text := func(s string) { b = append(b, s...) }
@@ -87,79 +70,50 @@ func (p *piece) header(riff, movi uint32) []byte {
 }
 
 // rate is frames a second, on average: an AVI has one rate for all of its frames.
-func (p *piece) rate() float64 {
+func (p *aviPiece) rate() float64 {
 	if p.frames > 1 && p.elapsed > 0 {
 		return float64(p.frames-1) / p.elapsed.Seconds()
 	}
 	return p.fps
 }
 
-// add appends a frame in one write; step is its time since the one before. After an error the file is cut back to its last whole frame.
-func (p *piece) add(jpg []byte, step time.Duration) error {
+// takes says whether a picture can go into this file.
+func (p *aviPiece) takes(f *picture) bool { return p.width == f.width && p.height == f.height }
+
+// need is what a picture adds to the file, its place in the index included.
+func (p *aviPiece) need(f *picture) int64 { return int64(len(f.bytes)) + 8 + 1 + 16 }
+
+// add appends a picture in one write; step is its time since the one before.
+func (p *aviPiece) add(f *picture, step time.Duration) error {
 	p.chunk = append(p.chunk[:0], "00dc"...)
-	p.chunk = binary.LittleEndian.AppendUint32(p.chunk, uint32(len(jpg)))
-	p.chunk = append(p.chunk, jpg...)
-	if len(jpg)%2 != 0 {
+	p.chunk = binary.LittleEndian.AppendUint32(p.chunk, uint32(len(f.bytes)))
+	p.chunk = append(p.chunk, f.bytes...)
+	if len(f.bytes)%2 != 0 {
 		p.chunk = append(p.chunk, 0)
 	}
-	if _, err := p.file.WriteAt(p.chunk, p.size); err != nil {
-		_ = p.file.Truncate(p.size)
+	at := p.size
+	if err := p.append(p.chunk); err != nil {
 		return err
 	}
 	p.index = append(p.index, "00dc"...)
 	p.index = binary.LittleEndian.AppendUint32(p.index, idxKeyFrame)
-	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(p.size-moviStart))
-	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(len(jpg)))
-	p.size += int64(len(p.chunk))
-	if p.frames > 0 {
-		p.elapsed += step
-	}
-	p.frames++
-	p.largest = max(p.largest, len(jpg))
+	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(at-moviStart))
+	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(len(f.bytes)))
+	p.count(step)
+	p.largest = max(p.largest, len(f.bytes))
 	return nil
 }
 
 // total is the file's size once it is finished.
-func (p *piece) total() int64 { return p.size + 8 + int64(len(p.index)) }
+func (p *aviPiece) total() int64 { return p.size + 8 + int64(len(p.index)) }
 
 // refresh writes the rate and the number of frames so far into the header, so that a piece that is cut off plays at its right speed.
-func (p *piece) refresh() error {
-	_, err := p.file.WriteAt(p.header(openEnd, openEnd-headerSize), 0)
-	return err
+func (p *aviPiece) refresh() error {
+	return p.overwrite(p.header(openEnd, openEnd-headerSize))
 }
 
-// isThere says whether the file still has its name: folders are removed, and disks pulled, while a file in them is open.
-func (p *piece) isThere() bool {
-	named, err := os.Stat(p.name)
-	open, err2 := p.file.Stat()
-	return err == nil && err2 == nil && os.SameFile(named, open)
-}
-
-// finish writes the index and the sizes, and the file through to the disk. dropOldest makes room on a full disk, see disk.Write. The file is closed in
-// any case.
-func (p *piece) finish(dropOldest func() (bool, error)) (err error) {
-	defer func() {
-		if closed := p.file.Close(); err == nil {
-			err = closed
-		}
-	}()
-	if p.frames == 0 {
-		return os.Remove(p.name)
-	}
-	end := binary.LittleEndian.AppendUint32([]byte("idx1"), uint32(len(p.index)))
-	end = append(end, p.index...)
-	err = disk.Write(func() error {
-		if _, err := p.file.WriteAt(end, p.size); err != nil {
-			_ = p.file.Truncate(p.size)
-			return fmt.Errorf("index: %w", err)
-		}
-		return nil
-	}, dropOldest)
-	if err != nil {
-		return err
-	}
-	if _, err := p.file.WriteAt(p.header(uint32(p.total()-8), uint32(p.size-moviStart)), 0); err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	return p.file.Sync()
+// finish writes the index and the sizes.
+func (p *aviPiece) finish(dropOldest func() (bool, error)) error {
+	index := binary.LittleEndian.AppendUint32([]byte("idx1"), uint32(len(p.index)))
+	return p.end(append(index, p.index...), p.header(uint32(p.total()-8), uint32(p.size-moviStart)), dropOldest)
 }

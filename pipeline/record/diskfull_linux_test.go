@@ -111,3 +111,55 @@ func TestAFailedEndOfAPieceIsTold(t *testing.T) {
 		t.Errorf("%d frames play, want %d", n, frames)
 	}
 }
+
+// The same of H.264: the oldest film goes, and nothing is lost.
+func TestMP4OnAFullDiskTheOldestPieceGoes(t *testing.T) {
+	f, dir := newFilm(t, time.Second), smallDisk(t)
+	rec := f.start(record.Config{Dir: dir, PieceBytes: 200 << 10})
+	testenv.Eventually(t, "the oldest film is gone", func() bool {
+		f.feed(rec, time.Now())
+		return !strings.HasPrefix(filepath.Base(films(t, dir)[0]), "maixstream-00000001-")
+	})
+	s := rec.State()
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Frames != uint64(f.made) || s.Skipped != 0 || s.Error != "" || s.Failed != "" {
+		t.Errorf("%+v", s)
+	}
+	for _, name := range films(t, dir) {
+		plays(t, name)
+	}
+}
+
+// A film that others' files leave no room for ends; the next one begins with a key frame when there is room.
+func TestMP4OnADiskThatOthersHaveFilledHeals(t *testing.T) {
+	f, dir := newFilm(t, time.Hour), smallDisk(t)
+	core, seen := observer.New(zap.ErrorLevel)
+	rec := f.start(record.Config{Dir: dir, Log: zap.New(core)})
+	other := filepath.Join(dir, "other")
+	if err := os.WriteFile(other, make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	testenv.Eventually(t, "the disk is full for the recorder, too", func() bool {
+		f.feed(rec, time.Now())
+		return strings.Contains(rec.State().Error, "no space left")
+	})
+	if seen.FilterMessageSnippet("recording failed").Len() == 0 {
+		t.Errorf("log: %v", seen.All())
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	frames := rec.State().Frames
+	testenv.Eventually(t, "it goes on", func() bool {
+		f.feed(rec, time.Now())
+		return rec.State().Error == "" && rec.State().Frames > frames
+	})
+	if err := rec.Close(); err != nil && !strings.Contains(err.Error(), "no space left") {
+		t.Error(err)
+	}
+	for _, name := range films(t, dir) {
+		plays(t, name)
+	}
+}

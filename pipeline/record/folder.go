@@ -18,11 +18,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/disk"
+	"github.com/maixstream/maixstream/internal/mp4"
 )
 
 const (
-	prefix = "maixstream-"
-	suffix = ".avi"
+	prefix    = "maixstream-"
+	suffixAVI = ".avi"
+	suffixMP4 = ".mp4"
 	// digits of a piece's number, which makes names sort in the order of recording. The time behind it is for people: it is what the clock said, which may
 	// have been 1970.
 	digits     = 8
@@ -33,24 +35,25 @@ const (
 )
 
 // fileName is the name of a piece.
-func fileName(number uint64, now time.Time) string {
+func fileName(number uint64, now time.Time, suffix string) string {
 	return fmt.Sprintf("%s%0*d-%s%s", prefix, digits, number, now.Format(nameLayout), suffix)
 }
 
-// parseName returns a piece's number; 0 for pieces of versions that had none. ok is false for files that are no pieces.
+// parseName returns a piece's number; 0 for pieces of versions that had none, which were all AVI. ok is false for files that are no pieces.
 func parseName(name string) (number uint64, ok bool) {
 	base, isPiece := strings.CutPrefix(name, prefix)
-	base, isAVI := strings.CutSuffix(base, suffix)
-	if !isPiece || !isAVI {
+	base, isAVI := strings.CutSuffix(base, suffixAVI)
+	base, isMP4 := strings.CutSuffix(base, suffixMP4)
+	if !isPiece || isAVI == isMP4 {
 		return 0, false
 	}
 	text, when, _ := strings.Cut(base, "-")
 	if _, err := time.Parse(nameLayout, when); err != nil {
-		return 0, true
+		return 0, isAVI
 	}
 	number, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, true
+		return 0, isAVI
 	}
 	return number, true
 }
@@ -76,6 +79,9 @@ type folder struct {
 	dir   string
 	limit int64
 	log   *zap.Logger
+	// make begins a piece, whose name ends in suffix, with a picture that is added next.
+	make   func(o output, first *picture) (piece, error)
+	suffix string
 
 	pieces  []stored // oldest first, without the one that this recorder writes
 	bytes   int64    // of pieces
@@ -133,6 +139,15 @@ func beingWritten(p *stored) bool {
 		return false
 	}
 	defer file.Close()
+	if strings.HasSuffix(p.path, suffixMP4) {
+		info, err := file.Stat()
+		if err != nil {
+			return false
+		}
+		tail := make([]byte, mp4.TailSize)
+		_, err = file.ReadAt(tail, max(info.Size()-mp4.TailSize, 0))
+		return err == nil && !mp4.IsFinished(tail) || errors.Is(err, io.EOF)
+	}
 	var head [8]byte
 	if _, err := io.ReadFull(file, head[:]); err != nil {
 		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) // made this moment
@@ -176,22 +191,34 @@ func (f *folder) dropOldest() (bool, error) {
 }
 
 // add takes in a piece that this recorder has finished.
-func (f *folder) add(p *piece) {
-	f.pieces = append(f.pieces, stored{p.name, p.number, p.total(), time.Now()})
+func (f *folder) add(p piece) {
+	o := p.about()
+	f.pieces = append(f.pieces, stored{o.name, o.number, p.total(), time.Now()})
 	f.bytes += p.total()
 }
 
 // create makes the next piece.
-func (f *folder) create(width, height int, fps float64, now time.Time) (p *piece, err error) {
+func (f *folder) create(first *picture, now time.Time) (piece, error) {
 	if err := f.scan(""); err != nil {
 		return nil, err
 	}
+	var o output
+	var err error
 	for range 100 { // another program may make the same one at the same time
 		f.number++
-		p, err = newPiece(filepath.Join(f.dir, fileName(f.number, now)), f.number, width, height, fps)
-		if !errors.Is(err, fs.ErrExist) {
+		o = output{name: filepath.Join(f.dir, fileName(f.number, now, f.suffix)), number: f.number}
+		if o.file, err = os.OpenFile(o.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode); !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	p, err := f.make(o, first)
+	if err != nil {
+		_ = o.file.Close()
+		_ = os.Remove(o.name)
+		return nil, err
+	}
+	return p, nil
 }

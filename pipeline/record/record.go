@@ -1,7 +1,8 @@
-// Package record writes a ring's frames to disk: AVI files of MJPEG that any player opens, in pieces, the oldest of which are deleted so that all
-// together stay below a limit.
+// Package record writes a stream to disk, in pieces that any player opens: a ring's JPEGs as AVI files, or H.264 as MP4 files. The oldest are deleted so
+// that all together stay below a limit.
 //
-// A piece ends when it is full, when the picture's size changes and when no frame came for some seconds. It is playable at any
+// A piece ends when it is full, when the picture's size changes and when no frame came for some seconds; one of H.264 begins with a key frame, which is
+// requested for it, and so may be up to twice its size. It is playable at any
 // time: after a crash or a power cut up to the last frame that reached the disk. Pictures that say "no signal" are not recorded.
 // On a full disk the oldest piece makes room. A folder that is gone is logged and tried again until it is there; the stream goes on meanwhile.
 //
@@ -22,19 +23,32 @@ import (
 
 	"github.com/maixstream/maixstream/internal/disk"
 	"github.com/maixstream/maixstream/pipeline/ring"
+	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// Config says what is recorded where. Ring, Dir and MaxBytes must be set.
+// Video is H.264 as a pipeline has it.
+type Video interface {
+	Log() *video.Log
+	// Watch is held while recording: the encoder must not rest.
+	Watch() (leave func())
+	// Err says why there is none.
+	Err() error
+}
+
+// Config says what is recorded where. Dir and MaxBytes must be set, and one of Ring and Video.
 type Config struct {
+	// Ring is recorded as AVI.
 	Ring *ring.Ring
-	// Watch, when not nil, is held while recording: the encoder must not rest.
+	// Video is recorded as MP4, instead of Ring.
+	Video Video
+	// Watch, when not nil, is held while Ring is recorded: the encoder must not rest.
 	Watch func() (leave func())
 	Dir   string // made if it is not there, but not when it vanishes later: it may be where a disk was
 	// MaxBytes is what all pieces in Dir have together, at most; at least MinBytes.
 	MaxBytes int64
 	// PieceBytes is the size at which a piece ends; 0: a quarter of MaxBytes, 512 MiB at most.
 	PieceBytes int64
-	// FPS is the frame rate that a piece's header says until two frames have told. 0: 30. Of slow rates pieces end later, too.
+	// FPS is the frame rate that a piece says until two frames have told. 0: 30. Of slow rates pieces end later, too.
 	FPS float64
 	Log *zap.Logger // nil disables logging
 }
@@ -77,8 +91,10 @@ type Recorder struct {
 	state State
 
 	// What follows belongs to the goroutine that writes.
+	feed      feed
 	folder    folder
-	piece     *piece
+	piece     piece // nil: none
+	began     bool  // a picture was recorded
 	skipped   uint64
 	failing   bool
 	retryAt   time.Time
@@ -95,8 +111,8 @@ var ErrTooSmall = errors.New("too little room for a recording")
 
 // Start checks that Dir can be written and records from now on.
 func Start(c Config) (*Recorder, error) {
-	if c.Ring == nil {
-		return nil, errors.New("record: Config.Ring must be set")
+	if (c.Ring == nil) == (c.Video == nil) {
+		return nil, errors.New("record: one of Config.Ring and Config.Video must be set")
 	}
 	if c.MaxBytes < MinBytes {
 		return nil, fmt.Errorf("record: %w: at most %d bytes: too few, at least %s", ErrTooSmall, c.MaxBytes, humanize.IBytes(MinBytes))
@@ -124,6 +140,10 @@ func Start(c Config) (*Recorder, error) {
 		config: c, done: make(chan struct{}), folder: folder{dir: c.Dir, limit: c.MaxBytes, log: c.Log},
 		frameTime: time.Duration(min(1/c.FPS, 24*3600) * float64(time.Second)),
 	}
+	r.folder.suffix, r.folder.make = suffixAVI, func(o output, first *picture) (piece, error) { return newAVI(o, first, c.FPS) }
+	if c.Video != nil {
+		r.folder.suffix, r.folder.make = suffixMP4, func(o output, first *picture) (piece, error) { return newMP4(o, first, r.frameTime) }
+	}
 	if err := r.folder.scan(""); err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
@@ -145,21 +165,29 @@ func (r *Recorder) Close() error {
 // State may be called from any goroutine; it waits for no disk.
 func (r *Recorder) State() State {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state
+	state := r.state
+	r.mu.Unlock()
+	if r.config.Video != nil && state.File == "" && state.Error == "" {
+		if err := r.config.Video.Err(); err != nil {
+			state.Error = err.Error()
+		}
+	}
+	return state
 }
 
 func (r *Recorder) run(ctx context.Context) {
 	defer close(r.done)
-	if r.config.Watch != nil {
+	if r.config.Video != nil {
+		defer r.config.Video.Watch()()
+	} else if r.config.Watch != nil {
 		defer r.config.Watch()()
 	}
-	reader := r.config.Ring.NewReader()
-	defer reader.Close()
-	var f ring.Frame
+	r.feed = newFeed(&r.config)
+	defer r.feed.close()
+	var f picture
 	began := false
 	for {
-		err := r.next(ctx, reader, &f)
+		err := r.next(ctx, &f)
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			break
 		}
@@ -168,15 +196,15 @@ func (r *Recorder) run(ctx context.Context) {
 			continue
 		}
 		if began {
-			r.skipped += f.Skipped
+			r.skipped += f.skipped
 		}
 		began = true
-		if !f.Meta().Substitute {
+		if !f.substitute {
 			r.frame(&f)
 		} else if r.piece != nil && time.Since(r.published) > r.frameTimes(gap, 3) {
 			_ = r.end() // is noted
 		}
-		f.Release()
+		r.feed.release()
 	}
 	_ = r.end() // is noted
 }
@@ -187,16 +215,16 @@ func (r *Recorder) frameTimes(usual time.Duration, frames int) time.Duration {
 }
 
 // next waits for a frame; while a piece is open not longer than a gap.
-func (r *Recorder) next(ctx context.Context, reader *ring.Reader, f *ring.Frame) error {
-	if reader.TryNext(f) {
+func (r *Recorder) next(ctx context.Context, f *picture) error {
+	if r.feed.tryNext(f) {
 		return nil
 	}
 	if r.piece == nil {
-		return reader.Next(ctx, f)
+		return r.feed.next(ctx, f)
 	}
 	wait, cancel := context.WithTimeout(ctx, r.frameTimes(gap, 3))
 	defer cancel()
-	err := reader.Next(wait, f)
+	err := r.feed.next(wait, f)
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
@@ -204,13 +232,16 @@ func (r *Recorder) next(ctx context.Context, reader *ring.Reader, f *ring.Frame)
 }
 
 // frame records one frame, or counts it as lost.
-func (r *Recorder) frame(f *ring.Frame) {
+func (r *Recorder) frame(f *picture) {
 	now := time.Now()
+	var recorded bool
 	var err error
-	if now.Before(r.retryAt) {
-		r.skipped++
-	} else if err = r.write(f, now); err != nil {
-		r.skipped++
+	tried := !now.Before(r.retryAt)
+	if tried {
+		recorded, err = r.write(f, now)
+	}
+	switch {
+	case err != nil:
 		r.retryAt = now.Add(retry)
 		if !r.failing || now.Sub(r.saidAt) >= sayAgain {
 			r.saidAt = now
@@ -218,16 +249,22 @@ func (r *Recorder) frame(f *ring.Frame) {
 		}
 		r.failing = true
 		_ = r.end() // is noted
-	} else if r.failing {
+	case recorded && r.failing:
 		r.failing = false
-		r.config.Log.Info("recording resumed", zap.String("file", r.piece.name))
+		r.config.Log.Info("recording resumed", zap.String("file", r.piece.about().name))
+	}
+	switch waits := tried && err == nil; { // for a key frame
+	case recorded:
+		r.began = true
+	case r.began || !waits: // what is before the first one is no loss
+		r.skipped++
 	}
 	r.mu.Lock()
 	r.state.Skipped = r.skipped
 	switch {
 	case err != nil:
 		r.state.Error = err.Error()
-	case r.piece != nil:
+	case recorded:
 		r.state.Frames++
 		r.state.Error = ""
 	}
@@ -242,7 +279,7 @@ func (r *Recorder) show() {
 	s := &r.state
 	s.File, s.Pieces, s.Bytes = "", len(r.folder.pieces), r.folder.bytes+r.own()
 	if r.piece != nil {
-		s.File = r.piece.name
+		s.File = r.piece.about().name
 		s.Pieces++
 	}
 }
@@ -257,63 +294,85 @@ func (r *Recorder) own() int64 {
 
 // since is the time from the frame before to this one: by their capture times where these can be trusted, and else by when they were published, which is
 // the monotonic clock's.
-func (r *Recorder) since(m *ring.Meta) time.Duration {
-	published := m.Published.Sub(r.published)
-	captured := m.Captured.Sub(r.captured)
+func (r *Recorder) since(f *picture) time.Duration {
+	published := f.published.Sub(r.published)
+	captured := f.captured.Sub(r.captured)
 	if off := captured - published; captured <= 0 || off.Abs() > r.frameTimes(step, 3) {
 		return published
 	}
 	return captured
 }
 
-func (r *Recorder) write(f *ring.Frame, now time.Time) error {
-	m, jpg := f.Meta(), f.JPEG()
+// write records a picture; false without an error: it waits for a key frame, to begin a piece with.
+func (r *Recorder) write(f *picture, now time.Time) (recorded bool, err error) {
 	elapsed := time.Duration(0)
 	if !r.published.IsZero() {
-		elapsed = r.since(m)
+		elapsed = r.since(f)
 	}
 	pause := r.frameTimes(gap, 3)
 	if !r.published.IsZero() && elapsed > 0 {
 		r.frameTime = elapsed
 	}
-	r.captured, r.published = m.Captured, m.Published
-	need := int64(len(jpg)) + 8 + 1 + 16
-	if p := r.piece; p != nil && (p.width != m.Width || p.height != m.Height || p.total()+need > r.config.PieceBytes || elapsed > pause ||
-		p.elapsed > r.frameTimes(longest, 1000)) {
-		if err := r.end(); err != nil {
-			return err
+	r.captured, r.published = f.captured, f.published
+	if p := r.piece; p != nil {
+		must, should := r.over(p, f)
+		switch {
+		case must, elapsed > pause, should && f.key:
+			if err := r.end(); err != nil {
+				return false, err
+			}
+		case should:
+			r.feed.requestKey()
 		}
 	}
 	if r.piece != nil && now.Sub(r.fresh) >= refresh {
 		if err := r.refresh(now); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if r.piece == nil {
-		if err := r.begin(m, need, now); err != nil {
-			return err
+		if !f.key {
+			r.feed.requestKey()
+			return false, nil
+		}
+		if err := r.begin(f, now); err != nil {
+			return false, err
 		}
 	}
-	if err := r.folder.makeRoom(r.piece.name, r.own(), need); err != nil {
-		return err
+	o, need := r.piece.about(), r.piece.need(f)
+	if err := r.folder.makeRoom(o.name, r.own(), need); err != nil {
+		return false, err
 	}
-	if err := disk.Write(func() error { return r.piece.add(jpg, elapsed) }, r.folder.dropOldest); err != nil {
-		return fmt.Errorf("%s: %w", r.piece.name, err)
+	if err := disk.Write(func() error { return r.piece.add(f, elapsed) }, r.folder.dropOldest); err != nil {
+		return false, fmt.Errorf("%s: %w", o.name, err)
 	}
 	r.folder.written += need
-	return nil
+	return true, nil
 }
 
-func (r *Recorder) begin(m *ring.Meta, need int64, now time.Time) error {
-	if err := r.folder.makeRoom("", 0, need+headerSize+8); err != nil {
+// over says whether a piece must end before a picture, or should at the next one that another piece can begin with.
+func (r *Recorder) over(p piece, f *picture) (must, should bool) {
+	size, full := p.total()+p.need(f), r.config.PieceBytes
+	if r.config.Video == nil {
+		return !p.takes(f) || size > full, p.about().elapsed > r.frameTimes(longest, 1000)
+	}
+	// A key frame takes its time to come, or cannot be requested of a source that has H.264 of its own.
+	most := min(2*full, max(full, r.config.MaxBytes/2))
+	return !p.takes(f) || size > most, size > full-full/16 || p.about().elapsed > r.frameTimes(longest, 1000)
+}
+
+// opening is more than a piece has before its first picture, with an empty index.
+const opening = 2 << 10
+
+func (r *Recorder) begin(f *picture, now time.Time) error {
+	if err := r.folder.makeRoom("", 0, int64(len(f.bytes))+opening); err != nil {
 		return err
 	}
 	err := disk.Write(func() (err error) {
-		r.piece, err = r.folder.create(m.Width, m.Height, r.config.FPS, now)
+		r.piece, err = r.folder.create(f, now)
 		return err
 	}, r.folder.dropOldest)
 	if err != nil {
-		r.piece = nil
 		return err
 	}
 	r.fresh = now
@@ -324,12 +383,12 @@ func (r *Recorder) begin(m *ring.Meta, need int64, now time.Time) error {
 // it would be gone.
 func (r *Recorder) refresh(now time.Time) error {
 	r.fresh = now
-	if !r.piece.isThere() {
+	if !r.piece.about().isThere() {
 		_ = r.end() // is noted
 		return nil
 	}
 	if err := r.piece.refresh(); err != nil {
-		return fmt.Errorf("%s: header: %w", r.piece.name, err)
+		return fmt.Errorf("%s: header: %w", r.piece.about().name, err)
 	}
 	return nil
 }
@@ -342,16 +401,17 @@ func (r *Recorder) end() error {
 	}
 	r.piece = nil
 	defer r.show()
-	if !p.isThere() {
-		_ = p.file.Close() // nobody sees it any more
-		return r.failed(p, uint64(p.frames), errRemoved)
+	o := p.about()
+	if !o.isThere() {
+		_ = o.file.Close() // nobody sees it any more
+		return r.failed(o, uint64(o.frames), errRemoved)
 	}
 	err := p.finish(r.folder.dropOldest)
-	if p.frames > 0 {
+	if o.frames > 0 {
 		r.folder.add(p)
 	}
 	if err != nil {
-		return r.failed(p, 0, err)
+		return r.failed(o, 0, err)
 	}
 	return nil
 }
@@ -360,8 +420,8 @@ func (r *Recorder) end() error {
 var errRemoved = errors.New("the file was removed while it was written")
 
 // failed notes a piece that could not be finished, of which so many frames are lost.
-func (r *Recorder) failed(p *piece, lost uint64, err error) error {
-	err = fmt.Errorf("record: finish %s: %w", p.name, err)
+func (r *Recorder) failed(o *output, lost uint64, err error) error {
+	err = fmt.Errorf("record: finish %s: %w", o.name, err)
 	r.err = err
 	r.config.Log.Error("finishing a recording failed", zap.Error(err), zap.Uint64("lost_frames", lost))
 	r.skipped += lost

@@ -18,6 +18,7 @@ type Switch struct {
 type SwitchState struct {
 	On  bool   `json:"on"`
 	Dir string `json:"dir"`
+	As  string `json:"as"` // "avi" or "mp4"
 	State
 }
 
@@ -61,7 +62,10 @@ func (s *Switch) Set(on bool) error {
 func (s *Switch) State() SwitchState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := SwitchState{On: s.running != nil, Dir: s.config.Dir, State: s.last}
+	state := SwitchState{On: s.running != nil, Dir: s.config.Dir, As: "avi", State: s.last}
+	if s.config.Video != nil {
+		state.As = "mp4"
+	}
 	switch {
 	case s.running != nil:
 		state.State = s.running.State()

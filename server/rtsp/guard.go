@@ -36,6 +36,8 @@ type conn struct {
 	sender netip.Addr
 	local  netip.Addr
 
+	writing sync.Mutex // one message goes out after the other
+
 	mu       sync.Mutex
 	deadline time.Time // until the first request has come; zero afterwards
 	closed   bool
@@ -144,7 +146,9 @@ func (c *conn) afterWrite(f func()) {
 
 // Write tells who waits for it that it has ended.
 func (c *conn) Write(b []byte) (int, error) {
+	c.writing.Lock()
 	n, err := c.Conn.Write(b)
+	c.writing.Unlock()
 	c.mu.Lock()
 	f := c.written
 	c.written = nil

@@ -23,12 +23,13 @@ const (
 	parametersWithin = 5 * time.Second
 )
 
-// h264 is the H.264 stream. Each reader has a goroutine of its own, which reads the log of access units at the reader's pace: packets of a unit that
+// h264 is the H.264 stream. The log of access units is read at each reader's pace: packets of a unit that
 // a reader has no time for are never made.
 type h264 struct {
-	s      *Server
-	source *pipeline.Video
-	format *format.H264
+	s        *Server
+	source   *pipeline.Video
+	format   *format.H264
+	together *together
 }
 
 // newH264 is the feed's H.264; nil if it has none.
@@ -38,13 +39,14 @@ func (s *Server) newH264() *media {
 		return nil
 	}
 	h := &h264{s: s, source: feed.Video(), format: &format.H264{PayloadTyp: h264Type, PacketizationMode: 1}}
+	h.together = newTogether(h.source.Log(), h.describe)
 	return &media{
 		paths:       []string{"h264"},
 		description: &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{h.format}},
 		check:       h.check,
 		watch:       h.source.Watch,
 		play:        h.play,
-		close:       func() {},
+		close:       h.together.close,
 	}
 }
 
@@ -84,6 +86,12 @@ func (h *h264) describe(p *video.Parameters) {
 
 // play sends units to one reader until ctx ends, or the reader goes or stalls.
 func (h *h264) play(ctx context.Context, to *player) {
+	if to.own != nil {
+		if out := to.own.direct(); out != nil {
+			h.together.play(ctx, to, out)
+			return
+		}
+	}
 	reader := h.source.Log().NewReader(0)
 	defer reader.Close()
 	var u video.Unit

@@ -25,12 +25,14 @@ const reportEvery = 5 * time.Second
 
 // player sends one reader the units of a media that has a goroutine for each.
 //
-// Over TCP it writes a whole unit to the connection at once, beside gortsplib, whose own writes are whole messages, too. So a reader that takes nothing blocks
+// Over TCP a whole unit is written to the connection at once, beside gortsplib, whose own writes are whole messages, too: for all readers together (see together),
+// and under TLS by each player. So a reader that takes nothing blocks
 // its player, which then goes on with what is new, and nothing queues up for it. UDP never blocks, and goes through gortsplib.
 type player struct {
 	reader  *reader
 	media   *description.Media
 	conn    net.Conn // media goes over it; nil: through gortsplib
+	own     *conn    // the same, if nothing is between it and media; else nil
 	stall   time.Duration
 	packets packetizer
 	scratch []byte // the unit as it goes over TCP
@@ -73,6 +75,7 @@ func (i *instance) newPlayer(c *gortsplib.ServerHandlerOnPlayCtx, one *reader) (
 	if own != nil && transport.Protocol == gortsplib.ProtocolTCP && transport.Profile == headers.TransportProfileAVP {
 		p.conn = c.Conn.NetConn()
 		p.packets.channel = one.setup.channel
+		p.own, _ = p.conn.(*conn)
 		fanout.LimitUnsent(own.Conn)
 	}
 	written := make(chan struct{})
@@ -115,11 +118,8 @@ func (p *player) run(ctx, server context.Context, started <-chan struct{}, play 
 // send sends one unit.
 func (p *player) send(u *video.Unit) error {
 	captured := u.Meta().Captured
-	if now := time.Now(); now.Sub(p.report) >= reportEvery {
-		p.report = now
-		if err := p.tellTime(captured); err != nil {
-			return err
-		}
+	if err := p.tellTimeNow(captured); err != nil {
+		return err
 	}
 	p.packets.begin(captured)
 	p.scratch = p.scratch[:0]
@@ -145,6 +145,16 @@ func (p *player) send(u *video.Unit) error {
 	_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
 	_, err := p.conn.Write(p.scratch)
 	return err
+}
+
+// tellTimeNow sends a report of the sender when it is time for one.
+func (p *player) tellTimeNow(captured time.Time) error {
+	now := time.Now()
+	if now.Sub(p.report) < reportEvery {
+		return nil
+	}
+	p.report = now
+	return p.tellTime(captured)
 }
 
 // tellTime sends a report of the sender.

@@ -1,6 +1,6 @@
 ##@ Benchmarks
 # The standard set of benchmarks, whose results are docs/BENCHMARKS.md. BENCH=quick makes it short; BENCH_ONLY=delivery runs one group and prints it.
-.PHONY: bench-all bench-build bench-document bench-riscv64 bench-peers bench-libjpeg bench-receive bench-board
+.PHONY: bench-all bench-build bench-document bench-riscv64 bench-peers bench-h264 bench-libjpeg bench-receive bench-board
 BENCH ?= full
 BENCH_ONLY ?=
 BENCHSET = $(BUILD)/bench/standard -version '$(VERSION)' -commit '$(COMMIT)' $(if $(filter quick,$(BENCH)),-quick) -program $(BUILD)/maixstream \
@@ -35,9 +35,13 @@ bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the
 	@toolchain/apt.sh peers
 	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
-bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-riscv64 (about 17 minutes, on a machine that does nothing else)
+bench-h264: bench-build recipe-programs ## compare H.264 over RTSP with MediaMTX and go2rtc, for docs/BENCHMARKS.md
+	$(BENCHSET) -set h264 -peers-dir $(abspath $(BUILD)/recipes) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
+
+bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-h264, bench-riscv64 (about 20 minutes, on a machine that does nothing else)
 	@$(MAKE) --no-print-directory bench
 	@$(MAKE) --no-print-directory bench-peers
+	@$(MAKE) --no-print-directory bench-h264
 	@$(MAKE) --no-print-directory bench-riscv64
 
 bench-libjpeg: setup ## encoder against the libjpeg-turbo baseline, and CPU time per frame of each format

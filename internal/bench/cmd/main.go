@@ -26,6 +26,8 @@ type set struct {
 	simRoot string // the simulated board's files
 	webcam  string // the library that pretends a webcam
 	board   board
+	// peersDir has go2rtc and mediamtx.
+	peersDir string
 }
 
 func main() {
@@ -43,6 +45,7 @@ func run() error {
 	flag.StringVar(&s.simLibs, "sim-libs", "", "directory of the simulator's libraries")
 	flag.StringVar(&s.simRoot, "sim-root", "", "directory of the simulated board's files")
 	flag.StringVar(&s.webcam, "webcam", "", "the library that pretends a webcam to ustreamer")
+	flag.StringVar(&s.peersDir, "peers-dir", "", "directory of go2rtc and mediamtx")
 	flag.StringVar(&s.board.program, "board-program", "", "the board's maixstream")
 	flag.StringVar(&s.board.sysroot, "board-sysroot", "", "where its loader and C library are")
 	flag.StringVar(&s.board.plugin, "board-plugin", "", "the plugin that counts instructions")
@@ -52,7 +55,7 @@ func run() error {
 	dir := flag.String("dir", "build/bench", "where results go, and where those of other sets are found (DIR/*.json)")
 	doc := flag.String("doc", "docs/BENCHMARKS.md", "the document to write; \"\": none")
 	only := flag.String("only", "", "run only groups whose name contains this; the document is not written")
-	name := flag.String("set", "standard", "standard, peers or riscv64: the groups to run")
+	name := flag.String("set", "standard", "standard, peers, h264 or riscv64: the groups to run")
 	version := flag.String("version", "unknown", "of the program")
 	commit := flag.String("commit", "unknown", "of the program")
 	documentOnly := flag.Bool("document", false, "run nothing: write the document from the results that are there")
@@ -93,7 +96,7 @@ func run() error {
 // makeDocument reads all results in dir, the standard set's first.
 func makeDocument(doc, dir string) error {
 	var all []*results
-	for _, name := range []string{"standard", "peers", "riscv64"} {
+	for _, name := range []string{"standard", "peers", "h264", "riscv64"} {
 		r, err := readResults(filepath.Join(dir, name+".json"))
 		if errors.Is(err, os.ErrNotExist) && name != "standard" {
 			continue
@@ -136,6 +139,7 @@ var sets = map[string][]measurement{
 		{"slow", (*set).slow},
 	},
 	"peers":   {{"peers", (*set).peers}, {"webcam", (*set).webcamPeer}},
+	"h264":    {{"film", (*set).film}, {"resting", (*set).resting}},
 	"riscv64": {{"instructions", (*set).instructions}},
 }
 

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/bench/load"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -70,5 +72,43 @@ func TestViewersNoticeBrokenPictures(t *testing.T) {
 		}
 		v.Close()
 		s.End()
+	}
+}
+
+// The RTSP server of a film delivers all of it to its players.
+func TestFilmIsPlayed(t *testing.T) {
+	address := testenv.FreeMediaAddress(t)
+	file := filepath.Join(t.TempDir(), "film")
+	units := []frame.AccessUnit{{NALs: [][]byte{{0x67, 0x42, 0xc0, 0x1e, 0xda, 0x11, 0xe4}, {0x68, 0xce, 0x3c, 0x80}, append([]byte{0x65}, make([]byte, 5000)...)}}}
+	for range 9 {
+		units = append(units, frame.AccessUnit{NALs: [][]byte{append([]byte{0x41}, make([]byte, 3000)...)}})
+	}
+	if err := load.WriteFilm(file, units); err != nil {
+		t.Fatal(err)
+	}
+	server, err := load.Start("", load.Role{Kind: "film", Address: address, FPS: 30, Pictures: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.End()
+	players, err := load.Start("", load.Role{Kind: "players", Address: address, Path: "/h264", Viewers: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer players.End()
+	for end := time.Now().Add(time.Minute); ; {
+		r, err := players.Read(time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Skipped != 0 {
+			t.Errorf("%d packets are missing", r.Skipped)
+		}
+		if r.Least > 10 && r.Bytes > int64(r.Frames)*2900 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", r)
+		}
 	}
 }

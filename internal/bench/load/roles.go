@@ -19,7 +19,7 @@ import (
 
 // Role is what a child does.
 type Role struct {
-	// Kind is "viewers", "bare" (the least that a server could do) or "server" (this module's).
+	// Kind is "viewers", "bare" (the least that a server could do) or "server" (this module's); or "players" and "film", the same of H.264 over RTSP.
 	Kind    string
 	Address string // host:port to connect to, or to listen at
 	Viewers int    // how many connect, or are served by the bare loop
@@ -32,8 +32,8 @@ type Role struct {
 
 	// Of servers.
 	FPS, Size int    // Payload pictures of Size bytes so many times a second
-	Pictures  string // or the pictures in this file, as WritePictures writes it
-	Profile   string // "server": write a CPU profile to this file, of all the time until the end
+	Pictures  string // or the pictures in this file, as WritePictures writes it; of "film", as WriteFilm does
+	Profile   string // "server", "film": write a CPU profile to this file, of all the time until the end
 }
 
 // Usage is what a server's child has used so far.
@@ -59,6 +59,10 @@ func RunChild(role string) error {
 		err = r.view()
 	case "bare", "server":
 		err = r.serve()
+	case "players":
+		err = r.play()
+	case "film":
+		err = r.serveFilm()
 	default:
 		err = errors.New("unknown role")
 	}

@@ -39,15 +39,8 @@ func (r *Role) serve() error {
 		return bare(l.(*net.TCPListener), r.Viewers, pictures, r.FPS)
 	}
 	s := &served{}
-	if r.Profile != "" {
-		file, err := os.Create(r.Profile)
-		if err != nil {
-			return err
-		}
-		runtime.SetCPUProfileRate(profileHz)
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return err
-		}
+	if err := r.profile(); err != nil {
+		return err
 	}
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -57,6 +50,19 @@ func (r *Role) serve() error {
 		os.Exit(0)
 	}()
 	return s.run(l, pictures, r.FPS)
+}
+
+// profile begins the CPU profile that is asked for, if one is. It ends with pprof.StopCPUProfile.
+func (r *Role) profile() error {
+	if r.Profile == "" {
+		return nil
+	}
+	file, err := os.Create(r.Profile)
+	if err != nil {
+		return err
+	}
+	runtime.SetCPUProfileRate(profileHz)
+	return pprof.StartCPUProfile(file)
 }
 
 // profileHz is more than the runtime's 100: a server that is busy a tenth of the time would give few samples.

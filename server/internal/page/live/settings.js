@@ -20,7 +20,7 @@ function offer(s) {
   $("recording").hidden = !s.recording;
   if (s.recording) {
     if (!(now() - touched.archive < 2000)) $("archive").checked = s.recording.on;
-    put("archive-state", s.recording.error ? s.recording.error : s.recording.on ? "to " + s.recording.dir : "");
+    put("archive-state", s.recording.error ? s.recording.error : s.recording.on ? s.recording.as.toUpperCase() + " to " + s.recording.dir : "");
   }
   show(s.settings);
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package rtsp
+
+// direct returns nil: each reader has a goroutine that writes for it.
+func (*conn) direct() func([]byte) (int, error) { return nil }
