@@ -17,9 +17,9 @@ import (
 func (s *set) whep() (*group, error) {
 	const viewers = 16
 	g := &group{Title: "H.264 by WebRTC, compared with MediaMTX and go2rtc", Text: fmt.Sprintf("%d viewers by WHEP, over UDP, of the stream of the section on RTSP; "+
-		"they ask for lost packets and report what arrives, as browsers do. maixstream has the stream as its source's own, the others from another server of it by RTSP over TCP, "+
-		"and their figure includes receiving it. maixstream follows each viewer's link and paces its packets, for which it makes them for each viewer anew; the others send all "+
-		"viewers the same packets at once. CPU time is that of the whole process per delivered frame. All three run by turns.", viewers)}
+		"they ask for lost packets and report what arrives, as browsers do. maixstream has the stream as its source's own; the others have it from another server "+
+		"by RTSP over TCP, and their figure includes receiving it. maixstream's includes pacing and an estimate of each viewer's link. CPU time is that of the whole "+
+		"process per delivered frame. All three run by turns.", viewers)}
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		g.Skipped = err.Error()
 		return g, nil
@@ -85,8 +85,8 @@ func (s *set) newMediaMTXByWebRTC(dir, origin string) (*filmServer, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "mediamtx-webrtc.yml")
-	text := "logLevel: error\nrtmp: no\nhls: no\nrtsp: no\nsrt: no\nwebrtcAddress: " + address + "\nwebrtcLocalUDPAddress: " + media + "\npaths:\n  film:\n    source: rtsp://" + origin +
-		"/h264\n    rtspTransport: tcp\n"
+	text := "logLevel: error\nrtmp: no\nhls: no\nrtsp: no\nsrt: no\nwebrtcAddress: " + address + "\nwebrtcLocalUDPAddress: " + media +
+		"\npaths:\n  film:\n    source: rtsp://" + origin + "/h264\n    rtspTransport: tcp\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
