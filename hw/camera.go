@@ -13,27 +13,27 @@ import (
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-// CameraConfig says what a Camera's pictures are like. Zero fields take the defaults in brackets.
+// CameraConfig configures a Camera. Zero fields select the defaults in brackets.
 type CameraConfig struct {
-	Source        string  // as SourceConfig.Name: on a MaixCAM its camera, elsewhere the test card, unless told otherwise [auto]
+	Source        string  // as SourceConfig.Name: a MaixCAM's camera, elsewhere the test card [auto]
 	Width, Height int     // pixels [640x480]
-	FPS           float64 // at most, as SourceConfig.FPS [the source's own]
-	Mirror, Flip  bool    // of a MaixCAM's camera only
+	FPS           float64 // upper limit, as SourceConfig.FPS [the source's own rate]
+	Mirror, Flip  bool    // MaixCAM's camera only
 	Options       CameraOptions
 	Log           *zap.Logger // [none]
 }
 
-// Camera gives a program one picture after the other, to look into, draw on, and encode. One goroutine reads at a time; Close may come from any.
+// Camera gives a program one picture at a time, to read, draw on, and encode. One goroutine reads at a time; Close is safe for concurrent use.
 type Camera struct {
 	source  frame.Source
 	raw     frame.RawSource
 	jpeg    frame.JPEGSource
-	encoder frame.Encoder // the hardware's; nil: pictures use their own
+	encoder frame.Encoder // the hardware's; nil: pictures make their own
 
 	buffer []byte
 }
 
-// maxJPEG is the most bytes of a JPEG that Read takes.
+// maxJPEG is the largest JPEG that Read accepts, in bytes.
 const maxJPEG = 64 << 20
 
 // OpenCamera opens a camera. Errors are those of OpenSource.
@@ -63,7 +63,7 @@ func OpenCamera(c CameraConfig) (*Camera, error) {
 // Info describes the source behind the camera.
 func (c *Camera) Info() frame.Info { return c.source.Info() }
 
-// Read waits for the next picture. It is the caller's until Release, which must be called before the next Read of a MaixCAM's camera. A
+// Read waits for the next picture. The caller owns it until Release, which must be called before the next Read of a MaixCAM's camera. A
 // broken picture of a source that passes JPEG through is skipped. Errors are ctx's or wrap frame.ErrEnd or frame.ErrGone.
 func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 	if ctx == nil {
@@ -90,7 +90,7 @@ func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 		var p frame.Picture
 		err := c.jpeg.ReadJPEG(ctx, c.buffer, &p)
 		var large *frame.TooLargeError
-		if errors.As(err, &large) && large.Size <= maxJPEG { // a stream's size is known with its first picture
+		if errors.As(err, &large) && large.Size <= maxJPEG { // a stream's size is known only from its first picture
 			c.buffer = make([]byte, max(large.Size, frame.MaxJPEGSize(min(large.Width, frame.MaxDimension), min(large.Height, frame.MaxDimension))))
 			continue
 		}
@@ -113,7 +113,7 @@ func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 	}
 }
 
-// upright turns a decoded picture as its Exif orientation says.
+// upright applies a decoded picture's Exif orientation.
 func (c *Camera) upright(f *frame.Frame, orientation int) *picture.Image {
 	img := picture.FromFrame(f, nil).Upright(orientation)
 	if turned := img.Frame(); turned != nil {
@@ -122,5 +122,5 @@ func (c *Camera) upright(f *frame.Frame, orientation int) *picture.Image {
 	return img
 }
 
-// Close ends a Read that waits and gives the camera back. It may be called twice.
+// Close interrupts a pending Read and releases the camera. It may be called twice.
 func (c *Camera) Close() error { return c.source.Close() }

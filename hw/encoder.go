@@ -13,10 +13,10 @@ import (
 // NewEncoder makes a software JPEG encoder.
 func NewEncoder() (frame.Encoder, error) { return libjpeg.NewEncoder() }
 
-// NewTransform makes what turns raw frames and writes over them.
+// NewTransform makes a transform, which orients raw frames and draws text on them.
 func NewTransform() frame.Transform { return transform.New() }
 
-// NoSignal makes the JPEG that is shown while a source is away: dark, with the reason and the time.
+// NoSignal makes the JPEG shown while a source is away: dark, with the reason and the time.
 func NoSignal(reason string, width, height int) ([]byte, error) {
 	p, err := picture.NoSignal(width, height, reason, time.Now())
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package hw opens cameras, other sources of pictures and JPEG encoders by name.
+// Package hw opens cameras, other picture sources, and encoders by name.
 package hw
 
 import (
@@ -11,31 +11,31 @@ import (
 	"github.com/maixstream/maixstream/hw/source"
 )
 
-// SourceConfig names a source and says how it is to deliver. Zero fields take the defaults in brackets.
+// SourceConfig selects and configures a source. Zero fields select the defaults in brackets.
 type SourceConfig struct {
 	// Name is auto (the camera on a MaixCAM, elsewhere the test card), camera, testcard, a folder of photographs, a file, -,
 	// v4l2:/dev/videoN, or the http URL of a stream or picture [auto].
 	Name          string
 	Width, Height int         // pixels [640x480]
-	FPS           float64     // at most; a file with a rate of its own plays at that [that rate, what a stream sends, 1 of a URL that is one picture, 30 of others]
-	Once          bool        // end a file at its end instead of beginning again
-	Recursive     bool        // photographs in folders below a folder, too
-	Background    color.Color // beneath what is transparent in photographs [white]
-	AuthFile      string      // has user:password in its first line, for a URL whose server asks for it [what the URL says]
+	FPS           float64     // upper limit; a file plays at its own rate [that rate, a stream's rate, 1 for a URL that is one picture, 30 for others]
+	Once          bool        // end a file at its end instead of looping it
+	Recursive     bool        // include photographs in sub-folders
+	Background    color.Color // behind transparent photographs [white]
+	AuthFile      string      // has user:password in its first line, for a URL whose server asks for it [the URL's]
 	Quality       int         // of a camera's own JPEG, 1..100 [80]
-	Mirror, Flip  bool        // by a camera's own hardware
-	Overlay       string      // by a camera's own hardware
+	Mirror, Flip  bool        // by the camera's own hardware
+	Overlay       string      // by the camera's own hardware
 	Camera        CameraOptions
 	Log           *zap.Logger // [none]
 }
 
-// CameraOptions are of the MaixCAM's camera only.
+// CameraOptions apply to the MaixCAM's camera only, except Still.
 type CameraOptions struct {
 	Path   string // frame: each frame is sent to the encoder by its handle; bound: the hardware hands it on alone [frame]
 	LibDir string // where the chip's libraries are [where the board has them]
 	Sensor string // auto or the sensor's name [auto]
 	Fit    string // how the sensor's picture becomes Width x Height: crop, pad, stretch [crop]
-	Still  bool   // keep memory for single pictures of the sensor's size (frame.Stiller): 13 MB of ION for 2560x1440 [no]
+	Still  bool   // single pictures of the sensor's size: memory kept for them, 13 MB of ION for 2560x1440 (frame.Stiller); of a webcam: frame.StillOpener [no]
 }
 
 func (c *SourceConfig) setDefaults() {
@@ -53,7 +53,7 @@ func (c *SourceConfig) setDefaults() {
 	}
 }
 
-// OpenSource opens a source. What it returns is a frame.RawSource or a frame.JPEGSource.
+// OpenSource opens a source. The result is a frame.RawSource, a frame.JPEGSource or a frame.VideoSource.
 func OpenSource(c SourceConfig) (frame.Source, error) {
 	c.setDefaults()
 	if err := frame.CheckSize(c.Width, c.Height); err != nil {
@@ -72,7 +72,7 @@ func OpenSource(c SourceConfig) (frame.Source, error) {
 		return openBoardCamera(c)
 	}
 	src, err := source.Open(c.Name, source.Options{
-		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile,
+		Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile, Still: c.Camera.Still,
 		Warn: func(err error) { c.Log.Warn("source", zap.Error(err)) },
 	})
 	if err != nil {

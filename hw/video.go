@@ -24,7 +24,7 @@ func NewVideoEncoder(c frame.VideoConfig) (frame.VideoEncoder, error) {
 	return e, nil
 }
 
-// DecodeJPEG makes a raw frame of a JPEG of up to 8192x8192 pixels. Its memory is the garbage collector's.
+// DecodeJPEG decodes a JPEG of up to 8192x8192 pixels to a raw frame in garbage-collected memory.
 func DecodeJPEG(jpeg []byte) (*frame.Frame, error) {
 	f, err := libjpeg.DecodeFrame(jpeg, libjpeg.Limits{})
 	if err != nil {

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,9 +87,13 @@ func TestSystemCallsAreWithinTheUnitsFilter(t *testing.T) {
 	notify := filepath.Join(dir, "notify")
 	told := manager(t, notify)
 	rtsp := testenv.FreeAddress(t)
+	group, err := user.LookupGroupId(strconv.Itoa(os.Getgid()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	// strace's -D makes the program the child that is started, so that signals reach it.
 	cmd := exec.Command("strace", "-D", "-f", "-qq", "-o", trace, program, "serve", "--source", "testcard", "--listen", "127.0.0.1:0",
-		"--rtsp", rtsp, "--record", filepath.Join(dir, "record"), "--unix", filepath.Join(dir, "unix"))
+		"--rtsp", rtsp, "--record", filepath.Join(dir, "record"), "--unix", filepath.Join(dir, "unix"), "--unix-mode", "0660", "--unix-group", group.Name)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=500000")
 	s := start(t, cmd)
 	told("WATCHDOG=1")

@@ -25,7 +25,7 @@ func (p *Pipeline) can(source frame.Source, settings *Settings) Can {
 	_, orients := source.(frame.Orienter)
 	_, overlays := source.(frame.Overlayer)
 	return Can{
-		Quality: raw || quality, FPS: true, Orient: transforms || orients, Rotate: transforms, Overlay: transforms || overlays,
+		Quality: raw || quality || isCoded(source), FPS: true, Orient: transforms || orients, Rotate: transforms, Overlay: transforms || overlays,
 		Sizes: p.sizes(source, settings),
 	}
 }

@@ -18,6 +18,9 @@ func (e *SettingError) Error() string {
 // Change changes settings while the pipeline runs and returns all as they really are then. If one is refused, with a *SettingError,
 // none is changed.
 func (p *Pipeline) Change(ctx context.Context, c Change) (Settings, error) {
+	if ctx == nil {
+		return *p.settings.Load(), errors.New("change: no context")
+	}
 	p.changing.Lock()
 	defer p.changing.Unlock()
 	old := *p.settings.Load()
@@ -85,10 +88,15 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 		return false, &SettingError{"bitrate, gop", fmt.Sprint(wanted.Bitrate, ", ", wanted.GOP), "H.264 is switched off"}
 	}
 	const passed = "this source's pictures are passed through as they are"
+	if _, passes := source.(frame.VideoSource); passes && (wanted.Bitrate != old.Bitrate || wanted.GOP != old.GOP) {
+		if _, configures := source.(frame.VideoConfigurer); !configures {
+			return false, &SettingError{"bitrate, gop", fmt.Sprint(wanted.Bitrate, ", ", wanted.GOP), "this source's H.264 is passed through as it is"}
+		}
+	}
 
 	resize := wanted.Width != old.Width || wanted.Height != old.Height
 	switch {
-	case wanted.Quality != old.Quality && !raw && !canQuality:
+	case wanted.Quality != old.Quality && !raw && !canQuality && !isCoded(source):
 		return false, &SettingError{"quality", wanted.Quality, passed}
 	case wanted.Rotate != old.Rotate && !transforms:
 		return false, &SettingError{"rotate", wanted.Rotate, passed}

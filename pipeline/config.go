@@ -10,15 +10,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a frame.RawSource.
+// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a source that has no JPEGs.
 type Config struct {
 	// Open opens the source for the given settings. It is called again, with backoff, whenever the source is gone.
 	Open func(ctx context.Context, s Settings) (frame.Source, error)
 	// NewEncoder makes a software encoder, one for each worker.
 	NewEncoder func() (frame.Encoder, error)
+	// NewDecoder makes the decoder of a source that has H.264 alone; nil: such a source has no JPEGs.
+	NewDecoder func() (frame.VideoDecoder, error)
 	// Workers is how many frames are encoded at once; 0: one for each core.
 	Workers int
 	// NewTransform makes what turns raw frames and writes over them, one for each worker; nil: raw frames stay as they are.
@@ -108,13 +111,21 @@ const (
 // maxFPS is more than any sensor of the board reaches (180).
 const maxFPS = 240
 
+// Check reports a setting that is out of range, with a *SettingError, or a size that no picture has.
+func (s *Settings) Check() error {
+	if err := frame.CheckSize(s.Width, s.Height); err != nil {
+		return err
+	}
+	return checkSettings(s)
+}
+
 // checkSettings reports a value that no source could take.
 func checkSettings(s *Settings) error {
 	switch {
 	case s.Quality < 1 || s.Quality > 100:
 		return &SettingError{"quality", s.Quality, "out of range (1 to 100)"}
-	case !(s.FPS > 0 && s.FPS <= maxFPS):
-		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (more than 0, at most %d)", maxFPS)}
+	case !(s.FPS >= pace.MinFPS && s.FPS <= maxFPS):
+		return &SettingError{"fps", s.FPS, fmt.Sprintf("out of range (%.6f, which is one an hour, to %d)", pace.MinFPS, maxFPS)}
 	case s.Rotate != 0 && s.Rotate != 90 && s.Rotate != 180 && s.Rotate != 270:
 		return &SettingError{"rotate", s.Rotate, "must be 0, 90, 180 or 270"}
 	case s.Bitrate < MinBitrate || s.Bitrate > MaxBitrate:

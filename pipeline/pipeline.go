@@ -4,6 +4,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -34,7 +35,8 @@ type Pipeline struct {
 	ended  error         // why, set before done is closed
 
 	changing sync.Mutex // one Change at a time
-	video    *Video     // nil: none
+	stills   stills
+	video    *Video // nil: none
 
 	// mu guards what follows and serialises the ring's producer calls. It is held while a frame is published, which
 	// includes the sends that the producer makes itself (up to 2 ms, server/internal/fanout), never while encoding or reading.
@@ -46,6 +48,7 @@ type Pipeline struct {
 	signal        bool
 	away          bool // the source is, and that was logged
 	reason        string
+	noPictures    string // why there are no JPEGs, though there is a signal; "": there are
 	restTimer     *time.Timer
 	window        window
 	lastSecond    second
@@ -53,6 +56,7 @@ type Pipeline struct {
 	newest        Newest
 	substituted   bool // the newest frame says "no signal"
 	drops         drops
+	health        health
 }
 
 // restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
@@ -79,6 +83,9 @@ func New(c Config) (*Pipeline, error) {
 // Start opens the source and runs it in the background until Close. A source that cannot be opened is tried again: see State.
 func (p *Pipeline) Start() {
 	p.window.began = time.Now()
+	p.mu.Lock()
+	p.healthy(true) // there is as much time for the first picture as for the next
+	p.mu.Unlock()
 	p.wait.Go(p.measure)
 	p.wait.Go(func() {
 		defer close(p.done)
@@ -91,6 +98,7 @@ func (p *Pipeline) Start() {
 // second. It may be called twice.
 func (p *Pipeline) Close() {
 	p.cancel()
+	p.stills.close()
 	p.wait.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,6 +177,7 @@ func (p *Pipeline) SetIdleFPS(fps float64) {
 func (p *Pipeline) retune() {
 	p.mu.Lock()
 	s := p.session
+	p.health.slowest = min(p.health.slowest, p.rate())
 	p.mu.Unlock()
 	if s == nil {
 		return
@@ -178,37 +187,6 @@ func (p *Pipeline) retune() {
 	case s.tune <- struct{}{}:
 	default: // asked already
 	}
-}
-
-// Still takes one picture of the size of the source's own sensor, beside the stream, into dst. It returns the bytes of dst that the picture
-// takes, or, if dst is too small, of a new slice. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it
-// has no pictures but the stream's.
-func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
-	s, reason := p.running()
-	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
-		var first ring.Frame
-		if err := p.Snapshot(ctx, time.Time{}, &first); err != nil {
-			return nil, fmt.Errorf("still picture: %w", err)
-		}
-		first.Release()
-		s, reason = p.running()
-	}
-	if s == nil {
-		return nil, fmt.Errorf("still picture: %w: %s", ErrNoSignal, reason)
-	}
-	source, ok := s.source.(frame.Stiller)
-	if !ok {
-		return nil, fmt.Errorf("still picture: %w by source %s", frame.ErrUnsupported, s.source.Info().Name)
-	}
-	size := source.StillSize()
-	if most := frame.MaxJPEGSize(size.Width, size.Height); cap(dst) < most {
-		dst = make([]byte, most)
-	}
-	dst = dst[:cap(dst)]
-	if err := source.Still(ctx, dst, picture); err != nil {
-		return nil, fmt.Errorf("still picture: %w", err)
-	}
-	return dst[:picture.Size], nil
 }
 
 // starting is the reason for no signal until the source was opened for the first time.
@@ -221,9 +199,19 @@ func (p *Pipeline) running() (*session, string) {
 	return p.session, p.reason
 }
 
+// lost reports whether the source is away after it was opened once, and why; none is why there are no JPEGs of a source that is there.
+func (p *Pipeline) lost() (away bool, reason, none string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.signal && p.reason != starting, p.reason, p.noPictures
+}
+
 // Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
-// source is away. f must be released.
+// source is away, and ErrNoPictures where no JPEG can be made of what the source has. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("snapshot: no context or no frame")
+	}
 	if p.config.Ring.Latest(f) {
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
 			return nil
@@ -237,13 +225,17 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	reader := p.config.Ring.NewReader()
 	defer reader.Close()
 	for {
-		p.mu.Lock()
-		away, reason := !p.signal && p.reason != starting, p.reason
-		p.mu.Unlock()
-		if away {
+		away, reason, none := p.lost()
+		switch {
+		case away:
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+		case none != "":
+			return &noPicturesError{none}
 		}
 		if err := reader.Next(ctx, f); err != nil {
+			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // the source's end is why nothing comes
+				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
+			}
 			return fmt.Errorf("snapshot: %w", err)
 		}
 		if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {

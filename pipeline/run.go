@@ -50,6 +50,9 @@ func (p *Pipeline) run() error {
 		}
 		backoff = min(2*backoff, p.config.Retry)
 		p.count.restarts.Add(1)
+		p.mu.Lock()
+		p.healthy(false)
+		p.mu.Unlock()
 	}
 }
 
@@ -248,8 +251,8 @@ func (p *Pipeline) oversee(s *session) error {
 				expected = min(expected, info.FPS)
 			}
 			allowed := p.config.StallTimeout + 2*pace.Period(expected)
-			if silent := time.Since(p.started) - time.Duration(last); silent > allowed {
-				return s.end(p.silence(silent, time.Duration(last)))
+			if silent := time.Since(p.started) - time.Duration(max(last, s.paused.Load())); silent > allowed {
+				return s.end(p.silence(silent, time.Since(p.started)-silent))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/pace"
+	"github.com/maixstream/maixstream/pipeline/video"
 )
 
 // session is one opened source, until it ends.
@@ -28,10 +29,12 @@ type session struct {
 	gate       pace.Gate
 	lastNumber uint64                       // of the source's last picture
 	good       bool                         // a picture has come
+	paused     atomic.Int64                 // since Pipeline.started: until then nothing need come
 	reported   uint64                       // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
 	video      atomic.Pointer[videoSession] // nil: none
+	units      *video.Log                   // of a source that has H.264 alone
 
-	// Of a raw source only.
+	// Of a source that has no JPEGs only.
 	encoders   []frame.Encoder
 	transforms []frame.Transform
 	jobs       jobs
@@ -44,11 +47,15 @@ func (s *session) prepare() error {
 	case frame.JPEGSource:
 		return nil
 	case frame.RawSource:
+	case frame.VideoSource:
+		if err := s.prepareLog(); err != nil {
+			return err
+		}
 	default:
-		return fmt.Errorf("pipeline: source %s delivers neither raw frames nor JPEG", s.source.Info().Name)
+		return fmt.Errorf("pipeline: source %s delivers neither raw frames nor JPEG nor H.264", s.source.Info().Name)
 	}
 	if s.pipeline.config.NewEncoder == nil {
-		return fmt.Errorf("pipeline: source %s delivers raw frames and there is no encoder", s.source.Info().Name)
+		return fmt.Errorf("pipeline: source %s delivers no JPEG and there is no encoder", s.source.Info().Name)
 	}
 	for range s.pipeline.config.Workers {
 		e, err := s.pipeline.config.NewEncoder()
@@ -57,11 +64,21 @@ func (s *session) prepare() error {
 			return fmt.Errorf("pipeline: %w", err)
 		}
 		s.encoders = append(s.encoders, e)
-		if s.pipeline.config.NewTransform != nil {
+		if s.pipeline.config.NewTransform != nil && s.units == nil {
 			s.transforms = append(s.transforms, s.pipeline.config.NewTransform())
 		}
 	}
 	s.jobs.init(len(s.encoders))
+	return nil
+}
+
+// prepareLog chooses where the units of a source that has H.264 alone go: nobody else takes them where H.264 is off.
+func (s *session) prepareLog() (err error) {
+	if v := s.pipeline.video; v != nil {
+		s.units = v.config.Log
+	} else if s.units, err = video.New(video.Config{}); err != nil {
+		return fmt.Errorf("pipeline: %w", err)
+	}
 	return nil
 }
 
@@ -139,6 +156,13 @@ func (s *session) capture() {
 		s.err = s.captureRaw(source)
 		s.jobs.close(s.ctx.Err() != nil)
 		s.workers.Wait()
+	case frame.VideoSource:
+		for i := range s.encoders {
+			s.workers.Go(func() { s.work(i) })
+		}
+		s.err = s.captureUnits(source)
+		s.jobs.close(s.ctx.Err() != nil)
+		s.workers.Wait()
 	}
 	stopVideo()
 	s.closeEncoders()
@@ -153,6 +177,21 @@ func (s *session) closeEncoders() {
 
 // arrived notes a picture that the source delivered and says whether it is wanted.
 func (s *session) arrived(captured time.Time, number uint64) bool {
+	if !s.note(number) {
+		return false
+	}
+	if s.fresh.Swap(false) {
+		s.gate.Reset()
+	}
+	if !s.gate.Pass(captured, pace.Period(s.pipeline.rate())) {
+		s.pipeline.count.rate.Add(1)
+		return false
+	}
+	return true
+}
+
+// note notes a picture or unit that the source delivered; false: the session has ended.
+func (s *session) note(number uint64) bool {
 	p := s.pipeline
 	if s.ctx.Err() != nil { // left behind: another session may run already
 		return false
@@ -166,13 +205,6 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 	if !s.good {
 		s.good = true
 		p.signalCame(s)
-	}
-	if s.fresh.Swap(false) {
-		s.gate.Reset()
-	}
-	if !s.gate.Pass(captured, pace.Period(p.rate())) {
-		p.count.rate.Add(1)
-		return false
 	}
 	return true
 }

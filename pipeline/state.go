@@ -52,7 +52,9 @@ type State struct {
 	Workers int    // parallel software encoders; 0: none
 	Signal  bool   // frames come in
 	Reason  string
-	Idle    bool // nobody looks: the encoder rests
+	// NoPictures is why there are no JPEGs of a source that has H.264; "": there are.
+	NoPictures string
+	Idle       bool // nobody looks: the encoder rests
 	// CapturedFPS and FPS are what came in and what was published over the last whole second.
 	CapturedFPS float64
 	WantedFPS   float64 // what is asked of the source now: the setting, or less while nobody looks

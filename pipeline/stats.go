@@ -101,7 +101,7 @@ func (p *Pipeline) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := State{
-		Source: p.info, Encoder: p.encoderName, Workers: p.activeWorkers, Signal: p.signal, Reason: p.reason, Idle: p.idle(),
+		Source: p.info, Encoder: p.encoderName, Workers: p.activeWorkers, Signal: p.signal, Reason: p.reason, NoPictures: p.noPictures, Idle: p.idle(),
 		CapturedFPS: p.lastSecond.capturedFPS, WantedFPS: p.rate(), FPS: p.lastSecond.fps, BytesPerSec: p.lastSecond.bytes, EncodeMS: p.lastSecond.encode,
 		Captured: p.count.captured.Load(), Published: p.count.published.Load(), Dropped: p.count.dropped(), Restarts: p.count.restarts.Load(),
 		Settings: *settings, Controls: p.controls.version.Load(),
@@ -129,6 +129,7 @@ func (p *Pipeline) publish(v reservation, picture *frame.Picture) {
 	p.sequence++
 	p.newest = Newest{p.sequence, picture.Captured, picture.Width, picture.Height, picture.Quality, picture.Size}
 	if !picture.Substitute {
+		p.healthy(true)
 		p.count.published.Add(1)
 		p.count.bytes.Add(uint64(picture.Size))
 		p.window.add(now.Sub(picture.Captured))

@@ -40,7 +40,9 @@ type Video struct {
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
 	reason   string // why there is none; "": there is
+	retry    bool   // whoever comes may try all the same
 	encoder  string
+	note     string // what is odd about it
 	second   videoSecond
 	window   videoSecond // the running second: counters when it began
 	began    time.Time
@@ -58,6 +60,7 @@ type VideoState struct {
 	Available bool
 	Reason    string // why it is not
 	Encoder   string // "OpenH264", "hardware (VENC)", "pass-through"
+	Note      string // what a person should know of the stream; "": nothing
 	Takers    int    // readers and recordings; 0: the encoder rests
 	Codec     string // as RFC 6381 has it: "avc1.42c01f"; "" before the first key frame
 	Width     int
@@ -83,15 +86,17 @@ func (v *Video) Log() *video.Log { return v.config.Log }
 
 // Watch says that somebody takes H.264: it is made from now on, beginning with a key frame, until leave was called by all. leave may be called twice.
 func (v *Video) Watch() (leave func()) {
+	// At no moment is there a watcher more than those of H.264, who is not one of JPEGs.
+	first := v.takers.Add(1) == 1
 	unwatch := v.pipeline.Watch()
-	if v.takers.Add(1) == 1 {
+	if first {
 		v.wake()
 	}
 	return sync.OnceFunc(func() {
+		unwatch()
 		if v.takers.Add(-1) == 0 {
 			v.wake()
 		}
-		unwatch()
 	})
 }
 
@@ -110,7 +115,7 @@ func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
 func (v *Video) Err() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.reason == "" || v.reason == starting {
+	if v.reason == "" || v.reason == starting || v.retry {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrNoVideo, v.reason)
@@ -126,7 +131,7 @@ func (v *Video) State() VideoState {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s.Available, s.Reason, s.Encoder = v.reason == "", v.reason, v.encoder
+	s.Available, s.Reason, s.Encoder, s.Note = v.reason == "", v.reason, v.encoder, v.note
 	s.FPS, s.BytesPerSec = v.second.units, v.second.bytes
 	return s
 }
@@ -190,6 +195,22 @@ func (v *Video) keyWanted() bool {
 	return v.config.Log.KeyWanted(time.Now())
 }
 
+// mishap counts and logs a failure.
+func (v *Video) mishap(err error) {
+	v.count.failed.Add(1)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.failed(err)
+}
+
+// setNote notes what is odd about the running session's stream.
+func (v *Video) setNote(note string) {
+	v.mu.Lock()
+	v.note = note
+	v.mu.Unlock()
+	v.pipeline.config.Log.Info("H.264: " + note)
+}
+
 // failed logs a failure, at most once in ten seconds. v.mu is held.
 func (v *Video) failed(err error) {
 	if now := time.Now(); now.Sub(v.reported) > 10*time.Second {
@@ -206,9 +227,16 @@ func (v *Video) describe(encoder string, err error) {
 	}
 	v.mu.Lock()
 	news := reason != v.reason
-	v.encoder, v.reason = encoder, reason
+	v.encoder, v.reason, v.retry, v.note = encoder, reason, false, ""
 	v.mu.Unlock()
 	if news && err != nil {
 		v.pipeline.config.Log.Info("no H.264 beside the JPEGs", zap.Error(err))
 	}
+}
+
+// mayRetry lets the next taker try although the last one failed.
+func (v *Video) mayRetry() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.retry = true
 }

@@ -556,3 +556,68 @@ func TestVideoSettingsAreRefusedWithoutVideo(t *testing.T) {
 		}
 	})
 }
+
+// Who connects while the whole pipeline rests, at one picture a second, has a key frame within 500 ms, in a clock that no load disturbs.
+func TestVideoOfARestingPipelineBeginsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, jpeg: 20 * time.Millisecond}
+		p := s.start(t)
+		for round := range 5 {
+			time.Sleep(3*time.Second + time.Duration(round)*170*time.Millisecond) // at any moment of its second
+			if st := p.State(); !st.Idle || s.open64.Load() != 0 {
+				t.Fatalf("it does not rest: %+v", st)
+			}
+			began := time.Now()
+			leave := p.Video().Watch()
+			r := p.Video().Log().NewReader(0)
+			takeEach(t, r, 1, func(_ int, u *video.Unit) {
+				if m := u.Meta(); !m.Key || began.Sub(m.Captured) > time.Second/30 {
+					t.Errorf("round %d: the first unit was captured %v before its reader came; key frame: %v", round, began.Sub(m.Captured), m.Key)
+				}
+			})
+			if took := time.Since(began); took > 500*time.Millisecond {
+				t.Errorf("round %d: the first unit took %v", round, took)
+			}
+			r.Close()
+			leave()
+		}
+	})
+}
+
+// A reader that takes nothing for five seconds is at the newest picture within a second of going on; others get every picture meanwhile.
+func TestVideoReaderThatStoppedIsSoonBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}}
+		p := s.start(t)
+		defer p.Video().Watch()()
+		good, stopped := p.Video().Log().NewReader(0), p.Video().Log().NewReader(0)
+		defer good.Close()
+		defer stopped.Close()
+		take(t, stopped, 1)
+		numbers, _ := take(t, good, 150) // five seconds
+		for i := 1; i < len(numbers); i++ {
+			if numbers[i] != numbers[i-1]+1 {
+				t.Errorf("picture %d after %d for who did not stop", numbers[i], numbers[i-1])
+			}
+		}
+		on := time.Now()
+		var u video.Unit
+		for {
+			if err := stopped.Next(t.Context(), &u); err != nil {
+				t.Fatal(err)
+			}
+			m := *u.Meta()
+			u.Release()
+			if !m.Captured.Before(on) {
+				break
+			}
+		}
+		if took := time.Since(on); took > time.Second {
+			t.Errorf("back after %v", took)
+		}
+		more, _ := take(t, good, 30)
+		if more[0] != numbers[len(numbers)-1]+1 || more[29] != more[0]+29 {
+			t.Errorf("who did not stop has %v after %d", more, numbers[len(numbers)-1])
+		}
+	})
+}

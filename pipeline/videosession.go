@@ -25,6 +25,7 @@ type videoSession struct {
 	offered chan struct{}
 
 	// The goroutine's own.
+	name      string             // of a source's own encoder
 	encoder   frame.VideoEncoder // nil while nobody takes H.264
 	config    frame.VideoConfig  // what encoder was told
 	transform frame.Transform
@@ -44,9 +45,15 @@ func (s *session) startVideo() (stop func()) {
 	vs := &videoSession{video: v, session: s, cancel: cancel, offered: make(chan struct{}, 1)}
 	run, name, err := vs.choose()
 	v.describe(name, err)
-	if err != nil {
+	if err != nil || run == nil {
 		cancel()
 		return func() {}
+	}
+	if checker, ok := s.source.(frame.VideoChecker); ok {
+		if err := checker.CheckVideo(); err != nil {
+			v.describe(name, err)
+			v.mayRetry()
+		}
 	}
 	v.interrupt()
 	s.video.Store(vs)
@@ -57,7 +64,7 @@ func (s *session) startVideo() (stop func()) {
 	}
 }
 
-// choose says how this source's H.264 is made.
+// choose says how this source's H.264 is made; run is nil where the session itself reads it.
 func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
 	v := vs.video
 	switch source := vs.session.source.(type) {
@@ -66,6 +73,10 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 		if name == "" {
 			name = "pass-through"
 		}
+		if isCoded(source) {
+			return nil, name, nil
+		}
+		vs.name = name
 		return func(ctx context.Context) { vs.read(ctx, source) }, name, nil
 	case frame.RawSource:
 		run = vs.encodeRaw
@@ -252,52 +263,116 @@ func (vs *videoSession) encode(f *frame.Frame, turn bool) {
 	}
 }
 
-func (vs *videoSession) fail(err error) {
-	vs.video.count.failed.Add(1)
-	vs.video.mu.Lock()
-	defer vs.video.mu.Unlock()
-	vs.video.failed(err)
-}
+func (vs *videoSession) fail(err error) { vs.video.mishap(err) }
 
 // rest gives the encoder's memory back.
 func (vs *videoSession) rest() {
 	if vs.encoder != nil {
 		_ = vs.encoder.Close()
 		vs.encoder = nil
+		vs.video.interrupt() // who comes later is not shown a picture of now
 	}
 	vs.mu.Lock()
 	vs.free, vs.pending = nil, nil
 	vs.mu.Unlock()
 }
 
+// retryVideo is how long a source's encoder that has failed is left alone.
+const retryVideo = 5 * time.Second
+
 // read passes a source's own H.264 on.
 func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
-	v := vs.video
-	switcher, _ := source.(frame.VideoSwitcher)
-	requester, _ := source.(frame.KeyRequester)
-	configurer, _ := source.(frame.VideoConfigurer)
-	taken := false // the units since the last key frame were published
-	on := switcher == nil
+	switcher, ok := source.(frame.VideoSwitcher)
+	if !ok {
+		_ = vs.pass(ctx, source) // whoever reads its pictures notices, too
+		return
+	}
 	for ctx.Err() == nil {
-		if wanted := v.wanted(source.Info()); configurer != nil && wanted != vs.config {
-			if err := configurer.ConfigureVideo(wanted); err != nil {
-				vs.fail(err)
-			}
-			vs.config = wanted
-		}
-		if take := v.takers.Load() > 0; switcher != nil && take != on {
-			if err := switcher.SetVideo(take); err != nil {
-				vs.fail(err)
-			}
-			on = take
-		}
-		if !on { // nothing comes
+		if vs.video.takers.Load() == 0 {
 			select {
 			case <-ctx.Done():
-			case <-v.woken:
+			case <-vs.video.woken:
 			}
 			continue
 		}
+		vs.configure(source)
+		err := switcher.SetVideo(true)
+		if err == nil {
+			vs.video.describe(vs.name, nil)
+			vs.video.interrupt() // the encoder knows nothing of the pictures before
+			err = vs.passWhileTaken(ctx, source)
+			if again := switcher.SetVideo(false); again != nil && ctx.Err() == nil {
+				vs.fail(again)
+			}
+		}
+		switch {
+		case err == nil, ctx.Err() != nil:
+		case errors.Is(err, frame.ErrVideo):
+			vs.refused(ctx, err)
+		default:
+			return // the source has ended, which whoever reads its pictures notices, too
+		}
+	}
+}
+
+// passWhileTaken passes a source's H.264 on until nobody takes it, which is no error, or the source makes none any more.
+func (vs *videoSession) passWhileTaken(ctx context.Context, source frame.VideoSource) error {
+	taken, cancel := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for {
+			select {
+			case <-taken.Done():
+				return
+			case <-vs.video.woken:
+				if vs.video.takers.Load() == 0 {
+					cancel()
+				}
+			}
+		}
+	})
+	defer watcher.Wait()
+	defer cancel()
+	if vs.video.takers.Load() == 0 { // the last one went before anybody watched
+		return nil
+	}
+	if err := vs.pass(taken, source); taken.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// refused notes that the source's encoder cannot work. Pictures go on, and whoever comes later tries again.
+func (vs *videoSession) refused(ctx context.Context, err error) {
+	vs.video.describe(vs.name, err)
+	select {
+	case <-ctx.Done():
+	case <-time.After(retryVideo):
+	}
+	vs.video.mayRetry()
+}
+
+// configure tells the source what is wanted of its encoder, if that is news.
+func (vs *videoSession) configure(source frame.VideoSource) {
+	configurer, ok := source.(frame.VideoConfigurer)
+	if !ok {
+		return
+	}
+	if wanted := vs.video.wanted(source.Info()); wanted != vs.config {
+		if err := configurer.ConfigureVideo(wanted); err != nil {
+			vs.fail(err)
+		}
+		vs.config = wanted
+	}
+}
+
+// pass passes a source's H.264 on until the context ends or the source gives none any more.
+func (vs *videoSession) pass(ctx context.Context, source frame.VideoSource) error {
+	v := vs.video
+	requester, _ := source.(frame.KeyRequester)
+	taken := false // the units since the last key frame were published
+	for ctx.Err() == nil {
+		vs.configure(source)
 		if requester != nil && v.takers.Load() > 0 && v.keyWanted() {
 			if err := requester.RequestKey(); err != nil {
 				vs.fail(err)
@@ -311,9 +386,12 @@ func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 			v.interrupt()
 			continue
 		default:
-			return // the source has ended, which whoever reads its pictures notices, too
+			return err
 		}
 		if v.takers.Load() == 0 {
+			if taken {
+				v.interrupt() // who comes later is not shown a picture of now
+			}
 			taken = false
 			continue
 		}
@@ -323,4 +401,5 @@ func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 		}
 		v.publish(vs.session, &vs.unit)
 	}
+	return ctx.Err()
 }

@@ -75,5 +75,5 @@ func canZoom(source frame.Source, own []frame.Control, transforms bool) bool {
 		return true
 	}
 	_, ready := source.(frame.JPEGSource)
-	return !ready && transforms
+	return !ready && transforms && !isCoded(source)
 }

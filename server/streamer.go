@@ -155,7 +155,12 @@ func (s *JPEGStreamer) SetHTML(html string) {
 }
 
 // Write shows a picture to all viewers. It is copied once; jpg may be released after. It never waits for a viewer.
-func (s *JPEGStreamer) Write(jpg JPEG) error { return s.WriteBytes(jpg.Borrow()) }
+func (s *JPEGStreamer) Write(jpg JPEG) error {
+	if jpg == nil {
+		return errors.New("streamer: write: no picture (nil)")
+	}
+	return s.WriteBytes(jpg.Borrow())
+}
 
 // WriteBytes is Write for a JPEG in plain memory. It returns an error that wraps frame.ErrBadPicture when jpg is no JPEG,
 // frame.ErrTooLarge when it is over MaxJPEG, ErrNotStarted before Start and after Stop.

@@ -4,22 +4,13 @@
 #   DIR/include DIR/lib/{libjpeg.a,libturbojpeg.a,pkgconfig/} DIR/LICENSE.md DIR/README.ijg
 # (libjpeg-turbo has no SIMD code for riscv64, and the chip no standard vector unit.)
 set -euo pipefail
-unset LDFLAGS CPPFLAGS MAKEFLAGS MFLAGS MAKELEVEL # of a make around us
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pins.sh"
+. "$here/once.sh"
 out=$1 processor=${2:-riscv64}
 simd=ON
 [ "$processor" = riscv64 ] && simd=OFF
-[ -e "$out/ok" ] && exit 0
-mkdir -p "$(dirname "$out")"
-exec 8>"$out.lock"
-flock 8
-[ -e "$out/ok" ] && exit 0
-
-echo "building libjpeg-turbo $LIBJPEG_TURBO_VERSION for $processor in $out" >&2
-rm -rf "$out"
-work=$(mktemp -d "$out.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+build_once "$out" "building libjpeg-turbo $LIBJPEG_TURBO_VERSION for $processor"
 tarball=$("$here/debian.sh" orig bookworm libjpeg-turbo "$LIBJPEG_TURBO_VERSION" "$LIBJPEG_TURBO_SHA256" "$(dirname "$out")/sources")
 mkdir "$work/src" && tar -xf "$tarball" -C "$work/src" --strip-components=1
 cat >"$work/toolchain.cmake" <<END

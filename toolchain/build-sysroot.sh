@@ -4,20 +4,12 @@
 #   DIR/bin/riscv64-linux-musl-{gcc,ar,ranlib,strip,readelf,...}   DIR/sysroot
 # DIR appears whole or not at all, and is never built twice.
 set -euo pipefail
-unset CFLAGS LDFLAGS CPPFLAGS MAKEFLAGS MFLAGS MAKELEVEL # of a make around us
+unset CFLAGS # of a make around us
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pins.sh"
+. "$here/once.sh"
 out=$1
-[ -e "$out/ok" ] && exit 0
-mkdir -p "$(dirname "$out")"
-exec 8>"$out.lock"
-flock 8
-[ -e "$out/ok" ] && exit 0
-
-echo "building the riscv64 musl toolchain (musl $MUSL_VERSION, about a minute) in $out" >&2
-rm -rf "$out"
-work=$(mktemp -d "$out.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+build_once "$out" "building the riscv64 musl toolchain (musl $MUSL_VERSION, about a minute)"
 tarball=$("$here/debian.sh" orig bookworm musl "$MUSL_VERSION" "$MUSL_SHA256" "$(dirname "$out")/sources")
 tar -xf "$tarball" -C "$work"
 cd "$work/musl-$MUSL_VERSION"

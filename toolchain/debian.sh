@@ -3,6 +3,7 @@
 # and installed packages stay as they are. Everything is checked by apt against Debian's archive keys.
 #
 #   debian.sh orig SUITE SOURCE VERSION SHA256 DIR   upstream tarball of a source package, into DIR
+#   debian.sh mirror                                 where Debian's packages come from here
 #   debian.sh debs SUITE ARCH DIR PACKAGE...         binary packages, unpacked below DIR (no dependencies, no scripts)
 #
 # orig pins the upstream release and its bytes: a later Debian revision of the same release has the same tarball.
@@ -49,6 +50,7 @@ exec 9>"${TMPDIR:-/tmp}/maixstream-debian-$(id -u).lock"
 flock 9 # one at a time: apt's lists are shared by all that run with the same cache
 
 case "${1:-}" in
+mirror) mirror ;;
 orig)
   [ $# = 6 ] || die "usage: debian.sh orig SUITE SOURCE VERSION SHA256 DIR"
   suite=$2 source=$3 version=$4 sha256=$5 dir=$6

@@ -23,7 +23,7 @@ import (
 const (
 	program = "../build/riscv64/maixstream"
 	// maxSize is 18 MB (of 2^20 bytes, as the board's memory and disk are counted): what a user waits for over Wi-Fi, and what twice fits beside everything else on the board's disk.
-	// It was 12 before there was H.264; MP4 and RTSP of it took 1.2, WebRTC 3.4 (-tags nowebrtc leaves that out).
+	// It was 12 before there was H.264; MP4 and RTSP of it took 1.2, WebRTC 3.4 (-tags nowebrtc leaves that out), publishing by RTMP and RTSP 0.5 (nopublish).
 	maxSize = 18 << 20
 )
 

@@ -38,7 +38,7 @@ for cold in crypto/{x509,tls,hpke,rsa,dsa,elliptic,ecdsa,ecdh,ed25519,des,rc4,in
   crypto/internal/fips140/{mlkem,mldsa,rsa,ecdsa,ecdh,ed25519,nistec,sha3,sha512,hkdf,pbkdf2,ssh,tls12,tls13,check,drbg} vendor/golang.org/x/{net,text} \
   encoding math/big regexp mime compress text html log go container net fmt reflect os unicode path io/fs embed debug expvar flag runtime/{debug,pprof} \
   internal/{reflectlite,profile,godebug,fmtsort,strconv,syscall,saferio,testlog,singleflight,nettrace,oserror,filepathlite,bisect} \
-  github.com/maixstream/maixstream/{cmd,pipeline/push,server/{upload,web,internal/{page,reply}},internal/{bench,discover,doctor},hw/source}; do
+  github.com/maixstream/maixstream/{cmd,pipeline/{push,publish},server/{upload,web,internal/{page,reply}},internal/{bench,discover,doctor},hw/source}; do
   small+=("-gcflags=$cold/...=-l")
 done
 verb=$1

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,45 @@ func files(t *testing.T, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// make nightly tries each target that a document names.
+func TestNightlyKnowsEachDocumentedTarget(t *testing.T) {
+	root := testenv.Root(t)
+	text, err := os.ReadFile("nightly/targets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]string{} // how each is tried
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) >= 3 && fields[0] != "#" {
+			known[fields[0]] = strings.Join(fields[1:], " ")
+		}
+	}
+	for target, how := range known {
+		for _, other := range strings.Fields(strings.ReplaceAll(strings.TrimPrefix(how, "- with"), " and ", " ")) {
+			if _, ok := known[other]; strings.HasPrefix(how, "- with") && !ok {
+				t.Errorf("%s is tried with %s, which is not", target, other)
+			}
+		}
+	}
+	named := regexp.MustCompile("(?m)(?:^|`|\\()make ([a-z][a-z0-9-]*)")
+	documents, _ := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	recipes, _ := filepath.Glob(filepath.Join(root, "docs", "recipes", "*.md"))
+	for _, path := range append(append(documents, recipes...), filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+			if known[m[1]] == "" {
+				t.Errorf("%s names make %s, which nightly/targets does not", filepath.Base(path), m[1])
+			}
+		}
+	}
+	if len(known) < 20 {
+		t.Errorf("only %v", known)
+	}
 }
 
 func TestInstallAndUninstall(t *testing.T) {

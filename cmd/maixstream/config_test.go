@@ -89,7 +89,7 @@ func TestValuesRefuseWhatMakesNoSense(t *testing.T) {
 	}{
 		{&sizeValue{}, []string{"1x1", "640x480", "8192x8192", "641X479"}, []string{"", "640", "640x", "0x480", "640x-1", "8193x1", "640x480x2", "99999999999999999999x2", "640 x 480", "0640x480"}},
 		{small, []string{"1", "100"}, []string{"0", "101", "-1", "", "80%", "8.5", "99999999999999999999"}},
-		{new(fpsValue), []string{"0.5", "30", "240"}, []string{"0", "-1", "241", "NaN", "inf", "", "30fps", "30 fps"}},
+		{new(fpsValue), []string{"0.5", "30", "240", "0.000278"}, []string{"0", "-1", "1e-7", "241", "NaN", "inf", "", "30fps", "30 fps"}},
 		{new(bytesValue), []string{"1GiB", "256MiB", "5000", "1.5GB"}, []string{"", "lots", "-1", "1XB"}},
 		{new(bitrateValue), []string{"2M", "800k", "1.5M", "10000", "100M", "64K"}, []string{"", "0", "9999", "101M", "-1M", "NaN", "2Mbit", "2 M", "M", "inf"}},
 		{choice("auto", "hardware"), []string{"auto", "hardware"}, []string{"", "Auto", "software"}},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -100,6 +101,91 @@ func TestControlsAreKeptOverARestart(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "zoom_absolute") {
 		t.Errorf("%v, %s: reset controls are not kept, and nothing is with none", err, text)
 	}
+}
+
+// patchSettings changes settings and returns the reply.
+func patchSettings(t *testing.T, base, body string) (code int, settings map[string]any) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPatch, base+"/api/settings", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	if err := json.NewDecoder(reply.Body).Decode(&settings); err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, settings
+}
+
+func TestSettingsAreKeptOnRequest(t *testing.T) {
+	env := map[string]string{"XDG_STATE_HOME": t.TempDir()}
+	settings := func(base string) (now struct {
+		Settings struct {
+			Quality, Width, Rotate int
+			Overlay                string
+		}
+		Kept *bool `json:"settings_kept"`
+	},
+	) {
+		t.Helper()
+		reply, err := http.Get(base + "/state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reply.Body.Close()
+		if err := json.NewDecoder(reply.Body).Decode(&now); err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	change := func(base, body string) {
+		t.Helper()
+		controlValue(t, base, "zoom_absolute") // the source runs
+		if code, now := patchSettings(t, base, body); code != http.StatusOK {
+			t.Fatal(code, now)
+		}
+	}
+	base, stop := serving(t, env)
+	change(base, `{"quality": 40}`)
+	stop()
+	base, stop = serving(t, env)
+	if now := settings(base); now.Settings.Quality != 80 || now.Kept == nil || *now.Kept {
+		t.Errorf("kept without a request: %+v", now)
+	}
+	change(base, `{"quality": 41, "keep": true}`)
+	change(base, `{"rotate": 90, "overlay": "kept", "size": "320x240"}`)
+	change(base, `{}`)
+	if code, _, problem := maixstream("controls", "--source", base, "zoom_absolute=200"); code != exitDone {
+		t.Error(problem)
+	}
+	stop()
+	base, stop = serving(t, env, "--overlay", "given")
+	if now := settings(base); now.Settings.Quality != 41 || now.Settings.Rotate != 90 || now.Settings.Width != 320 || now.Settings.Overlay != "given" || !*now.Kept {
+		t.Errorf("%+v", now)
+	}
+	if got := controlValue(t, base, "zoom_absolute"); got != 200 {
+		t.Errorf("zoom_absolute is %d: settings and controls are kept beside each other", got)
+	}
+	change(base, `{"keep": false}`)
+	stop()
+	base, stop = serving(t, env)
+	if now := settings(base); now.Settings.Quality != 80 || *now.Kept {
+		t.Errorf("%+v", now)
+	}
+	stop()
+	base, stop = serving(t, env, "--state-file", "none")
+	if code, reply := patchSettings(t, base, `{"keep": true}`); code != http.StatusNotImplemented || !strings.Contains(fmt.Sprint(reply["error"]), "--state-file") {
+		t.Error(code, reply)
+	}
+	if now := settings(base); now.Kept != nil {
+		t.Error("settings could be kept")
+	}
+	stop()
 }
 
 func TestStateFileThatCannotBeReadIsLeftAlone(t *testing.T) {

@@ -60,6 +60,8 @@ func onCameraWith(t *testing.T, settings string, prepare func(root, libraries st
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v: %s", err, &problems)
+		} else if t.Failed() {
+			t.Logf("the program's log: %s", &problems)
 		}
 	}
 }

@@ -13,16 +13,33 @@ import (
 type guardFlags struct {
 	hosts, ancestors, proxies *[]string
 	unixMode, unixGroup       *string
+	cors, authFile, tokenFile *string
+	tlsCert, tlsKey           *string
 }
 
-func addGuardFlags(flags *pflag.FlagSet) *guardFlags {
+// addGuardFlags adds them to a verb's flags; readable is what --cors lets other pages do.
+func addGuardFlags(flags *pflag.FlagSet, readable string) *guardFlags {
 	g := &guardFlags{}
 	g.hosts = flags.StringSlice("host", nil, "without authentication, also answer requests for this host `NAME` (addresses and the machine's own names always are)")
 	g.ancestors = flags.StringSlice("frame-ancestors", nil, "allow pages of these `ORIGIN`s to embed the page; *: any")
 	g.proxies = flags.StringSlice("trusted-proxy", nil, "believe X-Forwarded-For and -Proto from this `ADDRESS` or network; unix: from the Unix socket")
 	g.unixMode = flags.String("unix-mode", "", "`MODE` of the Unix socket, octal, such as 0660")
 	g.unixGroup = flags.String("unix-group", "", "`GROUP` of the Unix socket, such as www-data")
+	g.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to "+readable+"; *: any")
+	g.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
+	g.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
+	g.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
+	g.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
 	return g
+}
+
+// check reports flags that contradict each other.
+func (g *guardFlags) check() error {
+	if (*g.tlsCert == "") != (*g.tlsKey == "") {
+		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
+	}
+	_, err := g.mode()
+	return err
 }
 
 // mode is --unix-mode; 0: as the system makes it.
@@ -40,5 +57,6 @@ func (g *guardFlags) mode() (fs.FileMode, error) {
 func (g *guardFlags) apply(c *web.Config) {
 	c.Hosts, c.FrameAncestors, c.TrustedProxies, c.UnixGroup = *g.hosts, *g.ancestors, *g.proxies, *g.unixGroup
 	c.UnixMode, _ = g.mode() // checked before
+	c.CORS, c.AuthFile, c.TokenFile, c.TLSCert, c.TLSKey = *g.cors, *g.authFile, *g.tokenFile, *g.tlsCert, *g.tlsKey
 	c.Hints = web.Hints{Origin: "--cors ORIGIN allows it", Host: "--host NAME allows another", Control: "see --control"}
 }

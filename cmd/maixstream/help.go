@@ -22,6 +22,7 @@ var flagGroups = []struct {
 	}},
 	{"Record", []string{"record", "record-as", "record-max"}},
 	{"Push", []string{"push"}}, // and all that begin with push-
+	{"Publish", []string{"publish", "publish-ca-file"}},
 	{"Log", []string{"report", "log-level", "log-format", "config", "help"}},
 }
 

@@ -117,12 +117,15 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 			Address string `json:"address"`
 			TLS     bool   `json:"tls"`
 		} `json:"rtsp"`
+		H264 struct {
+			Available bool `json:"available"`
+		} `json:"h264"`
 		Server *json.RawMessage `json:"server"`
 	}
 	if err := json.NewDecoder(io.LimitReader(reply.Body, 1<<20)).Decode(&state); err != nil || reply.StatusCode != http.StatusOK || state.Server == nil {
 		return server, "", fmt.Errorf("what answers at %s is not maixstream serve (%s)", base.Redacted(), reply.Status)
 	}
-	server.Name = state.Name
+	server.Name, server.H264 = state.Name, state.H264.Available
 	for _, r := range state.RTSP {
 		if r.TLS {
 			server.RTSPS = r.Address
@@ -163,7 +166,7 @@ func ownAddress() string {
 
 // printAddresses says at the start where pictures are to be seen: every address of the page in a line of its own, and on a terminal what else
 // there is, with a code for a phone.
-func (s *serveFlags) printAddresses(w io.Writer, urls []string) {
+func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 bool) {
 	for _, u := range urls {
 		fmt.Fprintln(w, u)
 	}
@@ -174,7 +177,7 @@ func (s *serveFlags) printAddresses(w io.Writer, urls []string) {
 	if err != nil || base.Host == "" { // a Unix socket
 		return
 	}
-	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps})
+	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps, H264: h264})
 	fmt.Fprintln(w)
 	printLinks(w, list)
 	if ip := net.ParseIP(base.Hostname()); base.Hostname() != "localhost" && !ip.IsLoopback() {

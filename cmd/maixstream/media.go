@@ -39,7 +39,7 @@ func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.L
 		}
 		running = append(running, started)
 	}
-	if *s.rtsp != "" && *s.tlsCert != "" {
+	if *s.rtsp != "" && *s.guard.tlsCert != "" {
 		log.Warn("RTSP is not encrypted: its pictures, and the passwords for it, can be read on the network (RTSPS is: --rtsps :8322)", zap.String("address", *s.rtsp))
 	}
 	return nil

@@ -120,8 +120,8 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"size as a word", serve("--size", "vga"), nil, 2, "WIDTHxHEIGHT"},
 		{"quality 0", serve("--quality", "0"), nil, 2, "from 1 to 100"},
 		{"quality 101", serve("--quality", "101"), nil, 2, "from 1 to 100"},
-		{"fps 0", serve("--fps", "0"), nil, 2, "more than 0, at most 240"},
-		{"fps not a number", serve("--fps", "fast"), nil, 2, "more than 0, at most 240"},
+		{"fps 0", serve("--fps", "0"), nil, 2, "(one an hour) to 240"},
+		{"fps not a number", serve("--fps", "fast"), nil, 2, "(one an hour) to 240"},
 		{"workers negative", serve("--workers", "-1"), nil, 2, "from 0 to 64"},
 		{"rotate by 45", serve("--rotate", "45"), nil, 2, "one of 0, 90, 180, 270"},
 		{"encoder unknown", serve("--encoder", "gpu"), nil, 2, "one of auto, hardware, software"},
@@ -519,11 +519,72 @@ func TestPassThroughSourceSaysWhatItCannot(t *testing.T) {
 // What cannot be read, and cannot become readable, is a failure and not the end of the pictures.
 func TestOtherVideoOnStandardInput(t *testing.T) {
 	cmd := asProgram(t.Context(), "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
-	cmd.Stdin = strings.NewReader("YUV4MPEG2 W2 H2 F1:1\nFRAME\n......")
+	cmd.Stdin = strings.NewReader("YUV4MPEG2 W2 H2 F1:1 C420p12\nFRAME\n......")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "this is Y4M") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "only 8 bits a sample") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Raw frames from a pipe are encoded, also when they come long after the program was started.
+func TestRawFramesOnStandardInput(t *testing.T) {
+	video := []byte("YUV4MPEG2 W64 H48 F10:1 C420jpeg\n")
+	frames := append([]byte("FRAME\n"), bytes.Repeat([]byte{0x90}, 64*48*3/2)...)
+	for _, late := range []time.Duration{0, 1500 * time.Millisecond} {
+		t.Run(late.String(), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := asProgram(ctx, "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			feeding, stop := context.WithCancel(ctx)
+			fed := make(chan struct{})
+			go func() {
+				defer close(fed)
+				defer in.Close()
+				time.Sleep(late)
+				_, err := in.Write(video)
+				for err == nil && feeding.Err() == nil {
+					_, err = in.Write(frames)
+					time.Sleep(50 * time.Millisecond)
+				}
+			}()
+			lines := bufio.NewScanner(out)
+			lines.Scan()
+			s := &started{url: strings.TrimSuffix(lines.Text(), "/")}
+			testenv.Eventually(t, "a picture of the frames' own size", func() bool {
+				reply, err := http.Get(s.url + "/snapshot")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer reply.Body.Close()
+				picture, err := jpeg.DecodeConfig(reply.Body) // fails while there is none
+				return err == nil && picture.Width == 64 && picture.Height == 48
+			})
+			if state := s.get(t, "/state"); !bytes.Contains(state, []byte(`"kind": "y4m"`)) || late == 0 && !bytes.Contains(state, []byte(`"fps": 10`)) {
+				t.Errorf("%s", state)
+			}
+			stop()
+			<-fed
+			for lines.Scan() {
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v: %s", err, &stderr)
+			}
+		})
 	}
 }
 

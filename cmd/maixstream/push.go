@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -104,11 +105,15 @@ func (p *pushFlags) openLive(ctx context.Context, log *zap.Logger) (*liveSource,
 	if p.format.value == "png" {
 		return p.openPNG(log)
 	}
-	feed, err := p.startPipeline(ctx, log, p.fps)
+	idle := p.fps
+	if p.rare > 0 {
+		idle = fpsValue(pace.MinFPS)
+	}
+	feed, err := p.startPipeline(ctx, log, idle)
 	if err != nil {
 		return nil, err
 	}
-	frames := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Done: feed.pipeline.Done(), Err: feed.pipeline.Err})
+	frames := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Every: p.rare, Done: feed.pipeline.Done(), Err: feed.pipeline.Err})
 	end := func() {
 		frames.Close()
 		feed.close()

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -84,6 +85,7 @@ type pushFlags struct {
 	*logFlags
 	flags   *pflag.FlagSet
 	every   *time.Duration
+	rare    time.Duration // between pictures of a source, where that is more than its slowest rate has; 0: it is not
 	count   rangeValue
 	field   *string
 	format  *choiceValue
@@ -129,7 +131,13 @@ func (p *pushFlags) check(files bool) error {
 		*p.every = 0
 	case !files && !p.flags.Changed("fps"):
 		p.paced = true
-		if p.fps = fpsValue(float64(time.Second) / float64(*p.every)); p.fps > maxFPS {
+		p.fps = fpsValue(float64(time.Second) / float64(*p.every))
+		switch {
+		case float64(p.fps) < pace.MinFPS && p.format.value == "png":
+			return usagef("--every %v: at most %v with --format png", *p.every, pace.Longest)
+		case float64(p.fps) < pace.MinFPS: // a source is not that slow: it is woken for each picture
+			p.fps, p.rare = 1, *p.every
+		case p.fps > maxFPS:
 			return usagef("--every %v: at most %d pictures a second", *p.every, maxFPS)
 		}
 	}

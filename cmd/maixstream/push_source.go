@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,7 +125,7 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 	case len(data) > maxFile:
 		return nil, captured, fmt.Errorf("larger than %d MiB", maxFile>>20)
 	}
-	if kind := http.DetectContentType(data); !strings.HasPrefix(kind, "image/") {
+	if kind := push.File(data).ContentType(); !strings.HasPrefix(kind, "image/") {
 		if name := sniff.Name(data[:min(len(data), sniff.Enough)]); name != "" {
 			kind = name
 		}
@@ -137,7 +136,7 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 
 // convert makes the picture one of the wanted format.
 func (s *fileSource) convert(shot *push.Shot) error {
-	if s.format == "" || http.DetectContentType(shot.Data) == s.format {
+	if s.format == "" || push.File(shot.Data).ContentType() == s.format {
 		return nil
 	}
 	img, err := picture.Decode(shot.Data, picture.Limits{})
@@ -204,6 +203,7 @@ func (s *pngSource) close() {
 func (s *pngSource) read(ctx context.Context) {
 	defer close(s.done)
 	var due time.Time
+	var skipped uint64 // since the last picture that was wanted
 	for n := uint64(1); ; {
 		img, err := s.camera.Read(ctx)
 		if err != nil {
@@ -219,6 +219,7 @@ func (s *pngSource) read(ctx context.Context) {
 		now := time.Now()
 		if now.Before(due) {
 			img.Release()
+			skipped++
 			continue
 		}
 		// Half a picture's time early is as good as half of it late.
@@ -229,8 +230,8 @@ func (s *pngSource) read(ctx context.Context) {
 			s.put(nil, err)
 			return
 		}
-		s.put(&push.Shot{Data: encoded.Borrow(), ContentType: encoded.ContentType(), Captured: now, Sequence: n, Release: encoded.Release}, nil)
-		n++
+		s.put(&push.Shot{Data: encoded.Borrow(), ContentType: encoded.ContentType(), Captured: now, Sequence: n, Skipped: skipped, Release: encoded.Release}, nil)
+		n, skipped = n+1, 0
 	}
 }
 

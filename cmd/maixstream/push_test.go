@@ -21,8 +21,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
+	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -174,6 +176,26 @@ func TestPushOfASourceAsPNG(t *testing.T) {
 	if n := len(in.list()); n != 2 {
 		t.Errorf("%d came", n)
 	}
+}
+
+// Pictures that are not wanted as PNG are counted as skipped, those of a camera that is faster than asked among them.
+func TestSkippedPNGsAreCounted(t *testing.T) {
+	camera, err := hw.OpenCamera(hw.CameraConfig{Source: "testcard", Width: 64, Height: 48, FPS: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newPNGSource(camera, 5)
+	defer s.close()
+	skipped := uint64(0)
+	testenv.Eventually(t, "a picture is skipped", func() bool {
+		var shot push.Shot
+		if err := s.Next(t.Context(), &shot); err != nil {
+			t.Fatal(err)
+		}
+		skipped += shot.Skipped
+		shot.Release()
+		return skipped > 0
+	})
 }
 
 func TestPushOfFilesFoldersAndStandardInput(t *testing.T) {

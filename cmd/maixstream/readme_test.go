@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -70,6 +71,96 @@ func TestReadmeLinksToWhatIsThere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// words splits a command as a shell does, as far as documents need it.
+func words(command string) (list []string) {
+	var word strings.Builder
+	quote, open := rune(0), false
+	for _, r := range command {
+		switch {
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, open = r, true
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == ' ' || r == '\t'):
+			if open {
+				list = append(list, word.String())
+			}
+			word.Reset()
+			open = false
+		default:
+			word.WriteRune(r)
+			open = true
+		}
+	}
+	if open {
+		list = append(list, word.String())
+	}
+	return list
+}
+
+var (
+	shellBlocks   = regexp.MustCompile("(?ms)^```(?:sh|console|bash)\n(.*?)^```")
+	shellEnd      = regexp.MustCompile(`\s(?:#|[|;&>]|2>).*$`)
+	ourCommand    = regexp.MustCompile(`^(?:.*[|;&] *)?(?:sudo |MAIXSTREAM_\w+=\S+ )*(?:\S*/)?maixstream(?: (.*))?$`)
+	anotherOption = regexp.MustCompile(`^\[|…|\.\.\.|^[A-Z]+…?$`)
+)
+
+// Each command of this program in a document's shell blocks is one that it takes: verb, flags and their values.
+func TestDocumentsCommandsAreTaken(t *testing.T) {
+	seen := 0
+	for _, documents := range []string{"README.md", "docs/*.md", "docs/recipes/*.md", "CONTRIBUTING.md", "SECURITY.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, documents))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, block := range shellBlocks.FindAllStringSubmatch(string(text), -1) {
+				for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", " ")) {
+					m := ourCommand.FindStringSubmatch(strings.TrimSpace(line))
+					if m == nil {
+						continue
+					}
+					args := words(shellEnd.ReplaceAllString(" "+m[1], ""))
+					seen++
+					if why := refusedArguments(args); why != nil {
+						t.Errorf("%s: %s: %v", filepath.Base(path), strings.TrimSpace(line), why)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d commands", seen)
+	if seen < 30 {
+		t.Errorf("only %d commands were found", seen)
+	}
+}
+
+// refusedArguments parses a command line as run does.
+func refusedArguments(args []string) error {
+	name := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	if name == "help" || len(args) > 0 && anotherOption.MatchString(args[0]) && !strings.HasPrefix(args[0], "-") {
+		return nil
+	}
+	for _, v := range verbs() {
+		if v.name != name {
+			continue
+		}
+		flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
+		v.setup(flags)
+		addCommonFlags(flags)
+		flags.BoolP("version", "v", false, "")
+		return flags.Parse(args)
+	}
+	return fmt.Errorf("there is no verb %q", name)
 }
 
 func TestReadmeNamesOnlyFlagsVerbsAndTargetsThatExist(t *testing.T) {

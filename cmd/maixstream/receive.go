@@ -37,11 +37,6 @@ type receiveFlags struct {
 	maxClients   rangeValue
 	sync         *bool
 	guard        *guardFlags
-	cors         *string
-	authFile     *string
-	tokenFile    *string
-	tlsCert      *string
-	tlsKey       *string
 	stallTimeout *time.Duration
 	report       *time.Duration
 }
@@ -75,12 +70,7 @@ func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 	flags.Var(&r.perDevice, "max-uploads-per-device", "maximum concurrent uploads per device; a new one closes the longest idle")
 	flags.Var(&r.maxClients, "max-clients", "maximum concurrent viewers of live pictures and the gallery; 0: unlimited")
 	r.sync = flags.Bool("sync", false, "sync each picture to disk before confirming it")
-	r.guard = addGuardFlags(flags)
-	r.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to read and post pictures; *: any")
-	r.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
-	r.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
-	r.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
-	r.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
+	r.guard = addGuardFlags(flags, "read and post pictures")
 	r.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "close connections that are idle for this long")
 	r.report = flags.Duration("report", 10*time.Second, "print a summary this often; 0: never")
 	r.logFlags = addLogFlags(flags)
@@ -106,15 +96,13 @@ func (r *receiveFlags) check() error {
 	case *r.report < 0:
 		return usagef("--report %v: must not be negative", *r.report)
 	}
-	_, err := r.guard.mode()
-	return err
+	return r.guard.check()
 }
 
 func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 	config := upload.Config{
 		HTTP: web.Config{
 			Listen: *r.listen, Unix: *r.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: r.maxClients.value, StallTimeout: *r.stallTimeout,
-			CORS: *r.cors, AuthFile: *r.authFile, TokenFile: *r.tokenFile, TLSCert: *r.tlsCert, TLSKey: *r.tlsKey,
 		},
 		Dir: *r.dir, Keep: *r.keep, MaxBytes: int64(r.maxBytes), MaxUpload: int64(r.maxUpload), MaxPixels: r.maxPixels.value,
 		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, MaxPerAddress: r.perAddress.value, MaxPerDevice: r.perDevice.value, Sync: *r.sync, Log: log,

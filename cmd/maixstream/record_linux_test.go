@@ -41,6 +41,9 @@ func TestRecordingOfH264OutlivesKill(t *testing.T) {
 	if n := recorded(s).Video.Takers; n != 1 {
 		t.Errorf("%d take H.264", n)
 	}
+	if code, out, said := runIn(t, []string{"links", "--qr", "no", s.url}, "", nil); code != 0 || !strings.Contains(out, "/video.mp4\n") {
+		t.Errorf("links: %d\n%s%s", code, out, said)
+	}
 	if err := s.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -100,6 +100,7 @@ func TestRefusalsSayWhatWasGiven(t *testing.T) {
 		}
 		say("serve --source - <"+kind.name, kind.data, append(serve, "-")...)
 		say("push --source - <"+kind.name, kind.data, "push", "http://127.0.0.1:9/upload", "--retry", "0", "--source", "-")
+		say("snapshot --source - <"+kind.name, kind.data, "snapshot", "-", "--source", "-", "--log-level", "error")
 		file := filepath.Join(dir, strings.ReplaceAll(kind.name, " ", "_"))
 		if err := os.WriteFile(file, kind.data, 0o600); err != nil {
 			t.Fatal(err)

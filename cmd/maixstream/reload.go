@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -61,9 +62,10 @@ func (s *service) reload(ctx context.Context) {
 // follow takes over the fresh values of reloadable flags, says which those are, and logs which changes wait for a new start.
 func (s *service) follow(fresh *serveFlags) (changed []string) {
 	s.flags.flags.VisitAll(func(running *pflag.Flag) {
-		wanted := fresh.flags.Lookup(running.Name).Value.String()
+		then := fresh.flags.Lookup(running.Name).Value
+		wanted := then.String()
 		switch {
-		case wanted == running.Value.String():
+		case same(running.Value, then):
 		case !reloadable[running.Name]:
 			s.log.Warn("reload: takes effect at the next start",
 				zap.String("setting", running.Name), zap.String("now", running.Value.String()), zap.String("then", wanted))
@@ -72,6 +74,14 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 		}
 	})
 	return changed
+}
+
+// same says whether two values of a flag are. Text does not tell of those that hide secrets.
+func same(a, b pflag.Value) bool {
+	if list, ok := a.(pflag.SliceValue); ok {
+		return slices.Equal(list.GetSlice(), b.(pflag.SliceValue).GetSlice())
+	}
+	return a.String() == b.String()
 }
 
 // changeOf is what the pipeline has to do about changed flags. Others stay as they are, as somebody may have set them by the page.

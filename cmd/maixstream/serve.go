@@ -43,7 +43,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	log := s.logger(t.err)
 	limitMemory()
-	s.state = s.openState(t.env, log)
+	if s.state = s.openState(t.env, log); s.state != nil {
+		s.kept = s.state.settings(*s.source)
+	}
 	feed, err := s.startPipeline(ctx, log, s.idleFPS)
 	if err != nil {
 		return err
@@ -69,13 +71,21 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer endPushes()
+	published, err := s.publish.start(feed.pipeline.Video(), t, log)
+	if err != nil {
+		return err
+	}
+	defer published.close()
 	peers, err := s.webrtc.start(s, log)
 	if err != nil {
 		return err
 	}
 	defer s.webrtc.close()
 	var media media
-	shell, shown, err := s.newServer(stream.Config{Feed: feed.pipeline, Recording: recording, Pushes: pushes, RTSP: media.state, WebRTC: peers}, log)
+	judge := health{feed.pipeline, recording, watchdogPatience + *s.stallTimeout}
+	shell, shown, err := s.newServer(stream.Config{
+		Feed: feed.pipeline, Recording: recording, Pushes: pushes, Publications: published.state, RTSP: media.state, WebRTC: peers, Keep: s.keeper(),
+	}, judge, log)
 	if err != nil {
 		return err
 	}
@@ -98,11 +108,12 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		return err
 	}
 	s.webrtc.explain(log)
-	s.printAddresses(t.out, shell.URLs())
+	video := feed.pipeline.Video()
+	s.printAddresses(t.out, shell.URLs(), video != nil && video.Err() == nil)
 	defer s.announce(ctx, shell, log)()
 	running := &service{
 		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,
-		patience: watchdogPatience + *s.stallTimeout,
+		health: judge,
 	}
 	running.run(ctx)
 	if ctx.Err() == nil { // the source has come to its end
@@ -116,17 +127,20 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 }
 
 // newServer makes the HTTP server and what it shows; what it refuses are invalid flags and files.
-func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Server, *stream.Handler, error) {
+func (s *serveFlags) newServer(shown stream.Config, judge health, log *zap.Logger) (*web.Server, *stream.Handler, error) {
 	html, err := s.page()
 	if err != nil {
 		return nil, nil, err
 	}
-	shell, err := web.New(s.webConfig(log))
+	config := s.webConfig(log)
+	config.Health = judge.tell
+	shell, err := web.New(config)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{
-		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera does with --full-snapshot",
+		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera or a webcam does with --full-snapshot",
+		Keep:  "start the program without --state-file none",
 		Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189",
 	}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
@@ -141,7 +155,7 @@ func (s *serveFlags) newServer(shown stream.Config, log *zap.Logger) (*web.Serve
 func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	config := web.Config{
 		Listen: *s.listen, Unix: *s.unix, SocketActivation: os.Getenv("LISTEN_FDS") != "", MaxClients: s.maxClients.value, StallTimeout: *s.stallTimeout,
-		CORS: *s.cors, AuthFile: *s.authFile, TokenFile: *s.tokenFile, TLSCert: *s.tlsCert, TLSKey: *s.tlsKey, Name: *s.name, Log: log,
+		Name: *s.name, Log: log,
 	}
 	s.guard.apply(&config)
 	config.Control = s.rights

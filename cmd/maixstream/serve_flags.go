@@ -13,6 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/rtsp"
+	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
 )
 
@@ -44,7 +45,8 @@ type sourceFlags struct {
 	control    *[]string
 	zoom       zoomValue
 	pan        panValue
-	state      *stateFile // nil: controls are not kept
+	state      *stateFile       // nil: nothing is kept
+	kept       *stream.Settings // that somebody wanted kept; nil: none
 	// instrument, when not nil, is given the pipeline's configuration before that is used.
 	instrument func(*pipeline.Config)
 	video      *videoFlags // of serve alone; nil: there is no H.264
@@ -61,7 +63,7 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 		rotate:  choice("0", "90", "180", "270"),
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
-		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG on standard input, "+
+		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG or Y4M on standard input, "+
 		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested repeatedly")
 	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")
@@ -103,11 +105,6 @@ type serveFlags struct {
 	html         *string
 	guard        *guardFlags
 	rights       web.Control // the word among --control
-	cors         *string
-	authFile     *string
-	tokenFile    *string
-	tlsCert      *string
-	tlsKey       *string
 	stallTimeout *time.Duration
 	record       *string
 	recordMax    bytesValue
@@ -118,11 +115,13 @@ type serveFlags struct {
 	pushes       *[]string
 	pushEvery    *time.Duration
 	target       *targetFlags
+	publish      *publishFlags
 }
 
 func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s := &serveFlags{sourceFlags: addSourceFlags(flags), flags: flags, idleFPS: 1, maxClients: rangeValue{0, 0, 100000}, recordMax: 1 << 30, recordAs: choice("avi", "mp4")}
-	s.still = flags.Bool("full-snapshot", false, "camera: reserve 13 MB for /snapshot?full=1, a full-resolution picture alongside a smaller stream")
+	s.still = flags.Bool("full-snapshot", false, "allow /snapshot?full=1, a picture of the camera's full size beside a smaller stream: a\n"+
+		"MaixCAM reserves 13 MB for it, a webcam's stream pauses for some seconds")
 	s.video = addVideoFlags(flags)
 	s.webrtc = addWebRTCFlags(flags)
 	flags.Var(&s.idleFPS, "idle-fps", "frames per second while there are no viewers")
@@ -134,21 +133,17 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 	s.name = flags.String("name", "", "`NAME` of this stream in page titles, at sign-in and in maixstream find; the host name and port by default")
 	flags.Var(&s.maxClients, "max-clients", "maximum concurrent viewers of /stream; 0: unlimited")
 	s.html = flags.String("html", "", "your own page: an HTML `FILE` with <img src=\"/stream\">")
-	s.guard = addGuardFlags(flags)
-	s.cors = flags.String("cors", "", "allow pages of this `ORIGIN` to read the streams; *: any")
-	s.authFile = flags.String("auth-file", "", "require a user and password from this `FILE` of user:bcrypt lines (htpasswd -B)")
-	s.tokenFile = flags.String("token-file", "", "accept the tokens in this `FILE` (one per line): Authorization: Bearer, or ?token=")
-	s.tlsCert = flags.String("tls-cert", "", "serve HTTPS with this certificate `FILE` (PEM)")
-	s.tlsKey = flags.String("tls-key", "", "the certificate's key `FILE` (PEM)")
+	s.guard = addGuardFlags(flags, "read the streams")
 	s.stallTimeout = flags.Duration("stall-timeout", 10*time.Second, "disconnect viewers that read nothing for this long")
 	s.record = flags.String("record", "", "record to this `DIR`")
 	flags.Var(s.recordAs, "record-as", "record every JPEG in AVI files, or H.264 in MP4 files")
 	flags.Var(&s.recordMax, "record-max", "delete the oldest files above this total")
-	s.stateFile = flags.String("state-file", "", "keep the camera's controls in this `FILE` across restarts; none: don't (default state.json in systemd's\n"+
-		"StateDirectory, else ~/.local/state/maixstream)")
+	s.stateFile = flags.String("state-file", "", "keep the camera's controls, and settings on request, in this `FILE` across restarts; none: don't\n"+
+		"(default state.json in systemd's StateDirectory, else ~/.local/state/maixstream)")
 	s.pushes = flags.StringArray("push", nil, "also send pictures to this `URL`; repeatable, none slows another or the stream")
 	s.pushEvery = flags.Duration("push-every", time.Second, "--push: time between pictures; 0: every frame")
 	s.target = addTargetFlags(flags, "push-", "--push: ")
+	s.publish = addPublishFlags(flags)
 	s.report = flags.Duration("report", time.Minute, "print fps and ms this often, 0: never. On a terminal, unless given: one line, updated each second")
 	s.logFlags = addLogFlags(flags)
 	return s
@@ -157,13 +152,11 @@ func addServeFlags(flags *pflag.FlagSet) *serveFlags {
 // check reports flags that contradict each other, before anything is opened.
 func (s *serveFlags) check() error {
 	s.rights = s.takeRights()
-	if _, err := s.guard.mode(); err != nil {
+	if err := s.guard.check(); err != nil {
 		return err
 	}
 	switch {
-	case (*s.tlsCert == "") != (*s.tlsKey == ""):
-		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
-	case *s.rtsps != "" && *s.tlsCert == "":
+	case *s.rtsps != "" && *s.guard.tlsCert == "":
 		return usagef("--rtsps %s: needs --tls-cert and --tls-key", *s.rtsps)
 	case *s.stallTimeout <= 0:
 		return usagef("--stall-timeout %v: must be more than 0", *s.stallTimeout)
@@ -191,6 +184,9 @@ func (s *serveFlags) check() error {
 		}
 	}
 	if err := s.video.check(); err != nil {
+		return err
+	}
+	if err := s.publish.check(s.video.h264.value); err != nil {
 		return err
 	}
 	return s.sourceFlags.check()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,8 +28,8 @@ type service struct {
 	web      *web.Server
 	stream   *stream.Handler
 	media    *media
-	line     *statusLine   // of the terminal; nil: standard output is none
-	patience time.Duration // of the watchdog, beyond two frame times
+	line     *statusLine // of the terminal; nil: standard output is none
+	health   health
 
 	pending []string // flags whose new values wait for the source, which is away
 }
@@ -43,7 +44,6 @@ func (s *service) run(ctx context.Context) {
 	defer watchdog.Stop()
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
-	alive := liveness{patience: s.patience}
 
 	s.notify(daemon.SdNotifyReady)
 	defer s.notify(daemon.SdNotifyStopping)
@@ -65,17 +65,20 @@ func (s *service) run(ctx context.Context) {
 			if len(s.pending) > 0 {
 				s.changeSource(ctx)
 			}
-		case now := <-watchdog.C:
-			state, feed := s.stream.State(), s.pipeline.State()
+		case <-watchdog.C:
+			state := s.stream.State()
 			status := fmt.Sprintf("STATUS=%.1f fps, %d viewers", state.FPS, state.Server.Viewers)
 			if !state.Signal {
 				status = "STATUS=no signal: " + state.Reason
 			}
-			if pings && alive.now(now, &feed) {
+			problem, restart := s.health.check()
+			if problem != nil {
+				status = "STATUS=" + strings.ReplaceAll(problem.Error(), "\n", "; ")
+			}
+			if pings && !restart {
 				status = daemon.SdNotifyWatchdog + "\n" + status
 			} else if pings {
-				s.log.Error("no progress; withholding watchdog ping",
-					zap.Duration("patience", alive.allowed(&feed)))
+				s.log.Error("no progress; withholding watchdog ping", zap.Error(problem))
 			}
 			s.notify(status)
 		}
@@ -123,39 +126,6 @@ func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
 		return time.NewTicker(max(limit/2, time.Millisecond)), true
 	}
 	return time.NewTicker(statusEvery), false
-}
-
-// watchdogPatience is how long the pipeline may show no sign of life: it gives a silent source three seconds and tries again every five, and
-// what opens a camera takes its time. On top comes how long stalled viewers may hold every slot.
-const watchdogPatience = 20 * time.Second
-
-// liveness tells a streamer that works from one that hangs. A source that is away is no reason to start again: the pipeline tries to
-// get it back, shows that there is no signal, and both count as progress. What does not is a pipeline in which neither happens any more, such as
-// with a driver or a library that does not return.
-type liveness struct {
-	patience time.Duration // beyond two frame times
-	progress uint64
-	since    time.Time // when progress was last seen; zero: not looked yet
-}
-
-// now says whether all is well at a time.
-func (l *liveness) now(at time.Time, s *pipeline.State) bool {
-	if progress := s.Published + s.Restarts; progress != l.progress || l.since.IsZero() {
-		l.progress, l.since = progress, at
-	}
-	return at.Sub(l.since) <= l.allowed(s)
-}
-
-// allowed is how long nothing may happen.
-func (l *liveness) allowed(s *pipeline.State) time.Duration {
-	slowest := s.WantedFPS
-	if s.Source.FPS > 0 {
-		slowest = min(slowest, s.Source.FPS)
-	}
-	if slowest <= 0 {
-		slowest = 1
-	}
-	return l.patience + time.Duration(2/slowest*float64(time.Second))
 }
 
 // notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.

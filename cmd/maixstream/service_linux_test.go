@@ -235,7 +235,7 @@ func testService(t *testing.T, open func(context.Context, pipeline.Settings) (fr
 		p.Close()
 		r.Close()
 	})
-	return &service{log: zap.NewNop(), pipeline: p, stream: shown, patience: 700 * time.Millisecond}
+	return &service{log: zap.NewNop(), pipeline: p, stream: shown, health: health{pipeline: p, patience: 700 * time.Millisecond}}
 }
 
 // pingsOf runs a service under a watchdog for three seconds and counts the pings of the last half: at first all may look well.
@@ -276,10 +276,14 @@ func TestWatchdogIsServedWhileTheSourceIsAway(t *testing.T) {
 	s := testService(t, func(context.Context, pipeline.Settings) (frame.Source, error) {
 		return nil, fmt.Errorf("unplugged: %w", frame.ErrGone)
 	}, func(string, int, int) ([]byte, error) { return picture, nil })
-	s.patience = 2 * time.Second // the substitute comes about once a second
+	s.health.patience = 2 * time.Second // it is tried again every second, and later every few
 	if late := pingsOf(t, s); late == 0 {
 		t.Error("no ping: the service would be killed because its camera is unplugged")
 	}
+	testenv.Eventually(t, "it is told", func() bool {
+		problem := s.health.tell()
+		return errors.Is(problem, pipeline.ErrNoSignal) && strings.Contains(problem.Error(), "unplugged")
+	})
 }
 
 func TestReload(t *testing.T) {

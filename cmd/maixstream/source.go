@@ -13,6 +13,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/secretfile"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/pipeline/video"
@@ -39,9 +40,11 @@ func (f *feed) close() {
 // first opening.
 func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFPS fpsValue) (*feed, error) {
 	settings := s.settings()
+	s.applyKept(&settings, nil)
 	if err := s.findLibraries(); err != nil {
 		return nil, err
 	}
+	secretfile.Warn(log, *s.sourceAuth)
 	first, err := s.openFirst(ctx, settings, log)
 	switch {
 	case errors.Is(err, frame.ErrGone): // it may come: the pipeline says so, tries again, and shows "no signal" until then
@@ -58,6 +61,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			settings.FPS = own
 		}
 	}
+	s.applyKept(&settings, first)
 	frames, err := ring.New(ring.Config{SlotSize: slotSize(first, settings), Envelope: stream.Envelope()})
 	if err != nil {
 		closeSource(first)
@@ -87,6 +91,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			return nil, err
 		}
 	}
+	s.applyKept(&config.Settings, first)
 	if s.instrument != nil {
 		s.instrument(&config)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/internal/wholefile"
+	"github.com/maixstream/maixstream/server/stream"
 )
 
 // stateFile keeps what was set while the program ran, of each source, over restarts.
@@ -32,7 +33,8 @@ type storedState struct {
 }
 
 type storedSource struct {
-	Controls map[string]int64 `json:"controls"`
+	Controls map[string]int64 `json:"controls,omitempty"`
+	Settings *stream.Settings `json:"settings,omitempty"` // nil: those of the command line hold at the next start
 }
 
 // defaultStateFile is beside the service's data (systemd's StateDirectory=), else where the user's programs keep their state; "" where neither is known.
@@ -88,14 +90,20 @@ func (f *stateFile) keep(source string, values []frame.ControlValue) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.write(source, values)
+	err := f.write(source, func(s *storedSource) {
+		s.Controls = map[string]int64{}
+		for _, v := range values {
+			s.Controls[v.Name] = v.Value
+		}
+	})
 	if err != nil && !f.failed {
 		f.log.Warn("controls are not kept over a restart", zap.Error(err))
 	}
 	f.failed = err != nil
 }
 
-func (f *stateFile) write(source string, values []frame.ControlValue) error {
+// write changes what is stored of a source. mu is held.
+func (f *stateFile) write(source string, change func(*storedSource)) error {
 	state, err := f.read()
 	if err != nil {
 		return err
@@ -103,11 +111,9 @@ func (f *stateFile) write(source string, values []frame.ControlValue) error {
 	if state.Sources == nil {
 		state.Sources = map[string]storedSource{}
 	}
-	controls := map[string]int64{}
-	for _, v := range values {
-		controls[v.Name] = v.Value
-	}
-	if state.Sources[source] = (storedSource{controls}); len(controls) == 0 {
+	stored := state.Sources[source]
+	change(&stored)
+	if state.Sources[source] = stored; len(stored.Controls) == 0 && stored.Settings == nil {
 		delete(state.Sources, source)
 	}
 	text, err := json.MarshalIndent(state, "", "  ")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // sizeValue is a flag like 640x480, in pixels.
@@ -113,8 +114,8 @@ func (f *fpsValue) Type() string   { return "FPS" }
 func (f *fpsValue) Set(text string) error {
 	var v float64
 	var rest string
-	if n, _ := fmt.Sscanf(text, "%g%s", &v, &rest); n != 1 || !(v > 0) || v > maxFPS {
-		return fmt.Errorf("frames a second: more than 0, at most %d", maxFPS)
+	if n, _ := fmt.Sscanf(text, "%g%s", &v, &rest); n != 1 || !(v >= pace.MinFPS && v <= maxFPS) {
+		return fmt.Errorf("frames a second: from %.6f (one an hour) to %d", pace.MinFPS, maxFPS)
 	}
 	*f = fpsValue(v)
 	return nil

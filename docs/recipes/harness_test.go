@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ const patience = 90 * time.Second
 // block is a code block of a document: ```LANGUAGE ROLE.
 type block struct {
 	language string
-	role     string // the file that it is; "board": run there; "install", "display": see checkInstall, checkDisplay
+	role     string // the file that it is; "board": run there; "install", "display", "notrun": see follow
 	text     string
 	used     bool
 }
@@ -63,6 +64,8 @@ func follow(t *testing.T, name string) *recipe {
 			r.checkInstall(b)
 		case "display":
 			r.checkDisplay(b)
+		case "notrun": // a program that the tests cannot have, which the document must say
+			b.used = strings.Contains(string(text), "**not run**")
 		}
 	}
 	t.Cleanup(func() {
@@ -276,6 +279,32 @@ func (r *recipe) onBoard(begin string) {
 	cmd.Dir = r.dir
 	start(r.t, cmd)
 	answers(r.t, board+"/healthz")
+}
+
+// background runs a command until the test's end, or until kill kills it.
+func (r *recipe) background(cmd *exec.Cmd) (kill func()) {
+	r.t.Helper()
+	said := &testenv.Output{}
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait() // a signal ended it
+		if r.t.Failed() {
+			r.t.Logf("%v:\n%s", cmd.Args, said)
+		}
+	})
+	r.t.Cleanup(kill)
+	return kill
+}
+
+// shellCommand is a block of commands, run where prefix says.
+func (r *recipe) shellCommand(text string, prefix ...string) *exec.Cmd {
+	return r.command(append(prefix, "bash", "-euo", "pipefail", "-c", text)...)
 }
 
 // script runs one of the tests' own programs in the recipe's folder.

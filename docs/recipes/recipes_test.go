@@ -4,12 +4,20 @@ package recipes_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"image/jpeg"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // wantJPEG checks a picture of the test card in a file.
@@ -163,6 +171,59 @@ func TestMediaMTX(t *testing.T) {
 	r.run("ffmpeg")
 }
 
+func TestPublish(t *testing.T) {
+	hurry(t)
+	r := follow(t, "publish.md")
+	inBoard := strings.Fields("ip netns exec board")
+	role := func(role string) string {
+		return r.find(role, func(b *block) bool { return b.role == role }).text
+	}
+
+	r.file("rtmp.conf")
+	serveNginx, readNginx := r.shell("nginx"), r.shell("ffmpeg -v error -xerror -i rtmp")
+	killBoard := r.background(r.shellCommand(role("board"), inBoard...))
+	answers(t, board+"/healthz")
+	wantAway(t) // nobody is there yet
+	for nth := 1; nth <= 2; nth++ {
+		kill := r.background(r.shellCommand(serveNginx))
+		wantPublished(t, 1, nth)
+		r.read(readNginx, "nginx.mp4")
+		if nth == 2 {
+			r.background(r.shellCommand(r.shell("ffmpeg -v error -rtsp_transport")))
+			until(t, "the stream has silence, too", func() bool {
+				out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", "rtmp://pc.local/live/with-silence").Output()
+				return err == nil && strings.Contains(string(out), "h264") && strings.Contains(string(out), "aac")
+			})
+		}
+		kill()
+		wantAway(t)
+	}
+	killBoard()
+
+	r.file("publish.yml")
+	serveMTX, readMTX := r.shell("mediamtx"), r.shell("ffmpeg -v error -xerror -rtsp_transport")
+	kill := r.background(r.shellCommand(serveMTX))
+	listens(t, "pc.local:8554")
+	r.background(r.shellCommand(role("board-mediamtx"), inBoard...))
+	answers(t, board+"/healthz")
+	for nth := 1; nth <= 2; nth++ {
+		wantPublished(t, 2, nth)
+		r.read(readMTX, "garden.mp4", "door.mp4")
+		if nth == 1 {
+			kill()
+			wantAway(t)
+			kill = r.background(r.shellCommand(serveMTX))
+		}
+	}
+	list, err := published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%+v", list); strings.Contains(text, "a-long-password") || strings.Contains(text, "garden") {
+		t.Errorf("shown: %s", text)
+	}
+}
+
 func TestFrigate(t *testing.T) {
 	hurry(t)
 	r := follow(t, "frigate.md")
@@ -257,12 +318,23 @@ func TestVLC(t *testing.T) {
 	stream(t)
 	r := follow(t, "vlc.md")
 	for range 3 { // the eight seconds are from VLC's start, for which a busy machine may need them
-		r.run("timeout")
+		r.run("timeout --signal INT 8")
 		if _, _, _, frames, _, err := r.video("vlc.avi"); err == nil && frames >= 10 {
 			break
 		}
 	}
 	r.wantVideo("vlc.avi", "mjpeg", 10)
+	for range 3 {
+		r.run("timeout --signal INT 18")
+		if _, _, _, frames, _, err := r.video("vlc.ts"); err == nil && frames >= 300 {
+			break
+		}
+	}
+	r.wantVideo("vlc.ts", "h264", 300)
+	out, err := r.command("ffprobe", "-v", "error", "-read_intervals", "%+#1", "-show_entries", "packet=flags", "-of", "csv=p=0", "vlc.ts").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "K") {
+		t.Errorf("the film that VLC has received does not begin with a key frame: %v: %s", err, out)
+	}
 }
 
 func TestPythonRequests(t *testing.T) {
@@ -292,30 +364,121 @@ func TestPythonRequests(t *testing.T) {
 }
 
 func TestNginx(t *testing.T) {
-	stream(t)
 	r := follow(t, "nginx.md")
+	r.onBoard("maixstream serve")
 	r.run("htpasswd")
 	r.file("maixcam.conf")
 	r.file("nginx.conf")
 	r.serve("nginx", "http://pc.local:443/") // a wrong protocol, but an answer
 	r.run("curl")
 	r.wantJPEG("through.jpg")
-	ca := filepath.Join(r.dir, "cert.pem")
-	status := func(args ...string) string {
-		out, err := r.command(append([]string{"curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", ca}, args...)...).Output()
-		if err != nil {
-			t.Errorf("curl %v: %v", args, err)
-		}
-		return string(out)
+	r.behindProxy("https://pc.local/garden/")
+	r.overUnixSocket()
+}
+
+// behindProxy looks at a proxy's address with a password: the page, and that pictures are not kept back.
+func (r *recipe) behindProxy(url string) {
+	r.t.Helper()
+	if got := r.status(url + "snapshot"); got != "401" {
+		r.t.Errorf("without a password: %s", got)
 	}
-	if got := status("https://pc.local/garden/snapshot"); got != "401" {
-		t.Errorf("without a password: %s", got)
-	}
-	if got := status("--user", "anna:a-long-password", "https://pc.local/garden/"); got != "200" {
-		t.Errorf("the page: %s", got)
+	if got := r.status("--user", "anna:a-long-password", url); got != "200" {
+		r.t.Errorf("the page: %s", got)
 	}
 	// No buffering: a picture is here before the next one is made.
-	if out := r.script("delay.py", "https://pc.local/garden/stream?fps=0.5", "anna", "a-long-password", ca); !strings.Contains(out, "ok") {
-		t.Errorf("%s", out)
+	if out := r.script("delay.py", url+"stream?fps=0.5", "anna", "a-long-password", filepath.Join(r.dir, "cert.pem")); !strings.Contains(out, "ok") {
+		r.t.Errorf("%s", out)
+	}
+}
+
+// status is curl's of an address, with the recipe's certificate.
+func (r *recipe) status(args ...string) string {
+	r.t.Helper()
+	code := r.ask(args...)
+	if code == "" {
+		r.t.Errorf("curl %v: no answer", args)
+	}
+	return code
+}
+
+// ask is status while there may be no answer, "" then.
+func (r *recipe) ask(args ...string) string {
+	out, err := r.command(append([]string{"curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", filepath.Join(r.dir, "cert.pem")}, args...)...).Output()
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}
+
+// overUnixSocket runs the service as its unit and the recipe's addition to it say, and nginx with workers of www-data, as Debian has it.
+func (r *recipe) overUnixSocket() {
+	t := r.t
+	t.Helper()
+	unit, err := os.ReadFile("../../packaging/systemd/maixstream.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"RuntimeDirectory=maixstream\n", "RuntimeDirectoryMode=0755\n", "UMask=0027\n", "SystemCallFilter=@chown\n"} {
+		if !strings.Contains(string(unit), "\n"+line) {
+			t.Fatalf("the unit has no %s", line)
+		}
+	}
+	r.file("override.conf")
+	const service, directory = 65534, "/run/maixstream" // nobody stands for the service's user
+	if err := errors.Join(os.MkdirAll(directory, 0o755), unix.Mount("tmpfs", directory, "tmpfs", 0, "mode=0755"), os.Chown(directory, service, service)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = unix.Unmount(directory, unix.MNT_DETACH)
+		_ = os.Remove(directory) // that was made for it
+	})
+	config := r.file("maixstream.yaml")
+	// In place of the first, whose nginx goes on at 443.
+	server := strings.Replace(r.find("socket.conf", func(b *block) bool { return b.role == "socket.conf" }).text, "listen 443", "listen 444", 1)
+	if err := os.WriteFile(filepath.Join(r.dir, "maixcam.conf"), []byte(server), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	group, err := user.LookupGroup("www-data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, r.command("setpriv", "--reuid=65534", "--regid=65534", "--groups="+group.Gid, "--no-new-privs", "--bounding-set=-all", "bash", "-c", "umask 027 && exec maixstream serve --config "+config))
+	socket := directory + "/http.sock"
+	until(t, "there is a socket", func() bool { _, err := os.Stat(socket); return err == nil })
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 || strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid)) != group.Gid {
+		t.Errorf("%v, %v", info, err)
+	}
+	start(t, r.command("nginx", "-p", ".", "-c", "nginx.conf"))
+	until(t, "nginx passes on", func() bool { return r.ask("https://pc.local:444/healthz") == "200" })
+	if got := r.status("https://pc.local:444/snapshot"); got != "200" {
+		t.Errorf("a picture: %s", got)
+	}
+	// Others may not connect.
+	if out, err := r.command("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "curl", "--silent", "--unix-socket", socket, "http://localhost/healthz").CombinedOutput(); err == nil {
+		t.Errorf("anybody may connect: %s", out)
+	}
+}
+
+func TestProxies(t *testing.T) {
+	r := follow(t, "proxies.md")
+	r.onBoard("maixstream serve")
+	r.run("openssl")
+	for command, file := range map[string]string{"caddy": "Caddyfile", "haproxy": "haproxy.cfg"} {
+		t.Run(command, func(t *testing.T) {
+			r.file(file)
+			start(t, r.command("bash", "-euo", "pipefail", "-c", r.shell(command)))
+			until(t, "it passes on", func() bool {
+				return r.ask("--user", "anna:a-long-password", "https://pc.local/garden/healthz") == "200"
+			})
+			r.run("curl")
+			r.wantJPEG("through.jpg")
+			if err := os.Remove(filepath.Join(r.dir, "through.jpg")); err != nil {
+				t.Error(err)
+			}
+			r.behindProxy("https://pc.local/garden/")
+			if got := r.status("--user", "anna:a-long-password", "https://pc.local/garden"); got != "302" {
+				t.Errorf("without the slash: %s", got)
+			}
+		})
 	}
 }

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// ControlKind is what values a Control takes.
+// ControlKind is the kind of values that a Control accepts.
 type ControlKind uint8
 
 const (
-	// Integer takes Min to Max in steps of Step.
+	// Integer accepts Min to Max in steps of Step.
 	Integer ControlKind = iota
-	// Boolean takes 0 and 1.
+	// Boolean accepts 0 and 1.
 	Boolean
-	// Menu takes the values of Control.Menu.
+	// Menu accepts the values in Control.Menu.
 	Menu
-	// Button has no value: setting it, to whatever value, makes something happen once.
+	// Button has no value: setting it to anything triggers an action once.
 	Button
 )
 
@@ -27,24 +27,24 @@ func (k ControlKind) String() string {
 	return [...]string{"integer", "boolean", "menu", "button"}[k]
 }
 
-// Control is one thing about a camera that can be changed while it runs: its limits and its value at one moment.
+// Control is one camera setting that can be changed while the camera runs: its limits, and its value at one moment.
 type Control struct {
-	// Name is as v4l2-ctl prints it where V4L2 has the control: "brightness", "exposure_time_absolute". It is unique in a source.
+	// Name is the name that v4l2-ctl prints, if V4L2 has the control: "brightness", "exposure_time_absolute". It is unique per source.
 	Name string
-	// Label is the name as the device gives it for people; "": none.
+	// Label is the device's human-readable name; "" if it has none.
 	Label string
 	Kind  ControlKind
-	// Unit is that of the numbers: "µs", "K", "%", "EV/1000"; "": the number has none that is known.
+	// Unit is the unit of the numbers: "µs", "K", "%", "EV/1000"; "" if unknown.
 	Unit string
 	// Min, Max, Step, Default and Value are in Unit. Step is at least 1. A Button has none of them.
 	Min, Max, Step, Default, Value int64
 	// Menu lists the values of a Menu.
 	Menu []ControlItem
-	// Inactive says that the control rests: another one manages what it would set. Its value is kept, and may be refused, until then.
+	// Inactive means that another control currently manages what this one sets. Its value is kept; setting it may be refused.
 	Inactive bool
-	// Automatic is the name of the control that manages this one when that is set to automatic; "": none that is known.
+	// Automatic is the name of the control that manages this one while it is set to automatic; "" if none is known.
 	Automatic string
-	// Locked says why it cannot be changed now; "": it can be.
+	// Locked is the reason why the control cannot be changed now; "" if it can.
 	Locked string
 }
 
@@ -54,10 +54,10 @@ type ControlItem struct {
 	Name  string
 }
 
-// Neutral says whether the control is at its default.
+// Neutral reports whether the control is at its default.
 func (c *Control) Neutral() bool { return c.Kind == Button || c.Value == c.Default }
 
-// Check reports a value that the control does not take, as a *ControlError that names what it takes.
+// Check returns a *ControlError, which names the accepted values, if the control does not accept value.
 func (c *Control) Check(value int64) error {
 	refuse := func(format string, args ...any) error {
 		return &ControlError{Name: c.Name, Value: value, Reason: fmt.Sprintf(format, args...)}
@@ -90,7 +90,7 @@ func (c *Control) locked(value int64) error {
 	return nil
 }
 
-// Range says in words what an Integer takes: "1 to 5000 µs", "0 to 100 in steps of 5".
+// Range describes the range of an Integer: "1 to 5000 µs", "0 to 100 in steps of 5".
 func (c *Control) Range() string {
 	text := fmt.Sprintf("%d to %d", c.Min, c.Max)
 	if c.Unit != "" {
@@ -102,7 +102,7 @@ func (c *Control) Range() string {
 	return text
 }
 
-// Wants says in words what values the control takes: "a whole number, 1 to 5000 µs".
+// Wants describes the values that the control accepts: "a whole number, 1 to 5000 µs".
 func (c *Control) Wants() string {
 	switch c.Kind {
 	case Button:
@@ -123,7 +123,7 @@ func (c *Control) choices() string {
 	return strings.Join(choices, ", ")
 }
 
-// Parse understands a value as people write it: a number, on or off and the like for a Boolean, the name of a Menu's choice in any case. It does not
+// Parse parses a value as people write it: a number, "on", "off" and the like for a Boolean, or the name of a Menu's item in any case. It does not
 // check the bounds.
 func (c *Control) Parse(text string) (int64, error) {
 	text = strings.TrimSpace(text)
@@ -152,33 +152,33 @@ func (c *Control) Parse(text string) (int64, error) {
 	return 0, &ControlError{Name: c.Name, Given: strconv.Quote(text), Reason: "want " + c.Wants()}
 }
 
-// ControlValue is a wish for, or the state of, one control.
+// ControlValue is a value of one control, wanted or current.
 type ControlValue struct {
 	Name  string
 	Value int64
 }
 
-// Controller is a source whose camera has controls. Its methods are called from any goroutine, also while another one reads.
+// Controller is a source whose camera has controls. Its methods are safe for concurrent use, also during a read.
 type Controller interface {
-	// Controls returns all of them, in the device's order, as they are now. The slice is the caller's.
+	// Controls returns all controls, in the device's order, with their current values. The caller owns the slice.
 	Controls() ([]Control, error)
-	// SetControls sets some, automatic ones before those that they manage. If one cannot be set, none is changed and the error wraps a
-	// *ControlError. A device that takes a neighbouring value instead is no error: Controls tells what it took.
+	// SetControls sets values, automatic controls before those that they manage. If one cannot be set, none is changed and the error wraps a
+	// *ControlError. It is not an error if the device rounds or clamps a value: Controls returns the result.
 	SetControls(ctx context.Context, values []ControlValue) error
-	// ControlsChanged receives after controls were changed, also by another program; several changes may be told as one. It is not closed.
+	// ControlsChanged receives after controls have changed, also by another program; changes may be coalesced. It is never closed.
 	ControlsChanged() <-chan struct{}
 }
 
-// ControlError is a control that a source does not have, or a value that it does not take.
+// ControlError reports a control that a source does not have, or a value that the control does not accept.
 type ControlError struct {
 	Name  string
 	Value int64
-	// Given is what was given in place of a value; "": Value.
+	// Given is the text given as the value; "" means Value.
 	Given  string
-	Reason string // what would be right
-	// Unknown says that there is no control of this name.
+	Reason string // what would be accepted
+	// Unknown means that there is no control of this name.
 	Unknown bool
-	Err     error // of the device; nil: the value was refused before
+	Err     error // from the device; nil if the value was refused before
 }
 
 func (e *ControlError) Error() string {
@@ -197,7 +197,7 @@ func (e *ControlError) Error() string {
 
 func (e *ControlError) Unwrap() error { return e.Err }
 
-// CheckControls reports the first of the values that is not taken by a control of controls, or of a control that is not there.
+// CheckControls returns an error for the first value whose control is missing from controls or does not accept it.
 func CheckControls(controls []Control, values []ControlValue) error {
 	for _, v := range values {
 		c := FindControl(controls, v.Name)
@@ -211,7 +211,7 @@ func CheckControls(controls []Control, values []ControlValue) error {
 	return nil
 }
 
-// FindControl returns the control of that name, nil if there is none. It points into controls.
+// FindControl returns the control with that name, or nil. The result points into controls.
 func FindControl(controls []Control, name string) *Control {
 	for i := range controls {
 		if controls[i].Name == name {
@@ -221,7 +221,7 @@ func FindControl(controls []Control, name string) *Control {
 	return nil
 }
 
-// UnknownControl is the error for a name that is not in controls; it lists those that are.
+// UnknownControl returns the error for a name that is not in controls; it lists those that are.
 func UnknownControl(controls []Control, name string) error {
 	var names []string
 	for i := range controls {
@@ -234,18 +234,18 @@ func UnknownControl(controls []Control, name string) error {
 	return &ControlError{Name: name, Reason: reason, Unknown: true}
 }
 
-// View is the part of a picture that is shown, enlarged to the whole: digital zoom. The zero View is the whole picture.
+// View is the part of a picture that is shown, enlarged to full size: digital zoom. The zero View shows the whole picture.
 type View struct {
-	// Zoom is how many times larger things appear: 1 to MaxZoom; 0: 1.
+	// Zoom is the magnification, 1 to MaxZoom; 0 means 1.
 	Zoom float64
-	// X and Y are where in the picture the middle of the part lies as far as its edges allow, from 0 (left, top) to 1 (right, bottom).
+	// X and Y are the centre of the part, from 0 (left, top) to 1 (right, bottom), as far as the picture's edges allow.
 	X, Y float64
 }
 
-// MaxZoom is the largest Zoom of a View: an eighth of the picture's width. The SG2002's scaler enlarges further, but shows only pixels.
+// MaxZoom is the largest Zoom of a View: an eighth of the picture's width. The SG2002's scaler enlarges further, but that shows only pixels.
 const MaxZoom = 8
 
-// Whole says whether the view is the whole picture.
+// Whole reports whether the view is the whole picture.
 func (v View) Whole() bool { return v.Zoom <= 1 }
 
 // Crop returns the part of a width x height picture that the view shows, in pixels; x and y are even, so that 4:2:0 chroma fits.
@@ -263,7 +263,6 @@ func (v View) Crop(width, height int) (x, y, w, h int) {
 	return at(v.X, w, width), at(v.Y, h, height), w, h
 }
 
-// Zoomer is a source that shows a View of its pictures, as they are seen after mirror and flip, by itself and without cost for the CPU. Its method is called from any
-// goroutine and takes
-// effect from one of the next pictures on.
+// Zoomer is a source that applies a View itself, after mirror and flip, at no cost for the CPU. Its method is safe for concurrent use and takes
+// effect within a few pictures.
 type Zoomer interface{ SetView(v View) error }

@@ -1,29 +1,29 @@
 package frame
 
-// Format is the layout of a raw frame's pixels. All formats have 8 bits a sample.
+// Format is the layout of a raw frame's pixels. All formats have 8 bits per sample.
 //
-// Planar and semi-planar YCbCr is full range (JFIF, BT.601) everywhere in this module: sources that deliver
-// limited range convert when they open.
+// YCbCr is full range (JFIF, BT.601) everywhere in this module: sources that deliver
+// limited range convert.
 type Format uint8
 
 const (
 	// Unknown is the zero Format; no frame has it.
 	Unknown Format = iota
-	// YUV420 is planar YCbCr 4:2:0: planes Y, Cb, Cr; chroma planes are (w+1)/2 x (h+1)/2. The encoders' favourite.
+	// YUV420 is planar YCbCr 4:2:0: planes Y, Cb, Cr; chroma planes are (w+1)/2 x (h+1)/2. It is the cheapest to encode.
 	YUV420
-	// NV21 is semi-planar 4:2:0 as the SG2002 makes it: plane Y, then plane of Cr,Cb pairs, (w+1)/2 pairs x (h+1)/2 rows.
+	// NV21 is semi-planar 4:2:0, native to the SG2002: a Y plane, then a plane of Cr,Cb pairs, (w+1)/2 pairs x (h+1)/2 rows.
 	NV21
-	// NV12 is NV21 with the pairs the other way round: Cb,Cr.
+	// NV12 is NV21 with the pairs swapped: Cb,Cr.
 	NV12
 	// YUV422 is planar YCbCr 4:2:2: planes Y, Cb, Cr; chroma planes are (w+1)/2 x h.
 	YUV422
-	// YUYV is packed 4:2:2, one plane of Y0,Cb,Y1,Cr for each two pixels; what most webcams deliver.
+	// YUYV is packed 4:2:2: one plane of Y0,Cb,Y1,Cr per two pixels. Most webcams deliver it.
 	YUYV
 	// Grey is one plane of luma.
 	Grey
 	// RGB is one plane of R,G,B.
 	RGB
-	// BGR is one plane of B,G,R, as OpenCV has it.
+	// BGR is one plane of B,G,R, as in OpenCV.
 	BGR
 	// RGBA is one plane of R,G,B,A, alpha not premultiplied; encoders ignore alpha.
 	RGBA
@@ -31,7 +31,7 @@ const (
 
 var formatNames = [...]string{"unknown", "yuv420", "nv21", "nv12", "yuv422", "yuyv", "grey", "rgb", "bgr", "rgba"}
 
-// String returns the format's name in lower case, as flags and logs spell it.
+// String returns the format's name in lower case, as in flags and logs.
 func (f Format) String() string {
 	if int(f) < len(formatNames) {
 		return formatNames[f]
@@ -39,7 +39,7 @@ func (f Format) String() string {
 	return formatNames[Unknown]
 }
 
-// Planes returns how many planes a frame of this format has: 1, 2 or 3; 0 for Unknown.
+// Planes returns the number of planes of a frame in this format: 1, 2 or 3; 0 for Unknown.
 func (f Format) Planes() int {
 	switch f {
 	case YUV420, YUV422:
@@ -52,8 +52,8 @@ func (f Format) Planes() int {
 	return 0
 }
 
-// PlaneSize returns the bytes in a row (without padding) and the rows of plane i of a width x height picture.
-// It returns 0, 0 for a plane that the format does not have.
+// PlaneSize returns the bytes per row (without padding) and the number of rows of plane i of a width x height picture,
+// or 0, 0 if the format has no such plane.
 func (f Format) PlaneSize(i, width, height int) (rowBytes, rows int) {
 	if i < 0 || i >= f.Planes() {
 		return 0, 0

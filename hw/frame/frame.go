@@ -1,5 +1,5 @@
-// Package frame says what a raw frame, a source of frames and a JPEG encoder are. It is the bottom of the house: it
-// imports nothing of the module, and everything that makes, changes or encodes pictures speaks in its terms.
+// Package frame defines raw frames, sources of frames, and encoders. It is the lowest layer: it
+// imports nothing else of the module, and every package that makes, changes or encodes pictures uses its types.
 package frame
 
 import (
@@ -8,54 +8,60 @@ import (
 	"time"
 )
 
-// Frame is one raw picture. Its pixels belong to whoever made it (Owner): they may be read, and where the maker says so
-// written, until Release; never afterwards. A Frame is used by one goroutine at a time.
+// Frame is one raw picture. Its pixels belong to its Owner: until Release they may be read, and written if the source's documentation
+// allows it, but never afterwards. A Frame is not safe for concurrent use.
 //
-// A frame whose pixels live in memory that the CPU need not touch (a board's video buffer) has Planes that are nil and a
-// Handle that its Owner's encoder understands; Map makes the planes appear.
+// A frame in memory that the CPU need not touch (a board's video buffer) has nil Planes and a
+// Handle that its Owner's encoder understands; Map provides the planes.
 type Frame struct {
 	Format        Format
 	Width, Height int // pixels of the picture, without padding
 
-	// Planes holds Format.Planes() slices. Row y of plane i starts at Planes[i][y*Strides[i]]; only Format.PlaneSize bytes
-	// of it are picture. nil while the frame is not mapped.
+	// Planes holds Format.Planes() slices. Row y of plane i starts at Planes[i][y*Strides[i]]; only its first Format.PlaneSize bytes
+	// belong to the picture. nil while the frame is not mapped.
 	Planes  [3][]byte
-	Strides [3]int // bytes from a row to the next
+	Strides [3]int // bytes from one row to the next
 
-	// Padded says that every plane has rows and columns up to the next whole 16x16 block behind the picture (stride
-	// included), whose bytes may be written by an encoder: it then pads in place instead of copying the plane.
+	// Padded means that every plane extends, in width and height, to the next whole 16x16 block beyond the picture (stride
+	// included), and that an encoder may overwrite the bytes there: it then pads in place instead of copying the plane.
 	Padded bool
 
-	// Captured is when the picture was taken: the middle or end of the exposure as the source knows it. It carries the
-	// monotonic clock.
+	// Captured is when the picture was taken: the middle or end of its exposure, as far as the source knows. It has a
+	// monotonic clock reading.
 	Captured time.Time
-	// Sequence rises with each picture that the source took, also with those that nobody fetched: a gap is a loss.
+	// Sequence increases with each picture that the source took, including those that nobody fetched: a gap is a loss.
 	Sequence uint64
 
-	// Owner takes the pixels back; nil when the garbage collector does.
+	// Owner reclaims the pixels; nil for garbage-collected memory.
 	Owner Owner
-	// Handle is the Owner's own name for the picture; 0 when it has none.
+	// Handle is the Owner's identifier of the picture; 0 if it has none.
 	Handle uintptr
 }
 
 // Owner owns the memory behind frames.
 type Owner interface {
-	// ReleaseFrame takes the pixels back. It is called once for each frame, from any goroutine, and does not block.
+	// ReleaseFrame reclaims the pixels. It is called once per frame, from any goroutine, and does not block.
 	ReleaseFrame(*Frame)
 }
 
-// Mapper is an Owner whose frames are not in the CPU's reach until they are mapped.
+// Mapper is an Owner whose frames must be mapped before the CPU can access them.
 type Mapper interface {
 	Owner
-	// MapFrame makes Planes point at the pixels, readable and writable, until the frame is released; a second call does
-	// nothing. It reports memory that cannot be mapped.
+	// MapFrame makes Planes point to the pixels, readable and writable, until the frame is released. A second call does
+	// nothing. It returns an error if the memory cannot be mapped.
 	MapFrame(*Frame) error
-	// FlushFrame makes what the CPU wrote visible to the hardware.
+	// FlushFrame makes the CPU's writes visible to the hardware.
 	FlushFrame(*Frame) error
 }
 
-// Release gives the pixels back to their owner. The planes are nil afterwards. It may be called twice.
+// errNoFrame is the error of a nil frame.
+var errNoFrame = errors.New("frame: there is none (nil)")
+
+// Release returns the pixels to their owner and sets the planes to nil. It may be called twice.
 func (f *Frame) Release() {
+	if f == nil {
+		return
+	}
 	owner := f.Owner
 	f.Owner = nil
 	if owner != nil {
@@ -65,8 +71,11 @@ func (f *Frame) Release() {
 	f.Handle = 0
 }
 
-// Map makes the pixels reachable for the CPU; it does nothing on a frame that already is.
+// Map makes the pixels accessible to the CPU. It does nothing if they already are.
 func (f *Frame) Map() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if f.Planes[0] != nil {
 		return nil
 	}
@@ -76,17 +85,23 @@ func (f *Frame) Map() error {
 	return errors.New("frame: map: the frame has no pixels (released?)")
 }
 
-// Flush makes what the CPU wrote into a mapped frame visible to the hardware that encodes it; on ordinary memory it does nothing.
+// Flush makes the CPU's writes to a mapped frame visible to the hardware that encodes it; on ordinary memory it does nothing.
 func (f *Frame) Flush() error {
+	if f == nil {
+		return errNoFrame
+	}
 	if m, ok := f.Owner.(Mapper); ok && f.Planes[0] != nil {
 		return m.FlushFrame(f)
 	}
 	return nil
 }
 
-// Check reports a frame whose format, size, strides or plane lengths do not fit together. An encoder calls it once a frame
-// before it hands the planes to C.
+// Check returns an error if format, size, strides or plane lengths are inconsistent. An encoder calls it once per frame
+// before it passes the planes to C.
 func (f *Frame) Check() error {
+	if f == nil {
+		return errNoFrame
+	}
 	n := f.Format.Planes()
 	if n == 0 {
 		return fmt.Errorf("frame: unknown pixel format %d", f.Format)
@@ -106,14 +121,14 @@ func (f *Frame) Check() error {
 	return nil
 }
 
-// MaxDimension is the largest width and height that this module handles, in pixels. Baseline JPEG ends at 65535, the SG2002's encoder at 8192
-// by its headers; 8192 keeps every size computation far inside 32 bits.
+// MaxDimension is the largest width and height that this module handles, in pixels. Baseline JPEG allows 65535, the SG2002's encoder 8192
+// according to its headers; 8192 keeps every size computation well within 32 bits.
 const MaxDimension = 8192
 
-// ErrSize is the error behind each refused picture size.
+// ErrSize is wrapped by the error for every refused picture size.
 var ErrSize = errors.New("picture size out of range")
 
-// CheckSize reports a width or height outside of 1..MaxDimension; the error wraps ErrSize.
+// CheckSize returns an error that wraps ErrSize for a width or height outside of 1..MaxDimension.
 func CheckSize(width, height int) error {
 	if width < 1 || height < 1 || width > MaxDimension || height > MaxDimension {
 		return fmt.Errorf("frame: size %dx%d: %w (1x1 to %dx%d)", width, height, ErrSize, MaxDimension, MaxDimension)
@@ -121,7 +136,7 @@ func CheckSize(width, height int) error {
 	return nil
 }
 
-// Alloc makes a frame in garbage-collected memory, its planes padded to whole 16x16 blocks (Padded) and zero.
+// Alloc allocates a zeroed frame in garbage-collected memory, its planes padded to whole 16x16 blocks (Padded).
 func Alloc(format Format, width, height int) (*Frame, error) {
 	if err := CheckSize(width, height); err != nil {
 		return nil, err

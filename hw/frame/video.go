@@ -2,10 +2,15 @@ package frame
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// AccessUnit is one coded picture of an H.264 stream (ITU-T H.264 section 7.4.1.2): what decodes to one picture, together with the
+// ErrVideo is wrapped by the errors of a VideoSource's own encoder that cannot work, or has stopped: the source's pictures continue, and SetVideo may be
+// retried later. The error's text begins with what is missing.
+var ErrVideo = errors.New("H.264")
+
+// AccessUnit is one coded picture of an H.264 stream (ITU-T H.264 section 7.4.1.2), decodable together with the
 // pictures since the last key frame.
 type AccessUnit struct {
 	// NALs holds the NAL units in coding order, without start codes. A key frame's slices follow their SPS and PPS, unless those
@@ -13,12 +18,12 @@ type AccessUnit struct {
 	NALs [][]byte
 	// Key marks an IDR picture: a decoder can start here.
 	Key bool
-	// Captured and Sequence are those of the frame, see Frame.
+	// Captured and Sequence are the frame's, see Frame.
 	Captured time.Time
 	Sequence uint64
 }
 
-// Size returns the bytes of all NAL units.
+// Size returns the total size of the NAL units in bytes.
 func (u *AccessUnit) Size() (bytes int) {
 	for _, n := range u.NALs {
 		bytes += len(n)
@@ -26,40 +31,57 @@ func (u *AccessUnit) Size() (bytes int) {
 	return bytes
 }
 
-// VideoConfig is what a video encoder is asked for. All of it may be changed while it runs.
+// VideoConfig configures a video encoder. Every field may be changed while it runs.
 type VideoConfig struct {
-	Bitrate int           // bits a second on average; the peak of a key frame is higher
-	FPS     float64       // frames a second that the bits are divided among
-	GOP     time.Duration // from key frame to key frame
+	Bitrate int           // bits per second on average; the peak of a key frame is higher
+	FPS     float64       // the frame rate on which rate control is based
+	GOP     time.Duration // time from one key frame to the next
 }
 
-// VideoEncoder turns raw frames into H.264 without reordering: the unit of a frame is complete when Encode returns. One goroutine uses it at
-// a time.
+// VideoEncoder encodes raw frames as H.264 without reordering: a frame's unit is complete when Encode returns. It is not safe for
+// concurrent use.
 type VideoEncoder interface {
-	// Name says who encodes: "OpenH264", "hardware (VENC)".
+	// Name identifies the encoder: "OpenH264", "hardware (VENC)".
 	Name() string
-	// Encode codes f into u, as a key frame if key is set, and whenever the picture's size has changed. u's bytes are valid until the
-	// next Encode or Close. A frame that the encoder left out gives a u without NALs. f is not kept and only read.
+	// Encode encodes f into u, as a key frame if key is set or the picture's size has changed. u's bytes are valid until the
+	// next Encode or Close. If the encoder skipped the frame, u has no NALs. f is read only and not retained.
 	Encode(f *Frame, key bool, u *AccessUnit) error
-	// Configure changes bitrate, frame rate and key frame interval from the next frame on.
+	// Configure changes bitrate, frame rate and key frame interval, starting with the next frame.
 	Configure(VideoConfig) error
 	// Close frees the encoder. It may be called twice.
 	Close() error
 }
 
-// VideoSource is a source that has H.264 of its pictures, coded by itself. It may be a JPEGSource, too: both are then read, each by a goroutine of its own.
+// VideoDecoder decodes H.264 to raw frames. It is not safe for concurrent use.
+type VideoDecoder interface {
+	// Name identifies the decoder: "OpenH264".
+	Name() string
+	// Decode decodes u, which must be a key frame or follow the previous unit, and stores the next picture in display order in f (whose previous content must have
+	// been released): full range BT.601, with the Captured and Sequence of its own unit. ok is false if pictures are reordered and the
+	// next one is not available yet. f may be written and stays valid until it is released, even after Close. Errors wrap ErrUnsupported for a kind of H.264 that cannot
+	// be decoded, and ErrBadPicture for damaged data: continue with a key frame. In the steady state Decode does not allocate. u is not retained.
+	Decode(u *AccessUnit, f *Frame) (ok bool, err error)
+	// Close frees the decoder. It may be called twice.
+	Close() error
+}
+
+// VideoSource is a source that delivers H.264 itself. If it is a JPEGSource, too, both are read, each by one goroutine.
 type VideoSource interface {
 	Source
-	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit or Close. Errors as RawSource.ReadFrame's.
+	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit or Close. Errors are those of RawSource.ReadFrame.
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
-// What a VideoSource may offer beyond reading; each is called from any goroutine.
+// Optional capabilities of a VideoSource; each except SetVideo is safe for concurrent use.
 type (
-	// KeyRequester makes one of the next pictures a key frame.
+	// KeyRequester makes the source send a key frame soon.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
-	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame.
+	// VideoSwitcher stops and starts the source's own H.264 encoder, which costs while it runs. It starts with a key frame. It is stopped at first, after an
+	// error, and after a ReadUnit whose error wraps ErrVideo. SetVideo is called by the goroutine that reads units, and ends the last one's bytes as a
+	// ReadUnit does.
 	VideoSwitcher interface{ SetVideo(on bool) error }
+	// VideoChecker is a VideoSwitcher that can tell beforehand why SetVideo would fail; nil if that is not known.
+	VideoChecker interface{ CheckVideo() error }
 )

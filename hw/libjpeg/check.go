@@ -6,7 +6,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// check says what makes a frame or a quality unfit for an encoder, and maps the frame.
+// check validates a frame and a quality for encoding, and maps the frame.
 func check(f *frame.Frame, quality int) error {
 	err := frame.CheckQuality(quality)
 	if err == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// Limits bound what a JPEG from outside may cost to decode. They are checked before a pixel is decoded. A pixel costs up to 3 bytes, in
-// a progressive JPEG 9 while it is decoded: on a small board lower MaxPixels.
+// Limits bound what decoding a JPEG from outside may cost. They are checked before any pixel is decoded. A pixel costs up to 3 bytes, or
+// 9 while a progressive JPEG is decoded: lower MaxPixels on a small board.
 type Limits struct {
 	MaxPixels int // width x height; 0: 64 million
 	MaxBytes  int // of the JPEG; 0: 64 MiB
@@ -23,7 +23,7 @@ const (
 	defaultMaxBytes  = 64 << 20
 )
 
-// Bytes returns the most bytes that are taken.
+// Bytes returns the largest accepted size of a JPEG in bytes.
 func (l Limits) Bytes() int {
 	if l.MaxBytes == 0 {
 		return defaultMaxBytes
@@ -31,7 +31,7 @@ func (l Limits) Bytes() int {
 	return l.MaxBytes
 }
 
-// Pixels returns the most pixels that are taken.
+// Pixels returns the largest accepted number of pixels.
 func (l Limits) Pixels() int {
 	if l.MaxPixels == 0 {
 		return defaultMaxPixels
@@ -39,7 +39,7 @@ func (l Limits) Pixels() int {
 	return l.MaxPixels
 }
 
-// CheckSize reports a picture of so many bytes and pixels that is beyond the limits; the error wraps frame.ErrTooLarge, or frame.ErrSize.
+// CheckSize returns an error that wraps frame.ErrTooLarge or frame.ErrSize for a picture beyond the limits.
 func (l Limits) CheckSize(bytes, width, height int) error {
 	if bytes > l.Bytes() {
 		return fmt.Errorf("%d bytes, more than %d: %w", bytes, l.Bytes(), frame.ErrTooLarge)
@@ -53,7 +53,7 @@ func (l Limits) CheckSize(bytes, width, height int) error {
 	return nil
 }
 
-// Check reports a JPEG that is broken (the error wraps frame.ErrBadPicture) or beyond the limits (frame.ErrTooLarge).
+// Check returns an error for a broken JPEG (it wraps frame.ErrBadPicture) or one beyond the limits (frame.ErrTooLarge).
 func (l Limits) Check(jpg []byte) (jpegcheck.Info, error) {
 	if err := l.CheckSize(len(jpg), 1, 1); err != nil {
 		return jpegcheck.Info{}, err
@@ -65,25 +65,25 @@ func (l Limits) Check(jpg []byte) (jpegcheck.Info, error) {
 	return info, l.CheckSize(len(jpg), info.Width, info.Height)
 }
 
-// Decode decodes a whole JPEG within limits to an image of the standard library's kinds, planes as the JPEG has them where they are usual. What go-libjpeg does
-// not do (CMYK), and everything in a build without cgo, is decoded by image/jpeg. Errors wrap frame.ErrBadPicture, frame.ErrTooLarge or
-// frame.ErrUnsupported. It keeps nothing of jpg. Exif's orientation is the caller's: see Orientation.
+// Decode decodes a complete JPEG within limits to one of the standard library's image types, keeping the JPEG's planes for common samplings. What go-libjpeg does
+// not support (CMYK), and everything in a build without cgo, is decoded by image/jpeg. Errors wrap frame.ErrBadPicture, frame.ErrTooLarge or
+// frame.ErrUnsupported. jpg is not retained. Exif's orientation is not applied: see Orientation.
 func Decode(jpg []byte, limits Limits) (image.Image, error) {
 	return decodeAs(jpg, limits, false, image.Point{})
 }
 
-// DecodeRGB is Decode, but colour comes as packed R, G, B, 3 bytes a pixel and none besides where libjpeg-turbo decodes (*rgb.Image of go-libjpeg).
+// DecodeRGB is like Decode, but if libjpeg-turbo decodes, colour comes as packed R, G, B, 3 bytes per pixel (*rgb.Image of go-libjpeg), without other copies.
 func DecodeRGB(jpg []byte, limits Limits) (image.Image, error) {
 	return decodeAs(jpg, limits, true, image.Point{})
 }
 
-// DecodeScaled is Decode for a picture that is needed smaller: where libjpeg-turbo decodes it may be up to eight times smaller each way, but at least width x
-// height, and costs time and memory for what it gives alone.
+// DecodeScaled is like Decode, for a picture that is needed smaller: libjpeg-turbo decodes it at down to an eighth of its width and height, but at least width x
+// height, and spends time and memory only on the result.
 func DecodeScaled(jpg []byte, limits Limits, width, height int) (image.Image, error) {
 	return decodeAs(jpg, limits, false, image.Point{X: width, Y: height})
 }
 
-// Orientation returns how a JPEG must be turned to be upright, as Exif numbers it: 1 (it is) to 8.
+// Orientation returns a JPEG's Exif orientation, 1 (upright) to 8.
 func Orientation(jpg []byte) int {
 	info, err := jpegcheck.Parse(jpg)
 	if err != nil {
@@ -121,7 +121,7 @@ func kindOf(err error) error {
 	return frame.ErrBadPicture
 }
 
-// DecodeFrame decodes a whole JPEG within limits to a YUV420 frame, whatever its sampling. The frame's memory is the garbage collector's.
+// DecodeFrame decodes a complete JPEG within limits to a YUV420 frame, whatever its sampling. The frame's memory is garbage-collected.
 func DecodeFrame(jpg []byte, limits Limits) (*frame.Frame, error) {
 	img, err := Decode(jpg, limits)
 	if err != nil {

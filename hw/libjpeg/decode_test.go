@@ -29,7 +29,7 @@ func frameImage(f *frame.Frame) image.Image {
 	}
 }
 
-func TestDecodeFrameGivesThePicture(t *testing.T) {
+func TestDecodeFrame(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {2, 3}, {99, 51}, {160, 120}} {
 		scene := encodertest.Scene(size.X, size.Y)
 		f, err := libjpeg.DecodeFrame(stdJPEG(t, scene), libjpeg.Limits{})
@@ -45,7 +45,7 @@ func TestDecodeFrameGivesThePicture(t *testing.T) {
 	}
 }
 
-func TestFrameOfTakesEveryKindOfImage(t *testing.T) {
+func TestFrameOfAcceptsEveryKindOfImage(t *testing.T) {
 	scene := encodertest.Scene(61, 37)
 	ycc := func(ratio image.YCbCrSubsampleRatio) image.Image {
 		m := image.NewYCbCr(scene.Rect, ratio)
@@ -84,7 +84,7 @@ func TestFrameOfTakesEveryKindOfImage(t *testing.T) {
 	}
 }
 
-func TestDecodeKeepsItsLimits(t *testing.T) {
+func TestDecodeLimits(t *testing.T) {
 	jpg := stdJPEG(t, encodertest.Scene(100, 100))
 	for name, c := range map[string]struct {
 		jpg    []byte
@@ -101,7 +101,7 @@ func TestDecodeKeepsItsLimits(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	// A few bytes that promise the largest picture are refused by their size, before memory is asked for.
+	// A few bytes that claim the largest picture are refused by their size, before memory is allocated.
 	huge := bytes.Clone(jpg)
 	sof := bytes.Index(huge, []byte{0xff, 0xc0})
 	copy(huge[sof+5:], []byte{0x20, 0, 0x20, 0})

@@ -2,24 +2,24 @@
 //
 // # Encoding
 //
-// An Encoder calls libjpeg-turbo's raw data interface: one cgo call a frame, one persistent compressor for each Encoder, straight into
-// the caller's buffer. NV21, NV12, YUV422 and YUYV are brought to planar 4:2:0 sixteen rows at a time, so that what was converted is still
-// in the first-level cache when it is encoded, and no converted frame is ever written to memory. Planar 4:2:0 is encoded where it lies,
-// or from copies of sixteen rows where its rows are so long that this is faster. RGB, BGR, RGBA and grey go through the library's own
+// An Encoder calls libjpeg-turbo's raw data interface: one cgo call per frame, one persistent compressor per Encoder, straight into
+// the caller's buffer. NV21, NV12, YUV422 and YUYV are converted to planar 4:2:0 sixteen rows at a time, so that the converted rows are still
+// in the first-level cache when they are encoded, and no converted frame is written to memory. Planar 4:2:0 is encoded in place,
+// or from copies of sixteen rows if its rows are so long that this is faster. RGB, BGR, RGBA and grey go through the library's own
 // (SIMD) colour conversion.
 //
-// The rows below a picture whose height is no multiple of 16 are the last row again, by pointer; the columns right of a picture whose
-// width is no multiple of 8 are the last column again. So the padding of a frame is neither read nor written, and the same picture
+// If a picture's height is not a multiple of 16, its last row is repeated, by pointer; if its
+// width is not a multiple of 8, its last column is. So a frame's padding is neither read nor written, and the same picture
 // always gives the same bytes.
 //
-// The TurboJPEG interface was measured beside it (internal/bench/baseline): it needs whole-frame conversion for everything that is not planar, and copies each
-// row of a picture such as 1920x1080 whose size is not a whole number of blocks.
+// The TurboJPEG interface was measured for comparison (internal/bench/baseline): it converts whole frames for everything that is not planar, and copies each
+// row of pictures whose size is not a whole number of blocks, such as 1920x1080.
 //
-// Below quality 96 the fast integer DCT is used and from 96 on the accurate one, as TurboJPEG does: the fast one's rounding errors
+// The fast integer DCT is used below quality 96 and the accurate one from 96 on, as in TurboJPEG: the fast one's rounding errors
 // grow with quality and are invisible below that.
 //
 // # Decoding
 //
-// Decode turns a whole JPEG into a frame, within limits that are checked before any pixel is decoded. It uses github.com/pixiv/go-libjpeg
-// by way of package pixiv, which keeps that binding's faults contained.
+// Decode decodes a complete JPEG to an image, within limits that are checked before any pixel is decoded. It uses github.com/pixiv/go-libjpeg
+// through package pixiv, which contains that binding's faults.
 package libjpeg

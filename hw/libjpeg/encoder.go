@@ -13,20 +13,20 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Package frame's formats are handed to C as they are: these do not compile when the two lists differ.
+// Package frame's format constants are passed to C as they are: these lines do not compile if the two lists differ.
 const (
 	_ = uint(C.MX_YUV420-int(frame.YUV420)) + uint(int(frame.YUV420)-C.MX_YUV420)
 	_ = uint(C.MX_RGBA-int(frame.RGBA)) + uint(int(frame.RGBA)-C.MX_RGBA)
 )
 
-// Encoder is a frame.Encoder by libjpeg-turbo. It holds a compressor and 24 rows of the picture's width in C memory until Close.
+// Encoder is a frame.Encoder that uses libjpeg-turbo. Until Close it holds a compressor and 24 rows of the picture's width in C memory.
 type Encoder struct {
 	c *C.mx_encoder
 }
 
 var _ frame.Encoder = (*Encoder)(nil)
 
-// NewEncoder makes an Encoder. It fails only when memory is short.
+// NewEncoder makes an Encoder. It fails only if memory is exhausted.
 func NewEncoder() (*Encoder, error) {
 	c := C.mx_encoder_new()
 	if c == nil {
@@ -38,7 +38,7 @@ func NewEncoder() (*Encoder, error) {
 // Name returns "libjpeg-turbo".
 func (e *Encoder) Name() string { return "libjpeg-turbo" }
 
-// Encode writes f as a JPEG into dst; see frame.Encoder. f may have any raw format; a frame that is not mapped is mapped first. The
+// Encode writes f to dst as a JPEG; see frame.Encoder. f may have any raw format; an unmapped frame is mapped first. The
 // frame's padding is neither read nor written.
 func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.c == nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Encoder is a frame.Encoder by the standard library's image/jpeg, in a build without cgo: correct, several times slower than
-// libjpeg-turbo, and with some kilobytes of garbage a frame.
+// Encoder is a frame.Encoder that uses the standard library's image/jpeg, in a build without cgo: correct, several times slower than
+// libjpeg-turbo, and with a few kilobytes of garbage per frame.
 type Encoder struct {
 	closed bool
-	ycc    image.YCbCr // what Encode hands to image/jpeg; its planes are the frame's or in scratch
+	ycc    image.YCbCr // passed to image/jpeg; its planes are the frame's or in scratch
 	grey   image.Gray
 	rgba   image.RGBA
 	buf    []byte
@@ -30,7 +30,7 @@ func NewEncoder() (*Encoder, error) { return &Encoder{}, nil }
 // Name returns "image/jpeg".
 func (e *Encoder) Name() string { return "image/jpeg" }
 
-// Encode writes f as a JPEG into dst; see frame.Encoder. f may have any raw format; a frame that is not mapped is mapped first.
+// Encode writes f to dst as a JPEG; see frame.Encoder. f may have any raw format; an unmapped frame is mapped first.
 func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.closed {
 		return 0, errors.New("libjpeg: encode: the encoder is closed")
@@ -45,13 +45,13 @@ func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	return e.out.n, nil
 }
 
-// Close lets go of the encoder's memory. It may be called twice.
+// Close releases the encoder's memory. It may be called twice.
 func (e *Encoder) Close() error {
 	*e = Encoder{closed: true}
 	return nil
 }
 
-// image shows f to image/jpeg: without a copy where that takes the layout, converted once otherwise.
+// image presents f to image/jpeg: without a copy if the layout allows it, otherwise converted once.
 func (e *Encoder) image(f *frame.Frame) image.Image {
 	r := image.Rect(0, 0, f.Width, f.Height)
 	if f.Format == frame.Grey {
@@ -138,10 +138,10 @@ func (e *Encoder) planar(f *frame.Frame, r image.Rectangle) image.Image {
 	return m
 }
 
-// jfif is SOI and the JFIF segment, which image/jpeg leaves out and some decoders ask for: version 1.1, square pixels, no thumbnail.
+// jfif is SOI and the JFIF segment, which image/jpeg omits and some decoders require: version 1.1, square pixels, no thumbnail.
 var jfif = []byte{0xff, 0xd8, 0xff, 0xe0, 0, 16, 'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0}
 
-// fixedWriter writes into dst, with a JFIF segment behind the first two bytes, which are SOI.
+// fixedWriter writes to dst, inserting a JFIF segment after the first two bytes, which are SOI.
 type fixedWriter struct {
 	dst     []byte
 	n, seen int

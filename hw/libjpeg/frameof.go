@@ -1,6 +1,7 @@
 package libjpeg
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -8,9 +9,12 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// FrameOf makes a YUV420 frame of an image. The planes of a 4:2:0 *image.YCbCr and the luma of any other are shared with it; the
-// rest is converted once, chroma averaged over each 2x2 pixels, what is transparent over white. The error is frame.ErrSize, wrapped, for images out of range.
+// FrameOf makes a YUV420 frame from an image. The planes of a 4:2:0 *image.YCbCr and the luma of any other are shared with it; the
+// rest is converted, chroma averaged over 2x2 pixels, transparency laid over white. For images out of range the error wraps frame.ErrSize.
 func FrameOf(img image.Image) (*frame.Frame, error) {
+	if img == nil {
+		return nil, errors.New("libjpeg: no picture (nil)")
+	}
 	b := img.Bounds()
 	if err := frame.CheckSize(b.Dx(), b.Dy()); err != nil {
 		return nil, fmt.Errorf("libjpeg: make a frame: %w", err)
@@ -48,7 +52,7 @@ func ofYCbCr(img *image.YCbCr) *frame.Frame {
 
 func mean(a, b, c, d uint8) uint8 { return uint8((int(a) + int(b) + int(c) + int(d) + 2) / 4) }
 
-// chroma gives f chroma planes of its own.
+// chroma gives f its own chroma planes.
 func chroma(f *frame.Frame) {
 	rowBytes, rows := f.Format.PlaneSize(1, f.Width, f.Height)
 	for i := 1; i < 3; i++ {
@@ -76,7 +80,7 @@ func ofAny(img image.Image) *frame.Frame {
 	chroma(f)
 	at := func(x, y int) (uint8, uint8, uint8) {
 		r, g, b, a := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
-		white := 0xffff - a // what is transparent lies over white
+		white := 0xffff - a // transparency is laid over white
 		return color.RGBToYCbCr(uint8((r+white)>>8), uint8((g+white)>>8), uint8((b+white)>>8))
 	}
 	for y := 0; y < h; y += 2 {

@@ -24,6 +24,9 @@ enum {
 	OH_OPTION_FRAME_RATE = 4,
 	OH_OPTION_BITRATE = 5,
 	OH_OPTION_TRACE_LEVEL = 25,
+	OH_CONCEAL_NOTHING = 0,
+	OH_STREAM_AVC = 0,
+	OH_DECODER_OPTION_TRACE_LEVEL = 9,
 };
 
 struct oh_slices {
@@ -128,6 +131,41 @@ struct oh_calls {
 };
 struct oh_encoder {
 	const struct oh_calls *calls;
+};
+
+struct oh_decoding {
+	char *file;
+	unsigned load;
+	unsigned char layer;
+	int conceal;
+	bool parse_only;
+	unsigned property_size;
+	int stream;
+};
+
+struct oh_decoded {
+	int ready; /* 1: there is a picture */
+	unsigned long long stamp_in, stamp_out;
+	int width, height, format;
+	int stride[2]; /* luma, chroma */
+	unsigned char *plane[3];
+};
+
+struct oh_decoder;
+struct oh_decoder_calls {
+	long (*initialize)(struct oh_decoder *, const struct oh_decoding *);
+	long (*uninitialize)(struct oh_decoder *);
+	int (*decode_frame)(struct oh_decoder *, const unsigned char *, int, unsigned char **, int *, int *, int *);
+	int (*decode_no_delay)(struct oh_decoder *, const unsigned char *, int, unsigned char **, struct oh_decoded *);
+	int (*decode)(struct oh_decoder *, const unsigned char *, int, unsigned char **, struct oh_decoded *);
+	int (*flush)(struct oh_decoder *, unsigned char **, struct oh_decoded *);
+	int (*parse)(struct oh_decoder *, const unsigned char *, int, void *);
+	int (*decode_ex)(struct oh_decoder *, const unsigned char *, int, unsigned char *, int, int *, int *, int *, int *);
+	long (*set_option)(struct oh_decoder *, int option, void *value);
+	long (*get_option)(struct oh_decoder *, int option, void *value);
+};
+struct oh_decoder {
+	const struct oh_decoder_calls *calls;
 };
 
 #endif

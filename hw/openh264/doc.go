@@ -1,4 +1,4 @@
-// Package openh264 encodes raw frames as H.264 by Cisco's OpenH264, which is opened at run time: a program that uses this package starts, and does
+// Package openh264 encodes raw frames as H.264, and decodes H.264, by Cisco's OpenH264, which is opened at run time: a program that uses this package starts, and does
 // everything else, where the library is not installed. Debian has it as libopenh264-7.
 //
 // The stream is what low delay needs: constrained baseline profile, no reordering, one slice for each picture, so that a picture's unit is complete when

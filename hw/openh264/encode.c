@@ -7,14 +7,9 @@
 
 #include "abi.h"
 #include "convert.h"
+#include "library.h"
 
-static struct {
-	int (*create)(struct oh_encoder **);
-	void (*destroy)(struct oh_encoder *);
-} library;
-
-/* What a library of the same interface could write behind the structures of 2.3.1. */
-enum { SPARE = 1024 };
+struct mx_h264_library mx_h264_library;
 
 struct mx_h264 {
 	struct oh_encoder *encoder;
@@ -23,11 +18,11 @@ struct mx_h264 {
 	uint8_t *planes; /* a picture that is not planar 4:2:0 is converted to; NULL before the first */
 	union {
 		struct oh_parameters parameters;
-		char spare[sizeof(struct oh_parameters) + SPARE];
+		char spare[sizeof(struct oh_parameters) + MX_H264_SPARE];
 	} p;
 	union {
 		struct oh_unit unit;
-		char spare[sizeof(struct oh_unit) + SPARE];
+		char spare[sizeof(struct oh_unit) + MX_H264_SPARE];
 	} u;
 };
 
@@ -40,12 +35,23 @@ int mx_h264_open(const char *file, char *error, size_t error_size)
 		snprintf(error, error_size, "%s", why ? why : "unknown error");
 		return MX_H264_MISSING;
 	}
-	*(void **)&library.create = dlsym(handle, "WelsCreateSVCEncoder");
-	*(void **)&library.destroy = dlsym(handle, "WelsDestroySVCEncoder");
-	if (!library.create || !library.destroy) {
-		snprintf(error, error_size, "%s has no WelsCreateSVCEncoder or WelsDestroySVCEncoder", file);
-		return MX_H264_MISSING;
+	struct mx_h264_library found;
+	struct {
+		const char *name;
+		void **to;
+	} functions[] = {
+		{"WelsCreateSVCEncoder", (void **)&found.create},
+		{"WelsDestroySVCEncoder", (void **)&found.destroy},
+		{"WelsCreateDecoder", (void **)&found.create_decoder},
+		{"WelsDestroyDecoder", (void **)&found.destroy_decoder},
+	};
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+		if (!(*functions[i].to = dlsym(handle, functions[i].name))) {
+			snprintf(error, error_size, "%s has no %s", file, functions[i].name);
+			return MX_H264_MISSING;
+		}
 	}
+	mx_h264_library = found;
 	return 0;
 }
 
@@ -92,7 +98,7 @@ int mx_h264_new(const struct mx_h264_config *c, mx_h264 **out, int *detail)
 		return MX_H264_NO_MEMORY;
 	e->width = c->width;
 	e->height = c->height;
-	if ((*detail = library.create(&e->encoder)) || !e->encoder) {
+	if ((*detail = mx_h264_library.create(&e->encoder)) || !e->encoder) {
 		mx_h264_free(e);
 		return MX_H264_NO_MEMORY;
 	}
@@ -122,7 +128,7 @@ void mx_h264_free(mx_h264 *e)
 	if (e->initialized)
 		e->encoder->calls->uninitialize(e->encoder);
 	if (e->encoder)
-		library.destroy(e->encoder);
+		mx_h264_library.destroy(e->encoder);
 	free(e->planes);
 	free(e);
 }

@@ -32,3 +32,20 @@ func (e *Encoder) Encode(*frame.Frame, bool, *frame.AccessUnit) error { return e
 
 // Close does nothing.
 func (e *Encoder) Close() error { return nil }
+
+// Decoder cannot be made in this build.
+type Decoder struct{}
+
+var _ frame.VideoDecoder = (*Decoder)(nil)
+
+// NewDecoder returns Available's error.
+func NewDecoder() (*Decoder, error) { return nil, Available() }
+
+// Name returns "OpenH264".
+func (d *Decoder) Name() string { return "OpenH264" }
+
+// Decode fails.
+func (d *Decoder) Decode(*frame.AccessUnit, *frame.Frame) (bool, error) { return false, errClosed }
+
+// Close does nothing.
+func (d *Decoder) Close() error { return nil }

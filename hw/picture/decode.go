@@ -105,6 +105,9 @@ func squeeze(pix []byte, stride, width, height int) int {
 
 // FromImage makes a picture of a standard library's image, in memory of its own: Grey of grey ones, RGBA where it has transparency, RGB of all others.
 func FromImage(img image.Image) (*Image, error) {
+	if img == nil {
+		return nil, fmt.Errorf("picture: %w: there is none (nil)", frame.ErrBadPicture)
+	}
 	format := frame.RGB
 	switch img.(type) {
 	case *image.Gray, *image.Gray16:

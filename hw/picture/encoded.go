@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
 )
@@ -46,7 +47,7 @@ func (e *Encoded) Bytes() []byte {
 
 // Borrow returns the bytes themselves, to be read until Release and never afterwards; nil after Release.
 func (e *Encoded) Borrow() []byte {
-	if e.released.Load() {
+	if e == nil || e.released.Load() {
 		return nil
 	}
 	return e.data
@@ -57,6 +58,9 @@ func (e *Encoded) WriteTo(w io.Writer) (int64, error) {
 	b := e.Borrow()
 	if b == nil {
 		return 0, io.ErrClosedPipe
+	}
+	if w == nil {
+		return 0, errors.New("picture: write: no writer")
 	}
 	n, err := w.Write(b)
 	return int64(n), err

@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// ink is a colour in all the forms in which it is put on pixels.
+// ink is a colour in all the forms in which it is written to pixels.
 type ink struct {
 	r, g, b, a   uint32 // premultiplied by alpha, 0..0xffff
 	straight     color.NRGBA
@@ -27,13 +27,13 @@ func inkOf(c color.Color) ink {
 
 const full = 0xffff
 
-// over puts a premultiplied channel s over d with s's alpha a, through coverage m, all 0..0xffff but d. It is image/draw's arithmetic, bit by bit.
+// over composes a premultiplied channel s over d with s's alpha a and coverage m, all 0..0xffff except d. It is image/draw's arithmetic, bit for bit.
 func over(d uint8, s, a, m uint32) uint8 {
 	keep := (full - a*m/full) * 0x101
 	return uint8((uint32(d)*keep + s*m) / full >> 8)
 }
 
-// put puts ink over the pixel at x, y, which is inside and mapped, through coverage m (0..0xffff).
+// put draws ink on the pixel at x, y, which is inside and mapped, with coverage m (0..0xffff).
 func (p *Image) put(x, y int, i *ink, m uint32) {
 	f := p.f
 	switch f.Format {
@@ -49,16 +49,16 @@ func (p *Image) put(x, y int, i *ink, m uint32) {
 	case frame.Grey:
 		px := &f.Planes[0][y*f.Strides[0]+x]
 		*px = over(*px, premultiplied(i.luma, i.a), i.a, m)
-	default: // opaque only: what shares its chroma would be given it several times
+	default: // opaque only: pixels that share chroma would receive it several times
 		luma, cb, cr := p.ycc(x, y)
 		*luma, *cb, *cr = over(*luma, premultiplied(i.luma, i.a), i.a, m), over(*cb, premultiplied(i.cb, i.a), i.a, m), over(*cr, premultiplied(i.cr, i.a), i.a, m)
 	}
 }
 
-// premultiplied is a sample of 8 bits as over wants it.
+// premultiplied converts an 8-bit sample for over.
 func premultiplied(sample uint8, a uint32) uint32 { return uint32(sample) * 0x101 * a / full }
 
-// shared returns how many columns and rows of pixels have their chroma in common; 0, 0 in formats where each has its own.
+// shared returns how many columns and rows of pixels share their chroma; 0, 0 in formats in which each pixel has its own.
 func (p *Image) shared() (cols, rows int) {
 	switch p.f.Format {
 	case frame.YUV420, frame.NV21, frame.NV12:
@@ -69,8 +69,8 @@ func (p *Image) shared() (cols, rows int) {
 	return 0, 0
 }
 
-// through puts ink over the pixels that mask, which is inside of the picture, covers. Those that share their chroma are given it once, by the
-// greatest of their coverages.
+// through draws ink on the pixels covered by mask, which is inside of the picture. Pixels that share their chroma receive it once, with the
+// largest of their coverages.
 func (p *Image) through(mask *image.Alpha, i *ink) {
 	cols, rows := p.shared()
 	r := mask.Rect
@@ -105,7 +105,7 @@ func (p *Image) through(mask *image.Alpha, i *ink) {
 	}
 }
 
-// putRGBA is put for a pixel with an alpha of its own, not premultiplied.
+// putRGBA is put for a pixel with its own alpha, not premultiplied.
 func putRGBA(px []byte, i *ink, m uint32) {
 	if px[3] == 255 {
 		px[0], px[1], px[2] = over(px[0], i.r, i.a, m), over(px[1], i.g, i.a, m), over(px[2], i.b, i.a, m)
@@ -122,7 +122,7 @@ func putRGBA(px []byte, i *ink, m uint32) {
 	px[0], px[1], px[2], px[3] = c.R, c.G, c.B, c.A
 }
 
-// replace gives the pixel at x, y, which is inside and mapped, exactly the ink's colour; formats without alpha drop it as over black.
+// replace sets the pixel at x, y, which is inside and mapped, to exactly the ink's colour; formats without alpha compose it over black.
 func (p *Image) replace(x, y int, i *ink) {
 	f := p.f
 	switch f.Format {
@@ -144,7 +144,7 @@ func (p *Image) replace(x, y int, i *ink) {
 	}
 }
 
-// span puts ink over the pixels x0..x1-1 of row y, clipped to the picture, which is mapped.
+// span draws ink on the pixels x0..x1-1 of row y, clipped to the picture, which is mapped.
 func (p *Image) span(x0, x1, y int, i *ink) {
 	if y < 0 || y >= p.f.Height {
 		return
@@ -162,7 +162,7 @@ func (p *Image) span(x0, x1, y int, i *ink) {
 		return
 	}
 	if size := pixelBytes[p.f.Format]; size > 0 && i.a == full {
-		// Opaque and packed: one pixel, copied on by doubling.
+		// Opaque and packed: one pixel, replicated by doubling.
 		p.put(x0, y, i, full)
 		row := p.f.Planes[0][y*p.f.Strides[0]:][size*x0 : size*x1]
 		if size == 4 {
@@ -178,5 +178,5 @@ func (p *Image) span(x0, x1, y int, i *ink) {
 	}
 }
 
-// pixelBytes is how many bytes a pixel has in the packed formats; 0 in the others.
+// pixelBytes returns the bytes per pixel of packed formats; 0 for others.
 var pixelBytes = [...]int{frame.Grey: 1, frame.RGB: 3, frame.BGR: 3, frame.RGBA: 4}

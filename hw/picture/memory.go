@@ -4,7 +4,7 @@ package picture
 
 import "sync"
 
-// pool keeps buffers for encoded pictures; the garbage collector empties it when they lie unused.
+// pool keeps buffers for encoded pictures; the garbage collector frees unused ones.
 var pool sync.Pool
 
 // takeMemory returns at least size bytes.

@@ -13,7 +13,7 @@ func takeMemory(size int) []byte {
 	return b
 }
 
-// giveMemory takes the pages out of reach for good, so that their addresses are never used again; their content goes back to the system.
+// giveMemory makes the pages inaccessible for good, so that their addresses are never reused; their content is returned to the system.
 func giveMemory(b []byte) {
 	_ = unix.Madvise(b, unix.MADV_DONTNEED)
 	_ = unix.Mprotect(b, unix.PROT_NONE)

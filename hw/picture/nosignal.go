@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
-// NoSignal makes the JPEG that stands in for a source that is away: a dark picture that says "no signal", the reason, and the time. The caller releases it.
+// NoSignal makes the JPEG shown in place of an absent source: a dark picture with "no signal", the reason, and the time. The caller must release it.
 func NoSignal(width, height int, reason string, at time.Time) (*Encoded, error) {
 	if err := frame.CheckSize(width, height); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (p *Image) centred(y int, text string, c color.Color, size int) {
 	p.DrawText(max((p.Width()-w)/2, 0), y, text, c, size)
 }
 
-// wrap breaks text at spaces into at most four lines that are not wider than width pixels where words allow.
+// wrap breaks text at spaces into at most four lines of at most width pixels where words allow it.
 func wrap(text string, size, width int) []string {
 	pen, err := lettering.NewPen(size)
 	if err != nil {

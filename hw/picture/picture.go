@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
-// The formats that New takes, as frame's.
+// The formats that New accepts, as in package frame.
 const (
 	RGB  = frame.RGB
 	BGR  = frame.BGR
@@ -19,7 +19,7 @@ const (
 	NV21 = frame.NV21
 )
 
-// Colours, as maix.image has them. Any color.Color does, translucent ones too.
+// Colours, as in maix.image. Any color.Color may be used, including translucent ones.
 var (
 	White  = color.NRGBA{255, 255, 255, 255}
 	Black  = color.NRGBA{0, 0, 0, 255}
@@ -32,32 +32,32 @@ var (
 	Gray   = color.NRGBA{128, 128, 128, 255}
 )
 
-// errNil is what a nil picture says.
+// errNil is the error of a nil picture.
 var errNil = errors.New("picture: the image is nil")
 
-// errReleased is what a picture says after Release.
+// errReleased is the error of a released picture.
 var errReleased = errors.New("picture: the image was released")
 
-// Image is a picture in memory, or in a camera's. One goroutine uses an Image at a time. It is an image.Image and a draw.Image of the standard library as well.
+// Image is a picture in ordinary or camera memory. It is not safe for concurrent use. It implements image.Image and draw.Image of the standard library.
 //
-// An Image of a camera frame owns that frame: Release gives it back, and must be called, because a camera has few frames. For other
-// images Release does nothing that the garbage collector would not do.
+// An Image of a camera frame owns that frame: Release returns it, and must be called, because a camera has few frames. For other
+// images calling Release is optional: the garbage collector frees them.
 type Image struct {
 	f     *frame.Frame
-	enc   frame.Encoder // by which JPEG encodes; nil: a software encoder
+	enc   frame.Encoder // the encoder that JPEG uses; nil: a software encoder
 	drawn bool          // changed by the CPU since the last flush
 	err   error
 
 	pen     *lettering.Pen // of the last DrawText, and its size
 	penSize int
 
-	mask   *image.Alpha    // while something translucent is drawn on a picture with shared chroma: what of it is covered
+	mask   *image.Alpha    // coverage, while something translucent is drawn on a picture with shared chroma
 	masked image.Rectangle // what of mask is used
 }
 
 var _ image.RGBA64Image = (*Image)(nil)
 
-// New makes a black picture of width x height pixels (1..frame.MaxDimension). A size or format out of range gives a picture
+// New makes a black picture of width x height pixels (1..frame.MaxDimension). For a size or format out of range it returns a picture
 // of 0x0 that carries the error.
 func New(width, height int, format frame.Format) *Image {
 	f, err := frame.Alloc(format, width, height)
@@ -84,8 +84,8 @@ func New(width, height int, format frame.Format) *Image {
 	return p
 }
 
-// FromFrame makes a picture of a camera's frame, which it owns from now on. enc encodes such frames (by handle, where they have one) and stays the caller's; nil: in
-// software. The frame is mapped into the CPU's reach only when something is drawn on it or read from it.
+// FromFrame makes a picture of a camera's frame and takes ownership of it. enc encodes such frames (by handle, if they have one) and remains the caller's; nil:
+// a software encoder. The frame is mapped only when something is drawn on it or read from it.
 func FromFrame(f *frame.Frame, enc frame.Encoder) *Image {
 	if f == nil || f.Format.Planes() == 0 {
 		return failed(errors.New("picture: from frame: no frame"))
@@ -98,7 +98,7 @@ func FromFrame(f *frame.Frame, enc frame.Encoder) *Image {
 
 func failed(err error) *Image { return &Image{err: err} }
 
-// Err returns why this is no picture, or nil.
+// Err returns the reason why this is not a picture, or nil.
 func (p *Image) Err() error {
 	if p == nil {
 		return errNil
@@ -106,7 +106,7 @@ func (p *Image) Err() error {
 	return p.err
 }
 
-// Width returns the picture's width in pixels; 0 where Err is set.
+// Width returns the picture's width in pixels; 0 if Err is set.
 func (p *Image) Width() int {
 	if p.f == nil {
 		return 0
@@ -114,7 +114,7 @@ func (p *Image) Width() int {
 	return p.f.Width
 }
 
-// Height returns the picture's height in pixels; 0 where Err is set.
+// Height returns the picture's height in pixels; 0 if Err is set.
 func (p *Image) Height() int {
 	if p.f == nil {
 		return 0
@@ -122,7 +122,7 @@ func (p *Image) Height() int {
 	return p.f.Height
 }
 
-// Format returns the layout of the pixels; frame.Unknown where Err is set.
+// Format returns the layout of the pixels; frame.Unknown if Err is set.
 func (p *Image) Format() frame.Format {
 	if p.f == nil {
 		return frame.Unknown
@@ -130,7 +130,7 @@ func (p *Image) Format() frame.Format {
 	return p.f.Format
 }
 
-// Frame returns the pixels, mapped, or nil where Err is set. They stay the Image's: valid until Release. What is written there counts as drawn.
+// Frame returns the pixels, mapped, or nil if Err is set. They remain the Image's and are valid until Release. Calling it counts as drawing.
 func (p *Image) Frame() *frame.Frame {
 	if !p.open() {
 		return nil
@@ -139,7 +139,7 @@ func (p *Image) Frame() *frame.Frame {
 	return p.f
 }
 
-// Release gives a camera's frame back. The picture is empty afterwards and its Err says so. It may be called twice.
+// Release returns a camera's frame. The picture is empty afterwards, and Err says so. It may be called twice.
 func (p *Image) Release() {
 	if p.f != nil {
 		p.f.Release()
@@ -148,7 +148,7 @@ func (p *Image) Release() {
 	}
 }
 
-// open makes the pixels reachable.
+// open makes the pixels accessible.
 func (p *Image) open() bool {
 	if p.f == nil {
 		return false
@@ -178,7 +178,7 @@ func (p *Image) ColorModel() color.Model { return color.NRGBAModel }
 // Bounds returns (0,0)-(Width,Height).
 func (p *Image) Bounds() image.Rectangle { return image.Rect(0, 0, p.Width(), p.Height()) }
 
-// At returns the pixel at x, y as a color.NRGBA; outside of the picture, transparent black.
+// At returns the pixel at x, y as a color.NRGBA; transparent black outside of the picture.
 func (p *Image) At(x, y int) color.Color { return p.pixel(x, y) }
 
 // RGBA64At is At for image/draw's fast path.
@@ -187,7 +187,7 @@ func (p *Image) RGBA64At(x, y int) color.RGBA64 {
 	return color.RGBA64{R: uint16(r), G: uint16(g), B: uint16(b), A: uint16(a)}
 }
 
-// Set gives the pixel at x, y a colour; outside of the picture it does nothing. Where colour is subsampled, the pixel's neighbours share it.
+// Set sets the colour of the pixel at x, y; outside of the picture it does nothing. If colour is subsampled, the pixel's neighbours share it.
 func (p *Image) Set(x, y int, c color.Color) {
 	if !(image.Point{X: x, Y: y}).In(p.Bounds()) || !p.open() {
 		return
@@ -218,7 +218,7 @@ func (p *Image) pixel(x, y int) color.NRGBA {
 	return color.NRGBA{r, g, b, 255}
 }
 
-// ycc returns where the samples of a pixel are in a YCbCr format.
+// ycc returns the positions of a pixel's samples in a YCbCr format.
 func (p *Image) ycc(x, y int) (luma, cb, cr *byte) {
 	f := p.f
 	switch f.Format {

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/transform"
 )
 
-// derived makes the picture that a change of p gives: p's error stays p's error.
+// derived returns the picture that f makes from p, or a picture with p's error.
 func (p *Image) derived(w, h int) (*Image, bool) {
 	if !p.open() {
 		return failed(p.err), false
@@ -21,19 +21,19 @@ func (p *Image) derived(w, h int) (*Image, bool) {
 	return q, q.err == nil
 }
 
-// Clone returns a copy in memory of its own.
+// Clone returns a copy in its own memory.
 func (p *Image) Clone() *Image { return p.Orient(false, false, 0) }
 
-// Mirror returns the picture with left and right changed over, in memory of its own.
+// Mirror returns the picture with left and right swapped, in its own memory.
 func (p *Image) Mirror() *Image { return p.Orient(true, false, 0) }
 
-// Flip returns the picture upside down (top and bottom changed over), in memory of its own.
+// Flip returns the picture upside down (top and bottom swapped), in its own memory.
 func (p *Image) Flip() *Image { return p.Orient(false, true, 0) }
 
-// Rotate returns the picture turned clockwise by 0, 90, 180 or 270 degrees, in memory of its own; other degrees give a picture that carries an error.
+// Rotate returns the picture rotated clockwise by 0, 90, 180 or 270 degrees, in its own memory; for other angles the result carries an error.
 func (p *Image) Rotate(degrees int) *Image { return p.Orient(false, false, degrees) }
 
-// Orient returns the picture mirrored, then flipped, then turned, in memory of its own.
+// Orient returns the picture mirrored, then flipped, then rotated, in its own memory.
 func (p *Image) Orient(mirror, flip bool, degrees int) *Image {
 	w, h := transform.Size(p.Width(), p.Height(), degrees)
 	q, ok := p.derived(w, h)
@@ -46,8 +46,8 @@ func (p *Image) Orient(mirror, flip bool, degrees int) *Image {
 	return q
 }
 
-// Crop returns the part of the picture that is w x h pixels large with its upper left corner at x, y, in memory of its own; what of it lies
-// outside is left out. Where nothing is left the result carries an error.
+// Crop returns the part of the picture of w x h pixels whose upper left corner is at x, y, clipped to the picture, in its own memory. If nothing
+// is left, the result carries an error.
 func (p *Image) Crop(x, y, w, h int) *Image {
 	r := image.Rect(bound(x), bound(y), bound(bound(x)+bound(w)), bound(bound(y)+bound(h))).Intersect(p.Bounds())
 	if p.err == nil && (w < 1 || h < 1 || r.Empty()) {
@@ -73,7 +73,7 @@ func (p *Image) Crop(x, y, w, h int) *Image {
 	return q
 }
 
-// Resize returns the picture scaled to w x h pixels (bilinear, averaging when it shrinks), in memory of its own. Its proportions are the caller's.
+// Resize returns the picture scaled to w x h pixels (bilinear, averaging when it shrinks), in its own memory. It does not keep the aspect ratio.
 func (p *Image) Resize(w, h int) *Image {
 	q, ok := p.derived(w, h)
 	if !ok {
@@ -85,7 +85,7 @@ func (p *Image) Resize(w, h int) *Image {
 	return q
 }
 
-// standard returns the picture as an image of the standard library's, for libraries whose fast paths know those: a view where the layouts agree, else a copy.
+// standard returns the picture as a standard library image, for libraries with fast paths for those: a view if the layouts agree, otherwise a copy.
 func (p *Image) standard() image.Image {
 	if p.f.Format == frame.RGBA {
 		return &image.NRGBA{Pix: p.f.Planes[0], Stride: p.f.Strides[0], Rect: p.Bounds()}
@@ -101,9 +101,9 @@ func (p *Image) standard() image.Image {
 	return img
 }
 
-// take fills the picture, which is as large as src, with src.
+// take fills the picture with src, which has the same size.
 func (p *Image) take(src image.Image) {
-	if straight, ok := src.(*image.NRGBA); ok && p.f.Format == frame.RGBA { // by way of premultiplied colours the faint ones would lose theirs
+	if straight, ok := src.(*image.NRGBA); ok && p.f.Format == frame.RGBA { // premultiplying would lose the colour of faint pixels
 		b := straight.Bounds()
 		for y := range p.f.Height {
 			copy(p.f.Planes[0][y*p.f.Strides[0]:][:4*p.f.Width], straight.Pix[straight.PixOffset(b.Min.X, b.Min.Y+y):])
@@ -135,7 +135,7 @@ func (p *Image) take(src image.Image) {
 	}
 }
 
-// meanColour gives the pixels of r, which share their chroma, the mean of src's.
+// meanColour sets the pixels of r, which share their chroma, to the mean of src's.
 func (p *Image) meanColour(src *image.RGBA, r image.Rectangle) {
 	var sumCb, sumCr int
 	n := r.Dx() * r.Dy()

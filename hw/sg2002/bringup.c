@@ -8,6 +8,7 @@
 #include "overlay.h"
 #include "raw.h"
 #include "scaler.h"
+#include "video.h"
 
 static uint32_t nv21_size(uint32_t width, uint32_t height) { return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 2) * 3 / 2; }
 
@@ -58,8 +59,10 @@ int camera_up(struct camera *c)
 {
 	bool ok = system_up(c) && sensor_up(c) && device_up(c) && isp_up(c) && input_up(c) && group_up(c) && venc_module(c) &&
 		output_up(c) == CAMERA_OK && still_up(c) == CAMERA_OK && group_bind(c);
-	if (ok)
+	if (ok) {
+		video_again(c);
 		return CAMERA_OK;
+	}
 	struct failure failed = c->failed;
 	camera_down(c);
 	c->failed = failed;
@@ -70,6 +73,7 @@ void camera_down(struct camera *c)
 {
 	overlay_down(c);
 	raw_release(c);
+	video_down(c);
 	outputs_down(c);
 	isp_down(c);
 	sensor_down(c);
@@ -88,7 +92,7 @@ int camera_recover(struct camera *c)
 		return CAMERA_FAILED;
 	}
 	group_clear(c);
-	for (int32_t i = STREAM_CHN; i <= STILL_CHN; i++)
+	for (int32_t i = STREAM_CHN; i <= VIDEO_CHN; i++)
 		venc_clear(c, i);
 	bool ok = CALL(c, CVI_SYS_Exit);
 	return CALL(c, CVI_VB_Exit) && ok ? CAMERA_OK : CAMERA_FAILED;

@@ -91,7 +91,7 @@ func (c *Camera) start(to setting) error {
 			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
 	c.giveAgain()
-	c.last = time.Now()
+	c.waited = 0
 	c.tell()
 	return nil
 }
@@ -235,6 +235,7 @@ func (c *Camera) fill() {
 	k.quality = C.uint32_t(realQuality(c.config.Quality))
 	k.bound = C.bool(c.config.Path == "bound")
 	k.stream_buffer = C.uint32_t(streamBuffer(c.config.Width, c.config.Height))
+	c.fillVideo()
 	k.still, k.still_buffer = C.bool(c.config.Still), C.uint32_t(streamBuffer(m.width, m.height))
 }
 

@@ -69,6 +69,14 @@
 	X(CVI_VENC_GetModParam, "libvenc.so") \
 	X(CVI_VENC_SetJpegParam, "libvenc.so") \
 	X(CVI_VENC_GetJpegParam, "libvenc.so") \
+	X(CVI_VENC_GetChnAttr, "libvenc.so") \
+	X(CVI_VENC_SetChnAttr, "libvenc.so") \
+	X(CVI_VENC_GetRcParam, "libvenc.so") \
+	X(CVI_VENC_SetRcParam, "libvenc.so") \
+	X(CVI_VENC_SetH264Entropy, "libvenc.so") \
+	X(CVI_VENC_GetH264Vui, "libvenc.so") \
+	X(CVI_VENC_SetH264Vui, "libvenc.so") \
+	X(CVI_VENC_RequestIDR, "libvenc.so") \
 	X(CVI_VI_SetDevNum, "libvpu.so") \
 	X(CVI_VI_SetDevAttr, "libvpu.so") \
 	X(CVI_VI_EnableDev, "libvpu.so") \

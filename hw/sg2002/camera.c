@@ -14,6 +14,7 @@
 #include "picture.h"
 #include "raw.h"
 #include "tone.h"
+#include "video.h"
 
 /* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
 #define STACK_SIZE (1 << 20)
@@ -25,10 +26,16 @@ static int perform(struct camera *c)
 	case CAMERA_DOWN: camera_down(c); return CAMERA_OK;
 	case CAMERA_JPEG: return venc_picture(c);
 	case CAMERA_STILL: return still_picture(c);
-	case CAMERA_OUTPUT:
+	case CAMERA_OUTPUT: {
 		overlay_down(c);
+		video_down(c);
 		output_down(c);
-		return output_up(c);
+		int result = output_up(c);
+		if (result == CAMERA_OK)
+			video_again(c);
+		return result;
+	}
+	case CAMERA_VIDEO: return video_set(c);
 	case CAMERA_QUALITY: return venc_quality(c, &c->streamed);
 	case CAMERA_VPSS: return outputs_set(c);
 	case CAMERA_TONE_GET: return tone_get(c);
@@ -84,24 +91,28 @@ static void discard(struct camera *c)
 		close(c->wake);
 	if (c->ready >= 0)
 		close(c->ready);
+	if (c->unit >= 0)
+		close(c->unit);
 	pthread_cond_destroy(&c->isp_started);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-struct camera *camera_new(struct mpi *mpi)
+struct camera *camera_new(struct mpi *mpi, struct gate *gate)
 {
 	struct camera *c = calloc(1, sizeof *c);
 	if (!c)
 		return NULL;
 	c->mpi = mpi;
+	c->gate = gate;
 	c->note = c->own_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);
 	c->wake = eventfd(0, EFD_CLOEXEC);
 	c->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->wake < 0 || c->ready < 0) {
+	c->unit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake < 0 || c->ready < 0 || c->unit < 0) {
 		discard(c);
 		return NULL;
 	}

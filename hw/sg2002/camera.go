@@ -62,12 +62,14 @@ type Camera struct {
 	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
 	full    atomic.Pointer[frame.Size] // of the sensor's pictures; likewise
 	board   board
-	alone   bool      // no other process that lives keeps libisp's buffer
-	streams bool      // a picture has come
-	last    time.Time // of the last frame
+	alone   bool          // no other process that lives keeps libisp's buffer
+	streams bool          // a picture has come
+	waited  time.Duration // for a frame, since the last one
+	left    time.Time     // when the last ReadJPEG ended; the reader's own
 	number  uint64
 	text    overlayText
 	light   light
+	video   videoState
 	bitmap  unsafe.Pointer // the overlay's, C memory
 }
 
@@ -199,6 +201,7 @@ func (c *Camera) Close() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endUnits()
 	err := c.result0(c.perform(C.CAMERA_DOWN, downWithin))
 	one.Lock()
 	defer one.Unlock()

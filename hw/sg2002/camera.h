@@ -5,8 +5,8 @@
 #include "bringup.h"
 #include "session.h"
 
-/* Makes a session and its thread; NULL when memory or threads are short. */
-struct camera *camera_new(struct mpi *mpi);
+/* Makes a session and its thread; NULL when memory or threads are short. gate must not move or go as long as the thread lives. */
+struct camera *camera_new(struct mpi *mpi, struct gate *gate);
 
 /*
  * An operation is run from Go without a call of C (thread.go): op and what it needs are set, wake is signalled, ready awaited.

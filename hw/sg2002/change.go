@@ -81,6 +81,7 @@ func (c *Camera) SetMode(width, height int, fps float64) (used float64, err erro
 
 // restart brings everything down and up again.
 func (c *Camera) restart(to setting) error {
+	c.endUnits()
 	if err := c.run(C.CAMERA_DOWN, downWithin); err != nil {
 		return err
 	}
@@ -136,8 +137,12 @@ func (c *Camera) Resize(width, height int) error {
 			return fmt.Errorf("camera: size %dx%d: %w", width, height, errRawOut)
 		}
 		oldWidth, oldHeight := c.config.Width, c.config.Height
+		c.endUnits()
+		unfit := c.videoRefits(width, height)
+		c.c.config.video = C.bool(c.video.on && unfit == nil)
 		c.setSize(width, height)
 		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {
+			c.c.config.video = C.bool(c.video.on)
 			c.setSize(oldWidth, oldHeight)
 			if one.hung.Load() {
 				return err
@@ -146,6 +151,9 @@ func (c *Camera) Resize(width, height int) error {
 				return fmt.Errorf("camera: size %dx%d: %w; and back: %w", width, height, err, again)
 			}
 			return fmt.Errorf("camera: size %dx%d: %w", width, height, err)
+		}
+		if unfit != nil {
+			c.refuseVideo(unfit)
 		}
 		return c.text.show(c)
 	})

@@ -8,6 +8,7 @@
 
 #include "isp.h"
 #include "scaler.h"
+#include "video.h"
 
 enum { PICTURE_MS = 2000 }; /* the driver's own limit for one picture */
 
@@ -202,7 +203,7 @@ static int remake(struct camera *c, struct output *o, int result)
 /* The caller holds the frame, so the encoder may be made again while it is out. */
 int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame) { return remake(c, o, send_and_take(c, o, frame)); }
 
-static int bound_picture(struct camera *c, const struct output *o)
+static int poll_picture(struct camera *c, const struct output *o)
 {
 	struct pollfd ready = {.fd = TRY(c, CVI_VENC_GetFd, o->chn), .events = POLLIN};
 	if (ready.fd < 0) {
@@ -223,14 +224,49 @@ static int bound_picture(struct camera *c, const struct output *o)
 	return again(code) ? CAMERA_EMPTY : CAMERA_FAILED;
 }
 
-static int sent_picture(struct camera *c, struct output *o)
+/* What is left of a frame's time for H.264, so that JPEG keeps its rate; a picture that takes longer is looked for again at the next frame. */
+static int32_t time_left(const struct camera *c, int64_t since)
+{
+	float fps = c->config.out_fps > 0 ? (float)c->config.out_fps : c->config.fps;
+	int64_t left = since + (int64_t)(1000 / (fps > 1 ? fps : 1)) - 2 - now_ms();
+	return left > 0 ? (int32_t)left : 0;
+}
+
+/* The hardware hands JPEG's frames on alone; H.264 gets one of the same by its handle while somebody takes it. */
+static int bound_picture(struct camera *c, struct output *o)
 {
 	VIDEO_FRAME_INFO_S frame;
+	video_take(c, o, 0);
+	if (!video_ready(c))
+		return poll_picture(c, o);
 	int result = frame_get(c, o, &frame);
 	if (result != CAMERA_OK)
 		return result;
+	int64_t since = now_ms();
+	bool kept = video_send(c, &frame);
+	if (!kept && !frame_release(c, o, &frame))
+		return CAMERA_FAILED;
+	result = poll_picture(c, o);
+	video_take(c, o, time_left(c, since));
+	return result;
+}
+
+/* The frame goes to both encoders, which read it at the same time, and is given back when both are through with it. */
+static int sent_picture(struct camera *c, struct output *o)
+{
+	VIDEO_FRAME_INFO_S frame;
+	video_take(c, o, 0);
+	int result = frame_get(c, o, &frame);
+	if (result != CAMERA_OK)
+		return result;
+	int64_t since = c->video.receiving ? now_ms() : 0;
+	bool kept = video_send(c, &frame);
 	result = venc_encode(c, o, &frame);
 	c->pts = frame.stVFrame.u64PTS;
+	if (kept) {
+		video_take(c, o, time_left(c, since));
+		return result;
+	}
 	return frame_release(c, o, &frame) ? result : CAMERA_FAILED;
 }
 

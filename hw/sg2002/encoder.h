@@ -1,4 +1,4 @@
-/* The JPEG encoder: its channels, and the one way that a picture takes out of it. */
+/* The JPEG encoder: its channels, and the one way that a picture takes out of it; and past it, to the H.264 encoder (video.h). */
 #ifndef MAIXSTREAM_SG2002_ENCODER_H
 #define MAIXSTREAM_SG2002_ENCODER_H
 

@@ -73,6 +73,35 @@ func TestUnplugged(t *testing.T) {
 	}
 }
 
+// TestUnpluggedWhileRawFramesAreRead: programs that read raw frames are told in the same way, and one that has not read for long is not told so at once.
+func TestUnpluggedWhileRawFramesAreRead(t *testing.T) {
+	onBoard(t, scenario{}, func(b *bench) {
+		camera := b.open(Config{FPS: 1})
+		raw := camera.Raw()
+		ctx, cancel := context.WithTimeout(b.Context(), within)
+		defer cancel()
+		read := func() error {
+			var f frame.Frame
+			err := raw.ReadFrame(ctx, &f)
+			f.Release()
+			return err
+		}
+		for range 2 {
+			if err := read(); err != nil {
+				b.Fatal(err)
+			}
+			time.Sleep(silence + 500*time.Millisecond) // an empty slice follows: the rate is low
+		}
+		b.set("unplug=1")
+		var err error
+		for err == nil {
+			err = read()
+		}
+		b.expect(err, frame.ErrGone, "no frame for", "gc4653")
+		b.close(camera)
+	})
+}
+
 // TestSensorComesLater: starts without a sensor fail with a word and leave one buffer of libisp's, however many they are; it is used again when the
 // sensor has come, and given back at the end.
 func TestSensorComesLater(t *testing.T) {

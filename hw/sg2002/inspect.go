@@ -105,6 +105,7 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 		used = s
 	}
 	in.ION = lookAtION()
+	in.Video = lookAtVideo(config)
 	for i, choice := range used.choices(config.Width, config.Height, config.FPS) {
 		need, parts := int64(0), memoryParts(used, choice.mode, config)
 		for _, part := range parts {
@@ -130,6 +131,18 @@ func lookAtION() ION {
 		}
 	}
 	return ion
+}
+
+func lookAtVideo(config Config) Video {
+	v := Video{Fits: videoSize(config.Width, config.Height), Firmware: videoFirmware}
+	channel, firmware := videoMemory(config.Width, config.Height)
+	v.Bytes = channel
+	if heap, ok := readCarveout(); !ok || !heap.has(videoFirmwareBuffer) {
+		v.Bytes += firmware
+	}
+	_, err := os.Stat(Root(videoFirmware))
+	v.Missing = err != nil
+	return v
 }
 
 // drivers says for each sensor which library's driver would be used.

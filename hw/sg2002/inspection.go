@@ -17,7 +17,8 @@ type Inspection struct {
 	Sensor    SensorAnswer   `json:"sensor"`
 	ION       ION            `json:"ion"`
 	Memory    []MemoryPart   `json:"memory"` // ION that a stream of the size asked for takes
-	Mode      string         `json:"mode"`   // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
+	Video     Video          `json:"video"`
+	Mode      string         `json:"mode"` // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
 }
 
 // Crash says in which call of the chip's libraries the last starts died.
@@ -86,6 +87,14 @@ type ION struct {
 	Size     int64 `json:"size"`
 	Used     int64 `json:"used"`
 	Orphaned int64 `json:"orphaned"`
+}
+
+// Video is what H.264 beside the stream needs.
+type Video struct {
+	Fits     bool   `json:"fits"`     // the encoder makes pictures of the size asked for
+	Bytes    int64  `json:"bytes"`    // of ION, while somebody takes it, the core's firmware included if it is not loaded yet
+	Firmware string `json:"firmware"` // where the kernel reads it from
+	Missing  bool   `json:"missing"`  // it is not there
 }
 
 // MemoryPart is a piece of ION memory.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -65,6 +66,11 @@ func (c carveout) orphans(ispKept bool) []ionBuffer {
 		}
 	}
 	return list
+}
+
+// has says whether a buffer of that name is there.
+func (c carveout) has(name string) bool {
+	return slices.ContainsFunc(c.buffers, func(b ionBuffer) bool { return b.name == name })
 }
 
 // errRoom is a start that memory does not suffice for.

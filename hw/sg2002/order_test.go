@@ -10,7 +10,7 @@ import (
 )
 
 // order is of the C files, from the bottom up: each uses only what stands before it. calls.h and session.h are below all: they declare no function of ours.
-var order = []string{"mpi", "atomics", "memory", "isp", "tone", "input", "scaler", "encoder", "overlay", "raw", "picture", "output", "bringup", "camera"}
+var order = []string{"mpi", "atomics", "memory", "isp", "tone", "input", "scaler", "video", "encoder", "overlay", "raw", "picture", "output", "bringup", "camera"}
 
 // TestOrder: the C files call one another in one direction only. Each declares what it has for others in a header of its own name, and includes the
 // headers of files below alone; the compiler refuses a call of what no header declared.

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -43,8 +44,11 @@ func (r *Raw) Close() error { return nil }
 
 var errRawOut = errors.New("a raw frame is out: release it first")
 
-// ReadFrame implements frame.RawSource. The frame is NV21.
+// ReadFrame implements frame.RawSource. The frame is NV21. A sensor that is silent for 3 s counts as lost (frame.ErrGone, wrapped).
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("read: no context, or no frame to fill")
+	}
 	c := r.camera
 	if c.config.Path == "bound" {
 		return fmt.Errorf("camera: raw frames with path bound: %w: the hardware hands them to the encoder alone", frame.ErrUnsupported)
@@ -58,9 +62,11 @@ func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
 				return fmt.Errorf("camera: read frame: %w", errRawOut)
 			}
 			c.c.wait_ms = C.int32_t(slice.Milliseconds())
+			begin := time.Now()
 			if err := c.run(C.CAMERA_RAW, pictureWithin); err != nil {
-				return err
+				return c.missed(err, time.Since(begin))
 			}
+			c.waited = 0
 			c.number++
 			if !c.streams {
 				c.firstPicture()

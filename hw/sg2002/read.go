@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,13 +20,36 @@ import (
 
 // ReadJPEG implements frame.JPEGSource. dst may be any memory; it is written only during the call.
 func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
+	defer func() { c.left = time.Now() }()
+	begin := time.Now()
+	if len(dst) > 0 && c.config.Path == "bound" && !c.left.IsZero() && begin.Sub(c.left) > away {
+		// The encoder is fed by itself, and keeps its oldest pictures while nobody reads.
+		for err := error(nil); err == nil || errors.Is(err, frame.ErrTooLarge); {
+			err = c.read(C.CAMERA_JPEG, dst, p, 0)
+		}
+		// One more may have been in the encoder, and another before it.
+		for range 2 {
+			if err := c.readUntil(ctx, C.CAMERA_JPEG, dst, p); err != nil || begin.Sub(p.Captured) < away {
+				return err
+			}
+		}
+	}
 	return c.readUntil(ctx, C.CAMERA_JPEG, dst, p)
 }
+
+// away is how long a reader does something else before what it finds counts as old.
+const away = 250 * time.Millisecond
 
 // Still takes one picture of the size of the sensor's mode, beside the stream, whatever size that has: StillSize pixels, without overlay, at
 // the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
 // frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
 func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	if !c.config.Still {
 		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
 	}
@@ -44,14 +68,15 @@ func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := c.read(op, dst, p)
+		err := c.read(op, dst, p, slice)
 		if err != errEmpty { //nolint:errorlint // our own, never wrapped
 			return err
 		}
 	}
 }
 
-func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
+// read reads a picture, waiting for it at most so long; errEmpty: none came.
+func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture, wait time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
@@ -60,7 +85,8 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	if err := c.text.refresh(c); err != nil {
 		c.log.Debug("camera: overlay", zap.Error(err))
 	}
-	c.c.wait_ms = C.int32_t(slice.Milliseconds())
+	c.c.wait_ms = C.int32_t(wait.Milliseconds())
+	begin := time.Now()
 	code := c.performInto(op, dst, nil, nil)
 	if code == C.CAMERA_OK {
 		size := frame.Size{Width: c.config.Width, Height: c.config.Height}
@@ -69,7 +95,7 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 		} else {
 			c.number++
 		}
-		c.last = time.Now()
+		c.waited = 0
 		if !c.streams {
 			c.firstPicture()
 		}
@@ -79,15 +105,22 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 		}
 		return nil
 	}
-	err := c.result(code)
-	if err == errEmpty { //nolint:errorlint // our own, never wrapped
-		allowed := silence
-		if fps := c.c.config.out_fps; fps > 0 {
-			allowed += 2 * time.Second / time.Duration(fps)
-		}
-		if quiet := time.Since(c.last); quiet > allowed {
-			return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", quiet.Seconds(), c.sensor.name, frame.ErrGone)
-		}
+	return c.missed(c.result(code), time.Since(begin))
+}
+
+// missed makes an error of errEmpty when reads have waited in vain for so long that the sensor counts as lost. Only waiting counts: a program that comes
+// back after a minute gets its time. mu is held.
+func (c *Camera) missed(err error, waited time.Duration) error {
+	if err != errEmpty { //nolint:errorlint // our own, never wrapped
+		return err
+	}
+	c.waited += waited
+	allowed := silence
+	if fps := c.c.config.out_fps; fps > 0 {
+		allowed += 2 * time.Second / time.Duration(fps)
+	}
+	if c.waited > allowed {
+		return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
 	}
 	return err
 }

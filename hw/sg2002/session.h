@@ -1,6 +1,6 @@
 /*
  * One camera session: what it is to be, what is up, and how a call of the MPI is made. Every C file works on it and includes, besides
- * this one, only the headers of files below its own. From the bottom: memory, isp, tone, input, scaler, encoder, overlay, raw, picture, output,
+ * this one, only the headers of files below its own. From the bottom: memory, isp, tone, input, scaler, video, encoder, overlay, raw, picture, output,
  * bringup, camera (order_test.go holds this).
  */
 #ifndef MAIXSTREAM_SG2002_SESSION_H
@@ -17,6 +17,7 @@ enum { /* objects that we use; there is one camera */
 	VPSS_GRP = 0,
 	STREAM_CHN = 0, /* of VPSS and of VENC: the pictures that are streamed */
 	STILL_CHN = 1,  /* and those of the sensor's full size, beside them */
+	VIDEO_CHN = 2,  /* of VENC alone: H.264 of the pictures that are streamed */
 	RGN_HANDLE = 0,
 	POOL_BLOCKS = 4,  /* one written, two parked, one with the encoder */
 	STILL_BLOCKS = 2, /* one written, one with the encoder */
@@ -59,6 +60,13 @@ struct camera_config {
 	int orphan_count;
 	bool still; /* keep memory for pictures of the sensor's size */
 	uint32_t still_buffer;
+	bool video; /* H.264 of the streamed pictures besides */
+	struct video_config {
+		uint32_t buffer;   /* bytes */
+		uint32_t kilobits; /* 1000 bit/s */
+		uint32_t rate;     /* frames a second: frames in the low half, seconds in the high one */
+		uint32_t gop;      /* frames from key frame to key frame */
+	} coding;
 };
 
 /* A call that failed, and with what. */
@@ -79,6 +87,41 @@ struct output {
 	bool channel, venc, venc_bound, receiving;
 	uint32_t pool; /* VB_INVALID_POOLID: none */
 	bool remade;   /* the encoder was made again, and no picture has come since */
+};
+
+/*
+ * Between the thread and whoever reads H.264. A unit's bytes are shown to the reader where the encoder has them, so its stream can be given back only
+ * when the reader is through with it: NONE and DONE are the thread's to leave, READY both may, TAKEN the reader.
+ */
+struct gate {
+	uint32_t unit;   /* enum unit_state */
+	uint32_t key;    /* 1: a key frame is wanted */
+	uint32_t failed; /* 1: the encoder was given up; why is in struct video */
+};
+
+enum unit_state { UNIT_NONE, UNIT_READY, UNIT_TAKEN, UNIT_DONE };
+
+/* The H.264 encoder. But for what is of the unit, the thread's own. */
+struct video {
+	struct video_config is;  /* as the channel was made, and changed since */
+	bool channel, receiving; /* what is up */
+	bool sent;               /* a picture is being encoded: frame is held until its stream has come */
+	bool out;                /* its stream, not given back yet */
+	bool remade;             /* the channel was made again, and no picture has come since */
+	bool key_asked;          /* the picture that was sent is to be a key frame */
+	bool deaf;               /* requests make no key frames, a new start does */
+	bool stuck;              /* the channel could not be ended, or a reader never gave a unit back: no other is made */
+	VIDEO_FRAME_INFO_S frame;
+	int64_t sent_at; /* ms */
+	uint32_t busy;   /* frames in a row that the encoder did not take */
+	uint64_t frames; /* that could have been encoded */
+	uint64_t skipped, lost, units, bytes, made, restarted;
+	struct failure failed, shaped; /* why it was given up; what of its fine settings was refused */
+	/* the unit, valid while it is READY or TAKEN */
+	VENC_STREAM_S stream;
+	VENC_PACK_S packs[12];
+	uint64_t pts, number;
+	bool key;
 };
 
 enum camera_op {
@@ -102,6 +145,7 @@ enum camera_op {
 	CAMERA_TONE_SET,       /* some of them anew */
 	CAMERA_VIEW,           /* the part of the sensor's picture that is shown */
 	CAMERA_STILL,          /* one picture of the sensor's size into the caller's buffer */
+	CAMERA_VIDEO,          /* H.264 as the configuration has it now: made, changed or taken down */
 };
 
 /* Exposure, white balance and colour. Times in microseconds, gains in 1/1024. */
@@ -134,9 +178,11 @@ struct camera {
 	/* the thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	int wake, ready; /* eventfds: the caller signals an operation, the thread that it is done */
-	bool stop;       /* instead of an operation */
-	bool abandoned;  /* under lock */
+	int wake, ready;   /* eventfds: the caller signals an operation, the thread that it is done */
+	int unit;          /* eventfd: the gate has something for the reader */
+	struct gate *gate; /* the caller's, valid as long as the thread */
+	bool stop;         /* instead of an operation */
+	bool abandoned;    /* under lock */
 	enum camera_op op;
 	int result;
 
@@ -174,6 +220,7 @@ struct camera {
 	ISP_EXP_INFO_S exposure_info; /* 2 KiB that need not lie on the stack */
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
+	struct video video;
 	char *note; /* the call that is under way, NOTE_SIZE bytes: for a report of one that hangs, and for who comes after one that crashes */
 	char own_note[NOTE_SIZE]; /* where there is no file for it */
 	uint64_t copied;          /* pictures and bytes copied from the encoder */

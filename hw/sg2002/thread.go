@@ -3,6 +3,7 @@
 package sg2002
 
 /*
+#include <stdlib.h>
 #include "camera.h"
 */
 import "C"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
@@ -78,30 +80,46 @@ func raise(fd int) {
 }
 
 func (c *Camera) startThread() error {
-	if c.c = C.camera_new(c.mpi.table); c.c == nil {
+	shared := (*C.struct_gate)(C.calloc(1, C.sizeof_struct_gate))
+	if c.c = C.camera_new(c.mpi.table, shared); c.c == nil {
+		C.free(unsafe.Pointer(shared))
 		return errors.New("camera: no memory, descriptor or thread for it")
 	}
 	if n := one.note; n != nil {
 		c.c.note = n.call()
 	}
 	var err error
-	if c.done, err = newEvent(int(c.c.ready)); err != nil {
+	if c.done, err = newEvent(int(c.c.ready)); err == nil {
+		if c.video.units, err = newEvent(int(c.c.unit)); err != nil {
+			_ = c.done.file.Close()
+		}
+	}
+	if err != nil {
 		C.camera_free(c.c)
+		C.free(unsafe.Pointer(shared))
 		return fmt.Errorf("camera: wait for its thread: %w", err)
 	}
+	c.video.side, c.video.gate = c.c, (*gate)(unsafe.Pointer(shared))
 	return nil
 }
 
 // endThread ends the C side, which must be down.
 func (c *Camera) endThread() {
 	C.camera_free(c.c)
+	c.closeEvents()
+	// A reader of H.264 looks at the gate until it has noticed; without a thread nobody else does.
+	runtime.AddCleanup(c, func(g *gate) { C.free(unsafe.Pointer(g)) }, c.video.gate)
+}
+
+func (c *Camera) closeEvents() {
 	_ = c.done.file.Close()
+	_ = c.video.units.file.Close()
 }
 
 // abandonThread leaves a C side that hangs to its fate.
 func (c *Camera) abandonThread() {
 	C.camera_abandon(c.c)
-	_ = c.done.file.Close()
+	c.closeEvents()
 }
 
 // run does one operation on the MPI's thread. c.mu is held, or nobody else has c yet.

@@ -14,6 +14,7 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/sourcetest"
 	"github.com/maixstream/maixstream/hw/source"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
+	"github.com/maixstream/maixstream/hw/source/internal/y4m"
 )
 
 // opener opens spec, by the name that users write.
@@ -63,6 +64,23 @@ func TestConformance(t *testing.T) {
 				}
 			}()
 			s, err := mjpeg.NewStream(r, "pipe", "stdin", mjpeg.Config{FPS: 200})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}}},
+		{"stream of raw frames", sourcetest.Case{Open: func(t testing.TB) frame.Source {
+			r, w := io.Pipe()
+			frames := y4mOf("C420jpeg", 33, 17, 3)
+			header := bytes.IndexByte(frames, '\n') + 1
+			go func() {
+				_, err := w.Write(frames[:header])
+				for err == nil {
+					_, err = w.Write(frames[header:])
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			s, err := y4m.NewStream(r, "pipe", 200)
 			if err != nil {
 				t.Fatal(err)
 			}

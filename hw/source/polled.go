@@ -96,6 +96,9 @@ func (p *polled) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource. A picture that the server says is the newest still counts as captured now.
 func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Picture) error {
+	if ctx == nil || picture == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	for {
 		if _, err := p.pacer.Wait(ctx, p.errClosed()); err != nil {
 			return err

@@ -38,12 +38,14 @@ type Options struct {
 	Background color.Color
 	// AuthFile has user:password in its first line, for a URL whose server asks for it; "": what the URL itself says.
 	AuthFile string
+	// Still lets a webcam take single pictures of its largest size, for which the stream pauses (frame.StillOpener).
+	Still bool
 	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
 	// disables it.
 	Warn func(error)
 }
 
-// Open opens the source that spec names: "testcard", "-" (MJPEG on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG, AVI
+// Open opens the source that spec names: "testcard", "-" (MJPEG or Y4M on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG, AVI
 // (motion JPEG) or Y4M, told by its content, or the http URL of a stream or picture. What it returns is a frame.RawSource or a frame.JPEGSource.
 // Errors say what is wrong with spec; those of a webcam or server that may be there later wrap frame.ErrGone.
 func Open(spec string, o Options) (frame.Source, error) {
@@ -78,7 +80,7 @@ func open(spec string, o Options) (frame.Source, error) {
 		o.Once = true
 		return openFile("/dev/stdin", o)
 	case spec == "-":
-		return opened(mjpeg.Stdin(mjpeg.Config{FPS: o.FPS, Warn: o.Warn}))
+		return openStdin(o)
 	case strings.HasPrefix(spec, "v4l2:"):
 		return openWebcam(strings.TrimPrefix(spec, "v4l2:"), o)
 	case IsURL(spec):

@@ -14,7 +14,7 @@ func openWebcam(device string, o Options) (frame.Source, error) {
 	if device == "" {
 		return nil, errors.New("no device (v4l2:/dev/video0)")
 	}
-	c := v4l2.Config{Width: o.Width, Height: o.Height, FPS: o.FPS}
+	c := v4l2.Config{Width: o.Width, Height: o.Height, FPS: o.FPS, Still: o.Still}
 	if path, format, ok := strings.Cut(device, ":"); ok {
 		device, c.Formats = path, []string{format}
 	}

@@ -11,15 +11,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// Waits between two attempts: short at first, as a descriptor may be free at once, then long enough to cost nothing.
+// Delays between attempts: short at first, as a descriptor may be freed at once, then long enough to cost nothing.
 const (
 	firstWait = 5 * time.Millisecond
 	lastWait  = time.Second
 )
 
-// Patient wraps a listener so that Accept returns an error only when the listener is closed or broken. Any other failure is logged once
-// (at warn, with log, which may be nil), and Accept tries again; clients wait in the kernel's backlog meanwhile. Accept must be called by
-// one goroutine at a time.
+// Patient wraps a listener so that Accept returns an error only if the listener is closed or broken. Any other failure is logged once
+// (at warn level; a nil log disables logging) and retried; clients wait in the kernel's backlog meanwhile. Accept must not be called
+// concurrently.
 func Patient(l net.Listener, log *zap.Logger) net.Listener {
 	if log == nil {
 		log = zap.NewNop()
@@ -40,7 +40,7 @@ func (p *patient) Close() error {
 }
 
 func (p *patient) Accept() (net.Conn, error) {
-	var since time.Time // of the first failure in a row
+	var since time.Time // time of the first failure in a row
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
@@ -52,7 +52,7 @@ func (p *patient) Accept() (net.Conn, error) {
 		if final(err) {
 			return nil, err
 		}
-		if errors.Is(err, syscall.ECONNABORTED) { // one client has gone before its turn; nothing is wrong
+		if errors.Is(err, syscall.ECONNABORTED) { // the client left before it was accepted; not an error
 			wait = firstWait
 			continue
 		}
@@ -68,7 +68,7 @@ func (p *patient) Accept() (net.Conn, error) {
 	}
 }
 
-// final says that no later attempt can succeed.
+// final reports whether every later attempt would fail, too.
 func final(err error) bool {
 	for _, broken := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK, syscall.EOPNOTSUPP} {
 		if errors.Is(err, broken) {
@@ -78,7 +78,7 @@ func final(err error) bool {
 	return false
 }
 
-// hint says what to do about an error, where something can be done.
+// hint returns advice for errors that have any.
 func hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EMFILE):

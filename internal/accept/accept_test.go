@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// failing fails with err as often as it is told, then accepts.
+// failing returns err the given number of times, then accepts.
 type failing struct {
 	net.Listener
 	err   error
@@ -44,8 +44,8 @@ func listen(t *testing.T, err error, times int64) *failing {
 	return f
 }
 
-func TestFailuresAreLoggedOnceAndTriedAgain(t *testing.T) {
-	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, errors.New("of no known kind")} {
+func TestFailuresAreLoggedOnceAndRetried(t *testing.T) {
+	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, errors.New("unknown")} {
 		t.Run(err.Error(), func(t *testing.T) {
 			core, logged := observer.New(zap.DebugLevel)
 			f := listen(t, err, 4)
@@ -61,7 +61,7 @@ func TestFailuresAreLoggedOnceAndTriedAgain(t *testing.T) {
 			}
 			conn.Close()
 			if lines := logged.All(); len(lines) != 2 || lines[0].Level != zap.WarnLevel || lines[1].Level != zap.InfoLevel {
-				t.Errorf("logged %v, want one warning and one line when it works again", lines)
+				t.Errorf("logged %v, want one warning and one line on recovery", lines)
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestBrokenListenerIsReturned(t *testing.T) {
 	}
 }
 
-func TestCloseEndsTheWait(t *testing.T) {
+func TestCloseInterruptsRetries(t *testing.T) {
 	l := accept.Patient(listen(t, syscall.EMFILE, 1<<40), nil)
 	ended := make(chan error)
 	go func() {
@@ -108,6 +108,6 @@ func TestCloseEndsTheWait(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatal("Accept waits on after Close")
+		t.Fatal("Accept does not return after Close")
 	}
 }

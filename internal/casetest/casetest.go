@@ -14,7 +14,7 @@ var files embed.FS
 
 // Read returns a file of cases: base.jpg (as cjpeg writes it), noeoi.jpg (no end-of-image marker), junk_hdr.jpg (stray bytes between segments), odd1.jpg (sampling
 // factors 2x2, 1x1, 1x2), mpf.jpg (a second, smaller picture behind the first), pano.jpg (12000x2000 in its header), ori6.jpg and ori6com.jpg (Exif
-// orientation 6, after a comment), alpha.png (transparent on the left, with red beneath).
+// orientation 6, after a comment), alpha.png (transparent on the left, with red beneath). And of Films.
 func Read(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := files.ReadFile("cases/" + name)
@@ -71,6 +71,18 @@ func Shown(t testing.TB) []JPEG {
 		}
 	}
 	return list
+}
+
+// Film is a file of 12 pictures of 160x120 pixels.
+type Film struct {
+	Name string  // of the file, for Read
+	FPS  float64 // 0: the file does not say
+}
+
+// Films returns films that others play: AVI of 5 and 60 frames a second; one whose stream's handler is 0, so that only its format names the codec; one whose odd
+// chunks have no padding; and plain JPEGs without their end-of-image markers.
+func Films() []Film {
+	return []Film{{"fps5.avi", 5}, {"fps60.avi", 60}, {"handler0.avi", 10}, {"nopad.avi", 10}, {"noeoi.mjpeg", 0}}
 }
 
 // Exif returns an APP1 segment with nothing but an orientation, as a SHORT (kind 3) or LONG (4).

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// settle is how long the interfaces must stay as they are before they are used: an address seldom comes alone.
+	// settle is how long the interfaces must stay unchanged before they are used: addresses rarely come alone.
 	settle = 500 * time.Millisecond
-	// retryAfter is the wait after an attempt that failed for another reason than a missing network.
+	// retryAfter is the delay after a failure other than a missing network.
 	retryAfter = 10 * time.Second
 )
 
-// Announce tells the local network of services until ctx ends, and returns when they are withdrawn. There need not be a network: services are
-// announced when one comes, and again whenever interfaces or addresses change. warn is told, once in a row, why that fails; nil: nobody is.
+// Announce announces services on the local network until ctx is done, withdraws them, and returns. It does not need a network to start: services are
+// announced once there is one, and again whenever interfaces or addresses change. warn is called with the cause of the first failure in a row; nil disables it.
 func Announce(ctx context.Context, warn func(error), services ...Service) {
 	quiet()
 	if warn == nil {
@@ -29,7 +29,7 @@ func Announce(ctx context.Context, warn func(error), services ...Service) {
 	}
 	changed := netchange.Watch(ctx)
 	defer func() {
-		for range changed { // until its goroutine has ended
+		for range changed { // until its goroutine has returned
 		}
 	}()
 	failing := false
@@ -58,7 +58,7 @@ func Announce(ctx context.Context, warn func(error), services ...Service) {
 	}
 }
 
-// respond announces and answers until ctx ends, the interfaces are no longer those of now, or it fails.
+// respond announces and answers queries until ctx is done, the interfaces have changed, or it fails.
 func respond(ctx context.Context, changed <-chan struct{}, now string, services []Service) error {
 	responder, err := newResponder(services)
 	if err != nil {
@@ -80,7 +80,7 @@ func respond(ctx context.Context, changed <-chan struct{}, now string, services 
 				continue
 			}
 			cancel()
-			<-ended //nolint:errcheck // its context was ended
+			<-ended //nolint:errcheck // its context was cancelled
 			return nil
 		}
 	}
@@ -110,7 +110,7 @@ func newResponder(services []Service) (dnssd.Responder, error) {
 	return responder, nil
 }
 
-// interfaces describes those that other hosts can be reached by, and their addresses; "" when there are none.
+// interfaces describes the interfaces that other hosts can reach, with their addresses; "" if there are none.
 func interfaces() string {
 	var list []string
 	for _, i := range dnssd.MulticastInterfaces() {
@@ -129,7 +129,7 @@ func interfaces() string {
 	return strings.Join(list, "\n")
 }
 
-// waitFor waits for a change, or for a time where one is given; false: ctx has ended.
+// waitFor waits for a change, or at most for limit if it is positive. It returns false if ctx is done.
 func waitFor(ctx context.Context, changed <-chan struct{}, most time.Duration) bool {
 	var after <-chan time.Time
 	if most > 0 {

@@ -1,4 +1,4 @@
-// Package discover makes a stream found by itself on the local network (mDNS and DNS-SD, RFC 6762 and 6763), and finds those of others.
+// Package discover announces streams on the local network by mDNS and DNS-SD (RFC 6762 and 6763), and finds announced ones.
 package discover
 
 import (
@@ -24,22 +24,22 @@ const (
 	RTSP = "_rtsp._tcp"
 )
 
-// mark is the TXT key that tells our services from the many others of the same types.
+// mark is the TXT key that distinguishes our services from others of the same types.
 const mark = "maixstream"
 
-// Service is one thing that answers.
+// Service is one announced service.
 type Service struct {
 	Type    string // HTTP or RTSP
-	Name    string // as people see it in a list; "": the host's name
+	Name    string // as shown in lists; "": the host's name
 	Port    int
 	TLS     bool   // https or rtsps
 	Version string // of the program
 }
 
-// quiet stops dnssd from writing its remarks on other hosts' messages to standard output. What fails it returns.
+// quiet keeps dnssd from printing other hosts' malformed messages to standard output; it returns what matters as errors.
 func quiet() { log.Info.SetOutput(io.Discard) }
 
-// HostName is the host's name without its domain: "maixcam-1a2b".
+// HostName returns the host's name without its domain: "maixcam-1a2b".
 func HostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
@@ -57,10 +57,10 @@ type Found struct {
 	Version string
 }
 
-// askEvery is how often Find asks: a question or its answer may be lost, and a network may come meanwhile.
+// askEvery is the interval between queries: a query or its answer may be lost, and a network may come up meanwhile.
 const askEvery = time.Second
 
-// Find asks the local network and returns what answered until ctx ended, sorted by name.
+// Find queries the local network until ctx is done and returns the services that answered, sorted by name.
 func Find(ctx context.Context) ([]Found, error) {
 	quiet()
 	var (
@@ -75,13 +75,13 @@ func Find(ctx context.Context) ([]Found, error) {
 	return all.sorted(), errors.Join(errs[:]...)
 }
 
-// finds are the services that have answered so far.
+// finds collects the services that have answered so far.
 type finds struct {
 	mu   sync.Mutex
 	list map[string]*Found
 }
 
-// ask asks for one type of services until ctx ends. The error is the last one when no attempt went well.
+// ask queries for one type of service until ctx is done. It returns the last error if every attempt failed.
 func (f *finds) ask(ctx context.Context, kind string) (last error) {
 	asked := false
 	for ctx.Err() == nil {
@@ -141,7 +141,7 @@ func (f *finds) sorted() []Found {
 	return list
 }
 
-// address writes a URL; a link-local IPv6 address means something only with the interface that it was seen at.
+// address formats a URL; a link-local IPv6 address needs the interface that it was seen on.
 func address(scheme string, ip net.IP, iface string, port int) string {
 	host := ip.String()
 	if ip.To4() == nil && ip.IsLinkLocalUnicast() && iface != "" {

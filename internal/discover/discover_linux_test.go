@@ -14,7 +14,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// roleVariable makes the test binary, run again inside a network namespace, one of the hosts: "announce NAME PORT" or "find".
+// roleVariable makes the test binary act as one of the hosts when it is run again in a network namespace: "announce NAME PORT" or "find".
 const roleVariable = "DISCOVER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -44,11 +44,11 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// network has hosts, each a network namespace with the test binary in it.
+// network is a set of hosts, each a network namespace that runs the test binary.
 type network struct {
 	t    *testing.T
 	self string
-	name string // begins those of its hosts
+	name string // prefix of its hosts' names
 }
 
 func newNetwork(t *testing.T) *network {
@@ -71,7 +71,7 @@ func (n *network) ip(args ...string) {
 	}
 }
 
-// host makes one with the loopback alone, which is gone after the test.
+// host adds a host that has only a loopback interface; it is removed after the test.
 func (n *network) host(name string) {
 	n.t.Helper()
 	n.ip("netns", "add", n.name+name)
@@ -79,7 +79,7 @@ func (n *network) host(name string) {
 	n.ip("-n", n.name+name, "link", "set", "lo", "up")
 }
 
-// cable puts an interface with an address into each of two hosts, and connects them.
+// cable connects two hosts by an interface with an address in each.
 func (n *network) cable(device, one, oneAddress, other, otherAddress string) {
 	n.t.Helper()
 	n.ip("link", "add", device, "netns", n.name+one, "type", "veth", "peer", "name", device, "netns", n.name+other)
@@ -89,7 +89,7 @@ func (n *network) cable(device, one, oneAddress, other, otherAddress string) {
 	}
 }
 
-// announce runs a program in a host until the test ends.
+// announce runs a program on a host until the test ends.
 func (n *network) announce(host, name string, port int) {
 	n.t.Helper()
 	c := exec.Command("ip", "netns", "exec", n.name+host, n.self)
@@ -110,11 +110,11 @@ func (n *network) announce(host, name string, port int) {
 	})
 }
 
-// finds waits until a host finds all of these, in one list.
+// finds waits until a host finds all of these at once.
 func (n *network) finds(host string, wanted ...string) {
 	n.t.Helper()
 	var list string
-	for range 12 { // probing for a free name takes an announcer about a second, and this machine may be busy
+	for range 12 { // an announcer probes for a free name for about a second, and the machine may be busy
 		c := exec.Command("ip", "netns", "exec", n.name+host, n.self)
 		c.Env = append(os.Environ(), roleVariable+"=find")
 		out, err := c.CombinedOutput()
@@ -135,7 +135,7 @@ func (n *network) finds(host string, wanted ...string) {
 	n.t.Errorf("%s does not find all of %q, but\n%s", host, wanted, list)
 }
 
-func TestFoundAcrossANetwork(t *testing.T) {
+func TestFindAcrossHosts(t *testing.T) {
 	n := newNetwork(t)
 	n.host("a")
 	n.host("b")
@@ -144,8 +144,8 @@ func TestFoundAcrossANetwork(t *testing.T) {
 	n.finds("b", "porch ", "https://10.99.0.1:8000/", "rtsp://10.99.0.1:8554/", " v9")
 }
 
-// There is no network at the start; it comes, gets another address, and a second one.
-func TestNetworkThatComesLater(t *testing.T) {
+// No network at start; one comes up, its address changes, and a second one is added.
+func TestNetworkComesUpLater(t *testing.T) {
 	n := newNetwork(t)
 	n.host("a")
 	n.host("b")
@@ -156,7 +156,7 @@ func TestNetworkThatComesLater(t *testing.T) {
 	n.finds("b", "https://10.99.0.1:8000/")
 	n.ip("-n", n.name+"a", "addr", "add", "10.99.0.77/24", "dev", "veth0")
 	n.ip("-n", n.name+"a", "addr", "del", "10.99.0.1/24", "dev", "veth0")
-	n.ip("-n", n.name+"a", "addr", "replace", "10.99.0.77/24", "dev", "veth0") // is a secondary address that went with the first
+	n.ip("-n", n.name+"a", "addr", "replace", "10.99.0.77/24", "dev", "veth0") // a secondary address was removed with the first one
 	n.finds("b", "https://10.99.0.77:8000/")
 	n.cable("veth1", "a", "10.98.0.1", "c", "10.98.0.2")
 	n.finds("c", "https://10.98.0.1:8000/")
@@ -173,7 +173,7 @@ func TestTwoProgramsOnOneHost(t *testing.T) {
 	n.finds("b", "cam:8000 ", "cam:8001 ", "https://10.99.0.1:8000/", "https://10.99.0.1:8001/")
 }
 
-// Two hosts, which even have the same host name here, want one name: each has one, and both are listed.
+// Two hosts (with the same host name here) want the same name: each gets one of its own, and both are listed.
 func TestNameConflict(t *testing.T) {
 	n := newNetwork(t)
 	n.host("a")
@@ -195,7 +195,7 @@ func TestNameConflict(t *testing.T) {
 	n.finds("c", "https://10.99.0.1:8000/", "https://10.99.0.2:8000/")
 }
 
-// Without a network it is not an error that nothing is found.
+// Finding nothing without a network is not an error.
 func TestFindWithoutANetwork(t *testing.T) {
 	n := newNetwork(t)
 	n.host("a")

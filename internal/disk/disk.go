@@ -1,4 +1,4 @@
-// Package disk keeps what is on a disk below a limit, and below what the disk has: the oldest goes first.
+// Package disk keeps data on a disk below a limit and within the free space, by deleting the oldest first.
 package disk
 
 import (
@@ -6,14 +6,14 @@ import (
 	"syscall"
 )
 
-// ErrNoRoom: there is nothing left to delete, and still not enough room.
+// ErrNoRoom is returned if nothing is left to delete and there is still not enough room.
 var ErrNoRoom = errors.New("no room")
 
-// IsFull says whether an error means that the disk, or the user's share of it, is full.
+// IsFull reports whether err means that the disk, or the user's quota on it, is full.
 func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// MakeRoom calls dropOldest until used and need are together within limit. dropOldest deletes something and returns whether there was anything to delete;
-// its errors are MakeRoom's. The error is ErrNoRoom when nothing is left.
+// MakeRoom calls dropOldest until used plus need is within limit. dropOldest deletes one item and reports whether there was anything to delete;
+// its errors are returned. MakeRoom returns ErrNoRoom if nothing is left to delete.
 func MakeRoom(limit, need int64, used func() int64, dropOldest func() (bool, error)) error {
 	for used()+need > limit {
 		if dropped, err := dropOldest(); err != nil {
@@ -25,8 +25,8 @@ func MakeRoom(limit, need int64, used func() int64, dropOldest func() (bool, err
 	return nil
 }
 
-// Write calls write until it succeeds or fails for another reason than a full disk; after each time that the disk was full, dropOldest makes room as in
-// MakeRoom. When nothing is left to delete, the error is write's.
+// Write calls write until it succeeds or fails for a reason other than a full disk; after each failure of that kind dropOldest makes room as in
+// MakeRoom. If nothing is left to delete, write's error is returned.
 func Write(write func() error, dropOldest func() (bool, error)) error {
 	for {
 		full := write()

@@ -106,6 +106,7 @@ func Examine(ctx context.Context, c Config) *Report {
 	if err == nil {
 		r.add(sensor(&in, c.Sensor))
 		r.add(ion(&in, state, c))
+		r.add(video(&in, state, c))
 	} else {
 		r.add(Check{Name: "sensor", Status: Note, Found: "not asked: see libraries"})
 	}

@@ -389,6 +389,27 @@ func TestMemoryFiguresAreThoseOfAStream(t *testing.T) {
 	}
 }
 
+func TestVideoEncoderOfTheChip(t *testing.T) {
+	b := newBoard(t, "maixcam", "")
+	if c := b.check(b.examine(doctor.Config{Width: 1280, Height: 720}), "H.264"); c.Status != doctor.OK || !strings.Contains(c.Found, "1280x720 takes 4.6 MiB") {
+		t.Errorf("%+v", c)
+	}
+	if c := b.check(b.examine(doctor.Config{Width: 100, Height: 96}), "H.264"); c.Status != doctor.Note || !strings.Contains(c.Found, "100x96") || c.Remedy == "" {
+		t.Errorf("a size that is too small: %+v", c)
+	}
+	if err := os.Remove(filepath.Join(b.root, "usr/share/fw_vcodec/coda980.bin")); err != nil {
+		t.Fatal(err)
+	}
+	r := b.examine(doctor.Config{})
+	if c := b.check(r, "H.264"); c.Status != doctor.Note || !strings.Contains(c.Found, "coda980.bin") || c.Remedy == "" || r.Wrong() != 0 {
+		t.Errorf("without firmware: %+v", c)
+	}
+	b = newBoard(t, "maixcam", "ion=61865984") // 59 MiB, of which 22 are the firmware's: room for a stream of 1280x720, no more
+	if c := b.check(b.examine(doctor.Config{Width: 1280, Height: 720}), "H.264"); c.Status != doctor.Note || !strings.Contains(c.Found, "are left") {
+		t.Errorf("without room: %+v", c)
+	}
+}
+
 func TestTooLittleMemory(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	if err := os.WriteFile(filepath.Join(b.root, "proc/meminfo"), []byte("MemTotal: 154624 kB\nMemAvailable:  9000 kB\n"), 0o644); err != nil {

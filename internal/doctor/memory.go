@@ -53,6 +53,32 @@ func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 	return c
 }
 
+// video says whether the chip's H.264 encoder can work beside the stream. It is no fault if not: JPEG goes on.
+func video(in *sg2002.Inspection, state cameraState, config Config) Check {
+	v := &in.Video
+	c := Check{Name: "H.264", Status: OK}
+	c.Found = fmt.Sprintf("hardware; %dx%d takes %s of ION memory while somebody takes it", config.Width, config.Height, mebibytes(v.Bytes))
+	free := in.ION.Size - in.ION.Used + in.ION.Orphaned
+	if !state.inUse {
+		for _, part := range in.Memory {
+			free -= part.Bytes
+		}
+	}
+	switch {
+	case v.Missing:
+		c.Status, c.Found = Note, "none: "+v.Firmware+", the encoder's firmware, is missing"
+		c.Remedy = "restore it from the board's image (NanoKVM's has it, too), for /video.mp4 and RTSP's /h264"
+	case !v.Fits:
+		c.Status, c.Found = Note, fmt.Sprintf("none of %dx%d: the encoder does not make pictures of this size", config.Width, config.Height)
+		c.Remedy = "choose another --size, for /video.mp4 and RTSP's /h264"
+	case in.ION.Known && !state.leaked && v.Bytes > free:
+		c.Status = Note
+		c.Found += fmt.Sprintf(", and beside the stream %s are left", mebibytes(max(free, 0)))
+		c.Remedy = "choose a smaller --size, for /video.mp4 and RTSP's /h264; JPEG goes on without"
+	}
+	return c
+}
+
 // tightMemory is what Linux should have to spare for the program, in bytes: serve takes 19 MiB on the virtual board, without viewers.
 const tightMemory = 24 << 20
 

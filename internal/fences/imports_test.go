@@ -122,7 +122,7 @@ func TestTheFenceRefuses(t *testing.T) {
 // public are the packages that programs outside of this module may import.
 var public = []string{
 	"hw", "hw/frame", "hw/libjpeg", "hw/openh264", "hw/picture", "hw/sg2002", "hw/source",
-	"pipeline", "pipeline/push", "pipeline/record", "pipeline/ring", "pipeline/video",
+	"pipeline", "pipeline/publish", "pipeline/push", "pipeline/record", "pipeline/ring", "pipeline/video",
 	"server", "server/rtsp", "server/stream", "server/upload", "server/web", "server/whep",
 	"packaging", // the sample configuration, embedded: a file can be embedded only from its own folder or one above it
 }

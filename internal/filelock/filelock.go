@@ -1,4 +1,4 @@
-// Package filelock locks files against other processes. The system releases a lock when its process ends, however that happens.
+// Package filelock locks files against other processes. The system releases a lock when its process ends, for whatever reason.
 package filelock
 
 import (
@@ -9,8 +9,8 @@ import (
 // ErrHeld is wrapped by the error of a lock that another process holds.
 var ErrHeld = errors.New("held by another process")
 
-// Open opens the file, makes it where there is none, and locks it. Closing the file releases the lock. An error wraps ErrHeld when another process, or another
-// Open of this one, holds the lock. On systems without such locks the file is opened and nothing is locked.
+// Open opens the file, creating it if necessary, and locks it. Closing the file releases the lock. The error wraps ErrHeld if another process, or another
+// Open in this process, holds the lock. On systems without such locks the file is opened without a lock.
 func Open(name string, mode os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, mode)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/internal/filelock"
 )
 
-// The test binary run again holds the lock named here until its input ends.
+// Run again with this variable, the test binary holds the lock on the named file until its standard input ends.
 const holds = "FILELOCK_TEST_HOLDS"
 
 func TestMain(m *testing.M) {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestLockEndsWithItsFileOrItsProcess(t *testing.T) {
+func TestLockIsReleasedWithItsFileOrProcess(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	first, err := filelock.Open(name, 0o600)
 	if err != nil {

@@ -4,5 +4,5 @@ package filelock
 
 import "os"
 
-// Lock does nothing: this system has no lock that ends with its process.
+// Lock does nothing: this system has no locks that end with their process.
 func Lock(*os.File) error { return nil }

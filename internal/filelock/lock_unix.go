@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock locks an open file without waiting, until it is closed; Open says what the error is.
+// Lock locks an open file until it is closed, without waiting; see Open for the error.
 func Lock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {

@@ -1,4 +1,4 @@
-// Package httpauth answers the challenges of servers that want Digest authentication (RFC 7616).
+// Package httpauth answers servers' challenges for Digest authentication (RFC 7616).
 package httpauth
 
 import (
@@ -9,15 +9,15 @@ import (
 	"github.com/icholy/digest"
 )
 
-// Digest answers one server's challenges. The zero value has none yet. Its methods may be called from any goroutine.
+// Digest answers one server's challenges. The zero value has none yet. Its methods are safe for concurrent use.
 type Digest struct {
 	mu        sync.Mutex
 	challenge *digest.Challenge // nil: none yet
 	count     int               // requests that used it
 }
 
-// Learn takes the challenge of a 401 reply's header. It returns whether there is one that was not known before: then the request is worth sending once
-// more. The same nonce again means that the user or password is wrong.
+// Learn takes the challenge from a 401 reply's header. It reports whether the challenge is a new one, so that it is worth sending the request
+// again. The same nonce again means that the user or password is wrong.
 func (d *Digest) Learn(h http.Header) bool {
 	challenge := find(h)
 	if challenge == nil {
@@ -32,7 +32,7 @@ func (d *Digest) Learn(h http.Header) bool {
 	return true
 }
 
-// Authorize sets the request's Authorization header from the newest challenge. It returns false, and sets nothing, when there is none.
+// Authorize sets the request's Authorization header from the newest challenge. It returns false and sets nothing if there is none.
 func (d *Digest) Authorize(r *http.Request, user, password string) bool {
 	d.mu.Lock()
 	challenge := d.challenge
@@ -45,14 +45,14 @@ func (d *Digest) Authorize(r *http.Request, user, password string) bool {
 	answer, err := digest.Digest(challenge, digest.Options{
 		Method: r.Method, URI: r.URL.RequestURI(), Count: count, Username: user, Password: password,
 	})
-	if err != nil { // find takes only challenges that can be answered
+	if err != nil { // find returns only challenges that can be answered
 		return false
 	}
 	r.Header.Set("Authorization", answer.String())
 	return true
 }
 
-// lower makes small letters of ASCII's large ones. Unlike strings.ToLower it leaves what is no UTF-8, and with it every position, as it is.
+// lower converts ASCII letters to lower case. Unlike strings.ToLower it keeps invalid UTF-8, and with it all positions.
 func lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -63,11 +63,11 @@ func lower(s string) string {
 	return string(b)
 }
 
-// find returns the first Digest challenge that can be answered, nil without one. Servers send a header for each scheme, or one that lists them.
+// find returns the first Digest challenge that can be answered, or nil. Servers send one header per scheme, or one header that lists several.
 func find(h http.Header) *digest.Challenge {
 	const (
 		scheme  = "digest "
-		longest = 4096 // of a header: above what any server sends, and what a hostile one can make of it stays little work
+		longest = 4096 // longest header parsed: more than any server sends, and it bounds the work for a hostile one
 	)
 	for _, header := range h.Values("WWW-Authenticate") {
 		for rest := header[:min(len(header), longest)]; ; {
@@ -84,7 +84,7 @@ func find(h http.Header) *digest.Challenge {
 				text = text[:basic]
 			}
 			challenge, err := digest.ParseChallenge(digest.Prefix + strings.TrimSpace(text))
-			// auth-int hashes the body, which streams do not have beforehand.
+			// auth-int hashes the body, which is not known in advance for streams.
 			if err == nil && challenge.Nonce != "" && digest.CanDigest(challenge) && (len(challenge.QOP) == 0 || challenge.SupportsQOP("auth")) {
 				return challenge
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/internal/httpauth"
 )
 
-// The example of RFC 7616, 3.9.1, in the forms that servers send challenges.
+// The example of RFC 7616, 3.9.1, in the forms in which servers send challenges.
 func TestChallengesAreFound(t *testing.T) {
 	const one = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
 	for name, headers := range map[string][]string{
@@ -48,11 +48,11 @@ func TestChallengesAreFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoChallenge(t *testing.T) {
+func TestInvalidChallengesAreIgnored(t *testing.T) {
 	for _, header := range []string{"", "Basic realm=x", "Digest", "Digest ", `Digest realm="x", nonce="y", algorithm=MD5-sess`, `Digest realm="x", nonce="y", qop="auth-int"`} {
 		var d httpauth.Digest
 		if d.Learn(http.Header{"Www-Authenticate": {header}}) {
-			t.Errorf("%q was taken", header)
+			t.Errorf("%q was accepted", header)
 		}
 	}
 }

@@ -14,8 +14,7 @@ import (
 // Credentials are a user and password.
 type Credentials struct{ User, Password string }
 
-// Find returns the credentials for a URL: those in the first line of file that is not empty and no comment (user:password), or those in the URL itself. nil:
-// there are none.
+// Find returns the credentials for a URL: user:password in the first line of file that is neither empty nor a comment, or those in the URL itself, or nil.
 func Find(u *url.URL, file string) (*Credentials, error) {
 	if file == "" {
 		if u.User == nil {
@@ -26,7 +25,7 @@ func Find(u *url.URL, file string) (*Credentials, error) {
 	}
 	text, err := secretfile.Text(file)
 	if err != nil {
-		return nil, fmt.Errorf("file of credentials: %w", err)
+		return nil, fmt.Errorf("read credentials: %w", err)
 	}
 	for line := range strings.Lines(text) {
 		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
@@ -34,15 +33,15 @@ func Find(u *url.URL, file string) (*Credentials, error) {
 		}
 		user, password, ok := strings.Cut(line, ":")
 		if !ok || user == "" {
-			return nil, fmt.Errorf("file of credentials %s: its first line must be user:password", file)
+			return nil, fmt.Errorf("credentials file %s: the first line must be user:password", file)
 		}
 		return &Credentials{user, password}, nil
 	}
-	return nil, fmt.Errorf("file of credentials %s: it is empty", file)
+	return nil, fmt.Errorf("credentials file %s is empty", file)
 }
 
-// Transport returns a transport that answers a server's challenge with credentials, and shows them at once in later requests. They are shown to the scheme,
-// host and port of site only. nil credentials: base itself. A request with a body needs its GetBody. The result may be used by several goroutines.
+// Transport returns a transport that answers a server's challenge with credentials and sends them unasked in later requests, but only to the scheme,
+// host and port of site. With nil credentials it returns base. A request with a body needs GetBody. The result is safe for concurrent use.
 func Transport(base http.RoundTripper, site *url.URL, c *Credentials) http.RoundTripper {
 	if c == nil {
 		return base
@@ -84,17 +83,17 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		body, err := r.GetBody()
 		if err != nil {
-			return reply, nil //nolint:nilerr // the refusal says more than that it cannot be answered
+			return reply, nil //nolint:nilerr // the refusal says more than our failure to answer it
 		}
 		again = r.Clone(r.Context())
 		again.Body = body
 	}
-	_, _ = io.CopyN(io.Discard, reply.Body, 64<<10) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, reply.Body, 64<<10) // so that the connection can be reused
 	_ = reply.Body.Close()
 	return t.base.RoundTrip(t.authorized(again))
 }
 
-// authorized returns the request with what the server is known to ask for.
+// authorized returns the request with the credentials in the form that the server is known to want.
 func (t *transport) authorized(r *http.Request) *http.Request {
 	shown := r.Clone(r.Context())
 	if t.digest.Authorize(shown, t.credentials.User, t.credentials.Password) {
@@ -107,7 +106,7 @@ func (t *transport) authorized(r *http.Request) *http.Request {
 	return r
 }
 
-// learn takes a refusal's challenges in and says whether another try makes sense: sent is what was shown with the refused request.
+// learn takes the challenges of a refusal and reports whether a retry makes sense; sent is what the refused request had shown.
 func (t *transport) learn(header http.Header, sent string) bool {
 	if find(header) != nil {
 		return t.digest.Learn(header)

@@ -14,7 +14,7 @@ import (
 	"github.com/icholy/digest"
 )
 
-// server asks for Digest, a new nonce after each three requests, or for Basic.
+// server wants Digest, with a new nonce after every three requests, or Basic.
 func server(t *testing.T, scheme string) (*httptest.Server, *[]string) {
 	t.Helper()
 	var seen []string
@@ -48,7 +48,7 @@ func server(t *testing.T, scheme string) (*httptest.Server, *[]string) {
 	return s, &seen
 }
 
-func TestTransportAnswersWhatIsAsked(t *testing.T) {
+func TestTransportAnswersChallenges(t *testing.T) {
 	for _, scheme := range []string{"Basic", "Digest"} {
 		s, seen := server(t, scheme)
 		u, err := url.Parse(s.URL)

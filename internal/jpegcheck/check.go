@@ -1,7 +1,7 @@
-// Package jpegcheck looks at a JPEG without decoding it: is it whole, how large is its picture, does it keep within limits. It is what stands
+// Package jpegcheck inspects a JPEG without decoding it: whether it is complete, its dimensions, and whether it keeps within limits. It stands
 // between bytes from outside (a webcam, a file, a stream, an upload) and viewers or a decoder.
 //
-// There is one walk over a JPEG's markers, that of Parser, which accepts what browsers and ffmpeg show: stray bytes between segments, a missing
+// There is one parser of a JPEG's markers, Parser. It accepts what browsers and ffmpeg show: stray bytes between segments, a missing
 // end-of-image marker, missing Huffman tables, any sampling factors. Complete writes what strict readers need.
 package jpegcheck
 
@@ -11,40 +11,40 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Info is what a JPEG's headers say.
+// Info describes a JPEG by its headers.
 type Info struct {
-	Width, Height int // pixels, 1 to 65535: what must be decoded has closer limits
+	Width, Height int // pixels, 1 to 65535; whatever is decoded has tighter limits
 	Components    int // 1 grey, 3 colour, 4 CMYK
 	Progressive   bool
-	Scans         int // 1 for an ordinary picture; each scan of a progressive picture costs a pass over all of it
-	// Subsampling is the luma's sampling factors when both chroma components have 1x1: 0x22 for 4:2:0, 0x21 for 4:2:2, 0x11 for 4:4:4
+	Scans         int // 1 for a baseline picture; each scan of a progressive picture costs a pass over all of it
+	// Subsampling holds the luma's sampling factors if both chroma components have 1x1: 0x22 for 4:2:0, 0x21 for 4:2:2, 0x11 for 4:4:4
 	// and grey; 0 for any other combination.
 	Subsampling byte
 	// Orientation is Exif's: 1 (upright, or not given) to 8 as TIFF 6.0 numbers them.
 	Orientation int
-	// Size is the length of the JPEG in the bytes given, from SOI to EOI, or to the end of its last scan where EOI is missing. Bytes after that are
+	// Size is the JPEG's length in the bytes given, from SOI to EOI, or to the end of its last scan if EOI is missing. Bytes after that are
 	// not part of the picture.
 	Size int
-	// Images is how many pictures the file says it has (CIPA DC-007 multi-picture format: gain maps, previews); 1 where it says nothing.
+	// Images is the number of pictures that the file declares (CIPA DC-007 multi-picture format: gain maps, previews); 1 if it declares none.
 	Images int
 
 	fault faults
-	scan  int // where the first SOS marker is
+	scan  int // position of the first SOS marker
 }
 
-// faults are what Complete mends.
+// faults are what Complete repairs.
 type faults uint8
 
 const (
 	noEOI   faults = 1 << iota // the end-of-image marker is missing
-	noDHT                      // motion JPEG: the standard Huffman tables are left out
-	strayed                    // bytes between segments that belong to none
+	noDHT                      // Motion JPEG: the standard Huffman tables are omitted
+	strayed                    // there are stray bytes between segments
 )
 
-// Whole says that the picture's bytes can be given to any reader as they are; if not, Complete makes such a picture of them.
+// Whole reports whether any reader accepts the picture's bytes as they are; if not, Complete makes such a picture of them.
 func (info *Info) Whole() bool { return info.fault == 0 }
 
-// Error is why a JPEG is not usable. It wraps frame.ErrBadPicture.
+// Error says why a JPEG is not usable. It wraps frame.ErrBadPicture.
 type Error struct {
 	Reason string // completes "JPEG …"
 }
@@ -54,9 +54,9 @@ func (e *Error) Error() string { return "JPEG " + e.Reason }
 // Unwrap returns frame.ErrBadPicture.
 func (e *Error) Unwrap() error { return frame.ErrBadPicture }
 
-// Parse checks that jpg begins with a JPEG as browsers and libjpeg decode it (baseline, extended or progressive, Huffman-coded, 8 bits) and says what
-// it is. It follows every marker from SOI to EOI. A picture that lacks only its EOI is accepted (see Complete); one that is cut off is refused. What
-// is coded in the scans is looked at only where EOI is missing. Errors are *Error. It does not allocate unless it refuses, and keeps nothing
+// Parse checks that jpg begins with a JPEG that browsers and libjpeg decode (baseline, extended or progressive, Huffman-coded, 8 bits) and describes
+// it. It follows every marker from SOI to EOI. A picture that lacks only its EOI is accepted (see Complete); a truncated one is refused. The
+// entropy-coded data is examined only if EOI is missing. Errors are *Error. Parse does not allocate unless it refuses, and retains nothing
 // of jpg.
 func Parse(jpg []byte) (Info, error) {
 	if len(jpg) < 4 || jpg[0] != 0xff || jpg[1] != soi {
@@ -69,7 +69,7 @@ func Parse(jpg []byte) (Info, error) {
 	return p.Info(), nil
 }
 
-// CompleteSize returns how many bytes Complete needs at most.
+// CompleteSize returns the largest number of bytes that Complete writes.
 func (info *Info) CompleteSize() int {
 	if info.Whole() {
 		return info.Size
@@ -77,8 +77,8 @@ func (info *Info) CompleteSize() int {
 	return info.Size + len(StandardTables) + 2
 }
 
-// Complete copies the picture (of which Parse or a Parser has returned info) into dst so that every reader understands it: without bytes that belong
-// to no segment, with the standard Huffman tables where it has none, and with its end-of-image marker. It returns its size there; 0 when dst is
+// Complete copies the picture (for which Parse or a Parser has returned info) to dst such that every reader understands it: without stray
+// bytes, with the standard Huffman tables if it has none, and with its end-of-image marker. It returns the number of bytes written; 0 if dst is
 // too small (CompleteSize bytes always suffice).
 func Complete(dst, jpg []byte, info *Info) int {
 	if info.Whole() {
@@ -131,7 +131,7 @@ func Complete(dst, jpg []byte, info *Info) int {
 
 var endOfImage = []byte{0xff, eoi}
 
-// Completed returns the picture as Complete writes it: jpg's own bytes where they are whole, else a copy.
+// Completed returns the picture as Complete writes it: jpg's own bytes if they are whole, otherwise a copy.
 func Completed(jpg []byte, info *Info) []byte {
 	if info.Whole() {
 		return jpg[:info.Size:info.Size]
@@ -140,16 +140,16 @@ func Completed(jpg []byte, info *Info) []byte {
 	return b[:Complete(b, jpg, info)]
 }
 
-// Segment is a part of a JPEG's headers.
+// Segment is one segment of a JPEG's headers.
 type Segment struct {
-	Marker byte   // the byte behind 0xff
+	Marker byte   // the byte after 0xff
 	Body   []byte // without marker and length
-	// Loose says that fill bytes, or bytes that belong to no segment, stand before it.
+	// Loose reports whether fill bytes or stray bytes precede it.
 	Loose bool
 }
 
-// Headers calls each with the segments from SOI to the first scan, whose own segment is the last one, and returns where the marker of that is. It ends
-// with each's first error, or an *Error for what is no JPEG.
+// Headers calls each for the segments from SOI through the first SOS and returns the position of that marker. It returns
+// the first error of each, or an *Error for data that is not a JPEG.
 func Headers(jpg []byte, each func(Segment) error) (scan int, err error) {
 	if len(jpg) < 4 || jpg[0] != 0xff || jpg[1] != soi {
 		return 0, notJPEG(jpg)

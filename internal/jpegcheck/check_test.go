@@ -46,7 +46,7 @@ func TestWholePictures(t *testing.T) {
 	}
 }
 
-func TestWhatOthersShowIsAccepted(t *testing.T) {
+func TestPicturesThatBrowsersShowAreAccepted(t *testing.T) {
 	for _, c := range casetest.Shown(t) {
 		info, err := jpegcheck.Parse(c.Data)
 		if err != nil || info.Width != c.Width || info.Height != c.Height || info.Whole() != c.Strict {
@@ -76,8 +76,8 @@ func TestWhatOthersShowIsAccepted(t *testing.T) {
 	}
 }
 
-// A scan's end is found by following its codes, so a picture that only lacks its marker is told from one that is cut off.
-func TestEndIsFoundWithoutItsMarker(t *testing.T) {
+// A scan's end is found by following its codes, which distinguishes a picture without its end marker from a truncated one.
+func TestScanEndWithoutEOI(t *testing.T) {
 	pictures := map[string][]byte{"colour": whole(t, encodertest.Scene(123, 45)), "grey": whole(t, image.NewGray(image.Rect(0, 0, 90, 33)))}
 	pictures["sampling 2x2, 1x1, 1x2"] = casetest.Read(t, "odd1.jpg")
 	for _, name := range []string{"422-restart.jpg", "one-table-restart.jpg"} {
@@ -192,7 +192,7 @@ func TestMissingHuffmanTablesAreTheStandardOnes(t *testing.T) {
 		bare = append(bare[:i], bare[i+2+int(bare[i+2])<<8+int(bare[i+3]):]...)
 	}
 	if _, err := jpeg.Decode(bytes.NewReader(bare)); err == nil {
-		t.Fatal("the decoder does not miss the tables")
+		t.Fatal("the decoder does not need the tables")
 	}
 	h, err := jpegcheck.Parse(bare)
 	if err != nil || h.Whole() {
@@ -209,14 +209,14 @@ func TestMissingHuffmanTablesAreTheStandardOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.(*image.YCbCr).Y, want.(*image.YCbCr).Y) {
-		t.Error("another picture comes out")
+		t.Error("the decoded picture differs")
 	}
 	if jpegcheck.Complete(dst[:len(good)-1], bare, &h) != 0 || jpegcheck.Complete(dst[:5], bare, &h) != 0 {
 		t.Error("written into too small a buffer")
 	}
 }
 
-func TestParseMakesNoGarbage(t *testing.T) {
+func TestParseDoesNotAllocate(t *testing.T) {
 	jpg := whole(t, encodertest.Scene(64, 64))
 	if n := testing.AllocsPerRun(100, func() { _, _ = jpegcheck.Parse(jpg) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -242,7 +242,7 @@ func FuzzParse(f *testing.F) {
 			info.Whole() && binary.BigEndian.Uint16(data[info.Size-2:]) != 0xffd9 {
 			t.Fatalf("accepted %+v", info)
 		}
-		// What is usable on its own is usable again, and whole when it is completed.
+		// What is usable on its own stays usable, and is whole once completed.
 		if again, err := jpegcheck.Parse(data[:info.Size]); err != nil || again != info {
 			t.Fatalf("second time: %+v, %v", again, err)
 		}

@@ -2,9 +2,9 @@ package jpegcheck
 
 import "bytes"
 
-// scanEnd finds the end of the last scan of a picture that has no EOI, and says whether the scan is whole. A baseline scan is followed code by
-// code: that is as much work as half of decoding, for pictures that are rare. Of a progressive picture the last scans only refine what the first
-// ones have drawn, so it is whole when it has more than one.
+// scanEnd finds the end of the last scan of a picture without EOI and reports whether the scan is complete. A baseline scan is followed code by
+// code, which is half the work of decoding, but such pictures are rare. The later scans of a progressive picture only refine what the first
+// ones have drawn, so it counts as complete if it has more than one.
 func (p *Parser) scanEnd(data []byte) (end int, whole bool) {
 	if p.info.Progressive {
 		return textEnd(data, p.last.at), p.info.Scans > 1
@@ -17,7 +17,7 @@ func (p *Parser) scanEnd(data []byte) (end int, whole bool) {
 	return e.walk(p, frame)
 }
 
-// textEnd is where the data ends, or the boundary line of a multipart stream begins.
+// textEnd returns where the data ends or the boundary line of a multipart stream begins.
 func textEnd(data []byte, from int) int {
 	from = max(from, len(data)-1024)
 	if i := bytes.LastIndex(data[from:], []byte("\r\n--")); i >= 0 {
@@ -26,19 +26,19 @@ func textEnd(data []byte, from int) int {
 	return len(data)
 }
 
-// entropy walks over the Huffman codes of one baseline scan.
+// entropy follows the Huffman codes of one baseline scan.
 type entropy struct {
 	data    []byte
 	pos     int // of the next byte
 	bits    uint64
 	n       int    // valid bits, the lowest of bits
-	starts  [8]int // where the last bytes taken into bits began, by pos of taking modulo 8
+	starts  [8]int // where the last bytes shifted into bits began, by count modulo 8
 	taken   int
 	tables  [8]huffman // DC 0 to 3, AC 0 to 3
 	restart int        // MCUs between restart markers; 0: none
 }
 
-// huffman is a table by length of code, and a shortcut for the short ones.
+// huffman is a decoding table by code length, with a lookup for short codes.
 type huffman struct {
 	short   [256]uint16 // by the next 8 bits: length<<8 | value; 0: longer
 	most    [17]int32   // the largest code of each length, -1: none
@@ -114,7 +114,7 @@ func (e *entropy) addTables(b []byte) bool {
 	return true
 }
 
-// walk goes over all MCUs of the parser's last scan.
+// walk follows all MCUs of the parser's last scan.
 func (e *entropy) walk(p *Parser, frame []byte) (end int, whole bool) {
 	if !e.tables[0].present && !e.tables[1].present && !e.tables[4].present && !e.tables[5].present {
 		e.addTables(StandardTables[4:])
@@ -156,7 +156,7 @@ func (e *entropy) walk(p *Parser, frame []byte) (end int, whole bool) {
 	return e.position(), true
 }
 
-// block goes over the codes of one block (F.2.2).
+// block follows the codes of one block (F.2.2).
 func (e *entropy) block(tables *[2]*huffman) bool {
 	size, ok := e.code(tables[0])
 	if !ok || size > 16 || !e.skip(int(size)) {
@@ -181,7 +181,7 @@ func (e *entropy) block(tables *[2]*huffman) bool {
 	return true
 }
 
-// fill takes bytes in until there are n bits, as far as the scan has some.
+// fill shifts bytes in until there are n bits, or the scan has no more.
 func (e *entropy) fill(n int) {
 	for e.n < n && e.pos < len(e.data) {
 		b, start := e.data[e.pos], e.pos
@@ -210,7 +210,7 @@ func (e *entropy) skip(n int) bool {
 
 func (e *entropy) code(h *huffman) (byte, bool) {
 	e.fill(16)
-	look := uint16(e.bits << 16 >> e.n) // the next 16 bits; behind the end zeros
+	look := uint16(e.bits << 16 >> e.n) // the next 16 bits, zeros after the end
 	if s := h.short[look>>8]; s != 0 {
 		length := int(s >> 8)
 		if length > e.n {
@@ -231,7 +231,7 @@ func (e *entropy) code(h *huffman) (byte, bool) {
 	return 0, false
 }
 
-// position is behind the last byte of which a bit was used.
+// position returns the position after the last byte of which a bit was used.
 func (e *entropy) position() int {
 	if unused := e.n / 8; unused > 0 {
 		return e.starts[(e.taken-unused)&7]
@@ -239,7 +239,7 @@ func (e *entropy) position() int {
 	return e.pos
 }
 
-// restarts goes over a restart marker.
+// restarts skips a restart marker.
 func (e *entropy) restarts() bool {
 	e.pos = e.position()
 	e.bits, e.n, e.taken = 0, 0, 0

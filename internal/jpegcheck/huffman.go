@@ -5,7 +5,7 @@ import "fmt"
 // StandardTables is the DHT segment with the four tables of ITU-T T.81, annex K.3.
 var StandardTables = buildTables()
 
-// table is one Huffman table: how many codes of each length 1..16, and the values by rising code.
+// table is one Huffman table: the number of codes of each length 1..16, and the values in code order.
 type table struct {
 	class  byte // 0x00: DC, 0x10: AC; plus the table's number
 	counts [16]byte
@@ -13,7 +13,7 @@ type table struct {
 }
 
 func buildTables() []byte {
-	// Table K.5 and K.6: the AC values, as rows of equal run length would be longer than the list itself.
+	// Tables K.5 and K.6: the AC values.
 	luminanceAC := []byte{
 		0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71, 0x14, 0x32, 0x81, 0x91, 0xa1,
 		0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0, 0x24, 0x33, 0x62, 0x72, 0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26,

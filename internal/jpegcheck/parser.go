@@ -7,19 +7,19 @@ import (
 	"github.com/maixstream/maixstream/internal/sniff"
 )
 
-// maxScans is above what any encoder's progressive script makes (about 10), and bounds what a hostile file can cost a decoder.
+// maxScans is more than any encoder's progressive script makes (about 10), and bounds what a hostile file can cost a decoder.
 const maxScans = 64
 
-// Parser checks one JPEG as its bytes arrive: each is walked over once. The zero Parser is ready.
+// Parser checks one JPEG as its bytes arrive, looking at each byte once. The zero Parser is ready to use.
 type Parser struct {
 	walker
 	info   Info
-	coded  bool // the walker is in a scan
+	coded  bool // the walker is within a scan
 	ids    [4]byte
 	quants [4]byte // the components' quantisation tables
-	seen   uint8   // components that a scan has begun, by bit
-	dqts   uint8   // quantisation tables that there are
-	dhts   uint8   // Huffman tables that there are: DC 0 to 3, AC 0 to 3
+	seen   uint8   // components for which a scan has begun, by bit
+	dqts   uint8   // quantisation tables defined
+	dhts   uint8   // Huffman tables defined: DC 0 to 3, AC 0 to 3
 	wants  uint8   // Huffman tables that scans use
 	last   scan
 	ended  int // where the last segment ended
@@ -28,18 +28,18 @@ type Parser struct {
 	resume int // where to look for the next picture after an error
 }
 
-// scan is what must be known of the last one to find its end.
+// scan is what must be known of the last scan to find its end.
 type scan struct {
 	at        int // of its marker
 	component [4]byte
 	n         int
 }
 
-// Info returns what the picture is once Feed has returned true.
+// Info describes the picture once Feed has returned true.
 func (p *Parser) Info() Info { return p.info }
 
-// Feed goes on through data, which holds the picture from its SOI marker on and each time more of it; last says that nothing follows. It returns true at
-// the end of the picture. A picture that cannot be used is an *Error: as far as its end can be found, Skip tells where that is.
+// Feed continues through data, which holds the picture from its SOI marker on and more of it with each call; last says that no more follows. It returns true at
+// the end of the picture. For an unusable picture it returns an *Error; Skip then returns where to continue.
 func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
 	if p.pos < 2 {
 		p.pos = 2
@@ -82,6 +82,9 @@ func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
 			if p.fault == nil && p.info.Scans == 0 {
 				p.fault = &Error{"ends without a picture"}
 			}
+			if p.fault == nil && p.stray != p.stands { // the last scan was ended by a byte that is no marker's
+				return p.endsOpen(data[:p.pos-2])
+			}
 			return p.settle(p.pos)
 		case isStart:
 			if p.info.Scans > 0 {
@@ -97,7 +100,7 @@ func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
 			switch {
 			case !last:
 				return false, nil
-			case p.info.Scans > 0 && s.marker == 0: // bytes behind the last scan, but no marker
+			case p.info.Scans > 0 && s.marker == 0: // bytes after the last scan, but no marker
 				return p.endsOpen(data[:p.ended])
 			}
 			return p.fail(len(data), "is cut off in its headers (%d bytes)", len(data))
@@ -105,7 +108,7 @@ func (p *Parser) Feed(data []byte, last bool) (done bool, err error) {
 	}
 }
 
-// settle decides on a picture that goes to size.
+// settle decides on a picture that ends at size.
 func (p *Parser) settle(size int) (bool, error) {
 	if p.fault == nil {
 		p.fault = p.tables()
@@ -121,7 +124,7 @@ func (p *Parser) settle(size int) (bool, error) {
 	return true, nil
 }
 
-// endsOpen is the end of a picture without EOI: it is whole if its last scan is.
+// endsOpen ends a picture without EOI: it is whole if its last scan is.
 func (p *Parser) endsOpen(data []byte) (bool, error) {
 	end := len(data)
 	if p.fault == nil {
@@ -138,7 +141,7 @@ func (p *Parser) endsOpen(data []byte) (bool, error) {
 	return done, err
 }
 
-// fail ends a picture whose end cannot be told.
+// fail ends a picture whose end cannot be determined.
 func (p *Parser) fail(resume int, format string, args ...any) (bool, error) {
 	p.resume = resume
 	if p.fault == nil {
@@ -147,12 +150,12 @@ func (p *Parser) fail(resume int, format string, args ...any) (bool, error) {
 	return false, p.fault
 }
 
-// Skip returns, after Feed's error, where the next picture may begin. A picture that is cut off in its headers has a length that reaches into the next
-// one, so the search goes on at the front; behind the headers it does not, for they may have a thumbnail in them, which is a JPEG, too.
+// Skip returns where the next picture may begin after an error of Feed. In a picture that is cut off in its headers a segment's length reaches into the next
+// picture, so the search starts at the front; after the headers it does not, because they may contain a thumbnail, which is a JPEG, too.
 func (p *Parser) Skip() int { return max(2, p.resume) }
 
-// cutBefore returns where in the segments up to end another picture begins that is not a whole one (a thumbnail): they have swallowed it. 0: there is
-// none.
+// cutBefore returns the position in the segments before end where another picture begins that is not a complete one (a thumbnail), and so was swallowed by
+// them; 0 if there is none.
 func cutBefore(data []byte, end int) int {
 	for from := 2; ; {
 		i := bytes.Index(data[from:end], startOfImage)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// segment takes in what a header segment says.
+// segment evaluates one header segment.
 func (p *Parser) segment(s segment, body []byte) *Error {
 	switch m := s.marker; {
 	case m >= sof0 && m <= sof2:
@@ -35,7 +35,7 @@ func (p *Parser) segment(s segment, body []byte) *Error {
 	return nil
 }
 
-// coding names the processes of T.81 that browsers and libjpeg as they have it do not decode.
+// coding names the processes of T.81 that browsers and stock libjpeg do not decode.
 func coding(marker byte) string {
 	switch {
 	case marker == 0xc3 || marker == 0xcb:
@@ -46,7 +46,7 @@ func coding(marker byte) string {
 	return "is hierarchical, which browsers do not show"
 }
 
-// frameHeader reads B.2.2.
+// frameHeader parses a frame header (B.2.2).
 func (p *Parser) frameHeader(b []byte, progressive bool) *Error {
 	if len(b) < 6 || len(b) != 6+3*int(b[5]) {
 		return &Error{fmt.Sprintf("has a frame header of %d bytes", len(b))}
@@ -71,14 +71,14 @@ func (p *Parser) frameHeader(b []byte, progressive bool) *Error {
 	info.Width, info.Height, info.Components, info.Progressive, info.Subsampling = w, h, n, progressive, b[7]
 	switch {
 	case n == 1:
-		info.Subsampling = 0x11 // the factors of a single component mean nothing
+		info.Subsampling = 0x11 // the sampling factors of a single component have no effect
 	case n == 4 || b[10] != 0x11 || b[13] != 0x11:
 		info.Subsampling = 0
 	}
 	return nil
 }
 
-// scanHeader reads B.2.3.
+// scanHeader parses a scan header (B.2.3).
 func (p *Parser) scanHeader(at int, b []byte) *Error {
 	info := &p.info
 	if info.Components == 0 {
@@ -95,7 +95,7 @@ func (p *Parser) scanHeader(at int, b []byte) *Error {
 	start, high := b[1+2*n], b[3+2*n]>>4
 	var used uint8
 	for i := range n {
-		c := 0 // writers that give all components the same name mean them in order
+		c := 0 // encoders that give all components the same identifier mean them in order
 		for c < info.Components && (p.ids[c] != b[1+2*i] || used&(1<<c) != 0) {
 			c++
 		}
@@ -122,7 +122,7 @@ func (p *Parser) scanHeader(at int, b []byte) *Error {
 	return nil
 }
 
-// tables decides at the end whether the standard Huffman tables are missing, or others that nobody can know.
+// tables decides at the end whether the standard Huffman tables are missing, or others that cannot be guessed.
 func (p *Parser) tables() *Error {
 	if p.dhts == 0 {
 		if p.wants&^0x33 != 0 || p.info.Progressive {
@@ -174,7 +174,7 @@ func (p *Parser) quantTables(b []byte) *Error {
 	return nil
 }
 
-// tiffTag looks for a tag in the first directory of a TIFF structure and returns its value, a SHORT or LONG; 0: not there, or malformed.
+// tiffTag looks up a tag in the first directory of a TIFF structure and returns its value, a SHORT or LONG; 0 if it is absent or malformed.
 func tiffTag(tiff []byte, tag uint16) int {
 	if len(tiff) < 8 {
 		return 0
@@ -206,7 +206,7 @@ func tiffTag(tiff []byte, tag uint16) int {
 	return 0
 }
 
-// tiffOrientation reads Exif's orientation: 1 to 8.
+// tiffOrientation returns Exif's orientation, 1 to 8.
 func tiffOrientation(tiff []byte) int {
 	if v := tiffTag(tiff, 0x0112); v >= 1 && v <= 8 {
 		return v
@@ -214,7 +214,7 @@ func tiffOrientation(tiff []byte) int {
 	return 1
 }
 
-// tiffImages reads the number of pictures of a multi-picture file (CIPA DC-007, 5.2.3.2).
+// tiffImages returns the number of pictures in a multi-picture file (CIPA DC-007, 5.2.3.2).
 func tiffImages(tiff []byte) int {
 	if v := tiffTag(tiff, 0xb001); v >= 1 && v <= 1000 {
 		return v

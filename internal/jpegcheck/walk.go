@@ -6,7 +6,6 @@ import (
 
 // Markers of ITU-T T.81, table B.1.
 const (
-	tem  = 0x01
 	sof0 = 0xc0
 	sof2 = 0xc2
 	dht  = 0xc4
@@ -23,34 +22,34 @@ const (
 	app2 = 0xe2
 )
 
-// maxStray is how many bytes that belong to no segment are skipped, in all: more is no JPEG any more.
+// maxStray bounds the stray bytes skipped in one picture: data with more of them is not a JPEG.
 const maxStray = 64 << 10
 
-// walker goes from marker to marker through a JPEG's headers, as far as its bytes are there, and goes on when there are more.
+// walker goes from marker to marker through a JPEG's headers as far as its bytes have arrived, and continues when there are more.
 type walker struct {
-	pos   int // walked so far
-	stray int // bytes that belonged to nothing
+	pos   int // position reached
+	stray int // number of stray bytes
 }
 
-// segment is where a marker and its segment are; the segment ends where the walker is.
+// segment locates a marker and its segment, which ends at the walker's position.
 type segment struct {
 	marker   byte
 	at, body int
 }
 
-// status is what a walk has come to.
+// status is the result of a step.
 type status uint8
 
 const (
-	isSegment status = iota // the walker stands behind it
-	isEnd                   // EOI: the walker stands behind it
-	isStart                 // SOI: the walker stands before it
+	isSegment status = iota // the walker is after it
+	isEnd                   // EOI: the walker is after it
+	isStart                 // SOI: the walker is before it
 	isShort                 // the bytes end before the segment does
-	isBad                   // a length that is none, or too many stray bytes
+	isBad                   // an impossible length, or too many stray bytes
 )
 
-// next goes to the next marker and over its segment. As libjpeg does, it skips what is no marker, and markers that mean nothing outside of a scan. With
-// more bytes to come (last false) a marker whose segment is not there yet is walked again by the next call.
+// next goes to the next marker and past its segment. Like libjpeg, it skips whatever is not a marker, and markers without a meaning outside of a scan. If
+// more bytes are to come (last is false), a marker whose segment is incomplete is visited again by the next call.
 func (w *walker) next(data []byte, last bool) (segment, status) {
 	for {
 		i := bytes.IndexByte(data[min(w.pos, len(data)):], 0xff)
@@ -73,7 +72,7 @@ func (w *walker) next(data []byte, last bool) (segment, status) {
 		}
 		marker := data[at+1]
 		switch {
-		case marker == 0 || marker == tem || marker >= rst0 && marker <= rst7:
+		case marker < sof0 || marker >= rst0 && marker <= rst7: // stuffing, TEM, reserved ones: what has no length
 			w.stray += 2
 			w.pos = at + 2
 			continue
@@ -104,8 +103,8 @@ func (w *walker) skip(to int) {
 	w.pos = to
 }
 
-// skipScan goes to the marker that ends the scan in which the walker stands; false: it is not there (yet), and the walker stands behind what can be
-// told.
+// skipScan goes to the marker that ends the current scan. It returns false if the marker has not arrived; the walker is then after the bytes that
+// are certain.
 func (w *walker) skipScan(data []byte, last bool) bool {
 	for {
 		i := bytes.IndexByte(data[w.pos:], 0xff)

@@ -14,6 +14,8 @@ type Server struct {
 	Base *url.URL
 	// RTSP is its addresses for RTSP and RTSPS, host:port or :port; "": none.
 	RTSP, RTSPS string
+	// H264 says that there is H.264 beside the JPEGs.
+	H264 bool
 	// Name is what it is called; "": maixstream.
 	Name string
 }
@@ -28,9 +30,16 @@ type Link struct {
 func Addresses(s Server) []Link {
 	at := s.page()
 	list := []Link{{"Page", at}, {"Picture alone", at + "?bare"}, {"Stream", at + "stream"}, {"Snapshot", at + "snapshot"}}
+	if s.H264 {
+		list = append(list, Link{"H.264 (MP4)", at + "video.mp4"})
+	}
 	for _, m := range []struct{ scheme, address string }{{"rtsp", s.RTSP}, {"rtsps", s.RTSPS}} {
 		if port := m.address[strings.LastIndexByte(m.address, ':')+1:]; port != "" {
-			list = append(list, Link{strings.ToUpper(m.scheme), m.scheme + "://" + net.JoinHostPort(s.Base.Hostname(), port) + "/jpeg"})
+			host := m.scheme + "://" + net.JoinHostPort(s.Base.Hostname(), port)
+			list = append(list, Link{strings.ToUpper(m.scheme), host + "/jpeg"})
+			if s.H264 {
+				list = append(list, Link{strings.ToUpper(m.scheme) + " (H.264)", host + "/h264"})
+			}
 		}
 	}
 	return list
@@ -55,9 +64,14 @@ func Of(s Server) []Link {
 		name = "maixstream"
 	}
 	list := Addresses(s)
-	media := ""
-	if len(list) > 4 {
-		media = list[4].Text
+	media, h264 := "", "" // over RTSP, the plain one if there are two
+	for _, l := range list {
+		switch {
+		case media == "" && strings.HasPrefix(l.Text, "rtsp") && strings.HasSuffix(l.Text, "/jpeg"):
+			media = l.Text
+		case h264 == "" && strings.HasPrefix(l.Text, "rtsp") && strings.HasSuffix(l.Text, "/h264"):
+			h264 = l.Text
+		}
 	}
 	list = append(list,
 		Link{"OctoPrint", "Stream URL: " + stream + "\nSnapshot URL: " + snapshot},
@@ -66,6 +80,14 @@ func Of(s Server) []Link {
 		Link{"go2rtc", "streams:\n  " + key(name) + ": " + stream},
 		Link{"VLC", "vlc " + stream},
 	)
+	if h264 != "" {
+		media = h264
+		list = append(list,
+			Link{"Generic Camera", "Integration of Home Assistant\nStill image URL: " + snapshot + "\nStream source URL: " + h264},
+			Link{"Frigate", "inputs:\n  - path: " + h264 + "\n    input_args: preset-rtsp-generic"},
+			Link{"MediaMTX", "paths:\n  " + key(name) + ":\n    source: " + h264},
+		)
+	}
 	obs := "Browser source, URL: " + at + "?bare"
 	if media != "" {
 		obs += "\nor Media source, Input: " + media

@@ -58,3 +58,23 @@ func TestEveryProgramHasItsLine(t *testing.T) {
 		t.Errorf("RTSP: %q", list["RTSP"])
 	}
 }
+
+func TestH264HasItsAddresses(t *testing.T) {
+	list := of(t, "http://cam:8000/", links.Server{RTSP: ":8554", RTSPS: ":8322", H264: true})
+	for name, part := range map[string]string{
+		"H.264 (MP4)": "http://cam:8000/video.mp4", "RTSP": "rtsp://cam:8554/jpeg", "RTSP (H.264)": "rtsp://cam:8554/h264", "RTSPS (H.264)": "rtsps://cam:8322/h264",
+		"Generic Camera": "Stream source URL: rtsp://cam:8554/h264", "Frigate": "path: rtsp://cam:8554/h264", "MediaMTX": "source: rtsp://cam:8554/h264",
+		"OBS": "Input: rtsp://cam:8554/h264",
+	} {
+		if !strings.Contains(list[name], part) {
+			t.Errorf("%s: %q has no %q", name, list[name], part)
+		}
+	}
+	for _, s := range []links.Server{{RTSP: ":8554"}, {H264: true}} {
+		for name, text := range of(t, "http://cam:8000/", s) {
+			if strings.Contains(text, "/h264") || strings.Contains(text, "video.mp4") != (name == "H.264 (MP4)") {
+				t.Errorf("%+v: %s: %s", s, name, text)
+			}
+		}
+	}
+}

@@ -1,4 +1,4 @@
-// Package netchange tells that a machine's network interfaces or addresses have changed.
+// Package netchange reports changes of a machine's network interfaces or addresses.
 package netchange
 
 import (
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// poll tells every so often, until ctx ends.
+// poll signals a possible change at a fixed interval until ctx is done.
 func poll(ctx context.Context, changed chan<- struct{}, every time.Duration) {
 	go func() {
 		defer close(changed)
@@ -26,6 +26,6 @@ func poll(ctx context.Context, changed chan<- struct{}, every time.Duration) {
 func tell(changed chan<- struct{}) {
 	select {
 	case changed <- struct{}{}:
-	default: // it is on its way
+	default: // a signal is pending
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Watch tells, by the returned channel, that something about this machine's interfaces or addresses may have changed. The channel is closed after ctx has
-// ended.
+// Watch signals on the returned channel that this machine's interfaces or addresses may have changed. The channel is closed once ctx is
+// done.
 func Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	poll(ctx, changed, 5*time.Second)

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Longest is the most time between two pictures: one an hour.
+// Longest is the longest time between two pictures: one picture an hour.
 const Longest = time.Hour
 
-// MinFPS is the lowest rate, that of Longest.
+// MinFPS is the lowest frame rate, that of Longest.
 const MinFPS = float64(time.Second) / float64(Longest)
 
-// Period returns the time between two pictures at a rate, 1 ns to Longest; 0 for +Inf (no pacing). Rates that are none (0, negative, NaN) give Longest.
+// Period returns the time between two pictures at a frame rate, from 1 ns to Longest; 0 for +Inf (no pacing). Invalid rates (0, negative, NaN) give Longest.
 func Period(fps float64) time.Duration {
 	switch {
 	case math.IsInf(fps, 1):
@@ -22,7 +22,7 @@ func Period(fps float64) time.Duration {
 	return max(1, Duration(1/fps))
 }
 
-// Duration turns seconds into a time.Duration. What is beyond its range is clamped, and NaN is 0: numbers from outside must pass through here.
+// Duration converts seconds to a time.Duration, clamping values out of its range; NaN becomes 0. Every number from outside must be converted here.
 func Duration(seconds float64) time.Duration {
 	const most = float64(math.MaxInt64) / float64(time.Second)
 	switch {

@@ -2,20 +2,20 @@ package pace
 
 import "time"
 
-// Gate chooses, by capture time, which pictures of a source make the wanted rate: on average exactly that, also when the source's rate is no multiple of
-// it or jitters. The zero Gate is ready. One goroutine uses it.
+// Gate selects, by capture time, the pictures of a source that make up a wanted rate: on average exactly that rate, even if the source's rate is not a multiple of
+// it, or jitters. The zero Gate is ready to use. It is not safe for concurrent use.
 type Gate struct {
 	due      time.Time     // when the next picture is wanted
 	last     time.Time     // the source's last picture
 	interval time.Duration // the source's, smoothed
 }
 
-// Pass says whether the picture captured at t is wanted, at period between pictures; 0 wants all.
+// Pass reports whether the picture captured at t is wanted if period is the time between pictures; with period 0 every picture is.
 func (g *Gate) Pass(t time.Time, period time.Duration) bool {
 	step := t.Sub(g.last)
 	switch {
 	case g.last.IsZero():
-	case step < 0 || step > maxStep: // the source's clock was set: begin again
+	case step < 0 || step > maxStep: // the source's clock was set: start over
 		g.due, g.interval = time.Time{}, 0
 	case g.interval == 0:
 		g.interval = step
@@ -26,19 +26,19 @@ func (g *Gate) Pass(t time.Time, period time.Duration) bool {
 	if g.due.IsZero() {
 		g.due = t
 	}
-	// The picture nearest to the due time is the right one: half the source's interval early is as good as half late.
+	// The picture nearest to the due time is the right one: half a source interval early is as good as half late.
 	if t.Before(g.due.Add(-min(g.interval, period) / 2)) {
 		return false
 	}
 	g.due = g.due.Add(period)
-	if late := t.Sub(g.due); late > 0 { // the source is slower than wanted: don't save up for a burst
+	if late := t.Sub(g.due); late > 0 { // the source is slower than wanted: do not save up for a burst
 		g.due = t
 	}
 	return true
 }
 
-// maxStep between two pictures is no rate: a longer one is a pause, or a clock that was set.
+// maxStep is the longest time between two pictures that counts as a rate: more is a pause, or a clock that was set.
 const maxStep = Longest
 
-// Reset makes the next picture wanted at once.
+// Reset makes Pass want the next picture.
 func (g *Gate) Reset() { g.due = time.Time{} }

@@ -1,18 +1,19 @@
-// Package pace keeps frame rates: Pacer tells a source when its next picture is due, Gate which pictures of a source make a lower rate.
+// Package pace keeps frame rates: Pacer waits until a source's next picture is due, Gate selects the pictures of a source that make up a lower rate.
 package pace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
 	"time"
 )
 
-// MaxFPS is the highest finite rate; beyond it a timer cannot keep up. +Inf asks for no pacing at all.
+// MaxFPS is the highest finite rate; beyond it a timer cannot keep up. +Inf disables pacing.
 const MaxFPS = 100_000
 
-// CheckFPS reports a rate that is not in MinFPS to MaxFPS and not +Inf.
+// CheckFPS returns an error for a rate that is neither within MinFPS to MaxFPS nor +Inf.
 func CheckFPS(fps float64) error {
 	if math.IsInf(fps, 1) || (fps >= MinFPS && fps <= MaxFPS) {
 		return nil
@@ -20,9 +21,8 @@ func CheckFPS(fps float64) error {
 	return fmt.Errorf("frame rate %g: out of range (one frame an hour to %d a second)", fps, MaxFPS)
 }
 
-// Pacer waits for absolute deadlines that are whole frame times apart, counted from its first Wait, so that the rate holds over hours. Wait belongs
-// to one goroutine; the other
-// methods may be called from any.
+// Pacer waits for absolute deadlines a whole number of frame times apart, counted from the first Wait, so that the rate holds over hours. Wait belongs
+// to one goroutine; the other methods are safe for concurrent use.
 type Pacer struct {
 	mu     sync.Mutex
 	fps    float64
@@ -35,7 +35,7 @@ type Pacer struct {
 	once   sync.Once
 }
 
-// New makes a Pacer of fps deadlines a second; fps must have passed CheckFPS.
+// New returns a Pacer for fps deadlines per second; fps must have passed CheckFPS.
 func New(fps float64) *Pacer {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
@@ -49,7 +49,7 @@ func (p *Pacer) FPS() float64 {
 	return p.fps
 }
 
-// SetFPS changes the rate. A Wait that is under way goes on as if the new rate had held since the last deadline.
+// SetFPS changes the rate. A Wait in progress continues as if the new rate had been in force since the last deadline.
 func (p *Pacer) SetFPS(fps float64) error {
 	if err := CheckFPS(fps); err != nil {
 		return err
@@ -69,9 +69,14 @@ func (p *Pacer) SetFPS(fps float64) error {
 	return nil
 }
 
-// Wait waits for the next deadline. It returns how many deadlines went by without a Wait since the last one (the caller was slow), ctx's
-// error, or closed's when Close was called. It does not allocate.
+var errNoContext = errors.New("read: no context")
+
+// Wait waits for the next deadline. It returns how many deadlines passed since the last one without a Wait (the caller was slow), ctx's
+// error, or closed's if Close was called. It does not allocate.
 func (p *Pacer) Wait(ctx context.Context, closed error) (missed uint64, err error) {
+	if ctx == nil {
+		return 0, errNoContext
+	}
 	for {
 		select {
 		case <-p.closed:
@@ -96,7 +101,7 @@ func (p *Pacer) Wait(ctx context.Context, closed error) (missed uint64, err erro
 	}
 }
 
-// next returns how long it is until the next deadline; when that is now, it passes on to the one after.
+// next returns the time until the next deadline; if that is now, it advances to the one after.
 func (p *Pacer) next() (wait time.Duration, missed uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +128,7 @@ func (p *Pacer) deadline(n float64) time.Time {
 	return p.base.Add(Duration(n / p.fps))
 }
 
-// Close ends a Wait that is under way and all later ones. It may be called twice.
+// Close ends a Wait in progress and all later ones. It may be called twice.
 func (p *Pacer) Close() { p.once.Do(func() { close(p.closed) }) }
 
 // Done is closed by Close.

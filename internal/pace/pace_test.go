@@ -45,7 +45,7 @@ func TestDeadlinesDoNotDrift(t *testing.T) {
 	}
 }
 
-func TestMissedDeadlinesAreCountedAndNotMadeUpFor(t *testing.T) {
+func TestMissedDeadlinesAreCountedNotMadeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New(10)
 		wait(t, p)
@@ -61,7 +61,7 @@ func TestMissedDeadlinesAreCountedAndNotMadeUpFor(t *testing.T) {
 	})
 }
 
-func TestNewRateHoldsAtOnce(t *testing.T) {
+func TestSetFPSTakesEffectAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New(0.01)
 		wait(t, p)
@@ -94,7 +94,7 @@ func TestNewRateHoldsAtOnce(t *testing.T) {
 	})
 }
 
-func TestUnpacedNeverWaits(t *testing.T) {
+func TestInfiniteRateNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New(math.Inf(1))
 		start := time.Now()
@@ -124,7 +124,7 @@ func TestWaitEnds(t *testing.T) {
 	})
 }
 
-func TestGateKeepsTheRateOfPicturesThatComeWhenTheyLike(t *testing.T) {
+func TestGateKeepsTheRateOfIrregularPictures(t *testing.T) {
 	for _, c := range []struct{ in, out, want float64 }{{30, 10, 10}, {30, 7, 7}, {30, 29, 29}, {29.97, 30, 29.97}, {60, 0.5, 0.5}, {30, math.Inf(1), 30}, {25, 20, 20}} {
 		var g pace.Gate
 		now, passed := time.Now(), 0.0
@@ -141,7 +141,7 @@ func TestGateKeepsTheRateOfPicturesThatComeWhenTheyLike(t *testing.T) {
 	}
 }
 
-func TestGateGoesOnWhenTheClockIsSet(t *testing.T) {
+func TestGateSurvivesClockSteps(t *testing.T) {
 	var g pace.Gate
 	at := time.Unix(1000, 0) // no monotonic clock, as a board's before it has the time
 	for range 10 {
@@ -163,7 +163,7 @@ func TestGateGoesOnWhenTheClockIsSet(t *testing.T) {
 	}
 }
 
-func TestNumbersFromOutsideAreClamped(t *testing.T) {
+func TestConversionsClamp(t *testing.T) {
 	for fps, want := range map[float64]time.Duration{
 		1e-300: pace.Longest, 0: pace.Longest, -5: pace.Longest, math.NaN(): pace.Longest, 1e-7: pace.Longest, 0.5: 2 * time.Second,
 		1e300: 1, math.Inf(1): 0, math.Inf(-1): pace.Longest,

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// errTime is what Parse says of a text that is none of its forms.
+// errTime is returned for text in none of Parse's forms.
 var errTime = errors.New("want the seconds of Unix time, like 1763769600.250000, or an ISO time, like 2025-11-22T00:00:00.25Z")
 
-// layouts are ISO 8601 as programs write it, Exif's dates, and those of HTTP. Go reads a fraction behind the seconds of each.
+// layouts are ISO 8601 as programs write it, Exif's form, and those of HTTP. Go accepts a fraction after the seconds of each.
 var layouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
 	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05Z07", "2006-01-02 15:04:05",
@@ -18,8 +18,8 @@ var layouts = []string{
 	"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC,
 }
 
-// Parse reads a time as Append writes it, in micros, and in the other forms that senders use: Unix time in seconds, or by its size in millis, micros or
-// nanos; and ISO 8601, in UTC where no zone is given. It may be any time: what can be true, the caller knows.
+// Parse parses a time as Append writes it, in microseconds, and in the other forms that senders use: Unix time in seconds, or (told by its magnitude) in milli-, micro-
+// or nanoseconds; and ISO 8601, in UTC if no zone is given. Any time is accepted: the caller knows which are plausible.
 func Parse(text string) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > 64 {
@@ -49,7 +49,7 @@ func parseUnix(text string) (time.Time, bool) {
 			unit /= 1000
 		}
 	}
-	below, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64) // in billionths of the unit
+	below, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64) // in billionths of unit
 	if err != nil {
 		return time.Time{}, false
 	}

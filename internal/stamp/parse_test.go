@@ -14,7 +14,7 @@ func TestParse(t *testing.T) {
 		"1763803815.25":                 at,
 		" 1763803815.25 ":               at,
 		"1763803815,25":                 at,
-		"1763803815.250000999999999999": at, // cut
+		"1763803815.250000999999999999": at, // truncated
 		"1763803815250":                 at, // Date.now()
 		"1763803815250.0":               at,
 		"1763803815250000":              at,
@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What is written is read back; whatever comes, what is read can be written.
+// What is written is parsed back; whatever is parsed can be written.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"1763803815.250000", "1763803815250", "2025-11-22T09:30:15.25+01:00", "-9223372036854775808.999999999", "9223372036854775807"} {
 		f.Add(text, int64(1763803815_250000))

@@ -10,7 +10,7 @@ import (
 func TestFormat(t *testing.T) {
 	for want, at := range map[string]time.Time{
 		"1763769600.250000":   time.UnixMicro(1763769600_250000),
-		"1763769600.000001":   time.Unix(1763769600, 1999), // cut, not rounded
+		"1763769600.000001":   time.Unix(1763769600, 1999), // truncated, not rounded
 		"1.000000":            time.Unix(1, 0),
 		"0.999999":            time.UnixMicro(999999),
 		"0.000000":            time.Unix(-5, 0),

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -56,6 +57,9 @@ var defaultClient = sync.OnceValue(func() *http.Client {
 // Post sends one picture to a URL, as the body of a POST, once, and returns what the server said: a reply of any status is no error (Reply.OK, Reply.Err); no
 // reply is. The picture's memory is sent as it is, without a copy, and is the caller's again when Post returns.
 func Post(ctx context.Context, address string, p Picture, options ...Option) (Reply, error) {
+	if ctx == nil || p == nil {
+		return Reply{}, errors.New("push: no context or no picture")
+	}
 	o := post{target: target{url: address, method: http.MethodPost, header: http.Header{}}, shot: Shot{Data: p.Borrow()}}
 	for _, option := range options {
 		option(&o)

@@ -126,6 +126,9 @@ func (p *Pusher) State() State {
 // Run sends the source's pictures until it ends, Count pictures were sent, or ctx ends, whose error it then returns. With a spool it sends what an earlier process
 // left first, and returns at the source's end when the spool is empty or Retry is over. What became of the pictures, Config.OnResult and State say.
 func (p *Pusher) Run(ctx context.Context, source Source) error {
+	if ctx == nil || source == nil {
+		return errors.New("push: no context or no source")
+	}
 	switch {
 	case p.spool != nil:
 		return p.runSpooled(ctx, source)

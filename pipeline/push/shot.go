@@ -1,6 +1,7 @@
 package push
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -29,7 +30,12 @@ type File []byte
 func (f File) Borrow() []byte { return f }
 
 // ContentType tells the type by the first bytes.
-func (f File) ContentType() string { return http.DetectContentType(f) }
+func (f File) ContentType() string {
+	if bytes.HasPrefix(f, []byte{0xff, 0xd8}) { // the standard's signature has one byte more, which a few cameras put after stray ones
+		return "image/jpeg"
+	}
+	return http.DetectContentType(f)
+}
 
 // Shot is one picture to be sent, with what is said about it. Zero fields but Data are filled in when it is sent.
 type Shot struct {
@@ -48,7 +54,7 @@ type Shot struct {
 // complete fills in what is not said.
 func (s *Shot) complete(now time.Time) {
 	if s.ContentType == "" {
-		s.ContentType = http.DetectContentType(s.Data)
+		s.ContentType = File(s.Data).ContentType()
 	}
 	if s.Captured.IsZero() {
 		s.Captured = now

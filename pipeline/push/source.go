@@ -63,6 +63,9 @@ func (r *RingSource) Close() {
 
 // Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF, or what Err says of it.
 func (r *RingSource) Next(ctx context.Context, s *Shot) error {
+	if ctx == nil || s == nil {
+		return errors.New("push: no context, or no shot to fill")
+	}
 	if err := r.sleep(ctx); err != nil {
 		return err
 	}

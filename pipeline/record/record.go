@@ -50,7 +50,9 @@ type Config struct {
 	PieceBytes int64
 	// FPS is the frame rate that a piece says until two frames have told. 0: 30. Of slow rates pieces end later, too.
 	FPS float64
-	Log *zap.Logger // nil disables logging
+	// Patience is how long writing one frame may take until State.Error says so: network drives and worn cards hang. 0: 10 s.
+	Patience time.Duration
+	Log      *zap.Logger // nil disables logging
 }
 
 // MinBytes is the least Config.MaxBytes.
@@ -87,8 +89,9 @@ type Recorder struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu    sync.Mutex
-	state State
+	mu      sync.Mutex
+	state   State
+	writing time.Time // since when a frame is being written; zero: none is
 
 	// What follows belongs to the goroutine that writes.
 	feed      feed
@@ -123,6 +126,9 @@ func Start(c Config) (*Recorder, error) {
 	c.PieceBytes = min(c.PieceBytes, 1<<30)
 	if !(c.FPS > 0) {
 		c.FPS = 30
+	}
+	if c.Patience <= 0 {
+		c.Patience = 10 * time.Second
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -165,14 +171,28 @@ func (r *Recorder) Close() error {
 // State may be called from any goroutine; it waits for no disk.
 func (r *Recorder) State() State {
 	r.mu.Lock()
-	state := r.state
+	state, writing := r.state, r.writing
 	r.mu.Unlock()
-	if r.config.Video != nil && state.File == "" && state.Error == "" {
+	if state.Error != "" {
+		return state
+	}
+	if !writing.IsZero() {
+		if took := time.Since(writing); took > r.config.Patience {
+			state.Error = fmt.Sprintf("the disk has not taken a picture for %v", took.Round(time.Second))
+		}
+	} else if r.config.Video != nil && state.File == "" {
 		if err := r.config.Video.Err(); err != nil {
 			state.Error = err.Error()
 		}
 	}
 	return state
+}
+
+// busy notes that a frame begins or ends being written.
+func (r *Recorder) busy(since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writing = since
 }
 
 func (r *Recorder) run(ctx context.Context) {
@@ -234,6 +254,8 @@ func (r *Recorder) next(ctx context.Context, f *picture) error {
 // frame records one frame, or counts it as lost.
 func (r *Recorder) frame(f *picture) {
 	now := time.Now()
+	r.busy(now)
+	defer r.busy(time.Time{})
 	var recorded bool
 	var err error
 	tried := !now.Before(r.retryAt)

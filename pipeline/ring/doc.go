@@ -16,7 +16,7 @@
 // Go's sync/atomic operations are sequentially consistent and synchronise (an operation that sees the effect of another happens after
 // it), so the argument speaks of one order of all of them.
 //
-// Each slot has one word of state: a generation (40 bits), a writing bit and a count of references (23 bits). The ring has one word,
+// Each slot has one word of state (handoff.Slot): a generation (40 bits), a writing bit and a count of references (23 bits). The ring has one word,
 // latest: the generation and the index of the newest frame. Call a slot free when its writing bit is clear and its count is 0.
 //
 //	Reserve   for a slot that is not the newest: CAS (g, clear, 0) -> (g+1, set, 0)

@@ -2,53 +2,27 @@ package ring
 
 import (
 	"context"
-	"slices"
+	"errors"
+
+	"github.com/maixstream/maixstream/pipeline/internal/handoff"
 )
 
 // Reader reads a ring at its own pace: it always gets the newest frame that it has not had yet. One goroutine uses it at a time.
 type Reader struct {
-	ring   *Ring
-	wake   func()
-	notify chan struct{}
-	last   uint64
+	ring *Ring
+	list *handoff.Reader
+	last uint64
 }
 
 // Subscribe makes a reader whose wake is called after each frame is published and when the ring is closed, in the producer's
 // goroutine: it must neither block nor allocate. Close ends it.
-func (r *Ring) Subscribe(wake func()) *Reader {
-	rd := &Reader{ring: r, wake: wake}
-	r.register(rd)
-	return rd
-}
+func (r *Ring) Subscribe(wake func()) *Reader { return &Reader{ring: r, list: r.readers.Add(wake)} }
 
 // NewReader makes a reader for Next and Updates.
-func (r *Ring) NewReader() *Reader {
-	rd := &Reader{ring: r, notify: make(chan struct{}, 1)}
-	rd.wake = func() {
-		select {
-		case rd.notify <- struct{}{}:
-		default: // told already
-		}
-	}
-	r.register(rd)
-	return rd
-}
-
-func (r *Ring) register(rd *Reader) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	readers := append(slices.Clone(*r.readers.Load()), rd)
-	r.readers.Store(&readers)
-}
+func (r *Ring) NewReader() *Reader { return r.Subscribe(nil) }
 
 // Close ends the reader; frames that it holds stay valid until they are released. It may be called twice.
-func (rd *Reader) Close() {
-	r := rd.ring
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	readers := slices.DeleteFunc(slices.Clone(*r.readers.Load()), func(other *Reader) bool { return other == rd })
-	r.readers.Store(&readers)
-}
+func (rd *Reader) Close() { rd.ring.readers.Remove(rd.list) }
 
 // TryNext fills f with the newest frame if the reader has not had it yet. f must be released; what it held before must have been.
 func (rd *Reader) TryNext(f *Frame) bool {
@@ -66,8 +40,13 @@ func (rd *Reader) TryNext(f *Frame) bool {
 	return true
 }
 
+var errNothing = errors.New("ring: next: no context or no frame")
+
 // Next waits for a frame newer than the last one. It returns ctx's error or ErrClosed.
 func (rd *Reader) Next(ctx context.Context, f *Frame) error {
+	if ctx == nil || f == nil {
+		return errNothing
+	}
 	for {
 		if rd.TryNext(f) {
 			return nil
@@ -76,7 +55,7 @@ func (rd *Reader) Next(ctx context.Context, f *Frame) error {
 			return ErrClosed
 		}
 		select {
-		case <-rd.notify:
+		case <-rd.list.Updates():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -84,7 +63,7 @@ func (rd *Reader) Next(ctx context.Context, f *Frame) error {
 }
 
 // Updates has a value after each published frame that TryNext has not been asked for since; for a select. Only of NewReader's readers.
-func (rd *Reader) Updates() <-chan struct{} { return rd.notify }
+func (rd *Reader) Updates() <-chan struct{} { return rd.list.Updates() }
 
 // Frame is one reader's hold on one published frame. Its bytes are read-only and valid until Release. It must not be copied.
 type Frame struct {
@@ -109,7 +88,7 @@ func (f *Frame) Held() bool { return f.slot != nil }
 
 // Share takes a second hold on the same frame, released on its own.
 func (f *Frame) Share(other *Frame) {
-	f.slot.state.Add(1)
+	f.slot.Share()
 	*other = Frame{ring: f.ring, slot: f.slot, Skipped: f.Skipped}
 }
 
@@ -120,7 +99,7 @@ func (f *Frame) Release() {
 		return
 	}
 	f.slot = nil
-	s.state.Add(^uint64(0))
+	s.Release()
 	if r.closed.Load() {
 		r.free()
 	}

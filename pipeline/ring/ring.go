@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/internal/handoff"
 )
 
 // ErrClosed is returned by reads of a ring that was closed.
@@ -53,33 +54,20 @@ type Ring struct {
 	slotSize int
 	memory   []byte
 
-	latest   atomic.Uint64 // generation<<indexBits | index+1 of the newest frame; 0: none yet
+	latest   atomic.Uint64 // a handoff.Ref to the newest frame; 0: none yet
 	sequence uint64        // of the newest frame; the producer's own
 
 	closed  atomic.Bool
-	readers atomic.Pointer[[]*Reader] // copied on write, under mu
-	mu      sync.Mutex                // readers come and go; memory is given back
-	taken   []bool                    // while closing: slots that nobody can reach any more
+	readers handoff.Readers
+	mu      sync.Mutex // memory is given back
+	sealed  []bool     // while closing: slots that nobody can reach any more
 	freed   bool
 }
 
-// A slot's state is one word, so that "still the frame that I saw" and "one reader more" are one atomic step:
-//
-//	generation (40 bits) | writing (1 bit) | references (23 bits)
-const (
-	refsBits  = 23
-	refsMask  = 1<<refsBits - 1
-	writing   = 1 << refsBits
-	genShift  = refsBits + 1
-	genMask   = 1<<(64-genShift) - 1
-	indexBits = 16
-	indexMask = 1<<indexBits - 1
-)
-
 type slot struct {
-	state atomic.Uint64
+	handoff.Slot
 	_     [56]byte // a cache line of its own: readers' reference counts must not slow the neighbours
-	index uint64   // in Ring.slots, plus 1
+	index int      // in Ring.slots
 	meta  Meta
 	room  []byte // head | JPEG | tail
 	part  []byte // of room: what is filled
@@ -109,10 +97,9 @@ func New(c Config) (*Ring, error) {
 	}
 	r := &Ring{slots: make([]slot, c.Slots), envelope: c.Envelope, slotSize: c.SlotSize, memory: memory}
 	for i := range r.slots {
-		r.slots[i].index = uint64(i + 1)
+		r.slots[i].index = i
 		r.slots[i].room = memory[i*stride : i*stride+room : i*stride+room]
 	}
-	r.readers.Store(&[]*Reader{})
 	return r, nil
 }
 
@@ -122,9 +109,9 @@ func (r *Ring) SlotSize() int { return r.slotSize }
 // Free returns how many slots the producer could reserve now. It is exact only if called by the producer.
 func (r *Ring) Free() int {
 	n := 0
-	newest := int(r.latest.Load()&indexMask) - 1
+	newest := handoff.Ref(r.latest.Load()).Index()
 	for i := range r.slots {
-		if s := r.slots[i].state.Load(); i != newest && s&(writing|refsMask) == 0 {
+		if i != newest && r.slots[i].Free() {
 			n++
 		}
 	}
@@ -138,19 +125,10 @@ type Reservation struct{ slot *slot }
 // the producer never waits. Several slots may be reserved at once. Only the producer's goroutine calls Reserve, Publish and Discard;
 // the bytes may be written by any goroutine in between.
 func (r *Ring) Reserve() (Reservation, bool) {
-	newest := int(r.latest.Load()&indexMask) - 1 // only we change it
+	newest := handoff.Ref(r.latest.Load()).Index() // only we change it
 	// The first that is free: so a few slots, whose memory is in the processor's caches, are used again and again, and the rest are never touched.
 	for i := range r.slots {
-		if i == newest {
-			continue
-		}
-		s := &r.slots[i]
-		old := s.state.Load()
-		if old&(writing|refsMask) != 0 {
-			continue
-		}
-		gen := (old>>genShift + 1) & genMask
-		if s.state.CompareAndSwap(old, gen<<genShift|writing) {
+		if s := &r.slots[i]; i != newest && s.Claim() {
 			return Reservation{s}, true
 		}
 	}
@@ -184,12 +162,8 @@ func (r *Ring) Publish(v Reservation, p *frame.Picture, encoded time.Time) error
 	end += copy(s.room[end:], r.envelope.Tail)
 	s.part = s.room[start:end:end]
 
-	state := s.state.Load() &^ writing
-	s.state.Store(state)
-	r.latest.Store(state>>genShift<<indexBits | s.index)
-	for _, rd := range *r.readers.Load() {
-		rd.wake()
-	}
+	r.latest.Store(uint64(s.Publish(s.index)))
+	r.readers.Wake()
 	if r.closed.Load() {
 		r.free()
 	}
@@ -198,7 +172,7 @@ func (r *Ring) Publish(v Reservation, p *frame.Picture, encoded time.Time) error
 
 // Discard gives a reservation back unpublished.
 func (r *Ring) Discard(v Reservation) {
-	v.slot.state.Store(v.slot.state.Load() &^ writing)
+	v.slot.Discard()
 	if r.closed.Load() {
 		r.free()
 	}
@@ -207,20 +181,13 @@ func (r *Ring) Discard(v Reservation) {
 // acquire takes a reference to the newest frame; nil when there is none.
 func (r *Ring) acquire() *slot {
 	for {
-		latest := r.latest.Load()
+		latest := handoff.Ref(r.latest.Load())
 		if latest == 0 || r.closed.Load() {
 			return nil
 		}
-		s := &r.slots[latest&indexMask-1]
-		for {
-			old := s.state.Load()
-			if old>>genShift != latest>>indexBits || old&writing != 0 {
-				break // reused since: there is a newer frame
-			}
-			if s.state.CompareAndSwap(old, old+1) {
-				return s
-			}
-		}
+		if s := &r.slots[latest.Index()]; s.Acquire(latest) {
+			return s
+		} // else reused since: there is a newer frame
 	}
 }
 
@@ -240,9 +207,7 @@ func (r *Ring) Close() {
 	if !r.closed.CompareAndSwap(false, true) {
 		return
 	}
-	for _, rd := range *r.readers.Load() {
-		rd.wake()
-	}
+	r.readers.Wake()
 	r.free()
 }
 
@@ -253,17 +218,13 @@ func (r *Ring) free() {
 	if r.freed {
 		return
 	}
-	if r.taken == nil {
-		r.taken = make([]bool, len(r.slots))
+	if r.sealed == nil {
+		r.sealed = make([]bool, len(r.slots))
 	}
 	all := true
 	for i := range r.slots {
-		if r.taken[i] {
-			continue
-		}
-		old := r.slots[i].state.Load()
-		r.taken[i] = old&(writing|refsMask) == 0 && r.slots[i].state.CompareAndSwap(old, old|writing)
-		all = all && r.taken[i]
+		r.sealed[i] = r.sealed[i] || r.slots[i].Seal()
+		all = all && r.sealed[i]
 	}
 	if all {
 		r.freed = true

@@ -72,9 +72,9 @@ func publish(t testing.TB, r *Ring, rnd *rand.Rand) bool {
 }
 
 // references counts the holds on all slots.
-func references(r *Ring) (n uint64) {
+func references(r *Ring) (n int) {
 	for i := range r.slots {
-		n += r.slots[i].state.Load() & refsMask
+		n += r.slots[i].References()
 	}
 	return n
 }

@@ -17,7 +17,7 @@
 // Go's sync/atomic operations are sequentially consistent and synchronise, so the argument speaks of one order of all of them. One
 // goroutine at a time is the producer; its calls of Append, Break and KeyWanted follow each other.
 //
-// Each entry has one word of state: a generation (40 bits), a writing bit and a count of references (23 bits). A unit's bytes and Meta belong to
+// Each entry has one word of state (handoff.Slot): a generation (40 bits), a writing bit and a count of references (23 bits). A unit's bytes and Meta belong to
 // one entry. The log has a table of words, order: for sequence s, order[s mod 1024] is the generation and the index of the entry that got the newest unit
 // with this remainder. last and lastKey are sequences.
 //
@@ -40,7 +40,8 @@
 //
 // Contiguous runs. Within a run a reader takes only the sequence after its last one, and sequences rise by one with each published unit; so what is
 // missing to it is missing in the log. A unit that the log could not take (too large, or no room beside what readers hold), or that the source has lost (Break), leads to
-// a refusal of all units up to the next key frame: sequences go on with that, so the run simply continues with a key frame. A unit that is gone, or
+// a refusal of all units up to the next key frame: sequences go on with that, so the run simply continues with a key frame. Break clears lastKey, so that nobody
+// begins with a key frame of before. A unit that is gone, or
 // too old, ends the run; what follows is a key frame, as only lastKey is tried then. Skipped is the difference of the sequences, so the units that a
 // reader had and those that it skipped add up to the sequence of its last one.
 //

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/internal/handoff"
 )
 
 var (
@@ -60,7 +60,7 @@ type Meta struct {
 // Log holds the newest access units of one H.264 stream. See the package documentation for the argument of its correctness.
 type Log struct {
 	entries []entry
-	order   [units]atomic.Uint64 // by sequence: generation<<indexBits | index+1 of its entry; 0: none yet
+	order   [units]atomic.Uint64 // by sequence: a handoff.Ref to its entry; 0: none yet
 	last    atomic.Uint64        // the newest unit's sequence; 0: none yet
 	lastKey atomic.Uint64        // the newest key frame's
 	newest  atomic.Int64         // when the newest unit was published, since began
@@ -69,8 +69,7 @@ type Log struct {
 	lag     time.Duration
 
 	closed  atomic.Bool
-	readers atomic.Pointer[[]*Reader] // copied on write, under mu
-	mu      sync.Mutex                // readers come and go
+	readers handoff.Readers
 
 	parameters atomic.Pointer[Parameters]
 
@@ -84,23 +83,10 @@ type Log struct {
 	sequence uint64
 }
 
-// An entry's state is one word, as a slot's of package ring:
-//
-//	generation (40 bits) | writing (1 bit) | references (23 bits)
-const (
-	refsBits  = 23
-	refsMask  = 1<<refsBits - 1
-	writing   = 1 << refsBits
-	genShift  = refsBits + 1
-	genMask   = 1<<(64-genShift) - 1
-	indexBits = 16
-	indexMask = 1<<indexBits - 1
-)
-
 type entry struct {
-	state atomic.Uint64
+	handoff.Slot
 	_     [56]byte // a cache line of its own: readers' reference counts must not slow the neighbours
-	index uint64   // in Log.entries, plus 1
+	index int      // in Log.entries
 	meta  Meta
 	since int64  // meta.Published, since the log's beginning
 	bytes []byte // of Log.memory
@@ -124,16 +110,18 @@ func New(c Config) (*Log, error) {
 	l := &Log{entries: make([]entry, units), memory: make([]byte, c.Bytes), lag: c.Lag, began: time.Now()}
 	l.used, l.free = make([]*entry, 0, units), make([]*entry, 0, units)
 	for i := range l.entries {
-		l.entries[i].index = uint64(i + 1)
-		l.entries[i].state.Store(writing) // nobody can take it before it was published
+		l.entries[i].index = i
+		l.entries[i].Claim() // nobody can take it before it was published
 		l.free = append(l.free, &l.entries[i])
 	}
-	l.readers.Store(&[]*Reader{})
 	return l, nil
 }
 
 // MaxUnit is the largest access unit that the log takes, in bytes.
 func (l *Log) MaxUnit() int { return len(l.memory) / 4 }
+
+// Room returns how many bytes and units of a stream the log has at once, at most.
+func (l *Log) Room() (bytes, count int) { return len(l.memory), len(l.entries) }
 
 // Parameters returns the newest key frame's parameter sets; nil before the first.
 func (l *Log) Parameters() *Parameters { return l.parameters.Load() }
@@ -162,20 +150,22 @@ func (l *Log) KeyWanted(now time.Time) bool {
 // The error wraps ErrNeedsKey for units between one that is missing and the next key frame (which is requested), and frame.ErrTooLarge or
 // frame.ErrBadPicture for a unit that the log cannot take. A key frame without parameter sets gets the last ones.
 func (l *Log) Append(u *frame.AccessUnit) error {
+	if u == nil {
+		return errors.New("video: append: no access unit")
+	}
 	if err := l.append(u); err != nil {
 		l.Break()
 		return err
 	}
-	for _, r := range *l.readers.Load() {
-		r.wake()
-	}
+	l.readers.Wake()
 	return nil
 }
 
-// Break notes that a unit is missing, as the source has lost one: what follows up to the next key frame is dropped, and that is requested. Only the
-// producer's goroutine calls it.
+// Break notes that a unit is missing, as the source has lost one or rests: what follows up to the next key frame is dropped, and that is requested. No reader
+// begins with what was before, which may be old by now. Only the producer's goroutine calls it.
 func (l *Log) Break() {
 	l.broken = true
+	l.lastKey.Store(0)
 	l.RequestKey()
 }
 
@@ -225,9 +215,7 @@ func (l *Log) append(u *frame.AccessUnit) error {
 	e.meta = Meta{Sequence: l.sequence, Key: u.Key, Captured: u.Captured, Published: now, Parameters: parameters}
 	e.since = int64(now.Sub(l.began))
 
-	state := e.state.Load() &^ writing
-	e.state.Store(state)
-	l.order[l.sequence%units].Store(state>>genShift<<indexBits | e.index)
+	l.order[l.sequence%units].Store(uint64(e.Publish(e.index)))
 	l.newest.Store(e.since)
 	if u.Key {
 		l.broken, l.granted = false, now
@@ -288,8 +276,7 @@ func (l *Log) take(size int) *entry {
 // claim takes a used entry and its memory away from readers, false if one holds it.
 func (l *Log) claim(i int) bool {
 	e := l.used[i]
-	old := e.state.Load()
-	if old&(writing|refsMask) != 0 || !e.state.CompareAndSwap(old, (old>>genShift+1)&genMask<<genShift|writing) {
+	if !e.Claim() {
 		return false
 	}
 	l.used = slices.Delete(l.used, i, i+1)
@@ -299,22 +286,16 @@ func (l *Log) claim(i int) bool {
 
 // acquire takes a reference to a unit; nil when it is not there any more.
 func (l *Log) acquire(sequence uint64) *entry {
-	word := l.order[sequence%units].Load()
-	if word == 0 {
+	ref := handoff.Ref(l.order[sequence%units].Load())
+	if ref == 0 {
 		return nil
 	}
-	e := &l.entries[word&indexMask-1]
-	for {
-		old := e.state.Load()
-		if old>>genShift != word>>indexBits || old&writing != 0 {
-			return nil // reused since
-		}
-		if e.state.CompareAndSwap(old, old+1) {
-			break
-		}
+	e := &l.entries[ref.Index()]
+	if !e.Acquire(ref) {
+		return nil // reused since
 	}
 	if e.meta.Sequence != sequence { // order's place was given to a later unit
-		e.state.Add(^uint64(0))
+		e.Release()
 		return nil
 	}
 	return e
@@ -325,7 +306,5 @@ func (l *Log) Close() {
 	if !l.closed.CompareAndSwap(false, true) {
 		return
 	}
-	for _, r := range *l.readers.Load() {
-		r.wake()
-	}
+	l.readers.Wake()
 }

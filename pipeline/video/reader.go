@@ -3,59 +3,44 @@ package video
 import (
 	"context"
 	"encoding/binary"
-	"slices"
+	"errors"
 	"time"
+
+	"github.com/maixstream/maixstream/pipeline/internal/handoff"
 )
 
 // Reader reads a log at its own pace: runs of units that follow each other, each run from a key frame on. One goroutine uses it at a time.
 type Reader struct {
-	log    *Log
-	wake   func()
-	notify chan struct{}
-	lag    time.Duration
-	next   uint64 // sequence of the first unit that it has not had
-	lost   bool   // it waits for a key frame
+	log  *Log
+	list *handoff.Reader
+	lag  time.Duration
+	next uint64 // sequence of the first unit that it has not had
+	lost bool   // it waits for a key frame
 }
 
 // NewReader makes a reader that begins at a key frame: the newest one if that is not older than lag, else one that is requested. lag is how far behind the
 // newest unit it may be, too, before it is moved; 0: the log's.
-func (l *Log) NewReader(lag time.Duration) *Reader {
-	r := &Reader{notify: make(chan struct{}, 1)}
-	r.wake = func() {
-		select {
-		case r.notify <- struct{}{}:
-		default: // told already
-		}
-	}
-	return l.register(r, lag)
-}
+func (l *Log) NewReader(lag time.Duration) *Reader { return l.Subscribe(lag, nil) }
 
 // Subscribe makes a reader whose wake is called after each unit is published and when the log is closed, in the producer's goroutine: it must
 // neither block nor allocate. lag as NewReader's.
 func (l *Log) Subscribe(lag time.Duration, wake func()) *Reader {
-	return l.register(&Reader{wake: wake}, lag)
-}
-
-func (l *Log) register(r *Reader, lag time.Duration) *Reader {
 	if lag == 0 {
 		lag = l.lag
 	}
-	r.log, r.lag, r.next, r.lost = l, lag, 1, true
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	readers := append(slices.Clone(*l.readers.Load()), r)
-	l.readers.Store(&readers)
-	return r
+	return &Reader{log: l, list: l.readers.Add(wake), lag: lag, next: 1, lost: true}
+}
+
+// SetLag changes how far behind the newest unit the reader may be, as NewReader's lag. Only the reader's goroutine calls it.
+func (r *Reader) SetLag(lag time.Duration) {
+	if lag == 0 {
+		lag = r.log.lag
+	}
+	r.lag = lag
 }
 
 // Close ends the reader; units that it holds stay valid until they are released. It may be called twice.
-func (r *Reader) Close() {
-	l := r.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	readers := slices.DeleteFunc(slices.Clone(*l.readers.Load()), func(other *Reader) bool { return other == r })
-	l.readers.Store(&readers)
-}
+func (r *Reader) Close() { r.log.readers.Remove(r.list) }
 
 // TryNext fills u with the next unit, if there is one for this reader now. A reader that is too far behind, or that has just come, gets the newest key
 // frame that it has not had if that is not too old, and otherwise nothing until the one that is requested for it comes. u must be released; what
@@ -90,7 +75,7 @@ func (r *Reader) take(u *Unit, sequence uint64) bool {
 		return false
 	}
 	if r.log.newest.Load()-e.since > int64(r.lag) {
-		e.state.Add(^uint64(0))
+		e.Release()
 		return false
 	}
 	*u = Unit{entry: e, Skipped: sequence - r.next}
@@ -98,8 +83,13 @@ func (r *Reader) take(u *Unit, sequence uint64) bool {
 	return true
 }
 
+var errNothing = errors.New("video: next: no context or no unit")
+
 // Next waits for the reader's next unit. It returns ctx's error or ErrClosed.
 func (r *Reader) Next(ctx context.Context, u *Unit) error {
+	if ctx == nil || u == nil {
+		return errNothing
+	}
 	for {
 		if r.TryNext(u) {
 			return nil
@@ -108,7 +98,7 @@ func (r *Reader) Next(ctx context.Context, u *Unit) error {
 			return ErrClosed
 		}
 		select {
-		case <-r.notify:
+		case <-r.list.Updates():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -116,7 +106,7 @@ func (r *Reader) Next(ctx context.Context, u *Unit) error {
 }
 
 // Updates has a value after each published unit that TryNext has not been asked for since; for a select. Only of NewReader's readers.
-func (r *Reader) Updates() <-chan struct{} { return r.notify }
+func (r *Reader) Updates() <-chan struct{} { return r.list.Updates() }
 
 // Unit is one reader's hold on one access unit. Its bytes are read-only and valid until Release. It must not be copied.
 type Unit struct {
@@ -149,7 +139,7 @@ func (u *Unit) Held() bool { return u.entry != nil }
 
 // Share takes a second hold on the same unit, released on its own.
 func (u *Unit) Share(other *Unit) {
-	u.entry.state.Add(1)
+	u.entry.Share()
 	*other = Unit{entry: u.entry, Skipped: u.Skipped}
 }
 
@@ -157,6 +147,6 @@ func (u *Unit) Share(other *Unit) {
 func (u *Unit) Release() {
 	if e := u.entry; e != nil {
 		u.entry = nil
-		e.state.Add(^uint64(0))
+		e.Release()
 	}
 }

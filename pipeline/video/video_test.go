@@ -106,9 +106,9 @@ func check(u *Unit) error {
 }
 
 // references counts the holds on all units.
-func references(l *Log) (n uint64) {
+func references(l *Log) (n int) {
 	for i := range l.entries {
-		n += l.entries[i].state.Load() & refsMask
+		n += l.entries[i].References()
 	}
 	return n
 }

@@ -147,6 +147,11 @@ func (c *conn) afterWrite(f func()) {
 // Write tells who waits for it that it has ended.
 func (c *conn) Write(b []byte) (int, error) {
 	c.writing.Lock()
+	return c.finish(b)
+}
+
+// finish is the end of Write, for who holds writing.
+func (c *conn) finish(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.writing.Unlock()
 	c.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -206,6 +207,9 @@ func (w *watcher) unit(nals [][]byte, contiguous bool) {
 		if number != w.number+1 && (contiguous || !key) {
 			w.problem("unit %d after %d, key frame %v", number, w.number, key)
 		}
+	}
+	if w.fake() && len(last) > 17 && bytes.Count(last[17:], []byte{0xaa}) != len(last)-17 {
+		w.problem("a unit of %d bytes with others in it", len(last))
 	}
 	if w.fake() && len(last) > 17 {
 		w.number = numberOf(last)
@@ -425,32 +429,78 @@ func TestH264PausesAndGoesOn(t *testing.T) {
 	w.check(t)
 }
 
-// Three hundred pictures without an error, as other programs read them.
+// Three hundred pictures without an error, as other programs read them. Over UDP a program that a busy machine lets wait loses packets: it has three tries.
 func TestH264PlaysInOtherPrograms(t *testing.T) {
 	testenv.Long(t, "takes ten seconds a program")
 	_, address := serveVideo(t, videoPipeline(t, nil), rtsp.Config{})
 	url := "rtsp://" + address + "/h264"
 	for _, c := range []struct {
-		name string
-		args string
+		name, protocol string
+		play           func(ctx context.Context, args []string) error
+		args           string
 	}{
-		{"ffmpeg", "ffmpeg -v warning -xerror -rtsp_transport tcp -i $URL -frames:v 300 -fps_mode vfr -enc_time_base -1 -f null -"},
-		{"ffmpeg", "ffmpeg -v warning -xerror -rtsp_transport udp -i $URL -frames:v 300 -fps_mode vfr -enc_time_base -1 -f null -"},
-		{"gst-launch-1.0", "gst-launch-1.0 -q rtspsrc location=$URL protocols=tcp latency=0 ! rtph264depay ! avdec_h264 ! fakesink num-buffers=300 sync=false"},
-		{"gst-launch-1.0", "gst-launch-1.0 -q rtspsrc location=$URL protocols=udp latency=50 ! rtph264depay ! avdec_h264 ! fakesink num-buffers=300 sync=false"},
+		{"ffmpeg", "tcp", runQuietly, "ffmpeg -v warning -xerror -rtsp_transport tcp -i $URL -frames:v 300 -fps_mode vfr -enc_time_base -1 -f null -"},
+		{"ffmpeg", "udp", runQuietly, "ffmpeg -v warning -xerror -rtsp_transport udp -i $URL -frames:v 300 -fps_mode vfr -enc_time_base -1 -f null -"},
+		{"gst-launch-1.0", "tcp", readPictures, "gst-launch-1.0 -q rtspsrc location=$URL protocols=tcp latency=0 ! rtph264depay ! avdec_h264 ! video/x-raw,format=I420 ! fdsink sync=false"},
+		{"gst-launch-1.0", "udp", readPictures, "gst-launch-1.0 -q rtspsrc location=$URL protocols=udp latency=50 ! rtph264depay ! avdec_h264 ! video/x-raw,format=I420 ! fdsink sync=false"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name+" "+c.protocol, func(t *testing.T) {
 			testenv.Program(t, c.name)
 			if c.name == "gst-launch-1.0" && exec.Command("gst-inspect-1.0", "avdec_h264").Run() != nil {
 				testenv.Missing(t, "GStreamer's decoder of H.264 (gstreamer1.0-libav)", "make setup-test")
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			args := strings.Fields(strings.ReplaceAll(c.args, "$URL", url))
-			out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-			if err != nil || len(bytes.TrimSpace(out)) > 0 {
-				t.Errorf("%v: %v: %.2000s", args, err, out)
+			for tries := 1; ; tries++ {
+				err := c.play(t.Context(), strings.Fields(strings.ReplaceAll(c.args, "$URL", url)))
+				if err == nil {
+					return
+				}
+				if tries == 3 || c.protocol != "udp" {
+					t.Fatal(err)
+				}
+				t.Logf("try %d: %v", tries, err)
 			}
 		})
 	}
+}
+
+// runQuietly runs a program that ends by itself, and that prints only what is wrong.
+func runQuietly(ctx context.Context, args []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%v: %w: %.2000s", args, err, out)
+	case len(bytes.TrimSpace(out)) > 0:
+		return fmt.Errorf("%v: %.2000s", args, out)
+	}
+	return nil
+}
+
+// readPictures reads 300 pictures of 320x240 from a program that writes them to its standard output, and then ends it. GStreamer is not asked to end by
+// itself: its pipeline's end sends PAUSE and cancels that at once to send TEARDOWN, and where the cancelling comes first rtspsrc takes its own write, of which
+// no byte has gone out, for the connection's end ("Could not send message. (Received end-of-file)").
+func readPictures(ctx context.Context, args []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	n, err := io.CopyN(io.Discard, out, 300*320*240*3/2)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // it was killed
+	switch {
+	case err != nil:
+		return fmt.Errorf("%v: %w after %d bytes: %.2000s", args, err, n, said.String())
+	case said.Len() > 0:
+		return fmt.Errorf("%v: %.2000s", args, said.String())
+	}
+	return nil
 }

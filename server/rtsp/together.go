@@ -40,6 +40,7 @@ type seat struct {
 	reader *video.Reader
 	out    func(message []byte) (n int, err error) // writes what can be written without waiting
 	rest   []byte                                  // of a unit that could not be written whole
+	begun  bool                                    // a part of it was written: the connection is locked until finish
 	leave  chan error                              // tells the reader's goroutine that rest is to be written (nil), or that the connection has failed
 }
 
@@ -92,7 +93,11 @@ func (t *together) play(ctx context.Context, p *player, out func([]byte) (int, e
 		}
 		if err == nil {
 			_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
-			_, err = p.conn.Write(s.rest)
+			write := p.own.Write
+			if s.begun {
+				write = p.own.finish
+			}
+			_, err = write(s.rest)
 			s.rest = nil // a reader that waits once need not keep it
 		}
 		if err != nil {
@@ -143,7 +148,7 @@ func (t *together) send(s *seat) (leaves bool, err error) {
 			return true, err
 		}
 		if n < len(t.message) {
-			s.rest = append(s.rest[:0], t.message[n:]...)
+			s.rest, s.begun = append(s.rest[:0], t.message[n:]...), n > 0
 			return true, nil
 		}
 	}

@@ -3,6 +3,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -11,6 +12,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -33,8 +36,12 @@ type Config struct {
 	Recording *record.Switch
 	// Pushes tells /state what pushes of the same feed do; nil: there are none.
 	Pushes func() []push.State
+	// Publications tells /state which servers get the feed's H.264; nil: none.
+	Publications func() []publish.State
 	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
 	RTSP func() []rtsp.State
+	// Keep, when not nil, keeps settings over restarts where a client asks for it.
+	Keep Keeper
 	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
 	Hints Hints
 	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
@@ -48,7 +55,15 @@ type Config struct {
 }
 
 // Hints are of whoever configures a Handler, as "start it with --record DIR".
-type Hints struct{ Recording, FullSnapshot, Video, WebRTC string }
+type Hints struct{ Recording, FullSnapshot, Video, WebRTC, Keep string }
+
+// Keeper keeps a feed's settings for the next start. Its methods are called from any goroutine.
+type Keeper interface {
+	// Kept says whether settings are kept; every change is then kept, too.
+	Kept() bool
+	// Keep keeps these settings in place of others, or, if not on, none any more.
+	Keep(s pipeline.Settings, on bool) error
+}
 
 func hinted(text, hint string) string {
 	if hint == "" {
@@ -84,6 +99,7 @@ type Handler struct {
 	closing context.Context
 	shut    context.CancelFunc
 	news    news
+	small   shrinker
 	counts  counts
 
 	mu      sync.Mutex
@@ -99,6 +115,9 @@ type counts struct {
 
 // New starts a Handler; Close ends it.
 func New(c Config) (*Handler, error) {
+	if c.Feed == nil {
+		return nil, errors.New("stream: no feed")
+	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = 10 * time.Second
 	}
@@ -114,6 +133,7 @@ func New(c Config) (*Handler, error) {
 	if h.fanout, err = fanout.New(fanout.Config{Ring: c.Feed.Ring(), StallTimeout: c.StallTimeout}); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
 	}
+	h.small = shrinker{take: h.takeFrame, patience: h.patience, ctx: h.closing, last: map[int]*shrunk{}}
 	h.SetHTML(c.HTML)
 	const read = "GET, HEAD"
 	h.router = web.NewRouter(c.Shell.Refuse, append(h.aliases(read),
@@ -164,6 +184,7 @@ func (h *Handler) Close() {
 	h.shut()
 	h.fanout.Close()
 	h.videos.Wait()
+	h.small.close()
 }
 
 // page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.

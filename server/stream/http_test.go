@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -73,6 +75,16 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 		{"GET", "/?action=command", "", "", 400, "unknown action"},
 		{"GET", "/snapshot?max_age=yesterday", "", "", 400, "max_age"},
 		{"GET", "/snapshot?max_age=-1s", "", "", 400, "max_age"},
+		{"GET", "/snapshot?width=160", "", "", 200, "Content-Type: image/jpeg"},
+		{"GET", "/?action=snapshot&width=160", "", "", 200, "Content-Type: image/jpeg"},
+		{"GET", "/snapshot?width=8192", "", "", 200, string(jpg)},
+		{"GET", "/snapshot?width=15", "", "", 400, `width="15": want a number of pixels from 16 to`},
+		{"GET", "/snapshot?width=8193", "", "", 400, "width"},
+		{"GET", "/snapshot?width=-320", "", "", 400, "width"},
+		{"GET", "/snapshot?width=320px", "", "", 400, "width"},
+		{"GET", "/snapshot?width=1e3", "", "", 400, "width"},
+		{"GET", "/snapshot?width=320&full=1", "", "", 400, "give one of them"},
+		{"GET", "/snapshot?full=1", "", "", 409, "no pictures beside the stream"},
 		{"HEAD", "/stream", "", "", 200, "Content-Type: multipart/x-mixed-replace;boundary=frame"},
 		{"HEAD", "/?action=stream", "", "", 200, "X-Accel-Buffering: no"},
 		{"GET", "/stream?fps=0", "", "", 400, "fps"},
@@ -132,6 +144,30 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Many who want the same small picture at the same time all get a whole one.
+func TestManyAskForSmallPictures(t *testing.T) {
+	s, feed := serve(t, nil)
+	jpg := picture(t, 1)
+	feed.stream(t, 20, func(int) []byte { return jpg })
+	var clients sync.WaitGroup
+	for i := range 40 {
+		clients.Go(func() {
+			width := 100 + 10*(i%4)
+			reply, err := http.Get(fmt.Sprint(s.URLs()[0], "/snapshot?width=", width))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer reply.Body.Close()
+			small, err := jpeg.Decode(reply.Body)
+			if err != nil || small.Bounds().Dx() != width || small.Bounds().Dy() != (3*width+2)/4 || reply.Header.Get("X-Sequence") == "" {
+				t.Errorf("%d wide: %s, %v", width, reply.Status, err)
+			}
+		})
+	}
+	clients.Wait()
 }
 
 // Requests that no HTTP client makes.

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
@@ -25,6 +26,14 @@ type collector struct {
 	metrics []metric
 	dropped *prometheus.Desc
 	pushes  []pushMetric
+	publish []publishMetric
+}
+
+// publishMetric is of each server that gets H.264, which its labels name.
+type publishMetric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*publish.State) float64
 }
 
 // pushMetric is of each target of a push, which its label names.
@@ -104,6 +113,15 @@ func newCollector(h *Handler) *collector {
 		}
 		return float64(lost)
 	})
+	addPublish := func(kind prometheus.ValueType, name, help string, value func(*publish.State) float64) {
+		c.publish = append(c.publish, publishMetric{prometheus.NewDesc("maixstream_publish_"+name, help, []string{"target", "url"}, nil), kind, value})
+	}
+	addPublish(gauge, "connected", "1 while a server takes the H.264.", func(s *publish.State) float64 { return truth(s.Connected) })
+	addPublish(counter, "connections_total", "Times that it began to.", func(s *publish.State) float64 { return float64(s.Connections) })
+	addPublish(counter, "failures_total", "Attempts and streams that failed.", func(s *publish.State) float64 { return float64(s.Failures) })
+	addPublish(counter, "frames_total", "Frames sent.", func(s *publish.State) float64 { return float64(s.Frames) })
+	addPublish(counter, "bytes_total", "Bytes of them.", func(s *publish.State) float64 { return float64(s.Bytes) })
+	addPublish(counter, "skipped_total", "Frames left out because the server or the link was too slow.", func(s *publish.State) float64 { return float64(s.Skipped) })
 	return c
 }
 
@@ -122,6 +140,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for i := range c.pushes {
 		ch <- c.pushes[i].desc
 	}
+	for i := range c.publish {
+		ch <- c.publish[i].desc
+	}
 }
 
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
@@ -133,6 +154,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range state.Push {
 		for _, m := range c.pushes {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state.Push[i]), strconv.Itoa(i+1), state.Push[i].URL)
+		}
+	}
+	for i := range state.Publish {
+		for _, m := range c.publish {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&state.Publish[i]), strconv.Itoa(i+1), state.Publish[i].URL)
 		}
 	}
 	d := &state.Dropped

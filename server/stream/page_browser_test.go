@@ -31,6 +31,7 @@ import (
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/server"
@@ -232,6 +233,7 @@ func TestPage(t *testing.T) {
 		"program's pictures":       pageOfProgram,
 		"full server":              pageOfFullServer,
 		"behind a proxy's path":    pageBehindProxy,
+		"published":                pagePublishes,
 	})
 }
 
@@ -275,6 +277,31 @@ func pageShowsPictures(t *testing.T, b tab) {
 	if outside := b.eval(t, `performance.getEntriesByType("resource").filter((e) => !e.name.startsWith(location.origin + "/")).map((e) => e.name)`); outside != "" {
 		t.Errorf("asked for from outside: %s", outside)
 	}
+}
+
+func pagePublishes(t *testing.T, b tab) {
+	var now atomic.Pointer[[]publish.State]
+	now.Store(&[]publish.State{})
+	s, _ := serve(t, func(c *config) { c.Stream.Publications = func() []publish.State { return *now.Load() } })
+	b.open(t, s.URLs()[0])
+	wait(t, b, "the state is there", `document.getElementById("source").innerText !== ""`)
+	const rows = `[...document.querySelectorAll("#publish li")].filter((r) => r.offsetParent).map((r) => (r.className + "|" + [...r.children].map((c) => c.innerText).join("|"))).join("\n")`
+	if got := b.eval(t, rows); got != "" {
+		t.Errorf("rows without a server: %s", got)
+	}
+	now.Store(&[]publish.State{
+		{URL: "rtmp://a.example/live/...", Connected: true, FPS: 29.9, BytesPerSec: 250_000, Skipped: 7},
+		{URL: "rtsp://b.example/<garden>", Error: "the server replied 401 <b>Unauthorized</b>", RetryIn: 4.2},
+		{URL: "rtsp://c.example/door"},
+	})
+	want := "|rtmp://a.example/live/...|30 fps, 250 kB/s, 7 skipped\n" +
+		"away|rtsp://b.example/<garden>|the server replied 401 <b>Unauthorized</b>; trying again in 5 s\n|rtsp://c.example/door|connecting…"
+	eventually(t, want, func() bool { return b.eval(t, rows) == want })
+	if cut := b.eval(t, cutOff); cut != "" {
+		t.Errorf("not wholly seen: %s", cut)
+	}
+	now.Store(&[]publish.State{{URL: "rtsp://c.example/door", Connected: true}})
+	eventually(t, "one row is left", func() bool { return b.eval(t, rows) == "|rtsp://c.example/door|0 fps, 0 kB/s" })
 }
 
 func pageChangesSettings(t *testing.T, b tab) {

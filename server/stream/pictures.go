@@ -134,6 +134,9 @@ func (p *Pictures) Watchers() (n int, since time.Time) {
 // Snapshot implements Feed. It waits up to a second for a picture of at or after notBefore, and takes the newest then: the next one may be a minute
 // away.
 func (p *Pictures) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("snapshot: no context or no frame")
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	reader := p.ring.NewReader()

@@ -20,12 +20,13 @@ const maxSettings = 16 << 10
 // settings shows the pipeline's settings, or changes some.
 func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPatch {
-		reply.IndentedJSON(w, http.StatusOK, Settings(h.config.Feed.State().Settings))
+		h.replySettings(w, h.config.Feed.State().Settings)
 		return
 	}
 	var change struct {
 		Change
 		Size *string `json:"size"` // width and height in one
+		Keep *bool   `json:"keep"` // over restarts
 	}
 	if !readJSON(w, r, &change, `{"quality": 70}`) {
 		return
@@ -42,6 +43,10 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		}
 		change.Width, change.Height = &width, &height
 	}
+	if change.Keep != nil && h.config.Keep == nil {
+		problem(w, http.StatusNotImplemented, "keep", hinted("settings are not kept over restarts", h.config.Hints.Keep))
+		return
+	}
 	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change.Change))
 	var refused *pipeline.SettingError
 	switch {
@@ -55,8 +60,42 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		problem(w, http.StatusInternalServerError, "", err.Error())
 	default:
-		reply.IndentedJSON(w, http.StatusOK, Settings(settings))
+		if err := h.keep(settings, change.Keep); err != nil {
+			problem(w, http.StatusInternalServerError, "keep", "changed, but not kept over restarts: "+err.Error())
+			return
+		}
+		h.replySettings(w, settings)
 	}
+}
+
+// keep keeps settings over restarts if on says so or, where it says nothing, if others are kept.
+func (h *Handler) keep(settings pipeline.Settings, on *bool) error {
+	keeper := h.config.Keep
+	switch {
+	case keeper == nil:
+		return nil
+	case on != nil:
+		return keeper.Keep(settings, *on)
+	case keeper.Kept():
+		return keeper.Keep(settings, true)
+	}
+	return nil
+}
+
+// kept says whether settings are kept; nil: they cannot be.
+func (h *Handler) kept() *bool {
+	if h.config.Keep == nil {
+		return nil
+	}
+	kept := h.config.Keep.Kept()
+	return &kept
+}
+
+func (h *Handler) replySettings(w http.ResponseWriter, settings pipeline.Settings) {
+	reply.IndentedJSON(w, http.StatusOK, struct {
+		Settings
+		Keep *bool `json:"keep,omitempty"`
+	}{Settings(settings), h.kept()})
 }
 
 // recording shows the server's own recording, or switches it.

@@ -17,7 +17,9 @@ type Pipeline struct {
 	Workers int    `json:"workers"`
 	Signal  bool   `json:"signal"`
 	Reason  string `json:"reason,omitempty"`
-	Idle    bool   `json:"idle"`
+	// NoPictures is why there are no JPEGs, though there is a signal.
+	NoPictures string `json:"no_pictures,omitempty"`
+	Idle       bool   `json:"idle"`
 	// Over the last whole second:
 	CapturedFPS float64 `json:"captured_fps"`
 	WantedFPS   float64 `json:"wanted_fps"`
@@ -90,6 +92,7 @@ type Video struct {
 	Available bool   `json:"available"`
 	Reason    string `json:"reason,omitempty"`
 	Encoder   string `json:"encoder"`
+	Note      string `json:"note,omitempty"`
 	Takers    int    `json:"takers"`
 	Codec     string `json:"codec"`
 	Width     int    `json:"width"`
@@ -147,7 +150,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 			Name: s.Source.Name, Kind: s.Source.Kind, Width: s.Source.Width, Height: s.Source.Height, FPS: s.Source.FPS, Encoder: s.Source.Encoder,
 			Sizes: sizesOf(s.Source.Sizes),
 		},
-		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, Idle: s.Idle,
+		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, NoPictures: s.NoPictures, Idle: s.Idle,
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),
 		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest), Video: (*Video)(s.Video),
 		Settings: Settings(s.Settings),

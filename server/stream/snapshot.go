@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ import (
 // snapshotWait is how long a snapshot may take beyond two frame times: an encoder that rests makes one picture a second.
 const snapshotWait = 5 * time.Second
 
+// fullWait is how much longer one of the camera's full size may take: a webcam changes over to it and back, perhaps for others first.
+const fullWait = 15 * time.Second
+
 // patience is how long a snapshot may take at the rate that is asked for.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
@@ -33,48 +37,38 @@ func (h *Handler) patience() time.Duration {
 // copies are buffers for snapshots: a picture is copied out of its slot, so that a slow client of /snapshot holds none.
 var copies = sync.Pool{New: func() any { return new([]byte) }}
 
-// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before. With ?full=1 it has the sensor's own
-// size, where the source can take such beside the stream.
+// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before. With ?full=1 it has the camera's own
+// size, where the source can take such; with ?width=N it is at most N pixels wide.
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
-	asked := time.Now()
-	if age := r.URL.Query().Get("max_age"); age != "" {
-		d, err := time.ParseDuration(age)
-		if err != nil || d < 0 {
-			h.refuse(w, http.StatusBadRequest, fmt.Sprintf("max_age=%.40q: want a time like 500ms or 2s", age))
-			return
-		}
-		asked = asked.Add(-d)
+	wish, err := snapshotOf(r.URL.Query())
+	if err != nil {
+		h.refuse(w, http.StatusBadRequest, err.Error())
+		return
 	}
-	full := false
-	if text := r.URL.Query().Get("full"); text != "" {
-		var err error
-		if full, err = strconv.ParseBool(text); err != nil {
-			h.refuse(w, http.StatusBadRequest, fmt.Sprintf("full=%.40q: want 1 or 0", text))
-			return
-		}
+	patience := h.patience()
+	if wish.full {
+		patience += fullWait
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.patience())
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
 	var m ring.Meta
-	var err error
-	if full {
-		err = h.takeStill(ctx, b, &m)
-	} else {
-		err = h.takeFrame(ctx, asked, b, &m)
-	}
+	jpg, err := h.take(ctx, &wish, b, &m)
 	switch {
 	case err == nil:
 	case r.Context().Err() != nil: // nobody waits any more
 		return
-	case errors.Is(err, frame.ErrUnsupported):
+	case errors.Is(err, frame.ErrUnsupported) && wish.full:
 		h.refuse(w, http.StatusConflict, hinted("full=1: the source takes no pictures beside the stream's", h.config.Hints.FullSnapshot))
+		return
+	case errors.Is(err, pipeline.ErrNoPictures):
+		h.refuse(w, http.StatusNotImplemented, err.Error())
 		return
 	default:
 		w.Header().Set("Retry-After", "1")
 		text := "no picture came in time"
-		if errors.Is(err, pipeline.ErrNoSignal) {
+		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 			text = err.Error()
 		}
 		h.refuse(w, http.StatusServiceUnavailable, text)
@@ -84,14 +78,59 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	web.Embeddable(w)
 	header := w.Header()
 	header.Set("Content-Type", "image/jpeg")
-	header.Set("Content-Length", strconv.Itoa(len(*b)))
+	header.Set("Content-Length", strconv.Itoa(len(jpg)))
 	header.Set("Content-Disposition", "inline; filename=snapshot.jpg")
 	header.Set("X-Timestamp", stamp.Format(m.Captured))
-	if !full {
+	if !wish.full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}
 	h.counts.snapshots.Add(1)
-	_, _ = w.Write(*b)
+	_, _ = w.Write(jpg) //nolint:gosec // image/jpeg, and nosniff
+}
+
+// snapshotWish is what a request for a snapshot asks for.
+type snapshotWish struct {
+	notBefore time.Time // when it may be captured at the earliest
+	full      bool      // of the camera's own size
+	width     int       // at most, in pixels; 0: the stream's
+}
+
+// snapshotOf understands the query of a request that has just come in.
+func snapshotOf(query url.Values) (wish snapshotWish, err error) {
+	wish.notBefore = time.Now()
+	if age := query.Get("max_age"); age != "" {
+		d, err := time.ParseDuration(age)
+		if err != nil || d < 0 {
+			return wish, fmt.Errorf("max_age=%.40q: want a time like 500ms or 2s", age)
+		}
+		wish.notBefore = wish.notBefore.Add(-d)
+	}
+	if text := query.Get("full"); text != "" {
+		if wish.full, err = strconv.ParseBool(text); err != nil {
+			return wish, fmt.Errorf("full=%.40q: want 1 or 0", text)
+		}
+	}
+	if wish.width, err = askedWidth(query); err == nil && wish.full && wish.width > 0 {
+		err = errors.New("full and width: give one of them")
+	}
+	return wish, err
+}
+
+// take returns the picture that is wished for, in b or shared: it must not be written.
+func (h *Handler) take(ctx context.Context, wish *snapshotWish, b *[]byte, m *ring.Meta) ([]byte, error) {
+	switch {
+	case wish.full:
+		err := h.takeStill(ctx, b, m)
+		return *b, err
+	case wish.width > 0:
+		jpg, meta, err := h.small.smaller(ctx, wish.notBefore, wish.width)
+		if err == nil {
+			*m = *meta
+		}
+		return jpg, err
+	}
+	err := h.takeFrame(ctx, wish.notBefore, b, m)
+	return *b, err
 }
 
 // takeFrame copies a frame of the stream, captured at or after notBefore.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/maixstream/maixstream/pipeline/publish"
 	"github.com/maixstream/maixstream/pipeline/push"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/internal/fanout"
@@ -17,13 +18,16 @@ import (
 // State is what /state shows: the feed's state and the server's own.
 type State struct {
 	Pipeline
-	Name          string       `json:"name,omitempty"`
-	Version       string       `json:"version"`
-	UptimeSeconds float64      `json:"uptime_seconds"`
-	Server        Traffic      `json:"server"`
-	Push          []push.State `json:"push,omitempty"`   // a target each
-	RTSP          []rtsp.State `json:"rtsp,omitempty"`   // a server each
-	WebRTC        bool         `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
+	// Kept says whether the settings are kept over a restart; nil: they cannot be.
+	Kept          *bool           `json:"settings_kept,omitempty"`
+	Name          string          `json:"name,omitempty"`
+	Version       string          `json:"version"`
+	UptimeSeconds float64         `json:"uptime_seconds"`
+	Server        Traffic         `json:"server"`
+	Push          []push.State    `json:"push,omitempty"` // a target each
+	Publish       []publish.State `json:"publish,omitempty"`
+	RTSP          []rtsp.State    `json:"rtsp,omitempty"`   // a server each
+	WebRTC        bool            `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
 	// Recording is the server's own recording; nil: it was not given a place for one.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
@@ -56,7 +60,7 @@ func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{
 		Pipeline: shapeOf(&feed), Name: h.config.Name, Version: h.config.Version,
-		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(), WebRTC: h.config.WebRTC != nil,
+		UptimeSeconds: time.Since(h.began).Seconds(), Server: h.traffic(), WebRTC: h.config.WebRTC != nil, Kept: h.kept(),
 	}
 	if h.config.Recording != nil {
 		now := h.config.Recording.State()
@@ -64,6 +68,9 @@ func (h *Handler) State() State {
 	}
 	if h.config.Pushes != nil {
 		state.Push = h.config.Pushes()
+	}
+	if h.config.Publications != nil {
+		state.Publish = h.config.Publications()
 	}
 	if h.config.RTSP != nil {
 		state.RTSP = h.config.RTSP()

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/server/rtsp"
 )
 
 // videoPage plays /video.mp4 by Media Source Extensions, as near to its end as there are pictures.
@@ -37,9 +40,12 @@ source.onsourceopen = async () => {
 
 // Browsers play three hundred pictures by MSE without an error or a gap.
 func TestVideoPlaysInBrowsers(t *testing.T) {
-	inBrowsers(t, map[string]func(*testing.T, tab){"three hundred pictures": func(t *testing.T, b tab) {
+	inBrowsers(t, map[string]func(*testing.T, tab){"links": videoLinks, "three hundred pictures": func(t *testing.T, b tab) {
 		s, _ := showVideo(t, func(c *config) { c.Stream.HTML = []byte(videoPage) }, nil)
 		b.open(t, s.URLs()[0]+"/")
+		if b.eval(t, `MediaSource.isTypeSupported('video/mp4; codecs="avc1.42c01f"')`) != "true" {
+			testenv.Missing(t, "a decoder of H.264 for the browser; Debian's Firefox loads libavcodec for it", "apt install libavcodec-extra or ffmpeg")
+		}
 		began := time.Now()
 		count := func() int {
 			n, _ := strconv.Atoi(b.eval(t, "v.getVideoPlaybackQuality().totalVideoFrames"))
@@ -60,4 +66,21 @@ func TestVideoPlaysInBrowsers(t *testing.T) {
 			t.Error(size)
 		}
 	}})
+}
+
+// videoLinks: the page lists the addresses of H.264 where there is some.
+func videoLinks(t *testing.T, b tab) {
+	s, _ := showVideo(t, func(c *config) {
+		c.Stream.RTSP = func() []rtsp.State { return []rtsp.State{{Address: ":8554"}} }
+	}, nil)
+	b.open(t, s.URLs()[0]+"/")
+	wait(t, b, "the page is live", live)
+	b.eval(t, `document.getElementById("open-links").click()`)
+	wait(t, b, "the links", `document.querySelector("dialog[open]#links")`)
+	links := text(t, b, "links")
+	for _, want := range []string{s.URLs()[0] + "/video.mp4", "rtsp://127.0.0.1:8554/h264", "rtsp://127.0.0.1:8554/jpeg", "Frigate", "MediaMTX", "Generic Camera"} {
+		if !strings.Contains(links, want) {
+			t.Errorf("%q is missing in %s", want, links)
+		}
+	}
 }

@@ -307,6 +307,10 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	if r.Method == http.MethodDelete {
+		if bound := web.Device(r); bound != "" && !strings.HasPrefix(name, bound+"/") {
+			refuse(w, http.StatusForbidden, fmt.Sprintf("this token is for pictures of the device %q", bound))
+			return
+		}
 		s.deleteFile(w, name)
 		return
 	}

@@ -42,8 +42,8 @@ func checkStored(name string) error {
 }
 
 // deviceOf returns whose pictures r brings: ?device=, else the header X-Device, else the folder of PUT /upload/DEVICE/NAME; named says that one of these
-// told. Else it is the address that r comes from.
-func deviceOf(r *http.Request) (name string, named bool, err error) {
+// told. Else it is from, the address that r comes from.
+func deviceOf(r *http.Request, from netip.Addr) (name string, named bool, err error) {
 	where := ""
 	folder, _, inFolder := strings.Cut(r.PathValue("name"), "/")
 	if q := r.URL.Query(); q.Has("device") {
@@ -59,16 +59,15 @@ func deviceOf(r *http.Request) (name string, named bool, err error) {
 		}
 		return name, true, nil
 	}
-	return nameOf(r.RemoteAddr), false, nil
+	return nameOf(from), false, nil
 }
 
 // nameOf makes a device's name of an address: without a zone, and with hyphens where IPv6 has colons. A leading 0 is the same address (RFC 4291, 2.2).
-func nameOf(remote string) string {
-	address, err := netip.ParseAddrPort(remote)
-	if err != nil {
+func nameOf(address netip.Addr) string {
+	if !address.IsValid() {
 		return "local" // a Unix socket
 	}
-	name := strings.ReplaceAll(address.Addr().Unmap().WithZone("").String(), ":", "-")
+	name := strings.ReplaceAll(address.Unmap().WithZone("").String(), ":", "-")
 	if name[0] == '-' {
 		name = "0" + name
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/internal/testenv"
+	"github.com/maixstream/maixstream/server/upload"
 )
 
 // The settings of docs/receive.md, in the real nginx: pictures, endless streams and live views go through at once.
@@ -26,7 +27,7 @@ func TestBehindNginx(t *testing.T) {
 		t.Fatal("docs/receive.md has no settings for nginx")
 	}
 	dir, store := t.TempDir(), t.TempDir()
-	s := receive(t, store, nil)
+	s := receive(t, store, func(c *upload.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
 	l, err := net.Listen("tcp", "127.86.0.2:0") // where nobody else takes the port meanwhile
 	if err != nil {                             // only Linux has it
 		l, err = net.Listen("tcp", "127.0.0.1:0")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/server/internal/reply"
+	"github.com/maixstream/maixstream/server/web"
 )
 
 // refusal is an error whose cause is the sender.
@@ -109,13 +110,20 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	in := intake{server: s}
 	var named bool
 	var err error
-	if in.result.Device, named, err = deviceOf(r); err != nil {
+	from := s.web.Client(r)
+	if in.result.Device, named, err = deviceOf(r, from); err != nil {
 		return in.result, refusef(http.StatusBadRequest, "%v", err)
+	}
+	if bound := web.Device(r); bound != "" {
+		if named && in.result.Device != bound {
+			return in.result, refusef(http.StatusForbidden, "this token is for pictures of the device %q, not of %q", bound, in.result.Device)
+		}
+		in.result.Device, named = bound, true
 	}
 	if strings.Count(r.PathValue("name"), "/") > 1 {
 		return in.result, refusef(http.StatusNotFound, "pictures are sent to /upload, /upload/NAME or /upload/DEVICE/NAME")
 	}
-	place, err := s.slots.enter(senderOf(r), in.result.Device, http.NewResponseController(w))
+	place, err := s.slots.enter(senderOf(from), in.result.Device, http.NewResponseController(w))
 	if err != nil {
 		w.Header().Set("Retry-After", "2")
 		return in.result, err
@@ -161,13 +169,12 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 		"Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
 }
 
-// senderOf is the address whose places an upload takes; "": one that many senders may share, such as a proxy on this machine.
-func senderOf(r *http.Request) string {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || a.Addr().IsLoopback() {
+// senderOf is whose places an upload takes; "": an address that many senders may share, such as that of a proxy on this machine that is not trusted.
+func senderOf(from netip.Addr) string {
+	if !from.IsValid() || from.IsLoopback() {
 		return ""
 	}
-	return a.Addr().Unmap().WithZone("").String()
+	return web.Sender(from)
 }
 
 // answer replies to an upload.

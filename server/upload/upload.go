@@ -119,6 +119,7 @@ func New(c Config) (*Server, error) {
 		lives: map[string]*live{}, done: make(chan struct{}), checks: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.config.HTTP.Log, s.config.HTTP.Refuse, s.config.HTTP.Health = c.Log, refuse, s.health
+	s.config.HTTP.DeviceTokens = true
 	var err error
 	if s.web, err = web.New(s.config.HTTP); err != nil {
 		return nil, err
@@ -152,6 +153,9 @@ func (s *Server) Start() error {
 // Close ends the server: running uploads may end until ctx does and are cut off then, or after a second. It joins all goroutines
 // and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("close: no context")
+	}
 	s.mu.Lock()
 	if s.closed || s.store == nil {
 		s.closed = true
@@ -174,6 +178,7 @@ func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c.HTTP.DeviceTokens = true
 	if err := s.web.Reload(c.HTTP); err != nil {
 		return err
 	}

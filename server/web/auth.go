@@ -24,6 +24,8 @@ type auth struct {
 	tokens map[digest]right
 	decoy  []byte // compared for unknown users, so that the time of a refusal does not tell who exists
 	key    []byte
+	// deviceTokens: a token may have a device's name behind it.
+	deviceTokens bool
 
 	// bcrypt takes tens of milliseconds (seconds on the board) by design: one at a time, and what was right is remembered.
 	verify sync.Mutex
@@ -48,11 +50,11 @@ const (
 )
 
 // newAuth reads the files; nil when there are none. Only two with the same key can be compared; nil: a new key.
-func newAuth(authFile, tokenFile string, key []byte) (*auth, error) {
+func newAuth(authFile, tokenFile string, deviceTokens bool, key []byte) (*auth, error) {
 	if authFile == "" && tokenFile == "" {
 		return nil, nil
 	}
-	a := &auth{users: map[string]account{}, tokens: map[digest]right{}, key: key, known: map[digest]time.Time{}}
+	a := &auth{users: map[string]account{}, tokens: map[digest]right{}, key: key, known: map[digest]time.Time{}, deviceTokens: deviceTokens}
 	a.sessions.open = map[digest]*session{}
 	a.attempts.limiters = map[string]*rate.Limiter{}
 	a.attempts.all = rate.NewLimiter(allWrongEvery, allWrongAtOnce)
@@ -131,6 +133,9 @@ func (a *auth) addUser(line string, has right) error {
 }
 
 func (a *auth) addToken(line string, has right) error {
+	if fields := strings.Fields(line); a.deviceTokens && len(fields) == 2 {
+		line, has.device = fields[0], fields[1]
+	}
 	if len(line) < 16 || strings.ContainsAny(line, " \t") {
 		return errors.New("a token has at least 16 characters and no spaces (openssl rand -hex 16 makes one); the word view behind it is for one that may only view")
 	}

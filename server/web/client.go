@@ -100,6 +100,15 @@ func senderOf(ip netip.Addr) string {
 	return ip.String()
 }
 
+// Client returns the address that r comes from: where a trusted proxy passed it on, the one that the proxy saw. It is not valid for a Unix socket.
+func (s *Server) Client(r *http.Request) netip.Addr {
+	ip, _ := s.live.Load().proxies.client(r)
+	return ip
+}
+
+// Sender is what limits count an address by: itself, or its /64 network where it is one of IPv6, which has one owner. Whoever has no address is "local".
+func Sender(ip netip.Addr) string { return senderOf(ip) }
+
 // sender is senderOf the address that r comes from.
 func (l *live) sender(r *http.Request) string {
 	ip, _ := l.proxies.client(r)

@@ -52,9 +52,11 @@ type Config struct {
 	TLSCert, TLSKey string
 	// Name is what the server is called at the login; "": maixstream.
 	Name string
+	// DeviceTokens lets a line of TokenFile have a device's name behind the token, which then sends pictures of that device only: see Device.
+	DeviceTokens bool
 	// Refuse writes the replies to requests that are refused (401, 403, 404, 405, 429, 503); nil: as plain text.
 	Refuse func(w http.ResponseWriter, code int, text string)
-	// Health returns why /healthz is to fail; nil: it does not. A nil func never fails.
+	// Health returns why /healthz is to fail, or ErrStarting; nil: it does not. A nil func never fails.
 	Health func() error
 	// Log gets what an operator should know; nil: nothing.
 	Log *zap.Logger

@@ -31,17 +31,20 @@ func (c Control) check() error {
 }
 
 // right is what somebody who is allowed in may do.
-type right uint8
+type right struct {
+	view   bool   // and nothing else
+	device string // whose pictures a token may send, and no other's; "": it is bound to none
+}
 
-const (
-	operate  right = iota
-	viewOnly       // who is marked so
+var (
+	operate  = right{}
+	viewOnly = right{view: true} // who is marked so
 )
 
 // mayControl says why somebody may not change things; nil: they may.
 func (l *live) mayControl(r *http.Request, has right) error {
 	switch {
-	case l.auth != nil && has == viewOnly:
+	case l.auth != nil && has.view:
 		return errors.New("this user or token may only view")
 	case l.control == ControlOff:
 		return errors.New("changes are switched off")
@@ -57,6 +60,16 @@ func (l *live) mayControl(r *http.Request, has right) error {
 
 func changes(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+}
+
+// deviceKey is of a request's context: the device that its token is bound to.
+type deviceKey struct{}
+
+// Device returns the device that whoever sent r, a request that a Server has passed on, may send pictures of; "": any. Only servers with
+// Config.DeviceTokens have tokens that are bound to one.
+func Device(r *http.Request) string {
+	device, _ := r.Context().Value(deviceKey{}).(string)
+	return device
 }
 
 // controlKey is of a request's context: why whoever sent it may not change things.

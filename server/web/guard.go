@@ -27,6 +27,9 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 				return
 			}
 		}
+		if has.device != "" {
+			r = r.WithContext(context.WithValue(r.Context(), deviceKey{}, has.device))
+		}
 		stripped.ServeHTTP(w, withControl(r, l.mayControl(r, has)))
 	})
 }

@@ -1,12 +1,17 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/maixstream/maixstream/internal/stamp"
 )
+
+// ErrStarting is what Config.Health's error wraps while nothing is wrong, but nothing has been shown to work yet either: /healthz then is 200, with the error's
+// text.
+var ErrStarting = errors.New("starting")
 
 // healthz says whether the server does what it is there for. It needs no password.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -15,7 +20,9 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	h.Set("X-Time", stamp.Format(time.Now())) // on the clock of X-Timestamp, for the page's delay
 	if s.config.Health != nil {
 		if err := s.config.Health(); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
+			if !errors.Is(err, ErrStarting) {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
 			fmt.Fprintln(w, err)
 			return
 		}

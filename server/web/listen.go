@@ -115,7 +115,7 @@ func giveTo(path string, mode fs.FileMode, group string) error {
 			return fmt.Errorf("group %s: %w", group, err)
 		}
 		if err := os.Chown(path, -1, id); err != nil {
-			return fmt.Errorf("group %s: %w", group, err)
+			return fmt.Errorf("give the socket to the group %s, which the user that runs the program must be in: %w", group, err)
 		}
 	}
 	if mode != 0 {

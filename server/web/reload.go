@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
 // live is the part of the Config, and of the files that it names, that a running server can exchange. It is never written, only replaced.
@@ -42,7 +44,7 @@ func readLive(c *Config, old *live) (*live, error) {
 	if old != nil && old.auth != nil {
 		key = old.auth.key
 	}
-	if l.auth, err = newAuth(c.AuthFile, c.TokenFile, key); err != nil {
+	if l.auth, err = newAuth(c.AuthFile, c.TokenFile, c.DeviceTokens, key); err != nil {
 		return nil, err
 	}
 	if key != nil && l.auth != nil && old.auth.same(l.auth) {
@@ -77,5 +79,6 @@ func (s *Server) Reload(c Config) error {
 		return errors.New("the new configuration has no authentication, and the one in use has: to serve without, start again")
 	}
 	s.live.Store(l)
+	secretfile.Warn(s.config.Log, c.AuthFile, c.TokenFile, c.TLSKey)
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/accept"
+	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
 // Server is an HTTP server. Mount handlers in it, then Start it once; Close ends it for good.
@@ -86,6 +87,7 @@ func (s *Server) Start() error {
 	}
 	s.nameCookie()
 	s.warnOpen()
+	secretfile.Warn(s.config.Log, s.config.AuthFile, s.config.TokenFile, s.config.TLSKey)
 	if !s.root {
 		s.mux.Handle("/", s.guard("/", NewRouter(s.Refuse)))
 	}
@@ -117,6 +119,9 @@ func (s *Server) Start() error {
 // Close ends the server: the addresses are free again, running requests may end until ctx does and are cut off then, or after a second.
 // Connections that handlers have taken over (hijacked) are theirs to close. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("close: no context")
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

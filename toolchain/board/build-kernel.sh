@@ -3,16 +3,9 @@
 # Debian 12 has no riscv64; later releases, on the same mirror, do. Their signatures are checked like any package's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../once.sh"
 out=$1
-[ -e "$out/ok" ] && exit 0
-mkdir -p "$(dirname "$out")"
-exec 8>"$out.lock"
-flock 8
-[ -e "$out/ok" ] && exit 0
-echo "getting Debian's riscv64 kernel for the virtual board (about 110 MB)" >&2
-rm -rf "$out"
-work=$(mktemp -d "$out.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+build_once "$out" "getting Debian's riscv64 kernel for the virtual board (about 110 MB)"
 fetch() { "$here/../debian.sh" debs "$suite" riscv64 "$@"; }
 depends() { dpkg-deb -f "$1"/debs/*.deb Depends | grep -oE "linux-($2)-[0-9][^ ,]*-riscv64" | sort -u || true; }
 # The next release; and the one after that where a mirror has no whole index of the first (it happens while they synchronise).

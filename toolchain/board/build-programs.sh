@@ -1,22 +1,15 @@
 #!/usr/bin/env bash
 # build-programs.sh DIR: busybox and dropbear for the virtual board, static, from their pinned sources:  DIR/{busybox,dropbear,dropbearkey}
 set -euo pipefail
-unset CFLAGS LDFLAGS CPPFLAGS MAKEFLAGS MFLAGS MAKELEVEL # of a make around us
+unset CFLAGS # of a make around us
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../pins.sh"
+. "$here/../once.sh"
 out=$1
-[ -e "$out/ok" ] && exit 0
-mkdir -p "$(dirname "$out")"
-exec 8>"$out.lock"
-flock 8
-[ -e "$out/ok" ] && exit 0
+build_once "$out" "building busybox $BUSYBOX_VERSION and dropbear $DROPBEAR_VERSION for the virtual board"
 settings=$(CROSS_COMPILE='' "$here/../env.sh")
 eval "$settings"
 
-echo "building busybox $BUSYBOX_VERSION and dropbear $DROPBEAR_VERSION for the virtual board in $out" >&2
-rm -rf "$out"
-work=$(mktemp -d "$out.work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
 log=$work/log
 failed() { grep -E 'rror|undefined' "$log" | cut -c1-300 | tail -n 20 >&2; echo "build-programs.sh: $1 did not build" >&2; exit 1; }
 fetch() { # NAME VERSION SHA256: unpacked in $work/NAME

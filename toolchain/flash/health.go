@@ -23,7 +23,8 @@ type state struct {
 	Published uint64 `json:"published"`
 }
 
-// waitForFrames waits until the program answers /healthz, /state is the new version's, and the number of frames in it grows. It asks
+// waitForFrames waits until /healthz is well, /state is the new version's, and the number of frames in it grows. Where /state wants a password, /healthz alone
+// must say that there are frames. It asks
 // through the ssh connection: whether the port can be reached from here is no matter of the installation. It returns http or https.
 func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, version string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -40,7 +41,7 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, 
 		s, err := ask(ctx, client, scheme+"://"+address)
 		switch {
 		case errors.Is(err, errLocked):
-			say("wait", "it answers; /state wants a password, so frames are not checked")
+			say("wait", "/healthz says that frames come; which version makes them is not checked, because /state wants a password")
 			return scheme, nil
 		case errors.Is(err, errWantsTLS):
 			scheme = "https"
@@ -93,6 +94,7 @@ var (
 // ask reads /healthz and /state.
 func ask(ctx context.Context, client *http.Client, base string) (state, error) {
 	var s state
+	var well string // what /healthz says
 	for _, path := range []string{"/healthz", "/state"} {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 		if err != nil {
@@ -108,6 +110,8 @@ func ask(ctx context.Context, client *http.Client, base string) (state, error) {
 			return s, fmt.Errorf("GET %s on the board: %w", path, err)
 		}
 		switch {
+		case path == "/state" && reply.StatusCode == http.StatusUnauthorized && well != "ok":
+			return s, fmt.Errorf("GET /healthz on the board: %s", well)
 		case path == "/state" && reply.StatusCode == http.StatusUnauthorized:
 			return s, errLocked
 		case reply.StatusCode == http.StatusBadRequest && strings.Contains(string(body), "HTTPS server"):
@@ -116,10 +120,10 @@ func ask(ctx context.Context, client *http.Client, base string) (state, error) {
 		if reply.StatusCode != http.StatusOK {
 			return s, fmt.Errorf("GET %s on the board: %s %s", path, reply.Status, strings.TrimSpace(string(body)))
 		}
-		if path == "/state" {
-			if err := json.Unmarshal(body, &s); err != nil {
-				return s, fmt.Errorf("GET %s on the board: %w", path, err)
-			}
+		if path == "/healthz" {
+			well = strings.TrimSpace(string(body))
+		} else if err := json.Unmarshal(body, &s); err != nil {
+			return s, fmt.Errorf("GET %s on the board: %w", path, err)
 		}
 	}
 	return s, nil

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // service is the board's service script below a directory of its own, with shell scripts as programs.
@@ -359,4 +361,59 @@ func TestServiceStartsAProgramAgainThatEnds(t *testing.T) {
 	if out, err := s.call("status"); err == nil {
 		t.Errorf("after the stop: %s", out)
 	}
+}
+
+// Whoever kills the log's keeper ends neither the service nor its program, and the log goes on.
+func TestServiceOutlivesItsLogsKeeper(t *testing.T) {
+	s := newService(t)
+	// As the program does, it takes a write that fails.
+	s.write(s.dir+"/maixstream", "#!/bin/sh\ntrap '' PIPE\ntrap 'exit 0' TERM\nn=0\nwhile :; do n=$((n + 1)); echo line $n; sleep 0.05; done 2>/dev/null\n")
+	s.must("start")
+	s.runs()
+	running := s.must("status")
+	testenv.Eventually(t, "the log is kept", func() bool { return strings.Contains(s.must("log"), "line ") })
+	for round := range 2 {
+		keeper := strings.TrimSpace(s.read(s.root + "/run/maixstream/keeper"))
+		for _, pid := range append(childrenOf(t, keeper), keeper) {
+			if out, err := exec.Command("kill", "-9", pid).CombinedOutput(); err != nil && pid == keeper {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		last := s.must("log")
+		testenv.Eventually(t, "there is another keeper", func() bool {
+			now := strings.TrimSpace(s.read(s.root + "/run/maixstream/keeper"))
+			return now != "" && now != keeper
+		})
+		testenv.Eventually(t, "the log goes on", func() bool {
+			log := s.must("log")
+			return log != last && strings.Contains(log, "line ")
+		})
+		if now := s.must("status"); now != running || strings.TrimSpace(s.must("ends")) != "0" {
+			t.Errorf("round %d: %s, then %s, ended %s times", round, running, now, s.must("ends"))
+		}
+	}
+	s.must("stop")
+	if out, err := s.call("status"); err == nil {
+		t.Errorf("after the stop: %s", out)
+	}
+}
+
+// childrenOf are the processes that a process has started.
+func childrenOf(t *testing.T, parent string) (children []string) {
+	t.Helper()
+	names, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == parent {
+			children = append(children, filepath.Base(filepath.Dir(name)))
+		}
+	}
+	return children
 }

@@ -16,7 +16,7 @@ SIM_FLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -pthread $(SIM_CFLAGS)
 # As the real ones: no SONAME, lazy, symbols of one another found when they are first called.
 SIM_LINK = -shared -Wl,-z,lazy -Wl,--as-needed
 
-SIM_HEADERS := $(wildcard $(SIM_SRC)/*.h third_party/sg2002/include/*.h third_party/sg2002/abi/*.h)
+SIM_HEADERS := $(wildcard $(SIM_SRC)/*.h hw/openh264/*.h third_party/sg2002/include/*.h third_party/sg2002/abi/*.h)
 SIM_CORE := $(addprefix $(SIM_SRC)/,core.c settings.c call.c request.c fault.c files.c modules.c ion.c vb.c camera.c sys.c)
 SIM_EMPTY := libisp_algo libcvi_bin_isp libaf libini libmisc
 SIM_LIBS := libsys libvpu libvenc libisp libae libawb libcvi_bin libsns_gc4653 libsns_full libsophgo-middleware $(SIM_EMPTY)
@@ -31,8 +31,10 @@ sim-libs: $(SIM_FILES) ## build the simulator of the MPI's libraries (build/sim/
 
 $(SIM_OUT)/libsys.so: $(SIM_CORE) $(SIM_SRC)/loaded.c $(SIM_SRC)/check.c
 $(SIM_OUT)/libvpu.so: $(addprefix $(SIM_SRC)/,engine.c scene.c draw.c vi.c vpss.c vpss_frames.c rgn.c)
-$(SIM_OUT)/libvenc.so: $(addprefix $(SIM_SRC)/,venc.c venc_hw.c jpeg.c)
-$(SIM_OUT)/libvenc.so: SIM_EXTRA = $(SIM_JPEG)
+# (the PC's encoder is the simulated core's, too: libopenh264, opened at run time)
+SIM_H264 := hw/openh264
+$(SIM_OUT)/libvenc.so: $(addprefix $(SIM_SRC)/,venc.c venc_hw.c venc_h264.c jpeg.c h264.c coarse.c) $(SIM_H264)/encode.c $(SIM_H264)/convert.c
+$(SIM_OUT)/libvenc.so: SIM_EXTRA = -I$(SIM_H264) $(SIM_JPEG) -ldl
 $(SIM_OUT)/libisp.so: $(SIM_SRC)/isp.c $(SIM_SRC)/colour.c
 $(SIM_OUT)/libae.so: $(SIM_SRC)/ae.c
 $(SIM_OUT)/libawb.so: $(SIM_SRC)/awb.c

@@ -1,5 +1,5 @@
 ##@ The parts of make test
-.PHONY: test-row-host test-row-board test-go test-cgo test-nocgo test-asan-libjpeg test-asan-sg2002 test-poison test-vivid test-sg2002-riscv64 fuzz soak
+.PHONY: test-row-host test-row-board test-go test-cgo test-nocgo test-asan-libjpeg test-asan-sg2002 test-poison test-vivid test-sg2002-riscv64 fuzz soak nightly
 
 row = @for target in $(1); do begin=$$SECONDS; MAKEFLAGS="$(filter-out -j% --jobserver-auth=%,$(MAKEFLAGS))" $(MAKE) --no-print-directory $$target || { echo "make test: $$target FAILED"; exit 1; }; \
 	echo "make test: $$target passed in $$((SECONDS - begin)) s"; done
@@ -26,10 +26,11 @@ test-poison: setup-test ## pictures, and their sending, with released memory mad
 	$(GO) test -tags poison $(GOTESTFLAGS) ./hw/picture
 	$(GO) test -tags poison $(GOTESTFLAGS) -run 'Post|Early|Example' ./pipeline/push
 
-test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small virtual machine
+test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small virtual machine: the source, then the program with its API, page and command
 	@mkdir -p $(BUILD)/vivid
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) test -c -tags vivid -o $(BUILD)/vivid/v4l2.test ./hw/source/internal/v4l2
 	hw/source/internal/v4l2/vivid/vm.sh $(BUILD)/vivid/v4l2.test -test.v -test.timeout 200s
+	VIVID_TIMEOUT=600 CI=true $(GO) test -tags vivid -count=1 -timeout 12m -v $(GOTESTFLAGS) -run '^TestWebcamsControls$$' ./cmd/maixstream
 
 # The camera's tests on the simulator of the MPI's libraries, beside what test-go runs of them.
 SG2002 := ./hw/sg2002
@@ -56,8 +57,13 @@ test-sg2002-riscv64: setup-device sim-libs ## the camera's tests for riscv64 and
 
 ##@ Longer tests
 SOAK_FRAMES ?= 1000000
-soak: setup-test sim-libs ## a million pictures with faults injected now and then (SOAK_FRAMES=…)
+SOAK_CHANGES ?= 10000
+soak: setup-test sim-libs ## a million pictures with faults injected now and then (SOAK_FRAMES=…); ten thousand changes of controls while streaming (SOAK_CHANGES=…)
 	CI=true SOAK_FRAMES=$(SOAK_FRAMES) $(GO) test -count=1 -v -timeout 0 -run '^TestSoak$$' $(GOTESTFLAGS) $(SG2002)
+	CI=true SOAK_CHANGES=$(SOAK_CHANGES) $(GO) test -count=1 -v -timeout 0 -run '^TestManyChangesWhileStreaming$$' $(GOTESTFLAGS) ./cmd/maixstream
+
+nightly: need-go ## each target that README and docs name, in a bare Debian of its own (hours; NIGHTLY='run board' for some)
+	@toolchain/nightly/nightly.sh $(NIGHTLY)
 
 # Minimizing each interesting input takes a minute by default, in which nothing new is tried.
 FUZZTIME ?= 1m

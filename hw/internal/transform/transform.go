@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -22,6 +23,9 @@ func New() *Transform { return &Transform{} }
 // Apply returns f itself where look changes nothing, or a frame of the Transform's own with f's picture as look wants it, valid until
 // the next Apply. f stays the caller's. Errors: degrees that are no right angle, a frame that cannot be mapped.
 func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error) {
+	if f == nil || look == nil {
+		return nil, errors.New("transform: no frame or no look")
+	}
 	if *look == (frame.Look{}) {
 		return f, nil
 	}

@@ -136,3 +136,24 @@ func measure(players []*player, d time.Duration) Report {
 	r.Elapsed = time.Since(began)
 	return r
 }
+
+// FirstFrame connects over RTSP/TCP and says how long it took until the first frame was there.
+func FirstFrame(address, path string) (time.Duration, error) {
+	u, err := base.ParseURL("rtsp://" + address + path)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	p := &player{}
+	defer p.client.Close()
+	if err := p.play(u); err != nil {
+		return 0, err
+	}
+	for p.frames.Load() == 0 {
+		if time.Since(began) > 10*time.Second {
+			return 0, fmt.Errorf("%s: no frame within 10 s", u)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(began), nil
+}

@@ -1,25 +1,25 @@
 // Package fanout sends each frame of a ring to many viewers.
 //
-// On Linux one goroutine serves all connections that are plain sockets (TCP, Unix). It owns their descriptors, which it takes from
-// Go's network poller, and waits in an epoll of its own; the ring wakes it through an eventfd. For each frame and each viewer that is
+// On Linux one goroutine serves all connections that are plain sockets (TCP, Unix). It takes their descriptors over from
+// Go's network poller and waits on an epoll instance of its own. For each frame and each viewer that is
 // ready it does one non-blocking send straight from the ring's slot: no copy, no allocation, no lock, no goroutine switch. A
-// viewer that takes only part of a frame keeps a hold on the slot and goes on when its socket has room.
+// viewer that accepts only part of a frame keeps holding the slot and continues when its socket is writable.
 //
 // # Delay
 //
-// A viewer gets its next frame only once the one before has left: at most a few KiB of unsent data wait in its socket
-// (TCP_NOTSENT_LOWAT), and what is on its way and not acknowledged must have fallen to what the path itself can hold (its bandwidth times
-// its least round-trip time) and a little more. What it gets then is the newest frame. So a slow link thins the
-// frames out and does not age them, also where the queue that would grow is a router's.
+// A viewer gets its next frame only once the previous one has been delivered: at most a few KiB of unsent data wait in its socket
+// (TCP_NOTSENT_LOWAT), and the unacknowledged data must have fallen to what the path itself holds (its bandwidth times
+// its minimum round-trip time) plus a small margin. It then gets the newest frame. So a slow link drops
+// frames instead of delaying them, even if the queue that would grow is a router's.
 //
 // # Memory
 //
-// A viewer holds at most one slot, and only while it is in the middle of a frame. When the ring runs short of free slots, unfinished
-// frames are copied to memory of their viewers and the slots given back, so that slow viewers never cost the others a
-// frame. User memory is thus bounded by one frame a slow viewer; kernel memory by the socket's send buffer (SendBuffer).
+// A viewer holds at most one slot, and only in the middle of a frame. When the ring runs short of free slots, unfinished
+// frames are copied to memory of their viewers and the slots released, so that slow viewers never cost the others a
+// frame. User memory is thus bounded by one frame per slow viewer, kernel memory by the socket's send buffer (SendBuffer).
 //
-// Connections that are not plain sockets (TLS), and all connections on other systems, are served by a goroutine each, which copies a
-// frame before it writes it, for the same reason.
+// Connections that are not plain sockets (TLS), and all connections on other systems, are served by one goroutine each, which copies each
+// frame before writing it, for the same reason.
 package fanout
 
 import (
@@ -35,20 +35,20 @@ import (
 // ErrClosed is returned by Add after Close.
 var ErrClosed = errors.New("fan-out closed")
 
-// Config is what a Fanout needs.
+// Config configures a Fanout.
 type Config struct {
 	// Ring must have been made with Envelope.
 	Ring *ring.Ring
-	// StallTimeout closes a viewer that takes nothing for so long while there is something to take; checked once a second. 0: 10 s.
+	// StallTimeout is how long a viewer may accept nothing while data is pending before it is disconnected; checked once a second. 0: 10 s.
 	StallTimeout time.Duration
 }
 
 // Fanout sends a ring's frames to viewers.
 type Fanout struct {
 	config Config
-	loop   *loop // nil where there is none
+	loop   *loop // nil where unsupported
 
-	ending context.Context // of portable viewers
+	ending context.Context // cancels portable viewers
 	end    context.CancelFunc
 
 	mu       sync.Mutex
@@ -71,7 +71,7 @@ func New(c Config) (*Fanout, error) {
 	return f, nil
 }
 
-// Add takes over conn, whose response headers and Preamble have been written, and sends it frames until it is gone. On error conn is closed.
+// Add takes over conn, whose response headers and Preamble have been written, and sends it frames until it disconnects. On error conn is closed.
 func (f *Fanout) Add(conn net.Conn, v *Viewer) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +91,7 @@ func (f *Fanout) Add(conn net.Conn, v *Viewer) error {
 	return nil
 }
 
-// Remove closes the connection of a viewer that was added, soon. It does nothing for one that has gone.
+// Remove closes a viewer's connection, asynchronously. It does nothing if the viewer has left.
 func (f *Fanout) Remove(v *Viewer) {
 	v.dismissed.Store(true)
 	f.mu.Lock()

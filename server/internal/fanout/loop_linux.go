@@ -20,61 +20,61 @@ import (
 const fewSlots = 6
 
 // inlineBudget is how long the publishing goroutine sends a frame to viewers itself before the loop's goroutine takes over: waking that costs as much as
-// four viewers' frames, and a PC has sent to 64 viewers by then. More would keep the producer from its next frame.
+// four viewers' frames, and a PC has sent to 64 viewers by then. A larger budget would delay the producer's next frame.
 const inlineBudget = 2 * time.Millisecond
 
-// loop serves many sockets, one turn at a time. Turns are taken by a goroutine of its own, and by the one that publishes; who has set taken owns everything
-// but what stands under mu.
+// loop serves many sockets, one turn at a time. Turns run in a goroutine of its own or in the publishing goroutine; whichever has set busy owns all fields
+// except those guarded by mu.
 type loop struct {
 	config Config
 	epoll  int
-	poller *os.File // the epoll, as Go's poller knows it
-	second int      // timerfd: a second has passed; runs only while there are viewers
+	poller *os.File // the epoll instance, registered with Go's poller
+	second int      // timerfd that fires once a second; armed only while there are viewers
 	reader *ring.Reader
 	began  time.Time
 
 	viewers []*socketViewer // by index; nil: free
 	count   int
-	newest  ring.Frame // held while a turn lasts
-	last    uint64     // the sequence of the frame that viewers were offered last
-	offered int        // how many of viewers were
-	holds   int        // viewers that hold a slot
-	leaving int        // viewers that are to be dropped by the next turn of the loop's goroutine
+	newest  ring.Frame // held for the duration of a turn
+	last    uint64     // sequence of the frame that viewers were last offered
+	offered int        // number of viewers that were
+	holds   int        // number of viewers that hold a slot
+	leaving int        // number of viewers to be dropped by the next turn of the loop's goroutine
 	ticked  time.Duration
 	info    unix.TCPInfo // scratch
 
 	mu      sync.Mutex
 	arrived []*socketViewer
-	some    atomic.Bool // arrived is not empty
+	pending atomic.Bool // arrived is not empty
 	removal atomic.Bool // a viewer was dismissed
 
-	taken   atomic.Bool   // somebody takes a turn
+	busy    atomic.Bool   // a turn is running
 	missed  atomic.Bool   // the loop's goroutine wanted a turn meanwhile
-	none    atomic.Bool   // there is no viewer
-	turn    chan struct{} // a turn is to be taken: a frame, an event of the epoll, a new viewer, the end
-	events  atomic.Bool   // the epoll has some
+	idle    atomic.Bool   // there are no viewers
+	turn    chan struct{} // a turn is due: a frame, an epoll event, a new viewer, or the end
+	events  atomic.Bool   // the epoll instance has events
 	closing atomic.Bool
 	done    sync.WaitGroup
 }
 
-// socketViewer is a viewer with its socket, which nobody else knows.
+// socketViewer is a viewer with its socket, which no one else owns.
 type socketViewer struct {
 	*Viewer
 	fd    int
 	index int
-	rest  []byte     // of the frame that it is in the middle of
-	frame ring.Frame // what holds rest; not held when rest is private
-	own   []byte     // private memory, once slots were short
-	asked bool       // epoll will tell when its socket has room
-	gone  bool       // to be dropped for why
-	half  bool       // it has closed its sending half
+	rest  []byte     // unsent rest of the current frame
+	frame ring.Frame // holds the slot that rest points into; not held if rest is private
+	own   []byte     // private memory, allocated once slots ran short
+	asked bool       // epoll will report when the socket is writable
+	gone  bool       // to be dropped, for reason why
+	half  bool       // the peer has closed its sending side
 	why   Reason
-	clear int // checks in a row that found nothing queued, up to probeEvery
+	clear int // consecutive checks that found nothing queued, up to probeEvery
 	sends int // since the last check
 }
 
-// A viewer whose queue was empty at the last probeEvery checks is checked only before every probeEvery-th frame: asking costs a system
-// call. That it has become slow shows at once, too, when its socket takes only a part of a frame.
+// A viewer whose queue was empty at the last probeEvery checks is checked only before every probeEvery-th frame, because a check costs a system
+// call. A viewer that has become slow is also detected at once when its socket accepts only part of a frame.
 const probeEvery = 8
 
 func startLoop(c Config) (*loop, error) {
@@ -94,7 +94,7 @@ func (l *loop) open() (err error) {
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
-	// Non-blocking is what makes Go's poller take it.
+	// Go's poller accepts only non-blocking descriptors.
 	if err := unix.SetNonblock(l.epoll, true); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
@@ -117,17 +117,17 @@ func (l *loop) release() {
 	}
 }
 
-// wake makes the loop take a turn.
+// wake schedules a turn of the loop.
 func (l *loop) wake() {
 	select {
 	case l.turn <- struct{}{}:
-	default: // it will anyway
+	default: // already scheduled
 	}
 }
 
-// watch waits for events of the epoll. It does so in Go's poller and not in epoll_wait: while a goroutine waits in a system call, the
-// runtime's monitor looks after it every 20 µs for a while, which costs more than sending to a few viewers. The loop itself waits in a
-// channel, so that a frame costs no system call but the viewers' own.
+// watch waits for epoll events. It does so in Go's poller instead of epoll_wait: while a goroutine waits in a system call, the
+// runtime's monitor checks it every 20 µs for a while, which costs more than sending to a few viewers. The loop itself waits on a
+// channel, so that a frame costs no system calls except the viewers' own.
 func (l *loop) watch() {
 	raw, err := l.poller.SyscallConn()
 	for err == nil {
@@ -137,7 +137,7 @@ func (l *loop) watch() {
 				return true
 			}
 			waited = true
-			// From here on the poller notes what comes. What came before, while nobody waited, it may have forgotten: this turn fetches it.
+			// From here on the poller records events. It may have lost those from before, while nobody waited; this turn fetches them.
 			l.events.Store(true)
 			l.wake()
 			return false
@@ -145,7 +145,7 @@ func (l *loop) watch() {
 	}
 }
 
-// add takes over a plain socket; false when conn is none.
+// add takes over a plain socket; it returns false if conn is not one.
 func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -156,8 +156,8 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	// A descriptor of our own, and the Go connection closed: Go's poller then no longer wakes for this socket, and the number cannot be
-	// given to another file behind our back.
+	// A duplicate descriptor, with the Go connection closed: Go's poller no longer wakes for this socket, and the number cannot be
+	// reused for another file while it is in use here.
 	fd := -1
 	if controlErr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); controlErr != nil {
 		err = controlErr
@@ -170,13 +170,13 @@ func (l *loop) add(conn net.Conn, v *Viewer) (bool, error) {
 	s := &socketViewer{Viewer: v, fd: fd}
 	l.mu.Lock()
 	l.arrived = append(l.arrived, s)
-	l.some.Store(true)
+	l.pending.Store(true)
 	l.mu.Unlock()
 	l.wake()
 	return true, nil
 }
 
-// dismiss closes the viewers that are marked so.
+// dismiss closes the viewers marked as dismissed.
 func (l *loop) dismiss() {
 	l.removal.Store(true)
 	l.wake()
@@ -190,22 +190,22 @@ func (l *loop) close() {
 	l.done.Wait()
 }
 
-// published is called in the producer's goroutine after each frame, and sends it to viewers.
+// published is called in the producer's goroutine after each frame and sends it to viewers.
 func (l *loop) published() {
-	if l.none.Load() && !l.closing.Load() {
+	if l.idle.Load() && !l.closing.Load() {
 		return
 	}
-	if !l.taken.CompareAndSwap(false, true) {
+	if !l.busy.CompareAndSwap(false, true) {
 		l.wake()
 		return
 	}
 	held := l.config.Ring.Latest(&l.newest)
-	// What may take long, or call others, is left to the loop's goroutine.
+	// Whatever may take long or calls other code is left to the loop's goroutine.
 	more := !l.offerAll(inlineBudget) || l.leaving > 0 || l.short()
 	if held {
 		l.newest.Release()
 	}
-	l.taken.Store(false)
+	l.busy.Store(false)
 	if l.missed.Swap(false) || more || l.closing.Load() {
 		l.wake()
 	}
@@ -214,21 +214,21 @@ func (l *loop) published() {
 func (l *loop) run() {
 	events := make([]unix.EpollEvent, 256)
 	for range l.turn {
-		if !l.taken.CompareAndSwap(false, true) {
+		if !l.busy.CompareAndSwap(false, true) {
 			l.missed.Store(true)
-			if l.taken.CompareAndSwap(false, true) { // given back in between
+			if l.busy.CompareAndSwap(false, true) { // released in between
 				l.missed.Store(false)
 			} else {
-				continue // who has it wakes again
+				continue // the other turn wakes this goroutine when it ends
 			}
 		}
 		if l.closing.Load() {
 			break
 		}
 		l.takeTurn(events)
-		l.taken.Store(false)
+		l.busy.Store(false)
 	}
-	l.welcome() // those that came last are closed, too
+	l.welcome() // the last arrivals are closed, too
 	for _, s := range l.viewers {
 		if s != nil {
 			l.drop(s, Closed)
@@ -237,9 +237,9 @@ func (l *loop) run() {
 	l.release()
 }
 
-// takeTurn does whatever there is to do, in the loop's goroutine.
+// takeTurn does all pending work, in the loop's goroutine.
 func (l *loop) takeTurn(events []unix.EpollEvent) {
-	if l.some.Load() {
+	if l.pending.Load() {
 		l.welcome()
 	}
 	if l.removal.Swap(false) {
@@ -260,7 +260,7 @@ func (l *loop) takeTurn(events []unix.EpollEvent) {
 	if now := time.Since(l.began); l.count > 0 && now-l.ticked >= time.Second-50*time.Millisecond {
 		l.ticked = now
 		l.tick(now)
-		// Whoever was not ready for the newest frame gets the next one, but there may be none for long.
+		// A viewer that was not ready for the newest frame gets the next one, but that may be a long time coming.
 		l.offered = 0
 		l.offerAll(0)
 	}
@@ -274,7 +274,7 @@ func (l *loop) takeTurn(events []unix.EpollEvent) {
 	}
 }
 
-// offerAll sends the newest frame to all viewers that are ready for it, once, for about as long as within says; 0: to the end. It says whether that was reached.
+// offerAll sends the newest frame to all viewers that are ready for it, within about the given time (0: no limit). It reports whether it reached the end.
 func (l *loop) offerAll(within time.Duration) bool {
 	if !l.newest.Held() {
 		return true
@@ -296,12 +296,12 @@ func (l *loop) offerAll(within time.Duration) bool {
 	return true
 }
 
-// welcome takes in new viewers. Their sockets are writable, so the epoll tells at once, and they get the newest frame.
+// welcome adopts new viewers. Their sockets are writable, so epoll reports them at once and they get the newest frame.
 func (l *loop) welcome() {
 	l.mu.Lock()
 	arrived := l.arrived
 	l.arrived = nil
-	l.some.Store(false)
+	l.pending.Store(false)
 	l.mu.Unlock()
 	for _, s := range arrived {
 		s.start(time.Since(l.began))
@@ -326,9 +326,9 @@ func (l *loop) welcome() {
 }
 
 // counted tells the producer's goroutine whether there are viewers.
-func (l *loop) counted() { l.none.Store(l.count == 0) }
+func (l *loop) counted() { l.idle.Store(l.count == 0) }
 
-// ask makes epoll tell once when the socket has room, also if it has now, and when the viewer goes or sends no more.
+// ask makes epoll report once when the socket is writable (even if it is now) and when the viewer disconnects or closes its sending side.
 func (l *loop) ask(s *socketViewer, op int) error {
 	s.asked = true
 	return unix.EpollCtl(l.epoll, op, s.fd, &unix.EpollEvent{
@@ -336,24 +336,24 @@ func (l *loop) ask(s *socketViewer, op int) error {
 	})
 }
 
-// handle fetches what the epoll has and acts on it.
+// handle fetches and handles epoll events.
 func (l *loop) handle(events []unix.EpollEvent) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
-		return // closed: the end
+		return // closed: shutting down
 	}
-	if int(n) == len(events) { // there may be more, of which nobody would tell
+	if int(n) == len(events) { // there may be more, which would not be reported again
 		l.events.Store(true)
 		l.wake()
 	}
 	for i := range events[:n] {
-		l.one(&events[i])
+		l.handleEvent(&events[i])
 	}
 }
 
-func (l *loop) one(e *unix.EpollEvent) {
-	if e.Fd < 0 { // a second has passed
-		// The kernel starts a periodic timerfd again only when it is read (fs/timerfd.c).
+func (l *loop) handleEvent(e *unix.EpollEvent) {
+	if e.Fd < 0 { // the timer fired
+		// The kernel rearms a periodic timerfd only when it is read (fs/timerfd.c).
 		var expirations [8]byte
 		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(l.second), uintptr(unsafe.Pointer(&expirations[0])), uintptr(len(expirations)))
 		return
@@ -366,8 +366,8 @@ func (l *loop) one(e *unix.EpollEvent) {
 		l.drop(s, Left)
 		return
 	}
-	// It sends no more: it has closed its half, as nc -N and some proxies do and go on reading, or has left. Only a write tells which: a socket
-	// that is closed answers with a reset. The newest frame, even if it has had that, is the write that need not wait for another.
+	// The peer sends no more: it has closed its sending side and reads on, as nc -N and some proxies do, or it has left. Only a write tells: a closed
+	// socket answers with a reset. Writing the newest frame, even again, avoids waiting for the next one.
 	if e.Events&unix.EPOLLRDHUP != 0 && !s.half {
 		s.half, s.sequence, s.due = true, 0, 0
 	}
@@ -380,7 +380,7 @@ func (l *loop) one(e *unix.EpollEvent) {
 	}
 }
 
-// offer sends the newest frame to a viewer that is not in the middle of one, if it has not had it and the one before has left.
+// offer sends the newest frame to a viewer that is between frames, has not had it, and whose previous frame has been delivered.
 func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	m := l.newest.Meta()
 	if m.Sequence == s.sequence {
@@ -402,7 +402,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	}
 	n, errno := send(s.fd, piece)
 	switch {
-	case errno == unix.EAGAIN: // the epoll tells when there is room; it gets then what is newest then
+	case errno == unix.EAGAIN: // epoll reports when there is room; the viewer then gets the newest frame of that moment
 		s.asked, s.clear = true, 0
 	case errno != 0:
 		l.leave(s, Left)
@@ -420,7 +420,7 @@ func (l *loop) offer(s *socketViewer, at time.Duration, published bool) {
 	}
 }
 
-// ready says whether the frame before has left.
+// ready reports whether the previous frame has been delivered.
 func (l *loop) ready(s *socketViewer) bool {
 	if s.clear == probeEvery && s.sends < probeEvery {
 		s.sends++
@@ -434,7 +434,7 @@ func (l *loop) ready(s *socketViewer) bool {
 	return ready
 }
 
-// resume goes on with an unfinished frame; true when it is finished.
+// resume continues an unfinished frame and reports whether it is finished.
 func (l *loop) resume(s *socketViewer) bool {
 	n, errno := send(s.fd, s.rest)
 	if errno != 0 {
@@ -448,20 +448,20 @@ func (l *loop) resume(s *socketViewer) bool {
 		return false
 	}
 	s.rest = nil
-	l.let(s)
+	l.releaseSlot(s)
 	s.finished()
 	return true
 }
 
-// let gives back the slot that a viewer holds, if it does.
-func (l *loop) let(s *socketViewer) {
+// releaseSlot releases the slot that a viewer holds, if any.
+func (l *loop) releaseSlot(s *socketViewer) {
 	if s.frame.Held() {
 		s.frame.Release()
 		l.holds--
 	}
 }
 
-// short says whether the ring runs short of slots while viewers hold some.
+// short reports whether the ring is short of slots while viewers hold some.
 func (l *loop) short() bool { return l.holds > 0 && l.config.Ring.Free() < fewSlots }
 
 // relieve copies unfinished frames out of their slots.
@@ -470,12 +470,12 @@ func (l *loop) relieve() {
 		if s != nil && s.frame.Held() {
 			s.own = append(s.own[:0], s.rest...)
 			s.rest = s.own
-			l.let(s)
+			l.releaseSlot(s)
 		}
 	}
 }
 
-// ticking lets the timer run, which is only for rates and stalled viewers: frames never wait for it.
+// ticking starts or stops the timer, which serves only rates and stall detection: frames never wait for it.
 func (l *loop) ticking(on bool) {
 	var period unix.ItimerSpec
 	if on {
@@ -485,7 +485,7 @@ func (l *loop) ticking(on bool) {
 	_ = unix.TimerfdSettime(l.second, 0, &period, nil)
 }
 
-// tick closes stalled viewers and computes rates.
+// tick disconnects stalled viewers and computes rates.
 func (l *loop) tick(now time.Duration) {
 	for _, s := range l.viewers {
 		if s == nil {
@@ -493,21 +493,21 @@ func (l *loop) tick(now time.Duration) {
 		}
 		unacked, _ := queued(s.fd, &l.info)
 		if s.tick(now, l.config.StallTimeout, unacked, s.rest != nil) {
-			// Nobody takes what is queued: a reset frees the kernel's memory at once.
+			// Nobody will read what is queued: a reset frees the kernel's memory at once.
 			_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 			l.drop(s, Stalled)
 		}
 	}
 }
 
-// leave has a viewer dropped at the end of a turn of the loop's goroutine: that takes long, and calls others.
+// leave marks a viewer to be dropped at the end of a turn of the loop's goroutine, because that may take long and calls other code.
 func (l *loop) leave(s *socketViewer, why Reason) {
 	s.gone, s.why = true, why
 	l.leaving++
 }
 
 func (l *loop) drop(s *socketViewer, reason Reason) {
-	l.let(s)
+	l.releaseSlot(s)
 	if s.gone {
 		l.leaving--
 	}

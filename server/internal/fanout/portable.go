@@ -11,17 +11,17 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// chunk is what a portable viewer must take within the stall timeout.
+// chunk is how many bytes a portable viewer must accept within the stall timeout.
 const chunk = 16 << 10
 
-// serve writes frames to one viewer until it is gone.
+// serve writes frames to one viewer until it disconnects.
 func (f *Fanout) serve(conn net.Conn, v *Viewer) {
 	defer f.joined.Done()
 	ctx, cancel := context.WithCancel(f.ending)
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		// A viewer has nothing to say; reading tells when it goes, and answers TLS's own messages. One that has closed only its sending half
-		// (an end without an error) may read on: a write tells.
+		// A viewer sends nothing; reading detects that it left and handles TLS's own messages. A viewer that has closed only its sending side
+		// (EOF without an error) may read on: a write tells.
 		if _, err := io.Copy(io.Discard, conn); err != nil {
 			cancel()
 		}
@@ -58,7 +58,7 @@ func (f *Fanout) pump(ctx context.Context, conn net.Conn, v *Viewer) Reason {
 		}
 		select {
 		case <-reader.Updates():
-		case <-second.C: // also for what the viewer was not ready for: a newer frame may not come for long
+		case <-second.C: // also for what the viewer was not ready for: a newer frame may be a long time coming
 			v.tick(time.Since(began), f.config.StallTimeout, 0, false)
 		case <-ctx.Done():
 			return Left
@@ -66,7 +66,7 @@ func (f *Fanout) pump(ctx context.Context, conn net.Conn, v *Viewer) Reason {
 	}
 }
 
-// give writes the newest frame to a viewer that has not had it and is ready for it; private is the viewer's memory for it.
+// give writes the newest frame to a viewer that has not had it and is ready for it; private is the viewer's buffer.
 func (f *Fanout) give(conn net.Conn, v *Viewer, at time.Duration, private *[]byte) (reason Reason, gone bool) {
 	var frame ring.Frame
 	if !f.config.Ring.Latest(&frame) {

@@ -8,16 +8,16 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Viewer is one connection that is sent frames. Its exported fields are set before Add and not changed after.
+// Viewer is one connection that is sent frames. Its exported fields are set before Add and not changed afterwards.
 type Viewer struct {
-	Address   string // whom it goes to
+	Address   string // of the peer
 	Transport string // "tcp", "tls", "h2", "unix"
 	Form      Form
-	// Interval is the least time between two frames; 0: every frame.
+	// Interval is the minimum time between two frames; 0: every frame.
 	Interval time.Duration
-	Since    time.Time // when it came
-	// Gone is called once when the viewer's connection was closed, with the reason, in a goroutine that serves others: it must not
-	// block. It is not called when Add fails.
+	Since    time.Time // when it connected
+	// Gone is called once when the viewer's connection has been closed, with the reason, in a goroutine that serves other viewers: it must not
+	// block. It is not called if Add fails.
 	Gone func(Reason)
 
 	dismissed atomic.Bool // Remove was called
@@ -30,14 +30,14 @@ type Viewer struct {
 
 	// What follows belongs to the goroutine that writes.
 	sequence uint64        // of the newest frame that it was sent
-	due      time.Duration // on the writer's clock: when the next frame may go
+	due      time.Duration // on the writer's clock: when the next frame is due
 	measured time.Duration // when fps and byteRate were computed
-	frames0  uint64        // then
+	frames0  uint64        // at that time
 	bytes0   uint64
-	progress time.Duration // when it last took anything
-	sent0    uint64        // what it had taken then
+	progress time.Duration // when it last accepted data
+	sent0    uint64        // how much it had accepted then
 	unsent0  int
-	sent     uint64 // bytes, of unfinished frames too
+	sent     uint64 // bytes, including unfinished frames
 }
 
 // Reason is why a viewer's connection was closed.
@@ -46,13 +46,13 @@ type Reason uint8
 const (
 	// Left: the viewer closed the connection, or the network lost it.
 	Left Reason = iota
-	// Stalled: it took nothing for the stall timeout.
+	// Stalled: it accepted nothing for the stall timeout.
 	Stalled
 	// Closed: the fan-out was closed.
 	Closed
 	// Dismissed: Remove was called.
 	Dismissed
-	// Broken: the frames cannot be sent (a ring without the envelope).
+	// Broken: the frames cannot be sent (a ring without an envelope).
 	Broken
 )
 
@@ -61,7 +61,7 @@ func (r Reason) String() string {
 	return [...]string{"left", "stalled", "closed", "dismissed", "ring has no envelope"}[r]
 }
 
-// Stats is what a viewer has had so far.
+// Stats describes what a viewer has received so far.
 type Stats struct {
 	Address     string  `json:"address"`
 	Transport   string  `json:"transport"`
@@ -70,12 +70,12 @@ type Stats struct {
 	FPS         float64 `json:"fps"`                 // over the last second
 	BytesPerSec float64 `json:"bytes_per_second"`
 	Frames      uint64  `json:"frames"`  // sent
-	Skipped     uint64  `json:"skipped"` // published meanwhile and not sent: the link, or limit_fps
+	Skipped     uint64  `json:"skipped"` // published but not sent, because of the link or limit_fps
 	Bytes       uint64  `json:"bytes"`
 	AgeSeconds  float64 `json:"age_seconds"` // since it connected
 }
 
-// Stats may be called from any goroutine.
+// Stats is safe for concurrent use.
 func (v *Viewer) Stats() Stats {
 	s := Stats{
 		Address: v.Address, Transport: v.Transport, Form: v.Form.String(),
@@ -89,21 +89,21 @@ func (v *Viewer) Stats() Stats {
 	return s
 }
 
-// start prepares the viewer for its first frame, at now on the writer's clock.
+// start prepares the viewer for its first frame; now is on the writer's clock.
 func (v *Viewer) start(now time.Duration) {
 	v.measured, v.progress = now, now
 }
 
-// wants says whether a frame may go to a viewer with an Interval at the time at. Frames come a little early and late; a tolerance of a quarter
+// wants reports whether a viewer with an Interval may get a frame at the time at. Frames arrive slightly early and late; a tolerance of a quarter
 // of the interval, 5 ms at most, keeps 30 fps thinned to 10 at every third frame.
 func (v *Viewer) wants(at time.Duration) bool {
 	return v.Interval == 0 || at >= v.due-min(v.Interval/4, 5*time.Millisecond)
 }
 
-// begin counts the frame as this viewer's newest, begun at the time at, and plans when the next one may go.
+// begin records a frame begun at the time at as this viewer's newest, and schedules the next one.
 func (v *Viewer) begin(m *ring.Meta, at time.Duration) {
 	if v.due += v.Interval; v.due < at {
-		v.due = at + v.Interval // the first frame, or it was behind: no burst to catch up
+		v.due = at + v.Interval // the first frame, or the viewer was behind: no burst to catch up
 	}
 	if v.sequence != 0 {
 		v.skipped.Store(v.skipped.Load() + m.Sequence - v.sequence - 1)
@@ -111,7 +111,7 @@ func (v *Viewer) begin(m *ring.Meta, at time.Duration) {
 	v.sequence = m.Sequence
 }
 
-// took counts bytes that the kernel accepted; only the writer stores, so plain stores do.
+// took counts bytes that the kernel accepted. Only the writer stores, so plain stores suffice.
 func (v *Viewer) took(n int) {
 	v.sent += uint64(n)
 	v.bytes.Store(v.sent)
@@ -119,8 +119,8 @@ func (v *Viewer) took(n int) {
 
 func (v *Viewer) finished() { v.frames.Store(v.frames.Load() + 1) }
 
-// tick is called about once a second: it computes the rates and says whether the viewer has stalled. unsent is what of the bytes taken the
-// other side has not acknowledged; owed says that it still has to take the rest of a frame.
+// tick is called about once a second. It computes the rates and reports whether the viewer has stalled. unsent is the part of the accepted bytes that
+// the peer has not acknowledged; owed says that the rest of a frame is still to be sent.
 func (v *Viewer) tick(now, stall time.Duration, unsent int, owed bool) (stalled bool) {
 	if d := (now - v.measured).Seconds(); d > 0.5 {
 		frames, bytes := v.frames.Load(), v.bytes.Load()

@@ -137,6 +137,7 @@ typedef enum {
 
 typedef enum {
 	PT_JPEG = 26,
+	PT_H264 = 96,
 	PT_MJPEG = 1002,
 } PAYLOAD_TYPE_E;
 

@@ -1,4 +1,4 @@
-/* libvenc.so: the encoder, here only for JPEG. */
+/* libvenc.so: the encoder, here for JPEG and H.264. */
 #ifndef MAIXSTREAM_CVI_VENC_H
 #define MAIXSTREAM_CVI_VENC_H
 
@@ -27,7 +27,16 @@ typedef struct {
 	VENC_PIC_RECEIVE_MODE_E enReceiveMode;
 } VENC_ATTR_JPEG_S;
 
-/* u32BufSize: bytes of stream buffer in ION, a multiple of 1024; 0 means 9 MiB. */
+typedef struct {
+	uint8_t bRcnRefShareBuf;
+	uint8_t bSingleLumaBuf;
+} VENC_ATTR_H264_S;
+
+/*
+ * u32BufSize: bytes of stream buffer in ION. JPEG: a multiple of 1024; 0 means 9 MiB. H.264: at least 135168; 0 means 4 MiB.
+ * bEsBufQueueEn: pictures follow each other in the buffer instead of overwriting the last one. bIsoSendFrmEn: a thread of the kernel's
+ * takes the picture from the core.
+ */
 typedef struct {
 	PAYLOAD_TYPE_E enType;
 	uint32_t u32MaxPicWidth;
@@ -41,15 +50,36 @@ typedef struct {
 	uint8_t bEsBufQueueEn;
 	uint8_t bIsoSendFrmEn;
 	union {
+		VENC_ATTR_H264_S stAttrH264e;
 		VENC_ATTR_JPEG_S stAttrJpege;
 	};
 } VENC_ATTR_S;
 
 typedef enum {
+	VENC_RC_MODE_H264CBR = 1,
+	VENC_RC_MODE_H264VBR = 2,
+	VENC_RC_MODE_H264AVBR = 3,
+	VENC_RC_MODE_H264QVBR = 4,
+	VENC_RC_MODE_H264FIXQP = 5,
+	VENC_RC_MODE_H264QPMAP = 6,
+	VENC_RC_MODE_H264UBR = 7,
 	VENC_RC_MODE_MJPEGCBR = 8,
 	VENC_RC_MODE_MJPEGVBR = 9,
 	VENC_RC_MODE_MJPEGFIXQP = 10,
 } VENC_RC_MODE_E;
+
+/*
+ * u32Gop: pictures from IDR to IDR. u32BitRate in 1000 bit/s. Rates: frames in the low 16 bits, seconds in the high 16, where 0 means 1;
+ * one that drops below the other makes SendFrame leave pictures out.
+ */
+typedef struct {
+	uint32_t u32Gop;
+	uint32_t u32StatTime;
+	uint32_t u32SrcFrameRate;
+	uint32_t fr32DstFrameRate;
+	uint32_t u32BitRate;
+	uint8_t bVariFpsEn;
+} VENC_H264_CBR_S;
 
 typedef struct {
 	uint32_t u32StatTime;
@@ -69,6 +99,7 @@ typedef struct {
 typedef struct {
 	VENC_RC_MODE_E enRcMode;
 	union {
+		VENC_H264_CBR_S stH264Cbr;
 		VENC_MJPEG_CBR_S stMjpegCbr;
 		VENC_MJPEG_FIXQP_S stMjpegFixQp;
 		uint32_t room_[7];
@@ -81,6 +112,7 @@ typedef struct {
 
 typedef enum {
 	VENC_GOPMODE_NORMALP = 0,
+	VENC_GOPMODE_SMARTP = 2,
 } VENC_GOP_MODE_E;
 
 typedef struct {
@@ -161,7 +193,17 @@ typedef enum {
 	JPEGE_PACK_PIC = 8,
 } JPEGE_PACK_TYPE_E;
 
+typedef enum {
+	H264E_NALU_PSLICE = 1,
+	H264E_NALU_ISLICE = 2,
+	H264E_NALU_IDRSLICE = 5,
+	H264E_NALU_SEI = 6,
+	H264E_NALU_SPS = 7,
+	H264E_NALU_PPS = 8,
+} H264E_NALU_TYPE_E;
+
 typedef union {
+	H264E_NALU_TYPE_E enH264EType;
 	JPEGE_PACK_TYPE_E enJPEGEType;
 } VENC_DATA_TYPE_U;
 
@@ -256,6 +298,86 @@ typedef struct {
 	VENC_FRAME_RATE_S stFrameRate;
 } VENC_CHN_PARAM_S;
 
+/* Limits of the bits that a picture gets. The rest of the union, for other modes of rate control, is room_. */
+typedef struct {
+	uint32_t u32MinIprop;
+	uint32_t u32MaxIprop;
+	uint32_t u32MaxQp;
+	uint32_t u32MinQp;
+	uint32_t u32MaxIQp;
+	uint32_t u32MinIQp;
+	int32_t s32MaxReEncodeTimes;
+	uint8_t bQpMapEn;
+} VENC_PARAM_H264_CBR_S;
+
+/* Is to be read first: it holds the defaults. */
+typedef struct {
+	uint32_t u32ThrdI[16];
+	uint32_t u32ThrdP[16];
+	uint32_t u32ThrdB[16];
+	uint32_t u32DirectionThrd;
+	uint32_t u32RowQpDelta;
+	int32_t s32FirstFrameStartQp;
+	int32_t s32InitialDelay;
+	uint32_t u32ThrdLv;
+	uint8_t bBgEnhanceEn;
+	int32_t s32BgDeltaQp;
+	union {
+		VENC_PARAM_H264_CBR_S stParamH264Cbr;
+		uint32_t room_[18];
+	};
+} VENC_RC_PARAM_S;
+
+typedef enum {
+	H264E_ENTROPY_CAVLC = 0,
+	H264E_ENTROPY_CABAC = 1,
+} H264E_ENTROPY;
+
+typedef struct {
+	uint32_t u32EntropyEncModeI;
+	uint32_t u32EntropyEncModeP;
+	uint32_t u32EntropyEncModeB;
+	uint32_t cabac_init_idc;
+} VENC_H264_ENTROPY_S;
+
+typedef struct {
+	uint8_t aspect_ratio_info_present_flag;
+	uint8_t aspect_ratio_idc;
+	uint8_t overscan_info_present_flag;
+	uint8_t overscan_appropriate_flag;
+	uint16_t sar_width;
+	uint16_t sar_height;
+} VENC_VUI_ASPECT_RATIO_S;
+
+typedef struct {
+	uint8_t timing_info_present_flag;
+	uint8_t fixed_frame_rate_flag;
+	uint32_t num_units_in_tick;
+	uint32_t time_scale;
+} VENC_VUI_H264_TIME_INFO_S;
+
+typedef struct {
+	uint8_t video_signal_type_present_flag;
+	uint8_t video_format;
+	uint8_t video_full_range_flag;
+	uint8_t colour_description_present_flag;
+	uint8_t colour_primaries;
+	uint8_t transfer_characteristics;
+	uint8_t matrix_coefficients;
+} VENC_VUI_VIDEO_SIGNAL_S;
+
+typedef struct {
+	uint8_t bitstream_restriction_flag;
+} VENC_VUI_BITSTREAM_RESTRIC_S;
+
+/* The numbers of ITU-T H.264 annex E. */
+typedef struct {
+	VENC_VUI_ASPECT_RATIO_S stVuiAspectRatio;
+	VENC_VUI_H264_TIME_INFO_S stVuiTimeInfo;
+	VENC_VUI_VIDEO_SIGNAL_S stVuiVideoSignal;
+	VENC_VUI_BITSTREAM_RESTRIC_S stVuiBitstreamRestric;
+} VENC_H264_VUI_S;
+
 int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr);
 int32_t CVI_VENC_DestroyChn(int32_t VeChn);
 int32_t CVI_VENC_ResetChn(int32_t VeChn);
@@ -277,6 +399,13 @@ int32_t CVI_VENC_SetModParam(const VENC_PARAM_MOD_S *pstModParam);
 int32_t CVI_VENC_GetModParam(VENC_PARAM_MOD_S *pstModParam);
 int32_t CVI_VENC_SetJpegParam(int32_t VeChn, const VENC_JPEG_PARAM_S *pstJpegParam);
 int32_t CVI_VENC_GetJpegParam(int32_t VeChn, VENC_JPEG_PARAM_S *pstJpegParam);
+int32_t CVI_VENC_GetRcParam(int32_t VeChn, VENC_RC_PARAM_S *pstRcParam);
+int32_t CVI_VENC_SetRcParam(int32_t VeChn, const VENC_RC_PARAM_S *pstRcParam);
+int32_t CVI_VENC_GetH264Entropy(int32_t VeChn, VENC_H264_ENTROPY_S *pstH264EntropyEnc);
+int32_t CVI_VENC_SetH264Entropy(int32_t VeChn, const VENC_H264_ENTROPY_S *pstH264EntropyEnc);
+int32_t CVI_VENC_GetH264Vui(int32_t VeChn, VENC_H264_VUI_S *pstH264Vui);
+int32_t CVI_VENC_SetH264Vui(int32_t VeChn, const VENC_H264_VUI_S *pstH264Vui);
+int32_t CVI_VENC_RequestIDR(int32_t VeChn, uint8_t bInstant);
 int32_t CVI_VENC_InsertUserData(int32_t VeChn, uint8_t *pu8Data, uint32_t u32Len);
 
 #endif

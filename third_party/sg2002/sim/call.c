@@ -143,6 +143,18 @@ static int64_t retryable(const struct sim_call *call)
 	return CVI_ERR_VENC_BUSY;
 }
 
+/* A rule is for a call of a name, or for those on one group or channel: NAME(2). */
+static struct sim_rule *rule_of(char kind, const struct sim_call *call)
+{
+	struct sim_rule *rule = sim_rule(kind, call->name);
+	char own[64];
+
+	if (rule || call->object < 0)
+		return rule;
+	snprintf(own, sizeof own, "%s(%d)", call->name, call->object);
+	return sim_rule(kind, own);
+}
+
 bool sim_enter(struct sim_call *call, const char *name, int module, int object, int flags)
 {
 	struct sim_rule *rule;
@@ -159,7 +171,7 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 	}
 	if (flags & SIM_WAITS)
 		check_signals(name);
-	rule = sim_rule('W', name);
+	rule = rule_of('W', call);
 	stall = rule ? (long)rule->value : 0;
 	if (stall > 0) {
 		sim_count("injected.stalls", 1);
@@ -168,7 +180,7 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 		sim_lock();
 	}
 	if (flags & SIM_WAITS) {
-		rule = sim_rule('S', name);
+		rule = rule_of('S', call);
 		if (rule || one_in(sim_setting("sprinkle", 0))) {
 			/* As when a signal or the clock ended the wait: VENC says -1 to a signal, VPSS that there is no frame. */
 			sim_count("injected.waits", 1);
@@ -179,7 +191,7 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 			return false;
 		}
 	}
-	rule = sim_rule('F', name);
+	rule = rule_of('F', call);
 	if (rule) {
 		sim_count("injected.failures", 1);
 		call->result = rule->value;

@@ -92,7 +92,7 @@ SIM_API bool sim_ion_free(uint64_t phys);
 SIM_API struct k_ion *sim_ion_find(uint64_t phys);    /* the allocation that phys lies in */
 SIM_API void *sim_phys(uint64_t phys, uint64_t size); /* NULL when it is not all in the carveout */
 
-enum sim_purpose { P_RAW, P_JPEG, P_CANVAS, P_OTHER, P_KINDS };
+enum sim_purpose { P_RAW, P_JPEG, P_H264, P_CANVAS, P_OTHER, P_KINDS };
 SIM_API void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpose);
 SIM_API bool sim_unmap(void *address, const char *call);
 SIM_API void sim_protect(uint64_t phys, uint64_t size, bool accessible); /* the program's mappings of a block */

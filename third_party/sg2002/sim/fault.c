@@ -126,7 +126,8 @@ int64_t maixsim_counter(const char *name)
 		value = (int64_t)K->ion_used;
 	else if (!strcmp(name, "ion.free"))
 		value = (int64_t)(K->ion_size - K->ion_used);
-	else if (!strncmp(name, "raw.", 4) || !strncmp(name, "jpeg.", 5) || !strcmp(name, "faults") || !strncmp(name, "injected.", 9))
+	else if (!strncmp(name, "raw.", 4) || !strncmp(name, "jpeg.", 5) || !strncmp(name, "h264.", 5) || !strcmp(name, "faults") ||
+		!strncmp(name, "injected.", 9))
 		value = 0; /* known, but perhaps never counted */
 	for (int i = 0; i < COUNTERS && value <= 0; i++)
 		if (!strcmp(counters[i].name, name))
@@ -196,6 +197,8 @@ static int account(int32_t pid, bool fault)
 				K->vencs[i].stream == STREAM_OUT ? ", a stream not released" : "");
 	if (K->jpeg.held && counts(K->jpeg.pid, pid))
 		held(fault, K->jpeg.pid, "the JPEG lock, by channel %d", K->jpeg.chn);
+	if (K->vcodec.held && counts(K->vcodec.pid, pid))
+		held(fault, K->vcodec.pid, "the codec lock, by channel %d", K->vcodec.chn);
 	for (int i = 0; i < VPSS_MAX_GRP_NUM; i++)
 		if (K->grps[i].created && counts(K->grps[i].pid, pid))
 			held(fault, K->grps[i].pid, "VPSS group %d", i);
@@ -224,7 +227,7 @@ void sim_write_counters(FILE *f)
 
 int32_t maixsim_report(void)
 {
-	static const char *const purposes[P_KINDS] = {"a raw picture", "a JPEG stream", "a canvas", "physical memory"};
+	static const char *const purposes[P_KINDS] = {"a raw picture", "a JPEG stream", "an H.264 stream", "a canvas", "physical memory"};
 	int n;
 
 	sim_lock();

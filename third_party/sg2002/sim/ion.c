@@ -96,7 +96,7 @@ static struct {
 } guards[GUARDS];
 static int next_guard;
 
-static const char *const prefixes[P_KINDS] = {"raw", "jpeg", "canvas", "other"};
+static const char *const prefixes[P_KINDS] = {"raw", "jpeg", "h264", "canvas", "other"};
 
 static void count(enum sim_purpose purpose, const char *what, uint64_t bytes)
 {
@@ -139,7 +139,8 @@ void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpos
 {
 	uint64_t start = phys / PAGE * PAGE;
 	struct mapping *m = NULL;
-	int protection = PROT_READ | (purpose == P_JPEG ? 0 : PROT_WRITE), pool, block;
+	bool stream = purpose == P_JPEG || purpose == P_H264;
+	int protection = PROT_READ | (stream ? 0 : PROT_WRITE), pool, block;
 
 	if (!size || !sim_phys(phys, size))
 		return NULL;
@@ -153,7 +154,7 @@ void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpos
 	*m = (struct mapping){.size = size, .phys = phys, .cache = -1, .purpose = purpose};
 	m->length = sim_align((uint32_t)(phys - start) + size, PAGE);
 	/* A stream is invalidated by the library before the program gets it: it needs no view of its own. */
-	if (cached && purpose != P_JPEG) {
+	if (cached && !stream) {
 		uint8_t poison[4096];
 
 		memset(poison, STALE, sizeof poison);
@@ -356,7 +357,7 @@ int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr)
 		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no ION buffer", (unsigned long long)u64PhyAddr);
 		return (int32_t)sim_leave(&c, CVI_ERR_SYS_ILLEGAL_PARAM);
 	}
-	if (!strcmp(ion->name, "VbPool") || !strncmp(ion->name, "JPEG_", 5) || u64PhyAddr == K->vi.dma ||
+	if (!strcmp(ion->name, "VbPool") || !strncmp(ion->name, "JPEG_", 5) || !strncmp(ion->name, "VENC_", 5) || u64PhyAddr == K->vi.dma ||
 		(sim_camera.shared && u64PhyAddr == sim_camera.shared) || (ion->pid != getpid() && sim_alive(ion->pid, 0)))
 		sim_fault(F_USE_AFTER_RELEASE, __func__, "%s is still in use", ion->name);
 	if (pVirAddr)

@@ -82,6 +82,31 @@ struct k_grp {
 
 enum k_stream { STREAM_NONE, STREAM_BUSY, STREAM_READY, STREAM_OUT, STREAM_FAILED };
 
+enum { K_PACKS = 8 };
+
+/* What a channel of H.264 has besides. */
+struct k_h264 {
+	uint64_t instance; /* counts the times that the encoder was opened by StartRecvFrame; 0: never */
+	uint64_t work, recon[2];
+	VENC_RC_PARAM_S rc;
+	VENC_H264_ENTROPY_S entropy;
+	VENC_H264_VUI_S vui;
+	uint8_t cavlc;            /* asked for, with baseline profile */
+	uint8_t idr, instant;     /* requested */
+	uint8_t half;             /* the next picture has half the bits: one did not fit */
+	uint8_t dead;             /* the driver's thread has ended: no stream comes any more */
+	uint8_t got;              /* a stream was got, ever */
+	uint8_t bad_gop;          /* set by SetChnAttr, noticed by SendFrame */
+	uint32_t format, gop, at; /* pixels of the first frame; the encoder's GOP, and where in it the next picture is */
+	uint32_t kilobits, rate;  /* in use: 1000 bit/s, fr32 */
+	uint32_t left, offset;    /* u32LeftStreamFrames; where in the buffer the next picture goes */
+	uint32_t parts, refused;  /* packs of the stream; times in a row that GetStream said BUSY */
+	struct {
+		uint64_t phys;
+		uint32_t len, type;
+	} pack[K_PACKS];
+};
+
 struct k_venc {
 	uint8_t created, receiving, thread, waiting;
 	int32_t pid;
@@ -99,6 +124,7 @@ struct k_venc {
 	uint64_t pts;
 	uint32_t user_len, frc;
 	uint8_t user[1024];
+	struct k_h264 h264;
 };
 
 struct k_rgn {
@@ -174,6 +200,10 @@ struct kernel {
 		int32_t chn, pid;
 		uint64_t thread;
 	} jpeg;
+	struct { /* the one lock of all channels of H.264: from SendFrame to the picture's end */
+		uint8_t held;
+		int32_t chn, pid;
+	} vcodec;
 	VENC_MOD_JPEGE_S jpege;
 	struct k_rgn rgns[RGN_MAX_NUM];
 

@@ -71,10 +71,14 @@ static void clear(int module)
 				sim_ion_free(K->vencs[i].big_phys);
 		}
 		for (int i = 0; i < K_IONS; i++) /* buffers of channels that were made twice */
-			if (K->ions[i].used && !strncmp(K->ions[i].name, "JPEG_", 5))
+			if (K->ions[i].used &&
+				(!strncmp(K->ions[i].name, "JPEG_", 5) || !strncmp(K->ions[i].name, "VENC_", 5) || !strncmp(K->ions[i].name, "VCODEC_", 7))) {
+				K->ions[i].fixed = 0; /* the core's firmware */
 				sim_ion_free(K->ions[i].phys);
+			}
 		memset(K->vencs, 0, sizeof K->vencs);
 		memset(&K->jpeg, 0, sizeof K->jpeg);
+		memset(&K->vcodec, 0, sizeof K->vcodec);
 		memset(&K->jpege, 0, sizeof K->jpege);
 		break;
 	case M_MIPI_RX: memset(&K->mipi, 0, sizeof K->mipi); break;

@@ -116,6 +116,7 @@ static void board_files(const char *board)
 		snprintf(path, sizeof path, "/mnt/system/ko/%s.ko", sim_module_names[i]);
 		put(path, 0644, "");
 	}
+	put("/usr/share/fw_vcodec/coda980.bin", 0644, "firmware of the simulator\n");
 	put("/mnt/data/sensor_cfg.ini", 0644, "[sensor]\nname = GCORE_GC4653_MIPI_4M_30FPS_10BIT\nbus_id = 4\n");
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		put(others[i], 0666, "");

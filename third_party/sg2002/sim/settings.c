@@ -231,7 +231,8 @@ struct sim_rule *sim_rule(char kind, const char *call)
 	for (int i = 0; i < RULES; i++) {
 		struct sim_rule *r = &rules[i];
 
-		if (r->kind != kind || (strcmp(r->call, "*") && strcmp(r->call, call)))
+		/* (every call is asked for by its name, and again with its object) */
+		if (r->kind != kind || (strcmp(r->call, call) && (strcmp(r->call, "*") || strchr(call, '('))))
 			continue;
 		r->seen++;
 		if (r->seen >= r->from && (r->count < 0 || r->seen < r->from + r->count))

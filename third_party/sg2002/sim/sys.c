@@ -39,7 +39,7 @@ int32_t CVI_SYS_Init(void)
 
 int32_t CVI_SYS_Exit(void)
 {
-	static const char *const purposes[P_KINDS] = {"a raw picture", "a JPEG stream", "a canvas", "physical memory"};
+	static const char *const purposes[P_KINDS] = {"a raw picture", "a JPEG stream", "an H.264 stream", "a canvas", "physical memory"};
 	struct sim_call c;
 	bool others = false;
 
@@ -97,6 +97,8 @@ static const char *absent(const MMF_CHN_S *end, bool source)
 	case CVI_ID_VENC:
 		if (end->s32ChnId < 0 || end->s32ChnId >= VENC_MAX_CHN_NUM || !K->vencs[end->s32ChnId].created)
 			return "the VENC channel does not exist";
+		if (K->vencs[end->s32ChnId].attr.stVencAttr.enType == PT_H264)
+			return "binds of H.264 are not simulated";
 		if (K->vencs[end->s32ChnId].receiving)
 			return "the VENC channel receives already: it has no thread for a bind and encodes nothing";
 		return NULL;

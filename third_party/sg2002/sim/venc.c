@@ -1,4 +1,4 @@
-/* CVI_VENC_*: channels, and the descriptors that the user library keeps for them in this process. */
+/* CVI_VENC_*: channels of all types, JPEG's own, and the descriptors that the user library keeps for them in this process. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,37 +12,10 @@
 int venc_fds[VENC_MAX_CHN_NUM] = {[0 ... VENC_MAX_CHN_NUM - 1] = -1};
 
 static int created; /* the library's count of channels; at 0 it closes /dev/mem */
-static bool mem_open;
-static bool busy[VENC_MAX_CHN_NUM]; /* the driver lets one call of a channel in */
+bool venc_memory;
+bool venc_busy[VENC_MAX_CHN_NUM];
 static const VENC_PACK_S *out_pack[VENC_MAX_CHN_NUM];
 static void *out_address[VENC_MAX_CHN_NUM];
-
-#define ENTER(ch, flags) \
-	struct sim_call c; \
-	struct k_venc *v; \
-	if (!sim_enter(&c, __func__, CVI_ID_VENC, ch, flags)) \
-		return (int32_t)c.result; \
-	if ((ch) < 0 || (ch) >= VENC_MAX_CHN_NUM) \
-		return (int32_t)sim_leave(&c, CVI_ERR_VENC_INVALID_CHNID); \
-	v = &K->vencs[ch]; \
-	(void)v; \
-	while (busy[ch]) \
-		sim_wait(0); \
-	busy[ch] = true
-#define LEAVE(ch, result) \
-	do { \
-		busy[ch] = false; \
-		return (int32_t)sim_leave(&c, result); \
-	} while (0)
-#define CHECK(ch, test, code) \
-	do { \
-		if (!(test)) \
-			LEAVE(ch, code); \
-	} while (0)
-/* What every call needs but those that open the node themselves. */
-#define OPEN(ch) \
-	CHECK(ch, venc_fds[ch] >= 0, CVI_FAILURE); \
-	CHECK(ch, v->created, CVI_ERR_VENC_UNEXIST)
 
 static bool open_node(int ch)
 {
@@ -71,6 +44,8 @@ static int32_t check_attr(const VENC_CHN_ATTR_S *a)
 	VENC_RC_MODE_E rc = a->stRcAttr.enRcMode;
 	int instances = 0;
 
+	if (e->enType == PT_H264)
+		return h264_check(a);
 	if (e->enType != PT_JPEG && e->enType != PT_MJPEG)
 		return CVI_ERR_VENC_NOT_SUPPORT; /* the other codecs are not simulated */
 	if (e->u32BufSize % 1024)
@@ -80,26 +55,30 @@ static int32_t check_attr(const VENC_CHN_ATTR_S *a)
 	if (e->u32PicWidth < 16 || e->u32PicHeight < 16 || e->u32PicWidth > e->u32MaxPicWidth || e->u32PicHeight > e->u32MaxPicHeight)
 		return CVI_ERR_VENC_ILLEGAL_PARAM;
 	for (int i = 0; i < VENC_MAX_CHN_NUM; i++)
-		instances += K->vencs[i].created;
+		instances += K->vencs[i].created && !is_h264(&K->vencs[i]);
 	return instances >= JPEG_INSTANCES ? CVI_FAILURE : 0;
 }
 
 int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 {
 	uint32_t size;
-	uint64_t phys, until, made;
-	int32_t rc;
+	uint64_t phys = 0, until, made;
+	int32_t rc, holder;
+	const uint8_t *held;
 
 	ENTER(VeChn, SIM_LIFE);
 	CHECK(VeChn, pstAttr, CVI_ERR_VENC_NULL_PTR);
 	CHECK(VeChn, open_node(VeChn), CVI_FAILURE);
 	if (!sim_self()->sys)
 		sim_fault(F_ORDER, __func__, "CVI_SYS_Init is missing");
-	if (K->jpeg.held && K->jpeg.pid != getpid() && !sim_alive(K->jpeg.pid, 0)) {
-		sim_fault(F_ORDER, __func__, "hangs: a process died with the JPEG lock; only a reload of soph_vc_driver helps");
-		for (until = sim_now() + (uint64_t)sim_setting("hang_ms", 5000) * 1000; K->jpeg.held && sim_wait(until);)
+	held = pstAttr->stVencAttr.enType == PT_H264 ? &K->vcodec.held : &K->jpeg.held;
+	holder = pstAttr->stVencAttr.enType == PT_H264 ? K->vcodec.pid : K->jpeg.pid;
+	if (*held && holder != getpid() && !sim_alive(holder, 0)) {
+		sim_fault(F_ORDER, __func__, "hangs: a process died with the %s lock; only a reload of soph_vc_driver helps",
+			pstAttr->stVencAttr.enType == PT_H264 ? "codec" : "JPEG");
+		for (until = sim_now() + (uint64_t)sim_setting("hang_ms", 5000) * 1000; *held && sim_wait(until);)
 			;
-		CHECK(VeChn, !K->jpeg.held, CVI_FAILURE);
+		CHECK(VeChn, !*held, CVI_FAILURE);
 	}
 	rc = check_attr(pstAttr);
 	CHECK(VeChn, rc == 0, rc);
@@ -107,18 +86,24 @@ int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 		sim_fault(F_LEAK, __func__, "channel %d exists: its handle and its buffer are lost", VeChn);
 	size = pstAttr->stVencAttr.u32BufSize ? pstAttr->stVencAttr.u32BufSize : DEFAULT_BUFFER;
 	made = v->made;
-	phys = sim_ion_alloc("JPEG_ES", size);
-	CHECK(VeChn, phys, CVI_ERR_VENC_NOMEM);
+	if (pstAttr->stVencAttr.enType == PT_H264) {
+		rc = h264_create(VeChn);
+		CHECK(VeChn, rc == 0, rc);
+	} else {
+		phys = sim_ion_alloc("JPEG_ES", size);
+		CHECK(VeChn, phys, CVI_ERR_VENC_NOMEM);
+	}
 	memset(v, 0, sizeof *v);
 	v->created = 1;
 	v->made = made + 1;
 	v->pid = getpid();
 	v->attr = *pstAttr;
+	h264_set(VeChn, pstAttr);
 	v->jpeg.u32Qfactor = pstAttr->stRcAttr.enRcMode == VENC_RC_MODE_MJPEGFIXQP ? pstAttr->stRcAttr.stMjpegFixQp.u32Qfactor : 60;
 	v->phys = phys;
 	v->buf_size = size;
 	created++;
-	mem_open = sim_node("/dev/mem");
+	venc_memory = sim_node("/dev/mem");
 	venc_start();
 	LEAVE(VeChn, 0);
 }
@@ -128,12 +113,14 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 	uint64_t made;
 
 	ENTER(VeChn, SIM_LIFE);
-	created--;
 	if (venc_fds[VeChn] < 0) {
+		created--;
 		sim_fault(F_ORDER, __func__, "channel %d is not open in this process: nothing is destroyed, and 0 returned", VeChn);
 		LEAVE(VeChn, 0);
 	}
-	if (v->created) {
+	CHECK(VeChn, v->created, CVI_ERR_VENC_UNEXIST); /* the descriptor stays open, and the library's count as it is */
+	created--;
+	{
 		bool leaked = v->pid != getpid();
 
 		if (v->receiving)
@@ -145,11 +132,14 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 			if (out_address[VeChn])
 				sim_unmap(out_address[VeChn], __func__);
 		}
-		if (v->from_send && (v->stream == STREAM_BUSY || v->stream == STREAM_READY) && !leaked)
+		if (v->from_send && (v->stream == STREAM_BUSY || v->stream == STREAM_READY) && !leaked && !is_h264(v))
 			sim_fault(F_ORDER, __func__, "a frame of channel %d was sent and never fetched", VeChn);
 		if (v->waiting || (leaked && v->stream == STREAM_BUSY))
 			sim_drop(v->frame.pool, v->frame.block, H_VENC);
-		sim_ion_free(v->phys);
+		if (is_h264(v))
+			h264_destroy(VeChn);
+		if (v->phys)
+			sim_ion_free(v->phys);
 		if (v->big_phys)
 			sim_ion_free(v->big_phys);
 		if (!leaked)
@@ -162,7 +152,7 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 	close(venc_fds[VeChn]);
 	venc_fds[VeChn] = -1;
 	if (created == 0)
-		mem_open = false;
+		venc_memory = false;
 	LEAVE(VeChn, 0);
 }
 
@@ -180,6 +170,11 @@ int32_t CVI_VENC_StartRecvFrame(int32_t VeChn, const VENC_RECV_PIC_PARAM_S *pstR
 	ENTER(VeChn, 0);
 	OPEN(VeChn);
 	CHECK(VeChn, pstRecvParam, CVI_ERR_VENC_NULL_PTR);
+	if (is_h264(v)) {
+		int32_t rc = h264_start(VeChn);
+
+		CHECK(VeChn, rc == 0, rc);
+	}
 	v->left = pstRecvParam->s32RecvPicNum;
 	v->receiving = 1;
 	v->thread = bound(VeChn);
@@ -196,6 +191,8 @@ int32_t CVI_VENC_StopRecvFrame(int32_t VeChn)
 	if (v->waiting)
 		sim_drop(v->frame.pool, v->frame.block, H_VENC);
 	v->waiting = 0;
+	if (is_h264(v) && v->pid == getpid())
+		h264_stop(VeChn);
 	while (v->stream == STREAM_BUSY && !v->from_send && v->pid == getpid())
 		sim_wait(0);
 	LEAVE(VeChn, 0);
@@ -211,6 +208,10 @@ int32_t CVI_VENC_QueryStatus(int32_t VeChn, VENC_CHN_STATUS_S *pstStatus)
 	pstStatus->u32LeftPics = v->waiting;
 	pstStatus->u32LeftStreamFrames = v->stream == STREAM_READY;
 	pstStatus->u32LeftStreamBytes = v->stream == STREAM_READY ? v->len : 0;
+	if (is_h264(v)) { /* a constant, and what was sent: neither says that a picture is ready */
+		pstStatus->u32CurPacks = K_PACKS;
+		pstStatus->u32LeftStreamFrames = v->h264.left;
+	}
 	LEAVE(VeChn, 0);
 }
 
@@ -218,6 +219,7 @@ int32_t CVI_VENC_GetFd(int32_t VeChn)
 {
 	ENTER(VeChn, 0);
 	CHECK(VeChn, open_node(VeChn), CVI_FAILURE);
+	venc_memory = sim_node("/dev/mem"); /* opened again where the last destruction has closed it */
 	LEAVE(VeChn, venc_fds[VeChn]);
 }
 
@@ -240,7 +242,7 @@ static void check_padding(const struct k_frame *f)
 		sim_fault(F_UNPADDED, "CVI_VENC_SendFrame", "%u rows, but the encoder reads %u", f->height, rows);
 }
 
-static void check_frame(const struct k_frame *f)
+void venc_check_frame(const struct k_frame *f)
 {
 	struct k_frame whole;
 
@@ -283,6 +285,8 @@ int32_t CVI_VENC_SendFrame(int32_t VeChn, const VIDEO_FRAME_INFO_S *pstFrame, in
 	OPEN(VeChn);
 	CHECK(VeChn, pstFrame, CVI_ERR_VENC_NULL_PTR);
 	CHECK(VeChn, v->receiving && v->left != 0, CVI_ERR_VENC_INIT);
+	if (is_h264(v))
+		LEAVE(VeChn, h264_send(VeChn, pstFrame, s32MilliSec));
 	CHECK(VeChn, v->stream != STREAM_FAILED, CVI_ERR_VENC_BUSY); /* the instance is closed; only a new channel helps */
 	CHECK(VeChn, !rate_drops(v), CVI_ERR_VENC_FRC_NO_ENC);
 	if (bound(VeChn))
@@ -304,7 +308,7 @@ int32_t CVI_VENC_SendFrame(int32_t VeChn, const VIDEO_FRAME_INFO_S *pstFrame, in
 	}
 	if (!sim_block_at(v->frame.phys[0], &v->frame.pool, &v->frame.block))
 		v->frame.pool = v->frame.block = -1;
-	check_frame(&v->frame);
+	venc_check_frame(&v->frame);
 	if (v->frame.pool >= 0)
 		sim_hold(v->frame.pool, v->frame.block, H_VENC);
 	K->jpeg.held = 1;
@@ -325,7 +329,7 @@ static void hand_out(int ch, struct k_venc *v, VENC_STREAM_S *s)
 
 	memset(p, 0, sizeof *p);
 	p->u64PhyAddr = phys;
-	p->pu8Addr = mem_open ? sim_map(phys, v->len, true, P_JPEG) : NULL;
+	p->pu8Addr = venc_memory ? sim_map(phys, v->len, true, P_JPEG) : NULL;
 	if (!p->pu8Addr)
 		sim_fault(F_ORDER, "CVI_VENC_GetStream", "pu8Addr is NULL: the library closed /dev/mem with its last channel");
 	p->u32Len = v->len;
@@ -352,6 +356,8 @@ int32_t CVI_VENC_GetStream(int32_t VeChn, VENC_STREAM_S *pstStream, int32_t S32M
 	if (!pstStream->pstPack)
 		sim_fault(F_BAD_HANDLE, __func__, "pstPack is NULL: the real library may crash");
 	CHECK(VeChn, pstStream->pstPack, CVI_FAILURE);
+	if (is_h264(v))
+		LEAVE(VeChn, h264_get(VeChn, pstStream, S32MilliSec));
 	if (v->from_send || (!v->thread && v->stream == STREAM_NONE)) {
 		CHECK(VeChn, v->stream == STREAM_BUSY || v->stream == STREAM_READY || v->stream == STREAM_FAILED, CVI_ERR_VENC_EMPTY_STREAM_FRAME);
 		/* The caller's timeout does not count here: the driver waits for the unit, 2 s, and then resets it. */
@@ -382,6 +388,8 @@ int32_t CVI_VENC_ReleaseStream(int32_t VeChn, VENC_STREAM_S *pstStream)
 		sim_fault(F_BAD_HANDLE, __func__, "no stream or no packs: the real library unmaps garbage");
 		LEAVE(VeChn, CVI_FAILURE);
 	}
+	if (is_h264(v))
+		LEAVE(VeChn, h264_release(VeChn, pstStream));
 	if (v->stream != STREAM_OUT) {
 		sim_fault(F_DOUBLE_RELEASE, __func__, "channel %d has no stream out", VeChn);
 		LEAVE(VeChn, 0);
@@ -403,6 +411,9 @@ int32_t CVI_VENC_SetChnAttr(int32_t VeChn, const VENC_CHN_ATTR_S *pstChnAttr)
 	ENTER(VeChn, 0);
 	OPEN(VeChn);
 	CHECK(VeChn, pstChnAttr, CVI_ERR_VENC_NULL_PTR);
+	CHECK(VeChn, pstChnAttr->stVencAttr.enType == v->attr.stVencAttr.enType, CVI_ERR_VENC_NOT_SUPPORT);
+	if (is_h264(v))
+		LEAVE(VeChn, h264_set(VeChn, pstChnAttr));
 	v->attr.stRcAttr = pstChnAttr->stRcAttr;
 	LEAVE(VeChn, 0);
 }

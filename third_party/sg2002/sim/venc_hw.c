@@ -17,7 +17,7 @@ void venc_signal(int ch)
 
 	if (venc_fds[ch] < 0)
 		return;
-	if (K->vencs[ch].stream == STREAM_READY) {
+	if (is_h264(&K->vencs[ch]) ? K->vencs[ch].h264.left > 0 : K->vencs[ch].stream == STREAM_READY) {
 		value = 1;
 		if (write(venc_fds[ch], &value, sizeof value) < 0)
 			sim_note("cannot signal VENC channel %d", ch);
@@ -58,7 +58,7 @@ static int next_channel(void)
 	for (int i = 0; i < VENC_MAX_CHN_NUM; i++) {
 		struct k_venc *v = &K->vencs[i];
 
-		if (!v->created || v->pid != getpid())
+		if (!v->created || v->pid != getpid() || is_h264(v))
 			continue;
 		if (v->from_send && v->stream == STREAM_BUSY)
 			return i;

@@ -53,13 +53,16 @@ int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_
 	LEAVE(0);
 }
 
-/* Is hardware at work on the block? Taking it away then lets the next picture be written into this one. */
+/* Is hardware at work on the block? Taking it away then lets the next picture be written into this one. Of H.264 only GetStream says that it is not. */
 static bool being_encoded(int pool, int block)
 {
-	for (int i = 0; i < VENC_MAX_CHN_NUM; i++)
-		if (K->vencs[i].created && K->vencs[i].from_send && K->vencs[i].stream == STREAM_BUSY && K->vencs[i].frame.pool == pool &&
-			K->vencs[i].frame.block == block)
+	for (int i = 0; i < VENC_MAX_CHN_NUM; i++) {
+		const struct k_venc *v = &K->vencs[i];
+		bool waits = v->stream == STREAM_BUSY || (v->attr.stVencAttr.enType == PT_H264 && v->stream == STREAM_READY);
+
+		if (v->created && v->from_send && waits && v->frame.pool == pool && v->frame.block == block)
 			return true;
+	}
 	return false;
 }
 

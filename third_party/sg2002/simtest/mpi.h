@@ -77,6 +77,6 @@ struct scenario {
 	void (*run)(void);
 	const char *expect; /* "CLASS call" pairs separated by ';', all must appear and nothing else; NULL: an empty log */
 };
-extern const struct scenario right[], wrong[];
+extern const struct scenario right[], wrong[], right_h264[], wrong_h264[];
 
 #endif

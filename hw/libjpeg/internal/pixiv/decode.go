@@ -14,19 +14,19 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// one lets a single call into go-libjpeg at a time (its issue 58).
+// one admits a single call into go-libjpeg at a time (its issue 58).
 var one sync.Mutex
 
 // Options say how a JPEG is decoded.
 type Options struct {
-	// RGB wants packed R, G, B of colour pictures, three bytes a pixel, in place of the planes that the JPEG has.
+	// RGB requests packed R, G, B for colour pictures, three bytes per pixel, instead of the JPEG's planes.
 	RGB bool
-	// Least scales down, to an eighth at most, as far as the picture stays at least this large; the zero Point does not scale.
+	// Least requests scaling down, to an eighth at most, as long as the picture stays at least this large; the zero Point does not scale.
 	Least image.Point
 }
 
-// Decode decodes a JPEG to an *image.Gray, a *rgb.Image, or, where RGB is not wanted and the sampling is 4:4:4, 4:4:0, 4:2:2 or 4:2:0, an *image.YCbCr.
-// CMYK gives frame.ErrUnsupported, wrapped; broken data gives frame.ErrBadPicture, wrapped. It keeps nothing of jpg.
+// Decode decodes a JPEG to an *image.Gray, a *rgb.Image, or, unless RGB is requested, an *image.YCbCr if the sampling is 4:4:4, 4:4:0, 4:2:2 or 4:2:0.
+// For CMYK the error wraps frame.ErrUnsupported, for broken data frame.ErrBadPicture. jpg is not retained.
 func Decode(jpg []byte, o Options) (image.Image, error) {
 	info, err := jpegcheck.Parse(jpg)
 	if err != nil {
@@ -51,5 +51,5 @@ func Decode(jpg []byte, o Options) (image.Image, error) {
 	return img, nil
 }
 
-// planes are the samplings of which go-libjpeg gives the planes.
+// planes lists the samplings for which go-libjpeg returns planes.
 var planes = [256]bool{0x11: true, 0x12: true, 0x21: true, 0x22: true}

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Encoder is a frame.Encoder by go-libjpeg for YUV420 and Grey frames. It makes garbage with each frame.
+// Encoder is a frame.Encoder that uses go-libjpeg, for YUV420 and Grey frames. It allocates with each frame.
 type Encoder struct {
 	closed bool
 	buf    []byte
@@ -23,7 +23,7 @@ var _ frame.Encoder = (*Encoder)(nil)
 // Name returns "go-libjpeg".
 func (e *Encoder) Name() string { return "go-libjpeg" }
 
-// Encode is frame.Encoder's, for YUV420 and Grey; other formats give frame.ErrUnsupported, wrapped.
+// Encode implements frame.Encoder for YUV420 and Grey; for other formats the error wraps frame.ErrUnsupported.
 func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	if e.closed {
 		return 0, errors.New("pixiv: encode: the encoder is closed")
@@ -73,7 +73,7 @@ func (e *Encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	return out.n, nil
 }
 
-// Close lets go of the encoder's memory. It may be called twice.
+// Close releases the encoder's memory. It may be called twice.
 func (e *Encoder) Close() error {
 	*e = Encoder{closed: true}
 	return nil
@@ -95,7 +95,7 @@ func padded(dst []byte, stride int, f *frame.Frame, i int) {
 	}
 }
 
-// bottomless is a writer that cannot fail: it keeps what fits and counts all.
+// bottomless is a writer that cannot fail: it keeps what fits and counts everything.
 type bottomless struct {
 	dst []byte
 	n   int

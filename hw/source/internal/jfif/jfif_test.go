@@ -73,6 +73,9 @@ func TestScannerFindsEachPicture(t *testing.T) {
 		{"two pictures in one part", "--b\r\n\r\n" + string(two) + "\r\n--b\r\n\r\n" + string(a), []string{"160x120", "40x30"}},
 		{"two pictures in one part with its length", fmt.Sprintf("--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b\r\nContent-Length: %d\r\n\r\n%s", len(two), two, len(a), a), []string{"160x120", "40x30"}},
 		{"two pictures side by side", string(two), []string{"160x120", "64x48"}},
+		{"stray bytes behind SOI", string(a[:2]) + "\x00\x00\x00" + string(a[2:]) + "\xff\xd8\x00\x00 not this" + string(b), []string{"40x30", "400x300"}},
+		{"half an end marker, multipart", "--b\r\n\r\n" + string(a[:len(a)-1]) + "\r\n--b\r\n\r\n" + string(b[:len(b)-1]) + "\r\n--b\r\n\r\n" + string(a), []string{"40x30", "400x300", "40x30"}},
+		{"torn in the scan, with its end marker", string(b[:len(b)/2]) + "\xff\x0d\n" + string(b[len(b)-2:]) + string(a), []string{"bad", "40x30"}},
 		{"arithmetic coding", string(arithmetic) + string(a), []string{"bad", "40x30"}},
 		{"ends inside", string(a) + string(b[:len(b)/2]), []string{"40x30", "cut"}},
 		{"nothing", "", nil},
@@ -106,6 +109,25 @@ func TestScannerFindsEachPicture(t *testing.T) {
 			if strings.Join(got, " ") != strings.Join(c.want, " ") {
 				t.Errorf("%s, %s: got %q, want %q", c.name, how, got, c.want)
 			}
+		}
+	}
+}
+
+func TestSwapLeavesThePictureAlone(t *testing.T) {
+	a, b := encode(t, 40, 30), encode(t, 700, 500)
+	s := jfif.NewScanner(iotest.HalfReader(bytes.NewReader(bytes.Repeat(append(bytes.Clone(a), b...), 20))))
+	var kept, memory []byte
+	for i := range 40 {
+		picture, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := [][]byte{b, a}[i%2]; kept != nil && !bytes.Equal(kept, want) {
+			t.Fatalf("picture %d changed", i-1)
+		}
+		kept, memory = picture.Data, s.Swap(memory)
+		if want := [][]byte{a, b}[i%2]; !bytes.Equal(kept, want) {
+			t.Fatalf("picture %d is not what was sent", i)
 		}
 	}
 }
@@ -146,6 +168,27 @@ func FuzzScanner(f *testing.F) {
 		}
 		if sizes > len(data) {
 			t.Errorf("%d bytes of pictures out of %d", sizes, len(data))
+		}
+	})
+}
+
+// Whatever the headers of a part say, its picture is found, and the time is one that can be.
+func FuzzPartHeaders(f *testing.F) {
+	good := encode(f, 16, 16)
+	f.Add("--b\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1700000000.123456\r\nContent-Length: 99999999999999999999\r\n\r\n", 3)
+	f.Add("X-Timestamp: 99999999999999999999.9\n\n", 1)
+	f.Add("--b\nX-Timestamp:.\nContent-Length:-1\n\n\n", 1000)
+	f.Fuzz(func(t *testing.T, headers string, step int) {
+		if strings.Contains(headers, "\xff") || len(headers) > 64<<10 {
+			return
+		}
+		s := jfif.NewScanner(&chunks{append([]byte(headers), good...), max(1, step)})
+		picture, err := s.Next()
+		if err != nil || !bytes.Equal(picture.Data, good) {
+			t.Fatalf("%d bytes, %v", len(picture.Data), err)
+		}
+		if at := picture.Stamp; !at.IsZero() && (at.Unix() < 0 || at.Year() > 9999) {
+			t.Errorf("taken at %v", at)
 		}
 	})
 }

@@ -63,6 +63,18 @@ func (s *Scanner) Reset(r io.Reader) {
 // Passed returns how many bytes were no picture before the first one was found.
 func (s *Scanner) Passed() int64 { return s.passed }
 
+// Swap leaves the memory of the picture that Next returned last to the caller, and goes on in spare, or in new memory where that is too small. It returns what
+// the caller has now, to be a later call's spare.
+func (s *Scanner) Swap(spare []byte) (memory []byte) {
+	memory = s.buffer
+	if len(spare) < len(memory) {
+		spare = make([]byte, len(memory))
+	}
+	s.buffer = spare
+	s.have = spare[:copy(spare, s.have)]
+	return memory
+}
+
 // Next returns the next picture. A broken one is skipped and reported (frame.ErrBadPicture, wrapped): the next call goes
 // on behind it. At the end it returns io.EOF, or io.ErrUnexpectedEOF inside of a picture; other errors are the reader's.
 func (s *Scanner) Next() (Picture, error) {
@@ -166,17 +178,17 @@ func (s *Scanner) findStart() error {
 	}
 	s.rest = 0
 	for from := 0; ; {
-		i := bytes.Index(s.have[from:], startOfImage)
-		if i >= 0 {
-			i += from
-			s.part.read(s.have[:i])
-			s.drop(i)
+		at, found := s.start(from)
+		if found {
+			s.part.read(s.have[:at])
+			s.drop(at)
 			return nil
 		}
-		if len(s.have) > 4*gap {
-			s.drop(len(s.have) - gap)
+		if at > 4*gap {
+			s.drop(at - gap)
+			at = gap
 		}
-		from = max(0, len(s.have)-2) // may be its beginning
+		from = at
 		if err := s.more(); err != nil {
 			s.drop(len(s.have))
 			return err
@@ -184,7 +196,50 @@ func (s *Scanner) findStart() error {
 	}
 }
 
-var startOfImage = []byte{0xff, 0xd8, 0xff}
+var startOfImage = []byte{0xff, 0xd8}
+
+// start looks for the first picture's beginning; if it is not there (yet), the search goes on at the position returned.
+func (s *Scanner) start(from int) (at int, found bool) {
+	for {
+		i := bytes.Index(s.have[from:], startOfImage)
+		if i < 0 {
+			return max(from, len(s.have)-1), false // may be its first byte
+		}
+		from += i
+		switch s.begins(from + len(startOfImage)) {
+		case yes:
+			return from, true
+		case unknown:
+			return from, false
+		}
+		from += len(startOfImage)
+	}
+}
+
+// lead is how many bytes that belong to nothing may stand between a picture's SOI and its first segment, as far as its beginning is told by them.
+const lead = 1024
+
+// begins tells whether a picture's headers follow: a marker at once, or a marker with a segment after stray bytes.
+func (s *Scanner) begins(at int) answer {
+	headers := s.have[at:min(at+lead, len(s.have))]
+	i := bytes.IndexByte(headers, 0xff)
+	if i == 0 {
+		return yes
+	}
+	for j := i + 1; i > 0 && j < len(headers); j++ {
+		switch marker := headers[j]; {
+		case marker == 0xff:
+		case marker >= 0xc0 && (marker < 0xd0 || marker > 0xd9):
+			return yes
+		default:
+			return no
+		}
+	}
+	if len(headers) == lead || s.err != nil {
+		return no
+	}
+	return unknown
+}
 
 func (s *Scanner) drop(n int) {
 	if !s.found {

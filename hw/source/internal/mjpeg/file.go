@@ -130,6 +130,9 @@ func (f *File) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource. A broken picture is dropped and reported as frame.ErrBadPicture.
 func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	skip, err := f.clock.Next(ctx, errClosed)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
+	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 )
 
 // plain makes a JPEG of one grey.
@@ -363,7 +364,12 @@ func TestMain(m *testing.M) {
 }
 
 func readStdin() int {
-	s, err := mjpeg.Stdin(mjpeg.Config{FPS: 1000})
+	in, err := stdin.Open()
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	s, err := mjpeg.NewStream(in, "standard input", "stdin", mjpeg.Config{FPS: 1000})
 	if err != nil {
 		fmt.Println("error:", err)
 		return 1

@@ -44,6 +44,7 @@ type Stream struct {
 // held is a picture as it came.
 type held struct {
 	data     []byte
+	memory   []byte // all of what data is a part of
 	info     jpegcheck.Info
 	captured time.Time
 	sequence uint64
@@ -95,6 +96,9 @@ func (s *Stream) Info() frame.Info {
 
 // ReadJPEG implements frame.JPEGSource.
 func (s *Stream) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	s.start.Do(func() { go s.run() })
 	for !s.ready() {
 		select {
@@ -165,6 +169,8 @@ func (s *Stream) pump() error {
 	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
+	} else if errors.Is(err, frame.ErrGone) {
+		return err
 	} else if err != nil {
 		return &refused{err}
 	}
@@ -179,7 +185,11 @@ func (s *Stream) pump() error {
 		}
 		s.mu.Lock()
 		s.sequence++
-		s.newest.data = append(s.newest.data[:0], picture.Data...)
+		if r.scanner != nil {
+			s.newest.data, s.newest.memory = picture.Data, r.scanner.Swap(s.newest.memory)
+		} else {
+			s.newest.data = append(s.newest.data[:0], picture.Data...)
+		}
 		s.newest.info, s.newest.captured, s.newest.sequence = picture.Info, captureTime(&picture, time.Now()), s.sequence
 		s.size.Store(uint64(picture.Info.Width)<<32 | uint64(picture.Info.Height))
 		s.mu.Unlock()

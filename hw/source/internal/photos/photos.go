@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/pool"
+	"github.com/maixstream/maixstream/hw/internal/pool"
 	"github.com/maixstream/maixstream/internal/pace"
 )
 

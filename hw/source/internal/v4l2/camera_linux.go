@@ -22,22 +22,28 @@ type camera struct {
 	drops.Counter
 	*controls
 	device  string
-	fd      int
-	wake    int // an eventfd that ends run's poll
+	config  Config
+	buffers func(request uintptr, b *buffer) error // the ioctls that give a buffer to the driver and take one; tests have a driver of their own
 	chosen  choice
-	layout  frame.Frame // planes' sizes and strides
-	limited bool
-	slots   []*slot
 	arrived chan struct{} // capacity 1
 	closed  chan struct{}
-	stopped chan struct{}
+
+	// life guards what is made anew when the device is turned on, and is held while it is off for a larger picture, or for ever.
+	life    sync.Mutex
+	fd      int
+	wake    int         // an eventfd that ends run's poll
+	layout  frame.Frame // planes' sizes and strides
+	limited bool
+	stopped chan struct{} // closed when run has ended
 
 	mu       sync.Mutex
+	slots    []*slot
 	gate     pace.Gate
 	period   time.Duration // between pictures that are handed out; 0: all
 	asked    float64       // frames a second
 	newest   *slot         // nil: fetched already
 	device32 uint32        // the driver's last sequence number
+	counts   bool          // device32 is of this time that the device is on
 	sequence uint64        // extended, from 1, without what the gate left out
 	end      error         // set when nothing follows
 	down     bool          // Close was called: buffers are not queued any more
@@ -52,13 +58,16 @@ type slot struct {
 	captured time.Time
 	sequence uint64
 	out      bool // the reader has it
+	retired  bool // the device is off: the buffer is not queued any more
 }
 
-func newCamera(device string, fd int, chosen choice) *camera {
-	return &camera{
-		controls: newControls(device, fd), device: device, fd: fd, wake: -1, chosen: chosen,
-		arrived: make(chan struct{}, 1), closed: make(chan struct{}), stopped: make(chan struct{}),
+func newCamera(device string, chosen choice, c Config) *camera {
+	cam := &camera{
+		controls: newControls(device, -1), device: device, fd: -1, wake: -1, chosen: chosen, config: c, asked: c.FPS,
+		arrived: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
+	cam.buffers = func(request uintptr, b *buffer) error { return ioctl(cam.fd, request, b) }
+	return cam
 }
 
 // Info implements frame.Source.
@@ -112,7 +121,7 @@ func (c *camera) run() {
 			}
 		}
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
-		err = ioctl(c.fd, vidiocDequeue, &b)
+		err = c.buffers(vidiocDequeue, &b)
 		switch {
 		case err == nil:
 			c.take(&b)
@@ -142,18 +151,18 @@ func (c *camera) take(b *buffer) {
 	if c.down || int(b.index) >= len(c.slots) {
 		return
 	}
-	if c.sequence == 0 {
-		c.sequence, c.device32 = 1, b.sequence
-	} else {
+	if c.counts {
 		c.sequence += max(1, uint64(b.sequence-c.device32)) // modulo 2^32
-		c.device32 = b.sequence
+	} else {
+		c.sequence, c.counts = c.sequence+1, true
 	}
+	c.device32 = b.sequence
 	s := c.slots[b.index]
 	switch {
 	case b.flags&bufFlagError != 0 || b.bytesused == 0 || int(b.bytesused) > len(s.memory):
 		c.sequence--
 		c.Drop(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
-	case !c.gate.Pass(now, c.period):
+	case !c.wanted(now):
 		c.sequence--
 	default:
 		s.used, s.captured, s.sequence = int(b.bytesused), captureTime(b, now), c.sequence
@@ -163,6 +172,18 @@ func (c *camera) take(b *buffer) {
 	if s != nil {
 		_ = c.queue(s.index) // a device that is gone says so at the next dequeue
 	}
+}
+
+// wanted says whether the picture of now is the next one to be given. While one waits to be fetched, a newer one takes its place, and its number. mu is held.
+func (c *camera) wanted(now time.Time) bool {
+	if c.gate.Pass(now, c.period) {
+		return true
+	}
+	if c.newest == nil {
+		return false
+	}
+	c.sequence--
+	return true
 }
 
 // renumber takes the number of a picture that was broken, and counted as that, out of the sequence.
@@ -190,7 +211,7 @@ func captureTime(b *buffer, now time.Time) time.Time {
 
 func (c *camera) queue(index uint32) error {
 	b := buffer{kind: bufTypeCapture, memory: memoryMmap, index: index}
-	return ioctl(c.fd, vidiocQueue, &b)
+	return c.buffers(vidiocQueue, &b)
 }
 
 func (c *camera) announce() {
@@ -237,14 +258,14 @@ func (c *camera) errClosed() error {
 	return fmt.Errorf("v4l2: %s: %w: closed", c.device, frame.ErrEnd)
 }
 
-// ReleaseFrame implements frame.Owner: the device gets its buffer back, or, after Close, the system.
+// ReleaseFrame implements frame.Owner: the device gets its buffer back, or, when it is off, the system.
 func (s *slot) ReleaseFrame(*frame.Frame) {
 	c := s.camera
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case !s.out:
-	case c.down:
+	case s.retired:
 		s.unmap()
 	default:
 		_ = c.queue(s.index)
@@ -255,32 +276,33 @@ func (s *slot) ReleaseFrame(*frame.Frame) {
 // Close implements frame.Source. Frames that are still out stay readable until their release.
 func (c *camera) Close() error {
 	c.mu.Lock()
-	if c.down {
-		c.mu.Unlock()
-		<-c.stopped
+	first := !c.down
+	c.down = true
+	c.mu.Unlock()
+	if first {
+		close(c.closed) // ends a larger picture, too
+	}
+	c.life.Lock()
+	defer c.life.Unlock()
+	if !first || c.fd < 0 {
 		return nil
 	}
-	c.down = true
-	close(c.closed)
-	c.mu.Unlock()
 	c.controls.close()
-	_, werr := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	<-c.stopped
-	kind := uint32(bufTypeCapture)
-	_ = ioctl(c.fd, vidiocStreamOff, &kind) // closing does it too
-	c.mu.Lock()
-	c.unmap()
-	c.mu.Unlock()
-	return errors.Join(werr, unix.Close(c.fd), unix.Close(c.wake))
+	err := c.halt()
+	c.fd = -1
+	return err
 }
 
-// unmap gives all buffers back that the reader has not.
-func (c *camera) unmap() {
+// retire gives all buffers back that the reader has not.
+func (c *camera) retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range c.slots {
-		if !s.out {
+		if s.retired = true; !s.out {
 			s.unmap()
 		}
 	}
+	c.slots, c.newest = nil, nil
 }
 
 func (s *slot) unmap() {

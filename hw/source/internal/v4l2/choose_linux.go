@@ -23,6 +23,8 @@ type choice struct {
 	mode
 	name  string
 	sizes []frame.Size // nil: any
+	// largest of all formats.
+	largest frame.Size
 }
 
 // choose opens the device, finds the mode that is nearest to c and sets it. It leaves the device closed again: the settings stay.
@@ -54,7 +56,7 @@ func choose(device string, c *Config) (choice, error) {
 	if got != best.format.code {
 		return choice{}, fmt.Errorf("set %s: %w: the device took %s", best.format.code, frame.ErrUnsupported, got)
 	}
-	result := choice{mode: best, name: device}
+	result := choice{mode: best, name: device, largest: largestOf(fd, c)}
 	if rate := min(c.FPS, 1000); best.fps > 0 || !math.IsInf(c.FPS, 1) {
 		if best.fps > 0 {
 			rate = min(rate, best.fps)

@@ -148,6 +148,25 @@ func (c *controls) announce() {
 	}
 }
 
+// attach gives the controls their device.
+func (c *controls) attach(fd int) {
+	c.mu.Lock()
+	c.fd = fd
+	c.mu.Unlock()
+}
+
+// hold makes everybody wait until release, while the device is off.
+func (c *controls) hold() {
+	c.mu.Lock()
+	c.fd = -1
+}
+
+// release ends what hold began; fd is the device's new descriptor, -1 if it has none.
+func (c *controls) release(fd int) {
+	c.fd = fd
+	c.mu.Unlock()
+}
+
 func (c *controls) close() {
 	c.mu.Lock()
 	c.fd = -1

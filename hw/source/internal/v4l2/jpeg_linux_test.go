@@ -24,11 +24,10 @@ func fake(t *testing.T) (jpegCamera, func(index uint32, sequence uint32, flags u
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCamera("/dev/fake", -1, choice{mode: mode{format: format, width: 32, height: 16, fps: 30}, name: "/dev/fake (Fake)"})
+	c := newCamera("/dev/fake", choice{mode: mode{format: format, width: 32, height: 16, fps: 30}, name: "/dev/fake (Fake)"}, Config{FPS: 30})
 	for i := range uint32(3) {
 		c.slots = append(c.slots, &slot{camera: c, index: i, memory: make([]byte, 64<<10)})
 	}
-	c.asked = 30
 	return jpegCamera{c}, func(index, sequence, flags uint32, data []byte) {
 		copy(c.slots[index].memory, data)
 		c.take(&buffer{index: index, sequence: sequence, flags: flags, bytesused: uint32(len(data))})

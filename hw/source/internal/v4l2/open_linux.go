@@ -51,52 +51,77 @@ func open(device string, c Config) (frame.Source, error) {
 	return rawCamera{cam}, nil
 }
 
-// start opens the device for streaming, maps its buffers and turns it on.
-func start(device string, chosen choice, c *Config) (_ *camera, err error) {
-	fd, err := openDevice(device)
-	if err != nil {
+// start opens the device for streaming.
+func start(device string, chosen choice, c *Config) (*camera, error) {
+	cam := newCamera(device, chosen, *c)
+	if err := cam.begin(); err != nil {
 		return nil, err
 	}
-	cam := newCamera(device, fd, chosen)
+	cam.controls.attach(cam.fd)
+	cam.subscribe()
+	return cam, nil
+}
+
+// begin opens the device that was set to cam.chosen, maps its buffers and turns it on.
+func (c *camera) begin() (err error) {
+	c.fd, err = openDevice(c.device)
+	if err != nil {
+		return err
+	}
 	defer func() {
 		if err != nil {
-			cam.unmap()
-			unix.Close(fd)
+			c.retire()
+			unix.Close(c.fd)
 		}
 	}()
-	if err := cam.setLayout(); err != nil {
-		return nil, err
+	if err := c.settle(); err != nil {
+		return err
 	}
-	request := requestBuffers{count: uint32(c.Buffers), kind: bufTypeCapture, memory: memoryMmap}
-	if err := ioctl(fd, vidiocRequest, &request); err != nil {
-		return nil, explain("request buffers", err)
+	request := requestBuffers{count: uint32(c.config.Buffers), kind: bufTypeCapture, memory: memoryMmap}
+	if err := ioctl(c.fd, vidiocRequest, &request); err != nil {
+		return explain("request buffers", err)
 	}
 	for i := range request.count {
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap, index: i}
-		if err := ioctl(fd, vidiocQuery, &b); err != nil {
-			return nil, explain("query buffer", err)
+		if err := ioctl(c.fd, vidiocQuery, &b); err != nil {
+			return explain("query buffer", err)
 		}
-		mapped, err := unix.Mmap(fd, int64(uint32(b.offset)), int(b.length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		mapped, err := unix.Mmap(c.fd, int64(uint32(b.offset)), int(b.length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err != nil {
-			return nil, explain("map buffer", err)
+			return explain("map buffer", err)
 		}
-		cam.slots = append(cam.slots, &slot{camera: cam, index: i, memory: mapped})
-		if err := cam.queue(i); err != nil {
-			return nil, explain("queue buffer", err)
+		c.slots = append(c.slots, &slot{camera: c, index: i, memory: mapped})
+		if err := c.queue(i); err != nil {
+			return explain("queue buffer", err)
 		}
 	}
 	kind := uint32(bufTypeCapture)
-	if err := ioctl(fd, vidiocStreamOn, &kind); err != nil {
-		return nil, explain("start", err)
+	if err := ioctl(c.fd, vidiocStreamOn, &kind); err != nil {
+		return explain("start", err)
 	}
-	if cam.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
+	if c.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
 	}
-	cam.period = thin(c.FPS, chosen.fps)
-	cam.asked = c.FPS
-	cam.subscribe()
-	go cam.run()
-	return cam, nil
+	c.mu.Lock()
+	c.period = thin(c.asked, c.chosen.fps)
+	c.counts = false
+	c.gate.Reset()
+	c.mu.Unlock()
+	c.stopped = make(chan struct{})
+	go c.run()
+	return nil
+}
+
+// halt ends what begin began. Frames that are still out stay readable until their release.
+func (c *camera) halt() error {
+	_, werr := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	<-c.stopped
+	kind := uint32(bufTypeCapture)
+	_ = ioctl(c.fd, vidiocStreamOff, &kind) // closing does it too
+	// A frame that is out is mapped, and keeps the device from being closed. Without its buffers it can be set to another size all the same (Linux 5.0).
+	_ = ioctl(c.fd, vidiocRequest, &requestBuffers{kind: bufTypeCapture, memory: memoryMmap})
+	c.retire()
+	return errors.Join(werr, unix.Close(c.fd), unix.Close(c.wake))
 }
 
 // thin returns the time between pictures for the gate: 0 where the device is not faster than what is wanted.
@@ -107,29 +132,44 @@ func thin(fps, device float64) time.Duration {
 	return pace.Period(fps)
 }
 
-// setLayout asks what the device was really set to.
-func (c *camera) setLayout() error {
+// settle notes what the device was really set to, the first time; later on it must be the same, for a reader may look at it.
+func (c *camera) settle() error {
+	layout, limited, err := c.readLayout()
+	switch {
+	case err != nil:
+		return err
+	case c.layout.Width == 0:
+		c.layout, c.limited = layout, limited
+		c.chosen.width, c.chosen.height = layout.Width, layout.Height
+	case layout.Width != c.layout.Width || layout.Height != c.layout.Height || layout.Strides != c.layout.Strides || limited != c.limited:
+		return fmt.Errorf("get format: %w: somebody set it to %dx%d meanwhile", frame.ErrGone, layout.Width, layout.Height)
+	}
+	return nil
+}
+
+// readLayout asks what the device was really set to.
+func (c *camera) readLayout() (layout frame.Frame, limited bool, err error) {
 	f := formatArg{kind: bufTypeCapture}
 	if err := ioctl(c.fd, vidiocGetFormat, &f); err != nil {
-		return explain("get format", err)
+		return layout, false, explain("get format", err)
 	}
-	if got := letters(f.pix.pixelformat); got != c.chosen.format.code {
-		return fmt.Errorf("get format: %w: somebody set it to %s meanwhile", frame.ErrGone, got)
+	format := c.chosen.format
+	if got := letters(f.pix.pixelformat); got != format.code {
+		return layout, false, fmt.Errorf("get format: %w: somebody set it to %s meanwhile", frame.ErrGone, got)
 	}
 	if err := frame.CheckSize(int(f.pix.width), int(f.pix.height)); err != nil {
-		return err
+		return layout, false, err
 	}
-	c.layout = frame.Frame{Format: c.chosen.format.pixels, Width: int(f.pix.width), Height: int(f.pix.height)}
-	c.chosen.width, c.chosen.height = c.layout.Width, c.layout.Height
-	rowBytes, _ := c.layout.Format.PlaneSize(0, c.layout.Width, c.layout.Height)
-	c.layout.Strides[0] = max(rowBytes, int(f.pix.bytesperline))
-	switch c.layout.Format {
+	layout = frame.Frame{Format: format.pixels, Width: int(f.pix.width), Height: int(f.pix.height)}
+	rowBytes, _ := layout.Format.PlaneSize(0, layout.Width, layout.Height)
+	layout.Strides[0] = max(rowBytes, int(f.pix.bytesperline))
+	switch layout.Format {
 	case frame.NV12, frame.NV21:
-		c.layout.Strides[1] = c.layout.Strides[0]
+		layout.Strides[1] = layout.Strides[0]
 	case frame.YUV420, frame.YUV422:
-		c.layout.Strides[1], c.layout.Strides[2] = c.layout.Strides[0]/2, c.layout.Strides[0]/2
+		layout.Strides[1], layout.Strides[2] = layout.Strides[0]/2, layout.Strides[0]/2
 	}
 	// Luma and chroma have limited range unless the driver says otherwise (V4L2_MAP_QUANTIZATION_DEFAULT).
-	c.limited = c.chosen.format.luma && f.pix.quantization != quantizationFull && (f.pix.quantization != 0 || f.pix.colorspace != colorspaceJPEG)
-	return nil
+	limited = format.luma && f.pix.quantization != quantizationFull && (f.pix.quantization != 0 || f.pix.colorspace != colorspaceJPEG)
+	return layout, limited, nil
 }

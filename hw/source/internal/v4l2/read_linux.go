@@ -30,6 +30,9 @@ var (
 
 // ReadFrame implements frame.RawSource.
 func (c rawCamera) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	if ctx == nil || f == nil {
+		return errors.New("read: no context, or no frame to fill")
+	}
 	for {
 		s, err := c.next(ctx)
 		if err != nil {
@@ -68,6 +71,9 @@ func (c rawCamera) lend(s *slot, f *frame.Frame) error {
 
 // ReadJPEG implements frame.JPEGSource. A picture that lacks the standard Huffman tables, as motion JPEG may, gets them.
 func (c jpegCamera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
+	if ctx == nil || p == nil {
+		return errors.New("read: no context, or no picture to fill")
+	}
 	for {
 		s, err := c.next(ctx)
 		if err != nil {

@@ -18,6 +18,8 @@ type Config struct {
 	// Buffers is how many pictures the device and the reader have together, 2 to 32; default 6. A reader that holds more than Buffers-2 frames makes the
 	// device drop pictures.
 	Buffers int
+	// Still allows frame.StillOpener, which stops the stream for each picture.
+	Still bool
 }
 
 // format is a pixel format that is understood.

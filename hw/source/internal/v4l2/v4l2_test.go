@@ -2,13 +2,17 @@ package v4l2_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/v4l2"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 func TestBadConfigurationIsRefusedEverywhere(t *testing.T) {
 	for _, c := range []v4l2.Config{{Width: -1, Height: 5}, {Width: 9000, Height: 1}, {Buffers: 1}, {Buffers: 33}, {Formats: []string{"H264"}}} {

@@ -440,3 +440,76 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// The stream stops for a picture of the largest size, goes on as before, and frames that are out stay what they are.
+func TestLargerPictureWhileStreaming(t *testing.T) {
+	s := open(t, v4l2.Config{Width: 320, Height: 180, Formats: []string{"YUYV"}, Still: true})
+	opener := s.(frame.StillOpener)
+	if size := opener.StillSize(); size != (frame.Size{Width: 3840, Height: 2160}) {
+		t.Errorf("%+v", size)
+	}
+	var held, f frame.Frame
+	read(t, s, &held)
+	for range 2 {
+		larger, err := opener.OpenStill(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		read(t, larger.(frame.RawSource), &f)
+		if err := f.Check(); err != nil || f.Width != 3840 || f.Height != 2160 || !near(pixel(&f, 20, 2000).R, 191) {
+			t.Errorf("%dx%d %v", f.Width, f.Height, err)
+		}
+		f.Release()
+		if err := errors.Join(larger.Close(), larger.Close()); err != nil {
+			t.Fatal(err)
+		}
+		last := held.Sequence
+		for range 3 {
+			read(t, s, &f)
+			if f.Width != 320 || f.Height != 180 || f.Sequence <= last || !near(pixel(&f, 20, 150).R, 191) {
+				t.Errorf("the stream went on with %dx%d, number %d after %d", f.Width, f.Height, f.Sequence, last)
+			}
+			last = f.Sequence
+			f.Release()
+		}
+	}
+	if err := held.Check(); err != nil || !near(pixel(&held, 20, 150).R, 191) {
+		t.Error("a frame that is held lost its picture", err)
+	}
+	c := s.(frame.Controller)
+	for len(c.ControlsChanged()) > 0 {
+		<-c.ControlsChanged()
+	}
+	before := frame.FindControl(ours(t, c), "brightness").Value
+	v4l2ctl(t, "-c", fmt.Sprintf("brightness=%d", before^1))
+	select { // events are subscribed to again
+	case <-c.ControlsChanged():
+	case <-time.After(20 * time.Second):
+		t.Error("nothing was told of a change")
+	}
+	v4l2ctl(t, "-c", fmt.Sprintf("brightness=%d", before))
+
+	larger, err := opener.OpenStill(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	var end error
+	for end == nil { // of the stream, which is told to close while it is stopped
+		end = s.ReadFrame(t.Context(), &f)
+	}
+	if !errors.Is(end, frame.ErrEnd) {
+		t.Error(end)
+	}
+	if err := errors.Join(larger.Close(), <-closed); err != nil && !errors.Is(err, frame.ErrEnd) {
+		t.Error(err)
+	}
+	held.Release()
+	if _, err := opener.OpenStill(t.Context()); !errors.Is(err, frame.ErrEnd) {
+		t.Error(err)
+	}
+	if _, err := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.StillOpener).OpenStill(t.Context()); !errors.Is(err, frame.ErrUnsupported) {
+		t.Error(err)
+	}
+}

@@ -7,10 +7,10 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/fullrange"
 )
 
-// read fills f's planes from the file.
-func (s *Source) read(f *frame.Frame) error {
-	h := s.header
-	if err := s.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, fullrange.OnlyLuma); err != nil {
+// read fills f's planes from the stream.
+func (d *decoder) read(f *frame.Frame) error {
+	h := d.header
+	if err := d.readPlane(f.Planes[0], f.Strides[0], h.width, h.height, fullrange.OnlyLuma); err != nil {
 		return err
 	}
 	width, height := h.plane()
@@ -18,28 +18,28 @@ func (s *Source) read(f *frame.Frame) error {
 		outWidth, outHeight := f.Format.PlaneSize(i, f.Width, f.Height)
 		var err error
 		if outWidth == width && outHeight == height {
-			err = s.readPlane(f.Planes[i], f.Strides[i], width, height, fullrange.OnlyChroma)
+			err = d.readPlane(f.Planes[i], f.Strides[i], width, height, fullrange.OnlyChroma)
 		} else {
-			err = s.readScaled(f.Planes[i], f.Strides[i], outWidth, outHeight)
+			err = d.readScaled(f.Planes[i], f.Strides[i], outWidth, outHeight)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if h.chroma.alpha {
-		_, err := s.r.Discard(h.width * h.height)
+		_, err := d.r.Discard(h.width * h.height)
 		return err
 	}
 	return nil
 }
 
-func (s *Source) readPlane(plane []byte, stride, width, height int, kind fullrange.Kind) error {
+func (d *decoder) readPlane(plane []byte, stride, width, height int, kind fullrange.Kind) error {
 	for y := range height {
 		row := plane[y*stride:][:width]
-		if _, err := io.ReadFull(s.r, row); err != nil {
+		if _, err := io.ReadFull(d.r, row); err != nil {
 			return err
 		}
-		if !s.header.full {
+		if !d.header.full {
 			fullrange.Row(row, kind)
 		}
 	}
@@ -47,20 +47,20 @@ func (s *Source) readPlane(plane []byte, stride, width, height int, kind fullran
 }
 
 // readScaled makes a chroma plane of 4:2:0 from one of 4:4:4 or 4:1:1: the mean of the samples that it covers.
-func (s *Source) readScaled(plane []byte, stride, outWidth, outHeight int) error {
-	width, height := s.header.plane()
+func (d *decoder) readScaled(plane []byte, stride, outWidth, outHeight int) error {
+	width, height := d.header.plane()
 	for y := range outHeight {
 		n := min(2, height-2*y) // rows in the file
 		for i := range n {
-			if err := s.readPlane(s.rows[i*width:], width, width, 1, fullrange.OnlyChroma); err != nil {
+			if err := d.readPlane(d.rows[i*width:], width, width, 1, fullrange.OnlyChroma); err != nil {
 				return err
 			}
 		}
-		upper, lower := s.rows[:width], s.rows[(n-1)*width:][:width]
+		upper, lower := d.rows[:width], d.rows[(n-1)*width:][:width]
 		row := plane[y*stride:][:outWidth]
 		for x := range row {
 			left, right := x/2, x/2 // 4:1:1: one sample for two
-			if s.header.chroma.across == 1 {
+			if d.header.chroma.across == 1 {
 				left, right = 2*x, min(2*x+1, width-1)
 			}
 			row[x] = byte((int(upper[left]) + int(upper[right]) + int(lower[left]) + int(lower[right]) + 2) / 4)

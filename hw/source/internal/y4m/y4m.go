@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/internal/pool"
 	"github.com/maixstream/maixstream/hw/source/internal/film"
-	"github.com/maixstream/maixstream/hw/source/internal/pool"
 )
 
 // DefaultFPS is the rate of files that do not say theirs.
@@ -30,15 +30,11 @@ type Config struct {
 // YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
 // 4:2:2, Grey of mono; limited range, which is the rule in video, becomes full range. Frames may be written until they are released.
 type Source struct {
+	decoder
 	path      string
 	file      *os.File
-	r         *bufio.Reader
 	begin     int64 // where the first frame's line is
-	header    header
-	config    Config
 	clock     *film.Clock
-	buffers   *pool.Pool
-	rows      []byte // of chroma that must be converted: one row of the output has so many in the file
 	sequence  uint64
 	delivered bool // a frame since the file's beginning
 	ending    film.Ending
@@ -70,27 +66,81 @@ func Open(path string, c Config) (*Source, error) {
 }
 
 func open(file *os.File, c Config) (*Source, error) {
-	s := &Source{file: file, r: bufio.NewReaderSize(file, 256<<10), config: c}
-	h, n, err := readHeader(s.r)
+	s := &Source{file: file}
+	n, err := s.decoder.init(file)
 	if err != nil {
 		return nil, err
 	}
-	s.header, s.begin = h, int64(n)
-	if s.buffers, err = pool.New(h.chroma.format(), h.width, h.height); err != nil {
-		return nil, err
-	}
+	s.begin = int64(n)
 	s.ending = film.Ending{Name: "y4m: " + s.path, Picture: "frame", Once: c.Once, Warn: c.Warn}
-	if s.clock, err = film.New(h.fps, c.FPS, DefaultFPS); err != nil {
+	if s.clock, err = film.New(s.header.fps, c.FPS, DefaultFPS); err != nil {
 		return nil, err
 	}
-	width, _ := h.plane()
-	s.rows = make([]byte, 2*width)
 	var f frame.Frame
 	if err := s.next(&f); err != nil {
 		return nil, fmt.Errorf("no whole frame in the file: %w", err)
 	}
 	f.Release()
 	return s, s.rewind()
+}
+
+// decoder reads frames out of a stream of bytes.
+type decoder struct {
+	r       *bufio.Reader
+	header  header
+	buffers *pool.Pool
+	rows    []byte // of chroma that must be converted: one row of the output has so many in the stream
+}
+
+// init reads the stream's header and returns how many bytes it has.
+func (d *decoder) init(r io.Reader) (n int, err error) {
+	d.r = bufio.NewReaderSize(r, 256<<10)
+	if d.header, n, err = readHeader(d.r); err != nil {
+		return 0, err
+	}
+	h := d.header
+	if d.buffers, err = pool.New(h.chroma.format(), h.width, h.height); err != nil {
+		return 0, err
+	}
+	width, _ := h.plane()
+	d.rows = make([]byte, 2*width)
+	return n, nil
+}
+
+// skip passes over a frame.
+func (d *decoder) skip() error {
+	if err := readFrameLine(d.r); err != nil {
+		return err
+	}
+	width, height := d.header.plane()
+	size := d.header.width*d.header.height + 2*width*height
+	if d.header.chroma.alpha {
+		size += d.header.width * d.header.height
+	}
+	if _, err := d.r.Discard(size); errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// next reads one frame.
+func (d *decoder) next(f *frame.Frame) error {
+	if err := readFrameLine(d.r); err != nil {
+		return err
+	}
+	if err := d.buffers.Get(f); err != nil {
+		return err
+	}
+	if err := d.read(f); err != nil {
+		f.Release()
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	return nil
 }
 
 // Info implements frame.Source.
@@ -128,42 +178,6 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 			return err
 		}
 	}
-}
-
-// skip passes over a frame.
-func (s *Source) skip() error {
-	if err := readFrameLine(s.r); err != nil {
-		return err
-	}
-	width, height := s.header.plane()
-	size := s.header.width*s.header.height + 2*width*height
-	if s.header.chroma.alpha {
-		size += s.header.width * s.header.height
-	}
-	if _, err := s.r.Discard(size); errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	} else if err != nil {
-		return err
-	}
-	return nil
-}
-
-// next reads one frame.
-func (s *Source) next(f *frame.Frame) error {
-	if err := readFrameLine(s.r); err != nil {
-		return err
-	}
-	if err := s.buffers.Get(f); err != nil {
-		return err
-	}
-	if err := s.read(f); err != nil {
-		f.Release()
-		if errors.Is(err, io.EOF) {
-			return io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	return nil
 }
 
 func (s *Source) rewind() error {

@@ -91,9 +91,12 @@ function makeControl(c) {
   return row;
 }
 
+// A control of 64 bits may go farther than numbers are exact here.
+const exact = (n) => Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, n));
+
 function setControl(own, c, list) {
   const { input } = own, moving = now() - own.moved < 1500;
-  if (c.kind === "integer") [input.min, input.max, input.step] = [c.minimum, c.maximum, c.step];
+  if (c.kind === "integer") [input.min, input.max, input.step] = [exact(c.minimum), exact(c.maximum), c.step];
   if (!moving) {
     if (c.kind === "boolean") input.checked = c.value === 1;
     else if (c.kind !== "button") input.value = c.value;

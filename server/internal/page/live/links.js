@@ -10,11 +10,17 @@ function links() {
     ["Stream (MJPEG)", stream],
     ["One picture (JPEG)", snapshot],
   ];
-  if (state && state.h264 && state.h264.available) list.push(["H.264 (MP4)", place("video.mp4")]);
-  if (state && state.webrtc) list.push(["WebRTC (WHEP)", place("whep")]);
+  const h264 = state && state.h264 && state.h264.available;
+  let media = ""; // H.264 over RTSP
+  if (h264) list.push(["H.264 (MP4)", place("video.mp4")]);
+  if (h264 && state.webrtc) list.push(["WebRTC (WHEP)", place("whep")]);
   for (const { address, tls } of state && state.rtsp || []) {
     const port = address.slice(address.lastIndexOf(":") + 1), standard = tls ? "322" : "554";
-    list.push([tls ? "RTSPS" : "RTSP", (tls ? "rtsps://" : "rtsp://") + home.hostname + (port === standard ? "" : ":" + port) + "/"]);
+    const name = tls ? "RTSPS" : "RTSP", server = (tls ? "rtsps://" : "rtsp://") + home.hostname + (port === standard ? "" : ":" + port);
+    list.push([name + " (JPEG)", server + "/jpeg"]);
+    if (!h264) continue;
+    list.push([name + " (H.264)", server + "/h264"]);
+    media = media || server + "/h264";
   }
   const programs = [
     ["OctoPrint, Mainsail, Fluidd", "Stream URL: " + stream + "\nSnapshot URL: " + snapshot],
@@ -26,6 +32,10 @@ function links() {
     ["OpenCV", 'cv2.VideoCapture("' + stream + '")'],
     ["HTML", '<img src="' + stream + '">'],
   ];
+  if (media) {
+    programs.splice(2, 0, ["Home Assistant, Generic Camera", "still_image_url: " + snapshot + "\nstream_source: " + media]);
+    programs.push(["Frigate", "inputs:\n  - path: " + media + "\n    input_args: preset-rtsp-generic"], ["MediaMTX", "paths:\n  camera:\n    source: " + media]);
+  }
   $("addresses").replaceChildren(...list.map(line));
   $("programs").replaceChildren(...programs.map(line));
   const rows = qr(place(""));

@@ -17,6 +17,10 @@ function offer(s) {
   put("fixed", fixed);
   $("fixed").hidden = !fixed;
   $("until").hidden = Boolean(fixed);
+  $("keeping").hidden = Boolean(fixed) && !can.fps || s.settings_kept === undefined;
+  $("keep").disabled = offline;
+  if (!(now() - touched.keep < 2000)) $("keep").checked = Boolean(s.settings_kept);
+  put("until", s.settings_kept ? "They are kept when the server restarts." : "They hold until the server restarts.");
   $("recording").hidden = !s.recording;
   if (s.recording) {
     if (!(now() - touched.archive < 2000)) $("archive").checked = s.recording.on;
@@ -83,8 +87,12 @@ async function change(id, wish) {
     try {
       const reply = await ask("api/settings", { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
       problem(reply.ok ? "" : "Not changed: " + await refusal(reply));
-      if (reply.ok) state.settings = await reply.json();
-      else touched[id] = 0;
+      if (reply.ok) {
+        const { keep, ...settings } = await reply.json();
+        Object.assign(state, { settings, settings_kept: keep });
+      } else {
+        touched[id] = 0;
+      }
     } catch {
       touched[id] = 0;
       problem("Not changed: the connection was lost.");
@@ -105,6 +113,7 @@ $("size").addEventListener("change", (e) => {
   change("size", { width, height });
 });
 $("rotate").addEventListener("change", (e) => change("rotate", { rotate: Number(e.target.value) }));
+$("keep").addEventListener("change", (e) => change("keep", { keep: e.target.checked }));
 for (const id of ["mirror", "flip"]) $(id).addEventListener("change", (e) => change(id, { [id]: e.target.checked }));
 $("settings").addEventListener("submit", (e) => e.preventDefault());
 $("archive").addEventListener("change", async (e) => {

@@ -66,6 +66,7 @@ function update(s) {
   offer(s);
   offerWays(s);
   followControls(s);
+  showPublications(s);
 }
 
 const rate = (bytes) => (bytes >= 1e6 ? (bytes / 1e6).toFixed(bytes >= 1e7 ? 1 : 2) + " MB/s" : (bytes / 1e3).toFixed(0) + " kB/s");

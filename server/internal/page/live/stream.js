@@ -65,7 +65,8 @@ function failed(why) {
   share({ why });
 }
 
-const reachable = () => fetch(url("healthz"), { cache: "no-store", headers: authorization || {} }).then((reply) => reply.ok, () => false);
+// reachable says whether the server itself answers, be it that it is not well.
+const reachable = () => fetch(url("healthz"), { cache: "no-store", headers: authorization || {} }).then((reply) => reply.headers.has("X-Time"), () => false);
 
 // showImage leaves the stream to the browser where a script cannot read it. Nothing can be measured then, and nothing shared with other windows.
 function showImage() {

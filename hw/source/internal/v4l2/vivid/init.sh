@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# The first program of the virtual machine: load vivid, run the test, say how it ended, power off.
+# The first program of the virtual machine: load vivid, run the test, say how it ended, power off. Where a program is to be tried in place of a test, run
+# what comes in over the second serial line.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -12,9 +13,22 @@ for module in /modules/*; do
     *) insmod "$module" ;;
   esac || echo "init: insmod $module failed"
 done
-read -r flags </flags
 cd /tmp
-# shellcheck disable=SC2086 # words on purpose
-/test $flags
-echo "vivid-test-exit-code: $?"
-poweroff -f
+if [ -x /test ]; then
+  read -r flags </flags
+  # shellcheck disable=SC2086 # words on purpose
+  /test $flags
+  echo "vivid-test-exit-code: $?"
+  poweroff -f
+fi
+
+ip link set lo up
+ip addr add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+stty -F /dev/ttyS1 raw -echo
+exec </dev/ttyS1 >/dev/ttyS1 2>&1
+echo "vm: ready"
+while read -r line; do
+  sh -c "$line" </dev/null
+  echo "vm: exit $?"
+done

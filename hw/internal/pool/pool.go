@@ -1,7 +1,8 @@
-// Package pool keeps the buffers of frames that sources hand out, so that steady reading makes no garbage.
+// Package pool keeps the buffers of frames that sources and decoders hand out, so that steady reading makes no garbage.
 package pool
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -31,6 +32,9 @@ func New(format frame.Format, width, height int) (*Pool, error) {
 // Get fills f with a buffer of the pool: padded to whole 16x16 blocks, content undefined, writable until f's release. It allocates only while
 // more frames are out than ever before.
 func (p *Pool) Get(f *frame.Frame) error {
+	if f == nil {
+		return errors.New("read: no frame to fill")
+	}
 	var b *buffer
 	select {
 	case b = <-p.free:

@@ -1,0 +1,121 @@
+package annexb
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
+
+// NAL unit types (ITU-T H.264 table 7-1).
+const (
+	typeSlice      = 1
+	typePartitionA = 2
+	typePartitionC = 4
+	typeIDR        = 5
+	typeSEI        = 6
+	typeSPS        = 7
+	typePPS        = 8
+	typeDelimiter  = 9
+	typePrefix     = 14
+	typeReserved   = 18
+	typeAuxiliary  = 19
+	typeExtension  = 20
+	typeUnassigned = 24 // and above: RTP has uses of its own for them
+)
+
+// sequence is a sequence parameter set.
+type sequence struct {
+	h264.SPS
+	nal []byte
+}
+
+// redundant says whether pictures may have slices twice, or in any order: in the baseline profile without its constraint, and in the extended one.
+func (s *sequence) redundant() bool {
+	return s.ProfileIdc == 66 && !s.ConstraintSet1Flag || s.ProfileIdc == 88
+}
+
+// picture is what is needed of a picture parameter set.
+type picture struct {
+	nal         []byte // nil: there is none
+	sps         uint32
+	bottomOrder bool // bottom_field_pic_order_in_frame_present_flag
+}
+
+// parameters are the parameter sets that a stream has had.
+type parameters struct {
+	sequences [32]*sequence
+	pictures  [256]picture
+	newest    *sequence // that was sent, or that a key frame uses
+}
+
+// note keeps a parameter set. One that cannot be read is reported, and the one of its number stays.
+func (p *parameters) note(nal []byte) error {
+	if nal[0]&0x1f == typePPS {
+		return p.notePicture(nal)
+	}
+	for _, known := range p.sequences {
+		if known != nil && bytes.Equal(known.nal, nal) {
+			p.newest = known
+			return nil
+		}
+	}
+	s := &sequence{nal: bytes.Clone(nal)}
+	if err := s.Unmarshal(s.nal); err != nil {
+		return fmt.Errorf("sequence parameter set: %w: %w", err, frame.ErrBadPicture)
+	}
+	// Beyond what the standard allows, which the parser leaves to its caller.
+	if s.ID >= uint32(len(p.sequences)) || s.Log2MaxFrameNumMinus4 > 12 || s.Log2MaxPicOrderCntLsbMinus4 > 12 || s.PicOrderCntType > 2 ||
+		frame.CheckSize(s.Width(), s.Height()) != nil {
+		return fmt.Errorf("sequence parameter set: out of range (%dx%d): %w", s.Width(), s.Height(), frame.ErrBadPicture)
+	}
+	p.sequences[s.ID], p.newest = s, s
+	return nil
+}
+
+func (p *parameters) notePicture(nal []byte) error {
+	b := bits{data: nal[1:]}
+	id, sps := b.ue(), b.ue()
+	b.u(1) // entropy_coding_mode_flag
+	bottomOrder := b.flag()
+	if b.short || id >= uint32(len(p.pictures)) || sps >= uint32(len(p.sequences)) {
+		return fmt.Errorf("picture parameter set %d of sequence parameter set %d: out of range or cut off: %w", id, sps, frame.ErrBadPicture)
+	}
+	known := &p.pictures[id]
+	if !bytes.Equal(known.nal, nal) {
+		*known = picture{nal: append(known.nal[:0], nal...), sps: sps, bottomOrder: bottomOrder}
+	}
+	return nil
+}
+
+// complete appends the sequence parameter set of a key frame's slices and all picture parameter sets that belong to it, if one of them is not among the unit's own
+// NAL units. ok: they are known.
+func (p *parameters) complete(to [][]byte, s *slice, nals [][]byte) (_ [][]byte, ok bool) {
+	if s.sps == nil {
+		return to, false
+	}
+	whole := contains(nals, s.sps.nal)
+	before := len(to)
+	to = append(to, s.sps.nal)
+	for i := range p.pictures {
+		if one := &p.pictures[i]; one.nal != nil && p.sequences[one.sps] == s.sps {
+			to = append(to, one.nal)
+			whole = whole && contains(nals, one.nal)
+		}
+	}
+	if whole {
+		to = to[:before]
+	}
+	return to, true
+}
+
+func contains(nals [][]byte, nal []byte) bool {
+	for _, n := range nals {
+		if bytes.Equal(n, nal) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,242 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline/ring"
+)
+
+const (
+	// stillWithin bounds how long the stream pauses for a larger picture.
+	stillWithin = 8 * time.Second
+	// stillRest is how long the stream goes on between two of them.
+	stillRest = 2 * time.Second
+	// stillSettle is how long a camera that was just started has for its exposure.
+	stillSettle = 500 * time.Millisecond
+	// maxPassed is the largest JPEG that a source passes through, in bytes.
+	maxPassed = 32 << 20
+)
+
+// Still takes one picture of the size of the source's own sensor, beside the stream, into dst. It returns the bytes of dst that the picture
+// takes, or, if dst is too small, of a new slice. A source that must stop its stream for that (frame.StillOpener) takes one for all who ask at that
+// moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has no pictures but the stream's.
+func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
+	if ctx == nil || picture == nil {
+		return nil, errors.New("still picture: no context or no picture")
+	}
+	s, reason := p.running()
+	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
+		var first ring.Frame
+		if err := p.Snapshot(ctx, time.Time{}, &first); err != nil {
+			return nil, fmt.Errorf("still picture: %w", err)
+		}
+		first.Release()
+		s, reason = p.running()
+	}
+	if s == nil {
+		return nil, fmt.Errorf("still picture: %w: %s", ErrNoSignal, reason)
+	}
+	var err error
+	switch source := s.source.(type) {
+	case frame.Stiller:
+		dst, err = stillBeside(ctx, source, dst, picture)
+	case frame.StillOpener:
+		info, size := source.(frame.Source).Info(), source.StillSize()
+		if size.Width*size.Height <= info.Width*info.Height {
+			dst, err = p.streamed(ctx, dst, picture)
+		} else {
+			dst, err = p.stills.take(ctx, s, dst, picture)
+		}
+	default:
+		err = fmt.Errorf("%w by source %s", frame.ErrUnsupported, s.source.Info().Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("still picture: %w", err)
+	}
+	return dst, nil
+}
+
+func stillBeside(ctx context.Context, source frame.Stiller, dst []byte, picture *frame.Picture) ([]byte, error) {
+	size := source.StillSize()
+	if most := frame.MaxJPEGSize(size.Width, size.Height); cap(dst) < most {
+		dst = make([]byte, most)
+	}
+	dst = dst[:cap(dst)]
+	if err := source.Still(ctx, dst, picture); err != nil {
+		return nil, err
+	}
+	return dst[:picture.Size], nil
+}
+
+// streamed takes a picture of the stream, which has the camera's full size already.
+func (p *Pipeline) streamed(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
+	var f ring.Frame
+	if err := p.Snapshot(ctx, time.Now(), &f); err != nil {
+		return nil, err
+	}
+	defer f.Release()
+	*picture = f.Meta().Picture
+	return append(dst[:0], f.JPEG()...), nil
+}
+
+// stills are pictures for which the stream pauses: one at a time, for all who ask for it while it is on its way.
+type stills struct {
+	mu      sync.Mutex
+	current *still // nil: none
+	ended   time.Time
+	closed  bool
+	wait    sync.WaitGroup
+}
+
+// still is one such picture. What follows done is set before done is closed.
+type still struct {
+	done chan struct{}
+
+	jpg     []byte // shared, to be read only
+	picture frame.Picture
+	err     error
+}
+
+// take returns a picture that is captured from now on, in dst.
+func (t *stills) take(ctx context.Context, s *session, dst []byte, picture *frame.Picture) ([]byte, error) {
+	for asked := time.Now(); ; {
+		one, err := t.join(s)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if one.err != nil {
+			return nil, one.err
+		}
+		if !one.picture.Captured.Before(asked) {
+			*picture = one.picture
+			return append(dst[:0], one.jpg...), nil
+		}
+	}
+}
+
+func (t *stills) join(s *session) (*still, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || s.ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: the source was closed", ErrNoSignal)
+	}
+	if t.current == nil {
+		one := &still{done: make(chan struct{})}
+		t.current = one
+		rest := time.Until(t.ended.Add(stillRest))
+		t.wait.Go(func() { // whoever asked first may leave: the others wait on
+			select {
+			case <-time.After(rest):
+				one.jpg, one.err = s.still(&one.picture)
+			case <-s.ctx.Done():
+				one.err = fmt.Errorf("%w: the source was closed", ErrNoSignal)
+			}
+			t.mu.Lock()
+			t.current, t.ended = nil, time.Now()
+			t.mu.Unlock()
+			close(one.done)
+		})
+	}
+	return t.current, nil
+}
+
+// close waits for the picture that is on its way; the session has been told to end.
+func (t *stills) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.wait.Wait()
+}
+
+// still stops the stream for one larger picture.
+func (s *session) still(picture *frame.Picture) (jpg []byte, err error) {
+	p := s.pipeline
+	ctx, cancel := context.WithTimeoutCause(s.ctx, stillWithin, fmt.Errorf("no picture within %v", stillWithin))
+	defer cancel()
+	s.paused.Store(int64(time.Since(p.started) + stillWithin))
+	defer func() { s.paused.Store(int64(time.Since(p.started))) }()
+	opener := s.source.(frame.StillOpener)
+	larger, err := opener.OpenStill(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if failed := larger.Close(); failed != nil {
+			p.config.Log.Warn("the stream did not go on after a picture of full size", zap.Error(failed))
+		}
+	}()
+	ready := time.Now().Add(stillSettle)
+	for {
+		switch source := larger.(type) {
+		case frame.JPEGSource:
+			jpg, err = readStill(ctx, source, picture)
+		case frame.RawSource:
+			jpg, err = s.encodeStill(ctx, source, ready, picture)
+		}
+		switch {
+		case errors.Is(err, frame.ErrBadPicture):
+		case err != nil && ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			return nil, err
+		case !picture.Captured.Before(ready):
+			return jpg, nil
+		}
+	}
+}
+
+func readStill(ctx context.Context, source frame.JPEGSource, picture *frame.Picture) ([]byte, error) {
+	info := source.Info()
+	dst := make([]byte, min(frame.MaxJPEGSize(info.Width, info.Height), maxPassed))
+	if err := source.ReadJPEG(ctx, dst, picture); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(dst[:picture.Size]), nil
+}
+
+// encodeStill encodes a raw picture as those of the stream are, but whole and without text over it. One that came before ready is left as it is.
+func (s *session) encodeStill(ctx context.Context, source frame.RawSource, ready time.Time, picture *frame.Picture) ([]byte, error) {
+	p := s.pipeline
+	settings := p.settings.Load()
+	var raw frame.Frame
+	if err := source.ReadFrame(ctx, &raw); err != nil {
+		return nil, err
+	}
+	defer raw.Release()
+	*picture = frame.Picture{Captured: raw.Captured, Sequence: raw.Sequence, Quality: settings.Quality}
+	if raw.Captured.Before(ready) {
+		return nil, nil
+	}
+	f := &raw
+	if look := (frame.Look{Mirror: settings.Mirror, Flip: settings.Flip, Rotate: settings.Rotate}); look != (frame.Look{}) && p.config.NewTransform != nil {
+		var err error
+		if f, err = p.config.NewTransform().Apply(f, &look); err != nil {
+			return nil, err
+		}
+	}
+	encoder, err := p.config.NewEncoder()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = encoder.Close() }() // a software encoder's Close has nothing to report
+	dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
+	n, err := encoder.Encode(dst, f, settings.Quality)
+	if err != nil {
+		return nil, err
+	}
+	picture.Size, picture.Width, picture.Height = n, f.Width, f.Height
+	return bytes.Clone(dst[:n]), nil
+}

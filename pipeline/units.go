@@ -1,0 +1,315 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
+	"github.com/maixstream/maixstream/pipeline/video"
+)
+
+// ErrNoPictures: the source has H.264, and no JPEGs can be made of it. It is wrapped with the reason.
+var ErrNoPictures = errors.New("no JPEG")
+
+// noPicturesError is ErrNoPictures with the reason, which says it itself.
+type noPicturesError struct{ reason string }
+
+func (e *noPicturesError) Error() string { return e.reason }
+
+// Unwrap returns ErrNoPictures.
+func (e *noPicturesError) Unwrap() error { return ErrNoPictures }
+
+const (
+	// catchUp is how long decoding what has come since the last key frame may take, before pictures are left out up to the next one.
+	catchUp = 5 * time.Second
+	// everything is a lag that no reader has.
+	everything = time.Duration(math.MaxInt64)
+)
+
+// isCoded says whether a source has H.264 alone: JPEGs are made of it.
+func isCoded(source frame.Source) bool {
+	switch source.(type) {
+	case frame.JPEGSource, frame.RawSource:
+		return false
+	case frame.VideoSource:
+		return true
+	}
+	return false
+}
+
+// captureUnits reads a source that has H.264 alone. Each unit goes into the log, whether or not somebody takes it: who comes later has what follows the last
+// key frame, which cannot be had from most such sources. The JPEGs are made of the log.
+func (s *session) captureUnits(source frame.VideoSource) error {
+	p, v := s.pipeline, s.pipeline.video
+	log := s.units
+	requester, _ := source.(frame.KeyRequester)
+	configurer, _ := source.(frame.VideoConfigurer)
+	stop := s.startDecoding(log)
+	defer stop()
+	var (
+		u      frame.AccessUnit
+		config frame.VideoConfig
+		group  group
+	)
+	group.bytes, group.units = log.Room()
+	s.interruptUnits()
+	for s.ctx.Err() == nil {
+		if v != nil && configurer != nil {
+			if wanted := v.wanted(source.Info()); wanted != config {
+				config = wanted
+				if err := configurer.ConfigureVideo(wanted); err != nil {
+					v.mishap(err)
+				}
+			}
+		}
+		if requester != nil && s.keyWanted() {
+			if err := requester.RequestKey(); err != nil && v != nil {
+				v.mishap(err)
+			}
+		}
+		if err := source.ReadUnit(s.ctx, &u); err != nil {
+			if s.broken(err) {
+				s.interruptUnits()
+				continue
+			}
+			return err
+		}
+		if s.good && u.Sequence > s.lastNumber+1 {
+			s.interruptUnits()
+		}
+		if !s.note(u.Sequence) {
+			break
+		}
+		if group.add(&u) && v != nil {
+			v.setNote(fmt.Sprintf("the source's key frames are far apart: more than %d MB or %d pictures. A viewer of JPEGs waits for the next one", group.bytes>>20, group.units))
+		}
+		if v != nil {
+			v.publish(s, &u)
+		} else if err := log.Append(&u); err != nil && !errors.Is(err, video.ErrNeedsKey) {
+			p.mu.Lock()
+			p.dropped(1, err)
+			p.mu.Unlock()
+		}
+	}
+	return s.ctx.Err()
+}
+
+// interruptUnits notes that units are missing from here on.
+func (s *session) interruptUnits() {
+	if v := s.pipeline.video; v != nil {
+		v.interrupt()
+		return
+	}
+	s.units.Break()
+}
+
+func (s *session) keyWanted() bool {
+	if v := s.pipeline.video; v != nil {
+		return v.keyWanted()
+	}
+	return s.units.KeyWanted(time.Now())
+}
+
+// group measures a source's groups of pictures.
+type group struct {
+	bytes, units int // what the log has room for
+	size, count  int // of this one
+	told         bool
+}
+
+// add counts a unit. long: for the first time a group has become larger than the log.
+func (g *group) add(u *frame.AccessUnit) (long bool) {
+	if u.Key {
+		g.size, g.count = 0, 0
+	}
+	g.size += u.Size()
+	g.count++
+	if g.told || g.size <= g.bytes && g.count <= g.units {
+		return false
+	}
+	g.told = true
+	return true
+}
+
+// decoding makes raw frames of a session's units while somebody wants JPEGs.
+type decoding struct {
+	session *session
+	log     *video.Log
+	reader  *video.Reader // nil while nobody wants JPEGs
+	decoder frame.VideoDecoder
+	held    video.Unit
+	unit    frame.AccessUnit
+	lost    bool      // a unit could not be decoded: those up to the next key frame cannot be either
+	level   bool      // all that had come was decoded
+	began   time.Time // reading
+	wanted  time.Time // the last time that somebody wanted JPEGs
+}
+
+// startDecoding makes JPEGs of what is in the log, in a goroutine of its own: H.264 does not wait for it. stop ends it and waits for it.
+func (s *session) startDecoding(log *video.Log) (stop func()) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	d := &decoding{session: s, log: log}
+	s.pipeline.setNoPictures("")
+	if err := d.open(); err != nil {
+		d.refuse(err)
+	}
+	d.close()
+	var done sync.WaitGroup
+	done.Go(func() { d.run(ctx) })
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
+
+func (d *decoding) run(ctx context.Context) {
+	defer d.close()
+	tick := d.log.NewReader(0) // is never read: it tells of each unit
+	defer tick.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.Updates():
+		}
+		if !d.isWanted(time.Now()) {
+			d.close()
+			continue
+		}
+		if err := d.open(); err != nil {
+			d.refuse(err)
+			d.session.pipeline.showNoPictures()
+			continue
+		}
+		for ctx.Err() == nil && d.reader.TryNext(&d.held) {
+			d.take()
+		}
+	}
+}
+
+// isWanted says whether somebody takes JPEGs, or has just left: a poller must not make it begin anew each time.
+func (d *decoding) isWanted(now time.Time) bool {
+	p := d.session.pipeline
+	watchers := p.watchers.Load()
+	if p.video != nil {
+		watchers -= p.video.takers.Load()
+	}
+	if watchers > 0 {
+		d.wanted = now
+	}
+	return !d.wanted.IsZero() && now.Sub(d.wanted) < restAfter
+}
+
+// open begins with the newest key frame that there is.
+func (d *decoding) open() (err error) {
+	if d.decoder != nil {
+		return nil
+	}
+	newDecoder := d.session.pipeline.config.NewDecoder
+	if newDecoder == nil {
+		return errors.New("there is no decoder of H.264")
+	}
+	if d.decoder, err = newDecoder(); err != nil {
+		d.decoder = nil
+		return err
+	}
+	d.reader, d.began, d.level, d.lost = d.log.NewReader(everything), time.Now(), false, false
+	return nil
+}
+
+func (d *decoding) close() {
+	if d.decoder != nil {
+		_ = d.decoder.Close()
+		d.reader.Close()
+		d.decoder, d.reader = nil, nil
+	}
+}
+
+// take decodes the held unit.
+func (d *decoding) take() {
+	m := d.held.Meta()
+	u := &d.unit
+	u.NALs = u.NALs[:0]
+	for n := range d.held.NALs {
+		u.NALs = append(u.NALs, n)
+	}
+	u.Key, u.Captured, u.Sequence = m.Key, m.Captured, m.Sequence
+	if !d.level && (m.Sequence == d.log.Sequence() || time.Since(d.began) > catchUp) {
+		d.level = true
+		d.reader.SetLag(0)
+	}
+	if d.lost && !u.Key {
+		d.held.Release()
+		return
+	}
+	var f frame.Frame
+	ok, err := d.decoder.Decode(u, &f)
+	d.held.Release()
+	d.lost = err != nil
+	switch {
+	case errors.Is(err, frame.ErrUnsupported):
+		d.refuse(err)
+		d.session.pipeline.showNoPictures()
+	case err != nil:
+		p := d.session.pipeline
+		p.mu.Lock()
+		p.dropped(1, err)
+		p.mu.Unlock()
+	case ok && !d.level:
+		f.Release()
+	case ok:
+		d.session.pipeline.setNoPictures("")
+		d.session.pushDecoded(&f)
+	}
+}
+
+// refuse notes why there are no JPEGs.
+func (d *decoding) refuse(err error) {
+	p := d.session.pipeline
+	reason := "no JPEG from an H.264 source: " + p.config.Explain(err)
+	if p.setNoPictures(reason) {
+		p.config.Log.Warn("no JPEG from an H.264 source", zap.Error(err))
+	}
+}
+
+// pushDecoded has a frame encoded, if it is wanted.
+func (s *session) pushDecoded(f *frame.Frame) {
+	p := s.pipeline
+	if s.fresh.Swap(false) {
+		s.gate.Reset()
+	}
+	if !s.gate.Pass(f.Captured, pace.Period(p.rate())) {
+		p.count.rate.Add(1)
+		f.Release()
+		return
+	}
+	j := s.jobs.take()
+	j.frame = *f
+	if s.jobs.push(j) {
+		p.count.encoder.Add(1)
+	}
+}
+
+// setNoPictures notes why there are no JPEGs; "": there are. It says whether that is news.
+func (p *Pipeline) setNoPictures(why string) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news = why != p.noPictures
+	p.noPictures = why
+	return news
+}
+
+// showNoPictures publishes why there are no JPEGs, in their place.
+func (p *Pipeline) showNoPictures() {
+	p.mu.Lock()
+	why := p.noPictures
+	p.mu.Unlock()
+	p.showNoSignal(why)
+}
