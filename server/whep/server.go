@@ -42,6 +42,7 @@ type Server struct {
 	tcp    ice.TCPMux
 	api    *webrtc.API
 	rates  rates
+	cutter cutter
 
 	making    sync.Mutex            // one connection at a time: the next field is that of the one being made
 	estimator cc.BandwidthEstimator // what the interceptors have just made

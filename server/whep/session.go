@@ -14,7 +14,6 @@ import (
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
-	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/zap"
 
@@ -59,7 +58,8 @@ type session struct {
 	fps, byteRate          atomic.Uint64 // math.Float64bits, over the last second or so
 
 	// of run
-	packets   rtp.Packetizer
+	packet    rtp.Packet
+	number    uint16    // of the next packet
 	extension uint8     // number of the capture time's header extension; 0: the viewer does not take it
 	origin    time.Time // capture time of RTP time 0
 	slow      time.Time // since when its link has carried less than the stream; zero: it carries it
@@ -207,12 +207,9 @@ func (s *session) prepare() {
 			s.extension = uint8(e.ID)
 		}
 	}
-	// The payload type and the SSRC are the track's to set.
-	s.packets = rtp.NewPacketizer(packetSize, 0, 0, &codecs.H264Payloader{}, rtp.NewRandomSequencer(), clockRate)
+	s.number = rtp.NewRandomSequencer().NextSequenceNumber()
 	s.measured = time.Now()
 }
-
-var startCode = []byte{0, 0, 0, 1}
 
 // send sends a unit, unless the viewer's link is too slow for more than key frames.
 func (s *session) send(u *video.Unit) error {
@@ -225,31 +222,22 @@ func (s *session) send(u *video.Unit) error {
 	if s.origin.IsZero() {
 		s.origin = m.Captured
 	}
-	// The packetizer takes a stream with start codes; parameter sets lead each key frame, for a viewer that joined late or lost some.
-	annexB := make([]byte, 0, len(u.Bytes())+256)
-	if m.Key {
-		annexB = append(append(annexB, startCode...), m.Parameters.SPS...)
-		annexB = append(append(annexB, startCode...), m.Parameters.PPS...)
-	}
-	for nal := range u.NALs {
-		if kind := nal[0] & 31; kind == 7 || kind == 8 || kind == 9 { // parameter sets are there already, delimiters say nothing
-			continue
-		}
-		annexB = append(append(annexB, startCode...), nal...)
-	}
-	packets := s.packets.Packetize(annexB, 0)
 	at := uint32(int64(m.Captured.Sub(s.origin)) * clockRate / int64(time.Second))
-	for i, p := range packets {
-		p.Timestamp = at
+	parts := s.server.cutter.cut(s.source.Log(), u)
+	for i, part := range parts {
+		// The payload type and the SSRC are the track's to set.
+		s.packet.Header = rtp.Header{Version: 2, Marker: i == len(parts)-1, SequenceNumber: s.number, Timestamp: at}
+		s.packet.Payload = part
+		s.number++
 		if i == 0 && s.extension != 0 {
-			if err := p.SetExtension(s.extension, ntpTime(m.Captured)); err != nil {
+			if err := s.packet.SetExtension(s.extension, ntpTime(m.Captured)); err != nil {
 				return err
 			}
 		}
-		if err := s.track.WriteRTP(p); err != nil {
+		if err := s.track.WriteRTP(&s.packet); err != nil {
 			return err
 		}
-		s.bytes.Add(uint64(len(p.Payload)))
+		s.bytes.Add(uint64(len(part)))
 	}
 	s.frames.Add(1)
 	return s.ctx.Err()

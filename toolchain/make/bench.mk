@@ -35,7 +35,7 @@ bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the
 	@toolchain/apt.sh peers
 	$(BENCHSET) -set peers -webcam $(abspath $(WEBCAM)) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
-bench-h264: bench-build recipe-programs ## compare H.264 over RTSP with MediaMTX and go2rtc, for docs/BENCHMARKS.md
+bench-h264: bench-build recipe-programs ## compare H.264 over RTSP and by WebRTC with MediaMTX and go2rtc, for docs/BENCHMARKS.md
 	$(BENCHSET) -set h264 -peers-dir $(abspath $(BUILD)/recipes) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
 bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-h264, bench-riscv64 (about 20 minutes, on a machine that does nothing else)

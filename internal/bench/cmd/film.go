@@ -67,7 +67,7 @@ func (s *set) film() (*group, error) {
 		for _, readers := range []int{1, 8, 64} {
 			var micros [3]float64
 			for i, server := range servers {
-				r, err := s.filmRun(server.start, readers)
+				r, err := s.filmRun(server.start, "players", readers)
 				if err != nil {
 					return nil, fmt.Errorf("%s, %d readers: %w", server.name, readers, err)
 				}
@@ -207,13 +207,13 @@ func freeAddress() (string, error) {
 // filmFigures are of one server with so many readers.
 type filmFigures struct{ micros, rate, resident float64 }
 
-func (s *set) filmRun(start func() (*filmServer, error), readers int) (f filmFigures, err error) {
+func (s *set) filmRun(start func() (*filmServer, error), kind string, readers int) (f filmFigures, err error) {
 	server, err := start()
 	if err != nil {
 		return f, err
 	}
 	defer server.end()
-	c, err := load.Start("", load.Role{Kind: "players", Address: server.address, Path: server.path, Viewers: readers})
+	c, err := load.Start("", load.Role{Kind: kind, Address: server.address, Path: server.path, Viewers: readers})
 	if err != nil {
 		return f, err
 	}

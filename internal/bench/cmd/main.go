@@ -139,7 +139,7 @@ var sets = map[string][]measurement{
 		{"slow", (*set).slow},
 	},
 	"peers":   {{"peers", (*set).peers}, {"webcam", (*set).webcamPeer}},
-	"h264":    {{"film", (*set).film}, {"resting", (*set).resting}, {"begin", (*set).begin}},
+	"h264":    {{"film", (*set).film}, {"whep", (*set).whep}, {"resting", (*set).resting}, {"begin", (*set).begin}},
 	"riscv64": {{"instructions", (*set).instructions}},
 }
 

@@ -60,7 +60,7 @@ func StartProgram(command []string, namespace string, role Role) (*Child, error)
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("bench, start %s: %w", role.Kind, err)
 	}
-	if role.Kind == "viewers" || role.Kind == "players" {
+	if role.Kind == "viewers" || role.Kind == "players" || role.Kind == "players-whep" {
 		err = c.answer(&struct{}{})
 	} else {
 		err = c.answer(&c.Address)

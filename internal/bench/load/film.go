@@ -34,7 +34,7 @@ func WriteFilm(path string, units []frame.AccessUnit) error {
 	return WritePictures(path, all)
 }
 
-// serveFilm serves the film in Pictures over RTSP, as H.264 that its source has itself, until its input ends.
+// serveFilm serves the film in Pictures over RTSP or by WebRTC, as H.264 that its source has itself, until its input ends.
 func (r *Role) serveFilm() error {
 	units, err := readPictures(r.Pictures)
 	if err != nil {
@@ -58,11 +58,19 @@ func (r *Role) serveFilm() error {
 	}
 	p.Start()
 	defer p.Video().Watch()() // published whether it has readers or not, as by the others
-	server, err := rtsp.Start(rtsp.Config{Address: r.Address, Feed: p, MaxConns: 1000, MaxPerAddress: 1000})
-	if err != nil {
-		return err
+	if r.Kind == "film-whep" {
+		end, err := serveWHEP(p, r.Address)
+		if err != nil {
+			return err
+		}
+		defer end()
+	} else {
+		server, err := rtsp.Start(rtsp.Config{Address: r.Address, Feed: p, MaxConns: 1000, MaxPerAddress: 1000})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
 	}
-	defer server.Close()
 	if err := json.NewEncoder(os.Stdout).Encode(r.Address); err != nil {
 		return err
 	}

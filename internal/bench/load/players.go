@@ -24,6 +24,7 @@ type player struct {
 	lost          atomic.Int64
 	sequence      uint16
 	began         bool
+	close         func()
 }
 
 // startPlayer connects; a server that does not have the stream yet is asked again for ten seconds.
@@ -34,10 +35,11 @@ func startPlayer(address, path string) (*player, error) {
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		p := &player{}
+		p.close = p.client.Close
 		if err = p.play(u); err == nil {
 			return p, nil
 		}
-		p.client.Close()
+		p.close()
 		if time.Now().After(end) {
 			return nil, fmt.Errorf("%s: %w", u, err)
 		}
@@ -57,29 +59,35 @@ func (p *player) play(u *base.URL) error {
 	if err := p.client.SetupAll(desc.BaseURL, desc.Medias); err != nil {
 		return err
 	}
-	p.client.OnPacketRTPAny(func(_ *description.Media, _ format.Format, packet *rtp.Packet) {
-		if p.began && packet.SequenceNumber != p.sequence+1 {
-			p.lost.Add(int64(packet.SequenceNumber - p.sequence - 1))
-		}
-		p.began, p.sequence = true, packet.SequenceNumber
-		p.bytes.Add(int64(len(packet.Payload)))
-		if packet.Marker { // a frame's last packet
-			p.frames.Add(1)
-		}
-	})
+	p.client.OnPacketRTPAny(func(_ *description.Media, _ format.Format, packet *rtp.Packet) { p.count(packet) })
 	_, err = p.client.Play(nil)
 	return err
 }
 
+// count counts a packet.
+func (p *player) count(packet *rtp.Packet) {
+	if p.began && packet.SequenceNumber != p.sequence+1 {
+		p.lost.Add(int64(packet.SequenceNumber - p.sequence - 1))
+	}
+	p.began, p.sequence = true, packet.SequenceNumber
+	p.bytes.Add(int64(len(packet.Payload)))
+	if packet.Marker { // a frame's last packet
+		p.frames.Add(1)
+	}
+}
+
 // play connects, waits until all of them have frames, says so with a line, and answers "DURATION" with the Report of that time.
 func (r *Role) play() error {
-	players := make([]*player, r.Viewers)
+	players, start := make([]*player, r.Viewers), startPlayer
+	if r.Kind == "players-whep" {
+		start = startWatcher
+	}
 	for i := range players {
 		var err error
-		if players[i], err = startPlayer(r.Address, r.Path); err != nil {
+		if players[i], err = start(r.Address, r.Path); err != nil {
 			return err
 		}
-		defer players[i].client.Close()
+		defer players[i].close()
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		playing := 0

@@ -19,7 +19,8 @@ import (
 
 // Role is what a child does.
 type Role struct {
-	// Kind is "viewers", "bare" (the least that a server could do) or "server" (this module's); or "players" and "film", the same of H.264 over RTSP.
+	// Kind is "viewers", "bare" (the least that a server could do) or "server" (this module's); or "players" and "film", the same of H.264 over RTSP,
+	// and "players-whep" and "film-whep", by WebRTC.
 	Kind    string
 	Address string // host:port to connect to, or to listen at
 	Viewers int    // how many connect, or are served by the bare loop
@@ -59,9 +60,9 @@ func RunChild(role string) error {
 		err = r.view()
 	case "bare", "server":
 		err = r.serve()
-	case "players":
+	case "players", "players-whep":
 		err = r.play()
-	case "film":
+	case "film", "film-whep":
 		err = r.serveFilm()
 	default:
 		err = errors.New("unknown role")
