@@ -53,7 +53,8 @@ func (c *SourceConfig) setDefaults() {
 	}
 }
 
-// OpenSource opens a source. What it returns is a frame.RawSource or a frame.JPEGSource.
+// OpenSource opens a source. What it returns is a frame.RawSource, a frame.JPEGSource, or, of what is H.264 already, a frame.VideoSource alone. Errors of what may be
+// there later wrap frame.ErrGone: also of standard input on which nothing has come yet.
 func OpenSource(c SourceConfig) (frame.Source, error) {
 	c.setDefaults()
 	if err := frame.CheckSize(c.Width, c.Height); err != nil {

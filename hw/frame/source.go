@@ -28,11 +28,12 @@ var (
 // Info describes an open source.
 type Info struct {
 	Name    string // as a person would call it: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
-	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
+	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "h264", "stdin", "v4l2"
 	Width   int    // of the pictures it delivers now, in pixels
 	Height  int
 	FPS     float64 // what it delivers at most now; 0 when it is not known
 	Encoder string  // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
+	Note    string  // what a person should know of it, such as a rate that was guessed; "": nothing
 	Sizes   []Size  // sizes that it really has, for a choice in the page; nil when any size goes
 }
 
@@ -42,7 +43,7 @@ type Size struct {
 	Height int
 }
 
-// Source is an open source of pictures: either a RawSource or a JPEGSource. One goroutine reads; Info and Close may come from any.
+// Source is an open source of pictures: a RawSource, a JPEGSource or a VideoSource. One goroutine reads; Info and Close may come from any.
 // Close ends a read that waits, and may be called twice.
 type Source interface {
 	// Info describes what the source delivers at this moment; it is cheap.

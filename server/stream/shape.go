@@ -19,7 +19,7 @@ type Pipeline struct {
 	Reason  string `json:"reason,omitempty"`
 	// NoPictures is why there are no JPEGs, though there is a signal.
 	NoPictures string `json:"no_pictures,omitempty"`
-	Idle    bool   `json:"idle"`
+	Idle       bool   `json:"idle"`
 	// Over the last whole second:
 	CapturedFPS float64 `json:"captured_fps"`
 	WantedFPS   float64 `json:"wanted_fps"`
@@ -48,6 +48,7 @@ type Source struct {
 	Height  int     `json:"height"`
 	FPS     float64 `json:"fps"`
 	Encoder string  `json:"encoder,omitempty"`
+	Note    string  `json:"note,omitempty"`
 	Sizes   []Size  `json:"sizes,omitempty"`
 }
 
@@ -148,7 +149,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 	return Pipeline{
 		Source: Source{
 			Name: s.Source.Name, Kind: s.Source.Kind, Width: s.Source.Width, Height: s.Source.Height, FPS: s.Source.FPS, Encoder: s.Source.Encoder,
-			Sizes: sizesOf(s.Source.Sizes),
+			Note: s.Source.Note, Sizes: sizesOf(s.Source.Sizes),
 		},
 		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, NoPictures: s.NoPictures, Idle: s.Idle,
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),

@@ -14,6 +14,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/drops"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/internal/pace"
 )
@@ -81,6 +82,15 @@ func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	}
 	s.fps.Store(math.Float64bits(c.FPS))
 	return s, nil
+}
+
+// Stdin is standard input as a stream. A file on it is a film, which plays at its own rate.
+func Stdin(c Config) (*Stream, error) {
+	in, err := stdin.Open()
+	if err != nil {
+		return nil, fmt.Errorf("mjpeg: %w", err)
+	}
+	return NewStream(in, "standard input", "stdin", c)
 }
 
 // Info implements frame.Source. The size is 0x0 until a picture has come.

@@ -1,4 +1,4 @@
-package mjpeg
+package stdin
 
 import "golang.org/x/sys/unix"
 

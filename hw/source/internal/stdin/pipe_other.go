@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package mjpeg
+package stdin
 
 // widen does nothing here: the size of pipes is fixed.
 func widen(int) {}

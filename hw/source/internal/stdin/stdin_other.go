@@ -1,6 +1,6 @@
 //go:build !unix
 
-package mjpeg
+package stdin
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Stdin needs a Unix system.
-func Stdin(Config) (*Stream, error) {
-	return nil, fmt.Errorf("mjpeg: standard input: %w on this system", frame.ErrUnsupported)
+// Open needs a Unix system.
+func Open() (*Input, error) {
+	return nil, fmt.Errorf("standard input: %w on this system", frame.ErrUnsupported)
 }

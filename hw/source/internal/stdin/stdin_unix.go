@@ -1,39 +1,40 @@
 //go:build unix
 
-package mjpeg
+package stdin
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 )
 
-// Stdin opens standard input as a stream whose reads Close can end. A file on it is a film, which plays at its own rate. It reports a terminal.
-func Stdin(c Config) (*Stream, error) {
+// Open opens standard input. It reports a terminal.
+func Open() (*Input, error) {
 	if info, err := os.Stdin.Stat(); err != nil {
-		return nil, fmt.Errorf("mjpeg: standard input: %w", err)
+		return nil, fmt.Errorf("standard input: %w", err)
 	} else if null, err := os.Stat(os.DevNull); info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null)) {
-		return nil, fmt.Errorf("mjpeg: standard input is a terminal: pipe MJPEG into it, as ffmpeg -re -i INPUT -f mjpeg - writes it")
+		return nil, errors.New("standard input is a terminal: pipe MJPEG into it, as ffmpeg -re -i INPUT -f mjpeg - writes it")
 	}
 	fd, err := syscall.Dup(0)
 	if err != nil {
-		return nil, fmt.Errorf("mjpeg: standard input: %w", err)
+		return nil, fmt.Errorf("standard input: %w", err)
 	}
 	// Only a file that is non-blocking when it is handed to the runtime can be closed under a read. The mode belongs to the open
 	// file, which other processes may share, so Close sets it back.
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		syscall.Close(fd)
-		return nil, fmt.Errorf("mjpeg: standard input: %w", err)
+		return nil, fmt.Errorf("standard input: %w", err)
 	}
 	widen(fd)
-	return NewStream(stdin{os.NewFile(uintptr(fd), "standard input")}, "standard input", "stdin", c)
+	return &Input{in: file{os.NewFile(uintptr(fd), "standard input")}}, nil
 }
 
-type stdin struct{ *os.File }
+type file struct{ *os.File }
 
 // Close implements io.Closer.
-func (s stdin) Close() error {
-	err := s.File.Close()
+func (f file) Close() error {
+	err := f.File.Close()
 	if blocking := syscall.SetNonblock(0, false); err == nil {
 		err = blocking
 	}

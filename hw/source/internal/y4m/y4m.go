@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/source/internal/film"
 	"github.com/maixstream/maixstream/hw/internal/pool"
+	"github.com/maixstream/maixstream/hw/source/internal/film"
 )
 
 // DefaultFPS is the rate of files that do not say theirs.
