@@ -59,6 +59,11 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		group  group
 	)
 	group.bytes, group.units = log.Room()
+	defer func() { // the source takes back the bytes of the last unit
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = source.ReadUnit(ended, &u)
+	}()
 	s.interruptUnits()
 	for s.ctx.Err() == nil {
 		if v != nil && configurer != nil {
@@ -70,7 +75,10 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 			}
 		}
 		if requester != nil && s.keyWanted() {
-			if err := requester.RequestKey(); err != nil && v != nil {
+			switch err := requester.RequestKey(); {
+			case errors.Is(err, frame.ErrUnsupported):
+				requester = nil // the next one that comes will do
+			case err != nil && v != nil:
 				v.mishap(err)
 			}
 		}

@@ -63,13 +63,13 @@ type VideoDecoder interface {
 // VideoSource is a source that has H.264 of its pictures, coded by itself. It may be a JPEGSource, too: both are then read, each by a goroutine of its own.
 type VideoSource interface {
 	Source
-	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit or Close. Errors as RawSource.ReadFrame's.
+	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit, whatever that returns. Errors as RawSource.ReadFrame's.
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
 // What a VideoSource may offer beyond reading; each is called from any goroutine.
 type (
-	// KeyRequester makes one of the next pictures a key frame.
+	// KeyRequester makes one of the next pictures a key frame. Its error wraps ErrUnsupported where the device cannot.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }
