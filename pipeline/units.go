@@ -64,6 +64,12 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		cancel()
 		_ = source.ReadUnit(ended, &u)
 	}()
+	onDemand := func() {
+		if v != nil {
+			v.distant.Store(requester == nil)
+		}
+	}
+	onDemand()
 	s.interruptUnits()
 	for s.ctx.Err() == nil {
 		if v != nil && configurer != nil {
@@ -78,6 +84,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 			switch err := requester.RequestKey(); {
 			case errors.Is(err, frame.ErrUnsupported):
 				requester = nil // the next one that comes will do
+				onDemand()
 			case err != nil && v != nil:
 				v.mishap(err)
 			}
@@ -248,7 +255,7 @@ func (d *decoding) take() {
 	for n := range d.held.NALs {
 		u.NALs = append(u.NALs, n)
 	}
-	u.Key, u.Captured, u.Sequence = m.Key, m.Captured, m.Sequence
+	u.Key, u.Captured, u.Sequence = m.Key, m.Captured.Add(m.Shown), m.Sequence
 	if !d.level && (m.Sequence == d.log.Sequence() || time.Since(d.began) > catchUp) {
 		d.level = true
 		d.reader.SetLag(0)
@@ -273,6 +280,9 @@ func (d *decoding) take() {
 	case ok && !d.level:
 		f.Release()
 	case ok:
+		if now := time.Now(); f.Captured.After(now) { // it is to be shown soon
+			f.Captured = now
+		}
 		d.session.pipeline.setNoPictures("")
 		d.session.pushDecoded(&f)
 	}

@@ -213,3 +213,56 @@ func TestH264FilmWithoutTheLibrary(t *testing.T) {
 		t.Errorf("/stream: %v, %q", err, header)
 	}
 }
+
+// B-frames go out with the times at which they are shown, over RTSP and as MP4; WebRTC, which has none, says so.
+func TestH264FilmWithBFrames(t *testing.T) {
+	needOpenH264(t)
+	film := film264(t, 200, "-bf", "3", "-x264-params", "b-adapt=0")
+	address := testenv.FreeMediaAddress(t)
+	s := start(t, "--source", film, "--rtsp", address, "--report", "0", "--webrtc", testenv.FreeMediaAddress(t))
+	for name, args := range map[string][]string{
+		"RTSP": {"-rtsp_transport", "tcp", "-i", "rtsp://" + address + "/h264"},
+		"MP4":  {"-i", s.url + "/video.mp4"},
+	} {
+		// The times of 50 pictures as a player decodes and shows them.
+		args := append(append([]string{"-v", "error", "-xerror"}, args...), "-frames:v", "50", "-fps_mode", "passthrough", "-copyts", "-enc_time_base", "1:90000", "-f", "framemd5", "-")
+		var problems bytes.Buffer
+		cmd := exec.Command(testenv.Program(t, "ffmpeg"), args...)
+		cmd.Stderr = &problems
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%s: %v: %s", name, err, &problems)
+			continue
+		}
+		var times []int
+		for line := range strings.Lines(string(out)) {
+			var stream, dts, pts int
+			if n, _ := fmt.Sscanf(line, "%d, %d, %d,", &stream, &dts, &pts); n == 3 {
+				times = append(times, pts)
+			}
+		}
+		if len(times) != 50 {
+			t.Errorf("%s: %d pictures: %s", name, len(times), out)
+			continue
+		}
+		for i := 1; i < len(times); i++ {
+			if times[i] <= times[i-1] {
+				t.Errorf("%s: picture %d is shown at %d, the one before at %d", name, i, times[i], times[i-1])
+			}
+		}
+	}
+	if b := s.snapshot(t).Bounds(); b.Dx() != 320 || b.Dy() != 240 {
+		t.Errorf("%v", b)
+	}
+	reply, err := http.Post(s.url+"/whep", "application/sdp", strings.NewReader("v=0\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	if text, _ := io.ReadAll(reply.Body); reply.StatusCode != http.StatusNotImplemented || !strings.Contains(string(text), "B-frames") {
+		t.Errorf("/whep: %s: %s", reply.Status, text)
+	}
+	if state := s.get(t, "/state"); !bytes.Contains(state, []byte("it has B-frames")) {
+		t.Errorf("/state: %s", state)
+	}
+}

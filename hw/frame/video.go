@@ -16,6 +16,8 @@ type AccessUnit struct {
 	// Captured and Sequence are those of the frame, see Frame.
 	Captured time.Time
 	Sequence uint64
+	// Shown is how much later than Captured the picture is to be shown, where pictures are coded in another order than they are shown in: B-frames. 0: at once.
+	Shown time.Duration
 }
 
 // Size returns the bytes of all NAL units.

@@ -115,13 +115,14 @@ func (p *player) run(ctx, server context.Context, started <-chan struct{}, play 
 // send sends one unit.
 func (p *player) send(u *video.Unit) error {
 	captured := u.Meta().Captured
+	shown := captured.Add(u.Meta().Shown) // RTP's time is that of showing (RFC 6184 section 5.1)
 	if now := time.Now(); now.Sub(p.report) >= reportEvery {
 		p.report = now
 		if err := p.tellTime(captured); err != nil {
 			return err
 		}
 	}
-	p.packets.begin(captured)
+	p.packets.begin(shown)
 	p.scratch = p.scratch[:0]
 	last := p.packets.split(u)
 	for i := range last {

@@ -65,7 +65,7 @@ func NewReader(in io.Reader) *Reader {
 // Reset goes on with another stream, or the same from its beginning. Parameter sets are kept, and u.Sequence goes on.
 func (r *Reader) Reset(in io.Reader) {
 	*r = Reader{
-		assembler: assembler{parameters: r.parameters}, in: in, begin: -1, split: -1, sequence: r.sequence,
+		assembler: assembler{parameters: r.parameters, order: r.order}, in: in, begin: -1, split: -1, sequence: r.sequence,
 		buffer: r.buffer[:0], nals: r.nals[:0], views: r.views,
 	}
 }

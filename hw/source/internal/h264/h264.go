@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +33,56 @@ type Config struct {
 }
 
 // description is what a stream says of itself.
-type description struct{ now atomic.Pointer[annexb.Info] }
+type description struct {
+	now   atomic.Pointer[annexb.Info]
+	depth atomic.Int64 // how many pictures later than they come pictures are shown
+
+	steady time.Time // the reader's: see even
+}
+
+// show fills in when u's picture is to be shown.
+func (d *description) show(r *annexb.Reader, u *frame.AccessUnit, fps float64) {
+	later, depth := r.Later()
+	if depth > 0 {
+		period := pace.Period(fps)
+		u.Captured, u.Shown = d.even(u, period), time.Duration(later)*period
+	}
+	if depth == 0 {
+		u.Shown = 0
+	}
+	if int64(depth) != d.depth.Load() {
+		d.depth.Store(int64(depth))
+	}
+}
+
+// even is u's Captured without the jitter of its arrival, which would show pictures in a wrong order, as they are shown periods after that. It follows the arrivals
+// by an eighth of a period, and begins anew at a key frame when it is far from them.
+func (d *description) even(u *frame.AccessUnit, period time.Duration) time.Time {
+	const far = time.Second
+	next := d.steady.Add(period)
+	off := u.Captured.Sub(next)
+	switch {
+	case d.steady.IsZero(), u.Key && (off > far || off < -far):
+		d.steady = u.Captured
+	default:
+		d.steady = next.Add(min(max(off, -period/8), period/8))
+	}
+	return d.steady
+}
+
+// order says that pictures come in another order than they are shown in; "": they don't.
+func (d *description) order() string {
+	depth := d.depth.Load()
+	if depth == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has B-frames, which are shown %d pictures later than they come; browsers don't show them by WebRTC", depth)
+}
+
+// notes joins what is to be said.
+func notes(all ...string) string {
+	return strings.Join(slices.DeleteFunc(all, func(n string) bool { return n == "" }), "; ")
+}
 
 func (d *description) load() annexb.Info {
 	if now := d.now.Load(); now != nil {
@@ -153,9 +204,11 @@ func (f *File) rewind() error {
 func (f *File) Info() frame.Info {
 	now := f.load()
 	info := frame.Info{Name: f.path, Kind: "h264", Width: now.Width, Height: now.Height, FPS: f.clock.FPS()}
+	guessed := ""
 	if f.guessed {
-		info.Note = fmt.Sprintf("the file does not say its rate: it is played at %d pictures a second", DefaultFPS)
+		guessed = fmt.Sprintf("the file does not say its rate: it is played at %d pictures a second", DefaultFPS)
 	}
+	info.Note = notes(guessed, f.order())
 	return info
 }
 
@@ -175,6 +228,7 @@ func (f *File) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 		case err == nil:
 			f.delivered = true
 			u.Captured = time.Now()
+			f.show(f.reader, u, f.clock.FPS())
 			if u.Key {
 				f.note(f.reader.Info())
 			}
@@ -244,6 +298,7 @@ func (s *Stream) Info() frame.Info {
 	if info.FPS == 0 {
 		info.FPS = s.fps
 	}
+	info.Note = notes(s.order())
 	return info
 }
 
@@ -277,7 +332,7 @@ func (s *Stream) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	switch {
 	case s.err == nil:
 		u.NALs = append(u.NALs[:0], s.unit.NALs...)
-		u.Key, u.Captured, u.Sequence = s.unit.Key, s.unit.Captured, s.unit.Sequence
+		u.Key, u.Captured, u.Sequence, u.Shown = s.unit.Key, s.unit.Captured, s.unit.Sequence, s.unit.Shown
 	case !broken(s.err):
 		s.end = s.err
 	}
@@ -296,6 +351,14 @@ func (s *Stream) run() {
 			if s.unit.Key {
 				s.note(r.Info())
 			}
+			fps := s.load().FPS
+			if fps == 0 {
+				fps = s.fps
+			}
+			if fps == 0 {
+				fps = DefaultFPS
+			}
+			s.show(r, &s.unit, fps)
 		}
 		s.err = s.say(r, err, delivered)
 		select {

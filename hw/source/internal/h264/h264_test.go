@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -325,5 +326,42 @@ func TestReadingMakesNoGarbage(t *testing.T) {
 		if n := testing.AllocsPerRun(50, func() { failed = errors.Join(failed, s.ReadUnit(ctx, &u)) }); n != 0 || failed != nil {
 			t.Errorf("%s: %v allocations a unit, %v", s.Info().Name, n, failed)
 		}
+	}
+}
+
+// B-frames are shown one after the other, however irregularly they come.
+func TestPicturesAreShownInTheirOrder(t *testing.T) {
+	want := units(t, make264(t, 80, "-bf", "3", "-g", "40", "-x264-params", "b-adapt=0"))
+	in, out := io.Pipe()
+	s, err := h264.NewStream(in, "pipe", "stdin", h264.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	go func() {
+		for i := 0; i < len(want); i += 8 {
+			_, _ = out.Write(join(want[i:min(i+8, len(want))]))
+			time.Sleep(70 * time.Millisecond)
+		}
+		out.Close()
+	}()
+	var u frame.AccessUnit
+	var shown, came []time.Time
+	for range want {
+		read(t, s, &u)
+		came = append(came, u.Captured)
+		shown = append(shown, u.Captured.Add(u.Shown))
+	}
+	if !slices.IsSortedFunc(came, time.Time.Compare) || slices.IsSortedFunc(shown, time.Time.Compare) {
+		t.Error("units are not in the order of coding")
+	}
+	slices.SortFunc(shown, time.Time.Compare)
+	for i := 1; i < len(shown); i++ { // 10 ms at 100 pictures a second
+		if d := shown[i].Sub(shown[i-1]); d < 2*time.Millisecond || d > 40*time.Millisecond {
+			t.Errorf("picture %d is shown %v after the one before", i, d)
+		}
+	}
+	if note := s.Info().Note; !strings.Contains(note, "B-frames") {
+		t.Errorf("%q", note)
 	}
 }
