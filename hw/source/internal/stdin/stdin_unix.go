@@ -14,7 +14,7 @@ func Open() (*Input, error) {
 	if info, err := os.Stdin.Stat(); err != nil {
 		return nil, fmt.Errorf("standard input: %w", err)
 	} else if null, err := os.Stat(os.DevNull); info.Mode()&os.ModeCharDevice != 0 && (err != nil || !os.SameFile(info, null)) {
-		return nil, errors.New("standard input is a terminal: pipe MJPEG into it, as ffmpeg -re -i INPUT -f mjpeg - writes it")
+		return nil, errors.New("standard input is a terminal: pipe MJPEG or H.264 into it, as ffmpeg -re -i INPUT -f mjpeg - writes it")
 	}
 	fd, err := syscall.Dup(0)
 	if err != nil {
