@@ -156,7 +156,8 @@ func TestH264OnStandardInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { // nobody ends a write that waits when the program has what it wants
+	go func() {
+		time.Sleep(1500 * time.Millisecond) // nothing comes for longer than anybody waits for the first byte
 		for {
 			if _, err := in.Write(data); err != nil {
 				return

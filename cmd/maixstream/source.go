@@ -81,7 +81,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	}
 	var units *video.Log
 	if s.video != nil {
-		if units, err = s.video.configure(&config); err != nil {
+		if units, err = s.video.configure(&config, first); err != nil {
 			closeSource(first)
 			frames.Close()
 			return nil, err

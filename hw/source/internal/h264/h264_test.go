@@ -365,3 +365,27 @@ func TestPicturesAreShownInTheirOrder(t *testing.T) {
 		t.Errorf("%q", note)
 	}
 }
+
+// The size may change at a key frame.
+func TestSizeChanges(t *testing.T) {
+	small, large := make264(t, 12), make264(t, 12, "-s", "96x64")
+	want := append(units(t, small), units(t, large)...)
+	f, err := h264.OpenFile(write(t, append(bytes.Clone(small), large...)), h264.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var u frame.AccessUnit
+	for i := range 30 {
+		if got := read(t, f, &u); got != want[i%24] {
+			t.Fatalf("unit %d differs", i)
+		}
+		size := frame.Size{Width: 64, Height: 48}
+		if i%24 >= 12 {
+			size = frame.Size{Width: 96, Height: 64}
+		}
+		if info := f.Info(); info.Width != size.Width || info.Height != size.Height {
+			t.Errorf("unit %d: %+v, want %+v", i, info, size)
+		}
+	}
+}
