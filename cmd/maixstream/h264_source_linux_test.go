@@ -116,15 +116,17 @@ func TestH264FilmIsPassedThrough(t *testing.T) {
 		if got[0][0]&0x1f != 5 {
 			t.Errorf("%s: begins with no key frame", r.name)
 		}
-		first := 0
-		for first < len(want) && !bytes.Equal(want[first], got[0]) {
-			first += 2
-		}
+		next := 0
 		for i, n := range got {
-			if !bytes.Equal(n, want[(first+i)%len(want)]) {
+			if i%2 == 0 && n[0]&0x1f == 5 && !bytes.Equal(n, want[next]) { // it begins here, or was too slow on a machine that is busy
+				for next = 0; next < len(want) && !bytes.Equal(n, want[next]); next++ {
+				}
+			}
+			if next == len(want) || !bytes.Equal(n, want[next]) {
 				t.Errorf("%s: slice %d is not the film's", r.name, i)
 				break
 			}
+			next = (next + 1) % len(want)
 		}
 	}
 	var state stream.State
