@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -30,6 +31,10 @@ type Camera struct {
 	jpeg    frame.JPEGSource
 	encoder frame.Encoder // the hardware's; nil: pictures make their own
 
+	config SourceConfig
+	mu     sync.Mutex // guards source while it is opened again
+	closed bool
+
 	buffer []byte
 }
 
@@ -38,30 +43,104 @@ const maxJPEG = 64 << 20
 
 // OpenCamera opens a camera. Errors are those of OpenSource.
 func OpenCamera(c CameraConfig) (*Camera, error) {
-	source, err := OpenSource(SourceConfig{
-		Name: c.Source, Width: c.Width, Height: c.Height, FPS: c.FPS, Mirror: c.Mirror, Flip: c.Flip, Camera: c.Options, Log: c.Log,
-	})
-	if err != nil {
+	camera := &Camera{
+		config: SourceConfig{
+			Name: c.Source, Width: c.Width, Height: c.Height, FPS: c.FPS, Mirror: c.Mirror, Flip: c.Flip, Camera: c.Options, Log: c.Log,
+		},
+	}
+	if err := camera.open(); err != nil {
 		return nil, err
-	}
-	camera := &Camera{source: source}
-	if board, ok := source.(*sg2002.Camera); ok && c.Options.Path != "bound" {
-		camera.raw, camera.encoder = board.Raw(), board.Encoder()
-		return camera, nil
-	}
-	camera.jpeg, _ = source.(frame.JPEGSource)
-	if camera.jpeg == nil {
-		camera.raw, _ = source.(frame.RawSource)
-	}
-	if camera.raw == nil && camera.jpeg == nil {
-		_ = source.Close()
-		return nil, fmt.Errorf("hw: source %s delivers no pictures", source.Info().Name)
 	}
 	return camera, nil
 }
 
+func (c *Camera) open() error {
+	source, err := OpenSource(c.config)
+	if err != nil {
+		return err
+	}
+	var raw frame.RawSource
+	jpeg, _ := source.(frame.JPEGSource)
+	switch opened := source.(type) {
+	case *sg2002.Camera:
+		if c.config.Camera.Path != "bound" {
+			raw, jpeg, c.encoder = opened.Raw(), nil, opened.Encoder()
+		}
+	case frame.JPEGSource:
+	case frame.RawSource:
+		raw = opened
+	case frame.VideoSource:
+		decoder, err := NewVideoDecoder()
+		if err != nil {
+			_ = source.Close()
+			return fmt.Errorf("hw: no pictures of source %s, which is H.264: %w", source.Info().Name, err)
+		}
+		decoded := &decodedSource{VideoSource: opened, decoder: decoder}
+		source, raw = decoded, decoded
+	default:
+		_ = source.Close()
+		return fmt.Errorf("hw: source %s delivers no pictures", source.Info().Name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		_ = source.Close()
+		return fmt.Errorf("hw: %w: closed", frame.ErrEnd)
+	}
+	c.source, c.raw, c.jpeg = source, raw, jpeg
+	return nil
+}
+
+// reopen opens the source again: standard input has turned out to be another kind of stream.
+func (c *Camera) reopen() error {
+	_ = c.source.Close()
+	return c.open()
+}
+
+// decodedSource makes raw frames of a source that has H.264 alone.
+type decodedSource struct {
+	frame.VideoSource
+	unit frame.AccessUnit
+	lost bool // what follows cannot be decoded up to the next key frame
+
+	mu      sync.Mutex // the decoder's
+	decoder frame.VideoDecoder
+}
+
+// ReadFrame implements frame.RawSource.
+func (d *decodedSource) ReadFrame(ctx context.Context, f *frame.Frame) error {
+	for {
+		if err := d.ReadUnit(ctx, &d.unit); err != nil {
+			d.lost = true
+			return err
+		}
+		if d.lost && !d.unit.Key {
+			continue
+		}
+		d.mu.Lock()
+		ok, err := d.decoder.Decode(&d.unit, f)
+		d.mu.Unlock()
+		d.lost = err != nil
+		if ok || err != nil {
+			return err
+		}
+	}
+}
+
+// Close implements frame.Source.
+func (d *decodedSource) Close() error {
+	err := d.VideoSource.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return errors.Join(err, d.decoder.Close())
+}
+
 // Info describes the source behind the camera.
-func (c *Camera) Info() frame.Info { return c.source.Info() }
+func (c *Camera) Info() frame.Info {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source.Info()
+}
 
 // Read waits for the next picture. The caller owns it until Release, which must be called before the next Read of a MaixCAM's camera. A
 // broken picture of a source that passes JPEG through is skipped. Errors are ctx's or wrap frame.ErrEnd or frame.ErrGone.
@@ -69,6 +148,18 @@ func (c *Camera) Read(ctx context.Context) (*picture.Image, error) {
 	if ctx == nil {
 		return nil, errors.New("hw: read: no context")
 	}
+	for {
+		img, err := c.read(ctx)
+		if err == nil || !errors.Is(err, frame.ErrReopen) {
+			return img, err
+		}
+		if err := c.reopen(); err != nil {
+			return nil, fmt.Errorf("hw: read: %w", err)
+		}
+	}
+}
+
+func (c *Camera) read(ctx context.Context) (*picture.Image, error) {
 	if c.raw != nil {
 		f := new(frame.Frame)
 		for {
@@ -123,4 +214,9 @@ func (c *Camera) upright(f *frame.Frame, orientation int) *picture.Image {
 }
 
 // Close interrupts a pending Read and releases the camera. It may be called twice.
-func (c *Camera) Close() error { return c.source.Close() }
+func (c *Camera) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	return c.source.Close()
+}

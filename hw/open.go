@@ -53,7 +53,7 @@ func (c *SourceConfig) setDefaults() {
 	}
 }
 
-// OpenSource opens a source. The result is a frame.RawSource, a frame.JPEGSource or a frame.VideoSource.
+// OpenSource opens a source. The result is a frame.RawSource, a frame.JPEGSource, or, for sources that are H.264 already, only a frame.VideoSource.
 func OpenSource(c SourceConfig) (frame.Source, error) {
 	c.setDefaults()
 	if err := frame.CheckSize(c.Width, c.Height); err != nil {

@@ -24,6 +24,15 @@ func NewVideoEncoder(c frame.VideoConfig) (frame.VideoEncoder, error) {
 	return e, nil
 }
 
+// NewVideoDecoder makes a software H.264 decoder. If its library is not installed, the error wraps openh264.ErrMissing, and so frame.ErrUnsupported.
+func NewVideoDecoder() (frame.VideoDecoder, error) {
+	d, err := openh264.NewDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 // DecodeJPEG decodes a JPEG of up to 8192x8192 pixels to a raw frame in garbage-collected memory.
 func DecodeJPEG(jpeg []byte) (*frame.Frame, error) {
 	f, err := libjpeg.DecodeFrame(jpeg, libjpeg.Limits{})

@@ -32,7 +32,7 @@ func (p *Pipeline) run() error {
 		switch {
 		case p.ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errReopen):
+		case errors.Is(err, errReopen), errors.Is(err, frame.ErrReopen):
 			backoff = firstBackoff
 			continue
 		case p.config.EndIsFinal && isFinal(err), errors.Is(err, frame.ErrStuck):

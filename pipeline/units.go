@@ -59,6 +59,17 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		group  group
 	)
 	group.bytes, group.units = log.Room()
+	defer func() { // the source takes back the bytes of the last unit
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = source.ReadUnit(ended, &u)
+	}()
+	onDemand := func() {
+		if v != nil {
+			v.distant.Store(requester == nil)
+		}
+	}
+	onDemand()
 	s.interruptUnits()
 	for s.ctx.Err() == nil {
 		if v != nil && configurer != nil {
@@ -70,7 +81,11 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 			}
 		}
 		if requester != nil && s.keyWanted() {
-			if err := requester.RequestKey(); err != nil && v != nil {
+			switch err := requester.RequestKey(); {
+			case errors.Is(err, frame.ErrUnsupported):
+				requester = nil // the next one that comes will do
+				onDemand()
+			case err != nil && v != nil:
 				v.mishap(err)
 			}
 		}
@@ -240,7 +255,7 @@ func (d *decoding) take() {
 	for n := range d.held.NALs {
 		u.NALs = append(u.NALs, n)
 	}
-	u.Key, u.Captured, u.Sequence = m.Key, m.Captured, m.Sequence
+	u.Key, u.Captured, u.Sequence = m.Key, m.Captured.Add(m.Shown), m.Sequence
 	if !d.level && (m.Sequence == d.log.Sequence() || time.Since(d.began) > catchUp) {
 		d.level = true
 		d.reader.SetLag(0)
@@ -265,6 +280,9 @@ func (d *decoding) take() {
 	case ok && !d.level:
 		f.Release()
 	case ok:
+		if now := time.Now(); f.Captured.After(now) { // it is to be shown soon
+			f.Captured = now
+		}
 		d.session.pipeline.setNoPictures("")
 		d.session.pushDecoded(&f)
 	}

@@ -35,7 +35,9 @@ type Video struct {
 	limit    atomic.Int64  // bits a second at most; 0: none
 	woken    chan struct{} // a first taker has come, or the last one has gone
 
-	count videoCounters
+	count     videoCounters
+	reordered atomic.Bool // see Reordered
+	distant   atomic.Bool // see OnDemand
 
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
@@ -111,6 +113,12 @@ func (v *Video) wake() {
 // The settings stay as they are.
 func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
 
+// Reordered says whether pictures come in another order than they are shown in: B-frames, which a source has that is passed through.
+func (v *Video) Reordered() bool { return v.reordered.Load() }
+
+// OnDemand says whether a key frame comes soon after it was requested. Some sources that are passed through have them only where they have them.
+func (v *Video) OnDemand() bool { return !v.distant.Load() }
+
 // Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is there.
 func (v *Video) Err() error {
 	v.mu.Lock()
@@ -175,6 +183,9 @@ func (v *Video) publish(s *session, u *frame.AccessUnit) {
 		}
 		return
 	}
+	if u.Shown > 0 && !v.reordered.Load() {
+		v.reordered.Store(true)
+	}
 	v.count.units.Add(1)
 	v.count.bytes.Add(uint64(u.Size()))
 	if u.Key {
@@ -228,6 +239,8 @@ func (v *Video) describe(encoder string, err error) {
 	v.mu.Lock()
 	news := reason != v.reason
 	v.encoder, v.reason, v.retry, v.note = encoder, reason, false, ""
+	v.reordered.Store(false)
+	v.distant.Store(false)
 	v.mu.Unlock()
 	if news && err != nil {
 		v.pipeline.config.Log.Info("no H.264 beside the JPEGs", zap.Error(err))

@@ -63,7 +63,7 @@ func addSourceFlags(flags *pflag.FlagSet) *sourceFlags {
 		rotate:  choice("0", "90", "180", "270"),
 	}
 	s.source = flags.StringP("source", "s", "auto", "where pictures come from: auto (the camera of a MaixCAM, else the test card), camera, testcard, "+
-		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi or .y4m `FILE`, - for MJPEG or Y4M on standard input, "+
+		"/dev/videoN (a webcam), a folder of photographs, an .mjpeg, .avi, .h264 or .y4m `FILE`, - for MJPEG, H.264 or Y4M on standard input, "+
 		"or a URL: another server's stream (http://HOST:8000/stream), or a picture that is requested repeatedly")
 	s.sourceAuth = flags.String("source-auth-file", "", "log in to a --source URL with the user:password in the first line of this `FILE` (Basic or Digest)")
 	flags.Var(&s.size, "size", "picture size in pixels")

@@ -75,7 +75,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 			}
 			return s.open(now, log)
 		},
-		NewEncoder: hw.NewEncoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
+		NewEncoder: hw.NewEncoder, NewDecoder: hw.NewVideoDecoder, Workers: s.workers.value, NewTransform: hw.NewTransform, NoSignal: hw.NoSignal,
 		Ring: frames, Settings: settings, ControlWishes: s.wishes(), IdleFPS: float64(idleFPS),
 		Retry: s.retry(), EndIsFinal: !*s.loop || *s.source == "-", Explain: s.explain, Log: log,
 	}
@@ -85,7 +85,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	}
 	var units *video.Log
 	if s.video != nil {
-		if units, err = s.video.configure(&config); err != nil {
+		if units, err = s.video.configure(&config, first); err != nil {
 			closeSource(first)
 			frames.Close()
 			return nil, err
@@ -105,9 +105,9 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	return &feed{p, frames, units, settings.FPS}, nil
 }
 
-// retry is the longest wait before a source that is away is opened again. Looking for a webcam costs nothing; a MaixCAM's camera is set up each time.
+// retry is the longest wait before a source that is away is opened again. Looking for a webcam, or into a pipe, costs nothing; a MaixCAM's camera is set up each time.
 func (s *sourceFlags) retry() time.Duration {
-	if strings.HasPrefix(*s.source, "v4l2:") {
+	if strings.HasPrefix(*s.source, "v4l2:") || *s.source == "-" {
 		return time.Second
 	}
 	return 0
@@ -165,7 +165,7 @@ func (s *sourceFlags) fpsGiven() bool { return s.paced || s.set.Changed("fps") }
 // ownRate is the rate that a source has by itself, and that its pictures are meant to be shown at; 0: none.
 func ownRate(source frame.Source) float64 {
 	switch info := source.Info(); info.Kind {
-	case "avi", "y4m", "mjpeg", "polled":
+	case "avi", "y4m", "mjpeg", "h264", "polled":
 		return min(info.FPS, maxFPS)
 	}
 	return 0
@@ -205,22 +205,30 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 // checkOpened reports flags that the opened source cannot follow.
 func (s *sourceFlags) checkOpened(source frame.Source) error {
 	info := source.Info()
-	if _, jpeg := source.(frame.JPEGSource); !jpeg {
+	_, jpeg := source.(frame.JPEGSource)
+	_, raw := source.(frame.RawSource)
+	kind := "JPEG"
+	if !jpeg && !raw {
+		kind = "H.264"
+	}
+	if !jpeg {
 		if s.encoder.value == "hardware" {
-			return usagef("--encoder hardware: source %s delivers raw frames on this machine", info.Name)
+			return usagef("--encoder hardware: the JPEGs of source %s are made by software", info.Name)
 		}
-		return nil
+		if raw {
+			return nil
+		}
 	}
 	_, orients := source.(frame.Orienter)
 	_, overlays := source.(frame.Overlayer)
-	const passed = "%s: the pictures of %s are JPEG already and are passed through as they are"
+	const passed = "%s: the pictures of %s are %s already and are passed through as they are"
 	switch {
 	case s.rotate.value != "0":
-		return usagef(passed, "--rotate "+s.rotate.value, info.Name)
+		return usagef(passed, "--rotate "+s.rotate.value, info.Name, kind)
 	case (*s.mirror || *s.flip) && !orients:
-		return usagef(passed, "--mirror, --flip", info.Name)
+		return usagef(passed, "--mirror, --flip", info.Name, kind)
 	case *s.overlay != "" && !overlays:
-		return usagef(passed, "--overlay", info.Name)
+		return usagef(passed, "--overlay", info.Name, kind)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/video"
 )
@@ -37,15 +38,24 @@ func (v *videoFlags) check() error {
 	return nil
 }
 
-// configure adds H.264 to a pipeline's configuration. The log that it returns is closed after the pipeline; nil: H.264 is off.
-func (v *videoFlags) configure(c *pipeline.Config) (*video.Log, error) {
+// passedBytes is the log's size for a source that has H.264 alone: such sources have large key frames, far apart.
+const passedBytes = 16 << 20
+
+// configure adds H.264 to a pipeline's configuration. first is the source, nil if it is not there yet. The log that it returns is closed after the pipeline; nil:
+// H.264 is off.
+func (v *videoFlags) configure(c *pipeline.Config, first frame.Source) (*video.Log, error) {
 	c.Settings.Bitrate, c.Settings.GOP = int(v.bitrate), v.gop.Seconds()
 	if v.h264.value == "off" {
 		return nil, nil
 	}
 	size := video.DefaultBytes
-	if smallMachine() {
+	_, jpeg := first.(frame.JPEGSource)
+	_, raw := first.(frame.RawSource)
+	switch {
+	case smallMachine():
 		size /= 2
+	case first != nil && !jpeg && !raw:
+		size = passedBytes
 	}
 	log, err := video.New(video.Config{Bytes: size})
 	if err != nil {

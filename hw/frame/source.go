@@ -13,6 +13,8 @@ var (
 	ErrEnd = errors.New("source ended")
 	// ErrGone: the device or file disappeared or stopped delivering; opening it again later may help.
 	ErrGone = errors.New("source gone")
+	// ErrReopen: the source is of another kind than it seemed: open it again at once.
+	ErrReopen = errors.New("to be opened again")
 	// ErrStuck: the driver does not return; only another process may get the device back, if at all.
 	ErrStuck = errors.New("driver hung; restart required")
 	// ErrNoPicture: the source ended, or contains something other than pictures, before it delivered one.
@@ -28,11 +30,12 @@ var (
 // Info describes an open source.
 type Info struct {
 	Name    string // human-readable: "testcard", "gc4653", "/dev/video0 (HD Webcam)"
-	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "stdin", "v4l2"
+	Kind    string // "camera", "testcard", "files", "mjpeg", "avi", "y4m", "h264", "stdin", "v4l2"
 	Width   int    // of the pictures it delivers now, in pixels
 	Height  int
 	FPS     float64 // the highest rate that it delivers now; 0 if unknown
 	Encoder string  // for a JPEGSource: who made the JPEG: "hardware (VENC)", "pass-through"; else ""
+	Note    string  // what a person should know about it, such as a guessed rate; "": nothing
 	Sizes   []Size  // the sizes that it can deliver, for the page's list; nil if any
 }
 

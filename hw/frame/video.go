@@ -21,6 +21,8 @@ type AccessUnit struct {
 	// Captured and Sequence are the frame's, see Frame.
 	Captured time.Time
 	Sequence uint64
+	// Shown is how much later than Captured the picture is to be shown, where pictures are coded in another order than they are shown in: B-frames. 0: at once.
+	Shown time.Duration
 }
 
 // Size returns the total size of the NAL units in bytes.
@@ -68,14 +70,14 @@ type VideoDecoder interface {
 // VideoSource is a source that delivers H.264 itself. If it is a JPEGSource, too, both are read, each by one goroutine.
 type VideoSource interface {
 	Source
-	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit or Close. Errors are those of RawSource.ReadFrame.
+	// ReadUnit waits for the next access unit; u's bytes are valid until the next ReadUnit, whatever that returns. Errors are those of RawSource.ReadFrame.
 	ReadUnit(ctx context.Context, u *AccessUnit) error
 }
 
 // Optional capabilities of a VideoSource. RequestKey is safe for concurrent use; ConfigureVideo and SetVideo must be called by the goroutine that reads units, and
 // invalidate the last unit's bytes as ReadUnit does.
 type (
-	// KeyRequester makes the source send a key frame soon.
+	// KeyRequester makes the source send a key frame soon. The error wraps ErrUnsupported if the device cannot.
 	KeyRequester interface{ RequestKey() error }
 	// VideoConfigurer changes bitrate, frame rate and key frame interval; see VideoEncoder.Configure.
 	VideoConfigurer interface{ ConfigureVideo(VideoConfig) error }

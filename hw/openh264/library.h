@@ -9,7 +9,7 @@ extern struct mx_h264_library {
 	void (*destroy)(struct oh_encoder *);
 	long (*create_decoder)(struct oh_decoder **);
 	void (*destroy_decoder)(struct oh_decoder *);
-} mx_h264_library;
+} mx_h264_library __attribute__((visibility("hidden"))); // libraries that the board loads must not see it
 
 /* What a library of the same interface could write behind the structures of 2.3.1. */
 enum { MX_H264_SPARE = 1024 };

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/h264"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 	"github.com/maixstream/maixstream/hw/source/internal/photos"
 	"github.com/maixstream/maixstream/hw/source/internal/testcard"
@@ -45,9 +46,9 @@ type Options struct {
 	Warn func(error)
 }
 
-// Open opens the source that spec names: "testcard", "-" (MJPEG or Y4M on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG, AVI
-// (motion JPEG) or Y4M, told by its content, or the http URL of a stream or picture. What it returns is a frame.RawSource or a frame.JPEGSource.
-// Errors say what is wrong with spec; those of a webcam or server that may be there later wrap frame.ErrGone.
+// Open opens the source that spec names: "testcard", "-" (MJPEG, H.264 or Y4M on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG,
+// AVI (Motion JPEG), H.264 (Annex B) or Y4M, recognised by its content, or the http URL of a stream or picture. The result is a frame.RawSource, a
+// frame.JPEGSource or a frame.VideoSource. Errors say what is wrong with spec; those of a webcam or server that may be there later wrap frame.ErrGone.
 func Open(spec string, o Options) (frame.Source, error) {
 	src, err := open(spec, o)
 	if err != nil {
@@ -73,7 +74,7 @@ func shown(spec string) string {
 func open(spec string, o Options) (frame.Source, error) {
 	switch {
 	case spec == "":
-		return nil, errors.New("no name (testcard, a folder of photographs, a .mjpeg, .avi or .y4m file, - for standard input, v4l2:/dev/videoN, or a URL)")
+		return nil, errors.New("no name (testcard, a folder of photographs, a .mjpeg, .avi, .h264 or .y4m file, - for standard input, v4l2:/dev/videoN, or a URL)")
 	case spec == "testcard":
 		return opened(testcard.New(testcard.Config{Width: o.Width, Height: o.Height, FPS: o.FPS}))
 	case spec == "-" && stdinIsFile():
@@ -116,6 +117,9 @@ func stdinIsFile() bool {
 	return err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows"
 }
 
+// readable is what files can be.
+const readable = "what can be read: MJPEG, AVI with motion JPEG, H.264 (Annex B), Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)"
+
 // openFile tells the type by the first bytes: names lie.
 func openFile(path string, o Options) (frame.Source, error) {
 	head, err := beginning(path)
@@ -129,18 +133,18 @@ func openFile(path string, o Options) (frame.Source, error) {
 		return nil, errors.New("the file is empty")
 	case name == "Y4M":
 		return opened(y4m.Open(path, y4m.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))
+	case name == "H.264", name == "" && slices.Contains([]string{".h264", ".264", ".avc"}, strings.ToLower(filepath.Ext(path))):
+		return opened(h264.OpenFile(path, h264.Config{FPS: o.FPS, Once: o.Once, Warn: o.Warn}))
 	case name == "PNG":
 		return nil, errors.New("this is PNG, a single picture: name its folder to show the photographs in it")
 	case strings.HasPrefix(head, "\xff\xd8"):
 		// In a file of this name what stands behind the picture is a preview or a gain map of it, as phones write them.
 		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
 	case name != "" && name != "AVI":
-		return nil, fmt.Errorf("unknown type of file: this is %s; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)",
-			name)
+		return nil, fmt.Errorf("unknown type of file: this is %s; %s", name, readable)
 	case name == "" && !strings.HasPrefix(head, "--"):
 		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
-			return nil, fmt.Errorf("unknown type of file: it begins with %q; what can be read: MJPEG, AVI with motion JPEG, Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v "+
-				"3 OUT.avi)", head[:min(8, len(head))])
+			return nil, fmt.Errorf("unknown type of file: it begins with %q; %s", head[:min(8, len(head))], readable)
 		}
 	}
 	return opened(mjpeg.OpenFile(path, config))

@@ -2,9 +2,11 @@ package source
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/h264"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 	"github.com/maixstream/maixstream/hw/source/internal/y4m"
@@ -13,24 +15,32 @@ import (
 
 const (
 	standardInput = "standard input"
-	// headWithin is how long Open waits for the first bytes. What comes later is MJPEG unless it says otherwise, and is then opened again as what it is.
+	// headWithin is how long Open waits for the first bytes. A stream that begins later is taken for MJPEG, and opened again if it turns out to be another kind.
 	headWithin = time.Second
-	// headEnough is how many bytes tell a stream that becomes raw frames from one that has JPEGs.
+	// headEnough is how many bytes tell the kinds apart.
 	headEnough = 9
 )
 
-// openStdin opens what another program writes, by its first bytes: raw frames, or pictures that are passed through.
+// inputIsH264 is set once standard input was H.264: if it is opened again, that may be in the middle of a unit, whose bytes tell nothing.
+var inputIsH264 atomic.Bool
+
+// openStdin opens standard input as the kind of stream that its first bytes announce.
 func openStdin(o Options) (frame.Source, error) {
 	in, err := stdin.Open()
 	if err != nil {
 		return nil, err
 	}
 	var src frame.Source
-	if becomesRaw(in.Head(headEnough, headWithin)) {
+	head := in.Head(headEnough, headWithin)
+	switch kind := sniff.Name(head); {
+	case kind == "Y4M":
 		if src, err = opened(y4m.NewStream(in, standardInput, o.FPS)); err != nil {
 			err = &refused{err}
 		}
-	} else {
+	case kind == "H.264" || inputIsH264.Load():
+		inputIsH264.Store(true)
+		src, err = opened(h264.NewStream(in, standardInput, "stdin", h264.Config{FPS: o.FPS}))
+	default:
 		src, err = opened(mjpeg.NewStream(&lateInput{Input: in}, standardInput, "stdin", mjpeg.Config{FPS: o.FPS, Warn: o.Warn}))
 	}
 	if err != nil {
@@ -40,32 +50,29 @@ func openStdin(o Options) (frame.Source, error) {
 	return src, nil
 }
 
-// becomesRaw says that what begins so is a source of raw frames.
-func becomesRaw(head []byte) bool { return sniff.Name(head) == "Y4M" }
-
-// lateInput is standard input on which nothing had come when it was opened.
+// lateInput is standard input that may not have begun when it was opened.
 type lateInput struct {
 	*stdin.Input
 	begun bool
 }
 
-// Read implements io.Reader. The beginning of raw frames is given back, to be opened as such.
+// Read implements io.Reader. The beginning of a stream of another kind than MJPEG is put back, and the error wraps frame.ErrReopen.
 func (in *lateInput) Read(p []byte) (int, error) {
 	n, err := in.Input.Read(p)
 	if n > 0 && !in.begun {
 		in.begun = true
-		if becomesRaw(p[:n]) {
+		if kind := sniff.Name(p[:n]); kind == "Y4M" || kind == "H.264" {
 			in.Return(p[:n])
-			return 0, fmt.Errorf("%w: this is %s, which is opened again", frame.ErrGone, sniff.Name(p[:n]))
+			return 0, fmt.Errorf("%w: this is %s", frame.ErrReopen, kind)
 		}
 	}
 	return n, err
 }
 
-// refused is a stream that cannot be read and will not change: a frame.ErrUnsupported, whose own words would add nothing.
+// refused is a stream that cannot be read and will not change: a frame.ErrUnsupported with the cause's text alone.
 type refused struct{ error }
 
-// Is says so.
+// Is reports whether target is frame.ErrUnsupported.
 func (r *refused) Is(target error) bool { return target == frame.ErrUnsupported }
 
 // Unwrap returns the cause.

@@ -71,7 +71,8 @@ func videoEncoder() Check {
 	err := openh264.Available()
 	switch {
 	case errors.Is(err, openh264.ErrMissing):
-		c.Status, c.Found, c.Remedy = Note, "none: "+openh264.Library+" cannot be opened", "apt install libopenh264-7, for /video.mp4 and RTSP's /h264"
+		c.Status, c.Found, c.Remedy = Note, "none: "+openh264.Library+" cannot be opened",
+			"apt install libopenh264-7, for /video.mp4, RTSP's /h264, and JPEGs of a source that is H.264"
 	case err != nil:
 		c.Status, c.Found, c.Remedy = Note, "none: "+err.Error(), "build with cgo (make build)"
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
-	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
 )
 
 // Timescale is the track's clock in ticks a second, as RTP has it for video.
@@ -22,7 +22,7 @@ const trackID = 1
 // Init returns the boxes before the first fragment (ftyp, moov) for a stream with these parameter sets.
 func Init(sps, pps []byte) ([]byte, error) {
 	var out seekablebuffer.Buffer
-	init := fmp4.Init{Tracks: []*fmp4.InitTrack{{ID: trackID, TimeScale: Timescale, Codec: &mp4.CodecH264{SPS: sps, PPS: pps}}}}
+	init := fmp4.Init{Tracks: []*fmp4.InitTrack{{ID: trackID, TimeScale: Timescale, Codec: &codecs.H264{SPS: sps, PPS: pps}}}}
 	if err := init.Marshal(&out); err != nil {
 		return nil, fmt.Errorf("mp4: %w", err)
 	}
@@ -35,8 +35,8 @@ const HeadSize = prftSize + moofSize + mdatHeader
 const (
 	prftSize   = 32
 	mdatHeader = 8
-	// Of a moof with one track and one sample: mfhd, tfhd, tfdt of version 1, trun with offset, duration, size and flags.
-	moofSize = 8 + 16 + 8 + 16 + 20 + 32
+	// Of a moof with one track and one sample: mfhd, tfhd, tfdt of version 1, trun with offset, duration, size, flags and composition time.
+	moofSize = 8 + 16 + 8 + 16 + 20 + 36
 )
 
 // Fragment writes the heads of a stream's fragments. It is used by one goroutine.
@@ -49,17 +49,18 @@ type Fragment struct {
 
 // Sample describes one picture.
 type Sample struct {
-	Size     int       // bytes of its NAL units with their lengths, which follow the head
-	Key      bool      // a decoder can start here
-	Time     uint64    // when it is shown, in ticks
-	Duration uint32    // until the next one, in ticks, as far as is known
-	Captured time.Time // when it was taken
+	Size     int           // bytes of its NAL units with their lengths, which follow the head
+	Key      bool          // a decoder can start here
+	Time     uint64        // when it is decoded, in ticks
+	Shown    time.Duration // how much later it is shown
+	Duration uint32        // until the next one, in ticks, as far as is known
+	Captured time.Time     // when it was taken
 }
 
 // NewFragment makes the pattern.
 func NewFragment() (*Fragment, error) {
 	var out seekablebuffer.Buffer
-	part := fmp4.Part{Tracks: []*fmp4.PartTrack{{ID: trackID, Samples: []*fmp4.Sample{{Duration: 1, IsNonSyncSample: true}}}}}
+	part := fmp4.Part{Tracks: []*fmp4.PartTrack{{ID: trackID, Samples: []*fmp4.Sample{{Duration: 1, IsNonSyncSample: true, PTSOffset: 1}}}}}
 	if err := part.Marshal(&out); err != nil {
 		return nil, fmt.Errorf("mp4: %w", err)
 	}
@@ -124,7 +125,7 @@ func (f *Fragment) Head(s *Sample) []byte {
 	be.PutUint64(b[24:], s.Time)
 	be.PutUint32(b[f.mfhd+4:], f.sequence)
 	be.PutUint64(b[f.tfdt+4:], s.Time)
-	// trun: version and flags, count, data offset, then duration, size and flags of the sample.
+	// trun: version and flags, count, data offset, then duration, size, flags and composition time of the sample.
 	be.PutUint32(b[f.DurationAt():], s.Duration)
 	be.PutUint32(b[f.trun+16:], uint32(s.Size))
 	flags := uint32(sampleIsDifference)
@@ -132,6 +133,7 @@ func (f *Fragment) Head(s *Sample) []byte {
 		flags = sampleStandsAlone
 	}
 	be.PutUint32(b[f.trun+20:], flags)
+	be.PutUint32(b[f.trun+24:], uint32(Ticks(s.Shown)))
 	be.PutUint32(b[HeadSize-mdatHeader:], uint32(mdatHeader+s.Size))
 	return b[:]
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
-	lib "github.com/bluenviron/mediacommon/v2/pkg/formats/mp4"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
 
 	"github.com/maixstream/maixstream/internal/mp4"
 )
@@ -27,7 +27,7 @@ func TestInitIsReadBack(t *testing.T) {
 	if err := init.Unmarshal(bytes.NewReader(b)); err != nil {
 		t.Fatal(err)
 	}
-	codec, ok := init.Tracks[0].Codec.(*lib.CodecH264)
+	codec, ok := init.Tracks[0].Codec.(*codecs.H264)
 	if len(init.Tracks) != 1 || init.Tracks[0].TimeScale != mp4.Timescale || !ok || !bytes.Equal(codec.SPS, testSPS) || !bytes.Equal(codec.PPS, testPPS) {
 		t.Errorf("%+v", init.Tracks[0])
 	}
@@ -53,7 +53,7 @@ func TestFragmentsAreReadBack(t *testing.T) {
 		for j := range picture {
 			picture[j] = byte(rnd.Uint32())
 		}
-		s := mp4.Sample{Size: len(picture), Key: i%10 == 0, Time: at, Duration: rnd.Uint32N(1 << 20), Captured: captured}
+		s := mp4.Sample{Size: len(picture), Key: i%10 == 0, Time: at, Duration: rnd.Uint32N(1 << 20), Captured: captured, Shown: time.Duration(i%4) * 20 * time.Millisecond}
 		head := f.Head(&s)
 		if len(head) != mp4.HeadSize {
 			t.Fatalf("a head of %d bytes", len(head))
@@ -74,7 +74,7 @@ func TestFragmentsAreReadBack(t *testing.T) {
 	}
 	for i, p := range parts {
 		got, w := p.Tracks[0].Samples[0], want[i]
-		if p.SequenceNumber != uint32(i+1) || p.Tracks[0].BaseTime != w.Time || got.Duration != w.Duration || got.IsNonSyncSample == w.Key || got.PTSOffset != 0 {
+		if p.SequenceNumber != uint32(i+1) || p.Tracks[0].BaseTime != w.Time || got.Duration != w.Duration || got.IsNonSyncSample == w.Key || got.PTSOffset != int32(i%4*1800) {
 			t.Errorf("fragment %d: %+v, number %d, time %d; want %+v", i, got, p.SequenceNumber, p.Tracks[0].BaseTime, w)
 		}
 		if !bytes.Equal(got.Payload, pictures[i]) {

@@ -103,11 +103,8 @@ func isoMedia(head []byte) string {
 
 // annexB names a raw H.264 or H.265 stream by its first unit.
 func annexB(head []byte) string {
-	unit, found := bytes.CutPrefix(head, []byte{0, 0, 0, 1})
-	if !found {
-		unit, found = bytes.CutPrefix(head, []byte{0, 0, 1})
-	}
-	if !found || len(unit) < 2 || unit[0]&0x80 != 0 {
+	unit, found := bytes.CutPrefix(bytes.TrimLeft(head, "\x00"), []byte{1}) // any number of zeros may stand before it, but two
+	if !found || len(head)-len(unit) < 3 || len(unit) < 2 || unit[0]&0x80 != 0 {
 		return ""
 	}
 	// An H.265 unit's second byte is its layer (0) and temporal number (1 and up); its first ones are parameter sets, a delimiter, SEI or a slice.

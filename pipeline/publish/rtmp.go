@@ -130,7 +130,7 @@ func (r *rtmp) write(u *video.Unit, at time.Duration) error {
 	}
 	r.turns.turn.Lock()
 	defer r.turns.turn.Unlock()
-	return r.writer.WriteH264(r.track, at, at, r.au)
+	return r.writer.WriteH264(r.track, at+u.Meta().Shown, at, r.au)
 }
 
 // wait reads what the server says; it must, as the server can stall otherwise.

@@ -138,8 +138,9 @@ func (r *rtsp) write(u *video.Unit, at time.Duration) error {
 			return err
 		}
 	}
+	display := ticks + uint32(u.Meta().Shown.Microseconds()*(clockRate/1000)/1000) // RFC 6184 section 5.1
 	for _, p := range packets {
-		p.Timestamp = ticks
+		p.Timestamp = display
 		size := p.MarshalSize()
 		r.buffer = append(r.buffer, '$', r.channel)
 		r.buffer = binary.BigEndian.AppendUint16(r.buffer, uint16(size))

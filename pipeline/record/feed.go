@@ -98,7 +98,7 @@ func (v *videoFeed) fill(f *picture) bool {
 		return false
 	}
 	*f = picture{
-		bytes: v.unit.Bytes(), width: m.Parameters.Width, height: m.Parameters.Height, captured: m.Captured, published: m.Published, key: m.Key,
+		bytes: v.unit.Bytes(), width: m.Parameters.Width, height: m.Parameters.Height, captured: m.Captured, shown: m.Shown, published: m.Published, key: m.Key,
 		parameters: m.Parameters, skipped: v.unit.Skipped,
 	}
 	return true

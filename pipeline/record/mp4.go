@@ -55,7 +55,7 @@ func (p *mp4Piece) add(f *picture, step time.Duration) error {
 		at = max(mp4.Ticks(p.elapsed+step), p.time+1)
 		duration = asDuration(at - p.time)
 	}
-	sample := mp4.Sample{Size: len(f.bytes), Key: f.key, Time: uint64(at), Duration: duration, Captured: f.captured}
+	sample := mp4.Sample{Size: len(f.bytes), Key: f.key, Time: uint64(at), Duration: duration, Captured: f.captured, Shown: f.shown}
 	before, padding := p.size, mp4.Padding(p.size)
 	p.chunk = append(append(mp4.FreeBox(p.chunk[:0], padding), p.fragment.Head(&sample)...), f.bytes...)
 	if err := p.append(p.chunk); err != nil {

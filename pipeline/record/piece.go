@@ -14,6 +14,7 @@ type picture struct {
 	bytes               []byte
 	width, height       int // pixels
 	captured, published time.Time
+	shown               time.Duration     // how much later than captured it is displayed: B-frames
 	key                 bool              // a file can begin with it: each JPEG, and each key frame
 	parameters          *video.Parameters // nil: a JPEG
 	substitute          bool              // it says "no signal"

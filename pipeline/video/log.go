@@ -53,6 +53,8 @@ type Meta struct {
 	Key      bool
 	// Captured is when the picture was taken, Published when readers could first see the unit.
 	Captured, Published time.Time
+	// Shown is how much later than Captured it is to be shown, see frame.AccessUnit.
+	Shown time.Duration
 	// Parameters are those in force. The pointer is the same as long as they are.
 	Parameters *Parameters
 }
@@ -212,7 +214,7 @@ func (l *Log) append(u *frame.AccessUnit) error {
 	}
 	now := time.Now()
 	l.sequence++
-	e.meta = Meta{Sequence: l.sequence, Key: u.Key, Captured: u.Captured, Published: now, Parameters: parameters}
+	e.meta = Meta{Sequence: l.sequence, Key: u.Key, Captured: u.Captured, Published: now, Shown: u.Shown, Parameters: parameters}
 	e.since = int64(now.Sub(l.began))
 
 	l.order[l.sequence%units].Store(uint64(e.Publish(e.index)))

@@ -121,7 +121,8 @@ func (p *player) send(u *video.Unit) error {
 	if err := p.tellTimeNow(captured); err != nil {
 		return err
 	}
-	p.packets.begin(captured)
+	shown := captured.Add(u.Meta().Shown) // RTP's time is the display time (RFC 6184 section 5.1)
+	p.packets.begin(shown)
 	p.scratch = p.scratch[:0]
 	last := p.packets.split(u)
 	for i := range last {

@@ -167,7 +167,7 @@ func (t *together) pack(p *player) {
 	}
 	t.packed = m.Sequence
 	t.packets.started = p.packets.started
-	t.packets.begin(m.Captured)
+	t.packets.begin(m.Captured.Add(m.Shown)) // RTP's time is the display time (RFC 6184 section 5.1)
 	last := t.packets.split(&t.unit)
 	t.message, t.starts, t.octets = t.message[:0], t.starts[:0], 0
 	for i := range last {

@@ -48,6 +48,7 @@ type Source struct {
 	Height  int     `json:"height"`
 	FPS     float64 `json:"fps"`
 	Encoder string  `json:"encoder,omitempty"`
+	Note    string  `json:"note,omitempty"`
 	Sizes   []Size  `json:"sizes,omitempty"`
 }
 
@@ -148,7 +149,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 	return Pipeline{
 		Source: Source{
 			Name: s.Source.Name, Kind: s.Source.Kind, Width: s.Source.Width, Height: s.Source.Height, FPS: s.Source.FPS, Encoder: s.Source.Encoder,
-			Sizes: sizesOf(s.Source.Sizes),
+			Note: s.Source.Note, Sizes: sizesOf(s.Source.Sizes),
 		},
 		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, NoPictures: s.NoPictures, Idle: s.Idle,
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),

@@ -21,8 +21,12 @@ import (
 // videoFeed is a Feed that has H.264, too; as *pipeline.Pipeline's Video, which is nil when it was made without.
 type videoFeed interface{ Video() *pipeline.Video }
 
-// firstUnit is how long a viewer waits for a key frame before it is told that there is none.
-const firstUnit = 10 * time.Second
+// firstUnit is how long a viewer waits for a key frame before it is told that there is none; firstDistant, where none can be requested: films have some ten
+// seconds between them.
+const (
+	firstUnit    = 10 * time.Second
+	firstDistant = 60 * time.Second
+)
 
 // video sends the H.264 stream as endless fragmented MP4, until the viewer leaves.
 func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
@@ -56,10 +60,14 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	reader := source.Log().NewReader(0)
 	defer reader.Close()
 	v := &videoViewer{address: r.RemoteAddr, since: time.Now(), reader: reader, stall: h.config.StallTimeout}
-	if err := v.first(ctx); err != nil {
+	within := firstUnit
+	if !source.OnDemand() {
+		within = firstDistant
+	}
+	if err := v.first(ctx, within); err != nil {
 		if ctx.Err() == nil {
 			w.Header().Set("Retry-After", "1")
-			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", firstUnit, whyNot(source, h.config.Feed.State())))
+			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", within, whyNot(source, h.config.Feed.State())))
 		}
 		return
 	}
@@ -148,8 +156,8 @@ type videoViewer struct {
 }
 
 // first waits for the key frame that the viewer begins with.
-func (v *videoViewer) first(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, firstUnit)
+func (v *videoViewer) first(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := v.reader.Next(ctx, &v.unit); err != nil {
 		return err
@@ -196,6 +204,7 @@ func (v *videoViewer) send(head []byte) error {
 	b := v.unit.Bytes()
 	v.sample.Size, v.sample.Key, v.sample.Captured = len(b), m.Key, m.Captured
 	v.sample.Time, v.sample.Duration = v.clock.Next(m.Captured)
+	v.sample.Shown = m.Shown
 	v.pieces = [3][]byte{head, v.fragment.Head(&v.sample), b}
 	v.buffers = v.pieces[:]
 	_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))

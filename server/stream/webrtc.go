@@ -30,6 +30,10 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if source.Reordered() { // browsers would show them in the order in which they come
+		h.refuse(w, http.StatusNotImplemented, "this source's H.264 has B-frames, which WebRTC does not carry: /video.mp4 and RTSP do")
+		return
+	}
 	admit := func() (func(), bool) {
 		leave, ok := h.config.Shell.Admit(w, r, func() {}) // a session over UDP ends by itself
 		if !ok {

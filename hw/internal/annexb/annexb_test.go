@@ -349,3 +349,64 @@ func TestUnitsByHand(t *testing.T) {
 		}
 	}
 }
+
+// shown returns when ffmpeg shows the pictures of a stream, in coding order: each packet's number among all by its time.
+func shown(t *testing.T, stream []byte) (order []int) {
+	t.Helper()
+	c := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-f", "h264", "-show_entries", "frame=pkt_pos", "-of", "csv=p=0", "-")
+	c.Stdin = bytes.NewReader(stream)
+	out, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var positions []int // as they are shown
+	for line := range strings.Lines(string(out)) {
+		field, _, _ := strings.Cut(strings.TrimSpace(line), ",")
+		if field == "" { // of a frame's side data
+			continue
+		}
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		positions = append(positions, n)
+	}
+	coded := slices.Sorted(slices.Values(positions))
+	for _, p := range coded {
+		order = append(order, slices.Index(positions, p))
+	}
+	return order
+}
+
+// Pictures are shown in the order in which another decoder shows them, none before it is coded, each at a time of its own.
+func TestOrderOfShowing(t *testing.T) {
+	for name, c := range map[string]struct {
+		args  []string
+		depth int
+	}{
+		"no B-frames": {[]string{"-bf", "0"}, 0},
+		"baseline":    {[]string{"-profile:v", "baseline"}, 0},
+		"B-frames":    {[]string{"-bf", "2", "-x264-params", "b-pyramid=none:b-adapt=0"}, 1},
+		"pyramid":     {[]string{"-bf", "3", "-x264-params", "b-adapt=0"}, 2},
+		"chosen":      {[]string{"-bf", "4"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := make264(t, append([]string{"-frames:v", "60", "-c:v", "libx264", "-g", "24"}, c.args...)...)
+			want := shown(t, stream)
+			r := annexb.NewReader(bytes.NewReader(stream))
+			var u frame.AccessUnit
+			for i := range want {
+				if err := r.Next(&u); err != nil {
+					t.Fatal(err)
+				}
+				later, depth := r.Later()
+				if depth != c.depth {
+					t.Fatalf("unit %d: a depth of %d", i, depth)
+				}
+				if i+later-depth != want[i] {
+					t.Fatalf("unit %d is shown %d later (depth %d), as picture %d; ffmpeg says %d", i, later, depth, i+later-depth, want[i])
+				}
+			}
+		})
+	}
+}

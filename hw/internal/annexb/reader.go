@@ -42,6 +42,7 @@ type Reader struct {
 	sequence uint64
 	last     [2]arrival // the reads before the last one, and the last one
 
+	begun           bool // a start code has come
 	garbage, passed int
 }
 
@@ -64,13 +65,16 @@ func NewReader(in io.Reader) *Reader {
 // Reset goes on with another stream, or the same from its beginning. Parameter sets are kept, and u.Sequence goes on.
 func (r *Reader) Reset(in io.Reader) {
 	*r = Reader{
-		assembler: assembler{parameters: r.parameters}, in: in, begin: -1, split: -1, sequence: r.sequence,
+		assembler: assembler{parameters: r.parameters, order: r.order}, in: in, begin: -1, split: -1, sequence: r.sequence,
 		buffer: r.buffer[:0], nals: r.nals[:0], views: r.views,
 	}
 }
 
 // Passed returns how many bytes came before the first start code, and how many pictures before the first key frame.
 func (r *Reader) Passed() (bytes, pictures int) { return r.garbage, r.passed }
+
+// Unreadable returns what was wrong with the newest parameter set that could not be read; nil: none was.
+func (r *Reader) Unreadable() error { return r.why }
 
 // Next fills u with the next access unit, whose bytes are valid until the next call. u.Captured is when its last byte came, u.Sequence counts from 1. Errors:
 // frame.ErrBadPicture or frame.ErrTooLarge (units are missing; go on), io.EOF, or the stream's.
@@ -151,13 +155,14 @@ func (r *Reader) find() bool {
 	}
 	r.begin, r.judged = r.scan+i+len(startCode), false
 	r.skip(r.scan + i)
+	r.begun = true
 	r.scan = r.begin
 	return true
 }
 
 // skip passes over what comes before the first start code.
 func (r *Reader) skip(to int) {
-	if r.sequence == 0 && r.passed == 0 && !r.large {
+	if !r.begun {
 		r.garbage += len(bytes.TrimLeft(r.buffer[r.start:to], "\x00")) // zeros may stand there
 	}
 	r.start, r.scan = to, to

@@ -22,6 +22,8 @@ type assembler struct {
 	parameters
 	first   slice // of the picture
 	picture bool  // a slice has come
+	order   order
+	later   int   // see Later
 	why     error // what was wrong with the newest parameter set that could not be read
 }
 
@@ -90,6 +92,7 @@ func (a *assembler) finish(u *frame.AccessUnit, nals [][]byte) error {
 		a.newest = a.first.sps
 	}
 	u.NALs = append(u.NALs, nals...)
+	a.later = a.order.next(&a.first)
 	return nil
 }
 
@@ -100,6 +103,10 @@ func (a *assembler) incomplete() error {
 	}
 	return fmt.Errorf("a key frame without its parameter sets (SPS, PPS): %w", frame.ErrBadPicture)
 }
+
+// Later returns how many pictures later than the last unit came its picture is to be shown, and how many later than they come pictures are shown
+// on the whole; 0: they are shown as they come.
+func (a *assembler) Later() (later, depth int) { return a.later, a.order.depth }
 
 // Info is what a stream says of itself.
 type Info struct {

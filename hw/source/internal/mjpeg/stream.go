@@ -150,7 +150,7 @@ func (s *Stream) run() {
 func (s *Stream) endOf(err error) error {
 	broken, why := s.Dropped()
 	switch {
-	case errors.Is(err, frame.ErrNoPicture) || errors.Is(err, frame.ErrUnsupported):
+	case errors.Is(err, frame.ErrNoPicture), errors.Is(err, frame.ErrUnsupported), errors.Is(err, frame.ErrReopen):
 		return fmt.Errorf("mjpeg: %s: %w", s.name, err)
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrGone, err)
@@ -169,7 +169,7 @@ func (s *Stream) pump() error {
 	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
-	} else if errors.Is(err, frame.ErrGone) {
+	} else if errors.Is(err, frame.ErrReopen) {
 		return err
 	} else if err != nil {
 		return &refused{err}

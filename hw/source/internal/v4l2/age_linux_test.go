@@ -86,6 +86,7 @@ func openFake(t *testing.T, deviceFPS, fps float64) jpegCamera {
 			t.Fatal(err)
 		}
 	}
+	c.camera.stopped = make(chan struct{})
 	go c.run()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -42,6 +42,8 @@ type camera struct {
 	period   time.Duration // between pictures that are handed out; 0: all
 	asked    float64       // frames a second
 	newest   *slot         // nil: fetched already
+	waiting  []*slot       // of H.264, where none can be left out
+	damaged  bool          // H.264 is missing before the next one
 	device32 uint32        // the driver's last sequence number
 	counts   bool          // device32 is of this time that the device is on
 	sequence uint64        // extended, from 1, without what the gate left out
@@ -59,6 +61,7 @@ type slot struct {
 	sequence uint64
 	out      bool // the reader has it
 	retired  bool // the device is off: the buffer is not queued any more
+	behind   bool // H.264 is missing before it
 }
 
 func newCamera(device string, chosen choice, c Config) *camera {
@@ -161,7 +164,14 @@ func (c *camera) take(b *buffer) {
 	switch {
 	case b.flags&bufFlagError != 0 || b.bytesused == 0 || int(b.bytesused) > len(s.memory):
 		c.sequence--
+		c.damaged = true
 		c.Drop(fmt.Errorf("v4l2: %s: %w: the device flags it as damaged (%d bytes)", c.device, frame.ErrBadPicture, b.bytesused))
+	case c.chosen.format.code == codeH264:
+		s.used, s.captured, s.sequence, s.behind = int(b.bytesused), captureTime(b, now), c.sequence, c.damaged
+		c.damaged = false
+		c.waiting = append(c.waiting, s)
+		s = nil
+		c.announce()
 	case !c.wanted(now):
 		c.sequence--
 	default:
@@ -246,6 +256,12 @@ func (c *camera) fetch() (*slot, error) {
 	defer c.mu.Unlock()
 	if c.down {
 		return nil, c.errClosed()
+	}
+	if len(c.waiting) > 0 {
+		s := c.waiting[0]
+		c.waiting = append(c.waiting[:0], c.waiting[1:]...)
+		s.out = true
+		return s, nil
 	}
 	if s := c.newest; s != nil {
 		c.newest, s.out = nil, true

@@ -110,7 +110,16 @@ func modesOf(fd int, c *Config) (modes []mode, has string) {
 		}
 	}
 	slices.Sort(offered)
-	return modes, strings.Join(slices.Compact(offered), ", ")
+	return withoutH264(modes), strings.Join(slices.Compact(offered), ", ")
+}
+
+// withoutH264 leaves H.264 out where there is something else.
+func withoutH264(modes []mode) []mode {
+	other := func(m mode) bool { return m.format.code != codeH264 }
+	if !slices.ContainsFunc(modes, other) {
+		return modes
+	}
+	return slices.DeleteFunc(modes, func(m mode) bool { return !other(m) })
 }
 
 // fit returns the size nearest to want in a range with steps.

@@ -12,8 +12,9 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Open opens a video capture device and starts it. It returns a frame.JPEGSource where the device delivers JPEG, else a frame.RawSource whose frames
-// are the device's own buffers: they may be written until they are released. Both always give the newest picture, and implement frame.RateSetter.
+// Open opens a video capture device and starts it. It returns a frame.JPEGSource where the device delivers JPEG, a frame.VideoSource where it delivers H.264, else a
+// frame.RawSource whose frames are the device's own buffers: they may be written until they are released. The first and the last always give the newest picture, and
+// implement frame.RateSetter.
 //
 // Errors that may be different later (unplugged, in use, not allowed) wrap frame.ErrGone.
 func Open(device string, c Config) (frame.Source, error) {
@@ -45,7 +46,10 @@ func open(device string, c Config) (frame.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if chosen.format.pixels == frame.Unknown {
+	switch {
+	case chosen.format.code == codeH264:
+		return newCoded(cam), nil
+	case chosen.format.pixels == frame.Unknown:
 		return jpegCamera{cam}, nil
 	}
 	return rawCamera{cam}, nil

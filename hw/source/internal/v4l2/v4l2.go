@@ -13,7 +13,7 @@ type Config struct {
 	Width, Height int     // pixels; the nearest size that the device has is taken; default 640x480
 	FPS           float64 // pictures a second at most; default 30
 	// Formats restricts the pixel formats, by their four letters ("MJPG", "YUYV"); nil: all that are known, MJPG first where size and rate are equal,
-	// because its pictures need not be encoded.
+	// because its pictures need not be encoded. H264 is taken only if it is named, or there is nothing else.
 	Formats []string
 	// Buffers is how many pictures the device and the reader have together, 2 to 32; default 6. A reader that holds more than Buffers-2 frames makes the
 	// device drop pictures.
@@ -25,7 +25,7 @@ type Config struct {
 // format is a pixel format that is understood.
 type format struct {
 	code   string       // four letters
-	pixels frame.Format // Unknown: JPEG
+	pixels frame.Format // Unknown: JPEG or H.264
 	luma   bool         // limited range is possible
 }
 
@@ -41,7 +41,11 @@ var formats = []format{
 	{"RGB3", frame.RGB, false},
 	{"BGR3", frame.BGR, false},
 	{"GREY", frame.Grey, false}, // vivid and infrared webcams use the full range
+	{codeH264, frame.Unknown, false},
 }
+
+// codeH264 is the format that is taken only if it is wished for, or the device has nothing else: JPEGs of it must be decoded first.
+const codeH264 = "H264"
 
 func fourCC(code string) uint32 {
 	return uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24

@@ -1,0 +1,404 @@
+// Package h264 is a source of H.264 access units that are passed through, out of a raw file (ITU-T H.264 annex B) or a stream of the same form.
+package h264
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/internal/annexb"
+	"github.com/maixstream/maixstream/hw/source/internal/film"
+	"github.com/maixstream/maixstream/internal/pace"
+)
+
+// DefaultFPS is the rate of files that do not say theirs.
+const DefaultFPS = 25
+
+// Config says how units are delivered.
+type Config struct {
+	// FPS is the rate of a file, or stream, that does not say its own; 0: DefaultFPS of a file. No unit can be left out, so it thins nothing.
+	FPS float64
+	// Once ends a file behind its last unit (frame.ErrEnd) instead of beginning again.
+	Once bool
+	// Warn is told of what is odd but can be lived with; nil disables it.
+	Warn func(error)
+}
+
+// description is what a stream says of itself.
+type description struct {
+	now   atomic.Pointer[annexb.Info]
+	depth atomic.Int64 // how many pictures later than they come pictures are shown
+
+	steady time.Time // the reader's: see even
+}
+
+// show fills in when u's picture is to be shown.
+func (d *description) show(r *annexb.Reader, u *frame.AccessUnit, fps float64) {
+	later, depth := r.Later()
+	if depth > 0 {
+		period := pace.Period(fps)
+		u.Captured, u.Shown = d.even(u, period), time.Duration(later)*period
+	}
+	if depth == 0 {
+		u.Shown = 0
+	}
+	if int64(depth) != d.depth.Load() {
+		d.depth.Store(int64(depth))
+	}
+}
+
+// even is u's Captured without the jitter of its arrival, which would show pictures in a wrong order, as they are shown periods after that. It follows the arrivals
+// by an eighth of a period, and begins anew at a key frame when it is far from them.
+func (d *description) even(u *frame.AccessUnit, period time.Duration) time.Time {
+	const far = time.Second
+	next := d.steady.Add(period)
+	off := u.Captured.Sub(next)
+	switch {
+	case d.steady.IsZero(), u.Key && (off > far || off < -far):
+		d.steady = u.Captured
+	default:
+		d.steady = next.Add(min(max(off, -period/8), period/8))
+	}
+	return d.steady
+}
+
+// order says that pictures come in another order than they are shown in; "": they don't.
+func (d *description) order() string {
+	depth := d.depth.Load()
+	if depth == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has B-frames, which are shown %d pictures later than they come; browsers don't show them by WebRTC", depth)
+}
+
+// notes joins what is to be said.
+func notes(all ...string) string {
+	return strings.Join(slices.DeleteFunc(all, func(n string) bool { return n == "" }), "; ")
+}
+
+func (d *description) load() annexb.Info {
+	if now := d.now.Load(); now != nil {
+		return *now
+	}
+	return annexb.Info{}
+}
+
+// note keeps what a key frame brings.
+func (d *description) note(i annexb.Info) {
+	if i != d.load() {
+		d.now.Store(&i)
+	}
+}
+
+// none is the error of what has no unit to begin with.
+func none(r *annexb.Reader, why error) error {
+	garbage, passed := r.Passed()
+	if why == nil {
+		why = r.Unreadable()
+	}
+	switch {
+	case why != nil:
+		return fmt.Errorf("%w: %v", frame.ErrNoPicture, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+	case passed > 0:
+		return fmt.Errorf("%w: it has %d pictures of H.264, and no key frame (IDR)", frame.ErrNoPicture, passed)
+	case garbage > 0:
+		return fmt.Errorf("%w: it has %d bytes, but no H.264", frame.ErrNoPicture, garbage)
+	}
+	return fmt.Errorf("%w: it has no picture of H.264", frame.ErrNoPicture)
+}
+
+func broken(err error) bool {
+	return errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge)
+}
+
+var errClosed = fmt.Errorf("h264: %w: closed", frame.ErrEnd)
+
+// File plays a file at its own rate, again and again.
+type File struct {
+	description
+	path      string
+	file      *os.File
+	reader    *annexb.Reader
+	clock     *film.Clock
+	ending    film.Ending
+	guessed   bool // the rate
+	delivered bool // a unit since the file's beginning
+
+	closing sync.Mutex
+	closed  bool
+}
+
+var _ frame.VideoSource = (*File)(nil)
+
+// OpenFile opens a file. It reports one that cannot be read, or has no key frame with its parameter sets.
+func OpenFile(path string, c Config) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("h264: %w", err)
+	}
+	f := &File{path: path, file: file, reader: annexb.NewReader(file)}
+	f.ending = film.Ending{Name: "h264: " + path, Picture: "access unit", Once: c.Once, Warn: c.Warn}
+	if err := f.begin(c); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("h264: %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// begin looks for the first key frame, and for the rate.
+func (f *File) begin(c Config) error {
+	var u frame.AccessUnit
+	var why error
+	for {
+		err := f.reader.Next(&u)
+		if err == nil {
+			break
+		}
+		switch {
+		case broken(err):
+			if why == nil {
+				why = err
+			}
+		case errors.Is(err, io.EOF):
+			return none(f.reader, why)
+		default:
+			return err
+		}
+	}
+	garbage, passed := f.reader.Passed()
+	if c.Warn != nil && (garbage > 0 || passed > 0) {
+		c.Warn(fmt.Errorf("h264: %s: %d bytes and %d pictures before the first key frame are left out", f.path, garbage, passed))
+	}
+	info := f.reader.Info()
+	f.note(info)
+	own, asked := info.FPS, c.FPS
+	if own > 0 { // it plays at that, as no picture can be left out
+		asked = 0
+	}
+	f.guessed = own == 0 && asked == 0
+	var err error
+	if f.clock, err = film.New(own, asked, DefaultFPS); err != nil {
+		return err
+	}
+	return f.rewind()
+}
+
+func (f *File) rewind() error {
+	f.delivered = false
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	f.reader.Reset(f.file)
+	return nil
+}
+
+// Info implements frame.Source.
+func (f *File) Info() frame.Info {
+	now := f.load()
+	info := frame.Info{Name: f.path, Kind: "h264", Width: now.Width, Height: now.Height, FPS: f.clock.FPS()}
+	guessed := ""
+	if f.guessed {
+		guessed = fmt.Sprintf("the file does not say its rate: it is played at %d pictures a second", DefaultFPS)
+	}
+	info.Note = notes(guessed, f.order())
+	return info
+}
+
+// ReadUnit implements frame.VideoSource.
+func (f *File) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
+	if _, err := f.clock.Next(ctx, errClosed); err != nil {
+		return err
+	}
+	f.closing.Lock() // the file stays open while it is read
+	defer f.closing.Unlock()
+	for {
+		if f.closed {
+			return errClosed
+		}
+		err := f.reader.Next(u)
+		switch {
+		case err == nil:
+			f.delivered = true
+			u.Captured = time.Now()
+			f.show(f.reader, u, f.clock.FPS())
+			if u.Key {
+				f.note(f.reader.Info())
+			}
+			return nil
+		case broken(err):
+			return fmt.Errorf("h264: %s: %w", f.path, err)
+		}
+		if err := f.ending.Reached(err, f.delivered, f.rewind); err != nil {
+			return err
+		}
+	}
+}
+
+// Close implements frame.Source.
+func (f *File) Close() error {
+	f.clock.Close()
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	return f.file.Close()
+}
+
+// Stream delivers the units of a byte stream as they come. A unit is complete when the next one begins.
+type Stream struct {
+	description
+	name, kind string
+	in         io.ReadCloser
+	fps        float64 // of a stream that does not say
+	start      sync.Once
+	stopped    chan struct{} // closed when the goroutine has ended
+	closed     chan struct{}
+	closing    sync.Once
+	closeErr   error
+
+	// The goroutine fills unit and err, and waits until the next read.
+	ready, taken chan struct{}
+	unit         frame.AccessUnit
+	err          error
+
+	// The reader's own.
+	out bool  // it has the unit
+	end error // nothing follows
+}
+
+var _ frame.VideoSource = (*Stream)(nil)
+
+// NewStream makes a source of a stream; name is for people, kind is Info's. Reading begins with the first ReadUnit. in is the source's to close, which must end a
+// read that waits. Of c, only FPS counts here.
+func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
+	if c.FPS != 0 {
+		if err := pace.CheckFPS(c.FPS); err != nil {
+			return nil, fmt.Errorf("h264: %w", err)
+		}
+	}
+	return &Stream{
+		name: name, kind: kind, in: in, fps: c.FPS, stopped: make(chan struct{}), closed: make(chan struct{}), ready: make(chan struct{}), taken: make(chan struct{}),
+	}, nil
+}
+
+// Info implements frame.Source. The size is 0x0 until a key frame has come.
+func (s *Stream) Info() frame.Info {
+	now := s.load()
+	info := frame.Info{Name: s.name, Kind: s.kind, Width: now.Width, Height: now.Height, FPS: now.FPS}
+	if info.FPS == 0 {
+		info.FPS = s.fps
+	}
+	info.Note = notes(s.order())
+	return info
+}
+
+// ReadUnit implements frame.VideoSource.
+func (s *Stream) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
+	select {
+	case <-s.closed:
+		return errClosed
+	default:
+	}
+	if s.end != nil {
+		return s.end
+	}
+	s.start.Do(func() { go s.run() })
+	if s.out {
+		s.out = false
+		select {
+		case s.taken <- struct{}{}:
+		case <-s.closed:
+			return errClosed
+		}
+	}
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closed:
+		return errClosed
+	}
+	s.out = true
+	switch {
+	case s.err == nil:
+		u.NALs = append(u.NALs[:0], s.unit.NALs...)
+		u.Key, u.Captured, u.Sequence, u.Shown = s.unit.Key, s.unit.Captured, s.unit.Sequence, s.unit.Shown
+	case !broken(s.err):
+		s.end = s.err
+	}
+	return s.err
+}
+
+// run reads until the stream ends.
+func (s *Stream) run() {
+	defer close(s.stopped)
+	r := annexb.NewReader(s.in)
+	delivered := false
+	for {
+		err := r.Next(&s.unit)
+		if err == nil {
+			delivered = true
+			if s.unit.Key {
+				s.note(r.Info())
+			}
+			fps := s.load().FPS
+			if fps == 0 {
+				fps = s.fps
+			}
+			if fps == 0 {
+				fps = DefaultFPS
+			}
+			s.show(r, &s.unit, fps)
+		}
+		s.err = s.say(r, err, delivered)
+		select {
+		case s.ready <- struct{}{}:
+		case <-s.closed:
+			return
+		}
+		if err != nil && !broken(err) {
+			return
+		}
+		select {
+		case <-s.taken:
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// say says what an error of the reader means.
+func (s *Stream) say(r *annexb.Reader, err error, delivered bool) error {
+	switch {
+	case err == nil:
+		return nil
+	case broken(err):
+		return fmt.Errorf("h264: %s: %w", s.name, err)
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("h264: %s: %w: %w", s.name, frame.ErrGone, err)
+	case delivered:
+		return fmt.Errorf("h264: %s: %w", s.name, frame.ErrEnd)
+	}
+	return fmt.Errorf("h264: %s: %w", s.name, none(r, nil))
+}
+
+// Close implements frame.Source.
+func (s *Stream) Close() error {
+	s.closing.Do(func() {
+		close(s.closed)
+		s.closeErr = s.in.Close()
+		s.start.Do(func() { close(s.stopped) }) // never begun
+	})
+	<-s.stopped
+	return s.closeErr
+}
