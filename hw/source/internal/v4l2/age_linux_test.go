@@ -30,7 +30,7 @@ type driver struct {
 	number uint32
 }
 
-// buffers is camera.buffers.
+// buffers is camera.driver.
 func (d *driver) buffers(request uintptr, b *buffer) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,7 +78,7 @@ func openFake(t *testing.T, deviceFPS, fps float64) jpegCamera {
 	if c.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
-	c.fd, c.camera.buffers = d.fd, d.buffers
+	c.fd, c.driver = d.fd, d.buffers
 	c.asked, c.period = fps, thin(fps, deviceFPS)
 	for i, s := range c.slots {
 		d.memory = append(d.memory, s.memory)

@@ -23,7 +23,7 @@ type camera struct {
 	*controls
 	device  string
 	config  Config
-	buffers func(request uintptr, b *buffer) error // the ioctls that give a buffer to the driver and take one; tests have a driver of their own
+	driver  func(request uintptr, b *buffer) error // takes the place of the ioctls for buffers in tests; nil: none
 	chosen  choice
 	arrived chan struct{} // capacity 1
 	closed  chan struct{}
@@ -65,12 +65,10 @@ type slot struct {
 }
 
 func newCamera(device string, chosen choice, c Config) *camera {
-	cam := &camera{
+	return &camera{
 		controls: newControls(device, -1), device: device, fd: -1, wake: -1, chosen: chosen, config: c, asked: c.FPS,
 		arrived: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
-	cam.buffers = func(request uintptr, b *buffer) error { return ioctl(cam.fd, request, b) }
-	return cam
 }
 
 // Info implements frame.Source.
@@ -124,7 +122,7 @@ func (c *camera) run() {
 			}
 		}
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
-		err = c.buffers(vidiocDequeue, &b)
+		err = c.exchange(vidiocDequeue, &b)
 		switch {
 		case err == nil:
 			c.take(&b)
@@ -221,7 +219,18 @@ func captureTime(b *buffer, now time.Time) time.Time {
 
 func (c *camera) queue(index uint32) error {
 	b := buffer{kind: bufTypeCapture, memory: memoryMmap, index: index}
-	return c.buffers(vidiocQueue, &b)
+	return c.exchange(vidiocQueue, &b)
+}
+
+// exchange queues or dequeues a buffer.
+func (c *camera) exchange(request uintptr, b *buffer) error {
+	if c.driver != nil {
+		copied := *b // b itself must not escape: that would be an allocation per picture
+		err := c.driver(request, &copied)
+		*b = copied
+		return err
+	}
+	return ioctl(c.fd, request, b)
 }
 
 func (c *camera) announce() {
