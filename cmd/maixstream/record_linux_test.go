@@ -12,16 +12,13 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/server/stream"
 )
 
 // H.264 is recorded without a viewer; kill -9 leaves a film that plays, and the next start goes on beside it.
 func TestRecordingOfH264OutlivesKill(t *testing.T) {
-	if err := openh264.Available(); err != nil {
-		testenv.Missing(t, "OpenH264's library", "make setup-test")
-	}
+	needOpenH264(t)
 	dir := t.TempDir()
 	recorded := func(s *started) (now stream.State) {
 		if err := json.Unmarshal(s.get(t, "/state"), &now); err != nil {
