@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/server/stream"
 )
@@ -162,5 +164,15 @@ func TestLibrariesThatCanLogAreKnown(t *testing.T) {
 		if known[fields[0]] == "" {
 			t.Errorf("%s imports a logger: see that it writes nothing by itself", fields[0])
 		}
+	}
+}
+
+// needOpenH264 skips a test that needs H.264 where it cannot be made.
+func needOpenH264(t *testing.T) {
+	t.Helper()
+	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
+		testenv.Missing(t, "OpenH264's library", "make setup-test")
+	} else if err != nil {
+		testenv.Unable(t, err.Error())
 	}
 }

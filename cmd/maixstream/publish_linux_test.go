@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 	"github.com/bluenviron/gortmplib"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
-	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
@@ -101,15 +99,6 @@ func (in *rtmpInbox) got() (streams []string, frames int, widths []int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return slices.Clone(in.streams), in.frames, slices.Clone(in.widths)
-}
-
-func needOpenH264(t *testing.T) {
-	t.Helper()
-	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
-		testenv.Missing(t, "OpenH264's library", "make setup-test")
-	} else if err != nil {
-		testenv.Unable(t, err.Error())
-	}
 }
 
 func TestServePublishes(t *testing.T) {
