@@ -13,7 +13,8 @@ import (
 )
 
 // packages begin errors of ours for those who read code; people who run the program are told without.
-var packages = regexp.MustCompile(`^(hw|sg2002|source|v4l2|mjpeg|h264|openh264|y4m|photos|picture|discover|pipeline|ring|push|publish|record|server|web|stream|rtsp|upload): `)
+var packages = regexp.MustCompile(`^(hw|sg2002|source|v4l2|mjpeg|h264|openh264|y4m|photos|picture|discover|` +
+	`pipeline|ring|push|publish|record|server|web|stream|rtsp|upload): `)
 
 // inWords is an error as a person reads it: without the names of packages, and of the verb, which stands before it already.
 func inWords(err error, verb string) string {

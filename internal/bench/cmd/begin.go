@@ -19,7 +19,8 @@ import (
 // begin is how soon there is H.264.
 func (s *set) begin() (*group, error) {
 	g := &group{Title: "How soon H.264 is there", Text: "`maixstream serve --source testcard --size 1280x720` without any viewer: from connecting, " +
-		"which wakes the encoder, to the last byte of the first picture. And a reader of `/video.mp4` that takes nothing for five seconds: from when it goes on to the last byte of a picture that was " +
+		"which wakes the encoder, to the last byte of the first picture. And a reader of `/video.mp4` that takes nothing for five seconds: " +
+		"from when it goes on to the last byte of a picture that was " +
 		"captured after that."}
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		g.Skipped = err.Error()

@@ -72,8 +72,8 @@ func hash(text string) string {
 
 // liveScripts are one script together, in this order: each is an idea, and they share their names.
 var liveScripts = []string{
-	"notice", "stream", "share", "draw", "choice", "way", "video", "mp4", "whep", "clock", "state", "publish", "settings", "camera", "measure", "view", "qr", "links", "buttons",
-	"keys", "start",
+	"notice", "stream", "share", "draw", "choice", "way", "video", "mp4", "whep", "clock", "state", "publish", "settings", "camera", "measure",
+	"view", "qr", "links", "buttons", "keys", "start",
 }
 
 var live, login = newLive(), New(file("login/login.html"), file("login/login.css"), file("login/login.js"))
