@@ -9,13 +9,13 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// cameraCollector tells the camera's exposure time and gain where it has them.
+// cameraCollector reports the camera's exposure time and gain, where it has them.
 type cameraCollector struct {
 	camera         Controller
 	exposure, gain *prometheus.Desc
 }
 
-// askWithin bounds what a scrape waits for a camera that does not answer.
+// askWithin bounds how long a scrape waits for the camera.
 const askWithin = time.Second
 
 func newCameraCollector(camera Controller) *cameraCollector {

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	leastWidth = 16 // pixels that /snapshot?width= asks for
-	// maxWidths is how many widths are made at the same time, one after the other; who asks for another one meanwhile is told to come back.
+	leastWidth = 16 // least ?width= of /snapshot, in pixels
+	// maxWidths limits the widths in progress, which are made one after the other; requests for further ones are refused meanwhile.
 	maxWidths = 4
-	// passedQuality is for pictures whose own quality is not known.
+	// passedQuality is used for pictures of unknown quality.
 	passedQuality = 80
 )
 
-var errManyWidths = fmt.Errorf("pictures of %d other widths are being made: ask again, or for one of those", maxWidths)
+var errManyWidths = fmt.Errorf("pictures of %d other widths are in progress: retry, or use one of those widths", maxWidths)
 
-// askedWidth is the query's width, 0 for the picture as it is.
+// askedWidth returns the query's width, or 0 for the original size.
 func askedWidth(query url.Values) (int, error) {
 	text := query.Get("width")
 	if text == "" {
@@ -36,27 +36,27 @@ func askedWidth(query url.Values) (int, error) {
 	return width, nil
 }
 
-// shrinker makes snapshots smaller: one picture of a width for all who ask for it at that moment, and one picture at a time.
+// shrinker scales snapshots down: concurrent requests for one width share a picture, and one picture is scaled at a time.
 type shrinker struct {
-	// take copies a frame of the stream, captured at or after notBefore.
+	// take copies a frame of the stream captured at or after notBefore.
 	take     func(ctx context.Context, notBefore time.Time, b *[]byte, m *ring.Meta) error
 	patience func() time.Duration // bounds take
 	ctx      context.Context      // ends take
-	scaling  sync.Mutex           // of the one that scales
+	scaling  sync.Mutex           // serializes scaling
 
 	mu     sync.Mutex
-	last   map[int]*shrunk // those on their way, by width; the newest of each
+	last   map[int]*shrunk // in progress, by width; the newest of each
 	closed bool
 	wait   sync.WaitGroup
 }
 
-// shrunk is one smaller picture on its way. Guarded by shrinker.mu until done is closed, and not written afterwards.
+// shrunk is a smaller picture in progress. It is guarded by shrinker.mu until done is closed, and read-only afterwards.
 type shrunk struct {
 	width     int
-	before    *shrunk   // of the same width, to be waited for; nil: none
-	open      bool      // its frame has not come: who asks now may have it, too
-	notBefore time.Time // when its frame may be captured at the earliest
-	began     time.Time // when the frame was asked for
+	before    *shrunk   // predecessor of the same width, to wait for; nil: none
+	open      bool      // its frame has not arrived: further requests may share it
+	notBefore time.Time // earliest capture time of its frame
+	began     time.Time // when the frame was requested
 	done      chan struct{}
 
 	jpg  []byte
@@ -64,7 +64,7 @@ type shrunk struct {
 	err  error
 }
 
-// smaller returns a frame captured at or after notBefore, not wider than width. The bytes are shared: they must not be written.
+// smaller returns a frame captured at or after notBefore, at most width pixels wide. The bytes are shared and must not be modified.
 func (s *shrinker) smaller(ctx context.Context, notBefore time.Time, width int) ([]byte, *ring.Meta, error) {
 	for {
 		one, err := s.join(notBefore, width)
@@ -76,14 +76,14 @@ func (s *shrinker) smaller(ctx context.Context, notBefore time.Time, width int) 
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
-		// Who joined while the frame was on its way may find it older than asked for: then the next one is theirs.
+		// If the caller joined while the frame was on its way, it may be too old: then the next one is theirs.
 		if one.err != nil || !one.meta.Captured.Before(notBefore) || !one.began.Before(notBefore) {
 			return one.jpg, &one.meta, one.err
 		}
 	}
 }
 
-// join returns the picture of a width that is to be waited for, a new one if none can be shared.
+// join returns the picture of that width to wait for, a new one if none can be shared.
 func (s *shrinker) join(notBefore time.Time, width int) (*shrunk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *shrinker) join(notBefore time.Time, width int) (*shrunk, error) {
 	}
 	one := &shrunk{width: width, before: last, open: true, notBefore: notBefore, done: make(chan struct{})}
 	s.last[width] = one
-	s.wait.Go(func() { s.run(one) }) // whoever asked first may leave: the others wait on
+	s.wait.Go(func() { s.run(one) }) // whoever asked first may leave: the others still wait
 	return one, nil
 }
 
@@ -150,7 +150,7 @@ func (s *shrinker) scale(jpg []byte, width int, m *ring.Meta) ([]byte, error) {
 	return small.Bytes(), nil
 }
 
-// close ends what is on its way and waits for it.
+// close cancels the pictures in progress and waits for them.
 func (s *shrinker) close() {
 	s.mu.Lock()
 	s.closed = true

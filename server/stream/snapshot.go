@@ -18,27 +18,27 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// snapshotWait is how long a snapshot may take beyond two frame times: an encoder that rests makes one picture a second.
+// snapshotWait is how long a snapshot may take beyond two frame times: an idle encoder makes one picture per second.
 const snapshotWait = 5 * time.Second
 
-// fullWait is how much longer one of the camera's full size may take: a webcam changes over to it and back, perhaps for others first.
+// fullWait is the additional time for a full-size snapshot: a webcam switches its mode and back, perhaps for other requests first.
 const fullWait = 15 * time.Second
 
-// patience is how long a snapshot may take at the rate that is asked for.
+// patience is how long a snapshot may take at the configured frame rate.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
 	period := pace.Period(s.Settings.FPS)
-	if s.Settings.FPS == 0 { // a feed that has no rate
+	if s.Settings.FPS == 0 { // the feed has no rate
 		period = 0
 	}
 	return snapshotWait + 2*period
 }
 
-// copies are buffers for snapshots: a picture is copied out of its slot, so that a slow client of /snapshot holds none.
+// copies are buffers for snapshots. Pictures are copied out of their slots, so that a slow client of /snapshot holds none.
 var copies = sync.Pool{New: func() any { return new([]byte) }}
 
-// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before. With ?full=1 it has the camera's own
-// size, where the source can take such; with ?width=N it is at most N pixels wide.
+// snapshot replies with one picture, captured after the request arrived or at most ?max_age= earlier. ?full=1 requests the sensor's full
+// size, where the source supports it; ?width=N limits the width in pixels.
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	wish, err := snapshotOf(r.URL.Query())
 	if err != nil {
@@ -57,7 +57,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	jpg, err := h.take(ctx, &wish, b, &m)
 	switch {
 	case err == nil:
-	case r.Context().Err() != nil: // nobody waits any more
+	case r.Context().Err() != nil: // the client has gone
 		return
 	case errors.Is(err, frame.ErrUnsupported) && wish.full:
 		h.refuse(w, http.StatusConflict, hinted("full=1: the source takes no pictures beside the stream's", h.config.Hints.FullSnapshot))
@@ -67,7 +67,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		w.Header().Set("Retry-After", "1")
-		text := "no picture came in time"
+		text := "no picture arrived in time"
 		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 			text = err.Error()
 		}
@@ -88,20 +88,20 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(jpg) //nolint:gosec // image/jpeg, and nosniff
 }
 
-// snapshotWish is what a request for a snapshot asks for.
+// snapshotWish is a parsed snapshot request.
 type snapshotWish struct {
-	notBefore time.Time // when it may be captured at the earliest
-	full      bool      // of the camera's own size
-	width     int       // at most, in pixels; 0: the stream's
+	notBefore time.Time // earliest capture time
+	full      bool      // at the sensor's full size
+	width     int       // maximum, in pixels; 0: the stream's
 }
 
-// snapshotOf understands the query of a request that has just come in.
+// snapshotOf parses the query of a request that has just arrived.
 func snapshotOf(query url.Values) (wish snapshotWish, err error) {
 	wish.notBefore = time.Now()
 	if age := query.Get("max_age"); age != "" {
 		d, err := time.ParseDuration(age)
 		if err != nil || d < 0 {
-			return wish, fmt.Errorf("max_age=%.40q: want a time like 500ms or 2s", age)
+			return wish, fmt.Errorf("max_age=%.40q: want a duration like 500ms or 2s", age)
 		}
 		wish.notBefore = wish.notBefore.Add(-d)
 	}
@@ -116,7 +116,7 @@ func snapshotOf(query url.Values) (wish snapshotWish, err error) {
 	return wish, err
 }
 
-// take returns the picture that is wished for, in b or shared: it must not be written.
+// take returns the requested picture, in b or shared: the caller must not write to it.
 func (h *Handler) take(ctx context.Context, wish *snapshotWish, b *[]byte, m *ring.Meta) ([]byte, error) {
 	switch {
 	case wish.full:
@@ -133,7 +133,7 @@ func (h *Handler) take(ctx context.Context, wish *snapshotWish, b *[]byte, m *ri
 	return *b, err
 }
 
-// takeFrame copies a frame of the stream, captured at or after notBefore.
+// takeFrame copies a frame of the stream captured at or after notBefore.
 func (h *Handler) takeFrame(ctx context.Context, notBefore time.Time, b *[]byte, m *ring.Meta) error {
 	leave := h.config.Feed.Watch()
 	defer leave()
