@@ -1,20 +1,20 @@
-// What is wrong, and what the page says about it. The newest picture decides: pictures that come are live, whatever else fails.
+// Problems and how the page reports them. The newest picture decides: while pictures arrive the page is live, whatever else fails.
 const wrong = { stream: null, events: null, signal: null }; // [what, why]
-const total = { frames: 0, bytes: 0 }; // that came
-let newest = 0; // when the newest picture came
-let gap = 0; // ms between the last pictures, the longest of a few
+const total = { frames: 0, bytes: 0 }; // received
+let newest = 0; // when the newest picture arrived
+let gap = 0; // longest interval between the last few pictures, in ms
 let paused = false;
-let offline = false; // neither pictures nor the state come
+let offline = false; // neither pictures nor the state arrive
 
-// standing is how long the picture has stood still although another was due, in ms; 0: it has not.
+// standing returns for how many ms the picture has been frozen although another one was due; 0: not frozen.
 function standing() {
   if (!total.frames || moving) return 0;
   const since = now() - newest;
   return since > Math.max(1500, 2.5 * due()) ? since : 0;
 }
 
-// due is the time between two pictures, in ms: what came before tells it, else what the source is asked for. A program that has written one picture
-// may write the next one tomorrow.
+// due returns the expected interval between pictures, in ms: measured, or else from the settings. A program that has written one picture may write the
+// next one tomorrow.
 function due() {
   if (gap) return gap;
   if (!state || !state.signal || !state.can.fps) return Infinity;
@@ -28,7 +28,7 @@ function notice() {
   const worst = lost || wrong.signal;
   stage.classList.toggle("stale", Boolean(lost) || since > 0);
   const text = worst ? worst.join("\n") : "";
-  if (text !== told) { // a live region is read out at each change
+  if (text !== told) { // screen readers announce each change of a live region
     told = text;
     const box = $("notice").firstElementChild;
     box.hidden = !worst;
@@ -46,7 +46,7 @@ function notice() {
   if ($("live").className !== look) $("live").className = look;
   if (offline !== Boolean(lost)) {
     offline = Boolean(lost);
-    if (state) { // nothing can be changed while nothing is heard
+    if (state) { // controls are disabled while offline
       offer(state);
       followControls(state);
     }

@@ -1,14 +1,14 @@
-// Windows of one browser share one stream. Browsers allow six connections to a host over HTTP/1.1, and a window takes two for as long as it is seen:
-// with three of them no change and no snapshot would get through. One window leads: it has the connections and hands on what comes to the others.
-// Neither Web Locks (not over plain HTTP) nor SharedWorker (not on Android) can be relied on, so the windows agree by messages:
+// Windows of one browser share one stream. Browsers allow six connections per host over HTTP/1.1, and a visible window uses two:
+// with three windows no change and no snapshot would get through. One window leads: it holds the connections and passes on what it receives.
+// Neither Web Locks (not over plain HTTP) nor SharedWorker (not on Android) is reliable, so the windows agree by messages:
 // the one that has led longest leads.
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("maixstream " + url("")) : null;
 const me = Math.random().toString(36).slice(2);
-const crew = { role: "", since: 0, leader: "", heard: 0, others: new Map() }; // role "": part of nothing; others: who follows, and when they said so
+const crew = { role: "", since: 0, leader: "", heard: 0, others: new Map() }; // role "": not taking part; others: followers and when each last reported
 
 const say = (message) => channel && channel.postMessage({ from: me, ...message });
 
-// share hands something on to those who follow.
+// share passes a message on to the followers.
 function share(message) {
   if (crew.role === "lead" && crew.others.size) say(message);
 }
@@ -18,7 +18,7 @@ async function join() {
   crew.role = "join";
   if (channel) {
     say({ hello: true });
-    // Others answer within milliseconds. If none does, there is none, or it is slow: then two lead until they hear of each other.
+    // Others answer within milliseconds. A slow one may be missed: then two lead until they hear of each other.
     await sleep(60);
   }
   if (crew.role === "join") lead();
@@ -32,7 +32,7 @@ function lead() {
   begin();
 }
 
-// part leaves: who followed takes over.
+// part leaves; a follower takes over.
 function part() {
   if (crew.role === "lead") say({ bye: true, led: true });
   else if (crew.role === "follow") say({ bye: true });
@@ -69,20 +69,20 @@ if (channel) channel.onmessage = ({ data: m }) => {
 function heardLeader(m) {
   if (crew.role === "follow" && m.from === crew.leader) return;
   const older = m.lead < crew.since || m.lead === crew.since && m.from < me;
-  if (crew.role === "lead" && !older) return say({ lead: crew.since }); // the other gives way
+  if (crew.role === "lead" && !older) return say({ lead: crew.since }); // the other one gives way
   if (crew.role === "lead") unfollow(), leave();
   Object.assign(crew, { role: "follow", leader: m.from, heard: now() });
   say({ here: m.from });
 }
 
-// elect looks for a leader again; not all at once.
+// elect looks for a leader again, after a random delay.
 async function elect(after) {
   crew.role = "";
   await sleep(after + 50 * Math.random());
   if (!document.hidden && !paused) join();
 }
 
-// Once a second: who is still there?
+// callRoll drops windows that have vanished; once per second.
 function callRoll() {
   if (crew.role === "lead") {
     for (const [id, at] of crew.others) if (now() - at > 4000) crew.others.delete(id);
