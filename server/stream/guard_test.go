@@ -18,8 +18,8 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// A page that points a name of its own here (DNS rebinding) gets nothing, though its Origin is equal to its Host.
-func TestOnlyNamesThatAreOursAreAnswered(t *testing.T) {
+// A page that points its own host name here (DNS rebinding) is refused, although its Origin equals its Host.
+func TestForeignHostNamesAreRefused(t *testing.T) {
 	own, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -53,13 +53,13 @@ func TestOnlyNamesThatAreOursAreAnswered(t *testing.T) {
 	if reply, _ := get(t, r); reply.StatusCode != 403 {
 		t.Errorf("a name that is not the certificate's: %d", reply.StatusCode)
 	}
-	conn := ask(t, "tcp", address(s), "GET /snapshot?max_age=1m HTTP/1.0\r\n\r\n") // no browser
+	conn := ask(t, "tcp", address(s), "GET /snapshot?max_age=1m HTTP/1.0\r\n\r\n") // not a browser
 	if line, err := io.ReadAll(io.LimitReader(conn, 12)); err != nil || string(line) != "HTTP/1.0 200" {
 		t.Errorf("without Host: %s (%v)", line, err)
 	}
 }
 
-func TestWhoMayChangeThings(t *testing.T) {
+func TestChangeAuthorization(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -68,8 +68,8 @@ func TestWhoMayChangeThings(t *testing.T) {
 	users, tokens := "anna:"+string(hash)+"\nvisitor:"+string(hash)+"  view\n", full+"\n"+view+" view\n"
 	for _, c := range []struct {
 		control            web.Control
-		nobody, anna, sees int // how a change without authentication, by anna, and by those who are marked is answered
-		forwarded          int // by anna through a proxy
+		nobody, anna, sees int // expected status of a change without authentication, by anna, and by a marked client
+		forwarded          int // the same by anna through a proxy
 	}{
 		{"", 200, 200, 403, 200},
 		{web.ControlOpen, 200, 200, 403, 200},
@@ -127,8 +127,8 @@ func TestWhoMayChangeThings(t *testing.T) {
 	}
 }
 
-// Whatever is right lets in, whatever else a proxy or an old program puts beside it.
-func TestWhatIsRightLetsIn(t *testing.T) {
+// One valid credential suffices, whatever else a proxy or an old program sends with it.
+func TestValidCredentialsSuffice(t *testing.T) {
 	hash := func(password string) string {
 		t.Helper()
 		h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -139,7 +139,7 @@ func TestWhatIsRightLetsIn(t *testing.T) {
 	}
 	const token = "0123456789abcdef"
 	s, _ := serve(t, func(c *config) {
-		// Notepad's mark, and a file in Latin-1.
+		// A byte order mark, and a file in Latin-1.
 		c.TokenFile = write(t, "tokens", "\xef\xbb\xbf"+token+"\r\n")
 		c.AuthFile = write(t, "users", "\xef\xbb\xbfanna:"+hash("a:b:c")+"\r\nj\xfcrgen:"+hash("gr\xfc\xdfe")+"\nmarie:"+hash("été")+"\n")
 		c.CORS = "*"
@@ -184,15 +184,15 @@ func TestWhatIsRightLetsIn(t *testing.T) {
 	}
 	r := request(t, "GET", s.URLs()[0]+"/state", "", "Authorization", `Digest username="anna", realm="x"`)
 	if reply, _ := get(t, r); reply.StatusCode != 401 || !strings.HasPrefix(reply.Header.Get("WWW-Authenticate"), "Basic ") {
-		t.Errorf("a Digest: %d %v", reply.StatusCode, reply.Header)
+		t.Errorf("Digest: %d %v", reply.StatusCode, reply.Header)
 	}
 	if !s.Allow("192.0.2.1:1", "proxy", "secret", token) {
-		t.Error("over RTSP the token does not count beside a password")
+		t.Error("a token next to a password is refused over RTSP")
 	}
 }
 
-// Servers behind one host name, on other ports or below other paths, leave each other's sessions alone.
-func TestTwoServersDoNotLogEachOtherOut(t *testing.T) {
+// Servers on one host name, on other ports or below other paths, do not end each other's sessions.
+func TestServersOnOneHostKeepSessionsApart(t *testing.T) {
 	var servers []*shown
 	var cookies []*http.Cookie
 	for range 2 {
@@ -213,7 +213,7 @@ func TestTwoServersDoNotLogEachOtherOut(t *testing.T) {
 	}
 }
 
-// X-Forwarded-For counts from proxies that are trusted, and for nobody else.
+// X-Forwarded-For is honoured only from trusted proxies.
 func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 	limited := func(s *shown, address func(i int) string) bool {
 		for i := range 60 {
@@ -231,13 +231,13 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 	}
 	another := func(i int) string { return fmt.Sprintf("192.0.2.%d", i+1) }
 	if !limited(started(), another) {
-		t.Error("without a trusted proxy a header makes a new client of each guess")
+		t.Error("without a trusted proxy the header evades the limit")
 	}
 	if !limited(started("10.0.0.0/8"), another) {
-		t.Error("another proxy's word counts")
+		t.Error("the header of an untrusted proxy is honoured")
 	}
 	if limited(started("127.0.0.1"), another) {
-		t.Error("the proxy's clients are counted together")
+		t.Error("a trusted proxy's clients are counted as one")
 	}
 	for name, address := range map[string]func(int) string{
 		"port":         func(i int) string { return fmt.Sprintf("192.0.2.1:%d", 1000+i) },
@@ -252,12 +252,12 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 		}
 	}
 	if _, err := web.New(web.Config{TrustedProxies: []string{"nonsense"}}); err == nil {
-		t.Error("a proxy that is no address is taken")
+		t.Error("an invalid proxy address is accepted")
 	}
 }
 
-// Many addresses do not make many guesses.
-func TestWrongPasswordsOfAllTogetherAreLimited(t *testing.T) {
+// Guesses from many addresses are limited, too.
+func TestWrongPasswordsAreLimitedInTotal(t *testing.T) {
 	s, _ := serve(t, func(c *config) {
 		c.TokenFile, c.TrustedProxies = write(t, "tokens", "0123456789abcdef"), []string{"127.0.0.1"}
 	})
@@ -272,11 +272,11 @@ func TestWrongPasswordsOfAllTogetherAreLimited(t *testing.T) {
 		t.Errorf("%d guesses from 400 addresses in %v", wrong, time.Since(began))
 	}
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token=0123456789abcdef", "")); reply.StatusCode != 200 {
-		t.Errorf("the right token meanwhile: %d", reply.StatusCode)
+		t.Errorf("valid token meanwhile: %d", reply.StatusCode)
 	}
 }
 
-func TestLogoutEndsTheSessionsStreams(t *testing.T) {
+func TestLogoutEndsSessionStreams(t *testing.T) {
 	cert, key := certificate(t)
 	for name, secure := range map[string]bool{"tcp": false, "tls": true} {
 		t.Run(name, func(t *testing.T) {
@@ -307,14 +307,14 @@ func TestLogoutEndsTheSessionsStreams(t *testing.T) {
 			get(t, r)
 			eventually(t, "the session's viewer is gone", func() bool { return s.State().Server.Viewers == 1 })
 			if now := s.Stats().Viewers; now != 1 {
-				t.Errorf("%d places are taken", now)
+				t.Errorf("%d places are occupied", now)
 			}
 		})
 	}
 }
 
-// A full server makes room for another sender, at the cost of the one with the most viewers.
-func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
+// A full server makes room for another client at the expense of the one with the most viewers.
+func TestOneClientCannotTakeAllPlaces(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.MaxClients, c.TrustedProxies = 3, []string{"127.0.0.1"} })
 	watch := func(from string) string {
 		t.Helper()
@@ -330,8 +330,8 @@ func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
 		{"192.0.2.1", "200"},
 		{"192.0.2.1", "200"},
 		{"192.0.2.1", "503"},
-		{"192.0.2.2", "200"}, // instead of one of the three
-		{"192.0.2.2", "503"}, // that would only turn it round
+		{"192.0.2.2", "200"}, // replaces one of the three
+		{"192.0.2.2", "503"}, // would only reverse the roles
 		{"192.0.2.3", "200"},
 		{"192.0.2.4", "503"},
 	} {
@@ -342,7 +342,7 @@ func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
 	}
 }
 
-func TestReloadDoesNotLoseTheAuthentication(t *testing.T) {
+func TestReloadKeepsAuthentication(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", "0123456789abcdef") })
 	if err := s.Reload(web.Config{}); err == nil || !strings.Contains(err.Error(), "no authentication") {
 		t.Errorf("reload: %v", err)
@@ -352,8 +352,8 @@ func TestReloadDoesNotLoseTheAuthentication(t *testing.T) {
 	}
 }
 
-// Pages that can change things are not embedded by others; pictures may be.
-func TestWhoMayEmbed(t *testing.T) {
+// Other sites may embed pictures, but not pages that can change things.
+func TestEmbedding(t *testing.T) {
 	s, feed := serve(t, nil)
 	opened, _ := serve(t, func(c *config) { c.FrameAncestors = []string{"https://home.example", "http://octo.example:5000"} })
 	own, _ := serve(t, func(c *config) { c.Stream.HTML = []byte("mine") })
@@ -381,7 +381,7 @@ func TestWhoMayEmbed(t *testing.T) {
 		t.Errorf("opened: %s", got)
 	}
 	if _, err := web.New(web.Config{FrameAncestors: []string{"home.example; script-src *"}}); err == nil {
-		t.Error("what is no origin is taken")
+		t.Error("an invalid origin is accepted")
 	}
 }
 
@@ -411,7 +411,7 @@ func TestPanicsAreLoggedAndCounted(t *testing.T) {
 	}
 	defer reply.Body.Close()
 	if _, err := io.ReadAll(reply.Body); err == nil {
-		t.Error("half a reply looks complete")
+		t.Error("a truncated reply looks complete")
 	}
 	lines := seen.FilterMessage("handling a request panicked").All()
 	if len(lines) != 2 || shell.Stats().Panics != 2 || !strings.Contains(fmt.Sprint(lines[0].ContextMap()), "guard_test.go") {
@@ -419,12 +419,12 @@ func TestPanicsAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
-// Of net/http's own errors those that mean something are logged, and not more often than is of use.
+// Only relevant errors of net/http are logged, and at a limited rate.
 func TestNetworkNoiseIsNotLogged(t *testing.T) {
 	log, seen := observed()
 	cert, key := certificate(t)
 	s, _ := serve(t, func(c *config) { c.TLSCert, c.TLSKey, c.Log = cert, key, log })
-	conn := ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // no TLS
+	conn := ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // not TLS
 	_, _ = io.ReadAll(conn)
 	eventually(t, "it is noted", func() bool { return seen.FilterMessageSnippet("TLS handshake error").Len() == 1 })
 	for _, line := range seen.All() {
@@ -439,7 +439,7 @@ func observed() (*zap.Logger, *observer.ObservedLogs) {
 	return zap.New(core), seen
 }
 
-// insecure takes any certificate.
+// insecure accepts any certificate.
 var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 
 func TestMetricsCountPanics(t *testing.T) {

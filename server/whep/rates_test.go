@@ -2,8 +2,8 @@ package whep
 
 import "testing"
 
-// The bitrate is what the slowest viewer can take that does not belong to the slowest third.
-func TestAgreed(t *testing.T) {
+// The bitrate is what the slowest viewer outside the slowest third can receive.
+func TestAgreedBitrate(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		targets []int
