@@ -92,7 +92,7 @@ func (a *ages) of() (n int, p50, p99 time.Duration) {
 // 1280x720 at 30 frames per second over links that carry a fifth of the JPEGs: the pictures arrive. The bounds leave room for a loaded machine, on which
 // readers lag whatever the link carries.
 func TestH264OverSlowLink(t *testing.T) {
-	testenv.Long(t, "takes ten seconds a link")
+	testenv.Long(t, "takes ten seconds per link")
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		testenv.Missing(t, "OpenH264's library", "make setup-test")
 	} else if err != nil {

@@ -15,8 +15,8 @@ type cameraCollector struct {
 	exposure, gain *prometheus.Desc
 }
 
-// askWithin bounds how long a scrape waits for the camera.
-const askWithin = time.Second
+// scrapeTimeout bounds how long a scrape waits for the camera.
+const scrapeTimeout = time.Second
 
 func newCameraCollector(camera Controller) *cameraCollector {
 	return &cameraCollector{
@@ -34,7 +34,7 @@ func (c *cameraCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *cameraCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	list, err := c.camera.Controls(ctx)
 	if err != nil {

@@ -147,10 +147,10 @@ func controlValue(c *frame.Control, raw json.RawMessage) (int64, error) {
 	if json.Unmarshal(raw, &number) == nil {
 		return number, nil
 	}
-	var truth bool
+	var boolean bool
 	if c.Kind == frame.Boolean || c.Kind == frame.Button {
-		if json.Unmarshal(raw, &truth) == nil {
-			if truth {
+		if json.Unmarshal(raw, &boolean) == nil {
+			if boolean {
 				return 1, nil
 			}
 			return 0, nil

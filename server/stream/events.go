@@ -11,8 +11,8 @@ import (
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-// newsFor is how long an event stays current; it is less than the second between two events of a follower.
-const newsFor = time.Second / 2
+// stateMaxAge is how long an event stays current; it is less than the second between two events of a follower.
+const stateMaxAge = time.Second / 2
 
 // news is the state as JSON, encoded once for all followers.
 type news struct {
@@ -33,12 +33,12 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	(&reply.Events{Next: h.event, Done: h.done, StallTimeout: h.config.StallTimeout}).Serve(w, r.WithContext(ctx))
 }
 
-// event returns the state as JSON, at most newsFor old.
+// event returns the state as JSON, at most stateMaxAge old.
 func (h *Handler) event() ([]byte, error) {
 	n := &h.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if time.Since(n.made) < newsFor {
+	if time.Since(n.made) < stateMaxAge {
 		return n.event, nil
 	}
 	state := h.State()

@@ -83,7 +83,7 @@ func TestChangeAuthorization(t *testing.T) {
 				conf.Control, conf.AuthFile, conf.TokenFile = c.control, write(t, "users", users), write(t, "tokens", tokens)
 			})
 			feed.publish(t, picture(t, 1))
-			change := func(s *shown, prepare func(*http.Request)) int {
+			change := func(s *testServer, prepare func(*http.Request)) int {
 				t.Helper()
 				r := request(t, "PATCH", s.URLs()[0]+"/api/settings", `{"quality": 60}`, "Content-Type", "application/json")
 				prepare(r)
@@ -193,7 +193,7 @@ func TestValidCredentialsSuffice(t *testing.T) {
 
 // Servers on one host name, on other ports or below other paths, do not end each other's sessions.
 func TestServersOnOneHostKeepSessionsApart(t *testing.T) {
-	var servers []*shown
+	var servers []*testServer
 	var cookies []*http.Cookie
 	for range 2 {
 		s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
@@ -215,7 +215,7 @@ func TestServersOnOneHostKeepSessionsApart(t *testing.T) {
 
 // X-Forwarded-For is honoured only from trusted proxies.
 func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
-	limited := func(s *shown, address func(i int) string) bool {
+	limited := func(s *testServer, address func(i int) string) bool {
 		for i := range 60 {
 			r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address(i))
 			r.Header.Set("Authorization", fmt.Sprintf("Bearer wrong-%d", i))
@@ -225,7 +225,7 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 		}
 		return false
 	}
-	started := func(proxies ...string) *shown {
+	started := func(proxies ...string) *testServer {
 		s, _ := serve(t, func(c *config) { c.TokenFile, c.TrustedProxies = write(t, "tokens", "0123456789abcdef"), proxies })
 		return s
 	}
@@ -358,7 +358,7 @@ func TestEmbedding(t *testing.T) {
 	opened, _ := serve(t, func(c *config) { c.FrameAncestors = []string{"https://home.example", "http://octo.example:5000"} })
 	own, _ := serve(t, func(c *config) { c.Stream.HTML = []byte("mine") })
 	feed.publish(t, picture(t, 1))
-	policy := func(s *shown, path string) string {
+	policy := func(s *testServer, path string) string {
 		t.Helper()
 		r := request(t, "HEAD", s.URLs()[0]+path, "")
 		reply, _ := get(t, r)
@@ -372,7 +372,7 @@ func TestEmbedding(t *testing.T) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
-	for page, s := range map[string]*shown{"the page": s, "a page of the program's own": own} {
+	for page, s := range map[string]*testServer{"the page": s, "a page of the program's own": own} {
 		if got := policy(s, "/"); !strings.HasSuffix(got, "frame-ancestors 'self'") {
 			t.Errorf("%s: %s", page, got)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // halfClosed sends a request and closes the sending half, as `printf … | nc -N` does.
-func halfClosed(t *testing.T, s *shown, request string) net.Conn {
+func halfClosed(t *testing.T, s *testServer, request string) net.Conn {
 	t.Helper()
 	conn := ask(t, "tcp", address(s), request)
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {

@@ -30,14 +30,14 @@ type config struct {
 	Mounts map[string]http.Handler // in addition to the stream, by prefix
 }
 
-// shown is a stream mounted at a shell's root.
-type shown struct {
+// testServer is a stream mounted at a shell's root.
+type testServer struct {
 	*web.Server
 	stream *stream.Handler
 }
 
 // show serves a feed on a free loopback port. The caller closes it.
-func show(feed stream.Feed, change func(*config)) (*shown, error) {
+func show(feed stream.Feed, change func(*config)) (*testServer, error) {
 	c := config{Config: web.Config{Listen: []string{"127.0.0.1:0"}}, Stream: stream.Config{Feed: feed, Version: "test"}}
 	if change != nil {
 		change(&c)
@@ -55,7 +55,7 @@ func show(feed stream.Feed, change func(*config)) (*shown, error) {
 	for prefix, handler := range c.Mounts {
 		shell.Mount(prefix, handler)
 	}
-	s := &shown{shell, h}
+	s := &testServer{shell, h}
 	if err := shell.Start(); err != nil {
 		h.Close()
 		return nil, err
@@ -63,15 +63,15 @@ func show(feed stream.Feed, change func(*config)) (*shown, error) {
 	return s, nil
 }
 
-func (s *shown) State() stream.State { return s.stream.State() }
+func (s *testServer) State() stream.State { return s.stream.State() }
 
-func (s *shown) Close(ctx context.Context) error {
+func (s *testServer) Close(ctx context.Context) error {
 	s.stream.Close()
 	return s.Server.Close(ctx)
 }
 
 // serve serves a feed, which the test publishes to, until the test ends.
-func serve(t testing.TB, change func(*config)) (*shown, *ringFeed) {
+func serve(t testing.TB, change func(*config)) (*testServer, *ringFeed) {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 16, SlotSize: 256 << 10, Envelope: stream.Envelope()})
 	if err != nil {
@@ -92,7 +92,7 @@ func serve(t testing.TB, change func(*config)) (*shown, *ringFeed) {
 }
 
 // address returns host:port of a server with one TCP address.
-func address(s *shown) string {
+func address(s *testServer) string {
 	_, host, _ := strings.Cut(s.URLs()[0], "://")
 	return host
 }

@@ -55,8 +55,8 @@ func newCollector(h *Handler) *collector {
 		c.metrics = append(c.metrics, metric{prometheus.NewDesc("maixstream_"+name, help, nil, nil), kind, value})
 	}
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
-	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return truth(s.Signal) })
-	add(gauge, "idle", "1 while the encoder rests because there are no viewers.", func(s *State) float64 { return truth(s.Idle) })
+	add(gauge, "signal", "1 while the source delivers.", func(s *State) float64 { return boolValue(s.Signal) })
+	add(gauge, "idle", "1 while the encoder rests because there are no viewers.", func(s *State) float64 { return boolValue(s.Idle) })
 	add(gauge, "fps", "Frames published in the last second.", func(s *State) float64 { return s.FPS })
 	// The two encode_ metrics are former names.
 	for _, name := range []string{"capture_to_publish", "encode"} {
@@ -84,7 +84,7 @@ func newCollector(h *Handler) *collector {
 			return value(s.Video)
 		}
 	}
-	add(gauge, "h264_available", "1 when there is H.264.", video(func(s *Video) float64 { return truth(s.Available) }))
+	add(gauge, "h264_available", "1 when there is H.264.", video(func(s *Video) float64 { return boolValue(s.Available) }))
 	add(gauge, "h264_takers", "Current readers and recordings of H.264.", video(func(s *Video) float64 { return float64(s.Takers) }))
 	add(gauge, "h264_fps", "Access units in the last second.", video(func(s *Video) float64 { return s.FPS }))
 	add(gauge, "h264_bytes_per_second", "Bytes of access units in the last second.", video(func(s *Video) float64 { return s.BytesPerSec }))
@@ -96,7 +96,7 @@ func newCollector(h *Handler) *collector {
 	addPush := func(kind prometheus.ValueType, name, help string, value func(*push.State) float64) {
 		c.pushes = append(c.pushes, pushMetric{prometheus.NewDesc("maixstream_push_"+name, help, []string{"target", "url"}, nil), kind, value})
 	}
-	addPush(gauge, "away", "1 while pictures cannot be delivered.", func(s *push.State) float64 { return truth(s.Away) })
+	addPush(gauge, "away", "1 while pictures cannot be delivered.", func(s *push.State) float64 { return boolValue(s.Away) })
 	addPush(gauge, "spooled", "Pictures waiting on disk.", func(s *push.State) float64 {
 		if s.Spool == nil {
 			return 0
@@ -116,7 +116,7 @@ func newCollector(h *Handler) *collector {
 	addPublish := func(kind prometheus.ValueType, name, help string, value func(*publish.State) float64) {
 		c.publish = append(c.publish, publishMetric{prometheus.NewDesc("maixstream_publish_"+name, help, []string{"target", "url"}, nil), kind, value})
 	}
-	addPublish(gauge, "connected", "1 while a server takes the H.264.", func(s *publish.State) float64 { return truth(s.Connected) })
+	addPublish(gauge, "connected", "1 while the server receives the H.264.", func(s *publish.State) float64 { return boolValue(s.Connected) })
 	addPublish(counter, "connections_total", "Connections established.", func(s *publish.State) float64 { return float64(s.Connections) })
 	addPublish(counter, "failures_total", "Failed attempts and streams.", func(s *publish.State) float64 { return float64(s.Failures) })
 	addPublish(counter, "frames_total", "Frames sent.", func(s *publish.State) float64 { return float64(s.Frames) })
@@ -125,7 +125,7 @@ func newCollector(h *Handler) *collector {
 	return c
 }
 
-func truth(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -152,7 +152,7 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 }
 
 // show serves a camera; its address ends with the port.
-func (c *camera) show(t *testing.T, listen string, change func(*config)) *shown {
+func (c *camera) show(t *testing.T, listen string, change func(*config)) *testServer {
 	t.Helper()
 	s, err := show(c, func(config *config) {
 		config.Listen = []string{listen}
@@ -167,7 +167,7 @@ func (c *camera) show(t *testing.T, listen string, change func(*config)) *shown 
 	return s
 }
 
-func snapshot(t *testing.T, s *shown) []byte {
+func snapshot(t *testing.T, s *testServer) []byte {
 	t.Helper()
 	reply, body := get(t, request(t, "GET", s.URLs()[0]+"/snapshot", ""))
 	if reply.StatusCode != 200 {
@@ -369,7 +369,7 @@ func pageChangesSettings(t *testing.T, b tab) {
 	// A refused change is reported, and the control returns to its old value.
 	b.eval(t, `(() => { const e = document.getElementById("fps"); e.max = 1000; e.value = 900; e.dispatchEvent(new Event("input")) })()`)
 	eventually(t, "the refusal", func() bool { return strings.HasPrefix(text(t, b, "problem"), "Not changed: setting fps = 900") })
-	wait(t, b, "the slider goes back", `document.getElementById("fps").value === "5"`)
+	wait(t, b, "the slider returns", `document.getElementById("fps").value === "5"`)
 }
 
 // cutOff lists select elements whose widest word has less room than it needs; the arrow takes some.
@@ -489,7 +489,7 @@ func pageHidden(t *testing.T, b tab) {
 	wait(t, b, "the page is live", live)
 	show := b.hide(t)
 	wait(t, b, "the tab is hidden", "document.hidden")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 	show()
 	eventually(t, "it watches again", func() bool { return s.State().Server.Viewers == 1 })
 	wait(t, b, "the page is live again", live)

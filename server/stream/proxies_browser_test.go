@@ -67,7 +67,7 @@ func TestPageBehindProxies(t *testing.T) {
 			eventually(t, "a change", func() bool { return c.State().Settings.Quality == 36 })
 			t.Logf("events: %s, state %s ms ago", b.eval(t, "events && events.readyState"), b.eval(t, "Math.round(now() - heard)"))
 			b.open(t, "about:blank")
-			eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+			eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 		})
 	}
 }

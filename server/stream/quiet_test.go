@@ -21,7 +21,7 @@ func TestStalledViewerIsClosedWithoutActivity(t *testing.T) {
 		return now.Total.Stalled == 1 || now.Total.Bytes > now.Total.Frames*(200<<10)+(100<<10)
 	})
 	eventually(t, "it is closed", func() bool { return s.State().Server.Total.Stalled == 1 })
-	eventually(t, "the feed is told", func() bool { return feed.watching.Load() == 0 })
+	eventually(t, "the feed is notified", func() bool { return feed.watching.Load() == 0 })
 }
 
 // A viewer's rates in /state cover the last second even if no frame was published in it.
@@ -29,9 +29,9 @@ func TestViewerRatesFallWhenNothingIsPublished(t *testing.T) {
 	s, feed := serve(t, nil)
 	go func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }(ask(t, "tcp", address(s), streamRequest))
 	stop := feed.stream(t, 30, func(i int) []byte { return checked(i, 1000) })
-	eventually(t, "frames a second", func() bool { return s.State().Server.FPS > 0 })
+	eventually(t, "the frame rate rises", func() bool { return s.State().Server.FPS > 0 })
 	stop()
-	eventually(t, "no frames a second", func() bool { return s.State().Server.FPS == 0 && s.State().Server.BytesPerSec == 0 })
+	eventually(t, "the rates fall", func() bool { return s.State().Server.FPS == 0 && s.State().Server.BytesPerSec == 0 })
 }
 
 // A rate-limited viewer that was not due when the last frame was published still gets it.

@@ -33,7 +33,7 @@ func users(t *testing.T, names ...string) string {
 }
 
 // login posts the login form as a browser does.
-func login(t *testing.T, s *shown, form url.Values, header ...string) (*http.Response, string) {
+func login(t *testing.T, s *testServer, form url.Values, header ...string) (*http.Response, string) {
 	t.Helper()
 	r := request(t, "POST", s.URLs()[0]+"/login", form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
 	return get(t, r)

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	leastWidth = 16 // least ?width= of /snapshot, in pixels
+	minWidth = 16 // least ?width= of /snapshot, in pixels
 	// maxWidths limits the widths in progress, which are made one after the other; requests for further ones are refused meanwhile.
 	maxWidths = 4
-	// passedQuality is used for pictures of unknown quality.
-	passedQuality = 80
+	// fallbackQuality is used for pictures of unknown quality.
+	fallbackQuality = 80
 )
 
-var errManyWidths = fmt.Errorf("pictures of %d other widths are in progress: retry, or use one of those widths", maxWidths)
+var errTooManyWidths = fmt.Errorf("pictures of %d other widths are in progress: retry, or use one of those widths", maxWidths)
 
-// askedWidth returns the query's width, or 0 for the original size.
-func askedWidth(query url.Values) (int, error) {
+// requestedWidth returns the query's width, or 0 for the original size.
+func requestedWidth(query url.Values) (int, error) {
 	text := query.Get("width")
 	if text == "" {
 		return 0, nil
 	}
 	width, err := strconv.Atoi(text)
-	if err != nil || width < leastWidth || width > frame.MaxDimension {
-		return 0, fmt.Errorf("width=%.40q: want a number of pixels from %d to %d", text, leastWidth, frame.MaxDimension)
+	if err != nil || width < minWidth || width > frame.MaxDimension {
+		return 0, fmt.Errorf("width=%.40q: want a number of pixels from %d to %d", text, minWidth, frame.MaxDimension)
 	}
 	return width, nil
 }
@@ -67,18 +67,18 @@ type shrunk struct {
 // smaller returns a frame captured at or after notBefore, at most width pixels wide. The bytes are shared and must not be modified.
 func (s *shrinker) smaller(ctx context.Context, notBefore time.Time, width int) ([]byte, *ring.Meta, error) {
 	for {
-		one, err := s.join(notBefore, width)
+		p, err := s.join(notBefore, width)
 		if err != nil {
 			return nil, nil, err
 		}
 		select {
-		case <-one.done:
+		case <-p.done:
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
 		// If the caller joined while the frame was on its way, it may be too old: then the next one is theirs.
-		if one.err != nil || !one.meta.Captured.Before(notBefore) || !one.began.Before(notBefore) {
-			return one.jpg, &one.meta, one.err
+		if p.err != nil || !p.meta.Captured.Before(notBefore) || !p.began.Before(notBefore) {
+			return p.jpg, &p.meta, p.err
 		}
 	}
 }
@@ -97,48 +97,48 @@ func (s *shrinker) join(notBefore time.Time, width int) (*shrunk, error) {
 		}
 		return last, nil
 	case last == nil && len(s.last) >= maxWidths:
-		return nil, errManyWidths
+		return nil, errTooManyWidths
 	}
-	one := &shrunk{width: width, before: last, open: true, notBefore: notBefore, done: make(chan struct{})}
-	s.last[width] = one
-	s.wait.Go(func() { s.run(one) }) // whoever asked first may leave: the others still wait
-	return one, nil
+	next := &shrunk{width: width, before: last, open: true, notBefore: notBefore, done: make(chan struct{})}
+	s.last[width] = next
+	s.wait.Go(func() { s.run(next) }) // whoever asked first may leave: the others still wait
+	return next, nil
 }
 
-func (s *shrinker) run(one *shrunk) {
-	if one.before != nil {
-		<-one.before.done
+func (s *shrinker) run(p *shrunk) {
+	if p.before != nil {
+		<-p.before.done
 	}
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
 	s.mu.Lock()
-	one.before, one.began = nil, time.Now()
-	notBefore := one.notBefore
+	p.before, p.began = nil, time.Now()
+	notBefore := p.notBefore
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience())
 	defer cancel()
 	var meta ring.Meta
 	err := s.take(ctx, notBefore, b, &meta)
 	s.mu.Lock()
-	one.open = false
+	p.open = false
 	s.mu.Unlock()
 	var jpg []byte
 	if err == nil {
-		jpg, err = s.scale(*b, one.width, &meta)
+		jpg, err = s.scale(*b, p.width, &meta)
 	}
 	s.mu.Lock()
-	one.jpg, one.meta, one.err = jpg, meta, err
-	if s.last[one.width] == one {
-		delete(s.last, one.width)
+	p.jpg, p.meta, p.err = jpg, meta, err
+	if s.last[p.width] == p {
+		delete(s.last, p.width)
 	}
 	s.mu.Unlock()
-	close(one.done)
+	close(p.done)
 }
 
 func (s *shrinker) scale(jpg []byte, width int, m *ring.Meta) ([]byte, error) {
 	quality := m.Quality
 	if quality == 0 {
-		quality = passedQuality
+		quality = fallbackQuality
 	}
 	s.scaling.Lock()
 	defer s.scaling.Unlock()
@@ -150,7 +150,7 @@ func (s *shrinker) scale(jpg []byte, width int, m *ring.Meta) ([]byte, error) {
 	return small.Bytes(), nil
 }
 
-// close cancels the pictures in progress and waits for them.
+// close refuses further requests and waits for the pictures in progress.
 func (s *shrinker) close() {
 	s.mu.Lock()
 	s.closed = true

@@ -119,7 +119,7 @@ func TestWidthsInProgressAreLimited(t *testing.T) {
 	for i := range maxWidths {
 		on = append(on, s.mustJoin(t, 100+i))
 	}
-	if _, _, err := s.smaller(t.Context(), time.Now(), 99); !errors.Is(err, errManyWidths) {
+	if _, _, err := s.smaller(t.Context(), time.Now(), 99); !errors.Is(err, errTooManyWidths) {
 		t.Error(err)
 	}
 	for range maxWidths {
@@ -149,7 +149,7 @@ func TestSmallerPictureIsNeverTooOld(t *testing.T) {
 	})
 	wait.Go(func() {
 		if _, m, err := s.smaller(t.Context(), asked, 320); err != nil || m.Captured.Before(asked) {
-			t.Error(err, "older than asked for")
+			t.Error(err, "older than requested")
 		}
 	})
 	for joined := false; !joined; time.Sleep(time.Millisecond) {

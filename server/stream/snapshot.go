@@ -40,13 +40,13 @@ var copies = sync.Pool{New: func() any { return new([]byte) }}
 // snapshot replies with one picture, captured after the request arrived or at most ?max_age= earlier. ?full=1 requests the sensor's full
 // size, where the source supports it; ?width=N limits the width in pixels.
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
-	wish, err := snapshotOf(r.URL.Query())
+	want, err := parseSnapshotRequest(r.URL.Query())
 	if err != nil {
 		h.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	patience := h.patience()
-	if wish.full {
+	if want.full {
 		patience += fullWait
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
@@ -54,13 +54,13 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
 	var m ring.Meta
-	jpg, err := h.take(ctx, &wish, b, &m)
+	jpg, err := h.take(ctx, &want, b, &m)
 	switch {
 	case err == nil:
 	case r.Context().Err() != nil: // the client has gone
 		return
-	case errors.Is(err, frame.ErrUnsupported) && wish.full:
-		h.refuse(w, http.StatusConflict, hinted("full=1: the source takes no pictures beside the stream's", h.config.Hints.FullSnapshot))
+	case errors.Is(err, frame.ErrUnsupported) && want.full:
+		h.refuse(w, http.StatusConflict, hinted("full=1: the source cannot take full-size snapshots", h.config.Hints.FullSnapshot))
 		return
 	case errors.Is(err, pipeline.ErrNoPictures):
 		h.refuse(w, http.StatusNotImplemented, err.Error())
@@ -68,7 +68,7 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Retry-After", "1")
 		text := "no picture arrived in time"
-		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
+		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errTooManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 			text = err.Error()
 		}
 		h.refuse(w, http.StatusServiceUnavailable, text)
@@ -81,55 +81,55 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Length", strconv.Itoa(len(jpg)))
 	header.Set("Content-Disposition", "inline; filename=snapshot.jpg")
 	header.Set("X-Timestamp", stamp.Format(m.Captured))
-	if !wish.full {
+	if !want.full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}
 	h.counts.snapshots.Add(1)
 	_, _ = w.Write(jpg) //nolint:gosec // image/jpeg, and nosniff
 }
 
-// snapshotWish is a parsed snapshot request.
-type snapshotWish struct {
+// snapshotRequest is a parsed snapshot request.
+type snapshotRequest struct {
 	notBefore time.Time // earliest capture time
 	full      bool      // at the sensor's full size
 	width     int       // maximum, in pixels; 0: the stream's
 }
 
-// snapshotOf parses the query of a request that has just arrived.
-func snapshotOf(query url.Values) (wish snapshotWish, err error) {
-	wish.notBefore = time.Now()
+// parseSnapshotRequest parses the query of a request that has just arrived.
+func parseSnapshotRequest(query url.Values) (want snapshotRequest, err error) {
+	want.notBefore = time.Now()
 	if age := query.Get("max_age"); age != "" {
 		d, err := time.ParseDuration(age)
 		if err != nil || d < 0 {
-			return wish, fmt.Errorf("max_age=%.40q: want a duration like 500ms or 2s", age)
+			return want, fmt.Errorf("max_age=%.40q: want a duration like 500ms or 2s", age)
 		}
-		wish.notBefore = wish.notBefore.Add(-d)
+		want.notBefore = want.notBefore.Add(-d)
 	}
 	if text := query.Get("full"); text != "" {
-		if wish.full, err = strconv.ParseBool(text); err != nil {
-			return wish, fmt.Errorf("full=%.40q: want 1 or 0", text)
+		if want.full, err = strconv.ParseBool(text); err != nil {
+			return want, fmt.Errorf("full=%.40q: want 1 or 0", text)
 		}
 	}
-	if wish.width, err = askedWidth(query); err == nil && wish.full && wish.width > 0 {
+	if want.width, err = requestedWidth(query); err == nil && want.full && want.width > 0 {
 		err = errors.New("full and width: give one of them")
 	}
-	return wish, err
+	return want, err
 }
 
 // take returns the requested picture, in b or shared: the caller must not write to it.
-func (h *Handler) take(ctx context.Context, wish *snapshotWish, b *[]byte, m *ring.Meta) ([]byte, error) {
+func (h *Handler) take(ctx context.Context, want *snapshotRequest, b *[]byte, m *ring.Meta) ([]byte, error) {
 	switch {
-	case wish.full:
+	case want.full:
 		err := h.takeStill(ctx, b, m)
 		return *b, err
-	case wish.width > 0:
-		jpg, meta, err := h.small.smaller(ctx, wish.notBefore, wish.width)
+	case want.width > 0:
+		jpg, meta, err := h.small.smaller(ctx, want.notBefore, want.width)
 		if err == nil {
 			*m = *meta
 		}
 		return jpg, err
 	}
-	err := h.takeFrame(ctx, wish.notBefore, b, m)
+	err := h.takeFrame(ctx, want.notBefore, b, m)
 	return *b, err
 }
 

@@ -21,8 +21,8 @@ import (
 // videoFeed is a Feed that also has H.264, as *pipeline.Pipeline; Video returns nil if the pipeline has none.
 type videoFeed interface{ Video() *pipeline.Video }
 
-// firstUnit is how long a viewer waits for a key frame before it gets an error.
-const firstUnit = 10 * time.Second
+// firstUnitTimeout is how long a viewer waits for a key frame before it gets an error.
+const firstUnitTimeout = 10 * time.Second
 
 // video sends H.264 as endless fragmented MP4, until the viewer leaves.
 func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	if err := v.first(ctx); err != nil {
 		if ctx.Err() == nil {
 			w.Header().Set("Retry-After", "1")
-			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", firstUnit, whyNot(source, h.config.Feed.State())))
+			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", firstUnitTimeout, whyNot(source, h.config.Feed.State())))
 		}
 		return
 	}
@@ -149,7 +149,7 @@ type videoViewer struct {
 
 // first waits for the viewer's first key frame.
 func (v *videoViewer) first(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, firstUnit)
+	ctx, cancel := context.WithTimeout(ctx, firstUnitTimeout)
 	defer cancel()
 	if err := v.reader.Next(ctx, &v.unit); err != nil {
 		return err

@@ -67,7 +67,7 @@ func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeli
 }
 
 // showVideo serves the test card with H.264.
-func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline.Config)) (*shown, *pipeline.Pipeline) {
+func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline.Config)) (*testServer, *pipeline.Pipeline) {
 	t.Helper()
 	p := videoPipeline(t, changePipeline)
 	s, err := show(p, change)
@@ -145,7 +145,7 @@ func (b *boxes) next() (f fragment, err error) {
 	}
 }
 
-func getVideo(t testing.TB, s *shown) (*http.Response, *boxes) {
+func getVideo(t testing.TB, s *testServer) (*http.Response, *boxes) {
 	t.Helper()
 	response, err := http.Get("http://" + address(s) + "/video.mp4")
 	if err != nil {
@@ -423,7 +423,7 @@ func TestCloseEndsVideo(t *testing.T) {
 
 // Other programs read three hundred pictures without an error.
 func TestVideoPlaysInOtherPrograms(t *testing.T) {
-	testenv.Long(t, "takes ten seconds a program")
+	testenv.Long(t, "takes ten seconds per program")
 	s, _ := showVideo(t, nil, nil)
 	url := "http://" + address(s) + "/video.mp4"
 	for _, c := range []struct {

@@ -62,7 +62,7 @@ func TestPageView(t *testing.T) {
 }
 
 // front is a proxy before a server; change may reply in its place.
-func front(t *testing.T, s *shown, change func(w http.ResponseWriter, r *http.Request) bool) string {
+func front(t *testing.T, s *testServer, change func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
 	target, err := url.Parse(s.URLs()[0])
 	if err != nil {
@@ -174,7 +174,7 @@ func pageShowsImage(t *testing.T, b tab) {
 	before := pixel(t, b, x, y)
 	eventually(t, "it moves", func() bool { return pixel(t, b, x, y) != before })
 	b.eval(t, `document.getElementById("pause").click()`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 }
 
 func usersFile(t *testing.T) string {
@@ -228,7 +228,7 @@ func pageBehindPassword(t *testing.T, b tab) {
 // streamAlone: a browser opened at the stream itself shows each picture without waiting for the next one.
 func streamAlone(t *testing.T, b tab) {
 	if _, ok := b.(*firefox); ok {
-		testenv.Unable(t, "Firefox shows a part at the boundary behind it")
+		testenv.Unable(t, "Firefox shows a part only at the boundary after it")
 	}
 	s, feed := serve(t, func(c *config) {
 		c.Stream.HTML = []byte(`<!doctype html><style>body{margin:0}iframe{border:0;width:640px;height:480px}</style>`)
@@ -279,9 +279,9 @@ func pageLeft(t *testing.T, b tab) {
 	wait(t, b, "the page is live", live)
 	b.eval(t, `stream.abort(), stream = null, watch(), true`)
 	wait(t, b, "the page is live", live)
-	eventually(t, "the request that was given up is no viewer", func() bool { return s.State().Server.Viewers == 1 })
+	eventually(t, "the abandoned request is no viewer", func() bool { return s.State().Server.Viewers == 1 })
 	b.open(t, "about:blank")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 }
 
 func pageTurns(t *testing.T, b tab) {
@@ -296,7 +296,7 @@ func pageTurns(t *testing.T, b tab) {
 	}
 	b.eval(t, `document.getElementById("pause").click()`)
 	wait(t, b, "paused", `document.getElementById("live-text").textContent === "Paused"`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 	for range 3 { // a paused picture can be turned
 		b.eval(t, `document.getElementById("turn").click()`)
 	}
@@ -357,7 +357,7 @@ func pageFullScreen(t *testing.T, b tab) {
 	b.eval(t, `document.getElementById("full").focus()`)
 	b.press(t, "Enter")
 	wait(t, b, "full screen", `document.fullscreenElement?.id === "viewer" && document.activeElement.id === "full"`)
-	wait(t, b, "the bar goes away", `getComputedStyle(document.getElementById("bar")).opacity === "0"`)
+	wait(t, b, "the bar hides", `getComputedStyle(document.getElementById("bar")).opacity === "0"`)
 	b.press(t, "Tab")
 	wait(t, b, "a key brings it back", `getComputedStyle(document.getElementById("bar")).opacity !== "0"`)
 	b.eval(t, `document.exitFullscreen()`)
@@ -387,7 +387,7 @@ func pageLinks(t *testing.T, b tab) {
 	}
 	out, err := exec.Command(reader, "-q", "--raw", name).Output()
 	if got := strings.TrimSpace(string(out)); err != nil || got != s.URLs()[0]+"/" {
-		t.Errorf("the QR code says %q (%v)", got, err)
+		t.Errorf("the QR code contains %q (%v)", got, err)
 	}
 	// Copying without navigator.clipboard, as over plain HTTP.
 	b.eval(t, `(() => { Object.defineProperty(navigator, "clipboard", { value: undefined }); document.querySelector("#links .links button").click() })()`)

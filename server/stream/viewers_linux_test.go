@@ -112,7 +112,7 @@ func TestSlowViewersDoNotHoldSlots(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.StallTimeout = time.Minute })
 	for i := range 20 {
 		ask(t, "tcp", address(s), streamRequest)
-		eventually(t, "a viewer more", func() bool { return s.State().Server.Viewers == i+1 })
+		eventually(t, "another viewer", func() bool { return s.State().Server.Viewers == i+1 })
 		for k := range 10 { // each viewer gets stuck in a different frame
 			if !feed.publish(t, checked(i*10+k, 200<<10)) {
 				t.Fatalf("no free slot with %d stuck viewers", i+1)

@@ -32,7 +32,7 @@ type narrow struct {
 
 // throttled starts a narrow link to a server, with small buffers, like a real link. It listens on a network address if there is one: browsers do not consider
 // plain http:// from there secure, and restrict it more than the loopback.
-func throttled(t *testing.T, s *shown) *narrow {
+func throttled(t *testing.T, s *testServer) *narrow {
 	t.Helper()
 	host := "127.0.0.1"
 	addresses, err := net.InterfaceAddrs()
@@ -129,7 +129,7 @@ func TestPageWay(t *testing.T) {
 }
 
 // showWays serves a detailed picture, whose JPEGs are ten times as large as the video's pictures.
-func showWays(t *testing.T, webRTC bool) (*shown, *pipeline.Pipeline) {
+func showWays(t *testing.T, webRTC bool) (*testServer, *pipeline.Pipeline) {
 	t.Helper()
 	return showVideo(t, func(c *config) {
 		if !webRTC {
@@ -188,14 +188,14 @@ func pageByHand(t *testing.T, b tab) {
 		shown := live + ` && way.now === "` + way + `" && !way.next && drawn.frames > 0`
 		wait(t, b, way, shown)
 		began := b.eval(t, "total.frames")
-		wait(t, b, "pictures and how late they are", `total.frames > 30 + `+began+` && parseFloat(document.getElementById("short-fps").textContent) > 1 && /^\d+ ms ±/.test(document.getElementById("delay").textContent)
+		wait(t, b, "pictures and their delay", `total.frames > 30 + `+began+` && parseFloat(document.getElementById("short-fps").textContent) > 1 && /^\d+ ms ±/.test(document.getElementById("delay").textContent)
 			&& parseFloat(document.getElementById("seen-bytes").textContent) > 0`)
 		t.Logf("%s: %s, %s, %s", way, text(t, b, "short-fps"), text(t, b, "delay"), text(t, b, "seen-bytes"))
 		if ms, _ := strconv.Atoi(strings.Fields(text(t, b, "delay"))[0]); ms > 20_000 {
 			t.Errorf("%s: %d ms", way, ms)
 		}
 		eventually(t, "one viewer", func() bool { return s.State().Server.Viewers == 1 })
-		eventually(t, "H.264 is made for who takes it", func() bool { return p.Video().State().Takers == map[bool]int{false: 1}[way == "jpeg"] })
+		eventually(t, "H.264 takers", func() bool { return p.Video().State().Takers == map[bool]int{false: 1}[way == "jpeg"] })
 		changes(t, b)
 		pausesAndTurns(t, b, s, shown)
 		b.press(t, "+")
@@ -207,9 +207,9 @@ func pageByHand(t *testing.T, b tab) {
 	}
 	recordsFilm(t, b)
 	b.open(t, s.URLs()[0]+"/?bare")
-	wait(t, b, "it is this browser's choice, for the picture alone, too", live+` && way.now === "mse"`)
+	wait(t, b, "the choice also applies to ?bare", live+` && way.now === "mse"`)
 	b.open(t, "about:blank")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 && p.Video().State().Takers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 && p.Video().State().Takers == 0 })
 }
 
 // changes waits until the picture on the page changes.
@@ -223,14 +223,14 @@ func changes(t *testing.T, b tab) {
 	})
 }
 
-func pausesAndTurns(t *testing.T, b tab, s *shown, shown string) {
+func pausesAndTurns(t *testing.T, b tab, s *testServer, shown string) {
 	t.Helper()
 	b.eval(t, `document.getElementById("pause").click()`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 	b.eval(t, `document.getElementById("turn").click()`)
-	wait(t, b, "the picture that stands still is turned", `document.getElementById("picture").width === 480 && document.getElementById("picture").height === 640`)
+	wait(t, b, "the frozen picture is turned", `document.getElementById("picture").width === 480 && document.getElementById("picture").height === 640`)
 	b.eval(t, `document.getElementById("pause").click()`)
-	wait(t, b, "it goes on in the same way", shown)
+	wait(t, b, "the same way resumes", shown)
 	for range 3 {
 		b.eval(t, `document.getElementById("turn").click()`)
 	}

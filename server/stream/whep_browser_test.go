@@ -145,7 +145,7 @@ func TestWHEPAsMediaMTX(t *testing.T) {
 	}
 }
 
-func showWHEPPage(t *testing.T) *shown {
+func showWHEPPage(t *testing.T) *testServer {
 	s, _ := showWHEP(t, nil, nil)
 	s.stream.SetHTML([]byte(whepPage))
 	return s

@@ -263,7 +263,7 @@ type seen struct {
 }
 
 func (s seen) String() string {
-	return fmt.Sprintf("%d pictures, age p50 %v p99 %v, longest freeze %v, %d lost, %d key frames asked for, %.0f kbit/s", s.pictures, s.p50.Round(time.Millisecond),
+	return fmt.Sprintf("%d pictures, age p50 %v p99 %v, longest freeze %v, %d lost, %d key frames requested, %.0f kbit/s", s.pictures, s.p50.Round(time.Millisecond),
 		s.p99.Round(time.Millisecond), s.freeze.Round(time.Millisecond), s.lost, s.plis, s.bitrate/1000)
 }
 
@@ -391,7 +391,7 @@ func linkSeconds(t *testing.T) time.Duration {
 
 // With 2 % loss and 20 ms one-way delay, pictures stay fresh and none freezes; on a link that becomes slow the bitrate follows.
 func TestWHEPOverBadLink(t *testing.T) {
-	testenv.Long(t, "looks at links for a while")
+	testenv.Long(t, "observes links for a while")
 	t.Parallel() // most of the time is spent waiting
 	duration := linkSeconds(t)
 	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
@@ -425,7 +425,7 @@ func TestWHEPOverBadLink(t *testing.T) {
 
 // One slow link of three does not decide for the others: its viewer gets key frames, and everything again once the link is fast.
 func TestWHEPSlowViewerGetsKeyFrames(t *testing.T) {
-	testenv.Long(t, "looks at links for a while")
+	testenv.Long(t, "observes links for a while")
 	t.Parallel()
 	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
 		c.Open = openDetailed

@@ -21,7 +21,7 @@ import (
 )
 
 // showWHEP serves the test card over WebRTC on free loopback ports.
-func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipeline.Config)) (*shown, *whep.Server) {
+func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipeline.Config)) (*testServer, *whep.Server) {
 	t.Helper()
 	c := whep.Config{Address: "127.0.0.1:0"}
 	if change != nil {
@@ -370,7 +370,7 @@ func TestWHEPManyCandidates(t *testing.T) {
 		}
 	}
 	before := w.units.Load()
-	testenv.Eventually(t, "the viewer goes on", func() bool { return w.units.Load() > before+20 })
+	testenv.Eventually(t, "the viewer continues", func() bool { return w.units.Load() > before+20 })
 }
 
 // A viewer whose link is cut is dropped within ten seconds, and so is one that never finishes its DTLS handshake: their places are free.

@@ -16,9 +16,9 @@ const captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-ti
 
 const (
 	payloadType = 102
-	leastRate   = 150_000 // bits per second; pictures below are not worth showing
+	minRate     = 150_000 // bits per second; pictures below are not worth showing
 	firstRate   = 1_500_000
-	mostRate    = 50_000_000
+	maxRate     = 50_000_000
 	keptPackets = 512 // for retransmission, a power of two
 )
 
@@ -43,7 +43,7 @@ func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *in
 	}
 	registry := &interceptor.Registry{}
 	control, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
-		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(leastRate), gcc.SendSideBWEMaxBitrate(mostRate),
+		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(minRate), gcc.SendSideBWEMaxBitrate(maxRate),
 			gcc.WithLoggerFactory(loggers))
 	})
 	if err != nil {

@@ -56,7 +56,7 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), connectWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), connectTimeout)
 	defer cancel()
 	id, answer, err := s.Offer(ctx, source, r.RemoteAddr, string(offer), leave)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refu
 			return
 		}
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(connectWithin))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(connectTimeout))
 	w.WriteHeader(http.StatusNoContent)
 }
 

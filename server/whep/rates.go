@@ -87,5 +87,5 @@ func (r *rates) adjust() {
 // is kept back for retransmissions and other traffic on the link.
 func agreed(targets []int) int {
 	slices.Sort(targets)
-	return max(leastRate, targets[len(targets)/3]*9/10)
+	return max(minRate, targets[len(targets)/3]*9/10)
 }

@@ -44,8 +44,8 @@ type Server struct {
 	rates  rates
 	cutter cutter
 
-	making    sync.Mutex            // serializes connection setup; guards estimator
-	estimator cc.BandwidthEstimator // created by the interceptors for the connection being set up
+	connecting sync.Mutex            // serializes connection setup; guards estimator
+	estimator  cc.BandwidthEstimator // created by the interceptors for the connection being set up
 
 	mu       sync.Mutex
 	closed   bool
@@ -56,8 +56,8 @@ type Server struct {
 	watching sync.WaitGroup
 }
 
-// settle is how long addresses must be stable before they are used: changes come in bursts.
-const settle = 300 * time.Millisecond
+// settleTime is how long addresses must be stable before they are used: changes come in bursts.
+const settleTime = 300 * time.Millisecond
 
 // Errors returned by Offer.
 var (
@@ -127,7 +127,7 @@ func (s *Server) watch(ctx context.Context) {
 	reported := "" // an address that another program holds stays busy: warn once
 	for range netchange.Watch(ctx) {
 		select {
-		case <-time.After(settle):
+		case <-time.After(settleTime):
 		case <-ctx.Done():
 			continue // until the channel is closed
 		}
@@ -153,9 +153,9 @@ func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(netip.Addr) b
 		address, ok := netip.AddrFromSlice(ip)
 		return ok && wanted(address.Unmap())
 	})
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)            // browsers hide their addresses behind names, but they connect to us
-	e.SetICETimeouts(goneAfter/2, goneAfter-goneAfter/2, time.Second) // the second timeout starts when the first ends
-	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectWithin) })
+	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)                           // browsers hide their addresses behind names, but they connect to us
+	e.SetICETimeouts(silenceTimeout/2, silenceTimeout-silenceTimeout/2, time.Second) // the second timeout starts when the first ends
+	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectTimeout) })
 	if len(s.config.Hosts) > 0 {
 		if err := e.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
 			External: s.config.Hosts, AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteAppend,

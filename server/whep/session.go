@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// connectWithin is the time that a viewer has to connect after its offer was answered.
-	connectWithin = 10 * time.Second
-	// goneAfter is how long a viewer may be silent; it is checked every second or two.
-	goneAfter = 7 * time.Second
+	// connectTimeout is the time that a viewer has to connect after its offer was answered.
+	connectTimeout = 10 * time.Second
+	// silenceTimeout is how long a viewer may be silent; it is checked every second or two.
+	silenceTimeout = 7 * time.Second
 	// packetSize is the payload size of a packet, in bytes: what fits the smallest path MTU, with room for headers and tunnels.
 	packetSize = 1180
 	clockRate  = 90000
@@ -80,10 +80,10 @@ func newSession(s *Server, source *pipeline.Video, from, host string, left func(
 // answer creates the connection for an offer and returns the answer.
 func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	server := s.server
-	server.making.Lock()
+	server.connecting.Lock()
 	pc, err := server.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	s.control = server.estimator
-	server.making.Unlock()
+	server.connecting.Unlock()
 	if err != nil {
 		return "", fmt.Errorf("webrtc: %w", err)
 	}
@@ -160,12 +160,12 @@ func (s *session) end() {
 // run waits for the viewer to connect, then sends to it until it leaves.
 func (s *session) run() {
 	defer s.end()
-	timer := time.NewTimer(connectWithin)
+	timer := time.NewTimer(connectTimeout)
 	defer timer.Stop()
 	select {
 	case <-s.joined:
 	case <-timer.C:
-		s.server.config.Log.Debug("a WebRTC viewer did not connect", zap.String("address", s.from), zap.Duration("within", connectWithin))
+		s.server.config.Log.Debug("a WebRTC viewer did not connect", zap.String("address", s.from), zap.Duration("within", connectTimeout))
 		return
 	case <-s.ctx.Done():
 		return
@@ -275,7 +275,7 @@ type trial struct {
 
 const (
 	firstPatience = 5 * time.Second
-	mostPatience  = time.Minute
+	maxPatience   = time.Minute
 )
 
 // decide reports whether the viewer gets all pictures or key frames only. needs is the bitrate of the stream and target the estimated capacity of the
@@ -295,7 +295,7 @@ func (s *session) decide(now time.Time, target, needs float64) {
 	case !t.began.IsZero():
 		took := now.Sub(t.began)
 		if target < 0.95*t.from || took > 3*time.Second && target < 1.1*t.from || took > 15*time.Second {
-			t.began, t.keys, t.patience = time.Time{}, now, min(2*t.patience, mostPatience)
+			t.began, t.keys, t.patience = time.Time{}, now, min(2*t.patience, maxPatience)
 			s.onlyKeys(true)
 		}
 	case s.slow.IsZero():

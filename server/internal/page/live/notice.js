@@ -21,15 +21,15 @@ function due() {
   return 1000 / Math.min(state.settings.fps, state.wanted_fps || Infinity);
 }
 
-let told = "";
+let announced = "";
 function notice() {
   const since = paused ? 0 : standing(), silent = !total.frames || now() - newest > 1500;
   const lost = paused ? (now() - heard > 8000 ? wrong.events || lostConnection : null) : silent && wrong.stream || (since > 5000 || !total.frames) && wrong.events;
   const worst = lost || wrong.signal;
   stage.classList.toggle("stale", Boolean(lost) || since > 0);
   const text = worst ? worst.join("\n") : "";
-  if (text !== told) { // screen readers announce each change of a live region
-    told = text;
+  if (text !== announced) { // screen readers announce each change of a live region
+    announced = text;
     const box = $("notice").firstElementChild;
     box.hidden = !worst;
     box.querySelector("strong").textContent = worst ? worst[0] : "";
