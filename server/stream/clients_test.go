@@ -19,7 +19,7 @@ func TestProgramsReadStream(t *testing.T) {
 		ok        func(t *testing.T, out string)
 	}{
 		{"ffprobe", "ffmpeg", []string{"ffprobe"}, `ffprobe -v error -f mpjpeg -count_frames -show_entries stream=nb_read_frames,width,height -of csv=p=0 -read_intervals %+#100 $URL`, exactly("320,240,100")},
-		{"ffmpeg guessing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
+		{"ffmpeg probing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
 		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 60 $URL?fps=1000 | head -c $ENOUGH`, hundredParts},
 		{
 			"OpenCV", "python3-opencv",

@@ -67,9 +67,9 @@ func TestChangeAuthorization(t *testing.T) {
 	const full, view = "0123456789abcdef-full", "0123456789abcdef-view"
 	users, tokens := "anna:"+string(hash)+"\nvisitor:"+string(hash)+"  view\n", full+"\n"+view+" view\n"
 	for _, c := range []struct {
-		control            web.Control
-		nobody, anna, sees int // expected status of a change without authentication, by anna, and by a marked client
-		forwarded          int // the same by anna through a proxy
+		control              web.Control
+		nobody, anna, viewer int // expected status of a change without authentication, by anna, and by a marked client
+		forwarded            int // the same by anna through a proxy
 	}{
 		{"", 200, 200, 403, 200},
 		{web.ControlOpen, 200, 200, 403, 200},
@@ -101,18 +101,18 @@ func TestChangeAuthorization(t *testing.T) {
 				return func(r *http.Request) { r.AddCookie(reply.Cookies()[0]) }
 			}
 			for name, got := range map[string][2]int{
-				"nobody":                     {change(open, func(*http.Request) {}), c.nobody},
-				"anna":                       {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
-				"anna again":                 {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
-				"anna's session":             {change(s, session("anna")), c.anna},
-				"the token":                  {change(s, bearer(full)), c.anna},
-				"visitor":                    {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.sees},
-				"visitor again":              {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.sees},
-				"visitor's session":          {change(s, session("visitor")), c.sees},
-				"the view token":             {change(s, bearer(view)), c.sees},
-				"the token through a proxy":  {change(s, func(r *http.Request) { bearer(full)(r); r.Header.Set("X-Forwarded-For", "192.0.2.1") }), c.forwarded},
-				"stranger":                   {change(s, func(*http.Request) {}), 401},
-				"the view token with a word": {change(s, bearer(view+" view")), 401},
+				"no authentication":        {change(open, func(*http.Request) {}), c.nobody},
+				"anna":                     {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
+				"anna, cached":             {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
+				"anna's session":           {change(s, session("anna")), c.anna},
+				"token":                    {change(s, bearer(full)), c.anna},
+				"visitor":                  {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.viewer},
+				"visitor, cached":          {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.viewer},
+				"visitor's session":        {change(s, session("visitor")), c.viewer},
+				"view token":               {change(s, bearer(view)), c.viewer},
+				"token through a proxy":    {change(s, func(r *http.Request) { bearer(full)(r); r.Header.Set("X-Forwarded-For", "192.0.2.1") }), c.forwarded},
+				"anonymous":                {change(s, func(*http.Request) {}), 401},
+				"view token with a suffix": {change(s, bearer(view+" view")), 401},
 			} {
 				if got[0] != got[1] {
 					t.Errorf("%s: %d, want %d", name, got[0], got[1])
@@ -120,7 +120,7 @@ func TestChangeAuthorization(t *testing.T) {
 			}
 			for _, path := range []string{"/", "/state", "/api/settings", "/snapshot?max_age=1m"} {
 				if reply, _ := get(t, request(t, "GET", s.URLs()[0]+path, "", "Authorization", "Bearer "+view)); reply.StatusCode != 200 {
-					t.Errorf("the view token sees %s with %d", path, reply.StatusCode)
+					t.Errorf("view token: %s: %d", path, reply.StatusCode)
 				}
 			}
 		})
@@ -151,23 +151,23 @@ func TestValidCredentialsSuffice(t *testing.T) {
 	cookie := reply.Cookies()[0]
 	const foreign = "Basic cHJveHk6c2VjcmV0" // proxy:secret
 	for name, prepare := range map[string]func(*http.Request){
-		"token beside a proxy's Basic":  func(r *http.Request) { r.URL.RawQuery = "token=" + token; r.Header.Set("Authorization", foreign) },
-		"cookie beside a proxy's Basic": func(r *http.Request) { r.AddCookie(cookie); r.Header.Set("Authorization", foreign) },
-		"token beside a Digest": func(r *http.Request) {
+		"token and a proxy's Basic":  func(r *http.Request) { r.URL.RawQuery = "token=" + token; r.Header.Set("Authorization", foreign) },
+		"cookie and a proxy's Basic": func(r *http.Request) { r.AddCookie(cookie); r.Header.Set("Authorization", foreign) },
+		"token and a Digest": func(r *http.Request) {
 			r.URL.RawQuery = "token=" + token
 			r.Header.Set("Authorization", `Digest username="x"`)
 		},
-		"token beside a wrong Bearer": func(r *http.Request) {
+		"token and a wrong Bearer": func(r *http.Request) {
 			r.URL.RawQuery = "token=" + token
 			r.Header.Set("Authorization", "Bearer other")
 		},
-		"Bearer beside a wrong token": func(r *http.Request) { r.URL.RawQuery = "token=other"; r.Header.Set("Authorization", "Bearer "+token) },
+		"Bearer and a wrong token":    func(r *http.Request) { r.URL.RawQuery = "token=other"; r.Header.Set("Authorization", "Bearer "+token) },
 		"second Authorization header": func(r *http.Request) { r.Header["Authorization"] = []string{foreign, "bearer  " + token} },
-		"cookie beside another server's": func(r *http.Request) {
+		"cookie and another server's": func(r *http.Request) {
 			r.Header.Set("Cookie", "maixstream_0123456789ab=OTHER; "+cookie.Name+"="+cookie.Value)
 		},
 		"password with colons": func(r *http.Request) { r.SetBasicAuth("anna", "a:b:c") },
-		"basic in small letters": func(r *http.Request) {
+		"lower-case basic": func(r *http.Request) {
 			r.SetBasicAuth("anna", "a:b:c")
 			r.Header.Set("Authorization", "basic  "+r.Header.Get("Authorization")[6:])
 		},
@@ -244,7 +244,7 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 		"IPv6 network": func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) },
 		"IPv6 port":    func(i int) string { return fmt.Sprintf("[2001:db8::%x]:%d", i+1, 1000+i) },
 		"mapped":       func(i int) string { return "::ffff:192.0.2.1" },
-		"made up":      func(i int) string { return another(i) + ", 192.0.2.1" },
+		"forged":       func(i int) string { return another(i) + ", 192.0.2.1" },
 		"two proxies":  func(i int) string { return another(i) + ", 198.51.100.7, 127.0.0.1" },
 	} {
 		if !limited(started("127.0.0.1/32"), address) {

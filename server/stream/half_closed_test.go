@@ -27,7 +27,7 @@ func TestHalfClosedRequestsAreAnswered(t *testing.T) {
 	s, feed := serve(t, nil)
 	for _, c := range []struct{ name, request, want string }{
 		{"snapshot", "GET /snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n", "image/jpeg"},
-		{"snapshot of HTTP/1.0", "GET /snapshot HTTP/1.0\r\n\r\n", "image/jpeg"},
+		{"snapshot over HTTP/1.0", "GET /snapshot HTTP/1.0\r\n\r\n", "image/jpeg"},
 		{"settings", "PATCH /api/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"quality\": 55}", "application/json"},
 		{"page", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "text/html; charset=utf-8"},
 	} {

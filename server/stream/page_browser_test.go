@@ -101,7 +101,7 @@ func (u unpluggable) Info() frame.Info {
 
 func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if u.pulled.Load() {
-		return fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
+		return fmt.Errorf("camera unplugged: %w", frame.ErrGone)
 	}
 	return u.raw.ReadFrame(ctx, f)
 }
@@ -130,7 +130,7 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 	c.Pipeline, err = pipeline.New(pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if c.pulled.Load() {
-				return nil, fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
+				return nil, fmt.Errorf("camera unplugged: %w", frame.ErrGone)
 			}
 			s, err := hw.OpenSource(hw.SourceConfig{Name: name, Width: now.Width, Height: now.Height, FPS: now.FPS})
 			if err != nil {
@@ -224,16 +224,16 @@ func TestPage(t *testing.T) {
 		"settings":                 pageChangesSettings,
 		"camera controls":          pageControlsCamera,
 		"keyboard only":            pageByKeyboard,
-		"source pulled":            pageWithoutSignal,
+		"source unplugged":         pageWithoutSignal,
 		"server restarted":         pageReconnects,
 		"hidden tab":               pageHidden,
 		"phone":                    pageOnPhone,
 		"login":                    pageLogin,
 		"snapshot and recording":   pageSaves,
-		"program's pictures":       pageOfStreamer,
+		"JPEGStreamer":             pageOfStreamer,
 		"full server":              pageOfFullServer,
 		"behind a proxy's path":    pageBehindProxy,
-		"published":                pagePublishes,
+		"publishing":               pagePublishes,
 	})
 }
 
@@ -412,7 +412,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 			eventually(t, "another size", func() bool { return c.State().Settings.Width != 320 })
 		},
 		"mirror":  func() { b.press(t, " "); eventually(t, "mirrored", func() bool { return c.State().Settings.Mirror }) },
-		"archive": func() { b.press(t, " "); eventually(t, "it records", func() bool { return s.State().Recording.On }) },
+		"archive": func() { b.press(t, " "); eventually(t, "recording", func() bool { return s.State().Recording.On }) },
 	}
 	const want = "snapshot record pause full toggle quality fps size rotate mirror flip archive control-zoom_absolute reflect fill turn open-links open-help"
 	for len(order) < strings.Count(want, " ")+1 { // the next Tab would leave the page
@@ -450,7 +450,7 @@ func pageWithoutSignal(t *testing.T, b tab) {
 	eventually(t, "no notice", func() bool { return text(t, b, "notice") == "" })
 	c.pulled.Store(true)
 	eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") })
-	if notice := text(t, b, "notice"); !strings.Contains(notice, "the camera was unplugged") {
+	if notice := text(t, b, "notice"); !strings.Contains(notice, "camera unplugged") {
 		t.Errorf("the notice does not say why: %q", notice)
 	}
 	wait(t, b, "nothing can be changed", `document.getElementById("quality").disabled && document.getElementById("size").disabled`)

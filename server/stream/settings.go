@@ -35,7 +35,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		var width, height int
 		switch n, err := fmt.Sscanf(*change.Size, "%dx%d", &width, &height); {
 		case change.Width != nil || change.Height != nil:
-			problem(w, http.StatusBadRequest, "size", "size and width or height: give one of them")
+			problem(w, http.StatusBadRequest, "size", "size and width or height: use only one of them")
 			return
 		case err != nil || n != 2 || fmt.Sprintf("%dx%d", width, height) != *change.Size:
 			problem(w, http.StatusBadRequest, "size", fmt.Sprintf("size %q: want WIDTHxHEIGHT, such as 1280x720", *change.Size))
@@ -44,7 +44,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		change.Width, change.Height = &width, &height
 	}
 	if change.Keep != nil && h.config.Keep == nil {
-		problem(w, http.StatusNotImplemented, "keep", hinted("settings are not kept over restarts", h.config.Hints.Keep))
+		problem(w, http.StatusNotImplemented, "keep", hinted("settings are not kept across restarts", h.config.Hints.Keep))
 		return
 	}
 	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change.Change))
@@ -145,11 +145,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, change any, example string
 		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:] // without the path of an embedded struct
 		problem(w, http.StatusBadRequest, field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", field, wrong.Value))
 	case errors.As(err, &wrong):
-		problem(w, http.StatusBadRequest, "", "change: this is "+wrong.Value+"; want a JSON object like "+example)
+		problem(w, http.StatusBadRequest, "", "change: got "+wrong.Value+", want a JSON object like "+example)
 	case errors.As(err, &large):
 		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("change too large: at most %d bytes are accepted", maxSettings))
 	case errors.Is(err, io.EOF):
-		problem(w, http.StatusBadRequest, "", "change: the body is empty; want a JSON object like "+example)
+		problem(w, http.StatusBadRequest, "", "change: empty body, want a JSON object like "+example)
 	default:
 		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
 	}

@@ -111,7 +111,7 @@ func parseSnapshotRequest(query url.Values) (want snapshotRequest, err error) {
 		}
 	}
 	if want.width, err = requestedWidth(query); err == nil && want.full && want.width > 0 {
-		err = errors.New("full and width: give one of them")
+		err = errors.New("full and width: use only one of them")
 	}
 	return want, err
 }

@@ -94,7 +94,7 @@ func (h *Handler) videoSource(w http.ResponseWriter) (*pipeline.Video, bool) {
 		source = feed.Video()
 	}
 	if source == nil {
-		h.refuse(w, http.StatusNotImplemented, hinted("there is no H.264 of these pictures", h.config.Hints.Video))
+		h.refuse(w, http.StatusNotImplemented, hinted("no H.264 is available for these pictures", h.config.Hints.Video))
 		return nil, false
 	}
 	if err := source.Err(); err != nil {

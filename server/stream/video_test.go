@@ -200,7 +200,7 @@ func TestVideoRefusalHasReason(t *testing.T) {
 		code   int
 		text   string
 	}{
-		{"switched off", func(c *pipeline.Config) { c.Video = nil }, http.StatusNotImplemented, "there is no H.264 of these pictures: turn it on"},
+		{"switched off", func(c *pipeline.Config) { c.Video = nil }, http.StatusNotImplemented, "no H.264 is available for these pictures: turn it on"},
 		{"no library", func(c *pipeline.Config) {
 			c.Video.NewEncoder = func(frame.VideoConfig) (frame.VideoEncoder, error) { return nil, openh264.ErrMissing }
 		}, http.StatusNotImplemented, "apt install libopenh264-7"},

@@ -28,14 +28,14 @@ import (
 func TestPageStatus(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){
 		"frozen picture":             pageStalls,
-		"events kept back":           pageWithoutEvents,
-		"proxy's error":              pageBehindBrokenProxy,
-		"stream that is not read":    pageShowsImage,
+		"buffered events":            pageWithoutEvents,
+		"broken proxy":               pageBehindBrokenProxy,
+		"unreadable stream":          pageShowsImage,
 		"credentials in the address": pageWithCredentials,
-		"password of a proxy":        pageBehindPassword,
-		"stream opened by itself":    streamAlone,
+		"proxy with a password":      pageBehindPassword,
+		"stream opened directly":     streamAlone,
 		"many windows":               pageManyWindows,
-		"page that is left":          pageLeft,
+		"abandoned page":             pageLeft,
 	})
 }
 
@@ -45,7 +45,7 @@ func TestPageView(t *testing.T) {
 		"shortcuts":         pageShortcuts,
 		"full screen":       pageFullScreen,
 		"links":             pageLinks,
-		"picture alone":     pageBare,
+		"bare picture":      pageBare,
 		"one row of buttons": func(t *testing.T, b tab) {
 			c := newCamera(t, "testcard", 640, 480)
 			s := c.show(t, "127.0.0.1:0", nil)

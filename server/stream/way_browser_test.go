@@ -180,7 +180,7 @@ func pageByHand(t *testing.T, b tab) {
 		t.Errorf("cut off: %s", cut)
 	}
 	if !slices.Contains(ways, "mse") {
-		testenv.Unable(t, "this browser has no H.264 by Media Source Extensions")
+		testenv.Unable(t, "this browser has no H.264 with Media Source Extensions")
 	}
 	for _, way := range ways[1:] {
 		t.Logf("%s: %s", way, b.eval(t, `document.querySelector("#way [value=`+way+`]").text`))
@@ -329,20 +329,20 @@ func pageChooses(t *testing.T, b tab) {
 		{"a good link", `"webrtc mse", "auto", { times: 100 }`, ""},
 		{"three quarters", `"webrtc mse", "auto", { times: 100, arrived: 15 }`, ""},
 		{"less", `"webrtc mse", "auto", { times: 12, arrived: 14 }`, "3 webrtc"},
-		{"a source that makes less", `"mse", "auto", { times: 100, arrived: 5, made: 5 }`, ""},
-		{"one picture a second, one missing", `"mse", "auto", { times: 3, made: 1, arrived: 1 }, { made: 1, arrived: 0 }, { times: 9, made: 1, arrived: 1 }`, ""},
+		{"a slow source", `"mse", "auto", { times: 100, arrived: 5, made: 5 }`, ""},
+		{"one picture per second, one missing", `"mse", "auto", { times: 3, made: 1, arrived: 1 }, { made: 1, arrived: 0 }, { times: 9, made: 1, arrived: 1 }`, ""},
 		{"no video", `"", "auto", { times: 100, arrived: 1 }`, ""},
 		{"slow for two seconds", `"mse", "auto", { times: 10 }, { times: 2, arrived: 12 }, { times: 10 }`, ""},
-		{"slow, then probed in vain, less and less often", `"mse", "auto", { times: 100, arrived: 2 }`, "3 mse, 13 probe, 28 probe, 51 probe, 81 probe"},
+		{"slow, with ever rarer failing probes", `"mse", "auto", { times: 100, arrived: 2 }`, "3 mse, 13 probe, 28 probe, 51 probe, 81 probe"},
 		{"slow, then free", `"mse", "auto", { times: 10, arrived: 2 }, { times: 30, probe: true }`, "3 mse, 13 probe"},
 		{"slow again soon", `"mse", "auto", { times: 10, arrived: 2 }, { times: 10, probe: true }, { times: 30, arrived: 3 }`, "3 mse, 13 probe, 23 mse, 38 probe"},
 		{"WebRTC does not work", `"webrtc mse", "auto", { times: 5, arrived: 2, works: false }, { times: 3, arrived: 2 }`, "3 webrtc, 4 mse"},
 		{"WebRTC is late, MSE is not", `"webrtc mse", "auto", { times: 5, arrived: 2 }, { times: 20, delay: 900 }, { times: 9, delay: 60 }`, "3 webrtc, 13 mse, 23 probe"},
-		{"how late is not known", `"webrtc mse", "auto", { times: 13, arrived: 2, delay: NaN }`, "3 webrtc"},
-		{"video ends while it is shown", `"mse", "auto", { times: 5, arrived: 2 }, { arrived: 2, fails: "mse" }, { times: 10, arrived: 2 }`, "3 mse, 5 jpeg, 15 mse"},
+		{"unknown delay", `"webrtc mse", "auto", { times: 13, arrived: 2, delay: NaN }`, "3 webrtc"},
+		{"video ends while shown", `"mse", "auto", { times: 5, arrived: 2 }, { arrived: 2, fails: "mse" }, { times: 10, arrived: 2 }`, "3 mse, 5 jpeg, 15 mse"},
 		{"by hand", `"webrtc mse", "mse", { times: 100, arrived: 20, delay: 900 }`, "0 mse"},
 		{"JPEG by hand", `"webrtc mse", "jpeg", { times: 100, arrived: 2 }`, ""},
-		{"by hand, what is not there", `"mse", "webrtc", { times: 100, arrived: 2 }`, ""},
+		{"by hand, unavailable", `"mse", "webrtc", { times: 100, arrived: 2 }`, ""},
 	} {
 		if got := b.eval(t, `runs(`+c.run+`)`); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
