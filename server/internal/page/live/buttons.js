@@ -77,15 +77,15 @@ $("full").addEventListener("click", full);
 stage.addEventListener("dblclick", () => document.fullscreenEnabled && full());
 document.addEventListener("fullscreenchange", () => {
   $("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
-  stir();
+  showBar();
 });
 let stillTimer;
-function stir() { // in full screen the bar hides while the pointer rests, even if the pressed button still has the focus
+function showBar() { // in full screen the bar hides while the pointer rests, even if the pressed button still has the focus
   viewer.classList.remove("still");
   clearTimeout(stillTimer);
   stillTimer = setTimeout(() => viewer.classList.add("still"), 3000);
 }
-for (const e of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(e, stir);
+for (const e of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(e, showBar);
 
 function panel(open) {
   $("panel").hidden = !open;

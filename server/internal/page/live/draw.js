@@ -5,8 +5,8 @@ let drawn = { frames: 0, delays: [] }; // since the last measurement
 const gaps = []; // ms between the latest pictures
 let next = null, drawing = false;
 
-// came counts a received picture, whichever way it arrived.
-function came(bytes) {
+// countPicture counts a received picture, whichever way it arrived.
+function countPicture(bytes) {
   const at = now();
   if (total.frames) {
     gaps.push(at - newest);
@@ -21,7 +21,7 @@ function came(bytes) {
 }
 
 function arrived(jpeg, captured) {
-  came(jpeg.length);
+  countPicture(jpeg.length);
   if (paused) return;
   next = { jpeg, captured };
   if (!drawing) draw();
@@ -38,7 +38,7 @@ async function draw() {
       if (way.now === "jpeg") { // otherwise a video has started meanwhile
         paint(picture, picture.width, picture.height);
         shown = file;
-        wasDrawn(frame.captured);
+        countDrawn(frame.captured);
       }
       picture.close();
     } catch { /* broken picture: wait for the next */ }
@@ -46,8 +46,8 @@ async function draw() {
   drawing = false;
 }
 
-// wasDrawn counts a picture that is now on the screen. captured: its capture time by the server's clock, in ms; NaN: unknown.
-function wasDrawn(captured) {
+// countDrawn counts a picture that is now on the screen. captured: its capture time by the server's clock, in ms; NaN: unknown.
+function countDrawn(captured) {
   drawn.frames++;
   if (!isNaN(captured)) drawn.delays.push(now() + clock.offset - captured);
   stage.classList.remove("empty");

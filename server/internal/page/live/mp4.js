@@ -1,7 +1,7 @@
 // Video over HTTP: /video.mp4, a fragment per picture, played with Media Source Extensions as close to the live edge as possible. The leading window
 // reads it and passes the fragments on.
 const before1970 = 2208988800; // seconds from the NTP epoch to 1970
-let tookFragment = () => {}; // receives the leading window's fragments
+let onFragment = () => {}; // receives the leading window's fragments
 
 async function playMP4(v) {
   const source = new MediaSource(), { element } = v, place = URL.createObjectURL(source);
@@ -24,7 +24,7 @@ async function playMP4(v) {
     try {
       buffer.appendBuffer(all);
     } catch (error) {
-      fell(v, error);
+      videoFailed(v, error);
     }
   };
   const take = ({ mp4, init, type, key, time, captured }) => {
@@ -35,9 +35,9 @@ async function playMP4(v) {
         keepUp(v, buffer);
         append();
       });
-      buffer.addEventListener("error", () => fell(v, new Error("the browser rejected the video.")));
+      buffer.addEventListener("error", () => videoFailed(v, new Error("the browser rejected the video.")));
     }
-    if (waiting.length > 500) return fell(v, new Error("the browser cannot keep up."));
+    if (waiting.length > 500) return videoFailed(v, new Error("the browser cannot keep up."));
     if (init !== begun) waiting.push(init), begun = init;
     waiting.push(mp4);
     times.push([time, captured]);
@@ -47,12 +47,12 @@ async function playMP4(v) {
   };
   if (!leads()) {
     let last = { text: "", init: null };
-    tookFragment = (m) => { // each message has a fresh copy, even of the same init segment
+    onFragment = (m) => { // each message has a fresh copy, even of the same init segment
       const text = String(m.init);
       if (text !== last.text) last = { text, init: m.init };
       take({ ...m, init: last.init });
     };
-    v.signal.addEventListener("abort", () => { tookFragment = () => {}; });
+    v.signal.addEventListener("abort", () => { onFragment = () => {}; });
     return;
   }
   const reply = await ask("video.mp4", { signal: v.signal });
@@ -116,7 +116,7 @@ function keepUp(v, buffer) {
   v.ahead.push([at, end - element.currentTime]);
   while (at - v.ahead[0][0] > 2000) v.ahead.shift();
   const least = Math.min(...v.ahead.map(([, seconds]) => seconds)); // the rest absorbs network jitter
-  const enough = v.exact ? 1.5 * Math.min(due(), 100) / 1000 : 0.3; // WebKitGTK 2.50 stalls with less, and when the playback rate changes
+  const enough = v.exact ? 1.5 * Math.min(expectedInterval(), 100) / 1000 : 0.3; // WebKitGTK 2.50 stalls with less, and when the playback rate changes
   if (at - v.ahead[0][0] > 1500 && least > enough + 0.5) {
     element.currentTime = end - enough;
     v.ahead = [];

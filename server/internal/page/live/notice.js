@@ -6,16 +6,16 @@ let gap = 0; // longest interval between the last few pictures, in ms
 let paused = false;
 let offline = false; // neither pictures nor the state arrive
 
-// standing returns for how many ms the picture has been frozen although another one was due; 0: not frozen.
-function standing() {
+// frozenFor returns for how many ms the picture has been frozen although another one was due; 0: not frozen.
+function frozenFor() {
   if (!total.frames || moving) return 0;
   const since = now() - newest;
-  return since > Math.max(1500, 2.5 * due()) ? since : 0;
+  return since > Math.max(1500, 2.5 * expectedInterval()) ? since : 0;
 }
 
-// due returns the expected interval between pictures, in ms: measured, or else from the settings. A program that has written one picture may write the
-// next one tomorrow.
-function due() {
+// expectedInterval returns the expected ms between pictures: measured, or else from the settings. A program that has written one picture may write
+// the next one tomorrow.
+function expectedInterval() {
   if (gap) return gap;
   if (!state || !state.signal || !state.can.fps) return Infinity;
   return 1000 / Math.min(state.settings.fps, state.wanted_fps || Infinity);
@@ -23,7 +23,7 @@ function due() {
 
 let announced = "";
 function notice() {
-  const since = paused ? 0 : standing(), silent = !total.frames || now() - newest > 1500;
+  const since = paused ? 0 : frozenFor(), silent = !total.frames || now() - newest > 1500;
   const lost = paused ? (now() - heard > 8000 ? wrong.events || lostConnection : null) : silent && wrong.stream || (since > 5000 || !total.frames) && wrong.events;
   const worst = lost || wrong.signal;
   stage.classList.toggle("stale", Boolean(lost) || since > 0);

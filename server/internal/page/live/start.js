@@ -13,16 +13,16 @@ setInterval(() => {
 setInterval(() => {
   measure();
   if (document.hidden) return;
-  callRoll();
+  heartbeat();
   poll();
   choose();
-  if (paused || !crew.role) return;
+  if (paused || !group.role) return;
   const silent = now() - newest, at = now();
   if (at - heard > 5000 && (silent > 5000 || !total.frames)) { // a dead network does not report itself
     wrong.events = wrong.events || lostConnection;
     notice();
-    if (crew.role === "lead" && at - restarted > 5000) restart();
-  } else if (crew.role === "lead" && silent > 10000 && state && state.fps > 1 && at - restarted > 10000) { // frames are made, but none arrive
+    if (group.role === "lead" && at - restarted > 5000) restart();
+  } else if (group.role === "lead" && silent > 10000 && state && state.fps > 1 && at - restarted > 10000) { // frames are made, but none arrive
     restart();
   }
 }, 1000);

@@ -28,7 +28,7 @@ function unfollow() {
 // poll requests the state when no event has arrived for a while.
 let asking = false;
 async function poll() {
-  if (asking || crew.role === "follow" || now() - heard < 2500) return;
+  if (asking || group.role === "follow" || now() - heard < 2500) return;
   asking = true;
   const limit = new AbortController(), timer = setTimeout(() => limit.abort(), 4000);
   try {
@@ -43,7 +43,7 @@ async function poll() {
   } catch { /* the watchdog handles it */ }
   clearTimeout(timer);
   asking = false;
-  if (!events && crew.role === "lead" && now() - opened > 10000) follow(); // retry after a refusal
+  if (!events && group.role === "lead" && now() - opened > 10000) follow(); // retry after a refusal
 }
 
 function update(s) {

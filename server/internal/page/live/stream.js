@@ -122,7 +122,7 @@ async function read(reader) {
       const begin = at + head.size, end = begin + head.length;
       if (size < end) break;
       const jpeg = buffer.slice(begin, end);
-      took(jpeg, head.captured);
+      receivedJPEG(jpeg, head.captured);
       at = end;
       head = null;
     }

@@ -18,7 +18,7 @@ function openVideo(how) {
     element.load();
   });
   drawFrom(v);
-  (how === "mse" ? playMP4 : playWHEP)(v).catch((error) => fell(v, error));
+  (how === "mse" ? playMP4 : playWHEP)(v).catch((error) => videoFailed(v, error));
   return v;
 }
 
@@ -29,7 +29,7 @@ function drawFrom(v) {
     if (v.closed) return;
     v.exact = true;
     element.requestVideoFrameCallback(each);
-    tookPicture(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
+    videoFrame(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
   };
   if (element.requestVideoFrameCallback) element.requestVideoFrameCallback(each);
   // Where the browser does not report pictures (WebKitGTK 2.50 has the function but never calls back), check at each screen refresh.
@@ -42,7 +42,7 @@ function drawFrom(v) {
     const { totalVideoFrames } = element.getVideoPlaybackQuality();
     if (now() - first < 500 || totalVideoFrames === count || element.currentTime === time) return;
     [count, time] = [totalVideoFrames, element.currentTime];
-    tookPicture(v, v.captured(time));
+    videoFrame(v, v.captured(time));
   };
   look();
 }

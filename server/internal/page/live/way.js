@@ -6,7 +6,7 @@ let video = null, nextVideo = null; // shown; being started
 let probe = null; // { count, began }: reading JPEGs during video, to measure what the link carries
 const names = { jpeg: "JPEG", mse: "Video over HTTP", webrtc: "Video over WebRTC" };
 
-const leads = () => crew.role === "lead";
+const leads = () => group.role === "lead";
 
 // begin starts with JPEGs, whose first picture arrives soonest.
 function begin() {
@@ -57,8 +57,8 @@ function leaveVideo() {
   way.next = "";
 }
 
-// fell handles a video that ended or never started: it falls back to JPEGs, which also detect a lost connection.
-function fell(v, error) {
+// videoFailed handles a video that ended or never started: it falls back to JPEGs, which also detect a lost connection.
+function videoFailed(v, error) {
   if (v.closed) return;
   freeze(v);
   choice.failed(now(), v.how);
@@ -72,38 +72,38 @@ function fell(v, error) {
   }
 }
 
-// took is called for each received JPEG.
-function took(jpeg, captured) {
-  if (probe) return weigh(jpeg);
+// receivedJPEG is called for each received JPEG.
+function receivedJPEG(jpeg, captured) {
+  if (probe) return measureProbe(jpeg);
   if (way.next === "jpeg") settle();
   share({ jpeg, captured });
   if (way.now === "jpeg") arrived(jpeg, captured);
 }
 
-// tookPicture is called for each picture of a video when it can be drawn.
-function tookPicture(v, captured) {
+// videoFrame is called for each picture of a video when it can be drawn.
+function videoFrame(v, captured) {
   if (paused || v.closed) return;
   if (v === nextVideo) settle();
-  came(0); // its bytes were counted on arrival
+  countPicture(0); // its bytes were counted on arrival
   paint(v.element, v.element.videoWidth, v.element.videoHeight);
-  wasDrawn(captured);
+  countDrawn(captured);
 }
 
-// weigh measures what the link carries beside a video: if enough JPEGs arrive over a while the page switches to them; otherwise it gives up, early if
+// measureProbe measures what the link carries beside a video: if enough JPEGs arrive over a while the page switches to them; otherwise it gives up, early if
 // the result is clear, as they hold up the video.
-function weigh(jpeg) {
+function measureProbe(jpeg) {
   const at = now();
   total.bytes += jpeg.length;
   if (!probe.began) probe.began = at; // not counting the connection setup
   else probe.count++;
-  judge(at);
+  judgeProbe(at);
 }
 
-function judge(at) {
+function judgeProbe(at) {
   const seconds = (at - (probe.began || probe.asked + 1000)) / 1000;
-  const want = 0.75 * madeNow() * seconds;
+  const want = 0.75 * expectedRate() * seconds;
   if (seconds > 2 && probe.count >= want) {
-    probe = null; // took settles it with the next picture
+    probe = null; // receivedJPEG settles it with the next picture
     way.next = "jpeg";
   } else if (seconds > 2 || seconds > 0.7 && probe.count < want / 2) {
     endProbe();
@@ -117,8 +117,8 @@ function endProbe() {
   leaveStream();
 }
 
-// madeNow returns how many JPEGs per second a viewer should receive.
-function madeNow() {
+// expectedRate returns how many JPEGs per second a viewer should receive.
+function expectedRate() {
   return Math.min(state.settings.fps, way.now === "jpeg" ? state.fps : state.captured_fps); // not wanted_fps, which is lower while nobody watches
 }
 
@@ -130,12 +130,12 @@ function choose() {
   const count = total.frames - counted, at = now();
   counted = total.frames;
   if (!leads() || paused || moving || !state) return;
-  if (probe) return judge(at);
+  if (probe) return judgeProbe(at);
   const patience = way.wish === "auto" ? 1 : 3; // more patience with the user's own choice
-  if (nextVideo && at - way.since > 8000 * patience) fell(nextVideo, new Error("no picture arrived."));
-  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * due())) fell(video, new Error("pictures stopped arriving."));
+  if (nextVideo && at - way.since > 8000 * patience) videoFailed(nextVideo, new Error("no picture arrived."));
+  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * expectedInterval())) videoFailed(video, new Error("pictures stopped arriving."));
   if (way.next || wrong.signal || !total.frames) return;
-  const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: madeNow(), delay: seenDelay });
+  const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: expectedRate(), delay: seenDelay });
   if (to === "probe") {
     probe = { count: 0, began: 0, asked: at };
     watch();

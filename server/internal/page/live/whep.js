@@ -8,7 +8,7 @@ async function playWHEP(v) {
   };
   v.signal.addEventListener("abort", bye);
   pc.addEventListener("connectionstatechange", () => {
-    if (pc.connectionState === "failed" || pc.connectionState === "disconnected") fell(v, new Error("the connection was lost."));
+    if (pc.connectionState === "failed" || pc.connectionState === "disconnected") videoFailed(v, new Error("the connection was lost."));
   });
   pc.addEventListener("track", ({ track, receiver }) => {
     element.srcObject = new MediaStream([track]);
