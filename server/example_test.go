@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/server"
 )
 
-// A camera's pictures in a browser. Without Source it is a MaixCAM's camera, or the test card elsewhere.
+// Show a camera in a browser. Without Source it is a MaixCAM's camera, or the test card elsewhere.
 func ExampleJPEGStreamer() {
 	ctx := context.Background()
 	cam, err := hw.OpenCamera(hw.CameraConfig{Source: "testcard", Width: 320, Height: 240})

@@ -1,5 +1,5 @@
-// Package server shows the pictures of a program in browsers (JPEGStreamer). Its parts serve more than that: web is the HTTP shell, stream one feed's
-// pictures over HTTP, rtsp the same over RTSP, upload takes pictures in.
+// Package server shows a program's pictures in browsers (JPEGStreamer). Its subpackages can be used separately: web is the HTTP shell,
+// stream serves one feed over HTTP, rtsp serves it over RTSP, upload receives pictures.
 package server
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// JPEG is a picture that lends its bytes: Borrow's are only read, and only during the call that they are given to. *picture.Encoded is one.
+// JPEG is an encoded picture. The bytes that Borrow returns are only read, and only during the call they are passed to. *picture.Encoded implements it.
 type JPEG interface{ Borrow() []byte }
 
-// StreamerConfig says where a JPEGStreamer serves. All fields may be zero.
+// StreamerConfig configures a JPEGStreamer. The zero value is usable.
 type StreamerConfig struct {
 	Host       string // "": all interfaces
-	Port       int    // 0: 8000; -1: any that is free
-	MaxClients int    // viewers of the stream at once; 0: 16; -1: no limit
-	// MaxJPEG is the largest picture in bytes. Twelve times as much address space is reserved; memory is used only as far as pictures
-	// ever filled it. 0: 2 MiB.
+	Port       int    // 0: 8000; -1: any free port
+	MaxClients int    // concurrent stream viewers; 0: 16; -1: no limit
+	// MaxJPEG is the size limit of a picture, in bytes. Twelve times this much address space is reserved; only what pictures have actually
+	// filled uses memory. 0: 2 MiB.
 	MaxJPEG int
-	// Log gets what an operator should know; nil: nothing.
+	// Log receives messages for the operator; nil disables logging.
 	Log *zap.Logger
 }
 
-// JPEGStreamer shows the pictures of a program in browsers: Start it, Write a picture whenever there is one. Its methods may be called from
-// any goroutine.
+// JPEGStreamer shows a program's pictures in browsers: call Start, then Write for each picture. Its methods are safe for concurrent
+// use.
 type JPEGStreamer struct {
 	config StreamerConfig
 
@@ -43,7 +43,7 @@ type JPEGStreamer struct {
 	running *running // nil before Start and after Stop
 }
 
-// NewJPEGStreamer makes a streamer; it opens nothing before Start.
+// NewJPEGStreamer returns a streamer; it opens nothing before Start.
 func NewJPEGStreamer(c StreamerConfig) *JPEGStreamer {
 	switch c.Port {
 	case 0:
@@ -63,15 +63,15 @@ func NewJPEGStreamer(c StreamerConfig) *JPEGStreamer {
 	return &JPEGStreamer{config: c}
 }
 
-// ErrNotStarted is returned by Write while the streamer does not run.
+// ErrNotStarted is returned by Write when the streamer is not running.
 var ErrNotStarted = errors.New("streamer not started")
 
-// Start opens the port and serves. It may be started again after Stop.
+// Start opens the port and begins serving. A stopped streamer can be started again.
 func (s *JPEGStreamer) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
-		return errors.New("streamer: start: it runs already")
+		return errors.New("streamer: start: already running")
 	}
 	if s.config.Port < 0 || s.config.Port > 65535 {
 		return fmt.Errorf("streamer: start: port %d: out of range (1 to 65535)", s.config.Port)
@@ -84,7 +84,7 @@ func (s *JPEGStreamer) Start() error {
 	return nil
 }
 
-// running is what a started streamer consists of.
+// running holds what a started streamer consists of.
 type running struct {
 	pictures *stream.Pictures
 	stream   *stream.Handler
@@ -115,7 +115,7 @@ func (s *JPEGStreamer) start() (r *running, err error) {
 	return r, r.web.Start()
 }
 
-// close ends what was started.
+// close stops the servers and frees the feed.
 func (r *running) close() (err error) {
 	if r.stream != nil {
 		r.stream.Close()
@@ -141,7 +141,7 @@ func (s *JPEGStreamer) Stop() error {
 	return err
 }
 
-// SetHTML changes the page at /: any HTML with <img src="/stream">; "": the built-in one.
+// SetHTML replaces the page at /: any HTML with <img src="/stream">; "" restores the built-in page.
 func (s *JPEGStreamer) SetHTML(html string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +154,7 @@ func (s *JPEGStreamer) SetHTML(html string) {
 	}
 }
 
-// Write shows a picture to all viewers. It is copied once; jpg may be released after. It never waits for a viewer.
+// Write shows a picture to all viewers. It copies jpg, which may be released afterwards, and never waits for a viewer.
 func (s *JPEGStreamer) Write(jpg JPEG) error {
 	if jpg == nil {
 		return errors.New("streamer: write: no picture (nil)")
@@ -162,8 +162,8 @@ func (s *JPEGStreamer) Write(jpg JPEG) error {
 	return s.WriteBytes(jpg.Borrow())
 }
 
-// WriteBytes is Write for a JPEG in plain memory. It returns an error that wraps frame.ErrBadPicture when jpg is no JPEG,
-// frame.ErrTooLarge when it is over MaxJPEG, ErrNotStarted before Start and after Stop.
+// WriteBytes is Write for a JPEG in plain memory. The error wraps frame.ErrBadPicture if jpg is not a JPEG, frame.ErrTooLarge if it
+// exceeds MaxJPEG, and ErrNotStarted before Start and after Stop.
 func (s *JPEGStreamer) WriteBytes(jpg []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +181,8 @@ func (s *JPEGStreamer) WriteBytes(jpg []byte) error {
 	return nil
 }
 
-// Host returns an address of this machine at which viewers reach the streamer: the configured one, or for all interfaces the first of
-// the network's.
+// Host returns an address at which viewers reach the streamer: the configured one or, for all interfaces, this machine's first network
+// address.
 func (s *JPEGStreamer) Host() string {
 	if ip := net.ParseIP(s.config.Host); s.config.Host != "" && (ip == nil || !ip.IsUnspecified()) {
 		return s.config.Host
@@ -190,7 +190,7 @@ func (s *JPEGStreamer) Host() string {
 	return web.HostAddresses()[0]
 }
 
-// Port returns the port that it serves at; before Start the configured one, 0 when any will do.
+// Port returns the port being served; before Start, the configured one, or 0 for any free port.
 func (s *JPEGStreamer) Port() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

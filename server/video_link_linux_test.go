@@ -36,7 +36,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// within runs f in a network namespace: sockets that it opens are there.
+// within runs f in a network namespace: sockets that f opens belong to it.
 func within(name string, f func() error) error {
 	runtime.LockOSThread()
 	here, err := os.Open("/proc/thread-self/ns/net")
@@ -60,7 +60,7 @@ func within(name string, f func() error) error {
 	return err
 }
 
-// ages are how old pictures are when a viewer has them.
+// ages collects the age of pictures on arrival.
 type ages struct {
 	mu   sync.Mutex
 	list []time.Duration
@@ -78,7 +78,7 @@ func (a *ages) clear() {
 	a.list = a.list[:0]
 }
 
-// of returns how many there are, and two percentiles.
+// of returns their number and two percentiles.
 func (a *ages) of() (n int, p50, p99 time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,10 +89,10 @@ func (a *ages) of() (n int, p50, p99 time.Duration) {
 	return n, a.list[n/2], a.list[(n-1)*99/100]
 }
 
-// 1280x720 at 30 frames a second over links that carry a fifth of the JPEGs: the pictures arrive. The bounds leave room for a loaded machine, which makes readers
-// lag whatever the link carries.
-func TestH264OverASlowLink(t *testing.T) {
-	testenv.Long(t, "takes ten seconds a link")
+// 1280x720 at 30 frames per second over links that carry a fifth of the JPEGs: the pictures arrive. The bounds leave room for a loaded machine, on which
+// readers lag whatever the link carries.
+func TestH264OverSlowLink(t *testing.T) {
+	testenv.Long(t, "takes ten seconds per link")
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		testenv.Missing(t, "OpenH264's library", "make setup-test")
 	} else if err != nil {
@@ -131,7 +131,7 @@ func TestH264OverASlowLink(t *testing.T) {
 					t.Errorf("%d of %d pictures arrive", n, made)
 				}
 				if p99 > 1500*time.Millisecond {
-					t.Errorf("99 of 100 pictures are up to %v old", p99)
+					t.Errorf("99th percentile of age: %v", p99)
 				}
 			})
 		}
@@ -265,7 +265,7 @@ func watchRTSP(t *testing.T, link *load.Link, p *pipeline.Pipeline, a *ages) {
 	var h264 *format.H264
 	medium := desc.FindFormat(&h264)
 	if medium == nil {
-		t.Fatal("no H.264 is described: " + strings.TrimSpace(desc.Title))
+		t.Fatal("no H.264 in the description: " + strings.TrimSpace(desc.Title))
 	}
 	if _, err := client.Setup(desc.BaseURL, medium, 0, 0); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// Addresses that people have configured for other streamers (mjpg-streamer, µStreamer, motion, IP cameras, ESP32-CAM) and need not change.
+// Addresses configured for other streamers (mjpg-streamer, µStreamer, motion, IP cameras, ESP32-CAM), which need not be changed.
 var (
 	streamAliases = []string{
 		"/stream/{$}", "/stream.mjpg", "/video", "/video/{$}", "/video.mjpg", "/video.mjpeg", "/mjpeg", "/mjpg", "/mjpg/video.mjpg", "/cam.mjpg", "/cam.mjpeg", "/live.mjpg",
@@ -20,7 +20,7 @@ var (
 	actionAliases = []string{"/webcam", "/webcam/{$}", "/webcam2/{$}"}
 )
 
-// aliases are the routes of those addresses.
+// aliases returns the routes for those addresses.
 func (h *Handler) aliases(methods string) (routes []web.Route) {
 	add := func(paths []string, handler http.HandlerFunc) {
 		for _, path := range paths {
@@ -33,8 +33,8 @@ func (h *Handler) aliases(methods string) (routes []web.Route) {
 	return routes
 }
 
-// action is what mjpg-streamer's users ask for in ?action=. That program compares the beginning alone, so whatever stands behind it is part of
-// addresses in use: /?action=stream?dummy=param.mjpg, stream_0, snapshot_0&n=1, stream;t=1. "": none.
+// action is the mjpg-streamer action in ?action=. That program compares only the beginning, so addresses in use have arbitrary suffixes:
+// /?action=stream?dummy=param.mjpg, stream_0, snapshot_0&n=1, stream;t=1. "": none.
 func action(r *http.Request) string {
 	for field := range strings.FieldsFuncSeq(r.URL.RawQuery, func(c rune) bool { return c == '&' || c == ';' }) {
 		value, ok := strings.CutPrefix(field, "action=")
@@ -54,7 +54,7 @@ func action(r *http.Request) string {
 	return ""
 }
 
-// root is the page, or what mjpg-streamer's users have configured: /?action=stream and /?action=snapshot.
+// root serves the page, or the addresses of mjpg-streamer: /?action=stream and /?action=snapshot.
 func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 	if action(r) == "" {
 		h.page(w, r)
@@ -63,7 +63,7 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 	h.act(w, r)
 }
 
-// webcam is where OctoPrint's images have mjpg-streamer behind a proxy: /webcam/?action=stream.
+// webcam serves the address at which OctoPrint's images have mjpg-streamer behind a proxy: /webcam/?action=stream.
 func (h *Handler) webcam(w http.ResponseWriter, r *http.Request) {
 	if action(r) == "" {
 		h.refuse(w, http.StatusNotFound, "there is nothing here; the page is at /, the stream at /stream or /webcam/?action=stream")
@@ -79,6 +79,6 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request) {
 	case "snapshot":
 		h.snapshot(w, r)
 	default:
-		h.refuse(w, http.StatusBadRequest, fmt.Sprintf("unknown action %.40q: stream or snapshot", a))
+		h.refuse(w, http.StatusBadRequest, fmt.Sprintf("unknown action %.40q: want stream or snapshot", a))
 	}
 }

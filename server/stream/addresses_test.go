@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Addresses as people have them in OctoPrint, OpenCV's tutorials, Home Assistant and the like: mjpg-streamer compares the beginning of an action alone.
-func TestAddressesThatPeopleHave(t *testing.T) {
+// Addresses in use in OctoPrint, OpenCV's tutorials, Home Assistant and the like: mjpg-streamer compares only the beginning of an action.
+func TestAddressesOfOtherStreamers(t *testing.T) {
 	s, feed := serve(t, nil)
 	feed.publish(t, picture(t, 1))
 	get := func(path string) (int, string, string) {

@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// Every state of the pages is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
+// axe-core checks every state of the pages (WCAG 2.2 A and AA, and its best practices), light and dark.
 func TestPageIsAccessible(t *testing.T) {
 	testenv.Long(t, "starts a browser")
 	axe := testenv.Axe(t)
@@ -74,7 +74,7 @@ func TestPageIsAccessible(t *testing.T) {
 		})
 	}
 
-	// The check finds something where there is something.
+	// The check detects violations on a bad page.
 	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<!doctype html><title>x</title><img src="data:,"><input><p style="color:#ccc;background:#fff">pale`))
@@ -94,7 +94,7 @@ type violation struct {
 func violations(t *testing.T, b tab, axe string) (found []violation) {
 	t.Helper()
 	b.eval(t, "(0, () => {"+axe+"\n})()")
-	// Colours that are on their way to others are not judged.
+	// Colours in transition are not checked.
 	result := b.eval(t, `(async () => {
 		await Promise.all(document.getAnimations().filter((a) => a.effect.getComputedTiming().iterations < 100).map((a) => a.finished));
 		const r = await axe.run(document);

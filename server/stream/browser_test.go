@@ -22,12 +22,12 @@ func chromiumContext(t *testing.T) context.Context {
 	return browser.Start(t, 900, 700)
 }
 
-// near says whether the colour on the screen is that of picture(t, i), up to JPEG's loss.
+// near reports whether the colour on the screen is that of picture(t, i), up to JPEG's loss.
 func near(c [3]uint8, i int) bool {
 	return testenv.Near(c, [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)})
 }
 
-// An <img> paints each published frame at once, though no other follows; so one by one each is seen.
+// An <img> paints each published frame immediately, without waiting for the next one.
 func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.Stream.HTML = []byte(`<!doctype html><img id="picture" src="/stream">`) })
 	ctx := chromiumContext(t)
@@ -45,7 +45,7 @@ func TestChromiumPaintsEachFrameAtOnce(t *testing.T) {
 	}
 }
 
-func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
+func TestChromiumShowsCustomPage(t *testing.T) {
 	stream := server.NewJPEGStreamer(server.StreamerConfig{Host: "127.0.0.1", Port: -1})
 	stream.SetHTML(`<!doctype html><h1>My robot</h1><img id="eye" src="/stream">`)
 	if err := stream.Start(); err != nil {
@@ -65,7 +65,7 @@ func TestChromiumShowsTheProgramsOwnPage(t *testing.T) {
 	eventually(t, "the picture", func() bool { return near(browser.Shown(ctx, t, "#eye"), 4) })
 }
 
-// With passwords on, the page works with its token in the address, and nothing without.
+// With passwords on, the page works with its token in the address, and not without.
 func TestChromiumWithToken(t *testing.T) {
 	const token = "0123456789abcdef"
 	s, feed := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", token) })

@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// pageControlsCamera moves the camera's controls in the page, and sees what others have moved.
+// pageControlsCamera moves the camera's controls in the page, and sees changes by others.
 func pageControlsCamera(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 640, 480)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -32,7 +32,7 @@ func pageControlsCamera(t *testing.T, b tab) {
 	move("pan_absolute", "-40")
 	eventually(t, "pan -40 %", func() bool { return value("pan_absolute") == -40 })
 
-	// Somebody else moves one.
+	// Another client moves one.
 	if _, err := c.SetControls(t.Context(), []frame.ControlValue{{Name: "zoom_absolute", Value: 500}}, nil); err != nil {
 		t.Fatal(err)
 	}

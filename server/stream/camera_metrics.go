@@ -9,14 +9,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// cameraCollector tells the camera's exposure time and gain where it has them.
+// cameraCollector reports the camera's exposure time and gain, where it has them.
 type cameraCollector struct {
 	camera         Controller
 	exposure, gain *prometheus.Desc
 }
 
-// askWithin bounds what a scrape waits for a camera that does not answer.
-const askWithin = time.Second
+// scrapeTimeout bounds how long a scrape waits for the camera.
+const scrapeTimeout = time.Second
 
 func newCameraCollector(camera Controller) *cameraCollector {
 	return &cameraCollector{
@@ -34,7 +34,7 @@ func (c *cameraCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *cameraCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	list, err := c.camera.Controls(ctx)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// chromium is a tab of a headless Chromium.
+// chromium is a tab in a headless Chromium.
 type chromium struct {
 	ctx    context.Context
 	folder string
@@ -31,7 +31,7 @@ func startChromium(t *testing.T) *chromium {
 	return c
 }
 
-// call makes an action of a command of the protocol.
+// call wraps a protocol command in an action.
 func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, command, params)

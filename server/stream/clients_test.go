@@ -10,16 +10,16 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// The programs that people have read 100 frames each, all of which decode.
-func TestProgramsReadTheStream(t *testing.T) {
+// Popular programs read 100 frames each, all of which decode.
+func TestProgramsReadStream(t *testing.T) {
 	for _, client := range []struct {
 		name, pkg string
 		programs  []string
-		command   string // $URL: the stream, $ENOUGH: bytes of it that have a hundred whole parts
+		command   string // $URL: the stream, $ENOUGH: a number of its bytes that contains a hundred whole parts
 		ok        func(t *testing.T, out string)
 	}{
 		{"ffprobe", "ffmpeg", []string{"ffprobe"}, `ffprobe -v error -f mpjpeg -count_frames -show_entries stream=nb_read_frames,width,height -of csv=p=0 -read_intervals %+#100 $URL`, exactly("320,240,100")},
-		{"ffmpeg guessing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
+		{"ffmpeg probing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
 		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 60 $URL?fps=1000 | head -c $ENOUGH`, hundredParts},
 		{
 			"OpenCV", "python3-opencv",
@@ -58,7 +58,7 @@ print("frames", n)' $URL`, exactly("frames 100"),
 				testenv.Missing(t, "Debian's "+client.pkg, "make setup-test")
 			}
 			if errors.Len() > 0 {
-				t.Errorf("it complains: %s", errors.String())
+				t.Errorf("standard error: %s", errors.String())
 			}
 			client.ok(t, string(out))
 		})
@@ -74,7 +74,7 @@ func exactly(want string) func(*testing.T, string) {
 	}
 }
 
-// hundredParts takes the stream apart by its own headers.
+// hundredParts splits the stream by its own headers.
 func hundredParts(t *testing.T, out string) {
 	t.Helper()
 	parts := 0
@@ -85,14 +85,14 @@ func hundredParts(t *testing.T, out string) {
 		}
 		head, body, whole := strings.Cut(rest, "\r\n\r\n")
 		if !whole {
-			break // curl was stopped in the middle of it
+			break // curl was stopped in the middle of a part
 		}
 		var size int
 		if _, err := fmt.Sscanf(head, "%d", &size); err != nil {
 			t.Fatalf("part %d: %.80q", parts, head)
 		}
 		if len(body) < size+len("\r\n--frame\r\n") {
-			break // curl was stopped in the middle of it
+			break // curl was stopped in the middle of a part
 		}
 		if !strings.HasPrefix(body, "\xff\xd8") || !strings.HasPrefix(body[size-2:], "\xff\xd9\r\n--frame\r\n") {
 			t.Fatalf("part %d is torn", parts)
@@ -105,8 +105,8 @@ func hundredParts(t *testing.T, out string) {
 	}
 }
 
-// The first frame comes at once, not with the next one.
-func TestASingleFrameIsSentWhole(t *testing.T) {
+// The first frame arrives immediately, not with the next one.
+func TestSingleFrameIsSentImmediately(t *testing.T) {
 	s, feed := serve(t, nil)
 	jpg := picture(t, 3)
 	feed.publish(t, jpg)

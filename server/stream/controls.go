@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-// Controller is a Feed whose camera has controls, as *pipeline.Pipeline.
+// Controller is a Feed whose camera has controls. *pipeline.Pipeline implements it.
 type Controller interface {
 	Controls(ctx context.Context) ([]frame.Control, error)
 	SetControls(ctx context.Context, set []frame.ControlValue, reset []string) ([]frame.Control, error)
@@ -38,18 +38,18 @@ type Control struct {
 	Default   *int64        `json:"default,omitempty"`
 	Value     *int64        `json:"value,omitempty"`
 	Menu      []ControlItem `json:"menu,omitempty"`
-	Inactive  bool          `json:"inactive"`            // another control manages it now
-	Automatic string        `json:"automatic,omitempty"` // that one's name
-	Locked    string        `json:"locked,omitempty"`    // why it cannot be changed now
+	Inactive  bool          `json:"inactive"`            // another control manages it at present
+	Automatic string        `json:"automatic,omitempty"` // that control's name
+	Locked    string        `json:"locked,omitempty"`    // why it cannot be changed at present
 }
 
-// ControlItem is a choice of a menu.
+// ControlItem is one choice of a menu.
 type ControlItem struct {
 	Value int64  `json:"value"`
 	Name  string `json:"name"`
 }
 
-// Controls turns controls into their JSON.
+// Controls converts controls to their JSON form.
 func Controls(list []frame.Control) ControlList {
 	shown := ControlList{Controls: []Control{}}
 	for i := range list {
@@ -68,7 +68,7 @@ func Controls(list []frame.Control) ControlList {
 	return shown
 }
 
-// controls shows the camera's controls, or changes some: {"brightness": 120, "auto_exposure": "Manual Mode", "contrast": null}, null for the default.
+// controls lists the camera's controls or changes some: {"brightness": 120, "auto_exposure": "Manual Mode", "contrast": null}; null restores the default.
 func (h *Handler) controls(w http.ResponseWriter, r *http.Request) {
 	camera, ok := h.config.Feed.(Controller)
 	switch {
@@ -119,7 +119,7 @@ func (h *Handler) replyControls(w http.ResponseWriter, list []frame.Control, err
 	}
 }
 
-// controlValues understands a change's values, in the order of their names: numbers, true and false for a boolean, a menu's choice by its name,
+// controlValues parses a change's values in the order of their names: numbers, true and false for a boolean, a menu's choice by its name,
 // null for the default.
 func controlValues(list []frame.Control, change map[string]json.RawMessage) (set []frame.ControlValue, reset []string, err error) {
 	for name, raw := range change {
@@ -147,10 +147,10 @@ func controlValue(c *frame.Control, raw json.RawMessage) (int64, error) {
 	if json.Unmarshal(raw, &number) == nil {
 		return number, nil
 	}
-	var truth bool
+	var boolean bool
 	if c.Kind == frame.Boolean || c.Kind == frame.Button {
-		if json.Unmarshal(raw, &truth) == nil {
-			if truth {
+		if json.Unmarshal(raw, &boolean) == nil {
+			if boolean {
 				return 1, nil
 			}
 			return 0, nil

@@ -11,17 +11,17 @@ import (
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-// newsFor is how long an event is new, less than the second between two of one follower.
-const newsFor = time.Second / 2
+// stateMaxAge is how long an event stays current; it is less than the second between two events of a follower.
+const stateMaxAge = time.Second / 2
 
-// news is the state as those who follow it are told, made once for all of them.
+// news is the state as JSON, encoded once for all followers.
 type news struct {
 	mu    sync.Mutex
 	made  time.Time
 	event []byte
 }
 
-// events tells the state once a second as server-sent events, until the client leaves or the server ends.
+// events sends the state once per second as server-sent events, until the client leaves or the server closes.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
@@ -33,16 +33,16 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	(&reply.Events{Next: h.event, Done: h.done, StallTimeout: h.config.StallTimeout}).Serve(w, r.WithContext(ctx))
 }
 
-// event returns the state of at most newsFor ago as JSON.
+// event returns the state as JSON, at most stateMaxAge old.
 func (h *Handler) event() ([]byte, error) {
 	n := &h.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if time.Since(n.made) < newsFor {
+	if time.Since(n.made) < stateMaxAge {
 		return n.event, nil
 	}
 	state := h.State()
-	state.Server.List = []fanout.Stats{} // of any length; who needs it asks /state
+	state.Server.List = []fanout.Stats{} // unbounded; clients that need it use /state
 	text, err := json.Marshal(state)
 	if err != nil {
 		return nil, err

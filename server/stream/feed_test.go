@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// ringFeed is a Feed around a ring that a test fills.
+// ringFeed is a Feed around a ring that the test fills.
 type ringFeed struct {
 	ring     *ring.Ring
 	watching atomic.Int64
@@ -18,7 +18,7 @@ type ringFeed struct {
 	settings pipeline.Settings
 }
 
-// newest is the sequence of the frame that was published last.
+// newest is the sequence number of the last published frame.
 func (f *ringFeed) newest() uint64 {
 	var fr ring.Frame
 	f.ring.Latest(&fr)

@@ -19,7 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// firefox is a headless Firefox, driven by WebDriver BiDi (https://w3c.github.io/webdriver-bidi/) over its own websocket: Debian has no
+// firefox is a headless Firefox, driven by WebDriver BiDi (https://w3c.github.io/webdriver-bidi/) over a websocket: Debian has no
 // geckodriver.
 type firefox struct {
 	conn    *websocket.Conn
@@ -33,7 +33,7 @@ func startFirefox(t *testing.T) *firefox {
 	path := testenv.Program(t, "firefox-esr", "firefox")
 	f := &firefox{folder: t.TempDir()}
 	profile := t.TempDir()
-	// Only this program's own pages are asked for; everything that a browser does for itself is off.
+	// Everything that a browser requests for itself is off: only this program's pages are loaded.
 	prefs := fmt.Sprintf(`
 user_pref("browser.download.folderList", 2);
 user_pref("browser.download.dir", %q);
@@ -86,11 +86,11 @@ user_pref("toolkit.telemetry.unified", false);
 			t.Fatalf("firefox at %q: %v", url, err)
 		}
 	case <-time.After(2 * time.Minute):
-		t.Fatal("firefox says not where it listens")
+		t.Fatal("firefox did not report its address")
 	}
 	t.Cleanup(func() { f.conn.Close() })
 	f.call(t, "session.new", map[string]any{"capabilities": map[string]any{}}, nil)
-	// A tab of its own: the one that Firefox begins with has not the focus, and takes no keys.
+	// A new tab: Firefox's initial one is not focused and receives no keys.
 	var own struct{ Context string }
 	f.call(t, "browsingContext.create", map[string]any{"type": "tab"}, &own)
 	f.context = own.Context
@@ -105,7 +105,7 @@ func (f *firefox) call(t *testing.T, method string, params map[string]any, resul
 	}
 }
 
-// try sends a command and waits for its result, over events that nobody asked for; it returns what the browser refuses it with.
+// try sends a command and waits for its result, skipping unsolicited events; it returns the browser's refusal, if any.
 func (f *firefox) try(t *testing.T, method string, params map[string]any, result any) (refused string) {
 	t.Helper()
 	f.id++
@@ -204,7 +204,7 @@ func (f *firefox) viewport(t *testing.T, width, height int) {
 	f.call(t, "browsingContext.setViewport", map[string]any{"context": f.context, "viewport": map[string]any{"width": width, "height": height}}, nil)
 }
 
-// hide puts another tab before this one.
+// hide brings another tab to the front.
 func (f *firefox) hide(t *testing.T) (show func()) {
 	t.Helper()
 	var other struct{ Context string }

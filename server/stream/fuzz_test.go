@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// Whatever is sent as settings, the reply is JSON that says so, and what holds afterwards can be.
+// Whatever is sent as settings, the reply is valid JSON, and the resulting settings are valid.
 func FuzzSettings(f *testing.F) {
 	r, err := ring.New(ring.Config{SlotSize: frame.MaxJPEGSize(256, 256), Envelope: stream.Envelope()})
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// A page that points a name of its own here (DNS rebinding) gets nothing, though its Origin is equal to its Host.
-func TestOnlyNamesThatAreOursAreAnswered(t *testing.T) {
+// A page that points its own host name here (DNS rebinding) is refused, although its Origin equals its Host.
+func TestForeignHostNamesAreRefused(t *testing.T) {
 	own, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -53,13 +53,13 @@ func TestOnlyNamesThatAreOursAreAnswered(t *testing.T) {
 	if reply, _ := get(t, r); reply.StatusCode != 403 {
 		t.Errorf("a name that is not the certificate's: %d", reply.StatusCode)
 	}
-	conn := ask(t, "tcp", address(s), "GET /snapshot?max_age=1m HTTP/1.0\r\n\r\n") // no browser
+	conn := ask(t, "tcp", address(s), "GET /snapshot?max_age=1m HTTP/1.0\r\n\r\n") // not a browser
 	if line, err := io.ReadAll(io.LimitReader(conn, 12)); err != nil || string(line) != "HTTP/1.0 200" {
 		t.Errorf("without Host: %s (%v)", line, err)
 	}
 }
 
-func TestWhoMayChangeThings(t *testing.T) {
+func TestChangeAuthorization(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -67,9 +67,9 @@ func TestWhoMayChangeThings(t *testing.T) {
 	const full, view = "0123456789abcdef-full", "0123456789abcdef-view"
 	users, tokens := "anna:"+string(hash)+"\nvisitor:"+string(hash)+"  view\n", full+"\n"+view+" view\n"
 	for _, c := range []struct {
-		control            web.Control
-		nobody, anna, sees int // how a change without authentication, by anna, and by those who are marked is answered
-		forwarded          int // by anna through a proxy
+		control              web.Control
+		nobody, anna, viewer int // expected status of a change without authentication, by anna, and by a marked client
+		forwarded            int // the same by anna through a proxy
 	}{
 		{"", 200, 200, 403, 200},
 		{web.ControlOpen, 200, 200, 403, 200},
@@ -83,7 +83,7 @@ func TestWhoMayChangeThings(t *testing.T) {
 				conf.Control, conf.AuthFile, conf.TokenFile = c.control, write(t, "users", users), write(t, "tokens", tokens)
 			})
 			feed.publish(t, picture(t, 1))
-			change := func(s *shown, prepare func(*http.Request)) int {
+			change := func(s *testServer, prepare func(*http.Request)) int {
 				t.Helper()
 				r := request(t, "PATCH", s.URLs()[0]+"/api/settings", `{"quality": 60}`, "Content-Type", "application/json")
 				prepare(r)
@@ -101,18 +101,18 @@ func TestWhoMayChangeThings(t *testing.T) {
 				return func(r *http.Request) { r.AddCookie(reply.Cookies()[0]) }
 			}
 			for name, got := range map[string][2]int{
-				"nobody":                     {change(open, func(*http.Request) {}), c.nobody},
-				"anna":                       {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
-				"anna again":                 {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
-				"anna's session":             {change(s, session("anna")), c.anna},
-				"the token":                  {change(s, bearer(full)), c.anna},
-				"visitor":                    {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.sees},
-				"visitor again":              {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.sees},
-				"visitor's session":          {change(s, session("visitor")), c.sees},
-				"the view token":             {change(s, bearer(view)), c.sees},
-				"the token through a proxy":  {change(s, func(r *http.Request) { bearer(full)(r); r.Header.Set("X-Forwarded-For", "192.0.2.1") }), c.forwarded},
-				"stranger":                   {change(s, func(*http.Request) {}), 401},
-				"the view token with a word": {change(s, bearer(view+" view")), 401},
+				"no authentication":        {change(open, func(*http.Request) {}), c.nobody},
+				"anna":                     {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
+				"anna, cached":             {change(s, func(r *http.Request) { r.SetBasicAuth("anna", "right") }), c.anna},
+				"anna's session":           {change(s, session("anna")), c.anna},
+				"token":                    {change(s, bearer(full)), c.anna},
+				"visitor":                  {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.viewer},
+				"visitor, cached":          {change(s, func(r *http.Request) { r.SetBasicAuth("visitor", "right") }), c.viewer},
+				"visitor's session":        {change(s, session("visitor")), c.viewer},
+				"view token":               {change(s, bearer(view)), c.viewer},
+				"token through a proxy":    {change(s, func(r *http.Request) { bearer(full)(r); r.Header.Set("X-Forwarded-For", "192.0.2.1") }), c.forwarded},
+				"anonymous":                {change(s, func(*http.Request) {}), 401},
+				"view token with a suffix": {change(s, bearer(view+" view")), 401},
 			} {
 				if got[0] != got[1] {
 					t.Errorf("%s: %d, want %d", name, got[0], got[1])
@@ -120,15 +120,15 @@ func TestWhoMayChangeThings(t *testing.T) {
 			}
 			for _, path := range []string{"/", "/state", "/api/settings", "/snapshot?max_age=1m"} {
 				if reply, _ := get(t, request(t, "GET", s.URLs()[0]+path, "", "Authorization", "Bearer "+view)); reply.StatusCode != 200 {
-					t.Errorf("the view token sees %s with %d", path, reply.StatusCode)
+					t.Errorf("view token: %s: %d", path, reply.StatusCode)
 				}
 			}
 		})
 	}
 }
 
-// Whatever is right lets in, whatever else a proxy or an old program puts beside it.
-func TestWhatIsRightLetsIn(t *testing.T) {
+// One valid credential suffices, whatever else a proxy or an old program sends with it.
+func TestValidCredentialsSuffice(t *testing.T) {
 	hash := func(password string) string {
 		t.Helper()
 		h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -139,7 +139,7 @@ func TestWhatIsRightLetsIn(t *testing.T) {
 	}
 	const token = "0123456789abcdef"
 	s, _ := serve(t, func(c *config) {
-		// Notepad's mark, and a file in Latin-1.
+		// A byte order mark, and a file in Latin-1.
 		c.TokenFile = write(t, "tokens", "\xef\xbb\xbf"+token+"\r\n")
 		c.AuthFile = write(t, "users", "\xef\xbb\xbfanna:"+hash("a:b:c")+"\r\nj\xfcrgen:"+hash("gr\xfc\xdfe")+"\nmarie:"+hash("été")+"\n")
 		c.CORS = "*"
@@ -151,23 +151,23 @@ func TestWhatIsRightLetsIn(t *testing.T) {
 	cookie := reply.Cookies()[0]
 	const foreign = "Basic cHJveHk6c2VjcmV0" // proxy:secret
 	for name, prepare := range map[string]func(*http.Request){
-		"token beside a proxy's Basic":  func(r *http.Request) { r.URL.RawQuery = "token=" + token; r.Header.Set("Authorization", foreign) },
-		"cookie beside a proxy's Basic": func(r *http.Request) { r.AddCookie(cookie); r.Header.Set("Authorization", foreign) },
-		"token beside a Digest": func(r *http.Request) {
+		"token and a proxy's Basic":  func(r *http.Request) { r.URL.RawQuery = "token=" + token; r.Header.Set("Authorization", foreign) },
+		"cookie and a proxy's Basic": func(r *http.Request) { r.AddCookie(cookie); r.Header.Set("Authorization", foreign) },
+		"token and a Digest": func(r *http.Request) {
 			r.URL.RawQuery = "token=" + token
 			r.Header.Set("Authorization", `Digest username="x"`)
 		},
-		"token beside a wrong Bearer": func(r *http.Request) {
+		"token and a wrong Bearer": func(r *http.Request) {
 			r.URL.RawQuery = "token=" + token
 			r.Header.Set("Authorization", "Bearer other")
 		},
-		"Bearer beside a wrong token": func(r *http.Request) { r.URL.RawQuery = "token=other"; r.Header.Set("Authorization", "Bearer "+token) },
+		"Bearer and a wrong token":    func(r *http.Request) { r.URL.RawQuery = "token=other"; r.Header.Set("Authorization", "Bearer "+token) },
 		"second Authorization header": func(r *http.Request) { r.Header["Authorization"] = []string{foreign, "bearer  " + token} },
-		"cookie beside another server's": func(r *http.Request) {
+		"cookie and another server's": func(r *http.Request) {
 			r.Header.Set("Cookie", "maixstream_0123456789ab=OTHER; "+cookie.Name+"="+cookie.Value)
 		},
 		"password with colons": func(r *http.Request) { r.SetBasicAuth("anna", "a:b:c") },
-		"basic in small letters": func(r *http.Request) {
+		"lower-case basic": func(r *http.Request) {
 			r.SetBasicAuth("anna", "a:b:c")
 			r.Header.Set("Authorization", "basic  "+r.Header.Get("Authorization")[6:])
 		},
@@ -184,16 +184,16 @@ func TestWhatIsRightLetsIn(t *testing.T) {
 	}
 	r := request(t, "GET", s.URLs()[0]+"/state", "", "Authorization", `Digest username="anna", realm="x"`)
 	if reply, _ := get(t, r); reply.StatusCode != 401 || !strings.HasPrefix(reply.Header.Get("WWW-Authenticate"), "Basic ") {
-		t.Errorf("a Digest: %d %v", reply.StatusCode, reply.Header)
+		t.Errorf("Digest: %d %v", reply.StatusCode, reply.Header)
 	}
 	if !s.Allow("192.0.2.1:1", "proxy", "secret", token) {
-		t.Error("over RTSP the token does not count beside a password")
+		t.Error("a token next to a password is refused over RTSP")
 	}
 }
 
-// Servers behind one host name, on other ports or below other paths, leave each other's sessions alone.
-func TestTwoServersDoNotLogEachOtherOut(t *testing.T) {
-	var servers []*shown
+// Servers on one host name, on other ports or below other paths, do not end each other's sessions.
+func TestServersOnOneHostKeepSessionsApart(t *testing.T) {
+	var servers []*testServer
 	var cookies []*http.Cookie
 	for range 2 {
 		s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
@@ -213,9 +213,9 @@ func TestTwoServersDoNotLogEachOtherOut(t *testing.T) {
 	}
 }
 
-// X-Forwarded-For counts from proxies that are trusted, and for nobody else.
+// X-Forwarded-For is honoured only from trusted proxies.
 func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
-	limited := func(s *shown, address func(i int) string) bool {
+	limited := func(s *testServer, address func(i int) string) bool {
 		for i := range 60 {
 			r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address(i))
 			r.Header.Set("Authorization", fmt.Sprintf("Bearer wrong-%d", i))
@@ -225,26 +225,26 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 		}
 		return false
 	}
-	started := func(proxies ...string) *shown {
+	started := func(proxies ...string) *testServer {
 		s, _ := serve(t, func(c *config) { c.TokenFile, c.TrustedProxies = write(t, "tokens", "0123456789abcdef"), proxies })
 		return s
 	}
 	another := func(i int) string { return fmt.Sprintf("192.0.2.%d", i+1) }
 	if !limited(started(), another) {
-		t.Error("without a trusted proxy a header makes a new client of each guess")
+		t.Error("without a trusted proxy the header evades the limit")
 	}
 	if !limited(started("10.0.0.0/8"), another) {
-		t.Error("another proxy's word counts")
+		t.Error("the header of an untrusted proxy is honoured")
 	}
 	if limited(started("127.0.0.1"), another) {
-		t.Error("the proxy's clients are counted together")
+		t.Error("a trusted proxy's clients are counted as one")
 	}
 	for name, address := range map[string]func(int) string{
 		"port":         func(i int) string { return fmt.Sprintf("192.0.2.1:%d", 1000+i) },
 		"IPv6 network": func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) },
 		"IPv6 port":    func(i int) string { return fmt.Sprintf("[2001:db8::%x]:%d", i+1, 1000+i) },
 		"mapped":       func(i int) string { return "::ffff:192.0.2.1" },
-		"made up":      func(i int) string { return another(i) + ", 192.0.2.1" },
+		"forged":       func(i int) string { return another(i) + ", 192.0.2.1" },
 		"two proxies":  func(i int) string { return another(i) + ", 198.51.100.7, 127.0.0.1" },
 	} {
 		if !limited(started("127.0.0.1/32"), address) {
@@ -252,12 +252,12 @@ func TestForwardedAddressesCountFromTrustedProxies(t *testing.T) {
 		}
 	}
 	if _, err := web.New(web.Config{TrustedProxies: []string{"nonsense"}}); err == nil {
-		t.Error("a proxy that is no address is taken")
+		t.Error("an invalid proxy address is accepted")
 	}
 }
 
-// Many addresses do not make many guesses.
-func TestWrongPasswordsOfAllTogetherAreLimited(t *testing.T) {
+// Guesses from many addresses are limited, too.
+func TestWrongPasswordsAreLimitedInTotal(t *testing.T) {
 	s, _ := serve(t, func(c *config) {
 		c.TokenFile, c.TrustedProxies = write(t, "tokens", "0123456789abcdef"), []string{"127.0.0.1"}
 	})
@@ -272,11 +272,11 @@ func TestWrongPasswordsOfAllTogetherAreLimited(t *testing.T) {
 		t.Errorf("%d guesses from 400 addresses in %v", wrong, time.Since(began))
 	}
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/state?token=0123456789abcdef", "")); reply.StatusCode != 200 {
-		t.Errorf("the right token meanwhile: %d", reply.StatusCode)
+		t.Errorf("valid token meanwhile: %d", reply.StatusCode)
 	}
 }
 
-func TestLogoutEndsTheSessionsStreams(t *testing.T) {
+func TestLogoutEndsSessionStreams(t *testing.T) {
 	cert, key := certificate(t)
 	for name, secure := range map[string]bool{"tcp": false, "tls": true} {
 		t.Run(name, func(t *testing.T) {
@@ -307,14 +307,14 @@ func TestLogoutEndsTheSessionsStreams(t *testing.T) {
 			get(t, r)
 			eventually(t, "the session's viewer is gone", func() bool { return s.State().Server.Viewers == 1 })
 			if now := s.Stats().Viewers; now != 1 {
-				t.Errorf("%d places are taken", now)
+				t.Errorf("%d places are occupied", now)
 			}
 		})
 	}
 }
 
-// A full server makes room for another sender, at the cost of the one with the most viewers.
-func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
+// A full server makes room for another client at the expense of the one with the most viewers.
+func TestOneClientCannotTakeAllPlaces(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.MaxClients, c.TrustedProxies = 3, []string{"127.0.0.1"} })
 	watch := func(from string) string {
 		t.Helper()
@@ -330,8 +330,8 @@ func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
 		{"192.0.2.1", "200"},
 		{"192.0.2.1", "200"},
 		{"192.0.2.1", "503"},
-		{"192.0.2.2", "200"}, // instead of one of the three
-		{"192.0.2.2", "503"}, // that would only turn it round
+		{"192.0.2.2", "200"}, // replaces one of the three
+		{"192.0.2.2", "503"}, // would only reverse the roles
 		{"192.0.2.3", "200"},
 		{"192.0.2.4", "503"},
 	} {
@@ -342,7 +342,7 @@ func TestOneSenderDoesNotTakeAllPlaces(t *testing.T) {
 	}
 }
 
-func TestReloadDoesNotLoseTheAuthentication(t *testing.T) {
+func TestReloadKeepsAuthentication(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", "0123456789abcdef") })
 	if err := s.Reload(web.Config{}); err == nil || !strings.Contains(err.Error(), "no authentication") {
 		t.Errorf("reload: %v", err)
@@ -352,13 +352,13 @@ func TestReloadDoesNotLoseTheAuthentication(t *testing.T) {
 	}
 }
 
-// Pages that can change things are not embedded by others; pictures may be.
-func TestWhoMayEmbed(t *testing.T) {
+// Other sites may embed pictures, but not pages that can change things.
+func TestEmbedding(t *testing.T) {
 	s, feed := serve(t, nil)
 	opened, _ := serve(t, func(c *config) { c.FrameAncestors = []string{"https://home.example", "http://octo.example:5000"} })
 	own, _ := serve(t, func(c *config) { c.Stream.HTML = []byte("mine") })
 	feed.publish(t, picture(t, 1))
-	policy := func(s *shown, path string) string {
+	policy := func(s *testServer, path string) string {
 		t.Helper()
 		r := request(t, "HEAD", s.URLs()[0]+path, "")
 		reply, _ := get(t, r)
@@ -372,7 +372,7 @@ func TestWhoMayEmbed(t *testing.T) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
-	for page, s := range map[string]*shown{"the page": s, "a page of the program's own": own} {
+	for page, s := range map[string]*testServer{"the page": s, "a page of the program's own": own} {
 		if got := policy(s, "/"); !strings.HasSuffix(got, "frame-ancestors 'self'") {
 			t.Errorf("%s: %s", page, got)
 		}
@@ -381,7 +381,7 @@ func TestWhoMayEmbed(t *testing.T) {
 		t.Errorf("opened: %s", got)
 	}
 	if _, err := web.New(web.Config{FrameAncestors: []string{"home.example; script-src *"}}); err == nil {
-		t.Error("what is no origin is taken")
+		t.Error("an invalid origin is accepted")
 	}
 }
 
@@ -411,7 +411,7 @@ func TestPanicsAreLoggedAndCounted(t *testing.T) {
 	}
 	defer reply.Body.Close()
 	if _, err := io.ReadAll(reply.Body); err == nil {
-		t.Error("half a reply looks complete")
+		t.Error("a truncated reply looks complete")
 	}
 	lines := seen.FilterMessage("handling a request panicked").All()
 	if len(lines) != 2 || shell.Stats().Panics != 2 || !strings.Contains(fmt.Sprint(lines[0].ContextMap()), "guard_test.go") {
@@ -419,12 +419,12 @@ func TestPanicsAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
-// Of net/http's own errors those that mean something are logged, and not more often than is of use.
+// Only relevant errors of net/http are logged, and at a limited rate.
 func TestNetworkNoiseIsNotLogged(t *testing.T) {
 	log, seen := observed()
 	cert, key := certificate(t)
 	s, _ := serve(t, func(c *config) { c.TLSCert, c.TLSKey, c.Log = cert, key, log })
-	conn := ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // no TLS
+	conn := ask(t, "tcp", address(s), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // not TLS
 	_, _ = io.ReadAll(conn)
 	eventually(t, "it is noted", func() bool { return seen.FilterMessageSnippet("TLS handshake error").Len() == 1 })
 	for _, line := range seen.All() {
@@ -439,7 +439,7 @@ func observed() (*zap.Logger, *observer.ObservedLogs) {
 	return zap.New(core), seen
 }
 
-// insecure takes any certificate.
+// insecure accepts any certificate.
 var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 
 func TestMetricsCountPanics(t *testing.T) {

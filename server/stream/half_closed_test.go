@@ -14,7 +14,7 @@ import (
 )
 
 // halfClosed sends a request and closes the sending half, as `printf … | nc -N` does.
-func halfClosed(t *testing.T, s *shown, request string) net.Conn {
+func halfClosed(t *testing.T, s *testServer, request string) net.Conn {
 	t.Helper()
 	conn := ask(t, "tcp", address(s), request)
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
@@ -27,13 +27,13 @@ func TestHalfClosedRequestsAreAnswered(t *testing.T) {
 	s, feed := serve(t, nil)
 	for _, c := range []struct{ name, request, want string }{
 		{"snapshot", "GET /snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n", "image/jpeg"},
-		{"snapshot of HTTP/1.0", "GET /snapshot HTTP/1.0\r\n\r\n", "image/jpeg"},
+		{"snapshot over HTTP/1.0", "GET /snapshot HTTP/1.0\r\n\r\n", "image/jpeg"},
 		{"settings", "PATCH /api/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"quality\": 55}", "application/json"},
 		{"page", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "text/html; charset=utf-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn := halfClosed(t, s, c.request)
-			time.Sleep(100 * time.Millisecond) // the server has seen the end, and the frame comes after it
+			time.Sleep(100 * time.Millisecond) // the server has seen the EOF before the frame arrives
 			jpg := picture(t, 1)
 			feed.publish(t, jpg)
 			reply, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -48,13 +48,13 @@ func TestHalfClosedRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestHalfClosedEventsGoOn(t *testing.T) {
+func TestHalfClosedEventsContinue(t *testing.T) {
 	s, _ := serve(t, nil)
 	conn := halfClosed(t, s, "GET /state HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
 	lines := bufio.NewScanner(conn)
 	for events := 0; events < 3; {
 		if !lines.Scan() {
-			t.Fatalf("they end after %d: %v", events, lines.Err())
+			t.Fatalf("ended after %d events: %v", events, lines.Err())
 		}
 		if strings.HasPrefix(lines.Text(), "data: ") {
 			events++
@@ -62,8 +62,8 @@ func TestHalfClosedEventsGoOn(t *testing.T) {
 	}
 }
 
-// A stream goes on for as long as it can be written, also to those who close their half later.
-func TestHalfClosedStreamGoesOn(t *testing.T) {
+// A stream continues while it can be written, also if the client closes its sending half later.
+func TestHalfClosedStreamContinues(t *testing.T) {
 	cert, key := certificate(t)
 	for name, configure := range map[string]func(*config){"tcp": nil, "tls": func(c *config) { c.TLSCert, c.TLSKey = cert, key }} {
 		t.Run(name, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestHalfClosedStreamGoesOn(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				// 60 more at 50 fps are longer than it takes to notice that somebody has left.
+				// 60 more at 50 fps take longer than detecting that a viewer has left.
 				if n, err := io.Copy(io.Discard, io.LimitReader(reply.Body, 60*5000)); n < 60*5000 {
-					t.Errorf("closed late: %v: it ends after %d bytes: %v", late, n, err)
+					t.Errorf("closed late: %v: ended after %d bytes: %v", late, n, err)
 				}
 				raw.Close()
 			}
@@ -107,7 +107,7 @@ func TestHalfClosedStreamGoesOn(t *testing.T) {
 	}
 }
 
-// Who leaves is noticed all the same, also when no frame is due for long, or none is published any more.
+// A viewer's departure is noticed even if no frame is due for long, or none is published any more.
 func TestAbandonedStreamEnds(t *testing.T) {
 	s, feed := serve(t, nil)
 	feed.publish(t, checked(1, 5000))

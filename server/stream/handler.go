@@ -1,4 +1,4 @@
-// Package stream shows one feed's pictures over HTTP: a page, an endless stream for any number of viewers, snapshots, state, metrics and settings.
+// Package stream shows one feed over HTTP: a page, an endless stream for any number of viewers, snapshots, state, metrics and settings.
 package stream
 
 import (
@@ -23,45 +23,45 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// Config is what a Handler needs. The zero value of each field but Feed is usable.
+// Config configures a Handler. Only Feed is required.
 type Config struct {
 	Feed Feed
-	// Shell is the server that the Handler is mounted in, which limits viewers and knows sessions; nil: there are neither.
+	// Shell is the server that the Handler is mounted in; it limits viewers and tracks sessions. nil: neither.
 	Shell Shell
-	// StallTimeout closes a viewer that takes nothing for this long. 0: 10 s.
+	// StallTimeout disconnects viewers that read nothing for this long. 0: 10 s.
 	StallTimeout time.Duration
-	// HTML is the page at /; nil: the built-in one. It is read only.
+	// HTML is the page at /; nil: the built-in one. It is only read.
 	HTML []byte
-	// Recording, when not nil, is what the page can switch on and off. Who made it closes it.
+	// Recording, when not nil, can be switched on and off from the page. The caller closes it.
 	Recording *record.Switch
-	// Pushes tells /state what pushes of the same feed do; nil: there are none.
+	// Pushes returns the state of the feed's pushes, for /state; nil: there are none.
 	Pushes func() []push.State
-	// Publications tells /state which servers get the feed's H.264; nil: none.
+	// Publications returns the state of the servers that the feed's H.264 is published to, for /state; nil: none.
 	Publications func() []publish.State
-	// RTSP tells /state how the RTSP servers of the same feed are; nil: there are none.
+	// RTSP returns the state of the feed's RTSP servers, for /state; nil: there are none.
 	RTSP func() []rtsp.State
-	// Keep, when not nil, keeps settings over restarts where a client asks for it.
+	// Keep, when not nil, persists settings across restarts at a client's request.
 	Keep Keeper
-	// Hints say how to have what is switched off; they are appended to the replies that say so. "": nothing.
+	// Hints say how to enable what is off; they are appended to the corresponding error replies. "": nothing.
 	Hints Hints
-	// WebRTC, when not nil, serves /whep. Who made it closes it, before the Handler.
+	// WebRTC, when not nil, serves /whep. The caller closes it, before the Handler.
 	WebRTC WebRTC
-	// Name is what the stream is called in the page's title and in /state; "": nothing.
+	// Name is the stream's name in the page's title and in /state; "": none.
 	Name string
 	// Version is shown by /state.
 	Version string
-	// Log gets what an operator should know; nil disables logging.
+	// Log receives messages for the operator; nil disables logging.
 	Log *zap.Logger
 }
 
-// Hints are of whoever configures a Handler, as "start it with --record DIR".
+// Hints come from whoever configures a Handler, as "start it with --record DIR".
 type Hints struct{ Recording, FullSnapshot, Video, WebRTC, Keep string }
 
-// Keeper keeps a feed's settings for the next start. Its methods are called from any goroutine.
+// Keeper persists a feed's settings for the next start. Its methods must be safe for concurrent use.
 type Keeper interface {
-	// Kept says whether settings are kept; every change is then kept, too.
+	// Kept reports whether settings are kept; if so, every later change is kept, too.
 	Kept() bool
-	// Keep keeps these settings in place of others, or, if not on, none any more.
+	// Keep replaces the kept settings if on, and discards them if not.
 	Keep(s pipeline.Settings, on bool) error
 }
 
@@ -74,19 +74,19 @@ func hinted(text, hint string) string {
 
 // Shell is the server around a Handler. *web.Server is one.
 type Shell interface {
-	// Admit gives a viewer a place until leave is called, or replies that there is none. end is called, perhaps more than once, when the viewer
-	// must go.
+	// Admit reserves a place for a viewer until leave is called, or replies that there is none. end is called, perhaps more than once, when the viewer
+	// must be disconnected.
 	Admit(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
-	// Follow is Admit for those who follow the state.
+	// Follow is Admit for followers of the state.
 	Follow(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
-	// InSession says whether r is allowed in by a session, which its page can end.
+	// InSession reports whether r is authorized by a session, which its page can end.
 	InSession(r *http.Request) bool
-	// Refuse replies with an error.
+	// Refuse writes an error reply.
 	Refuse(w http.ResponseWriter, code int, text string)
 	Stats() web.Stats
 }
 
-// Handler shows one feed. It may be mounted at any prefix (http.StripPrefix, web.Server.Mount), and at several.
+// Handler serves one feed. It may be mounted at any prefix (http.StripPrefix, web.Server.Mount), and at several.
 type Handler struct {
 	config Config
 	router *web.Router
@@ -95,7 +95,7 @@ type Handler struct {
 	html   atomic.Pointer[[]byte] // nil: the built-in page
 	done   chan struct{}          // closed by Close
 	videos sync.WaitGroup         // viewers of /video.mp4
-	// closing ends with Close.
+	// canceled by Close
 	closing context.Context
 	shut    context.CancelFunc
 	news    news
@@ -113,7 +113,7 @@ type counts struct {
 	gone                                 struct{ frames, skipped, bytes atomic.Uint64 } // of viewers that have left
 }
 
-// New starts a Handler; Close ends it.
+// New starts a Handler. The caller must call Close.
 func New(c Config) (*Handler, error) {
 	if c.Feed == nil {
 		return nil, errors.New("stream: no feed")
@@ -164,7 +164,7 @@ func (h *Handler) refuse(w http.ResponseWriter, code int, text string) {
 	h.config.Shell.Refuse(w, code, text)
 }
 
-// SetHTML changes the page at /; nil: the built-in one. html must not be written afterwards.
+// SetHTML replaces the page at /; nil restores the built-in one. html must not be modified afterwards.
 func (h *Handler) SetHTML(html []byte) {
 	if html == nil {
 		h.html.Store(nil)
@@ -173,7 +173,7 @@ func (h *Handler) SetHTML(html []byte) {
 	h.html.Store(&html)
 }
 
-// Close closes the connections of all viewers and joins all goroutines. It may be called twice.
+// Close disconnects all viewers and waits for all goroutines. It may be called twice.
 func (h *Handler) Close() {
 	h.mu.Lock()
 	if !h.closed {
@@ -187,7 +187,7 @@ func (h *Handler) Close() {
 	h.small.close()
 }
 
-// page shows the program's own page, or the built-in one, which also shows the picture alone: ?bare.
+// page serves the program's own page or the built-in one, which with ?bare shows only the picture.
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if own := h.html.Load(); own != nil && !query.Has("bare") {
@@ -202,7 +202,7 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	live.Serve(w, http.StatusOK)
 }
 
-// noShell limits nothing and knows nobody.
+// noShell imposes no limits and has no sessions.
 type noShell struct{}
 
 func (noShell) Admit(http.ResponseWriter, *http.Request, func()) (func(), bool) {

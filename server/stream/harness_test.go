@@ -23,21 +23,21 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// config is what a test may change of a shell and the stream that is mounted in it.
+// config holds the settings of a shell and its stream that tests may change.
 type config struct {
 	web.Config
 	Stream stream.Config
-	Mounts map[string]http.Handler // besides the stream, by prefix
+	Mounts map[string]http.Handler // in addition to the stream, by prefix
 }
 
-// shown is a stream mounted at the root of a shell.
-type shown struct {
+// testServer is a stream mounted at a shell's root.
+type testServer struct {
 	*web.Server
 	stream *stream.Handler
 }
 
-// show starts a server of a feed on a free port of the loopback. The caller closes it.
-func show(feed stream.Feed, change func(*config)) (*shown, error) {
+// show serves a feed on a free loopback port. The caller closes it.
+func show(feed stream.Feed, change func(*config)) (*testServer, error) {
 	c := config{Config: web.Config{Listen: []string{"127.0.0.1:0"}}, Stream: stream.Config{Feed: feed, Version: "test"}}
 	if change != nil {
 		change(&c)
@@ -55,7 +55,7 @@ func show(feed stream.Feed, change func(*config)) (*shown, error) {
 	for prefix, handler := range c.Mounts {
 		shell.Mount(prefix, handler)
 	}
-	s := &shown{shell, h}
+	s := &testServer{shell, h}
 	if err := shell.Start(); err != nil {
 		h.Close()
 		return nil, err
@@ -63,15 +63,15 @@ func show(feed stream.Feed, change func(*config)) (*shown, error) {
 	return s, nil
 }
 
-func (s *shown) State() stream.State { return s.stream.State() }
+func (s *testServer) State() stream.State { return s.stream.State() }
 
-func (s *shown) Close(ctx context.Context) error {
+func (s *testServer) Close(ctx context.Context) error {
 	s.stream.Close()
 	return s.Server.Close(ctx)
 }
 
-// serve shows a feed that publish fills until the test ends.
-func serve(t testing.TB, change func(*config)) (*shown, *ringFeed) {
+// serve serves a feed, which the test publishes to, until the test ends.
+func serve(t testing.TB, change func(*config)) (*testServer, *ringFeed) {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 16, SlotSize: 256 << 10, Envelope: stream.Envelope()})
 	if err != nil {
@@ -91,13 +91,13 @@ func serve(t testing.TB, change func(*config)) (*shown, *ringFeed) {
 	return s, feed
 }
 
-// address is host:port of a server on one TCP address.
-func address(s *shown) string {
+// address returns host:port of a server with one TCP address.
+func address(s *testServer) string {
 	_, host, _ := strings.Cut(s.URLs()[0], "://")
 	return host
 }
 
-// publish puts one picture into the feed's ring; false when every slot is held.
+// publish puts one picture into the feed's ring; it returns false if no slot is free.
 func (f *ringFeed) publish(t testing.TB, jpg []byte) bool {
 	t.Helper()
 	v, ok := f.ring.Reserve()
@@ -111,7 +111,7 @@ func (f *ringFeed) publish(t testing.TB, jpg []byte) bool {
 	return true
 }
 
-// stream publishes what next makes, fps times a second, until the test ends or stop is called.
+// stream publishes next's pictures fps times per second, until the test ends or stop is called.
 func (f *ringFeed) stream(t testing.TB, fps int, next func(i int) []byte) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -137,7 +137,7 @@ func (f *ringFeed) stream(t testing.TB, fps int, next func(i int) []byte) (stop 
 	return stop
 }
 
-// checked makes a picture's worth of bytes that carry their own checksum; no decoder would take it.
+// checked returns bytes with a checksum, which no decoder would accept as a picture.
 func checked(i, size int) []byte {
 	b := make([]byte, size)
 	for k := 8; k < size; k++ {
@@ -155,7 +155,7 @@ func check(b []byte) error {
 	return nil
 }
 
-// picture is a real JPEG, of one colour that differs with i.
+// picture returns a real JPEG of one colour, which depends on i.
 func picture(t testing.TB, i int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 320, 240))

@@ -55,7 +55,7 @@ func request(t *testing.T, method, url, body string, header ...string) *http.Req
 	return r
 }
 
-func TestRequestsAndTheirReplies(t *testing.T) {
+func TestRequestsAndReplies(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.CORS = "https://page.example" })
 	jpg := picture(t, 1)
 	feed.stream(t, 20, func(int) []byte { return jpg })
@@ -83,8 +83,8 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 		{"GET", "/snapshot?width=-320", "", "", 400, "width"},
 		{"GET", "/snapshot?width=320px", "", "", 400, "width"},
 		{"GET", "/snapshot?width=1e3", "", "", 400, "width"},
-		{"GET", "/snapshot?width=320&full=1", "", "", 400, "give one of them"},
-		{"GET", "/snapshot?full=1", "", "", 409, "no pictures beside the stream"},
+		{"GET", "/snapshot?width=320&full=1", "", "", 400, "use only one of them"},
+		{"GET", "/snapshot?full=1", "", "", 409, "cannot take full-size snapshots"},
 		{"HEAD", "/stream", "", "", 200, "Content-Type: multipart/x-mixed-replace;boundary=frame"},
 		{"HEAD", "/?action=stream", "", "", 200, "X-Accel-Buffering: no"},
 		{"GET", "/stream?fps=0", "", "", 400, "fps"},
@@ -104,7 +104,7 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 		{"PATCH", "/api/settings", `{"size": "1280"}`, jsonType, 400, "WIDTHxHEIGHT"},
 		{"PATCH", "/api/settings", `{"size": "1280x720p"}`, jsonType, 400, "WIDTHxHEIGHT"},
 		{"PATCH", "/api/settings", `{"size": 720}`, jsonType, 400, "size"},
-		{"PATCH", "/api/settings", `[]`, jsonType, 400, "this is array; want a JSON object"},
+		{"PATCH", "/api/settings", `[]`, jsonType, 400, "got array, want a JSON object"},
 		{"PATCH", "/api/settings", `{"brightness": 1}`, jsonType, 400, "brightness"},
 		{"PATCH", "/api/settings", `{"quality": 70} {}`, jsonType, 400, "more than one"},
 		{"PATCH", "/api/settings", ``, jsonType, 400, "empty"},
@@ -146,8 +146,8 @@ func TestRequestsAndTheirReplies(t *testing.T) {
 	}
 }
 
-// Many who want the same small picture at the same time all get a whole one.
-func TestManyAskForSmallPictures(t *testing.T) {
+// Concurrent requests for the same small picture all get a whole one.
+func TestConcurrentSmallSnapshots(t *testing.T) {
 	s, feed := serve(t, nil)
 	jpg := picture(t, 1)
 	feed.stream(t, 20, func(int) []byte { return jpg })
@@ -170,7 +170,7 @@ func TestManyAskForSmallPictures(t *testing.T) {
 	clients.Wait()
 }
 
-// Requests that no HTTP client makes.
+// Requests that no HTTP client sends.
 func TestMalformedRequests(t *testing.T) {
 	s, feed := serve(t, nil)
 	feed.publish(t, picture(t, 1))
@@ -181,7 +181,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"GET /stream HTTP/9.9\r\nHost: localhost\r\n\r\n", "HTTP/1.1 505"},
 		{"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 400"},
 		{"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
-		{"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 307"}, // to the cleaned path, which is nothing
+		{"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 307"}, // redirected to the cleaned path, which does not exist
 		{"GET /stream HTTP/1.0\r\n\r\n", "HTTP/1.1 200"},
 	} {
 		conn := ask(t, "tcp", address(s), c.request)
@@ -193,7 +193,7 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-// Someone who sends a byte now and then is cut off; the others do not notice.
+// A client that sends a byte now and then is cut off, without affecting others.
 func TestSlowLorisIsCutOff(t *testing.T) {
 	testenv.Long(t, "takes eleven seconds")
 	t.Parallel()
@@ -204,7 +204,7 @@ func TestSlowLorisIsCutOff(t *testing.T) {
 	}
 	began := time.Now()
 	if reply, _ := get(t, request(t, "GET", s.URLs()[0]+"/healthz", "")); reply.StatusCode != 200 {
-		t.Errorf("status %d beside slow requests", reply.StatusCode)
+		t.Errorf("status %d during slow requests", reply.StatusCode)
 	}
 	for i, conn := range slow {
 		for ; ; time.Sleep(200 * time.Millisecond) {
@@ -212,7 +212,7 @@ func TestSlowLorisIsCutOff(t *testing.T) {
 				break
 			}
 			if time.Since(began) > 30*time.Second {
-				t.Fatalf("connection %d still takes header bytes after 30 s", i)
+				t.Fatalf("connection %d still accepts header bytes after 30 s", i)
 			}
 		}
 	}
@@ -253,7 +253,7 @@ func write(t *testing.T, name, text string) string {
 	return name
 }
 
-func TestWhoMayIn(t *testing.T) {
+func TestAuthentication(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -303,17 +303,17 @@ func TestWhoMayIn(t *testing.T) {
 	}
 	const other = "192.0.2.7:4711"
 	if !s.Allow(other, "anna", "right", "") || !s.Allow(other, "", "", token) || s.Allow(other, "anna", "wrong", "") || s.Allow(other, "", "", token[1:]) || s.Allow(other, "", "", "") {
-		t.Error("Allow decides otherwise")
+		t.Error("Allow disagrees")
 	}
 }
 
-func TestWithoutFilesEverybodyMayIn(t *testing.T) {
+func TestNoAuthenticationWithoutFiles(t *testing.T) {
 	if s, _ := serve(t, nil); !s.Allow("192.0.2.7:1", "", "", "") || !s.Allow("192.0.2.7:1", "anna", "any", "any") {
-		t.Error("a password is asked for that nobody has set")
+		t.Error("a password is required although none is configured")
 	}
 }
 
-func TestBadConfigs(t *testing.T) {
+func TestInvalidConfigs(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +353,7 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
-func TestStateIsTheFeedsAndItsOwn(t *testing.T) {
+func TestStateCombinesFeedAndServer(t *testing.T) {
 	s, feed := serve(t, nil)
 	jpg := picture(t, 1)
 	feed.stream(t, 30, func(int) []byte { return jpg })

@@ -31,7 +31,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// certificate writes a key and a certificate that it signed itself.
+// certificate writes a self-signed certificate and its key.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +51,7 @@ func certificate(t *testing.T) (cert, key string) {
 		write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
 }
 
-// Closing ends everything in two seconds whatever viewers do, leaves no goroutine and no descriptor, and the port is free.
+// Close ends everything within two seconds whatever viewers do, leaks no goroutine or descriptor, and frees the port.
 func TestCloseUnderLoad(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		before := goleak.IgnoreCurrent()
@@ -100,7 +100,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		// The limit is two seconds; a loaded machine that runs the race detector is given more, but less than any viewer's or request's timeout.
+		// The limit is two seconds; a loaded machine with the race detector gets more, but less than any viewer's or request's timeout.
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("TLS %v: Close took %v", secure, took)
 		}
@@ -130,11 +130,11 @@ func TestCloseUnderLoad(t *testing.T) {
 	}
 }
 
-// A stream over TLS and one over a Unix socket are the same as over TCP.
+// Streams over TLS and over a Unix socket equal that over TCP.
 func TestStreamOverTLSAndUnixSocket(t *testing.T) {
 	cert, key := certificate(t)
 	path := filepath.Join(t.TempDir(), "socket")
-	stale, err := net.Listen("unix", path) // left by a server that was killed
+	stale, err := net.Listen("unix", path) // left behind by a killed server
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,13 +187,13 @@ func TestStalledTLSViewerIsClosed(t *testing.T) {
 	eventually(t, "it is closed", func() bool { return s.State().Server.Total.Stalled == 1 })
 }
 
-func TestStreamerShowsWhatIsWritten(t *testing.T) {
+func TestStreamerShowsWrittenPictures(t *testing.T) {
 	stream := server.NewJPEGStreamer(server.StreamerConfig{Host: "127.0.0.1", Port: -1})
 	if err := stream.WriteBytes(picture(t, 0)); err == nil || !strings.Contains(err.Error(), "not started") {
 		t.Errorf("write before start: %v", err)
 	}
 	stream.SetHTML("<h1>mine</h1><img src='/stream'>")
-	for range 2 { // it can be started again
+	for range 2 { // it can be restarted
 		if err := stream.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestStreamerShowsWhatIsWritten(t *testing.T) {
 			t.Errorf("snapshot before the first picture: %d", reply.StatusCode)
 		}
 		jpg := picture(t, 5)
-		if err := stream.Write(lent(jpg)); err != nil {
+		if err := stream.Write(borrowed(jpg)); err != nil {
 			t.Fatal(err)
 		}
 		if _, body := get(t, request(t, "GET", url+"/snapshot?max_age=1m", "")); body != string(jpg) {
@@ -236,10 +236,10 @@ func TestStreamerShowsWhatIsWritten(t *testing.T) {
 	}
 }
 
-// lent is a picture as Write takes it.
-type lent []byte
+// borrowed is a picture in the form that Write accepts.
+type borrowed []byte
 
-func (l lent) Borrow() []byte { return l }
+func (l borrowed) Borrow() []byte { return l }
 
 // readParts reads n whole parts of a stream in its plain form and checks each.
 func readParts(conn io.Reader, n int) error {
@@ -250,7 +250,7 @@ func readParts(conn io.Reader, n int) error {
 	return readBody(reply, n)
 }
 
-// readBody is readParts behind the reply's headers.
+// readBody is readParts after the reply's headers.
 func readBody(reply *http.Response, n int) error {
 	_, parameters, err := mime.ParseMediaType(reply.Header.Get("Content-Type"))
 	if err != nil {

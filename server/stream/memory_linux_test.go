@@ -14,7 +14,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// A viewer that stops reading holds at most 256 KiB of the kernel's memory on the server's side, until it is closed.
+// A viewer that stops reading holds at most 256 KiB of kernel memory on the server's side, until it is disconnected.
 func TestStalledViewerHoldsLittleKernelMemory(t *testing.T) {
 	ss := testenv.Program(t, "ss")
 	s, feed := serve(t, func(c *config) { c.StallTimeout = time.Minute })
@@ -34,7 +34,7 @@ func TestStalledViewerHoldsLittleKernelMemory(t *testing.T) {
 	if err != nil {
 		t.Fatalf("ss: %v: %s", err, out)
 	}
-	// t: memory of the send queue, w: of it, what waits (ss(8)).
+	// t: memory allocated for the send queue, w: queued in it (ss(8)).
 	fields := regexp.MustCompile(`skmem:\(r(\d+),rb\d+,t(\d+),tb\d+,f(\d+),w(\d+),`).FindAllStringSubmatch(string(out), -1)
 	if len(fields) != 4 {
 		t.Fatalf("ss shows %d sockets: %s", len(fields), out)
@@ -55,8 +55,8 @@ func TestStalledViewerHoldsLittleKernelMemory(t *testing.T) {
 	}
 }
 
-// A viewer that reads a quarter of what is offered, on a path that is fast: what it gets is under a second old.
-func TestSlowReaderGetsYoungFrames(t *testing.T) {
+// A viewer that reads a quarter of what is offered, over a fast path, gets frames under a second old.
+func TestSlowReaderGetsFreshFrames(t *testing.T) {
 	s, feed := serve(t, nil)
 	v, err := load.Connect(address(s), "/stream", 1)
 	if err != nil {

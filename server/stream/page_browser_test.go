@@ -38,24 +38,24 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// tab is a browser's tab.
+// tab is a browser tab.
 type tab interface {
 	open(t *testing.T, url string)
-	// eval returns the value of a JavaScript expression, or of the promise that it is, as a string; "" when the page has gone meanwhile, as
-	// a form leads to another.
+	// eval returns the value of a JavaScript expression, awaited if it is a promise, as a string; "" if the page is replaced meanwhile, as after
+	// submitting a form.
 	eval(t *testing.T, expression string) string
-	screenshot(t *testing.T) (image.Image, []byte) // and as PNG
+	screenshot(t *testing.T) (image.Image, []byte) // also as PNG
 	press(t *testing.T, keys ...string)
 	viewport(t *testing.T, width, height int)
 	hide(t *testing.T) (show func())
-	downloads() string // the folder
+	downloads() string // the download folder
 }
 
 func stringOf(expression string) string {
 	return "(async () => String(await (" + expression + ")))()"
 }
 
-// gone tells a browser's error about a page that was left while it was asked.
+// gone recognizes a browser's error about a page that was left during the call.
 func gone(message string) bool {
 	for _, part := range []string{"navigated or closed", "context was destroyed", "Cannot find context", "destroyed before query", "no such frame", "Discarded"} {
 		if strings.Contains(message, part) {
@@ -74,7 +74,7 @@ func wait(t *testing.T, b tab, what, expression string) {
 	})
 }
 
-// breath is between two looks at a page: browsers have other things to do, too.
+// breath is the interval between two checks of a page: browsers have other things to do, too.
 const breath = 40 * time.Millisecond
 
 func text(t *testing.T, b tab, id string) string {
@@ -85,14 +85,14 @@ func text(t *testing.T, b tab, id string) string {
 
 const live = "document.getElementById('live-text').textContent === 'Live'"
 
-// unpluggable is a source that can be pulled.
+// unpluggable is a source that can be unplugged.
 type unpluggable struct {
 	frame.Source
 	raw    frame.RawSource
 	pulled *atomic.Bool
 }
 
-// Info leaves out in which folder photographs are.
+// Info hides the folder of photographs.
 func (u unpluggable) Info() frame.Info {
 	info := u.Source.Info()
 	info.Name = filepath.Base(info.Name)
@@ -101,7 +101,7 @@ func (u unpluggable) Info() frame.Info {
 
 func (u unpluggable) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if u.pulled.Load() {
-		return fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
+		return fmt.Errorf("camera unplugged: %w", frame.ErrGone)
 	}
 	return u.raw.ReadFrame(ctx, f)
 }
@@ -111,7 +111,7 @@ func (u unpluggable) Resize(width, height int) error {
 }
 func (u unpluggable) SetFPS(fps float64) error { return u.raw.(frame.RateSetter).SetFPS(fps) }
 
-// camera is a pipeline of a source on this machine.
+// camera is a pipeline with a source on this machine.
 type camera struct {
 	*pipeline.Pipeline
 	ring   *ring.Ring
@@ -130,7 +130,7 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 	c.Pipeline, err = pipeline.New(pipeline.Config{
 		Open: func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
 			if c.pulled.Load() {
-				return nil, fmt.Errorf("the camera was unplugged: %w", frame.ErrGone)
+				return nil, fmt.Errorf("camera unplugged: %w", frame.ErrGone)
 			}
 			s, err := hw.OpenSource(hw.SourceConfig{Name: name, Width: now.Width, Height: now.Height, FPS: now.FPS})
 			if err != nil {
@@ -151,8 +151,8 @@ func newCamera(t *testing.T, name string, width, height int) *camera {
 	return c
 }
 
-// show starts a server of a camera; its address ends with the port.
-func (c *camera) show(t *testing.T, listen string, change func(*config)) *shown {
+// show serves a camera; its address ends with the port.
+func (c *camera) show(t *testing.T, listen string, change func(*config)) *testServer {
 	t.Helper()
 	s, err := show(c, func(config *config) {
 		config.Listen = []string{listen}
@@ -167,7 +167,7 @@ func (c *camera) show(t *testing.T, listen string, change func(*config)) *shown 
 	return s
 }
 
-func snapshot(t *testing.T, s *shown) []byte {
+func snapshot(t *testing.T, s *testServer) []byte {
 	t.Helper()
 	reply, body := get(t, request(t, "GET", s.URLs()[0]+"/snapshot", ""))
 	if reply.StatusCode != 200 {
@@ -176,7 +176,7 @@ func snapshot(t *testing.T, s *shown) []byte {
 	return []byte(body)
 }
 
-// coarseness is the sum of a JPEG's quantisation tables: the lower the quality, the higher.
+// coarseness returns the sum of a JPEG's quantisation tables: the lower the quality, the higher.
 func coarseness(t *testing.T, jpg []byte) (sum int) {
 	t.Helper()
 	for i := 2; i+4 < len(jpg) && jpg[i] == 0xff && jpg[i+1] != 0xda; i += 2 + int(jpg[i+2])<<8 + int(jpg[i+3]) {
@@ -196,7 +196,7 @@ func coarseness(t *testing.T, jpg []byte) (sum int) {
 	return sum
 }
 
-// inBrowsers runs scenarios in each browser, which is started once for all of them.
+// inBrowsers runs scenarios in each browser, started once for all of them.
 func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
 	testenv.Long(t, "starts browsers")
 	for name, start := range map[string]func(*testing.T) tab{
@@ -205,7 +205,7 @@ func inBrowsers(t *testing.T, scenarios map[string]func(*testing.T, tab)) {
 		"WebKit":   func(t *testing.T) tab { return startWebKit(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of the time is waiting
+			t.Parallel() // most of the time is spent waiting
 			b := start(t)
 			for _, name := range slices.Sorted(maps.Keys(scenarios)) {
 				t.Run(name, func(t *testing.T) {
@@ -224,16 +224,16 @@ func TestPage(t *testing.T) {
 		"settings":                 pageChangesSettings,
 		"camera controls":          pageControlsCamera,
 		"keyboard only":            pageByKeyboard,
-		"source pulled":            pageWithoutSignal,
+		"source unplugged":         pageWithoutSignal,
 		"server restarted":         pageReconnects,
 		"hidden tab":               pageHidden,
 		"phone":                    pageOnPhone,
 		"login":                    pageLogin,
 		"snapshot and recording":   pageSaves,
-		"program's pictures":       pageOfProgram,
+		"JPEGStreamer":             pageOfStreamer,
 		"full server":              pageOfFullServer,
 		"behind a proxy's path":    pageBehindProxy,
-		"published":                pagePublishes,
+		"publishing":               pagePublishes,
 	})
 }
 
@@ -261,7 +261,7 @@ func pageShowsPictures(t *testing.T, b tab) {
 		fps, err1 := strconv.ParseFloat(strings.TrimSuffix(text(t, b, "short-fps"), " fps"), 64)
 		delay, _, _ := strings.Cut(text(t, b, "delay"), " ms ±")
 		ms, err2 := strconv.Atoi(delay)
-		// From capture to drawn takes some time, and on one machine it is not seconds.
+		// Capture to drawn takes some time, but not seconds on one machine.
 		return err1 == nil && err2 == nil && fps > 1 && fps < 40 && ms >= 0 && ms < 3000
 	})
 	for id, want := range map[string]string{"source": "testcard", "encoder": c.State().Encoder, "viewers": "1", "short-size": "640×480"} {
@@ -275,7 +275,7 @@ func pageShowsPictures(t *testing.T, b tab) {
 		})
 	}
 	if outside := b.eval(t, `performance.getEntriesByType("resource").filter((e) => !e.name.startsWith(location.origin + "/")).map((e) => e.name)`); outside != "" {
-		t.Errorf("asked for from outside: %s", outside)
+		t.Errorf("external requests: %s", outside)
 	}
 }
 
@@ -298,7 +298,7 @@ func pagePublishes(t *testing.T, b tab) {
 		"away|rtsp://b.example/<garden>|the server replied 401 <b>Unauthorized</b>; trying again in 5 s\n|rtsp://c.example/door|connecting…"
 	eventually(t, want, func() bool { return b.eval(t, rows) == want })
 	if cut := b.eval(t, cutOff); cut != "" {
-		t.Errorf("not wholly seen: %s", cut)
+		t.Errorf("cut off: %s", cut)
 	}
 	now.Store(&[]publish.State{{URL: "rtsp://c.example/door", Connected: true}})
 	eventually(t, "one row is left", func() bool { return b.eval(t, rows) == "|rtsp://c.example/door|0 fps, 0 kB/s" })
@@ -329,9 +329,9 @@ func pageChangesSettings(t *testing.T, b tab) {
 		return err == nil && fps > 2.5 && fps < 8
 	})
 	if cut := b.eval(t, cutOff); cut != "" {
-		t.Errorf("not wholly seen: %s", cut)
+		t.Errorf("cut off: %s", cut)
 	}
-	// Sizes of which a picture might not fit into the ring's slots are not offered.
+	// Sizes whose pictures might exceed the ring's slots are not offered.
 	if sizes := b.eval(t, `[...document.getElementById("size").options].map((o) => o.value)`); sizes != "320×240,640×480,800×600,1280×720" {
 		t.Errorf("sizes: %s", sizes)
 	}
@@ -356,23 +356,23 @@ func pageChangesSettings(t *testing.T, b tab) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The white bar is at the top left of the card.
+	// The white bar is at the top left of the test card.
 	if r, g, b, _ := img.At(310, 230).RGBA(); r < 0xb000 || g < 0xb000 || b < 0xb000 {
 		t.Errorf("the white bar is not at the bottom right: %04x %04x %04x", r, g, b)
 	}
-	// Somebody else changes something: the page shows it.
+	// Another client changes something: the page shows it.
 	quality := 42
 	if _, err := c.Change(t.Context(), pipeline.Change{Quality: &quality}); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, b, "the other's quality", `document.getElementById("quality").value === "42" && document.getElementById("quality-value").textContent === "42"`)
-	// A change that is refused is told, and the control goes back.
+	// A refused change is reported, and the control returns to its old value.
 	b.eval(t, `(() => { const e = document.getElementById("fps"); e.max = 1000; e.value = 900; e.dispatchEvent(new Event("input")) })()`)
 	eventually(t, "the refusal", func() bool { return strings.HasPrefix(text(t, b, "problem"), "Not changed: setting fps = 900") })
-	wait(t, b, "the slider goes back", `document.getElementById("fps").value === "5"`)
+	wait(t, b, "the slider returns", `document.getElementById("fps").value === "5"`)
 }
 
-// cutOff lists lists whose widest word has less room than it needs; the arrow takes some.
+// cutOff lists select elements whose widest word has less room than it needs; the arrow takes some.
 const cutOff = `[...document.querySelectorAll("select")].filter((e) => e.offsetParent && (() => {
 	const pen = document.createElement("canvas").getContext("2d"), s = getComputedStyle(e);
 	pen.font = s.font;
@@ -380,7 +380,7 @@ const cutOff = `[...document.querySelectorAll("select")].filter((e) => e.offsetP
 	return widest + 24 > e.clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight);
 })()).map((e) => e.id)`
 
-// pageByKeyboard does all with a keyboard.
+// pageByKeyboard operates everything with the keyboard.
 func pageByKeyboard(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", func(config *config) {
@@ -412,7 +412,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 			eventually(t, "another size", func() bool { return c.State().Settings.Width != 320 })
 		},
 		"mirror":  func() { b.press(t, " "); eventually(t, "mirrored", func() bool { return c.State().Settings.Mirror }) },
-		"archive": func() { b.press(t, " "); eventually(t, "it records", func() bool { return s.State().Recording.On }) },
+		"archive": func() { b.press(t, " "); eventually(t, "recording", func() bool { return s.State().Recording.On }) },
 	}
 	const want = "snapshot record pause full toggle quality fps size rotate mirror flip archive control-zoom_absolute reflect fill turn open-links open-help"
 	for len(order) < strings.Count(want, " ")+1 { // the next Tab would leave the page
@@ -433,7 +433,7 @@ func pageByKeyboard(t *testing.T, b tab) {
 		}
 	}
 	if got := strings.Join(order, " "); got != want {
-		t.Errorf("Tab goes to %s, want %s", got, want)
+		t.Errorf("tab order %s, want %s", got, want)
 	}
 	b.eval(t, `document.getElementById("toggle").focus()`)
 	b.press(t, "Enter")
@@ -450,7 +450,7 @@ func pageWithoutSignal(t *testing.T, b tab) {
 	eventually(t, "no notice", func() bool { return text(t, b, "notice") == "" })
 	c.pulled.Store(true)
 	eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") })
-	if notice := text(t, b, "notice"); !strings.Contains(notice, "the camera was unplugged") {
+	if notice := text(t, b, "notice"); !strings.Contains(notice, "camera unplugged") {
 		t.Errorf("the notice does not say why: %q", notice)
 	}
 	wait(t, b, "nothing can be changed", `document.getElementById("quality").disabled && document.getElementById("size").disabled`)
@@ -489,7 +489,7 @@ func pageHidden(t *testing.T, b tab) {
 	wait(t, b, "the page is live", live)
 	show := b.hide(t)
 	wait(t, b, "the tab is hidden", "document.hidden")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 	show()
 	eventually(t, "it watches again", func() bool { return s.State().Server.Viewers == 1 })
 	wait(t, b, "the page is live again", live)
@@ -536,7 +536,7 @@ func pageLogin(t *testing.T, b tab) {
 	}
 	login("wrong")
 	wait(t, b, "the refusal", `document.querySelector("[role=alert]")?.innerText.includes("Incorrect")`)
-	// The name is there still, and what is typed next is the password.
+	// The name is still there, and the password field has the focus.
 	wait(t, b, "the focus", `document.activeElement.name === "password" && document.querySelector("input[name=user]").value === "anna"`)
 	b.press(t, "r", "i", "g", "h", "t", "Enter")
 	wait(t, b, "the page is live", `document.getElementById("live-text")?.textContent === "Live"`)
@@ -545,10 +545,10 @@ func pageLogin(t *testing.T, b tab) {
 	}
 	b.eval(t, `(() => { const e = document.getElementById("quality"); e.value = 33; e.dispatchEvent(new Event("input")) })()`)
 	eventually(t, "a change", func() bool { return c.State().Settings.Quality == 33 })
-	b.open(t, s.URLs()[0]) // it does not ask again
+	b.open(t, s.URLs()[0]) // no further prompt
 	wait(t, b, "the page is live", `document.getElementById("live-text")?.textContent === "Live"`)
 
-	// The sessions end with the server: the open page asks by itself when it is back.
+	// Sessions end with the server: the open page asks for credentials once the server is back.
 	where := address(s)
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -594,13 +594,13 @@ func pageSaves(t *testing.T, b tab) {
 		return err == nil && img.Bounds().Dx() == 320
 	})
 	if b.eval(t, `document.getElementById("record").hidden`) == "true" {
-		return // a WebKitGTK without GStreamer's encoders
+		return // WebKitGTK without GStreamer's encoders
 	}
 	before := b.eval(t, "total.frames")
 	b.eval(t, `document.getElementById("record").click()`)
 	if b.eval(t, `document.getElementById("record").hidden`) == "true" {
 		if problem := text(t, b, "problem"); !strings.HasPrefix(problem, "No recording: ") {
-			t.Errorf("why there is no recording: %q", problem)
+			t.Errorf("problem %q", problem)
 		}
 		return
 	}
@@ -619,8 +619,8 @@ func pageSaves(t *testing.T, b tab) {
 	}
 }
 
-// pageOfProgram: nothing is offered that the program decides.
-func pageOfProgram(t *testing.T, b tab) {
+// pageOfStreamer: controls that the program decides are disabled.
+func pageOfStreamer(t *testing.T, b tab) {
 	stream := server.NewJPEGStreamer(server.StreamerConfig{Host: "127.0.0.1", Port: -1})
 	if err := stream.Start(); err != nil {
 		t.Fatal(err)
@@ -656,7 +656,7 @@ func pageOfFullServer(t *testing.T, b tab) {
 	wait(t, b, "the page is live", live)
 }
 
-// pageBehindProxy: all addresses are relative, so that the page works at any path of another server.
+// pageBehindProxy: all addresses are relative, so that the page works below any path of another server.
 func pageBehindProxy(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", func(config *config) { config.TokenFile = write(t, "tokens", "0123456789abcdef") })
@@ -677,7 +677,7 @@ func pageBehindProxy(t *testing.T, b tab) {
 	b.eval(t, `(() => { document.querySelector("[name=token]").value = "0123456789abcdef"; document.querySelector("form").submit() })()`)
 	wait(t, b, "the page is live", `document.getElementById("live-text")?.textContent === "Live"`)
 	if path := b.eval(t, "location.pathname"); path != "/camera/" {
-		t.Errorf("the browser is at %s", path)
+		t.Errorf("browser at %s", path)
 	}
 	b.eval(t, `(() => { const e = document.getElementById("quality"); e.value = 31; e.dispatchEvent(new Event("input")) })()`)
 	eventually(t, "a change", func() bool { return c.State().Settings.Quality == 31 })
@@ -685,7 +685,7 @@ func pageBehindProxy(t *testing.T, b tab) {
 	wait(t, b, "the form", `document.querySelector("[name=token]")`)
 }
 
-// middle returns the middle of the picture on the screen.
+// middle returns the centre of the picture on the screen.
 func middle(t *testing.T, b tab) (x, y int) {
 	t.Helper()
 	at := b.eval(t, `(() => { const r = document.getElementById("picture").getBoundingClientRect(); return Math.round(r.x + r.width / 2) + " " + Math.round(r.y + r.height / 2) })()`)

@@ -12,34 +12,34 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// PicturesConfig is what Pictures needs.
+// PicturesConfig configures Pictures.
 type PicturesConfig struct {
-	// Slots is how many pictures the ring holds, and SlotSize how large one may be, in bytes. Slots x SlotSize of address space is reserved; memory is used
-	// only as far as pictures ever filled it.
+	// Slots is the ring's capacity in pictures and SlotSize the size limit of a picture, in bytes. Slots x SlotSize of address space is reserved;
+	// only what pictures have actually filled uses memory.
 	Slots, SlotSize int
-	// Name and Kind are the source's, as /state shows them.
+	// Name and Kind describe the source in /state.
 	Name, Kind string
-	// Waiting says why there is no picture before the first one.
+	// Waiting explains why there is no picture before the first one.
 	Waiting string
 }
 
-// Pictures is a Feed of pictures that come whenever they come: a program writes them, or a device posts them. Its methods may be called from any
-// goroutine; Close frees its memory.
+// Pictures is a Feed whose pictures arrive at any time: written by a program, or posted by a device. Its methods are safe for concurrent
+// use; Close frees its memory.
 type Pictures struct {
 	config PicturesConfig
 	ring   *ring.Ring
 
-	produce sync.Mutex // makes writers the ring's one producer
+	produce sync.Mutex // serializes writers: the ring has a single producer
 
 	mu       sync.Mutex
-	second   time.Time // when the running second began
+	second   time.Time // beginning of the current second
 	running  struct{ frames, bytes int }
 	state    pipeline.State
 	watching int
-	left     time.Time // when the last one who watched left
+	left     time.Time // when the last watcher left
 }
 
-// NewPictures makes a feed without a picture.
+// NewPictures returns a feed without a picture.
 func NewPictures(c PicturesConfig) (*Pictures, error) {
 	r, err := ring.New(ring.Config{Slots: c.Slots, SlotSize: c.SlotSize, Envelope: Envelope()})
 	if err != nil {
@@ -48,18 +48,18 @@ func NewPictures(c PicturesConfig) (*Pictures, error) {
 	return &Pictures{config: c, ring: r}, nil
 }
 
-// Close frees the feed's memory. No Handler may use it any more.
+// Close frees the feed's memory. No Handler may use it afterwards.
 func (p *Pictures) Close() {
 	p.produce.Lock()
 	defer p.produce.Unlock()
 	p.ring.Close()
 }
 
-// Write publishes a JPEG of a size in pixels, which is copied. It never waits for a viewer. The error wraps frame.ErrTooLarge when jpg is over
-// SlotSize.
+// Write publishes a JPEG with the given size in pixels; it copies jpg and never waits for a viewer. The error wraps frame.ErrTooLarge if jpg
+// exceeds SlotSize.
 func (p *Pictures) Write(jpg []byte, width, height int, captured time.Time) error {
 	if len(jpg) > p.config.SlotSize {
-		return fmt.Errorf("a JPEG of %d bytes, at most %d are possible: %w", len(jpg), p.config.SlotSize, frame.ErrTooLarge)
+		return fmt.Errorf("a JPEG of %d bytes, at most %d are supported: %w", len(jpg), p.config.SlotSize, frame.ErrTooLarge)
 	}
 	p.produce.Lock()
 	defer p.produce.Unlock()
@@ -68,7 +68,7 @@ func (p *Pictures) Write(jpg []byte, width, height int, captured time.Time) erro
 		p.mu.Lock()
 		p.state.Dropped.Ring++
 		p.mu.Unlock()
-		return errors.New("every slot is held by slow readers; the picture was dropped")
+		return errors.New("slow readers hold every slot; picture dropped")
 	}
 	picture := frame.Picture{Size: copy(v.Buffer(p.ring), jpg), Width: width, Height: height, Captured: captured}
 	now := time.Now()
@@ -91,14 +91,14 @@ func (p *Pictures) count(picture *frame.Picture, now time.Time) {
 	p.running.bytes += picture.Size
 }
 
-// roll turns the running second's counts into rates when it is over.
+// roll converts the current second's counts to rates once it is over.
 func (p *Pictures) roll(now time.Time) {
 	d := now.Sub(p.second)
 	if d < time.Second {
 		return
 	}
 	if d > 3*time.Second {
-		p.running.frames, p.running.bytes = 0, 0 // a pause, or the first picture
+		p.running.frames, p.running.bytes = 0, 0 // after a pause, or the first picture
 	}
 	p.state.FPS = float64(p.running.frames) / d.Seconds()
 	p.state.BytesPerSec = float64(p.running.bytes) / d.Seconds()
@@ -110,7 +110,7 @@ func (p *Pictures) roll(now time.Time) {
 // Ring implements Feed.
 func (p *Pictures) Ring() *ring.Ring { return p.ring }
 
-// Watch implements Feed: it counts. Pictures come whether somebody watches or not.
+// Watch implements Feed. It only counts: pictures arrive whether somebody watches or not.
 func (p *Pictures) Watch() (leave func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,18 +124,18 @@ func (p *Pictures) Watch() (leave func()) {
 	}
 }
 
-// Watchers returns how many watch, and, if nobody does, since when; never: the zero time.
+// Watchers returns the number of watchers and, if there are none, since when; the zero time if there never were any.
 func (p *Pictures) Watchers() (n int, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.watching, p.left
 }
 
-// Snapshot implements Feed. It waits up to a second for a picture of at or after notBefore, and takes the newest then: the next one may be a minute
-// away.
+// Snapshot implements Feed. It waits up to a second for a picture captured at or after notBefore, then falls back to the newest: the next one may be
+// a minute away.
 func (p *Pictures) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
 	if ctx == nil || f == nil {
-		return errors.New("snapshot: no context or no frame")
+		return errors.New("snapshot: nil context or frame")
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -169,9 +169,9 @@ func (p *Pictures) State() pipeline.State {
 	return s
 }
 
-// Change implements Feed: it refuses everything, because whoever makes the pictures decides about them.
+// Change implements Feed. It refuses every change: settings are up to whatever makes the pictures.
 func (p *Pictures) Change(context.Context, pipeline.Change) (pipeline.Settings, error) {
-	return pipeline.Settings{}, fmt.Errorf("change settings: the %s that makes the pictures decides about them: %w", p.config.Kind, frame.ErrUnsupported)
+	return pipeline.Settings{}, fmt.Errorf("change settings: they are up to the %s that makes the pictures: %w", p.config.Kind, frame.ErrUnsupported)
 }
 
 var _ Feed = (*Pictures)(nil)

@@ -11,12 +11,12 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// Behind the proxies that people have the page is live and stays so, knows the state, changes settings, and who leaves is no viewer any more.
+// Behind common proxies the page is live and stays so, knows the state, changes settings, and is no longer a viewer after it was left.
 func TestPageBehindProxies(t *testing.T) {
 	testenv.Long(t, "starts a browser")
 	b := startChromium(t)
 	for name, proxy := range map[string]struct {
-		file, text string // $LISTEN: host:port to serve at; $SERVER: to pass on to
+		file, text string // $LISTEN: host:port to serve at; $SERVER: upstream
 		command    func(file string) *exec.Cmd
 	}{
 		"Caddy with encode": {
@@ -59,7 +59,7 @@ func TestPageBehindProxies(t *testing.T) {
 			wait(t, b, "the state is known", live+` && state && state.source.name === "testcard"`)
 			for range 16 { // longer than the page waits for events
 				if status := text(t, b, "live-text"); status != "Live" && !strings.HasPrefix(status, "Stalled") {
-					t.Fatalf("pictures come, and the page says %q", status)
+					t.Fatalf("pictures arrive, but the status is %q", status)
 				}
 				time.Sleep(400 * time.Millisecond)
 			}
@@ -67,7 +67,7 @@ func TestPageBehindProxies(t *testing.T) {
 			eventually(t, "a change", func() bool { return c.State().Settings.Quality == 36 })
 			t.Logf("events: %s, state %s ms ago", b.eval(t, "events && events.readyState"), b.eval(t, "Math.round(now() - heard)"))
 			b.open(t, "about:blank")
-			eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+			eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 		})
 	}
 }

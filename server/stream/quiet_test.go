@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A viewer that stalls is closed also when nothing else happens: no other viewer, no frame any more.
-func TestStalledViewerIsClosedWhenNothingElseHappens(t *testing.T) {
+// A stalled viewer is disconnected even without other activity: no other viewer, no further frame.
+func TestStalledViewerIsClosedWithoutActivity(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.StallTimeout = 2 * time.Second })
 	ask(t, "tcp", address(s), streamRequest)
 	eventually(t, "a viewer", func() bool { return s.State().Server.Viewers == 1 })
@@ -21,21 +21,21 @@ func TestStalledViewerIsClosedWhenNothingElseHappens(t *testing.T) {
 		return now.Total.Stalled == 1 || now.Total.Bytes > now.Total.Frames*(200<<10)+(100<<10)
 	})
 	eventually(t, "it is closed", func() bool { return s.State().Server.Total.Stalled == 1 })
-	eventually(t, "the feed is told", func() bool { return feed.watching.Load() == 0 })
+	eventually(t, "the feed is notified", func() bool { return feed.watching.Load() == 0 })
 }
 
-// What /state says of a viewer is of the last second, also when no frame has been published in it.
-func TestRatesOfAViewerFallWhenNothingIsPublished(t *testing.T) {
+// A viewer's rates in /state cover the last second even if no frame was published in it.
+func TestViewerRatesFallWhenNothingIsPublished(t *testing.T) {
 	s, feed := serve(t, nil)
 	go func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }(ask(t, "tcp", address(s), streamRequest))
 	stop := feed.stream(t, 30, func(i int) []byte { return checked(i, 1000) })
-	eventually(t, "frames a second", func() bool { return s.State().Server.FPS > 0 })
+	eventually(t, "the frame rate rises", func() bool { return s.State().Server.FPS > 0 })
 	stop()
-	eventually(t, "no frames a second", func() bool { return s.State().Server.FPS == 0 && s.State().Server.BytesPerSec == 0 })
+	eventually(t, "the rates fall", func() bool { return s.State().Server.FPS == 0 && s.State().Server.BytesPerSec == 0 })
 }
 
-// A viewer whose turn had not come yet when the last frame was published gets that frame although none follows.
-func TestLastFrameReachesAViewerThatWasNotDue(t *testing.T) {
+// A rate-limited viewer that was not due when the last frame was published still gets it.
+func TestLastFrameReachesRateLimitedViewer(t *testing.T) {
 	cert, key := certificate(t)
 	for name, configure := range map[string]func(*config){"tcp": nil, "tls": func(c *config) { c.TLSCert, c.TLSKey = cert, key }} {
 		t.Run(name, func(t *testing.T) {
@@ -63,8 +63,8 @@ func TestLastFrameReachesAViewerThatWasNotDue(t *testing.T) {
 	}
 }
 
-// A viewer that dies in the middle of a frame gives back the slot that it held, whether it says goodbye or not.
-func TestViewersThatDieInTheMiddleOfAFrameHoldNoSlot(t *testing.T) {
+// A viewer that dies in the middle of a frame releases its slot, with or without a FIN.
+func TestViewersDyingMidFrameReleaseSlots(t *testing.T) {
 	s, feed := serve(t, nil)
 	for i := range 20 {
 		conn := ask(t, "tcp", address(s), streamRequest)
@@ -72,10 +72,10 @@ func TestViewersThatDieInTheMiddleOfAFrameHoldNoSlot(t *testing.T) {
 		eventually(t, "it is in the middle of a frame", func() bool {
 			feed.publish(t, checked(i, 200<<10))
 			time.Sleep(time.Millisecond)
-			return feed.ring.Free() == 14 // it holds one besides the newest
+			return feed.ring.Free() == 14 // it holds one in addition to the newest
 		})
 		if i%2 == 0 {
-			_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+			_ = conn.(*net.TCPConn).SetLinger(0) // close sends a reset
 		}
 		conn.Close()
 		eventually(t, "it is gone", func() bool { return s.State().Server.Viewers == 0 })

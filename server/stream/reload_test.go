@@ -10,8 +10,8 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// A renewed certificate is shown to those who connect after the reload.
-func TestReloadShowsTheNewCertificate(t *testing.T) {
+// Connections after a reload see the renewed certificate.
+func TestReloadPresentsNewCertificate(t *testing.T) {
 	cert, key := certificate(t)
 	s, _ := serve(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key })
 	shown := func() string {
@@ -35,7 +35,7 @@ func TestReloadShowsTheNewCertificate(t *testing.T) {
 		}
 	}
 	if shown() != before {
-		t.Error("another certificate before the reload")
+		t.Error("wrong certificate before the reload")
 	}
 	if err := s.Reload(web.Config{TLSCert: cert, TLSKey: key}); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestReloadShowsTheNewCertificate(t *testing.T) {
 	}
 }
 
-func TestReloadFollowsTheFiles(t *testing.T) {
+func TestReloadAppliesFiles(t *testing.T) {
 	s, _ := serve(t, nil)
 	code := func(user, password string) int {
 		t.Helper()
@@ -72,7 +72,7 @@ func TestReloadFollowsTheFiles(t *testing.T) {
 		return reply.StatusCode
 	}
 	if got := code("", ""); got != 200 {
-		t.Fatalf("open: %d", got)
+		t.Fatalf("before: %d", got)
 	}
 	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
 	if err != nil {
@@ -93,7 +93,7 @@ func TestReloadFollowsTheFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Reload(c); err == nil {
-		t.Error("an auth file without an entry was taken")
+		t.Error("an empty auth file was accepted")
 	}
 	if nobody, anna := code("", ""), code("anna", "right"); nobody != 401 || anna != 200 {
 		t.Errorf("after a refused reload: nobody %d, anna %d", nobody, anna)

@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// Some tests run the test binary again in a role of its own.
+// Some tests re-execute the test binary in a role.
 const roleVariable = "MAIXSTREAM_TEST_ROLE"
 
 func TestMain(m *testing.M) {

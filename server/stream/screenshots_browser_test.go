@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots makes the pictures of the page in the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
+// TestScreenshots takes screenshots of the page into the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("MAIXSTREAM_SCREENSHOTS")
 	if folder == "" {
@@ -24,7 +24,7 @@ func TestScreenshots(t *testing.T) {
 	b.viewport(t, 1280, 800)
 	b.open(t, s.URLs()[0])
 	wait(t, b, "the page is live", live)
-	for _, enough := range []string{"12", "24", "36"} { // seconds, for the graph to tell something
+	for _, enough := range []string{"12", "24", "36"} { // seconds, to fill the graph
 		wait(t, b, "measurements", `document.querySelector("#graph .line").getAttribute("d")?.split("L").length > `+enough)
 	}
 	for _, shot := range []struct {
@@ -43,7 +43,7 @@ func TestScreenshots(t *testing.T) {
 		c.pulled.Store(shot.pulled)
 		eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") == shot.pulled })
 		wait(t, b, "measurements", `(document.getElementById("delay").innerText === "–") === `+strconv.FormatBool(shot.pulled))
-		// Changing the window holds the browser up, and is seen in what it measures for a while.
+		// Resizing the window delays the browser, which shows in its measurements for a while.
 		b.eval(t, `new Promise((done) => setTimeout(done, 3000))`)
 		_, png := b.screenshot(t)
 		if err := os.WriteFile(filepath.Join(folder, shot.name), png, 0o644); err != nil {
@@ -52,10 +52,10 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// photographs is a folder with the one that is shown best.
+// photographs returns a folder with the most suitable photograph.
 func photographs(t *testing.T) string {
 	t.Helper()
-	const name = "/usr/share/backgrounds/Dragonfly_by_Bolly.jpg" // of lomiri-wallpapers-16.04
+	const name = "/usr/share/backgrounds/Dragonfly_by_Bolly.jpg" // from lomiri-wallpapers-16.04
 	if _, err := os.Stat(name); err != nil {
 		t.Fatalf("%v (Debian package lomiri-wallpapers-16.04)", err)
 	}
@@ -69,7 +69,7 @@ func photographs(t *testing.T) string {
 	return folder
 }
 
-// sharp makes n pixels of the screen of each of the page's, as screens of today have them.
+// sharp sets n screen pixels per CSS pixel, as on today's screens.
 func (c *chromium) sharp(t *testing.T, width, height int, n float64) {
 	t.Helper()
 	c.do(t, chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(n)))

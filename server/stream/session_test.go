@@ -32,8 +32,8 @@ func users(t *testing.T, names ...string) string {
 	return write(t, "users", lines)
 }
 
-// login posts the form as a browser does.
-func login(t *testing.T, s *shown, form url.Values, header ...string) (*http.Response, string) {
+// login posts the login form as a browser does.
+func login(t *testing.T, s *testServer, form url.Values, header ...string) (*http.Response, string) {
 	t.Helper()
 	r := request(t, "POST", s.URLs()[0]+"/login", form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
 	return get(t, r)
@@ -71,13 +71,13 @@ func TestSession(t *testing.T) {
 		t.Errorf("snapshot: %d", code)
 	}
 
-	// The browser sends the cookie whoever asks: changes that other sites' pages ask for are refused.
+	// The browser sends the cookie with any site's requests: changes requested by other sites are refused.
 	const change, json = `{"quality": 55}`, "application/json"
 	for _, c := range []struct {
 		header []string
 		code   int
 	}{
-		{nil, 200}, // a program
+		{nil, 200}, // not a browser
 		{[]string{"Sec-Fetch-Site", "same-origin"}, 200},
 		{[]string{"Origin", s.URLs()[0]}, 200},
 		{[]string{"Origin", "http://evil.example"}, 403},
@@ -120,7 +120,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// With CORS * every page may change settings, but none with somebody's session.
+// With CORS * any page may change settings, but not with somebody's session.
 func TestSessionAndCORS(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.AuthFile, c.CORS = users(t, "anna"), "*" })
 	reply, _ := login(t, s, right)
@@ -139,8 +139,8 @@ func TestSessionAndCORS(t *testing.T) {
 	}
 }
 
-// After the login a browser goes where it wanted, but never to another server.
-func TestLoginGoesOn(t *testing.T) {
+// After the login a browser is redirected to where it wanted, but never to another server.
+func TestLoginRedirect(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
 	for next, want := range map[string]string{
 		"": "./", "snapshot?max_age=1s": "./snapshot?max_age=1s", "?action=snapshot": "./?action=snapshot", "https://evil.example/": "./", "//evil.example": "./",
@@ -168,12 +168,12 @@ func TestLoginWithToken(t *testing.T) {
 	}
 }
 
-// Wrong passwords are counted by address, however they come; what is known to be right is not stopped by them.
+// Wrong passwords are limited per address, by whatever means they are sent; known good credentials are not affected.
 func TestWrongPasswordsAreLimited(t *testing.T) {
 	for range 5 {
 		began := time.Now()
 		problems := wrongPasswords(t)
-		if time.Since(began) < 5*time.Second { // after that an address has earned another attempt, and nothing is sure
+		if time.Since(began) < 5*time.Second { // later an address has earned another attempt, and the outcome is uncertain
 			for _, problem := range problems {
 				t.Error(problem)
 			}
@@ -192,7 +192,7 @@ func wrongPasswords(t *testing.T) (problems []string) {
 	})
 	try := func(user, password, address string) int {
 		t.Helper()
-		r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address) // as of a proxy on this machine
+		r := request(t, "GET", s.URLs()[0]+"/state", "", "X-Forwarded-For", address) // as from a proxy on this machine
 		r.SetBasicAuth(user, password)
 		reply, _ := get(t, r)
 		return reply.StatusCode
@@ -213,7 +213,7 @@ func wrongPasswords(t *testing.T) (problems []string) {
 		bad("another's right password, not known yet, from that address: %d", code)
 	}
 	if s.Allow("192.0.2.1:554", "bob", "right", "") {
-		t.Error("and over RTSP it is let in")
+		t.Error("accepted over RTSP")
 	}
 	if reply, body := login(t, s, right, "X-Forwarded-For", "192.0.2.1"); reply.StatusCode != http.StatusSeeOther {
 		bad("a password that is known to be right: %d %s", reply.StatusCode, body)
@@ -231,7 +231,7 @@ func wrongPasswords(t *testing.T) (problems []string) {
 	if code := try("bob", "right", "192.0.2.2"); code != 200 {
 		bad("another address: %d", code)
 	}
-	// A household has a whole /64.
+	// One subscriber typically has a whole /64.
 	for i := range wrong {
 		try("anna", fmt.Sprint("wrong", i), fmt.Sprintf("2001:db8::%d", i+1))
 	}
@@ -241,7 +241,7 @@ func wrongPasswords(t *testing.T) (problems []string) {
 	return problems
 }
 
-// Sessions are bounded in number: the one used longest ago goes.
+// Sessions are limited in number: the least recently used one is dropped.
 func TestSessionsAreBounded(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
 	jar, err := cookiejar.New(nil)
@@ -276,7 +276,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		post()
 	}
 	if first, second := state(used), state(forgotten); first != 200 || second != 401 {
-		t.Errorf("the one in use: %d, the other: %d", first, second)
+		t.Errorf("used session: %d, unused: %d", first, second)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestStateAsEvents(t *testing.T) {
 		if err := json.Unmarshal([]byte(data), &last); err != nil {
 			t.Fatal(err)
 		}
-		// The same again is right for an event that is late, as on a busy machine: they are made for all followers together.
+		// A late event may repeat the state, as on a busy machine: events are made for all followers together.
 		if last.UptimeSeconds < uptime || last.Version != "test" {
 			t.Errorf("event %d: %+v", events, last)
 		}
@@ -325,7 +325,7 @@ func TestStateAsEvents(t *testing.T) {
 	for lines.Scan() {
 	}
 	if err := lines.Err(); err != nil {
-		t.Errorf("the server has cut the events off instead of ending them: %v", err)
+		t.Errorf("the event stream was cut off instead of ended: %v", err)
 	}
 }
 
@@ -350,7 +350,7 @@ func TestFollowersAreBounded(t *testing.T) {
 	}
 }
 
-// The page, the login and /state call a stream by its name, whatever is in it.
+// The page, the login form and /state show a stream's name, whatever it contains.
 func TestNameIsShown(t *testing.T) {
 	const name = `Garden <&"front">`
 	s, _ := serve(t, func(c *config) { c.AuthFile, c.Name, c.Stream.Name = users(t, "anna"), name, name })
@@ -371,8 +371,8 @@ func TestNameIsShown(t *testing.T) {
 	}
 }
 
-// Files with a byte order mark, and names in Latin-1 in the file or from the client, are read as people mean them.
-func TestFilesAndCredentialsOfOtherEncodings(t *testing.T) {
+// A byte order mark, and names in Latin-1 in the file or from the client, are handled.
+func TestEncodingsOfFilesAndCredentials(t *testing.T) {
 	utf8, latin1 := "jürgen", "j\xfcrgen"
 	hash, err := bcrypt.GenerateFromPassword([]byte("größe"), bcrypt.MinCost)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-// maxSettings is more than any change needs, in bytes.
+// maxSettings is larger than any change, in bytes.
 const maxSettings = 16 << 10
 
-// settings shows the pipeline's settings, or changes some.
+// settings shows the pipeline's settings or changes some.
 func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPatch {
 		h.replySettings(w, h.config.Feed.State().Settings)
@@ -25,8 +25,8 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	}
 	var change struct {
 		Change
-		Size *string `json:"size"` // width and height in one
-		Keep *bool   `json:"keep"` // over restarts
+		Size *string `json:"size"` // width and height combined
+		Keep *bool   `json:"keep"` // across restarts
 	}
 	if !readJSON(w, r, &change, `{"quality": 70}`) {
 		return
@@ -35,7 +35,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		var width, height int
 		switch n, err := fmt.Sscanf(*change.Size, "%dx%d", &width, &height); {
 		case change.Width != nil || change.Height != nil:
-			problem(w, http.StatusBadRequest, "size", "size and width or height: give one of them")
+			problem(w, http.StatusBadRequest, "size", "size and width or height: use only one of them")
 			return
 		case err != nil || n != 2 || fmt.Sprintf("%dx%d", width, height) != *change.Size:
 			problem(w, http.StatusBadRequest, "size", fmt.Sprintf("size %q: want WIDTHxHEIGHT, such as 1280x720", *change.Size))
@@ -44,7 +44,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 		change.Width, change.Height = &width, &height
 	}
 	if change.Keep != nil && h.config.Keep == nil {
-		problem(w, http.StatusNotImplemented, "keep", hinted("settings are not kept over restarts", h.config.Hints.Keep))
+		problem(w, http.StatusNotImplemented, "keep", hinted("settings are not kept across restarts", h.config.Hints.Keep))
 		return
 	}
 	settings, err := h.config.Feed.Change(r.Context(), pipeline.Change(change.Change))
@@ -68,7 +68,7 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// keep keeps settings over restarts if on says so or, where it says nothing, if others are kept.
+// keep persists settings across restarts if on requests it or, if on is nil, if settings are already kept.
 func (h *Handler) keep(settings pipeline.Settings, on *bool) error {
 	keeper := h.config.Keep
 	switch {
@@ -82,7 +82,7 @@ func (h *Handler) keep(settings pipeline.Settings, on *bool) error {
 	return nil
 }
 
-// kept says whether settings are kept; nil: they cannot be.
+// kept reports whether settings are kept across restarts; nil: not supported.
 func (h *Handler) kept() *bool {
 	if h.config.Keep == nil {
 		return nil
@@ -98,7 +98,7 @@ func (h *Handler) replySettings(w http.ResponseWriter, settings pipeline.Setting
 	}{Settings(settings), h.kept()})
 }
 
-// recording shows the server's own recording, or switches it.
+// recording shows the server's own recording, or starts or stops it.
 func (h *Handler) recording(w http.ResponseWriter, r *http.Request) {
 	recorder := h.config.Recording
 	if recorder == nil {
@@ -122,9 +122,9 @@ func (h *Handler) recording(w http.ResponseWriter, r *http.Request) {
 	reply.IndentedJSON(w, http.StatusOK, recorder.State())
 }
 
-// readJSON reads exactly one JSON object with known fields into change, or replies with what is wrong and returns false.
+// readJSON decodes exactly one JSON object with known fields into change, or replies with the error and returns false.
 func readJSON(w http.ResponseWriter, r *http.Request, change any, example string) bool {
-	// A form on a foreign page can send anything but this type without asking first (a preflight, which CORS answers).
+	// A form on a foreign page can send any content type but this one without a preflight (CORS).
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" && t != "application/merge-patch+json" {
 		problem(w, http.StatusUnsupportedMediaType, "", "send the change as Content-Type: application/json")
 		return false
@@ -142,14 +142,14 @@ func readJSON(w http.ResponseWriter, r *http.Request, change any, example string
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
-		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:] // of an embedded struct, too
+		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:] // without the path of an embedded struct
 		problem(w, http.StatusBadRequest, field, fmt.Sprintf("change: %s cannot be %s: want a value like GET shows", field, wrong.Value))
 	case errors.As(err, &wrong):
-		problem(w, http.StatusBadRequest, "", "change: this is "+wrong.Value+"; want a JSON object like "+example)
+		problem(w, http.StatusBadRequest, "", "change: got "+wrong.Value+", want a JSON object like "+example)
 	case errors.As(err, &large):
-		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("a change has at most %d bytes", maxSettings))
+		problem(w, http.StatusRequestEntityTooLarge, "", fmt.Sprintf("change too large: at most %d bytes are accepted", maxSettings))
 	case errors.Is(err, io.EOF):
-		problem(w, http.StatusBadRequest, "", "change: the body is empty; want a JSON object like "+example)
+		problem(w, http.StatusBadRequest, "", "change: empty body, want a JSON object like "+example)
 	default:
 		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
 	}

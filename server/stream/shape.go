@@ -7,8 +7,8 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// The types here are how /state and /api/settings write what a feed says of itself: their keys are a contract. Where a type has the fields of the
-// one that it stands for, they are converted into each other, and the compiler notices a field that one of them lacks.
+// The types here define the JSON of /state and /api/settings; their keys are a contract. Where a type mirrors another one's fields, values are
+// converted, so that the compiler notices a missing field.
 
 // Pipeline is a pipeline.State as JSON.
 type Pipeline struct {
@@ -17,7 +17,7 @@ type Pipeline struct {
 	Workers int    `json:"workers"`
 	Signal  bool   `json:"signal"`
 	Reason  string `json:"reason,omitempty"`
-	// NoPictures is why there are no JPEGs, though there is a signal.
+	// NoPictures is why there are no JPEGs although there is a signal.
 	NoPictures string `json:"no_pictures,omitempty"`
 	Idle       bool   `json:"idle"`
 	// Over the last whole second:
@@ -33,10 +33,10 @@ type Pipeline struct {
 	Dropped   Dropped  `json:"dropped"`
 	Restarts  uint64   `json:"restarts"`
 	Newest    Newest   `json:"newest"`
-	Video     *Video   `json:"h264,omitempty"` // nil: there is none
+	Video     *Video   `json:"h264,omitempty"` // nil: no H.264
 	Settings  Settings `json:"settings"`
 	Can       Can      `json:"can"`
-	// Controls rises with each change of /api/controls.
+	// Controls increases with each change of /api/controls.
 	Controls uint64 `json:"controls_version"`
 }
 
@@ -72,7 +72,7 @@ type Dropped struct {
 	Ring    uint64 `json:"ring"`
 	Broken  uint64 `json:"broken"`
 	Missed  uint64 `json:"missed"`
-	// Why the newest of Broken was dropped, when, and how many since another reason:
+	// Reason why the newest of Broken was dropped, when, and how many since that reason changed:
 	Reason      string    `json:"reason,omitempty"`
 	ReasonAt    time.Time `json:"reason_at,omitzero"`
 	ReasonCount uint64    `json:"reason_count,omitempty"`
@@ -121,7 +121,7 @@ type Settings struct {
 	Overlay string  `json:"overlay"`
 }
 
-// Change is a pipeline.Change as JSON; what is not there stays as it is.
+// Change is a pipeline.Change as JSON; missing fields stay unchanged.
 type Change struct {
 	Quality *int     `json:"quality,omitempty"`
 	FPS     *float64 `json:"fps,omitempty"`
@@ -161,7 +161,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 	}
 }
 
-// sizesOf keeps nil, which is null in JSON, apart from an empty list.
+// sizesOf distinguishes nil, null in JSON, from an empty list.
 func sizesOf(sizes []frame.Size) []Size {
 	if sizes == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// Whatever a pipeline says of itself is shown: each field of its state, filled with a value of its own, comes out under a key of its own.
-func TestStateShowsAllOfThePipelines(t *testing.T) {
+// Each field of a pipeline's state, filled with a unique value, appears under a unique key.
+func TestStateShowsAllPipelineFields(t *testing.T) {
 	var s pipeline.State
 	n := 0
 	fill(reflect.ValueOf(&s).Elem(), &n)
@@ -18,12 +18,12 @@ func TestStateShowsAllOfThePipelines(t *testing.T) {
 	leaves(reflect.ValueOf(s), &want)
 	leaves(reflect.ValueOf(shapeOf(&s)), &got)
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the shape has\n%v, and the state\n%v", got, want)
+		t.Errorf("shape\n%v, state\n%v", got, want)
 	}
 }
 
-// The keys are what programs of other people read.
-func TestKeysOfTheState(t *testing.T) {
+// Other people's programs read these keys.
+func TestStateKeys(t *testing.T) {
 	text, err := json.Marshal(shapeOf(&pipeline.State{}))
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestKeysOfTheState(t *testing.T) {
 	}
 }
 
-// fill gives each field a value that no other has.
+// fill gives each field a unique value.
 func fill(v reflect.Value, n *int) {
 	*n++
 	switch v.Kind() {
@@ -73,7 +73,7 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
-// leaves lists the values of all fields, in order.
+// leaves appends the values of all fields, in order.
 func leaves(v reflect.Value, list *[]any) {
 	switch v.Kind() {
 	case reflect.Struct:

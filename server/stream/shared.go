@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// sharedConn is the body of a reply as the connection that a viewer has to itself: over HTTP/2 a stream is one of several on a connection, which
-// cannot be taken over. The handler must not return before Close was called.
+// sharedConn presents the body of a reply as a viewer's connection: over HTTP/2 a stream shares its connection, which cannot be
+// hijacked. The handler must not return before Close was called.
 type sharedConn struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	under   net.Conn // that the reply goes over; nil: unknown
+	under   net.Conn // underlying connection; nil: unknown
 	ctx     context.Context
 	cancel  context.CancelFunc
 	timeout time.Time // of writes
@@ -30,20 +30,20 @@ func newSharedConn(w http.ResponseWriter, r *http.Request, under net.Conn) *shar
 	return &sharedConn{w: w, control: http.NewResponseController(w), under: under, ctx: ctx, cancel: cancel}
 }
 
-// Read waits until the viewer is gone: it has nothing to say.
+// Read blocks until the viewer has gone: viewers send nothing.
 func (c *sharedConn) Read([]byte) (int, error) {
 	<-c.ctx.Done()
-	return 0, c.ctx.Err() // io.EOF would be of the sending half alone
+	return 0, c.ctx.Err() // io.EOF would mean that only the sending half is closed
 }
 
-// Write sends b at once.
+// Write sends b immediately.
 func (c *sharedConn) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	if err == nil {
 		err = c.control.Flush()
 	}
 	if err != nil && !c.timeout.IsZero() && !time.Now().Before(c.timeout) {
-		err = os.ErrDeadlineExceeded // HTTP/2 says only that the stream was closed
+		err = os.ErrDeadlineExceeded // HTTP/2 reports only that the stream was closed
 	}
 	return n, err
 }
@@ -65,7 +65,7 @@ func (c *sharedConn) SetDeadline(t time.Time) error { return c.SetWriteDeadline(
 func (c *sharedConn) LocalAddr() net.Addr  { return sharedAddr{} }
 func (c *sharedConn) RemoteAddr() net.Addr { return sharedAddr{} }
 
-// SyscallConn is the connection's below, for the fan-out to see what is queued there.
+// SyscallConn returns the underlying connection's, from which the fan-out reads the queue length.
 func (c *sharedConn) SyscallConn() (syscall.RawConn, error) {
 	if sc, ok := c.under.(syscall.Conn); ok {
 		return sc.SyscallConn()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// client makes a client of HTTP/1.1 or HTTP/2 that keeps connections of its own.
+// client returns an HTTP/1.1 or HTTP/2 client with its own connections.
 func client(t *testing.T, two bool) *http.Client {
 	t.Helper()
 	transport := &http.Transport{ForceAttemptHTTP2: two, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
@@ -36,7 +36,7 @@ func openStream(t *testing.T, c *http.Client, url string) (*http.Response, func(
 	return reply, cancel
 }
 
-// Over HTTP/2 ten streams, snapshots and changes share a connection.
+// Over HTTP/2, ten streams, snapshots and changes share a connection.
 func TestStreamsOverHTTP2(t *testing.T) {
 	cert, key := certificate(t)
 	s, feed := serve(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key })
@@ -62,23 +62,23 @@ func TestStreamsOverHTTP2(t *testing.T) {
 		}
 	}
 	if len(addresses) != 1 {
-		t.Errorf("they have %d connections", len(addresses))
+		t.Errorf("%d connections, want one", len(addresses))
 	}
 	r := request(t, "PATCH", s.URLs()[0]+"/api/settings", `{"quality": 55}`, "Content-Type", "application/json")
 	if reply, err := two.Do(r); err != nil || reply.StatusCode != http.StatusOK {
-		t.Errorf("a change beside them: %v %v", reply, err)
+		t.Errorf("change: %v %v", reply, err)
 	}
 	last()
 	eventually(t, "who leaves is gone at once", func() bool { return s.State().Server.Viewers == 9 && feed.watching.Load() == 9 })
 }
 
-// A viewer over HTTP/2 that takes nothing is closed, others on its connection are not.
+// A stalled viewer over HTTP/2 is closed, others on its connection are not.
 func TestStalledViewerOverHTTP2(t *testing.T) {
 	cert, key := certificate(t)
 	s, feed := serve(t, func(c *config) { c.TLSCert, c.TLSKey, c.StallTimeout = cert, key, time.Second })
 	feed.stream(t, 30, func(i int) []byte { return checked(i, 200<<10) })
 	two := client(t, true)
-	openStream(t, two, s.URLs()[0]+"/stream") // nobody reads it: its flow-control window fills
+	openStream(t, two, s.URLs()[0]+"/stream") // not read: its flow-control window fills
 	eventually(t, "it is closed", func() bool { return s.State().Server.Total.Stalled == 1 })
 	reply, _ := openStream(t, two, s.URLs()[0]+"/stream")
 	if err := readBody(reply, 10); err != nil {
@@ -86,12 +86,12 @@ func TestStalledViewerOverHTTP2(t *testing.T) {
 	}
 }
 
-// A frame is as late over HTTP/2 as over HTTP/1.1: both viewers get the same frames at the same time.
+// HTTP/2 adds no latency over HTTP/1.1: both viewers get the same frames at the same time.
 func TestFramesOverHTTP2AreNotLater(t *testing.T) {
 	const frames, interval = 150, time.Second / 30
 	cert, key := certificate(t)
 	s, feed := serve(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key })
-	arrivals := [2]map[string]time.Time{{}, {}} // by the frame's sequence
+	arrivals := [2]map[string]time.Time{{}, {}} // by the frame's sequence number
 	done := make(chan error, 2)
 	for i, two := range []bool{false, true} {
 		reply, _ := openStream(t, client(t, two), s.URLs()[0]+"/stream")
@@ -126,16 +126,16 @@ func TestFramesOverHTTP2AreNotLater(t *testing.T) {
 	}
 	slices.Sort(later)
 	if len(later) < frames/2 {
-		t.Fatalf("only %d of %d frames came to both", len(later), frames)
+		t.Fatalf("only %d of %d frames reached both", len(later), frames)
 	}
 	median, p95 := later[len(later)/2], later[len(later)*95/100]
 	t.Logf("over HTTP/2 a frame of 100 KiB comes %v later than over HTTP/1.1 in the median, p5 %v, p95 %v", median, later[len(later)/20], p95)
 	if median > interval/2 {
-		t.Errorf("over HTTP/2 a frame is %v later in the median", median)
+		t.Errorf("HTTP/2 adds %v in the median", median)
 	}
 }
 
-// H.264 goes over HTTP/2, too.
+// H.264 works over HTTP/2, too.
 func TestVideoOverHTTP2(t *testing.T) {
 	cert, key := certificate(t)
 	s, _ := showVideo(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key }, nil)

@@ -14,49 +14,49 @@ import (
 )
 
 const (
-	leastWidth = 16 // pixels that /snapshot?width= asks for
-	// maxWidths is how many widths are made at the same time, one after the other; who asks for another one meanwhile is told to come back.
+	minWidth = 16 // least ?width= of /snapshot, in pixels
+	// maxWidths limits the widths in progress, which are made one after the other; requests for further ones are refused meanwhile.
 	maxWidths = 4
-	// passedQuality is for pictures whose own quality is not known.
-	passedQuality = 80
+	// fallbackQuality is used for pictures of unknown quality.
+	fallbackQuality = 80
 )
 
-var errManyWidths = fmt.Errorf("pictures of %d other widths are being made: ask again, or for one of those", maxWidths)
+var errTooManyWidths = fmt.Errorf("pictures of %d other widths are in progress: retry, or use one of those widths", maxWidths)
 
-// askedWidth is the query's width, 0 for the picture as it is.
-func askedWidth(query url.Values) (int, error) {
+// requestedWidth returns the query's width, or 0 for the original size.
+func requestedWidth(query url.Values) (int, error) {
 	text := query.Get("width")
 	if text == "" {
 		return 0, nil
 	}
 	width, err := strconv.Atoi(text)
-	if err != nil || width < leastWidth || width > frame.MaxDimension {
-		return 0, fmt.Errorf("width=%.40q: want a number of pixels from %d to %d", text, leastWidth, frame.MaxDimension)
+	if err != nil || width < minWidth || width > frame.MaxDimension {
+		return 0, fmt.Errorf("width=%.40q: want a number of pixels from %d to %d", text, minWidth, frame.MaxDimension)
 	}
 	return width, nil
 }
 
-// shrinker makes snapshots smaller: one picture of a width for all who ask for it at that moment, and one picture at a time.
+// shrinker scales snapshots down: concurrent requests for one width share a picture, and one picture is scaled at a time.
 type shrinker struct {
-	// take copies a frame of the stream, captured at or after notBefore.
+	// take copies a frame of the stream captured at or after notBefore.
 	take     func(ctx context.Context, notBefore time.Time, b *[]byte, m *ring.Meta) error
 	patience func() time.Duration // bounds take
 	ctx      context.Context      // ends take
-	scaling  sync.Mutex           // of the one that scales
+	scaling  sync.Mutex           // serializes scaling
 
 	mu     sync.Mutex
-	last   map[int]*shrunk // those on their way, by width; the newest of each
+	last   map[int]*shrunk // in progress, by width; the newest of each
 	closed bool
 	wait   sync.WaitGroup
 }
 
-// shrunk is one smaller picture on its way. Guarded by shrinker.mu until done is closed, and not written afterwards.
+// shrunk is a smaller picture in progress. It is guarded by shrinker.mu until done is closed, and read-only afterwards.
 type shrunk struct {
 	width     int
-	before    *shrunk   // of the same width, to be waited for; nil: none
-	open      bool      // its frame has not come: who asks now may have it, too
-	notBefore time.Time // when its frame may be captured at the earliest
-	began     time.Time // when the frame was asked for
+	before    *shrunk   // predecessor of the same width, to wait for; nil: none
+	open      bool      // its frame has not arrived: further requests may share it
+	notBefore time.Time // earliest capture time of its frame
+	began     time.Time // when the frame was requested
 	done      chan struct{}
 
 	jpg  []byte
@@ -64,26 +64,26 @@ type shrunk struct {
 	err  error
 }
 
-// smaller returns a frame captured at or after notBefore, not wider than width. The bytes are shared: they must not be written.
+// smaller returns a frame captured at or after notBefore, at most width pixels wide. The bytes are shared and must not be modified.
 func (s *shrinker) smaller(ctx context.Context, notBefore time.Time, width int) ([]byte, *ring.Meta, error) {
 	for {
-		one, err := s.join(notBefore, width)
+		p, err := s.join(notBefore, width)
 		if err != nil {
 			return nil, nil, err
 		}
 		select {
-		case <-one.done:
+		case <-p.done:
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
-		// Who joined while the frame was on its way may find it older than asked for: then the next one is theirs.
-		if one.err != nil || !one.meta.Captured.Before(notBefore) || !one.began.Before(notBefore) {
-			return one.jpg, &one.meta, one.err
+		// If the caller joined while the frame was on its way, it may be too old: then the next one is theirs.
+		if p.err != nil || !p.meta.Captured.Before(notBefore) || !p.began.Before(notBefore) {
+			return p.jpg, &p.meta, p.err
 		}
 	}
 }
 
-// join returns the picture of a width that is to be waited for, a new one if none can be shared.
+// join returns the picture of that width to wait for, a new one if none can be shared.
 func (s *shrinker) join(notBefore time.Time, width int) (*shrunk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,48 +97,48 @@ func (s *shrinker) join(notBefore time.Time, width int) (*shrunk, error) {
 		}
 		return last, nil
 	case last == nil && len(s.last) >= maxWidths:
-		return nil, errManyWidths
+		return nil, errTooManyWidths
 	}
-	one := &shrunk{width: width, before: last, open: true, notBefore: notBefore, done: make(chan struct{})}
-	s.last[width] = one
-	s.wait.Go(func() { s.run(one) }) // whoever asked first may leave: the others wait on
-	return one, nil
+	next := &shrunk{width: width, before: last, open: true, notBefore: notBefore, done: make(chan struct{})}
+	s.last[width] = next
+	s.wait.Go(func() { s.run(next) }) // whoever asked first may leave: the others still wait
+	return next, nil
 }
 
-func (s *shrinker) run(one *shrunk) {
-	if one.before != nil {
-		<-one.before.done
+func (s *shrinker) run(p *shrunk) {
+	if p.before != nil {
+		<-p.before.done
 	}
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
 	s.mu.Lock()
-	one.before, one.began = nil, time.Now()
-	notBefore := one.notBefore
+	p.before, p.began = nil, time.Now()
+	notBefore := p.notBefore
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience())
 	defer cancel()
 	var meta ring.Meta
 	err := s.take(ctx, notBefore, b, &meta)
 	s.mu.Lock()
-	one.open = false
+	p.open = false
 	s.mu.Unlock()
 	var jpg []byte
 	if err == nil {
-		jpg, err = s.scale(*b, one.width, &meta)
+		jpg, err = s.scale(*b, p.width, &meta)
 	}
 	s.mu.Lock()
-	one.jpg, one.meta, one.err = jpg, meta, err
-	if s.last[one.width] == one {
-		delete(s.last, one.width)
+	p.jpg, p.meta, p.err = jpg, meta, err
+	if s.last[p.width] == p {
+		delete(s.last, p.width)
 	}
 	s.mu.Unlock()
-	close(one.done)
+	close(p.done)
 }
 
 func (s *shrinker) scale(jpg []byte, width int, m *ring.Meta) ([]byte, error) {
 	quality := m.Quality
 	if quality == 0 {
-		quality = passedQuality
+		quality = fallbackQuality
 	}
 	s.scaling.Lock()
 	defer s.scaling.Unlock()
@@ -150,7 +150,7 @@ func (s *shrinker) scale(jpg []byte, width int, m *ring.Meta) ([]byte, error) {
 	return small.Bytes(), nil
 }
 
-// close ends what is on its way and waits for it.
+// close refuses further requests and waits for the pictures in progress.
 func (s *shrinker) close() {
 	s.mu.Lock()
 	s.closed = true

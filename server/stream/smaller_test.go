@@ -16,10 +16,10 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// frames is where a shrinker of a test takes them: each that is asked for waits until the test hands one over.
+// frames supplies a test shrinker: each request waits until the test hands over a frame.
 type frames struct {
 	taken atomic.Int64
-	hand  chan time.Time // when it was captured
+	hand  chan time.Time // capture times
 	jpg   []byte
 }
 
@@ -45,7 +45,7 @@ func newShrinker(t *testing.T) (*shrinker, *frames) {
 		cancel()
 		s.close()
 		if _, err := s.join(time.Now(), 100); err == nil {
-			t.Error("a closed one makes pictures")
+			t.Error("a closed shrinker makes pictures")
 		}
 	})
 	return s, f
@@ -69,12 +69,12 @@ func widthOf(t *testing.T, jpg []byte) image.Point {
 	return image.Pt(c.Width, c.Height)
 }
 
-func TestOneSmallerPictureForAllWhoAskAtThatMoment(t *testing.T) {
+func TestConcurrentRequestsShareSmallerPicture(t *testing.T) {
 	s, f := newShrinker(t)
 	one := s.mustJoin(t, 320)
 	for range 50 {
 		if again := s.mustJoin(t, 320); again != one {
-			t.Fatal("two pictures of one width at the same moment")
+			t.Fatal("concurrent requests for one width got two pictures")
 		}
 	}
 	other := s.mustJoin(t, 100)
@@ -87,12 +87,12 @@ func TestOneSmallerPictureForAllWhoAskAtThatMoment(t *testing.T) {
 		t.Errorf("%d frames taken for two widths; %v", n, one.err)
 	}
 	if next := s.mustJoin(t, 320); next == one {
-		t.Error("who asks later gets the old one")
+		t.Error("a later request got the old picture")
 	}
 }
 
-// Those who come while one is scaled share the next one, which is not begun before the first is done.
-func TestPicturesOfOneWidthAreMadeOneAfterTheOther(t *testing.T) {
+// Requests that arrive during scaling share the next picture, which is not begun before the first is done.
+func TestPicturesOfOneWidthAreSerialized(t *testing.T) {
 	s, f := newShrinker(t)
 	s.scaling.Lock()
 	first := s.mustJoin(t, 320)
@@ -102,7 +102,7 @@ func TestPicturesOfOneWidthAreMadeOneAfterTheOther(t *testing.T) {
 		next = s.mustJoin(t, 320)
 	}
 	if again := s.mustJoin(t, 320); again != next || f.taken.Load() != 1 {
-		t.Error("the second is not shared, or begun already")
+		t.Error("the second picture is not shared, or already begun")
 	}
 	s.scaling.Unlock()
 	<-first.done
@@ -113,13 +113,13 @@ func TestPicturesOfOneWidthAreMadeOneAfterTheOther(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyWidthsAtATime(t *testing.T) {
+func TestWidthsInProgressAreLimited(t *testing.T) {
 	s, f := newShrinker(t)
 	var on []*shrunk
 	for i := range maxWidths {
 		on = append(on, s.mustJoin(t, 100+i))
 	}
-	if _, _, err := s.smaller(t.Context(), time.Now(), 99); !errors.Is(err, errManyWidths) {
+	if _, _, err := s.smaller(t.Context(), time.Now(), 99); !errors.Is(err, errTooManyWidths) {
 		t.Error(err)
 	}
 	for range maxWidths {
@@ -131,8 +131,8 @@ func TestOnlySoManyWidthsAtATime(t *testing.T) {
 	s.mustJoin(t, 99)
 }
 
-// A picture is never older than it was asked for, and who leaves takes nothing from the others.
-func TestSmallerPictureIsAsNewAsAskedFor(t *testing.T) {
+// A picture is never older than requested, and a caller that leaves does not affect the others.
+func TestSmallerPictureIsNeverTooOld(t *testing.T) {
 	s, f := newShrinker(t)
 	one := s.mustJoin(t, 320)
 	for f.taken.Load() == 0 {
@@ -149,7 +149,7 @@ func TestSmallerPictureIsAsNewAsAskedFor(t *testing.T) {
 	})
 	wait.Go(func() {
 		if _, m, err := s.smaller(t.Context(), asked, 320); err != nil || m.Captured.Before(asked) {
-			t.Error(err, "older than asked for")
+			t.Error(err, "older than requested")
 		}
 	})
 	for joined := false; !joined; time.Sleep(time.Millisecond) {
@@ -160,11 +160,11 @@ func TestSmallerPictureIsAsNewAsAskedFor(t *testing.T) {
 	leave()
 	f.hand <- old
 	<-one.done
-	f.hand <- time.Now() // for the one that found the first too old
+	f.hand <- time.Now() // for the caller that found the first too old
 	wait.Wait()
 }
 
-func TestSmallerPictureOfWhatIsNoPicture(t *testing.T) {
+func TestSmallerPictureOfInvalidJPEG(t *testing.T) {
 	s, f := newShrinker(t)
 	f.jpg = []byte("no JPEG")
 	one := s.mustJoin(t, 320)

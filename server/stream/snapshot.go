@@ -18,35 +18,35 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// snapshotWait is how long a snapshot may take beyond two frame times: an encoder that rests makes one picture a second.
+// snapshotWait is how long a snapshot may take beyond two frame times: an idle encoder makes one picture per second.
 const snapshotWait = 5 * time.Second
 
-// fullWait is how much longer one of the camera's full size may take: a webcam changes over to it and back, perhaps for others first.
+// fullWait is the additional time for a full-size snapshot: a webcam switches its mode and back, perhaps for other requests first.
 const fullWait = 15 * time.Second
 
-// patience is how long a snapshot may take at the rate that is asked for.
+// patience is how long a snapshot may take at the configured frame rate.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
 	period := pace.Period(s.Settings.FPS)
-	if s.Settings.FPS == 0 { // a feed that has no rate
+	if s.Settings.FPS == 0 { // the feed has no rate
 		period = 0
 	}
 	return snapshotWait + 2*period
 }
 
-// copies are buffers for snapshots: a picture is copied out of its slot, so that a slow client of /snapshot holds none.
+// copies are buffers for snapshots. Pictures are copied out of their slots, so that a slow client of /snapshot holds none.
 var copies = sync.Pool{New: func() any { return new([]byte) }}
 
-// snapshot replies with one picture, captured after the request came in, or at most ?max_age= before. With ?full=1 it has the camera's own
-// size, where the source can take such; with ?width=N it is at most N pixels wide.
+// snapshot replies with one picture, captured after the request arrived or at most ?max_age= earlier. ?full=1 requests the sensor's full
+// size, where the source supports it; ?width=N limits the width in pixels.
 func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
-	wish, err := snapshotOf(r.URL.Query())
+	want, err := parseSnapshotRequest(r.URL.Query())
 	if err != nil {
 		h.refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	patience := h.patience()
-	if wish.full {
+	if want.full {
 		patience += fullWait
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
@@ -54,21 +54,21 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	b := copies.Get().(*[]byte)
 	defer copies.Put(b)
 	var m ring.Meta
-	jpg, err := h.take(ctx, &wish, b, &m)
+	jpg, err := h.take(ctx, &want, b, &m)
 	switch {
 	case err == nil:
-	case r.Context().Err() != nil: // nobody waits any more
+	case r.Context().Err() != nil: // the client has gone
 		return
-	case errors.Is(err, frame.ErrUnsupported) && wish.full:
-		h.refuse(w, http.StatusConflict, hinted("full=1: the source takes no pictures beside the stream's", h.config.Hints.FullSnapshot))
+	case errors.Is(err, frame.ErrUnsupported) && want.full:
+		h.refuse(w, http.StatusConflict, hinted("full=1: the source cannot take full-size snapshots", h.config.Hints.FullSnapshot))
 		return
 	case errors.Is(err, pipeline.ErrNoPictures):
 		h.refuse(w, http.StatusNotImplemented, err.Error())
 		return
 	default:
 		w.Header().Set("Retry-After", "1")
-		text := "no picture came in time"
-		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
+		text := "no picture arrived in time"
+		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errTooManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 			text = err.Error()
 		}
 		h.refuse(w, http.StatusServiceUnavailable, text)
@@ -81,59 +81,59 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Length", strconv.Itoa(len(jpg)))
 	header.Set("Content-Disposition", "inline; filename=snapshot.jpg")
 	header.Set("X-Timestamp", stamp.Format(m.Captured))
-	if !wish.full {
+	if !want.full {
 		header.Set("X-Sequence", strconv.FormatUint(m.Sequence, 10))
 	}
 	h.counts.snapshots.Add(1)
 	_, _ = w.Write(jpg) //nolint:gosec // image/jpeg, and nosniff
 }
 
-// snapshotWish is what a request for a snapshot asks for.
-type snapshotWish struct {
-	notBefore time.Time // when it may be captured at the earliest
-	full      bool      // of the camera's own size
-	width     int       // at most, in pixels; 0: the stream's
+// snapshotRequest is a parsed snapshot request.
+type snapshotRequest struct {
+	notBefore time.Time // earliest capture time
+	full      bool      // at the sensor's full size
+	width     int       // maximum, in pixels; 0: the stream's
 }
 
-// snapshotOf understands the query of a request that has just come in.
-func snapshotOf(query url.Values) (wish snapshotWish, err error) {
-	wish.notBefore = time.Now()
+// parseSnapshotRequest parses the query of a request that has just arrived.
+func parseSnapshotRequest(query url.Values) (want snapshotRequest, err error) {
+	want.notBefore = time.Now()
 	if age := query.Get("max_age"); age != "" {
 		d, err := time.ParseDuration(age)
 		if err != nil || d < 0 {
-			return wish, fmt.Errorf("max_age=%.40q: want a time like 500ms or 2s", age)
+			return want, fmt.Errorf("max_age=%.40q: want a duration like 500ms or 2s", age)
 		}
-		wish.notBefore = wish.notBefore.Add(-d)
+		want.notBefore = want.notBefore.Add(-d)
 	}
 	if text := query.Get("full"); text != "" {
-		if wish.full, err = strconv.ParseBool(text); err != nil {
-			return wish, fmt.Errorf("full=%.40q: want 1 or 0", text)
+		if want.full, err = strconv.ParseBool(text); err != nil {
+			return want, fmt.Errorf("full=%.40q: want 1 or 0", text)
 		}
 	}
-	if wish.width, err = askedWidth(query); err == nil && wish.full && wish.width > 0 {
-		err = errors.New("full and width: give one of them")
+	if want.width, err = requestedWidth(query); err == nil && want.full && want.width > 0 {
+		err = errors.New("full and width: use only one of them")
 	}
-	return wish, err
+	return want, err
 }
 
-// take returns the picture that is wished for, in b or shared: it must not be written.
-func (h *Handler) take(ctx context.Context, wish *snapshotWish, b *[]byte, m *ring.Meta) ([]byte, error) {
+// take returns the requested picture, in b or shared: the caller must not write to it.
+func (h *Handler) take(ctx context.Context, want *snapshotRequest, b *[]byte, m *ring.Meta) ([]byte, error) {
 	switch {
-	case wish.full:
+	case want.full:
 		err := h.takeStill(ctx, b, m)
 		return *b, err
-	case wish.width > 0:
-		jpg, meta, err := h.small.smaller(ctx, wish.notBefore, wish.width)
+	case want.width > 0:
+		jpg, meta, err := h.small.smaller(ctx, want.notBefore, want.width)
 		if err == nil {
 			*m = *meta
 		}
 		return jpg, err
 	}
-	err := h.takeFrame(ctx, wish.notBefore, b, m)
+	err := h.takeFrame(ctx, want.notBefore, b, m)
 	return *b, err
 }
 
-// takeFrame copies a frame of the stream, captured at or after notBefore.
+// takeFrame copies a frame of the stream captured at or after notBefore.
 func (h *Handler) takeFrame(ctx context.Context, notBefore time.Time, b *[]byte, m *ring.Meta) error {
 	leave := h.config.Feed.Watch()
 	defer leave()

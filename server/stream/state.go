@@ -15,38 +15,38 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// State is what /state shows: the feed's state and the server's own.
+// State is the JSON of /state: the feed's state and the server's own.
 type State struct {
 	Pipeline
-	// Kept says whether the settings are kept over a restart; nil: they cannot be.
+	// Kept reports whether settings are kept across restarts; nil: not supported.
 	Kept          *bool           `json:"settings_kept,omitempty"`
 	Name          string          `json:"name,omitempty"`
 	Version       string          `json:"version"`
 	UptimeSeconds float64         `json:"uptime_seconds"`
 	Server        Traffic         `json:"server"`
-	Push          []push.State    `json:"push,omitempty"` // a target each
+	Push          []push.State    `json:"push,omitempty"` // one per target
 	Publish       []publish.State `json:"publish,omitempty"`
-	RTSP          []rtsp.State    `json:"rtsp,omitempty"`   // a server each
-	WebRTC        bool            `json:"webrtc,omitempty"` // H.264 can be had by POST /whep
-	// Recording is the server's own recording; nil: it was not given a place for one.
+	RTSP          []rtsp.State    `json:"rtsp,omitempty"`   // one per server
+	WebRTC        bool            `json:"webrtc,omitempty"` // H.264 is available by POST /whep
+	// Recording is the server's own recording; nil: not configured.
 	Recording *record.SwitchState `json:"recording,omitempty"`
 }
 
-// Traffic is what the server sends, and to whom.
+// Traffic is what the server sends, and its viewers.
 type Traffic struct {
-	Viewers     int            `json:"viewers"`          // of /stream now
+	Viewers     int            `json:"viewers"`          // current viewers of /stream
 	MaxClients  int            `json:"max_clients"`      // 0: no limit
-	FPS         float64        `json:"fps"`              // frames a second to all viewers together
-	BytesPerSec float64        `json:"bytes_per_second"` // to all viewers together
+	FPS         float64        `json:"fps"`              // frames per second, summed over all viewers
+	BytesPerSec float64        `json:"bytes_per_second"` // summed over all viewers
 	Total       Totals         `json:"total"`
-	List        []fanout.Stats `json:"list"` // a viewer each, the oldest first
+	List        []fanout.Stats `json:"list"` // oldest first
 }
 
-// Totals count since the start.
+// Totals are counts since the start.
 type Totals struct {
-	Viewers   uint64 `json:"viewers"` // that ever came
+	Viewers   uint64 `json:"viewers"` // ever connected
 	Frames    uint64 `json:"frames"`  // sent
-	Skipped   uint64 `json:"skipped"` // published and not sent: a viewer's link or its ?fps=
+	Skipped   uint64 `json:"skipped"` // published but not sent: because of a slow link or ?fps=
 	Bytes     uint64 `json:"bytes"`
 	Refused   uint64 `json:"refused"` // over max_clients
 	Stalled   uint64 `json:"stalled"` // closed by the stall timeout
@@ -55,7 +55,7 @@ type Totals struct {
 	Snapshots uint64 `json:"snapshots"`
 }
 
-// State may be called from any goroutine.
+// State is safe for concurrent use.
 func (h *Handler) State() State {
 	feed := h.config.Feed.State()
 	state := State{

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// systemd hands over a socket that it has opened: descriptor 3, for the process LISTEN_PID.
+// systemd passes an open socket: descriptor 3, for the process LISTEN_PID.
 func TestSocketFromSystemd(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -45,7 +45,7 @@ func TestSocketFromSystemd(t *testing.T) {
 	}
 }
 
-// activatedRole serves at systemd's sockets until standard input ends.
+// activatedRole serves on systemd's sockets until standard input ends.
 func activatedRole() {
 	r, err := ring.New(ring.Config{SlotSize: 1 << 16, Envelope: stream.Envelope()})
 	if err != nil {

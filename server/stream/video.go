@@ -18,17 +18,16 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
-// videoFeed is a Feed that has H.264, too; as *pipeline.Pipeline's Video, which is nil when it was made without.
+// videoFeed is a Feed that also has H.264, as *pipeline.Pipeline; Video returns nil if the pipeline has none.
 type videoFeed interface{ Video() *pipeline.Video }
 
-// firstUnit is how long a viewer waits for a key frame before it is told that there is none; firstDistant, where none can be requested: films have some ten
-// seconds between them.
+// How long a viewer waits for a key frame before it gets an error. Where none can be requested it takes longer: films have about ten seconds between them.
 const (
 	firstUnit    = 10 * time.Second
 	firstDistant = 60 * time.Second
 )
 
-// video sends the H.264 stream as endless fragmented MP4, until the viewer leaves.
+// video sends H.264 as endless fragmented MP4, until the viewer leaves.
 func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	source, ok := h.videoSource(w)
 	if !ok {
@@ -36,7 +35,7 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	}
 	header := w.Header()
 	header.Set("Content-Type", "video/mp4")
-	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
+	header.Set("X-Accel-Buffering", "no") // nginx would buffer the stream
 	if r.ProtoMajor == 1 {
 		header.Set("Connection", "close")
 	}
@@ -86,8 +85,8 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	h.viewers[v] = struct{}{}
 	h.mu.Unlock()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	h.videos.Go(func() { // a viewer has nothing to say; reading tells when it goes, and answers TLS's own messages
-		// An end without an error is of the viewer's sending half alone: it may read on, and a write tells.
+	h.videos.Go(func() { // viewers send nothing; reading detects their end, and answers TLS's own messages
+		// A clean end closes only the viewer's sending half: it may read on, and a write will tell.
 		if _, err := io.Copy(io.Discard, conn); err != nil {
 			cancel()
 		}
@@ -95,14 +94,14 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	h.gone(v, v.run(ctx, h.closing, []byte(head)))
 }
 
-// videoSource is the feed's H.264, or replies why there is none.
+// videoSource returns the feed's H.264, or replies why there is none.
 func (h *Handler) videoSource(w http.ResponseWriter) (*pipeline.Video, bool) {
 	var source *pipeline.Video
 	if feed, ok := h.config.Feed.(videoFeed); ok {
 		source = feed.Video()
 	}
 	if source == nil {
-		h.refuse(w, http.StatusNotImplemented, hinted("there is no H.264 of these pictures", h.config.Hints.Video))
+		h.refuse(w, http.StatusNotImplemented, hinted("no H.264 is available for these pictures", h.config.Hints.Video))
 		return nil, false
 	}
 	if err := source.Err(); err != nil {
@@ -122,7 +121,7 @@ func whyNot(source *pipeline.Video, state pipeline.State) string {
 	return "the source has sent no key frame"
 }
 
-// joinVideo counts a viewer that Close waits for; false when the Handler is closed.
+// joinVideo registers a viewer that Close waits for; it returns false if the Handler is closed.
 func (h *Handler) joinVideo() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -133,7 +132,7 @@ func (h *Handler) joinVideo() bool {
 	return true
 }
 
-// videoViewer is one connection that is sent MP4, in the goroutine of its request.
+// videoViewer is a viewer of MP4; it runs in its request's goroutine.
 type videoViewer struct {
 	address, transport string
 	since              time.Time
@@ -142,7 +141,7 @@ type videoViewer struct {
 	conn               net.Conn
 	unit               video.Unit
 
-	parameters *video.Parameters // those of the last init segment
+	parameters *video.Parameters // of the last init segment
 	clock      mp4.Clock
 	fragment   *mp4.Fragment
 	sample     mp4.Sample
@@ -150,25 +149,25 @@ type videoViewer struct {
 	buffers    net.Buffers
 
 	frames, skipped, bytes atomic.Uint64
-	fps, byteRate          atomic.Uint64 // math.Float64bits, over the last second or so
+	fps, byteRate          atomic.Uint64 // math.Float64bits, over about the last second
 	measured               time.Time
 	frames0, bytes0        uint64
 }
 
-// first waits for the key frame that the viewer begins with.
+// first waits for the viewer's first key frame.
 func (v *videoViewer) first(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := v.reader.Next(ctx, &v.unit); err != nil {
 		return err
 	}
-	v.unit.Skipped = 0 // what was before is no loss
+	v.unit.Skipped = 0 // units before it are not losses
 	var err error
 	v.fragment, err = mp4.NewFragment()
 	return err
 }
 
-// run sends units until the viewer leaves, stalls, or the Handler is closed. The first one is there.
+// run sends units until the viewer leaves, stalls, or the Handler is closed. The viewer holds the first unit already.
 func (v *videoViewer) run(ctx, closing context.Context, head []byte) fanout.Reason {
 	v.measured = v.since
 	for {
@@ -190,7 +189,7 @@ func (v *videoViewer) run(ctx, closing context.Context, head []byte) fanout.Reas
 	return fanout.Left
 }
 
-// send writes the held unit, behind what else must come first.
+// send writes the held unit, preceded by head and, when parameters change, an init segment.
 func (v *videoViewer) send(head []byte) error {
 	m := v.unit.Meta()
 	if m.Parameters != v.parameters {
@@ -219,7 +218,7 @@ func (v *videoViewer) send(head []byte) error {
 	return nil
 }
 
-// rate computes the rates about once a second.
+// rate updates the rates about once per second.
 func (v *videoViewer) rate() {
 	now := time.Now()
 	d := now.Sub(v.measured).Seconds()
@@ -232,7 +231,7 @@ func (v *videoViewer) rate() {
 	v.frames0, v.bytes0, v.measured = frames, bytes, now
 }
 
-// Stats may be called from any goroutine.
+// Stats is safe for concurrent use.
 func (v *videoViewer) Stats() fanout.Stats {
 	return fanout.Stats{
 		Address: v.address, Transport: v.transport, Form: "mp4",

@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// videoPage plays /video.mp4 by Media Source Extensions, as near to its end as there are pictures.
+// videoPage plays /video.mp4 with Media Source Extensions, as close to the live edge as possible.
 const videoPage = `<!DOCTYPE html><title>starting</title><video id=v muted autoplay></video><script>
 const v = document.getElementById("v");
 window.problem = "";
@@ -38,7 +38,7 @@ source.onsourceopen = async () => {
 };
 </script>`
 
-// Browsers play three hundred pictures by MSE without an error or a gap.
+// Browsers play three hundred pictures with MSE without an error or a gap.
 func TestVideoPlaysInBrowsers(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){"links": videoLinks, "three hundred pictures": func(t *testing.T, b tab) {
 		s, _ := showVideo(t, func(c *config) { c.Stream.HTML = []byte(videoPage) }, nil)
@@ -68,7 +68,7 @@ func TestVideoPlaysInBrowsers(t *testing.T) {
 	}})
 }
 
-// videoLinks: the page lists the addresses of H.264 where there is some.
+// videoLinks: the page lists the addresses of H.264 if there is any.
 func videoLinks(t *testing.T, b tab) {
 	s, _ := showVideo(t, func(c *config) {
 		c.Stream.RTSP = func() []rtsp.State { return []rtsp.State{{Address: ":8554"}} }

@@ -26,7 +26,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// videoPipeline runs the test card with H.264 beside it, until the test ends.
+// videoPipeline runs the test card with H.264 until the test ends.
 func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeline {
 	t.Helper()
 	r, err := ring.New(ring.Config{Slots: 16, SlotSize: 1 << 20, Envelope: stream.Envelope()})
@@ -51,7 +51,7 @@ func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeli
 		if errors.Is(err, openh264.ErrMissing) {
 			testenv.Missing(t, "OpenH264's library", "make setup-test")
 		}
-		testenv.Unable(t, err.Error()) // a build without cgo
+		testenv.Unable(t, err.Error()) // built without cgo
 	}
 	p, err := pipeline.New(c)
 	if err != nil {
@@ -66,8 +66,8 @@ func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeli
 	return p
 }
 
-// showVideo serves the test card with H.264 beside it.
-func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline.Config)) (*shown, *pipeline.Pipeline) {
+// showVideo serves the test card with H.264.
+func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline.Config)) (*testServer, *pipeline.Pipeline) {
 	t.Helper()
 	p := videoPipeline(t, changePipeline)
 	s, err := show(p, change)
@@ -83,17 +83,17 @@ func showVideo(t testing.TB, change func(*config), changePipeline func(*pipeline
 	return s, p
 }
 
-// fragment is what a reader of /video.mp4 has for each picture.
+// fragment is what a reader of /video.mp4 receives per picture.
 type fragment struct {
 	captured time.Time
 	number   uint32
-	time     uint64 // ticks
+	time     uint64 // in ticks
 	duration uint32
 	key      bool
 	picture  []byte
 }
 
-// boxes reads a stream of MP4.
+// boxes parses an MP4 stream.
 type boxes struct {
 	t    testing.TB
 	r    *bufio.Reader
@@ -127,7 +127,7 @@ func (b *boxes) next() (f fragment, err error) {
 			b.init++
 		case "prft":
 			if b.init < 2 {
-				return f, errors.New("a fragment before ftyp and moov")
+				return f, errors.New("fragment before ftyp and moov")
 			}
 			f.captured = time.Unix(int64(be.Uint32(c[8:]))-2208988800, int64(uint64(be.Uint32(c[12:]))*1e9>>32))
 		case "moof":
@@ -145,7 +145,7 @@ func (b *boxes) next() (f fragment, err error) {
 	}
 }
 
-func getVideo(t testing.TB, s *shown) (*http.Response, *boxes) {
+func getVideo(t testing.TB, s *testServer) (*http.Response, *boxes) {
 	t.Helper()
 	response, err := http.Get("http://" + address(s) + "/video.mp4")
 	if err != nil {
@@ -155,7 +155,7 @@ func getVideo(t testing.TB, s *shown) (*http.Response, *boxes) {
 	return response, &boxes{t: t, r: bufio.NewReader(response.Body)}
 }
 
-func TestVideoIsMP4FromAKeyFrameOn(t *testing.T) {
+func TestVideoBeginsWithKeyFrame(t *testing.T) {
 	s, p := showVideo(t, nil, nil)
 	began := time.Now()
 	response, b := getVideo(t, s)
@@ -175,7 +175,7 @@ func TestVideoIsMP4FromAKeyFrameOn(t *testing.T) {
 				t.Errorf("begins with %+v", f)
 			}
 		} else if f.number != last.number+1 || f.time <= last.time || f.time-last.time > 2*uint64(last.duration) {
-			t.Errorf("fragment %d, time %d, behind %d, time %d, which lasts %d", f.number, f.time, last.number, last.time, last.duration)
+			t.Errorf("fragment %d, time %d, after %d, time %d, duration %d", f.number, f.time, last.number, last.time, last.duration)
 		}
 		if age := time.Since(f.captured); age < -time.Second || age > 30*time.Second {
 			t.Errorf("captured %v ago", age)
@@ -193,14 +193,14 @@ func TestVideoIsMP4FromAKeyFrameOn(t *testing.T) {
 	testenv.Eventually(t, "the viewer is gone and the encoder rests", func() bool { return s.State().Server.Viewers == 0 && p.State().Video.Takers == 0 })
 }
 
-func TestVideoIsRefusedWithAReason(t *testing.T) {
+func TestVideoRefusalHasReason(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*pipeline.Config)
 		code   int
 		text   string
 	}{
-		{"switched off", func(c *pipeline.Config) { c.Video = nil }, http.StatusNotImplemented, "there is no H.264 of these pictures: turn it on"},
+		{"switched off", func(c *pipeline.Config) { c.Video = nil }, http.StatusNotImplemented, "no H.264 is available for these pictures: turn it on"},
 		{"no library", func(c *pipeline.Config) {
 			c.Video.NewEncoder = func(frame.VideoConfig) (frame.VideoEncoder, error) { return nil, openh264.ErrMissing }
 		}, http.StatusNotImplemented, "apt install libopenh264-7"},
@@ -216,7 +216,7 @@ func TestVideoIsRefusedWithAReason(t *testing.T) {
 	}
 }
 
-func TestVideoCountsAmongTheViewers(t *testing.T) {
+func TestVideoViewersAreCounted(t *testing.T) {
 	s, _ := showVideo(t, func(c *config) { c.MaxClients = 1 }, nil)
 	_, b := getVideo(t, s)
 	if _, err := b.next(); err != nil {
@@ -233,8 +233,8 @@ func TestVideoCountsAmongTheViewers(t *testing.T) {
 	}
 }
 
-// Viewers that take nothing are closed after the stall timeout, and those beside them get every picture.
-func TestStalledVideoViewersDisturbNobody(t *testing.T) {
+// Viewers that read nothing are disconnected after the stall timeout, and others get every picture.
+func TestStalledVideoViewersDoNotAffectOthers(t *testing.T) {
 	s, _ := showVideo(t, func(c *config) { c.StallTimeout = 3 * time.Second }, func(c *pipeline.Config) {
 		c.Settings.Bitrate, c.Settings.Width, c.Settings.Height = 20_000_000, 640, 480
 		c.Open = noisy
@@ -281,7 +281,7 @@ func TestStalledVideoViewersDisturbNobody(t *testing.T) {
 	}
 }
 
-// noisy is a source whose pictures are hard to code, so that sockets fill up.
+// noisy is a source whose pictures are hard to compress, so that sockets fill up.
 func noisy(_ context.Context, s pipeline.Settings) (frame.Source, error) {
 	n := &noise{interval: time.Duration(float64(time.Second) / s.FPS), width: s.Width, height: s.Height, closed: make(chan struct{})}
 	for i := range n.frames {
@@ -336,8 +336,8 @@ func (n *noise) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return nil
 }
 
-// A reader that takes nothing for some seconds and then goes on is soon shown what is now, from a key frame on.
-func TestVideoViewerThatStoppedIsSoonBack(t *testing.T) {
+// A reader that pauses for some seconds soon gets current pictures again, beginning with a key frame.
+func TestPausedVideoViewerCatchesUp(t *testing.T) {
 	stop := 5 * time.Second
 	if testing.Short() {
 		stop = 2 * time.Second
@@ -380,7 +380,7 @@ func TestVideoViewerThatStoppedIsSoonBack(t *testing.T) {
 	})
 }
 
-func TestVideoSettingsByHTTP(t *testing.T) {
+func TestVideoSettingsOverHTTP(t *testing.T) {
 	s, p := showVideo(t, nil, nil)
 	request, _ := http.NewRequest(http.MethodPatch, "http://"+address(s)+"/api/settings", strings.NewReader(`{"bitrate": 500000, "gop": 1}`))
 	request.Header.Set("Content-Type", "application/json")
@@ -421,15 +421,15 @@ func TestCloseEndsVideo(t *testing.T) {
 	}
 }
 
-// Three hundred pictures without an error, as other programs read them.
+// Other programs read three hundred pictures without an error.
 func TestVideoPlaysInOtherPrograms(t *testing.T) {
-	testenv.Long(t, "takes ten seconds a program")
+	testenv.Long(t, "takes ten seconds per program")
 	s, _ := showVideo(t, nil, nil)
 	url := "http://" + address(s) + "/video.mp4"
 	for _, c := range []struct {
 		name string
 		args []string
-		want string // in what it prints
+		want string // in its output
 	}{
 		{"ffmpeg", []string{"-v", "warning", "-xerror", "-i", url, "-frames:v", "300", "-fps_mode", "vfr", "-enc_time_base", "-1", "-f", "null", "-"}, ""},
 		{"ffprobe", []string{"-v", "error", "-read_intervals", "%+10", "-show_entries", "packet=flags", "-of", "csv", url}, "packet,K"},

@@ -25,17 +25,17 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-func TestPageTellsTheTruth(t *testing.T) {
+func TestPageStatus(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){
 		"frozen picture":             pageStalls,
-		"events kept back":           pageWithoutEvents,
-		"proxy's error":              pageBehindBrokenProxy,
-		"stream that is not read":    pageShowsImage,
+		"buffered events":            pageWithoutEvents,
+		"broken proxy":               pageBehindBrokenProxy,
+		"unreadable stream":          pageShowsImage,
 		"credentials in the address": pageWithCredentials,
-		"password of a proxy":        pageBehindPassword,
-		"stream opened by itself":    streamAlone,
+		"proxy with a password":      pageBehindPassword,
+		"stream opened directly":     streamAlone,
 		"many windows":               pageManyWindows,
-		"page that is left":          pageLeft,
+		"abandoned page":             pageLeft,
 	})
 }
 
@@ -45,7 +45,7 @@ func TestPageView(t *testing.T) {
 		"shortcuts":         pageShortcuts,
 		"full screen":       pageFullScreen,
 		"links":             pageLinks,
-		"picture alone":     pageBare,
+		"bare picture":      pageBare,
 		"one row of buttons": func(t *testing.T, b tab) {
 			c := newCamera(t, "testcard", 640, 480)
 			s := c.show(t, "127.0.0.1:0", nil)
@@ -54,15 +54,15 @@ func TestPageView(t *testing.T) {
 				b.open(t, s.URLs()[0])
 				wait(t, b, "measurements", live+` && document.getElementById("short-delay").textContent`)
 				if height := b.eval(t, `document.getElementById("bar").offsetHeight < 64`); height != "true" {
-					t.Errorf("the bar at %v has more than a row", size)
+					t.Errorf("the bar at %v has more than one row", size)
 				}
 			}
 		},
 	})
 }
 
-// front stands before a server; change may answer in its place.
-func front(t *testing.T, s *shown, change func(w http.ResponseWriter, r *http.Request) bool) string {
+// front is a proxy before a server; change may reply in its place.
+func front(t *testing.T, s *testServer, change func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
 	target, err := url.Parse(s.URLs()[0])
 	if err != nil {
@@ -97,7 +97,7 @@ func pageStalls(t *testing.T, b tab) {
 	wait(t, b, "the page is live again", live)
 }
 
-// pageWithoutEvents: a proxy keeps server-sent events back; pictures come.
+// pageWithoutEvents: a proxy buffers server-sent events; pictures arrive.
 func pageWithoutEvents(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -114,7 +114,7 @@ func pageWithoutEvents(t *testing.T, b tab) {
 	wait(t, b, "the state is asked for", live+` && state && state.source.name === "testcard"`)
 	for range 20 { // longer than the page waits for events
 		if status := text(t, b, "live-text"); status != "Live" && !strings.HasPrefix(status, "Stalled") {
-			t.Fatalf("pictures come, and the page says %q", status)
+			t.Fatalf("pictures arrive, but the status is %q", status)
 		}
 		b.eval(t, `new Promise((done) => setTimeout(done, 400))`)
 	}
@@ -142,10 +142,10 @@ func pageBehindBrokenProxy(t *testing.T, b tab) {
 	wait(t, b, "settings can be changed", `!document.getElementById("quality").disabled`)
 	before := b.eval(t, `document.getElementById("quality").value`)
 	broken.Store(true)
-	b.eval(t, `stream.abort(), stream = null, watch(), true`) // a proxy that goes down ends what runs
+	b.eval(t, `stream.abort(), stream = null, watch(), true`) // a failing proxy ends the running stream
 	eventually(t, "the notice", func() bool { return strings.Contains(text(t, b, "notice"), "the proxy answers 502") })
 	if notice := text(t, b, "notice"); strings.ContainsAny(notice, "<>") || strings.Contains(notice, "nginx") {
-		t.Errorf("the notice has the proxy's page: %q", notice)
+		t.Errorf("the notice contains the proxy's page: %q", notice)
 	}
 	wait(t, b, "the status", `document.getElementById("live-text").textContent === "Offline"`)
 	wait(t, b, "nothing can be changed", `["quality", "fps", "size", "rotate", "mirror", "flip"].every((id) => document.getElementById(id).disabled)`)
@@ -155,7 +155,7 @@ func pageBehindBrokenProxy(t *testing.T, b tab) {
 	wait(t, b, "settings can be changed", `!document.getElementById("quality").disabled`)
 }
 
-// pageShowsImage: where a script cannot read the stream, the browser shows it by itself.
+// pageShowsImage: if a script cannot read the stream, the browser shows it in an <img>.
 func pageShowsImage(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -174,7 +174,7 @@ func pageShowsImage(t *testing.T, b tab) {
 	before := pixel(t, b, x, y)
 	eventually(t, "it moves", func() bool { return pixel(t, b, x, y) != before })
 	b.eval(t, `document.getElementById("pause").click()`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 }
 
 func usersFile(t *testing.T) string {
@@ -186,7 +186,7 @@ func usersFile(t *testing.T) string {
 	return write(t, "users", "anna:"+string(hash)+"\n")
 }
 
-// withCredentials puts anna's into an address.
+// withCredentials adds anna's credentials to an address.
 func withCredentials(address, password string) string {
 	u, _ := url.Parse(address)
 	u.User = url.UserPassword("anna", password)
@@ -225,23 +225,23 @@ func pageBehindPassword(t *testing.T, b tab) {
 	}
 }
 
-// streamAlone: a browser opened at the stream itself shows each picture, though no other follows.
+// streamAlone: a browser opened at the stream itself shows each picture without waiting for the next one.
 func streamAlone(t *testing.T, b tab) {
 	if _, ok := b.(*firefox); ok {
-		testenv.Unable(t, "Firefox shows a part at the boundary behind it")
+		testenv.Unable(t, "Firefox shows a part only at the boundary after it")
 	}
 	s, feed := serve(t, func(c *config) {
 		c.Stream.HTML = []byte(`<!doctype html><style>body{margin:0}iframe{border:0;width:640px;height:480px}</style>`)
 	})
 	feed.publish(t, picture(t, 1))
 	b.open(t, s.URLs()[0])
-	b.eval(t, `(() => { const f = document.createElement("iframe"); f.src = "stream"; document.body.append(f) })()`) // it never ends to load
+	b.eval(t, `(() => { const f = document.createElement("iframe"); f.src = "stream"; document.body.append(f) })()`) // it never finishes loading
 	eventually(t, "the page watches the stream", func() bool { return s.State().Server.Viewers == 1 })
 	if form := s.State().Server.List[0].Form; form != "browser" {
-		t.Errorf("it gets the %s form", form)
+		t.Errorf("it received the %s form", form)
 	}
 	if _, ok := b.(*webkit); ok {
-		return // no screenshot is taken of a frame that still loads
+		return // a frame that is still loading cannot be captured
 	}
 	for _, i := range []int{2, 5, 8} {
 		feed.publish(t, picture(t, i))
@@ -249,7 +249,7 @@ func streamAlone(t *testing.T, b tab) {
 	}
 }
 
-// pageManyWindows: windows of one browser share one stream, so that browsers' limit of six connections a host leaves some for changes.
+// pageManyWindows: windows of one browser share one stream, so that its limit of six connections per host leaves some for changes.
 func pageManyWindows(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", func(config *config) {
@@ -261,17 +261,17 @@ func pageManyWindows(t *testing.T, b tab) {
 	eventually(t, "they share a stream", func() bool { return s.State().Server.Viewers == 1 })
 	const patch = `fetch("api/settings", {method: "PATCH", headers: {"Content-Type": "application/json"}, body: '{"quality": 35}'}).then((r) => r.status)`
 	if status := b.eval(t, patch); status != "200" || c.State().Settings.Quality != 35 {
-		t.Errorf("a change: %s", status)
+		t.Errorf("change: %s", status)
 	}
 	for n := 8; n > 1; n-- { // whichever leads
 		b.eval(t, `document.querySelector("iframe").remove()`)
-		time.Sleep(300 * time.Millisecond) // a picture that stands still would be told after 1.5 s
+		time.Sleep(300 * time.Millisecond) // a frozen picture would be reported after 1.5 s
 		wait(t, b, "the others are live", each)
 		eventually(t, "they share a stream", func() bool { return s.State().Server.Viewers == 1 })
 	}
 }
 
-// pageLeft: who leaves is no viewer any more, at once.
+// pageLeft: a page that was left is no viewer any more, immediately.
 func pageLeft(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", func(config *config) { config.StallTimeout = time.Hour })
@@ -279,9 +279,9 @@ func pageLeft(t *testing.T, b tab) {
 	wait(t, b, "the page is live", live)
 	b.eval(t, `stream.abort(), stream = null, watch(), true`)
 	wait(t, b, "the page is live", live)
-	eventually(t, "the request that was given up is no viewer", func() bool { return s.State().Server.Viewers == 1 })
+	eventually(t, "the abandoned request is no viewer", func() bool { return s.State().Server.Viewers == 1 })
 	b.open(t, "about:blank")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 }
 
 func pageTurns(t *testing.T, b tab) {
@@ -292,12 +292,12 @@ func pageTurns(t *testing.T, b tab) {
 	b.eval(t, `document.getElementById("turn").click()`)
 	wait(t, b, "turned", `document.getElementById("picture").width === 480 && document.getElementById("picture").height === 640`)
 	if settings := c.State().Settings; settings.Rotate != 0 || settings.Width != 640 {
-		t.Errorf("it is turned for everybody: %+v", settings)
+		t.Errorf("turned for all viewers: %+v", settings)
 	}
 	b.eval(t, `document.getElementById("pause").click()`)
 	wait(t, b, "paused", `document.getElementById("live-text").textContent === "Paused"`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
-	for range 3 { // a picture that stands still can be turned
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
+	for range 3 { // a paused picture can be turned
 		b.eval(t, `document.getElementById("turn").click()`)
 	}
 	wait(t, b, "turned back", `document.getElementById("picture").width === 640`)
@@ -343,12 +343,12 @@ func pageShortcuts(t *testing.T, b tab) {
 	b.eval(t, `document.activeElement.blur()`)
 	b.press(t, " ", "?")
 	if open := b.eval(t, `document.querySelector("dialog[open]") || paused`); open != "false" {
-		t.Error("the shortcuts are off, and do something")
+		t.Error("disabled shortcuts still work")
 	}
 	b.eval(t, `localStorage.clear()`)
 }
 
-// pageFullScreen: the bar goes away although the button that was pressed has the focus.
+// pageFullScreen: the bar hides although the pressed button has the focus.
 func pageFullScreen(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -357,7 +357,7 @@ func pageFullScreen(t *testing.T, b tab) {
 	b.eval(t, `document.getElementById("full").focus()`)
 	b.press(t, "Enter")
 	wait(t, b, "full screen", `document.fullscreenElement?.id === "viewer" && document.activeElement.id === "full"`)
-	wait(t, b, "the bar goes away", `getComputedStyle(document.getElementById("bar")).opacity === "0"`)
+	wait(t, b, "the bar hides", `getComputedStyle(document.getElementById("bar")).opacity === "0"`)
 	b.press(t, "Tab")
 	wait(t, b, "a key brings it back", `getComputedStyle(document.getElementById("bar")).opacity !== "0"`)
 	b.eval(t, `document.exitFullscreen()`)
@@ -377,7 +377,7 @@ func pageLinks(t *testing.T, b tab) {
 		}
 	}
 	if strings.Contains(links, "0123456789abcdef") {
-		t.Error("the links have the token")
+		t.Error("the links contain the token")
 	}
 	reader := testenv.Program(t, "zbarimg")
 	_, shot := b.screenshot(t)
@@ -387,7 +387,7 @@ func pageLinks(t *testing.T, b tab) {
 	}
 	out, err := exec.Command(reader, "-q", "--raw", name).Output()
 	if got := strings.TrimSpace(string(out)); err != nil || got != s.URLs()[0]+"/" {
-		t.Errorf("the QR code says %q (%v)", got, err)
+		t.Errorf("the QR code contains %q (%v)", got, err)
 	}
 	// Copying without navigator.clipboard, as over plain HTTP.
 	b.eval(t, `(() => { Object.defineProperty(navigator, "clipboard", { value: undefined }); document.querySelector("#links .links button").click() })()`)
@@ -413,7 +413,7 @@ func middleOf(t *testing.T, b tab, id string) (x, y int) {
 	return x, y
 }
 
-// The page works without JavaScript, behind a path and with a token: all its addresses are relative.
+// The page works without JavaScript, below a path and with a token: all its addresses are relative.
 func TestPageWithoutScript(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", "0123456789abcd&f") })
 	reply, html := get(t, request(t, "GET", s.URLs()[0]+"/?token=0123456789abcd%26f", ""))
@@ -421,7 +421,7 @@ func TestPageWithoutScript(t *testing.T) {
 		t.Fatalf("%d %s", reply.StatusCode, html)
 	}
 	if !strings.Contains(html, `<noscript><img id="picture" src="stream?token=0123456789abcd%26f"`) {
-		t.Error("the image without a script has no token")
+		t.Error("the script-less image lacks the token")
 	}
 	for _, attribute := range []string{`src="`, `href="`, `action="`} {
 		for _, rest := range strings.Split(html, attribute)[1:] {
@@ -446,8 +446,8 @@ func TestPageWithoutScript(t *testing.T) {
 	}
 }
 
-// A wrong address leads a person to the right ones, and tells a program that there are none.
-func TestWrongAddress(t *testing.T) {
+// At a wrong address people get links to the right ones, and programs plain text.
+func TestNotFoundPage(t *testing.T) {
 	s, _ := serve(t, nil)
 	for path, link := range map[string]string{"/nothing": `href="stream"`, "/a/b": `href="../stream"`, "/%3Cscript%3E": `href="snapshot"`} {
 		reply, html := get(t, request(t, "GET", s.URLs()[0]+path, "", "Accept", "text/html"))
@@ -456,6 +456,6 @@ func TestWrongAddress(t *testing.T) {
 		}
 	}
 	if reply, text := get(t, request(t, "GET", s.URLs()[0]+"/nothing", "")); reply.StatusCode != http.StatusNotFound || strings.Contains(text, "<") {
-		t.Errorf("a program gets %d %s", reply.StatusCode, text)
+		t.Errorf("without Accept: %d %s", reply.StatusCode, text)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 const streamType = "multipart/x-mixed-replace;boundary=" + fanout.Boundary
 
-// stream hands the connection to the fan-out.
+// stream hands the connection over to the fan-out.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	interval, err := frameInterval(r.URL.Query().Get("fps"))
 	if err != nil {
@@ -28,12 +28,12 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", streamType)
 	if r.URL.Query().Get("form") == "page" {
-		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page takes the parts apart itself.
+		// WebKit's fetch (2.50) fails at multipart/x-mixed-replace; the page splits the parts itself.
 		header.Set("Content-Type", "application/octet-stream")
 	}
-	header.Set("X-Accel-Buffering", "no") // nginx would collect the stream
+	header.Set("X-Accel-Buffering", "no") // nginx would buffer the stream
 	if r.ProtoMajor == 1 {
-		header.Set("Connection", "close") // for HEAD, too
+		header.Set("Connection", "close") // also for HEAD
 	}
 	if r.Method == http.MethodHead {
 		return
@@ -68,7 +68,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// connect writes a stream's headers and preamble, and returns what carries the rest.
+// connect writes a stream's headers and preamble, and returns the connection for the rest.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.Viewer) (net.Conn, error) {
 	conn, head, err := h.takeOver(w, r)
 	if err != nil {
@@ -84,8 +84,8 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v *fanout.View
 	return conn, nil
 }
 
-// takeOver returns what carries an endless reply, and the head with w's headers that must be written first: the connection, or over HTTP/2 a part of
-// it, which ends with the handler. It replies when neither is possible.
+// takeOver returns the connection for an endless reply, and the head with w's headers, which the caller must write first. Over HTTP/2 the connection is
+// a single stream, which ends with the handler. If neither is possible, takeOver replies with an error.
 func (h *Handler) takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, head string, err error) {
 	if r.ProtoMajor == 2 {
 		return newSharedConn(w, r, web.Conn(r)), "", nil
@@ -102,7 +102,7 @@ func (h *Handler) takeOver(w http.ResponseWriter, r *http.Request) (conn net.Con
 	return conn, b.String(), nil
 }
 
-// viewer is a connection that is sent pictures or video.
+// viewer is a connection that receives pictures or video.
 type viewer interface{ Stats() fanout.Stats }
 
 var (
@@ -110,7 +110,7 @@ var (
 	_ viewer = (*videoViewer)(nil)
 )
 
-// gone forgets a viewer. It blocks for nobody: it runs in the fan-out's goroutine.
+// gone forgets a viewer. It must not block: it runs in the fan-out's goroutine.
 func (h *Handler) gone(v viewer, reason fanout.Reason) {
 	h.mu.Lock()
 	delete(h.viewers, v)
@@ -124,24 +124,24 @@ func (h *Handler) gone(v viewer, reason fanout.Reason) {
 		h.counts.stalled.Add(1)
 		log = h.config.Log.Info
 	}
-	log("viewer gone", zap.String("address", stats.Address), zap.Stringer("reason", reason),
+	log("viewer disconnected", zap.String("address", stats.Address), zap.Stringer("reason", reason),
 		zap.Uint64("frames", stats.Frames), zap.Uint64("skipped", stats.Skipped))
 }
 
-// frameInterval turns ?fps= into the least time between two frames.
+// frameInterval converts ?fps= to the minimum interval between two frames.
 func frameInterval(fps string) (time.Duration, error) {
 	if fps == "" {
 		return 0, nil
 	}
 	n, err := strconv.ParseFloat(fps, 64)
 	if err != nil || !(n >= 0.01 && n <= 1000) {
-		return 0, fmt.Errorf("fps=%.40q: want a number of frames a second, 0.01 to 1000", fps)
+		return 0, fmt.Errorf("fps=%.40q: want 0.01 to 1000 frames per second", fps)
 	}
 	return time.Duration(float64(time.Second) / n), nil
 }
 
-// form tells browsers, which want the next part's headers in advance, by what they send with a request for an image; ?advance_headers=1
-// or =0 decides where that is wrong.
+// form detects browsers, which need the next part's headers in advance, by the headers of their image requests; ?advance_headers=1
+// or =0 overrides a wrong guess.
 func form(r *http.Request) fanout.Form {
 	switch r.URL.Query().Get("advance_headers") {
 	case "1", "true":
@@ -156,7 +156,7 @@ func form(r *http.Request) fanout.Form {
 	if strings.Contains(accept, "image/avif") || strings.Contains(accept, "image/webp") || r.Header.Get("Sec-Fetch-Dest") == "image" {
 		return fanout.Advance
 	}
-	// WebKit, opened at the stream itself, names no image type.
+	// WebKit, when it opens the stream itself, names no image type.
 	if strings.Contains(accept, "text/html") && strings.Contains(r.Header.Get("User-Agent"), "AppleWebKit/") {
 		return fanout.Advance
 	}

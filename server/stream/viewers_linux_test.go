@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// Each of 200 viewers gets whole pictures with rising numbers, and when publishing pauses all of them have the newest.
+// 200 viewers get whole pictures with rising sequence numbers, and when publishing pauses all have the newest.
 func TestTwoHundredViewersGetWholePictures(t *testing.T) {
 	s, feed := serve(t, nil)
 	const viewers = 200
@@ -24,7 +24,7 @@ func TestTwoHundredViewersGetWholePictures(t *testing.T) {
 	var newest [viewers]uint64
 	v.Check = func(viewer int, sequence uint64, jpg []byte) error {
 		if sequence <= newest[viewer] {
-			return errors.New("sequence does not rise")
+			return errors.New("sequence number does not rise")
 		}
 		newest[viewer] = sequence
 		return check(jpg)
@@ -51,7 +51,7 @@ func TestTwoHundredViewersGetWholePictures(t *testing.T) {
 	}
 }
 
-// Viewers that never read cost the others no frame, hold a bounded amount of memory and are closed.
+// Viewers that never read cost the others no frame, hold a bounded amount of memory and are disconnected.
 func TestStalledViewersCostOthersNothing(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.StallTimeout = 2 * time.Second })
 	for range 8 {
@@ -95,10 +95,10 @@ func TestStalledViewersCostOthersNothing(t *testing.T) {
 	if got := s.State().Server.Viewers; got != 8 {
 		t.Errorf("%d viewers are left, want the 8 that read", got)
 	}
-	eventually(t, "the feed is told", func() bool { return feed.watching.Load() == 8 })
+	eventually(t, "the feed is notified", func() bool { return feed.watching.Load() == 8 })
 }
 
-// A viewer that is gone is noticed without a frame being sent to it.
+// A viewer's departure is noticed without sending it a frame.
 func TestViewerThatLeavesIsForgotten(t *testing.T) {
 	s, feed := serve(t, nil)
 	conn := ask(t, "tcp", address(s), streamRequest)
@@ -107,13 +107,13 @@ func TestViewerThatLeavesIsForgotten(t *testing.T) {
 	eventually(t, "no viewer", func() bool { return s.State().Server.Viewers == 0 && feed.watching.Load() == 0 })
 }
 
-// Slow viewers in the middle of frames must not hold the ring's slots for ever.
+// Slow viewers in mid-frame must not hold the ring's slots forever.
 func TestSlowViewersDoNotHoldSlots(t *testing.T) {
 	s, feed := serve(t, func(c *config) { c.StallTimeout = time.Minute })
 	for i := range 20 {
 		ask(t, "tcp", address(s), streamRequest)
-		eventually(t, "a viewer more", func() bool { return s.State().Server.Viewers == i+1 })
-		for k := range 10 { // each viewer gets stuck in a frame of its own
+		eventually(t, "another viewer", func() bool { return s.State().Server.Viewers == i+1 })
+		for k := range 10 { // each viewer gets stuck in a different frame
 			if !feed.publish(t, checked(i*10+k, 200<<10)) {
 				t.Fatalf("no free slot with %d stuck viewers", i+1)
 			}
@@ -145,7 +145,7 @@ func TestFPSOfOneViewer(t *testing.T) {
 	}
 }
 
-// A frame's whole way, from its publication to its last byte read by one viewer, makes no garbage.
+// Delivering a frame, from publication to the last byte read by one viewer, allocates nothing.
 func BenchmarkDeliveredFrameAllocations(b *testing.B) {
 	s, feed := serve(b, nil)
 	conn := ask(b, "tcp", address(s), "GET /stream?advance_headers=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")

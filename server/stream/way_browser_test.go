@@ -22,17 +22,17 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// narrow passes connections on to a server, and lets no more than so many bytes a second back.
+// narrow relays connections to a server and limits the bytes per second sent back.
 type narrow struct {
 	URL  string
-	rate atomic.Int64 // bytes a second of all connections together; 0: as many as come
+	rate atomic.Int64 // bytes per second of all connections together; 0: unlimited
 	mu   sync.Mutex
-	free time.Time // when the link has sent what it was given
+	free time.Time // when the link has sent what is queued
 }
 
-// throttled begins a narrow link to a server, with small buffers, as a link has them. It has an address of the network's where there is one: to browsers a
-// plain http:// page from there is not secure, and they keep more from it than from one of the loopback.
-func throttled(t *testing.T, s *shown) *narrow {
+// throttled starts a narrow link to a server, with small buffers, like a real link. It listens on a network address if there is one: browsers do not consider
+// plain http:// from there secure, and restrict it more than the loopback.
+func throttled(t *testing.T, s *testServer) *narrow {
 	t.Helper()
 	host := "127.0.0.1"
 	addresses, err := net.InterfaceAddrs()
@@ -88,7 +88,7 @@ func throttled(t *testing.T, s *shown) *narrow {
 	return n
 }
 
-// pass hands on what comes, a packet at a time, each when the link has sent those before.
+// pass relays data, a packet at a time, each when the link has sent those before.
 func (n *narrow) pass(ctx context.Context, to io.Writer, from io.Reader) {
 	buffer := make([]byte, 4<<10)
 	for {
@@ -128,8 +128,8 @@ func TestPageWay(t *testing.T) {
 	})
 }
 
-// video serves a picture with much detail, for JPEGs ten times as large as the video's pictures.
-func showWays(t *testing.T, webRTC bool) (*shown, *pipeline.Pipeline) {
+// showWays serves a detailed picture, whose JPEGs are ten times as large as the video's pictures.
+func showWays(t *testing.T, webRTC bool) (*testServer, *pipeline.Pipeline) {
 	t.Helper()
 	return showVideo(t, func(c *config) {
 		if !webRTC {
@@ -146,7 +146,7 @@ func showWays(t *testing.T, webRTC bool) (*shown, *pipeline.Pipeline) {
 	})
 }
 
-// The link is made too slow for the JPEGs, and fast again: the page goes over to video, and back.
+// The link becomes too slow for the JPEGs, and fast again: the page switches to video, and back.
 func pageThrottled(t *testing.T, b tab) {
 	s, _ := showWays(t, false)
 	link := throttled(t, s)
@@ -155,7 +155,7 @@ func pageThrottled(t *testing.T, b tab) {
 	jpeg := s.State().Newest.Bytes * 20
 	video := 300_000 / 8
 	if jpeg < 4*video {
-		t.Fatalf("JPEGs have %d bytes a second, video %d", jpeg, video)
+		t.Fatalf("JPEGs take %d bytes per second, video %d", jpeg, video)
 	}
 	link.rate.Store(int64(2 * video))
 	wait(t, b, "video", live+` && way.now === "mse"`)
@@ -165,22 +165,22 @@ func pageThrottled(t *testing.T, b tab) {
 	wait(t, b, "JPEGs again", live+` && way.now === "jpeg" && !video`)
 }
 
-// pageByHand: in each way that this browser has, everything that the page does goes on working.
+// pageByHand: in each way that this browser supports, everything on the page keeps working.
 func pageByHand(t *testing.T, b tab) {
 	s, p := showWays(t, true)
 	b.open(t, s.URLs()[0])
 	wait(t, b, "the page is live", live)
 	wait(t, b, "the choice", `!document.getElementById("ways").hidden`)
 	if takers := p.Video().State().Takers; takers != 0 {
-		t.Errorf("H.264 has %d takers, and the page shows JPEGs", takers)
+		t.Errorf("H.264 has %d takers although the page shows JPEGs", takers)
 	}
 	ways := strings.Split(b.eval(t, `[...document.getElementById("way").options].map((o) => o.value)`), ",")
 	t.Log(ways)
 	if cut := b.eval(t, cutOff); cut != "" {
-		t.Errorf("not wholly seen: %s", cut)
+		t.Errorf("cut off: %s", cut)
 	}
 	if !slices.Contains(ways, "mse") {
-		testenv.Unable(t, "this browser has no H.264 by Media Source Extensions")
+		testenv.Unable(t, "this browser has no H.264 with Media Source Extensions")
 	}
 	for _, way := range ways[1:] {
 		t.Logf("%s: %s", way, b.eval(t, `document.querySelector("#way [value=`+way+`]").text`))
@@ -188,14 +188,14 @@ func pageByHand(t *testing.T, b tab) {
 		shown := live + ` && way.now === "` + way + `" && !way.next && drawn.frames > 0`
 		wait(t, b, way, shown)
 		began := b.eval(t, "total.frames")
-		wait(t, b, "pictures and how late they are", `total.frames > 30 + `+began+` && parseFloat(document.getElementById("short-fps").textContent) > 1 && /^\d+ ms ±/.test(document.getElementById("delay").textContent)
+		wait(t, b, "pictures and their delay", `total.frames > 30 + `+began+` && parseFloat(document.getElementById("short-fps").textContent) > 1 && /^\d+ ms ±/.test(document.getElementById("delay").textContent)
 			&& parseFloat(document.getElementById("seen-bytes").textContent) > 0`)
 		t.Logf("%s: %s, %s, %s", way, text(t, b, "short-fps"), text(t, b, "delay"), text(t, b, "seen-bytes"))
 		if ms, _ := strconv.Atoi(strings.Fields(text(t, b, "delay"))[0]); ms > 20_000 {
 			t.Errorf("%s: %d ms", way, ms)
 		}
 		eventually(t, "one viewer", func() bool { return s.State().Server.Viewers == 1 })
-		eventually(t, "H.264 is made for who takes it", func() bool { return p.Video().State().Takers == map[bool]int{false: 1}[way == "jpeg"] })
+		eventually(t, "H.264 takers", func() bool { return p.Video().State().Takers == map[bool]int{false: 1}[way == "jpeg"] })
 		changes(t, b)
 		pausesAndTurns(t, b, s, shown)
 		b.press(t, "+")
@@ -207,12 +207,12 @@ func pageByHand(t *testing.T, b tab) {
 	}
 	recordsFilm(t, b)
 	b.open(t, s.URLs()[0]+"/?bare")
-	wait(t, b, "it is this browser's choice, for the picture alone, too", live+` && way.now === "mse"`)
+	wait(t, b, "the choice also applies to ?bare", live+` && way.now === "mse"`)
 	b.open(t, "about:blank")
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 && p.Video().State().Takers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 && p.Video().State().Takers == 0 })
 }
 
-// changes waits until the picture on the page is another one.
+// changes waits until the picture on the page changes.
 func changes(t *testing.T, b tab) {
 	t.Helper()
 	const look = `(() => { const c = document.getElementById("picture"), d = c.getContext("2d").getImageData(0, c.height >> 1, c.width, 8).data; let sum = 0; for (const v of d) sum = (31 * sum + v) | 0; return sum })()`
@@ -223,21 +223,21 @@ func changes(t *testing.T, b tab) {
 	})
 }
 
-func pausesAndTurns(t *testing.T, b tab, s *shown, shown string) {
+func pausesAndTurns(t *testing.T, b tab, s *testServer, shown string) {
 	t.Helper()
 	b.eval(t, `document.getElementById("pause").click()`)
-	eventually(t, "nobody watches", func() bool { return s.State().Server.Viewers == 0 })
+	eventually(t, "no viewers", func() bool { return s.State().Server.Viewers == 0 })
 	b.eval(t, `document.getElementById("turn").click()`)
-	wait(t, b, "the picture that stands still is turned", `document.getElementById("picture").width === 480 && document.getElementById("picture").height === 640`)
+	wait(t, b, "the frozen picture is turned", `document.getElementById("picture").width === 480 && document.getElementById("picture").height === 640`)
 	b.eval(t, `document.getElementById("pause").click()`)
-	wait(t, b, "it goes on in the same way", shown)
+	wait(t, b, "the same way resumes", shown)
 	for range 3 {
 		b.eval(t, `document.getElementById("turn").click()`)
 	}
 	wait(t, b, "turned back", `document.getElementById("picture").width === 640`)
 }
 
-// recordsFilm records for a moment, where the browser can.
+// recordsFilm records briefly, where the browser can.
 func recordsFilm(t *testing.T, b tab) {
 	t.Helper()
 	b.eval(t, `document.getElementById("record").hidden || document.getElementById("record").click()`)
@@ -267,7 +267,7 @@ func recordsFilm(t *testing.T, b tab) {
 	}
 }
 
-// Windows of one browser share the video that is read over HTTP, as they share the JPEGs.
+// Windows of one browser share video over HTTP, as they share JPEGs.
 func pageSharesVideo(t *testing.T, b tab) {
 	s, _ := showWays(t, false)
 	s.stream.SetHTML([]byte("<!doctype html>" + strings.Repeat(`<iframe src="?bare" width="200" height="150"></iframe>`, 4)))
@@ -286,7 +286,7 @@ func pageSharesVideo(t *testing.T, b tab) {
 	eventually(t, "they share a stream", func() bool { return s.State().Server.Viewers == 1 })
 }
 
-// pageWithoutVideo: where there is no H.264 there is nothing to choose.
+// pageWithoutVideo: without H.264 there is nothing to choose.
 func pageWithoutVideo(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", nil)
@@ -297,12 +297,12 @@ func pageWithoutVideo(t *testing.T, b tab) {
 	}
 }
 
-// pageChooses runs the page's choice second by second.
+// pageChooses simulates the page's choice second by second.
 func pageChooses(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 320, 240)
 	s := c.show(t, "127.0.0.1:0", nil)
 	b.open(t, s.URLs()[0])
-	// A line each: what is offered, what is wished, then what a second is like, how often, and what the page does at which second of them.
+	// Per line: the ways offered, the wish, then what a second is like, how often, and what the page does in which of these seconds.
 	b.eval(t, `window.runs = (offered, wish, ...parts) => {
 		const c = chooser(), did = [];
 		let at = 1000000, now = "jpeg", second = 0;
@@ -329,20 +329,20 @@ func pageChooses(t *testing.T, b tab) {
 		{"a good link", `"webrtc mse", "auto", { times: 100 }`, ""},
 		{"three quarters", `"webrtc mse", "auto", { times: 100, arrived: 15 }`, ""},
 		{"less", `"webrtc mse", "auto", { times: 12, arrived: 14 }`, "3 webrtc"},
-		{"a source that makes less", `"mse", "auto", { times: 100, arrived: 5, made: 5 }`, ""},
-		{"one picture a second, one missing", `"mse", "auto", { times: 3, made: 1, arrived: 1 }, { made: 1, arrived: 0 }, { times: 9, made: 1, arrived: 1 }`, ""},
+		{"a slow source", `"mse", "auto", { times: 100, arrived: 5, made: 5 }`, ""},
+		{"one picture per second, one missing", `"mse", "auto", { times: 3, made: 1, arrived: 1 }, { made: 1, arrived: 0 }, { times: 9, made: 1, arrived: 1 }`, ""},
 		{"no video", `"", "auto", { times: 100, arrived: 1 }`, ""},
 		{"slow for two seconds", `"mse", "auto", { times: 10 }, { times: 2, arrived: 12 }, { times: 10 }`, ""},
-		{"slow, then probed in vain, less and less often", `"mse", "auto", { times: 100, arrived: 2 }`, "3 mse, 13 probe, 28 probe, 51 probe, 81 probe"},
+		{"slow, with ever rarer failing probes", `"mse", "auto", { times: 100, arrived: 2 }`, "3 mse, 13 probe, 28 probe, 51 probe, 81 probe"},
 		{"slow, then free", `"mse", "auto", { times: 10, arrived: 2 }, { times: 30, probe: true }`, "3 mse, 13 probe"},
 		{"slow again soon", `"mse", "auto", { times: 10, arrived: 2 }, { times: 10, probe: true }, { times: 30, arrived: 3 }`, "3 mse, 13 probe, 23 mse, 38 probe"},
 		{"WebRTC does not work", `"webrtc mse", "auto", { times: 5, arrived: 2, works: false }, { times: 3, arrived: 2 }`, "3 webrtc, 4 mse"},
 		{"WebRTC is late, MSE is not", `"webrtc mse", "auto", { times: 5, arrived: 2 }, { times: 20, delay: 900 }, { times: 9, delay: 60 }`, "3 webrtc, 13 mse, 23 probe"},
-		{"how late is not known", `"webrtc mse", "auto", { times: 13, arrived: 2, delay: NaN }`, "3 webrtc"},
-		{"video ends while it is shown", `"mse", "auto", { times: 5, arrived: 2 }, { arrived: 2, fails: "mse" }, { times: 10, arrived: 2 }`, "3 mse, 5 jpeg, 15 mse"},
+		{"unknown delay", `"webrtc mse", "auto", { times: 13, arrived: 2, delay: NaN }`, "3 webrtc"},
+		{"video ends while shown", `"mse", "auto", { times: 5, arrived: 2 }, { arrived: 2, fails: "mse" }, { times: 10, arrived: 2 }`, "3 mse, 5 jpeg, 15 mse"},
 		{"by hand", `"webrtc mse", "mse", { times: 100, arrived: 20, delay: 900 }`, "0 mse"},
 		{"JPEG by hand", `"webrtc mse", "jpeg", { times: 100, arrived: 2 }`, ""},
-		{"by hand, what is not there", `"mse", "webrtc", { times: 100, arrived: 2 }`, ""},
+		{"by hand, unavailable", `"mse", "webrtc", { times: 100, arrived: 2 }`, ""},
 	} {
 		if got := b.eval(t, `runs(`+c.run+`)`); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

@@ -19,8 +19,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// webkit is WebKitGTK's MiniBrowser on a screen in memory, driven by WebDriver (https://www.w3.org/TR/webdriver2/): the engine of Safari and
-// of GNOME Web.
+// webkit is WebKitGTK's MiniBrowser on a virtual screen, driven by WebDriver (https://www.w3.org/TR/webdriver2/): the engine of Safari and
+// GNOME Web.
 type webkit struct {
 	session string // the session's URL
 	folder  string
@@ -67,7 +67,7 @@ func startWebKit(t *testing.T) *webkit {
 	return w
 }
 
-// startXvfb starts a screen that nobody sees, and returns its name.
+// startXvfb starts a virtual screen and returns its display name.
 func startXvfb(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command(testenv.Program(t, "Xvfb"), "-displayfd", "1", "-screen", "0", "1600x1200x24", "-nolisten", "tcp")
@@ -78,12 +78,12 @@ func startXvfb(t *testing.T) string {
 	run(t, cmd)
 	number, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("Xvfb does not say which display it has: %v", err)
+		t.Fatalf("Xvfb did not report its display: %v", err)
 	}
 	return ":" + strings.TrimSpace(number)
 }
 
-// run starts a helper that is ended with the test.
+// run starts a helper process that ends with the test.
 func run(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
@@ -97,7 +97,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// try sends a command; it returns what the driver refuses it with.
+// try sends a command; it returns the driver's refusal, if any.
 func (w *webkit) try(method, path string, params, result any) (refused string) {
 	body := []byte("{}")
 	if params != nil {
@@ -191,7 +191,7 @@ func (w *webkit) press(t *testing.T, keys ...string) {
 	w.call(t, "POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
 }
 
-// viewport gives the window the size with which its inside has the one that is asked for.
+// viewport resizes the window so that its viewport has the requested size.
 func (w *webkit) viewport(t *testing.T, width, height int) {
 	t.Helper()
 	if width < 450 {

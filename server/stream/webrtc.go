@@ -7,11 +7,11 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
-// WebRTC sends H.264 to viewers who ask for it by WHEP. *whep.Server is one; this package does not import it, so that a program can be built without.
+// WebRTC sends H.264 to viewers that connect by WHEP. *whep.Server implements it; this package does not import whep, so that a program can be built without it.
 type WebRTC interface {
 	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse func(w http.ResponseWriter, code int, text string))
 	Session(w http.ResponseWriter, r *http.Request, id string, refuse func(w http.ResponseWriter, code int, text string))
-	// Options says what Post takes.
+	// Options replies with what Post accepts.
 	Options(w http.ResponseWriter)
 	Stats() []fanout.Stats
 }
@@ -19,7 +19,7 @@ type WebRTC interface {
 // whep answers a viewer's offer.
 func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 	if h.config.WebRTC == nil {
-		h.refuse(w, http.StatusNotImplemented, hinted("there is no WebRTC here", h.config.Hints.WebRTC))
+		h.refuse(w, http.StatusNotImplemented, hinted("WebRTC is not available", h.config.Hints.WebRTC))
 		return
 	}
 	if r.Method == http.MethodOptions {
@@ -35,7 +35,7 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	admit := func() (func(), bool) {
-		leave, ok := h.config.Shell.Admit(w, r, func() {}) // a session over UDP ends by itself
+		leave, ok := h.config.Shell.Admit(w, r, func() {}) // a session over UDP detects the viewer's end itself
 		if !ok {
 			h.counts.refused.Add(1)
 			return nil, false
@@ -46,10 +46,10 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 	h.config.WebRTC.Post(w, r, source, admit, h.refuse)
 }
 
-// whepSession ends a session, or takes its candidates.
+// whepSession ends a session, or adds candidates to it.
 func (h *Handler) whepSession(w http.ResponseWriter, r *http.Request) {
 	if h.config.WebRTC == nil {
-		h.refuse(w, http.StatusNotFound, "there is no WebRTC here")
+		h.refuse(w, http.StatusNotFound, "WebRTC is not available")
 		return
 	}
 	h.config.WebRTC.Session(w, r, r.PathValue("session"), h.refuse)

@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// whepPage plays /whep as small WHEP players do, and reads each picture's age from its capture time where the browser tells it.
+// whepPage plays /whep like small WHEP players, and computes each picture's age from its capture time if the browser reports it.
 const whepPage = `<!DOCTYPE html><title>starting</title><video id=v muted autoplay playsinline></video><script>
 const v = document.getElementById("v"), pc = new RTCPeerConnection();
 window.problem = "";
@@ -44,10 +44,10 @@ window.pair = async () => {
 };
 </script>`
 
-// Browsers play three hundred pictures by WebRTC, over the loopback, without any other server.
+// Browsers play three hundred pictures over WebRTC, over the loopback, without any other server.
 func TestWHEPPlaysInBrowsers(t *testing.T) {
 	play := func(t *testing.T, b tab) {
-		// Debian's WebKitGTK is built without WebRTC, and its Firefox decodes H.264 there only by a plug-in that it loads from its maker.
+		// Debian's WebKitGTK is built without WebRTC, and its Firefox decodes H.264 there only with a downloaded plug-in.
 		if _, ok := b.(*chromium); !ok && b.eval(t, `String(typeof RTCRtpReceiver === "function" && RTCRtpReceiver.getCapabilities("video").codecs.some((c) => c.mimeType === "video/H264"))`) != "true" {
 			testenv.Unable(t, "this browser has no H.264 by WebRTC")
 		}
@@ -73,7 +73,7 @@ func TestWHEPPlaysInBrowsers(t *testing.T) {
 		if size := b.eval(t, "v.videoWidth + 'x' + v.videoHeight"); size != "320x240" {
 			t.Error(size)
 		}
-		// Chromium tells the capture time of abs-capture-time.
+		// Chromium reports the capture time of abs-capture-time.
 		delay := b.eval(t, `(() => { const s = receiver.getSynchronizationSources()[0]; return s && s.captureTimestamp ? String(Date.now() + 2208988800000 - s.captureTimestamp) : "" })()`)
 		if ms, err := strconv.ParseFloat(delay, 64); b.eval(t, "typeof RTCRtpTransceiver.prototype.setHeaderExtensionsToNegotiate") == "function" && (err != nil || ms < -100 || ms > 30_000) {
 			t.Errorf("a picture's age is %q ms", delay)
@@ -83,8 +83,8 @@ func TestWHEPPlaysInBrowsers(t *testing.T) {
 	inBrowsers(t, map[string]func(*testing.T, tab){"three hundred pictures": play})
 }
 
-// mediamtxPage asks as MediaMTX's own player and Mainsail's webrtc-mediamtx service do, which have it from there: from another origin, OPTIONS first, an offer to send
-// and to receive, of audio, too, and its candidates afterwards, one by one.
+// mediamtxPage connects like MediaMTX's own player and Mainsail's webrtc-mediamtx service, which derives from it: cross-origin, OPTIONS first, an offer to
+// send and receive, including audio, and trickled candidates, one by one.
 const mediamtxPage = `<!DOCTYPE html><video id=v muted autoplay playsinline></video><script>
 const v = document.getElementById("v"), at = "WHEP";
 window.problem = ""; window.patched = 0;
@@ -114,7 +114,7 @@ window.problem = ""; window.patched = 0;
 })();
 </script>`
 
-// What works with MediaMTX works with the address of this server, from a page of another origin that is allowed.
+// Clients for MediaMTX work with this server's address, from a page of another origin that is allowed.
 func TestWHEPAsMediaMTX(t *testing.T) {
 	testenv.Long(t, "starts a browser")
 	b := startChromium(t)
@@ -141,11 +141,11 @@ func TestWHEPAsMediaMTX(t *testing.T) {
 		return n > 30
 	})
 	if n := b.eval(t, "window.patched"); n == "0" {
-		t.Error("no candidate was told")
+		t.Error("no candidate was trickled")
 	}
 }
 
-func showWHEPPage(t *testing.T) *shown {
+func showWHEPPage(t *testing.T) *testServer {
 	s, _ := showWHEP(t, nil, nil)
 	s.stream.SetHTML([]byte(whepPage))
 	return s

@@ -26,19 +26,19 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// relay passes UDP packets on between viewers and a server, as a bad link does.
+// relay relays UDP packets between viewers and a server, like a bad link.
 type relay struct {
 	socket *net.UDPConn // towards the viewers
 	server *net.UDPAddr
 	delay  time.Duration // one way
-	loss   atomic.Int64  // packets of ten thousand to the viewer
-	rate   atomic.Int64  // bits a second to all viewers; 0: unlimited
-	queue  time.Duration // that packets wait for their turn at most; then they are dropped
-	cut    atomic.Bool   // nothing is passed on
-	noDTLS atomic.Bool   // nothing of DTLS is
+	loss   atomic.Int64  // lost packets per ten thousand, towards the viewer
+	rate   atomic.Int64  // bits per second to all viewers; 0: unlimited
+	queue  time.Duration // maximum queueing time of packets; beyond, they are dropped
+	cut    atomic.Bool   // drops everything
+	noDTLS atomic.Bool   // drops DTLS
 
 	mu    sync.Mutex
-	free  time.Time // when the link has sent what it was given
+	free  time.Time // when the link has sent what is queued
 	up    map[string]*net.UDPConn
 	ended chan struct{}
 	run   sync.WaitGroup
@@ -69,7 +69,7 @@ func newRelay(t *testing.T, server string, delay time.Duration) *relay {
 	return r
 }
 
-// upstream passes on what viewers send; each has a socket of its own.
+// upstream relays what viewers send; each has its own socket.
 func (r *relay) upstream() {
 	send := r.later()
 	buffer := make([]byte, 2048)
@@ -97,7 +97,7 @@ func (r *relay) upstream() {
 	}
 }
 
-// drops says whether a packet is to be lost whatever the loss is; RFC 9443 has what tells one of DTLS.
+// drops reports whether a packet is dropped regardless of loss; RFC 9443 tells how to recognize DTLS.
 func (r *relay) drops(packet []byte) bool {
 	return r.cut.Load() || r.noDTLS.Load() && len(packet) > 0 && packet[0] >= 20 && packet[0] < 64
 }
@@ -134,7 +134,7 @@ func (r *relay) downstream(from *net.UDPConn, to *net.UDPAddr) {
 	}
 }
 
-// later returns what does things in the order given, each at its time.
+// later returns a function that schedules actions in the given order, each at its time.
 func (r *relay) later() func(at time.Time, do func()) {
 	type thing struct {
 		at time.Time
@@ -160,20 +160,20 @@ func (r *relay) later() func(at time.Time, do func()) {
 	}
 }
 
-// decoder is what a player does with packets: pictures in their order, whole ones only, and a key frame asked for when one is lost.
+// decoder does what a player does with packets: it assembles whole pictures in order, and requests a key frame when one is lost.
 type decoder struct {
 	mu       sync.Mutex
 	packets  map[uint64]*rtp.Packet // by unwrapped sequence number
-	next     uint64                 // that is waited for
-	last     uint64                 // that came
+	next     uint64                 // awaited
+	last     uint64                 // highest received
 	began    bool
-	stuck    time.Time // since when next is waited for, though later ones are there
+	stuck    time.Time // since when next is missing although later ones have arrived
 	captured map[uint32]time.Time
 	askKey   func()
 
 	ages      []time.Duration
-	at        []time.Time // when each was whole
-	lost      int         // pictures that never were
+	at        []time.Time // when each was complete
+	lost      int         // pictures never completed
 	plis      int
 	bytes     int
 	extension uint8
@@ -200,7 +200,7 @@ func (d *decoder) take(p *rtp.Packet) {
 	d.advance(now)
 }
 
-// advance takes whole pictures, and gives one up that is waited for too long.
+// advance takes complete pictures, and gives up on one that is overdue.
 func (d *decoder) advance(now time.Time) {
 	for d.whole(now) {
 		d.stuck = time.Time{}
@@ -217,7 +217,7 @@ func (d *decoder) advance(now time.Time) {
 	d.plis++
 	d.askKey()
 	d.stuck = now
-	// Go on with the newest key frame that is there from its first packet on: its parameter sets.
+	// Resume with the newest key frame whose first packet, its parameter sets, has arrived.
 	for n := d.last; n > d.next; n-- {
 		if p := d.packets[n]; p != nil && len(p.Payload) > 0 && (p.Payload[0]&31 == 7 || p.Payload[0]&31 == 24 && len(p.Payload) > 3 && p.Payload[3]&31 == 7) {
 			for k := d.next; k < n; k++ {
@@ -232,7 +232,7 @@ func (d *decoder) advance(now time.Time) {
 	}
 }
 
-// whole takes the picture that begins with next, if all of it is there.
+// whole takes the picture that begins with next if it is complete.
 func (d *decoder) whole(now time.Time) bool {
 	end := d.next
 	for ; ; end++ {
@@ -255,7 +255,7 @@ func (d *decoder) whole(now time.Time) bool {
 	return true
 }
 
-// seen is what a viewer saw in a while.
+// seen is what a viewer saw in some time.
 type seen struct {
 	pictures, lost, plis int
 	p50, p99, freeze     time.Duration
@@ -263,11 +263,11 @@ type seen struct {
 }
 
 func (s seen) String() string {
-	return fmt.Sprintf("%d pictures, age p50 %v p99 %v, longest freeze %v, %d lost, %d key frames asked for, %.0f kbit/s", s.pictures, s.p50.Round(time.Millisecond),
+	return fmt.Sprintf("%d pictures, age p50 %v p99 %v, longest freeze %v, %d lost, %d key frames requested, %.0f kbit/s", s.pictures, s.p50.Round(time.Millisecond),
 		s.p99.Round(time.Millisecond), s.freeze.Round(time.Millisecond), s.lost, s.plis, s.bitrate/1000)
 }
 
-// watch looks for a while.
+// watch observes for some time.
 func (d *decoder) watch(duration time.Duration) seen {
 	d.mu.Lock()
 	d.ages, d.at, d.lost, d.plis, d.bytes = nil, nil, 0, 0, 0
@@ -289,7 +289,7 @@ func (d *decoder) watch(duration time.Duration) seen {
 	return s
 }
 
-// decode makes a viewer behind a relay, which takes pictures as a player does.
+// decode connects a viewer through a relay, which handles pictures as a player does.
 func decode(t *testing.T, url string, r *relay) *decoder {
 	t.Helper()
 	media := &webrtc.MediaEngine{}
@@ -330,7 +330,7 @@ func decode(t *testing.T, url string, r *relay) *decoder {
 	})
 	w := &watcher{pc: pc}
 	_, port, _ := net.SplitHostPort(r.server.String())
-	w.change = func(answer string) string { // the viewer is sent to the relay
+	w.change = func(answer string) string { // direct the viewer to the relay
 		var lines []string
 		for line := range strings.Lines(answer) {
 			if strings.HasPrefix(line, "a=candidate") && !strings.Contains(line, " udp ") {
@@ -346,7 +346,7 @@ func decode(t *testing.T, url string, r *relay) *decoder {
 	return d
 }
 
-// detailed is the test card with noise in a part of it, of which a moving picture of the world has much: without, H.264 of it is too small to fill a link.
+// detailed is the test card with noise in part of it, like a moving picture of the world: without it, H.264 is too small to fill a link.
 type detailed struct {
 	frame.Source
 	raw   frame.RawSource
@@ -376,7 +376,7 @@ func (n *detailed) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return nil
 }
 
-// linkSeconds is how long a link is looked at; an environment variable makes it longer, for the figures in docs/h264.md.
+// linkSeconds is how long a link is observed; an environment variable makes it longer, for the figures in docs/h264.md.
 func linkSeconds(t *testing.T) time.Duration {
 	t.Helper()
 	if text := os.Getenv("MAIXSTREAM_LINK_SECONDS"); text != "" {
@@ -389,11 +389,10 @@ func linkSeconds(t *testing.T) time.Duration {
 	return 5 * time.Second
 }
 
-// A link that loses two packets of a hundred, and needs 20 ms a way: pictures stay young, and none stands still. On a link that becomes slow the bitrate
-// follows.
-func TestWHEPOverABadLink(t *testing.T) {
-	testenv.Long(t, "looks at links for a while")
-	t.Parallel() // most of the time is waiting
+// With 2 % loss and 20 ms one-way delay, pictures stay fresh and none freezes; on a link that becomes slow the bitrate follows.
+func TestWHEPOverBadLink(t *testing.T) {
+	testenv.Long(t, "observes links for a while")
+	t.Parallel() // most of the time is spent waiting
 	duration := linkSeconds(t)
 	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
 		c.Open = openDetailed
@@ -406,7 +405,7 @@ func TestWHEPOverABadLink(t *testing.T) {
 	limits := func(name string, got seen, p99, freeze time.Duration) {
 		t.Helper()
 		t.Logf("%s: %v; the encoder: %.1f fps, %.0f kbit/s", name, got, s.State().Video.FPS, s.State().Video.BytesPerSec*8/1000)
-		if duration < time.Minute { // on a machine that does other things
+		if duration < time.Minute { // on a busy machine
 			p99, freeze = 20*p99, 10*freeze
 		}
 		if got.p99 > p99 || got.freeze > freeze || got.pictures == 0 {
@@ -424,9 +423,9 @@ func TestWHEPOverABadLink(t *testing.T) {
 	limits("1 Mbit/s", d.watch(duration), 400*time.Millisecond, time.Second)
 }
 
-// The one of three viewers whose link is slow does not decide for the others: it gets key frames, and everything again once its link is fast.
+// One slow link of three does not decide for the others: its viewer gets key frames, and everything again once the link is fast.
 func TestWHEPSlowViewerGetsKeyFrames(t *testing.T) {
-	testenv.Long(t, "looks at links for a while")
+	testenv.Long(t, "observes links for a while")
 	t.Parallel()
 	s, server := showWHEP(t, nil, func(c *pipeline.Config) {
 		c.Open = openDetailed

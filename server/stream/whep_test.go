@@ -20,8 +20,8 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// showWHEP serves the test card by WebRTC on free ports of the loopback.
-func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipeline.Config)) (*shown, *whep.Server) {
+// showWHEP serves the test card over WebRTC on free loopback ports.
+func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipeline.Config)) (*testServer, *whep.Server) {
 	t.Helper()
 	c := whep.Config{Address: "127.0.0.1:0"}
 	if change != nil {
@@ -40,7 +40,7 @@ func showWHEP(t testing.TB, change func(*whep.Config), changePipeline func(*pipe
 	return s, server
 }
 
-// watcher is a viewer by the library that the server is made of.
+// watcher is a viewer built with the server's own library.
 type watcher struct {
 	pc       *webrtc.PeerConnection
 	location string
@@ -102,7 +102,7 @@ func newWatcher(t testing.TB) *watcher {
 	return w
 }
 
-// post offers to watch and returns the reply; the answer is taken if it is one.
+// post sends an offer to watch and returns the reply, applying the answer if there is one.
 func (w *watcher) post(t testing.TB, url string) (code int, header http.Header) {
 	t.Helper()
 	offer, err := w.pc.CreateOffer(nil)
@@ -168,7 +168,7 @@ func TestWHEPDeliversPictures(t *testing.T) {
 	testenv.Eventually(t, "the viewer is gone", func() bool { return s.State().Server.Viewers == 0 && s.State().Video.Takers == 0 })
 }
 
-func TestWHEPViewerThatVanishesIsForgotten(t *testing.T) {
+func TestWHEPVanishedViewerIsForgotten(t *testing.T) {
 	s, _ := showWHEP(t, nil, nil)
 	w := newWatcher(t)
 	if code, _ := w.post(t, s.URLs()[0]+"/whep"); code != http.StatusCreated {
@@ -176,7 +176,7 @@ func TestWHEPViewerThatVanishesIsForgotten(t *testing.T) {
 	}
 	testenv.Eventually(t, "pictures", func() bool { return w.units.Load() > 3 })
 	begun := time.Now()
-	if err := w.pc.Close(); err != nil { // it says good-bye by DTLS
+	if err := w.pc.Close(); err != nil { // sends a DTLS close
 		t.Fatal(err)
 	}
 	testenv.Eventually(t, "the viewer is gone", func() bool { return s.State().Server.Viewers == 0 })
@@ -235,7 +235,7 @@ func TestWHEPRefusals(t *testing.T) {
 			t.Errorf("PATCH %q: %d, want %d", body, code, want)
 		}
 	}
-	// Viewers who never connect keep their places, and no more than those of one address.
+	// Viewers who never connect keep their places, but only as many as one address may have.
 	if code, _ := newWatcher(t).post(t, base+"/whep"); code != http.StatusCreated {
 		t.Error(code)
 	}
@@ -243,7 +243,7 @@ func TestWHEPRefusals(t *testing.T) {
 		t.Error(code)
 	}
 	if !server.End(strings.TrimPrefix(w.location, "/whep/")) {
-		t.Error("the first viewer was not there")
+		t.Error("the first viewer does not exist")
 	}
 	if code, _ := newWatcher(t).post(t, base+"/whep"); code != http.StatusCreated {
 		t.Error(code)
@@ -259,7 +259,7 @@ func TestWHEPWithoutWebRTC(t *testing.T) {
 	reply.Body.Close()
 }
 
-// A thousand sessions that are opened and left, and a thousand offers that nobody ends, leave nothing behind but the few that are allowed.
+// A thousand sessions opened and ended, and a thousand abandoned offers, leave nothing behind but the few that are allowed.
 func TestWHEPManySessions(t *testing.T) {
 	s, server := showWHEP(t, func(c *whep.Config) { c.MaxSessions, c.MaxPerHost = 8, 8 }, nil)
 	base := s.URLs()[0]
@@ -295,14 +295,14 @@ func TestWHEPManySessions(t *testing.T) {
 		for range number {
 			code, location := ask("POST", "/whep", offer)
 			if code != http.StatusCreated {
-				t.Fatalf("an offer: %d", code)
+				t.Fatalf("offer: %d", code)
 			}
 			if code, _ := ask("DELETE", location, ""); code != http.StatusOK {
-				t.Fatalf("its end: %d", code)
+				t.Fatalf("DELETE: %d", code)
 			}
 		}
 	}
-	code, location := ask("POST", "/whep", offer) // whatever is made once is there
+	code, location := ask("POST", "/whep", offer) // allocates what is created once
 	if code != http.StatusCreated {
 		t.Fatal(code)
 	}
@@ -317,7 +317,7 @@ func TestWHEPManySessions(t *testing.T) {
 			taken++
 		case http.StatusServiceUnavailable:
 		default:
-			t.Fatalf("an offer: %d", code)
+			t.Fatalf("offer: %d", code)
 		}
 	}
 	if most := 8 * (2 + int(time.Since(began)/(10*time.Second))); taken < 8 || taken > most { // each keeps its place for ten seconds
@@ -331,7 +331,7 @@ func TestWHEPManySessions(t *testing.T) {
 	}
 }
 
-// Ten thousand candidates: a session takes no more than a machine could have.
+// Ten thousand candidates: a session accepts no more than a machine could have.
 func TestWHEPManyCandidates(t *testing.T) {
 	s, _ := showWHEP(t, nil, nil)
 	w := newWatcher(t)
@@ -366,15 +366,15 @@ func TestWHEPManyCandidates(t *testing.T) {
 	}
 	for number < 10_000 {
 		if code := tell(64); code != http.StatusBadRequest {
-			t.Fatalf("more: %d", code)
+			t.Fatalf("one more: %d", code)
 		}
 	}
 	before := w.units.Load()
-	testenv.Eventually(t, "the viewer goes on", func() bool { return w.units.Load() > before+20 })
+	testenv.Eventually(t, "the viewer continues", func() bool { return w.units.Load() > before+20 })
 }
 
-// A viewer whose link is cut is gone within ten seconds, and so is one that never ends its DTLS handshake: their places are free.
-func TestWHEPViewersThatSayNothingMore(t *testing.T) {
+// A viewer whose link is cut is dropped within ten seconds, and so is one that never finishes its DTLS handshake: their places are free.
+func TestWHEPSilentViewersAreForgotten(t *testing.T) {
 	testenv.Long(t, "waits for ten seconds")
 	t.Parallel()
 	s, server := showWHEP(t, nil, nil)
@@ -393,7 +393,7 @@ func TestWHEPViewersThatSayNothingMore(t *testing.T) {
 	after := time.Since(gone)
 	testenv.Eventually(t, "the one that has not connected is gone", func() bool { return server.Sessions() == 0 })
 	t.Logf("gone %v after its link was cut; %v after an offer that led to nothing", after.Round(100*time.Millisecond), time.Since(began).Round(100*time.Millisecond))
-	if after > 20*time.Second { // ten, on a machine that does nothing else
+	if after > 20*time.Second { // ten, on an idle machine
 		t.Errorf("gone after %v", after)
 	}
 }

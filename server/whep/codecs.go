@@ -11,22 +11,22 @@ import (
 	"go.uber.org/zap"
 )
 
-// captureTime is the header extension that carries a picture's capture time (abs-capture-time): a page shows by it how old a picture is.
+// captureTime is the header extension with a picture's capture time (abs-capture-time), from which a page computes the picture's age.
 const captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 
 const (
 	payloadType = 102
-	leastRate   = 150_000 // bits a second; below it pictures are not worth showing
+	minRate     = 150_000 // bits per second; pictures below are not worth showing
 	firstRate   = 1_500_000
-	mostRate    = 50_000_000
+	maxRate     = 50_000_000
 	keptPackets = 512 // for retransmission, a power of two
 )
 
-// codecs says that H.264 is sent, by all profiles that browsers decode, and what goes with it.
+// codecs registers H.264, in all profiles that browsers decode, with its feedback and header extensions.
 func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *interceptor.Registry, error) {
 	media := &webrtc.MediaEngine{}
 	feedback := []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"}, {Type: "transport-cc"}}
-	// Browsers decode what their decoder can, whatever the profile that was agreed on; constrained baseline is offered by all of them.
+	// Browsers decode whatever their decoder can, regardless of the negotiated profile; all of them offer constrained baseline.
 	for i, profile := range []string{"42e01f", "42001f", "4d001f", "640c1f"} {
 		if err := media.RegisterCodec(webrtc.RTPCodecParameters{
 			RTPCodecCapability: webrtc.RTPCodecCapability{
@@ -43,14 +43,14 @@ func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *in
 	}
 	registry := &interceptor.Registry{}
 	control, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
-		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(leastRate), gcc.SendSideBWEMaxBitrate(mostRate),
+		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(minRate), gcc.SendSideBWEMaxBitrate(maxRate),
 			gcc.WithLoggerFactory(loggers))
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	control.OnNewPeerConnection(func(_ string, estimator cc.BandwidthEstimator) { s.estimator = estimator })
-	registry.Add(control) // before the responder, whose retransmissions it counts
+	registry.Add(control) // before the responder, to count its retransmissions
 	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(keptPackets), nack.WithResponderLoggerFactory(loggers))
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +67,7 @@ func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *in
 	return media, registry, nil
 }
 
-// quiet makes the loggers of the WebRTC library: what goes wrong with one viewer is not an operator's matter.
+// quiet demotes the WebRTC library's log messages to debug: one viewer's trouble does not concern the operator.
 type quiet struct{ log *zap.Logger }
 
 func (q quiet) NewLogger(scope string) logging.LeveledLogger {

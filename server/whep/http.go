@@ -18,29 +18,29 @@ import (
 const (
 	offerType = "application/sdp"
 	patchType = "application/trickle-ice-sdpfrag"
-	// maxOffer is more than any browser's offer, bytes.
+	// maxOffer is larger than any browser's offer, in bytes.
 	maxOffer = 64 << 10
-	// maxCandidates bounds those of one offer, and those that a session is told of afterwards; a machine has a few addresses.
+	// maxCandidates limits the candidates in an offer, and those added to a session later; a machine has a few addresses.
 	maxCandidates = 64
 )
 
-// checkOffer reports an offer that is no SDP, or that names more candidates than any machine has.
+// checkOffer rejects an offer that is not SDP, or that lists more candidates than any machine has.
 func checkOffer(offer string) error {
 	switch {
 	case !strings.HasPrefix(offer, "v=0"):
-		return fmt.Errorf("%w: it is not SDP", ErrOffer)
+		return fmt.Errorf("%w: not SDP", ErrOffer)
 	case !strings.Contains(strings.ToUpper(offer), " H264/90000"):
-		return fmt.Errorf("%w: it does not take H.264 video", ErrOffer)
+		return fmt.Errorf("%w: it does not accept H.264 video", ErrOffer)
 	case strings.Count(offer, "a=candidate") > maxCandidates:
 		return fmt.Errorf("%w: more than %d candidates", ErrOffer, maxCandidates)
 	}
 	return nil
 }
 
-// refuser replies with an error.
+// refuser writes an error reply.
 type refuser = func(w http.ResponseWriter, code int, text string)
 
-// Post answers a viewer's offer, as POST /whep. admit gives the viewer a place, or replies that there is none.
+// Post answers a viewer's offer (POST /whep). admit reserves a place for the viewer, or writes the refusal.
 func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse refuser) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != offerType {
 		w.Header().Set("Accept-Post", offerType)
@@ -49,14 +49,14 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 	}
 	offer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOffer))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("an offer has at most %d bytes", maxOffer))
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("offer too large: at most %d bytes are accepted", maxOffer))
 		return
 	}
 	leave, ok := admit()
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), connectWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), connectTimeout)
 	defer cancel()
 	id, answer, err := s.Offer(ctx, source, r.RemoteAddr, string(offer), leave)
 	if err != nil {
@@ -81,13 +81,13 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 	_, _ = io.WriteString(w, answer) //nolint:gosec // SDP of ours, as application/sdp
 }
 
-// requestPath is the path as the viewer asked for it, below whatever prefix the handler is mounted.
+// requestPath is the path as the viewer requested it, including the prefix that the handler is mounted at.
 func requestPath(r *http.Request) string {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return path
 }
 
-// Options says what POST takes, for viewers that ask before.
+// Options replies with what POST accepts, for viewers that ask first.
 func (*Server) Options(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Accept-Post", offerType)
@@ -98,15 +98,15 @@ func (*Server) Options(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Session serves a session's own address: DELETE ends it, PATCH brings candidates that the viewer found after its offer.
+// Session serves a session's URL: DELETE ends it, PATCH adds candidates that the viewer found after its offer.
 func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refuse refuser) {
-	one := s.find(id)
-	if one == nil {
-		refuse(w, http.StatusNotFound, "there is no such session, or it has ended")
+	viewer := s.find(id)
+	if viewer == nil {
+		refuse(w, http.StatusNotFound, "no such session, or it has ended")
 		return
 	}
 	if r.Method == http.MethodDelete {
-		one.end()
+		viewer.end()
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -116,12 +116,12 @@ func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refu
 		return
 	}
 	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != `"`+id+`"` {
-		refuse(w, http.StatusPreconditionFailed, "another session's ETag")
+		refuse(w, http.StatusPreconditionFailed, "If-Match: this is another session's ETag")
 		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOffer))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("candidates have at most %d bytes", maxOffer))
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("candidates too large: at most %d bytes are accepted", maxOffer))
 		return
 	}
 	candidates, err := parseFragment(string(text))
@@ -129,21 +129,21 @@ func (s *Server) Session(w http.ResponseWriter, r *http.Request, id string, refu
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if one.candidates.Add(int64(len(candidates))) > maxCandidates {
-		refuse(w, http.StatusBadRequest, fmt.Sprintf("candidates: more than %d of one session", maxCandidates))
+	if viewer.candidates.Add(int64(len(candidates))) > maxCandidates {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("candidates: more than %d for one session", maxCandidates))
 		return
 	}
 	for _, c := range candidates {
-		if err := one.trickle(c); err != nil {
+		if err := viewer.trickle(c); err != nil {
 			refuse(w, http.StatusBadRequest, "candidate: "+err.Error())
 			return
 		}
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(connectWithin))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(connectTimeout))
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// parseFragment reads the candidates of an SDP fragment (RFC 8840).
+// parseFragment parses the candidates in an SDP fragment (RFC 8840).
 func parseFragment(text string) (candidates []webrtc.ICECandidateInit, err error) {
 	var mid *string
 	var fragment *string
@@ -153,7 +153,7 @@ func parseFragment(text string) (candidates []webrtc.ICECandidateInit, err error
 		switch {
 		case line == "" || strings.HasPrefix(line, "m="):
 		case !strings.HasPrefix(line, "a="):
-			return nil, fmt.Errorf("candidates: line %.40q: not of an SDP fragment", line)
+			return nil, fmt.Errorf("candidates: line %.40q: not valid in an SDP fragment", line)
 		case name == "mid":
 			mid = &value
 		case name == "ice-ufrag":

@@ -12,13 +12,13 @@ import (
 	"github.com/pion/logging"
 )
 
-// ports are the UDP sockets that all viewers share, one for each address of this machine: a reply must come from where the viewer has sent to. Addresses
-// that come later are taken, too, and those that go are let go.
+// ports are the UDP sockets that all viewers share, one per local address: a reply must come from the address that the viewer sent to. The set
+// follows the machine's addresses.
 type ports struct {
 	port   int
 	wanted func(netip.Addr) bool
 	log    logging.LeveledLogger
-	// What the machine is asked for.
+	// Queries to the operating system; replaced in tests.
 	addresses func() ([]netip.Addr, error)
 	listen    func(netip.AddrPort) (net.PacketConn, error)
 
@@ -36,7 +36,7 @@ func newPorts(port int, wanted func(netip.Addr) bool, log logging.LeveledLogger)
 	}
 }
 
-// addresses are those of this machine's interfaces that are up.
+// addresses returns the addresses of the interfaces that are up.
 func addresses() ([]netip.Addr, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -48,7 +48,7 @@ func addresses() ([]netip.Addr, error) {
 			continue
 		}
 		all, err := i.Addrs()
-		if err != nil { // it has gone meanwhile
+		if err != nil { // the interface has disappeared meanwhile
 			continue
 		}
 		for _, a := range all {
@@ -60,14 +60,14 @@ func addresses() ([]netip.Addr, error) {
 	return list, nil
 }
 
-// reachable says whether viewers can be told to send to an address. One of an IPv6 link needs a zone, which a candidate cannot carry.
+// reachable reports whether an address can be offered to viewers. IPv6 link-local addresses need a zone, which a candidate cannot carry.
 func reachable(ip netip.Addr) bool {
 	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && (ip.Is4() || !ip.IsLinkLocalUnicast())
 }
 
-// update opens a socket for each new address, and closes those of addresses that have gone. An address that cannot be bound yet is no error, and is tried
-// again with the next update: an IPv6 one that an interface has just got cannot, until the kernel has made sure that nobody else has it (RFC 4862, 5.4),
-// and then it tells of a change again.
+// update opens a socket for each new address and closes those of removed ones. An address that cannot be bound yet is not an error, and is
+// retried at the next update: a fresh IPv6 address is tentative until duplicate address detection ends (RFC 4862, 5.4),
+// whereupon the kernel reports another change.
 func (p *ports) update() error {
 	list, err := p.addresses()
 	if err != nil {
@@ -123,7 +123,7 @@ func (p *ports) GetListenAddresses() []net.Addr {
 func (p *ports) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 	udp, ok := addr.(*net.UDPAddr)
 	if !ok {
-		return nil, fmt.Errorf("%v is no address of UDP", addr)
+		return nil, fmt.Errorf("%v is not a UDP address", addr)
 	}
 	at := udp.AddrPort()
 	p.mu.Lock()

@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// An address that this machine gets while the server runs is used, and not when it has gone.
+// An address added while the server runs is used, and no longer once it is removed.
 func TestServerFollowsAddresses(t *testing.T) {
 	if os.Geteuid() != 0 {
 		testenv.Unable(t, "needs root, to give the loopback an address")
@@ -26,7 +26,7 @@ func TestServerFollowsAddresses(t *testing.T) {
 		}
 	})
 	if !strings.Contains(listens(s.udp), "127.0.0.1:") {
-		t.Errorf("it listens at %q", listens(s.udp))
+		t.Errorf("listens at %q", listens(s.udp))
 	}
 	address := fmt.Sprintf("127.%d.%d.77", 100+os.Getpid()%100, os.Getpid()/100%256)
 	change := func(how string) {

@@ -28,7 +28,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// machine has addresses that come and go, some of which cannot be bound.
+// machine has a changing set of addresses, some of which cannot be bound.
 type machine struct {
 	has  []string
 	fail map[string]error
@@ -54,7 +54,7 @@ func (m *machine) ports(t *testing.T) *ports {
 	return p
 }
 
-// named is a socket of the loopback that has another address's name.
+// named is a loopback socket that reports another address.
 type named struct {
 	*net.UDPConn
 	at netip.AddrPort
@@ -71,19 +71,19 @@ func listens(p *ports) string {
 	return strings.Join(list, " ")
 }
 
-func TestPortsFollowTheAddresses(t *testing.T) {
+func TestPortsFollowAddresses(t *testing.T) {
 	m := &machine{has: []string{"127.0.0.1", "fe80::1", "2001:db8::1"}, fail: map[string]error{"2001:db8::1": syscall.EADDRNOTAVAIL}}
 	p := m.ports(t)
 	for _, step := range []struct {
 		name, want string
 		change     func()
 	}{
-		{"an IPv6 address that cannot be bound yet is none", "127.0.0.1:7", func() {}},
-		{"it can be bound", "127.0.0.1:7 [2001:db8::1]:7", func() { delete(m.fail, "2001:db8::1") }},
-		{"one comes", "10.0.0.2:7 127.0.0.1:7 [2001:db8::1]:7", func() { m.has = append(m.has, "10.0.0.2", "10.0.0.2") }},
-		{"two go", "10.0.0.2:7", func() { m.has = []string{"10.0.0.2"} }},
+		{"a tentative IPv6 address is skipped", "127.0.0.1:7", func() {}},
+		{"it becomes usable", "127.0.0.1:7 [2001:db8::1]:7", func() { delete(m.fail, "2001:db8::1") }},
+		{"one is added", "10.0.0.2:7 127.0.0.1:7 [2001:db8::1]:7", func() { m.has = append(m.has, "10.0.0.2", "10.0.0.2") }},
+		{"two are removed", "10.0.0.2:7", func() { m.has = []string{"10.0.0.2"} }},
 		{"none is left", "", func() { m.has = nil }},
-		{"and one comes back", "127.0.0.1:7", func() { m.has = []string{"127.0.0.1"} }},
+		{"one returns", "127.0.0.1:7", func() { m.has = []string{"127.0.0.1"} }},
 	} {
 		step.change()
 		if err := p.update(); err != nil {
@@ -99,16 +99,16 @@ func TestPortsFollowTheAddresses(t *testing.T) {
 	}
 	m.has, m.fail = []string{"10.0.0.3", "10.0.0.4"}, map[string]error{"10.0.0.3": syscall.EADDRINUSE}
 	if err := p.update(); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("an address that another program has: %v", err)
+		t.Errorf("with an address in use: %v", err)
 	}
 	if got := listens(p); got != "10.0.0.4:7" {
-		t.Errorf("beside one that another program has: %q", got)
+		t.Errorf("with another address in use: %q", got)
 	}
 	if _, _, err := conn.ReadFrom(make([]byte, 1)); err == nil {
-		t.Error("a viewer's socket of an address that has gone is open")
+		t.Error("a viewer's socket for a removed address is open")
 	}
 	if _, err := p.GetConn("ufrag", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7}); err == nil {
-		t.Error("there is a socket of an address that has gone")
+		t.Error("a socket for a removed address exists")
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// rates finds the bitrate of the one encoder from what the links of all viewers can carry.
+// rates computes the encoder's bitrate from the estimated capacity of all viewers' links.
 type rates struct {
 	mu      sync.Mutex
 	viewers map[*session]struct{}
@@ -16,7 +16,7 @@ type rates struct {
 	limited bool
 }
 
-// adjustEvery is how often the bitrate is looked at: estimates follow the link within a second or two.
+// adjustEvery is the interval between adjustments: estimates follow the link within a second or two.
 const adjustEvery = time.Second
 
 func (r *rates) join(s *session) {
@@ -49,7 +49,7 @@ func (r *rates) leave(s *session) {
 	}
 }
 
-// decided says whether the bitrate is as low as the viewers who decide want it: who still cannot follow must do with key frames.
+// decided reports whether the bitrate is as low as the deciding viewers want it: whoever still cannot keep up must make do with key frames.
 func (r *rates) decided() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +69,7 @@ func (r *rates) run(end chan struct{}) {
 	}
 }
 
-// adjust gives each source the bitrate that its viewers can take, but the slowest third.
+// adjust sets each source's bitrate to what its viewers can receive, disregarding the slowest third.
 func (r *rates) adjust() {
 	r.mu.Lock()
 	targets := map[*pipeline.Video][]int{}
@@ -83,9 +83,9 @@ func (r *rates) adjust() {
 	}
 }
 
-// agreed is the bitrate for links that can carry so much each, bits a second: what the slowest can that does not belong to the slowest third. A tenth
-// of it is left for retransmissions and what else the link carries.
+// agreed returns the bitrate for links with these capacities, in bits per second: that of the slowest link outside the slowest third. A tenth
+// is kept back for retransmissions and other traffic on the link.
 func agreed(targets []int) int {
 	slices.Sort(targets)
-	return max(leastRate, targets[len(targets)/3]*9/10)
+	return max(minRate, targets[len(targets)/3]*9/10)
 }

@@ -21,21 +21,21 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
-// Config is what a Server needs.
+// Config configures a Server.
 type Config struct {
-	// Address is where media are exchanged, by UDP and by TCP: host:port or :port. A host must be an address of this machine.
+	// Address is where media is exchanged, over UDP and TCP: host:port or :port. A host must be an address of this machine.
 	Address string
-	// Hosts are addresses at which viewers reach this machine besides its own, as behind a NAT that forwards Address's port.
+	// Hosts are further addresses at which viewers reach this machine, as behind a NAT that forwards Address's port.
 	Hosts []string
-	// MaxSessions is how many viewers there are at once, also those that have not connected yet; 0: 64.
+	// MaxSessions limits viewers, including those still connecting; 0: 64.
 	MaxSessions int
-	// MaxPerHost is how many of them may come from one address; 0: 16.
+	// MaxPerHost limits viewers per client address; 0: 16.
 	MaxPerHost int
-	// Log gets what an operator should know; nil disables logging.
+	// Log receives messages for the operator; nil disables logging.
 	Log *zap.Logger
 }
 
-// Server answers offers and sends media. Its methods may be called from any goroutine.
+// Server answers offers and sends media. Its methods are safe for concurrent use.
 type Server struct {
 	config Config
 	udp    *ports
@@ -44,36 +44,36 @@ type Server struct {
 	rates  rates
 	cutter cutter
 
-	making    sync.Mutex            // one connection at a time: the next field is that of the one being made
-	estimator cc.BandwidthEstimator // what the interceptors have just made
+	connecting sync.Mutex            // serializes connection setup; guards estimator
+	estimator  cc.BandwidthEstimator // created by the interceptors for the connection being set up
 
 	mu       sync.Mutex
 	closed   bool
 	sessions map[string]*session
 	running  sync.WaitGroup
 
-	unwatch  context.CancelFunc // ends watching
+	unwatch  context.CancelFunc // stops watch
 	watching sync.WaitGroup
 }
 
-// settle is how long addresses must stay as they are before they are used: one seldom comes alone.
-const settle = 300 * time.Millisecond
+// settleTime is how long addresses must be stable before they are used: changes come in bursts.
+const settleTime = 300 * time.Millisecond
 
-// Errors of Offer.
+// Errors returned by Offer.
 var (
-	// ErrFull: there are as many viewers as are allowed, in all or from one address.
+	// ErrFull: the limit on viewers, in total or per address, is reached.
 	ErrFull = errors.New("too many WebRTC viewers")
-	// ErrOffer: the offer is not one of a viewer that can be served. It is wrapped with the reason.
+	// ErrOffer: the offer cannot be served. It is wrapped with the reason.
 	ErrOffer = errors.New("offer not acceptable")
 	// ErrClosed: the Server was closed.
 	ErrClosed = errors.New("server closed")
 )
 
-// New opens the ports. Close must be called.
+// New opens the ports. The caller must call Close.
 func New(c Config) (*Server, error) {
 	host, portText, err := net.SplitHostPort(c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("whep: listen at %s: %w (an address is host:port or :port)", c.Address, err)
+		return nil, fmt.Errorf("whep: listen at %s: %w (want host:port or :port)", c.Address, err)
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil || port < 0 || port > 65535 {
@@ -124,10 +124,10 @@ func New(c Config) (*Server, error) {
 
 // watch follows the machine's addresses until ctx ends.
 func (s *Server) watch(ctx context.Context) {
-	told := "" // an address that another program has stays so for long
+	reported := "" // an address that another program holds stays busy: warn once
 	for range netchange.Watch(ctx) {
 		select {
-		case <-time.After(settle):
+		case <-time.After(settleTime):
 		case <-ctx.Done():
 			continue // until the channel is closed
 		}
@@ -135,10 +135,10 @@ func (s *Server) watch(ctx context.Context) {
 		if err := s.udp.update(); err != nil {
 			text = err.Error()
 		}
-		if text != "" && text != told {
-			s.config.Log.Warn("WebRTC: an address cannot be used", zap.String("error", text))
+		if text != "" && text != reported {
+			s.config.Log.Warn("WebRTC: cannot use an address", zap.String("error", text))
 		}
-		told = text
+		reported = text
 	}
 }
 
@@ -153,9 +153,9 @@ func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(netip.Addr) b
 		address, ok := netip.AddrFromSlice(ip)
 		return ok && wanted(address.Unmap())
 	})
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)            // browsers hide their addresses behind names; they call us, and need not be resolved
-	e.SetICETimeouts(goneAfter/2, goneAfter-goneAfter/2, time.Second) // the second counts from the end of the first
-	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectWithin) })
+	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)                           // browsers hide their addresses behind names, but they connect to us
+	e.SetICETimeouts(silenceTimeout/2, silenceTimeout-silenceTimeout/2, time.Second) // the second timeout starts when the first ends
+	e.SetDTLSConnectContextMaker(func() (context.Context, func()) { return context.WithTimeout(context.Background(), connectTimeout) })
 	if len(s.config.Hosts) > 0 {
 		if err := e.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
 			External: s.config.Hosts, AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteAppend,
@@ -170,50 +170,50 @@ func (s *Server) newAPI(loggers logging.LoggerFactory, wanted func(netip.Addr) b
 	return webrtc.NewAPI(webrtc.WithSettingEngine(e), webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry)), nil
 }
 
-// Address is where media are exchanged, with the port that it really is.
+// Address returns where media is exchanged, with the actual port.
 func (s *Server) Address() string { return s.config.Address }
 
-// Stats tells of each connected viewer.
+// Stats returns the statistics of each connected viewer.
 func (s *Server) Stats() []fanout.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []fanout.Stats
-	for _, one := range s.sessions {
-		if one.connected.Load() {
-			list = append(list, one.stats())
+	for _, viewer := range s.sessions {
+		if viewer.connected.Load() {
+			list = append(list, viewer.stats())
 		}
 	}
 	return list
 }
 
-// Sessions is how many viewers there are, also those that have not connected yet.
+// Sessions returns the number of viewers, including those still connecting.
 func (s *Server) Sessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.sessions)
 }
 
-// Offer answers a viewer's offer of media from source and returns the session's name and the answer, both with everything that the viewer needs. left
-// is called once when the viewer is gone; it is not called when there is an error. from is the viewer's address.
+// Offer answers a viewer's offer to watch source and returns the session's ID and the answer, including all candidates. from is the viewer's
+// address. left is called once when the viewer has gone; it is not called if Offer returns an error.
 func (s *Server) Offer(ctx context.Context, source *pipeline.Video, from, offer string, left func()) (id, answer string, err error) {
 	if err := checkOffer(offer); err != nil {
 		return "", "", err
 	}
-	one, err := s.admit(from, source, left)
+	viewer, err := s.admit(from, source, left)
 	if err != nil {
 		return "", "", err
 	}
-	answer, err = one.answer(ctx, offer)
+	answer, err = viewer.answer(ctx, offer)
 	if err != nil {
-		one.left = func() {}
-		one.end()
+		viewer.left = func() {}
+		viewer.end()
 		return "", "", err
 	}
-	s.running.Go(one.run)
-	return one.id, answer, nil
+	s.running.Go(viewer.run)
+	return viewer.id, answer, nil
 }
 
-// admit makes a session if there is room for it.
+// admit creates a session if the limits allow it.
 func (s *Server) admit(from string, source *pipeline.Video, left func()) (*session, error) {
 	host, _, err := net.SplitHostPort(from)
 	if err != nil {
@@ -233,9 +233,9 @@ func (s *Server) admit(from string, source *pipeline.Video, left func()) (*sessi
 	if len(s.sessions) >= s.config.MaxSessions || same >= s.config.MaxPerHost {
 		return nil, ErrFull
 	}
-	one := newSession(s, source, from, host, left)
-	s.sessions[one.id] = one
-	return one, nil
+	viewer := newSession(s, source, from, host, left)
+	s.sessions[viewer.id] = viewer
+	return viewer, nil
 }
 
 func (s *Server) find(id string) *session {
@@ -244,28 +244,28 @@ func (s *Server) find(id string) *session {
 	return s.sessions[id]
 }
 
-// forget takes a session off the list, and says whether it was on it.
-func (s *Server) forget(one *session) bool {
+// forget removes a session from the list and reports whether it was there.
+func (s *Server) forget(viewer *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.sessions[one.id]; !there {
+	if _, there := s.sessions[viewer.id]; !there {
 		return false
 	}
-	delete(s.sessions, one.id)
+	delete(s.sessions, viewer.id)
 	return true
 }
 
-// End ends the session of that name and says whether there was one.
+// End ends the session with that ID and reports whether it existed.
 func (s *Server) End(id string) bool {
-	one := s.find(id)
-	if one == nil {
+	viewer := s.find(id)
+	if viewer == nil {
 		return false
 	}
-	one.end()
+	viewer.end()
 	return true
 }
 
-// Close ends all sessions, closes the ports and joins all goroutines. It may be called twice.
+// Close ends all sessions, closes the ports and waits for all goroutines. It may be called twice.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -274,12 +274,12 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	var all []*session
-	for _, one := range s.sessions {
-		all = append(all, one)
+	for _, viewer := range s.sessions {
+		all = append(all, viewer)
 	}
 	s.mu.Unlock()
-	for _, one := range all {
-		one.end()
+	for _, viewer := range all {
+		viewer.end()
 	}
 	s.unwatch()
 	s.watching.Wait()

@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	// connectWithin is how long a viewer may take to connect after its offer was answered.
-	connectWithin = 10 * time.Second
-	// goneAfter is how long nothing may be heard of a viewer; it is looked at every second or two.
-	goneAfter = 7 * time.Second
-	// packetSize is the payload of a packet, bytes: what fits the smallest path, with room for headers and tunnels.
+	// connectTimeout is the time that a viewer has to connect after its offer was answered.
+	connectTimeout = 10 * time.Second
+	// silenceTimeout is how long a viewer may be silent; it is checked every second or two.
+	silenceTimeout = 7 * time.Second
+	// packetSize is the payload size of a packet, in bytes: what fits the smallest path MTU, with room for headers and tunnels.
 	packetSize = 1180
 	clockRate  = 90000
 )
@@ -43,7 +43,7 @@ type session struct {
 	since   time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
-	joined  chan struct{} // closed when it is connected
+	joined  chan struct{} // closed once connected
 	onJoin  sync.Once
 	onEnd   sync.Once
 	pc      *webrtc.PeerConnection
@@ -51,18 +51,18 @@ type session struct {
 	track   *webrtc.TrackLocalStaticRTP
 	control cc.BandwidthEstimator
 
-	candidates             atomic.Int64 // that the viewer has told of since its offer
+	candidates             atomic.Int64 // received since the offer
 	connected              atomic.Bool
 	keysOnly               atomic.Bool // its link cannot carry the stream
 	frames, skipped, bytes atomic.Uint64
-	fps, byteRate          atomic.Uint64 // math.Float64bits, over the last second or so
+	fps, byteRate          atomic.Uint64 // math.Float64bits, over about the last second
 
-	// of run
+	// used by run only
 	packet    rtp.Packet
 	number    uint16    // of the next packet
-	extension uint8     // number of the capture time's header extension; 0: the viewer does not take it
+	extension uint8     // ID of the capture time's header extension; 0: not negotiated
 	origin    time.Time // capture time of RTP time 0
-	slow      time.Time // since when its link has carried less than the stream; zero: it carries it
+	slow      time.Time // since when the link has carried less than the stream; zero: it keeps up
 	trial     trial
 	measured  time.Time
 	frames0   uint64
@@ -70,20 +70,20 @@ type session struct {
 }
 
 func newSession(s *Server, source *pipeline.Video, from, host string, left func()) *session {
-	one := &session{
+	viewer := &session{
 		server: s, id: rand.Text(), from: from, host: host, source: source, left: left, since: time.Now(), joined: make(chan struct{}),
 	}
-	one.ctx, one.cancel = context.WithCancel(context.Background())
-	return one
+	viewer.ctx, viewer.cancel = context.WithCancel(context.Background())
+	return viewer
 }
 
-// answer makes the connection for an offer and returns the answer.
+// answer creates the connection for an offer and returns the answer.
 func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	server := s.server
-	server.making.Lock()
+	server.connecting.Lock()
 	pc, err := server.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	s.control = server.estimator
-	server.making.Unlock()
+	server.connecting.Unlock()
 	if err != nil {
 		return "", fmt.Errorf("webrtc: %w", err)
 	}
@@ -114,17 +114,17 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	select {
-	case <-gathered: // at once: the addresses are this machine's
+	case <-gathered: // immediate: all candidates are local
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 	if !takesH264(pc) {
-		return "", fmt.Errorf("%w: it does not take H.264 video", ErrOffer)
+		return "", fmt.Errorf("%w: it does not accept H.264 video", ErrOffer)
 	}
 	return pc.LocalDescription().SDP, nil
 }
 
-// takesH264 says whether a video is to be sent by what was agreed.
+// takesH264 reports whether H.264 was negotiated.
 func takesH264(pc *webrtc.PeerConnection) bool {
 	for _, t := range pc.GetTransceivers() {
 		if t.Kind() != webrtc.RTPCodecTypeVideo || t.Sender() == nil {
@@ -142,7 +142,7 @@ func takesH264(pc *webrtc.PeerConnection) bool {
 	return false
 }
 
-// end ends the session; it may be called twice, and from any goroutine.
+// end ends the session. It may be called twice and from any goroutine.
 func (s *session) end() {
 	s.cancel()
 	s.onEnd.Do(func() {
@@ -157,15 +157,15 @@ func (s *session) end() {
 	})
 }
 
-// run waits for the viewer to connect and sends to it until it is gone.
+// run waits for the viewer to connect, then sends to it until it leaves.
 func (s *session) run() {
 	defer s.end()
-	timer := time.NewTimer(connectWithin)
+	timer := time.NewTimer(connectTimeout)
 	defer timer.Stop()
 	select {
 	case <-s.joined:
 	case <-timer.C:
-		s.server.config.Log.Debug("a WebRTC viewer has not connected", zap.String("address", s.from), zap.Duration("within", connectWithin))
+		s.server.config.Log.Debug("a WebRTC viewer did not connect", zap.String("address", s.from), zap.Duration("within", connectTimeout))
 		return
 	case <-s.ctx.Done():
 		return
@@ -177,7 +177,7 @@ func (s *session) run() {
 	var feedback sync.WaitGroup
 	feedback.Go(s.feedback)
 	defer feedback.Wait()
-	defer s.end() // ends feedback's read
+	defer s.end() // unblocks feedback's read
 	s.prepare()
 	reader := s.source.Log().NewReader(0)
 	defer reader.Close()
@@ -199,7 +199,7 @@ func (s *session) run() {
 	}
 }
 
-// prepare sets up the packetizer for what was agreed.
+// prepare sets up the packetizer for the negotiated parameters.
 func (s *session) prepare() {
 	p := s.sender.GetParameters()
 	for _, e := range p.HeaderExtensions {
@@ -211,7 +211,7 @@ func (s *session) prepare() {
 	s.measured = time.Now()
 }
 
-// send sends a unit, unless the viewer's link is too slow for more than key frames.
+// send sends a unit, unless the viewer's link is too slow and the unit is not a key frame.
 func (s *session) send(u *video.Unit) error {
 	m := u.Meta()
 	s.follow(m.Captured)
@@ -225,7 +225,7 @@ func (s *session) send(u *video.Unit) error {
 	at := uint32(int64(m.Captured.Sub(s.origin)) * clockRate / int64(time.Second))
 	parts := s.server.cutter.cut(s.source.Log(), u)
 	for i, part := range parts {
-		// The payload type and the SSRC are the track's to set.
+		// The track sets the payload type and the SSRC.
 		s.packet.Header = rtp.Header{Version: 2, Marker: i == len(parts)-1, SequenceNumber: s.number, Timestamp: at}
 		s.packet.Payload = part
 		s.number++
@@ -243,14 +243,14 @@ func (s *session) send(u *video.Unit) error {
 	return s.ctx.Err()
 }
 
-// ntpTime is the capture time as abs-capture-time has it: seconds since 1900 in 32.32 bits.
+// ntpTime encodes a time for abs-capture-time: seconds since 1900 in 32.32 bits.
 func ntpTime(t time.Time) []byte {
 	const since1900 = 2208988800
 	seconds := uint64(t.Unix()+since1900) << 32
 	return binary.BigEndian.AppendUint64(nil, seconds|uint64(t.Nanosecond())<<32/1e9)
 }
 
-// follow computes rates about once a second, and says by them whether the viewer's link can carry the stream.
+// follow updates the rates about once per second, and from them decides whether the link can carry the stream.
 func (s *session) follow(time.Time) {
 	now := time.Now()
 	d := now.Sub(s.measured).Seconds()
@@ -265,21 +265,21 @@ func (s *session) follow(time.Time) {
 	s.decide(now, float64(s.control.GetTargetBitrate()), s.source.State().BytesPerSec*8)
 }
 
-// trial is all pictures for a viewer that had key frames alone. What the link carries cannot be told from the few packets of those: the estimate hardly rises.
+// trial sends all pictures to a viewer that was down to key frames: those are too few packets to probe the link, and the estimate hardly rises.
 type trial struct {
-	patience time.Duration // before the next one; it doubles with each in vain
-	keys     time.Time     // since when there are key frames alone
-	began    time.Time     // zero: none runs
-	from     float64       // the estimate when it began
+	patience time.Duration // until the next trial; doubles with each failure
+	keys     time.Time     // since when only key frames are sent
+	began    time.Time     // zero: not running
+	from     float64       // estimate at its beginning
 }
 
 const (
 	firstPatience = 5 * time.Second
-	mostPatience  = time.Minute
+	maxPatience   = time.Minute
 )
 
-// decide says whether the viewer gets all pictures, of which the stream needs so many bits a second, or key frames alone. target is the estimate of what its
-// link carries.
+// decide reports whether the viewer gets all pictures or key frames only. needs is the bitrate of the stream and target the estimated capacity of the
+// link, both in bits per second.
 func (s *session) decide(now time.Time, target, needs float64) {
 	t := &s.trial
 	switch {
@@ -295,7 +295,7 @@ func (s *session) decide(now time.Time, target, needs float64) {
 	case !t.began.IsZero():
 		took := now.Sub(t.began)
 		if target < 0.95*t.from || took > 3*time.Second && target < 1.1*t.from || took > 15*time.Second {
-			t.began, t.keys, t.patience = time.Time{}, now, min(2*t.patience, mostPatience)
+			t.began, t.keys, t.patience = time.Time{}, now, min(2*t.patience, maxPatience)
 			s.onlyKeys(true)
 		}
 	case s.slow.IsZero():
@@ -306,14 +306,14 @@ func (s *session) decide(now time.Time, target, needs float64) {
 	}
 }
 
-// onlyKeys says whether the viewer gets key frames alone from now on.
+// onlyKeys switches between key frames only and all pictures.
 func (s *session) onlyKeys(on bool) {
 	if s.keysOnly.Swap(on) && !on {
 		s.source.Log().RequestKey()
 	}
 }
 
-// feedback reads what the viewer's browser reports, which the interceptors want, and asks for a key frame when it does.
+// feedback reads the browser's RTCP reports, which drives the interceptors, and requests a key frame when the browser asks for one.
 func (s *session) feedback() {
 	for {
 		packets, _, err := s.sender.ReadRTCP()
@@ -329,7 +329,7 @@ func (s *session) feedback() {
 	}
 }
 
-// trickle takes a candidate that the viewer found after its offer.
+// trickle adds a candidate that the viewer found after its offer.
 func (s *session) trickle(candidate webrtc.ICECandidateInit) error {
 	return s.pc.AddICECandidate(candidate)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Asset is a file that browsers ask for beside a page. There is nothing secret in one.
+// Asset is a file that browsers request besides a page. Assets contain no secrets.
 type Asset struct {
 	Path string // "/favicon.ico"
 	Type string
@@ -23,13 +23,13 @@ func Assets() []Asset {
 	return list
 }
 
-// ManifestPath and ManifestType are those of the web app manifest (https://www.w3.org/TR/appmanifest/), with which the page can be installed.
+// ManifestPath and ManifestType belong to the web app manifest (https://www.w3.org/TR/appmanifest/), which makes the page installable.
 const (
 	ManifestPath = "/manifest.webmanifest"
 	ManifestType = "application/manifest+json"
 )
 
-// Manifest returns the web app manifest of a server called name; "": maixstream. All its addresses are relative; what is installed starts with the
+// Manifest returns the web app manifest of the server called name; "": maixstream. All its addresses are relative; the installed app starts with the
 // token that the page was opened with.
 func Manifest(name, token string) string {
 	if name == "" {
@@ -59,6 +59,6 @@ func Manifest(name, token string) string {
 			{"icon-512.png", "512x512", "image/png", "any"},
 			{"icon-512.png", "512x512", "image/png", "maskable"},
 		},
-	}) // a strings.Builder takes everything
+	}) // writing to a strings.Builder never fails
 	return b.String()
 }

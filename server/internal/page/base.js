@@ -1,14 +1,14 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
-const now = () => performance.timeOrigin + performance.now(); // ms since 1970, finer than Date.now and never set back
+const now = () => performance.timeOrigin + performance.now(); // ms since 1970, finer than Date.now and monotonic
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const put = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
 
-// Addresses are relative to the page's own, so that it works behind a proxy's path, too, and never have credentials in them: opened as
-// http://user:password@host/ all relative addresses inherit those, and fetch refuses them (Chromium 156, Firefox 153, WebKit 2.50; the Fetch
-// standard wants it so). A token that the page was opened with goes along.
+// Addresses are relative to the page's own, so that it works below a proxy's path, and never contain credentials: in a page opened as
+// http://user:password@host/ all relative addresses inherit those, and fetch refuses them (Chromium 156, Firefox 153, WebKit 2.50; as the Fetch
+// standard requires). A token that the page was opened with is passed along.
 const home = new URL(location.pathname, location.origin);
-// WebKit sends those credentials with nothing but the page itself, and asks the user for them at each request; so they are sent here.
+// WebKit sends those credentials only with the page itself and prompts the user at each further request, so they are sent explicitly.
 const given = new URL(document.URL), base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 const authorization = given.password ? { Authorization: "Basic " + base64(decodeURIComponent(given.username) + ":" + decodeURIComponent(given.password)) } : null;
 const token = new URLSearchParams(location.search).get("token");
@@ -19,19 +19,19 @@ function url(path, query = {}) {
 }
 
 async function ask(path, { query, ...options } = {}) {
-  // The header keeps the server from an answer at which the browser would open a password window of its own.
+  // The header suppresses the server's Basic challenge, for which the browser would open a password dialog.
   const reply = await fetch(url(path, query), { cache: "no-store", ...options, headers: { "X-Requested-With": "page", ...authorization, ...options.headers } });
-  if (reply.status === 401) { // the session is over: the server shows its login form
+  if (reply.status === 401) { // the session has expired: the server shows its login form
     location.reload();
     await sleep(1e9);
   }
   return reply;
 }
 
-// refusal is what a reply that is no success says. The server's own are plain text or JSON; a proxy before it answers with a page of its own.
+// refusal returns the message of an error reply. The server's are plain text or JSON; a proxy in front of it replies with a page.
 async function refusal(reply) {
   const type = reply.headers.get("Content-Type") || "", proxy = "the proxy answers " + reply.status;
-  if (reply.status === 502 || reply.status === 504) return proxy; // never the server's own
+  if (reply.status === 502 || reply.status === 504) return proxy; // never the server's
   if (!/^(text\/plain|application\/json)/.test(type)) return proxy;
   const text = (await reply.text()).trim();
   try {
@@ -41,7 +41,7 @@ async function refusal(reply) {
   }
 }
 
-// Preferences are this browser's; where it keeps none, they are asked for again next time.
+// Preferences are stored in this browser, where it allows.
 function remember(name, value) {
   try { localStorage.setItem(name, value); } catch { /* not allowed */ }
 }

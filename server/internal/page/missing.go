@@ -4,10 +4,10 @@ import "strings"
 
 var missing = New(file("missing/missing.html"), file("login/login.css"), "")
 
-// NotFound returns the page for a path that nothing serves, with links to those that something does. paths and path begin with a slash, below the
-// same prefix.
+// NotFound returns the page for an unknown path, with links to the existing paths. paths and path begin with a slash and are relative to
+// the same prefix.
 func NotFound(path string, paths []string) Document {
-	up := strings.Repeat("../", max(strings.Count(path, "/")-1, 0)) // relative, so that a proxy may have a prefix of its own
+	up := strings.Repeat("../", max(strings.Count(path, "/")-1, 0)) // relative, so that it works at a proxy's prefix
 	var list strings.Builder
 	for _, p := range paths {
 		to := up + strings.TrimPrefix(p, "/")

@@ -1,5 +1,5 @@
-// Package page has what browsers are shown: the live page, the login form, and the look that all pages share. Each page is one document
-// that needs nothing from outside.
+// Package page contains the web pages: the live page, the login form, the not-found page, and their shared style. Each page is a single document
+// without external resources.
 package page
 
 import (
@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// Style is the look that all pages share: colours for light and dark, controls, notices. A page puts its own rules behind it.
+// Style is the style sheet shared by all pages: light and dark colours, controls, notices. A page's own rules follow it.
 //
 //go:embed style.css
 var Style string
 
-// Script is what the script of each page begins with: addresses and requests.
+// Script is the beginning of each page's script: addresses and requests.
 //
 //go:embed base.js
 var Script string
@@ -25,7 +25,7 @@ var Script string
 //go:embed live login missing icons
 var files embed.FS
 
-// file returns an embedded file; that a name is wrong shows when the program starts.
+// file returns an embedded file; a wrong name panics at program start.
 func file(name string) string {
 	b, err := files.ReadFile(name)
 	if err != nil {
@@ -34,7 +34,7 @@ func file(name string) string {
 	return string(b)
 }
 
-// Document is a page and the Content-Security-Policy to send with it, which lets nothing run that is not in it.
+// Document is a page and the Content-Security-Policy to send with it, which allows only the page's own scripts and styles.
 type Document struct{ HTML, Policy string }
 
 // Serve replies with the page.
@@ -42,7 +42,7 @@ func (d *Document) Serve(w http.ResponseWriter, code int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	policy := d.Policy
-	if framing := h.Get("Content-Security-Policy"); framing != "" { // the server's, on who may show the page within another
+	if framing := h.Get("Content-Security-Policy"); framing != "" { // the server's policy on embedding
 		policy += "; " + framing
 	}
 	h.Set("Content-Security-Policy", policy)
@@ -51,7 +51,7 @@ func (d *Document) Serve(w http.ResponseWriter, code int) {
 	_, _ = io.WriteString(w, d.HTML)
 }
 
-// New puts style (behind Style) and script into html, in the places of {{style}} and {{script}}. script "": none.
+// New inserts style, preceded by Style, and script into html in place of {{style}} and {{script}}. script "": none.
 func New(html, style, script string) Document {
 	style = Style + style
 	scripts := "'none'"
@@ -70,7 +70,7 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// liveScripts are one script together, in this order: each is an idea, and they share their names.
+// liveScripts are concatenated in this order; they share one scope.
 var liveScripts = []string{
 	"notice", "stream", "share", "draw", "choice", "way", "video", "mp4", "whep", "clock", "state", "publish", "settings", "camera", "measure",
 	"view", "qr", "links", "buttons", "keys", "start",
@@ -87,11 +87,11 @@ func newLive() Document {
 	return New(file("live/live.html"), file("live/live.css"), script.String())
 }
 
-// View is how the live page is to be shown.
+// View determines how the live page is shown.
 type View struct {
-	Session bool   // with a button to log out
-	Bare    bool   // the picture alone
-	Token   string // that the page was opened with; "": none. What the page asks for without a script has it, too
+	Session bool   // show a button to log out
+	Bare    bool   // show only the picture
+	Token   string // that the page was opened with; "": none. Requests made without a script carry it, too
 }
 
 // Live returns the live page.
@@ -114,7 +114,7 @@ func tokenQuery(token string) string {
 	return "?token=" + url.QueryEscape(token)
 }
 
-// Named returns the page with name in its title, in the place of the program's.
+// Named returns the page with name in its title instead of the program's.
 func (d Document) Named(name string) Document {
 	if name != "" {
 		d.HTML = strings.Replace(d.HTML, "maixstream</title>", escape(name)+"</title>", 1)
@@ -122,13 +122,13 @@ func (d Document) Named(name string) Document {
 	return d
 }
 
-// Form is what the login form asks for, and what came of the last try.
+// Form is the content of the login form, including the result of the last attempt.
 type Form struct {
 	Next    string // where to go afterwards, relative to the form
-	Users   bool   // there are users with passwords; else there are only tokens
-	User    string // who tried last: the name need not be typed again
-	Message string // "" before the first try
-	Name    string // what the server is called; "": maixstream
+	Users   bool   // users with passwords exist; otherwise only tokens
+	User    string // name of the last attempt, to prefill
+	Message string // "" before the first attempt
+	Name    string // the server's name; "": maixstream
 }
 
 // Login returns the login form.
@@ -152,7 +152,7 @@ func Login(f Form) Document {
 	return d.Named(f.Name)
 }
 
-// escape makes text of text within HTML. The package html would bring its table of entities, 80 KB of a board's program.
+// escape escapes text for HTML. Package html would add its table of entities, 80 KB, to a board's program.
 func escape(text string) string { return escaper.Replace(text) }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")

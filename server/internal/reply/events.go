@@ -18,11 +18,11 @@ type Events struct {
 
 const (
 	eventsEvery = time.Second
-	// Proxies close what is silent for long.
+	// Proxies close idle connections.
 	keepAliveEvery = 15 * time.Second
 )
 
-// Serve asks for an event at once and then every second, until the client leaves, Next fails or Done is closed.
+// Serve calls Next immediately and then every second, until the client leaves, Next fails or Done is closed.
 func (e *Events) Serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -31,7 +31,7 @@ func (e *Events) Serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // the server's is for requests; this one has been read
+	_ = control.SetReadDeadline(time.Time{}) // the server's is for reading the request, which is done
 	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()
 	text := []byte("retry: 1000\n\n") // milliseconds until a browser reconnects after a lost connection

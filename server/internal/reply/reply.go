@@ -1,4 +1,4 @@
-// Package reply writes the replies that all of the program's HTTP handlers have in common: JSON, server-sent events, metrics.
+// Package reply writes the replies common to the program's HTTP handlers: JSON, server-sent events, metrics.
 package reply
 
 import (
@@ -13,7 +13,7 @@ import (
 // JSON replies with value as JSON on one line.
 func JSON(w http.ResponseWriter, code int, value any) { writeJSON(w, code, value, "") }
 
-// IndentedJSON replies with value as JSON that people read, too.
+// IndentedJSON replies with value as indented JSON.
 func IndentedJSON(w http.ResponseWriter, code int, value any) { writeJSON(w, code, value, "  ") }
 
 func writeJSON(w http.ResponseWriter, code int, value any, indent string) {
@@ -21,11 +21,11 @@ func writeJSON(w http.ResponseWriter, code int, value any, indent string) {
 	w.WriteHeader(code)
 	e := json.NewEncoder(w)
 	e.SetIndent("", indent)
-	_ = e.Encode(value) // fails when the client is gone
+	_ = e.Encode(value) // fails if the client has gone
 }
 
-// Metrics replies with what g gathers, in Prometheus' text format. The library's own handler would bring the other formats, a
-// quarter of a megabyte of a board's program; every scraper accepts this one.
+// Metrics serves what g gathers, in Prometheus' text format. The library's own handler would add the other formats, a quarter of a
+// megabyte, to a board's program; every scraper accepts this one.
 func Metrics(g prometheus.Gatherer) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		families, err := g.Gather()

@@ -17,7 +17,7 @@ $("snapshot").addEventListener("click", async (e) => {
     save(await reply.blob(), "maixstream-" + stamp(Number(reply.headers.get("X-Timestamp")) * 1000) + ".jpg");
     problem("");
   } catch (error) {
-    problem("No snapshot: " + (error instanceof TypeError ? "the connection was lost." : error.message)); // a TypeError is fetch's own
+    problem("No snapshot: " + (error instanceof TypeError ? "the connection was lost." : error.message)); // fetch throws TypeError
   }
 });
 
@@ -34,7 +34,7 @@ if (filmType) {
     try {
       recorder = new MediaRecorder(canvas.captureStream(), { mimeType: filmType, videoBitsPerSecond: 8e6 });
       recorder.start(1000);
-    } catch (error) { // WebKitGTK may support a type and have no recorder for it: only starting one shows that
+    } catch (error) { // WebKitGTK may claim support for a type but have no recorder for it: only starting one shows that
       recorder = null;
       $("record").hidden = true;
       return problem("No recording: " + error.message);
@@ -56,7 +56,7 @@ if (filmType) {
   });
 }
 
-// A view that is paused takes nothing from the server but its state: the link is free, and other windows go on.
+// A paused view receives only the state: the link is free, and other windows go on.
 $("pause").addEventListener("click", () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
@@ -77,15 +77,15 @@ $("full").addEventListener("click", full);
 stage.addEventListener("dblclick", () => document.fullscreenEnabled && full());
 document.addEventListener("fullscreenchange", () => {
   $("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
-  stir();
+  showBar();
 });
 let stillTimer;
-function stir() { // in full screen the bar goes away while nobody moves, though the button that was pressed keeps the focus
+function showBar() { // in full screen the bar hides while the pointer rests, even if the pressed button still has the focus
   viewer.classList.remove("still");
   clearTimeout(stillTimer);
   stillTimer = setTimeout(() => viewer.classList.add("still"), 3000);
 }
-for (const e of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(e, stir);
+for (const e of ["pointermove", "pointerdown", "keydown"]) document.addEventListener(e, showBar);
 
 function panel(open) {
   $("panel").hidden = !open;

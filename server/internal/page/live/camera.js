@@ -1,10 +1,10 @@
-// The camera's own controls: exposure, white balance, focus, zoom. What the source does not have is not shown.
-const controls = new Map(); // name -> the row that shows it
-let controlsAsked = ""; // the source and version of those that were fetched last
+// The camera's controls: exposure, white balance, focus, zoom. Only those that the source has are shown.
+const controls = new Map(); // name -> its row
+let controlsAsked = ""; // source and version of the last fetch
 
 const words = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 
-// followControls fetches the controls when the state says that they are others, or have changed.
+// followControls fetches the controls when the state reports a different source or version.
 async function followControls(s) {
   $("camera-set").disabled = offline || !s.signal;
   const current = s.source.name + " " + s.controls_version;
@@ -15,14 +15,14 @@ async function followControls(s) {
     if (reply.ok && controlsAsked === current) {
       showControls((await reply.json()).controls);
     } else if (!reply.ok) {
-      controlsAsked = ""; // again with the next state
+      controlsAsked = ""; // retry with the next state
     }
   } catch {
     controlsAsked = "";
   }
 }
 
-// inUnit says a number in the unit that people think in.
+// inUnit formats a number in the customary unit.
 function inUnit(v, unit) {
   switch (unit) {
     case "1/1024": return (v / 1024).toFixed(2) + "×";
@@ -58,7 +58,7 @@ function makeControl(c) {
     input = document.createElement("button");
     input.type = "button";
     input.className = "button";
-    input.textContent = "Do it";
+    input.textContent = "Run";
   } else {
     input = document.createElement("input");
     input.type = c.kind === "boolean" ? "checkbox" : "range";
@@ -91,7 +91,7 @@ function makeControl(c) {
   return row;
 }
 
-// A control of 64 bits may go farther than numbers are exact here.
+// A 64-bit control may exceed the range of exact numbers in JavaScript.
 const exact = (n) => Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, n));
 
 function setControl(own, c, list) {
@@ -111,7 +111,7 @@ function setControl(own, c, list) {
   own.reset.hidden = c.value === undefined || c.value === c.default || Boolean(c.locked);
 }
 
-// A slider that is drawn sends what it is at a few times a second, and where it came to rest.
+// A dragged slider sends its value a few times per second, and its final position.
 let controlWishes = {}, settingControls = false, slideTimer;
 function changeControls(change, sliding) {
   Object.assign(controlWishes, change);

@@ -1,20 +1,20 @@
-// What the pictures are best sent as: JPEGs, each whole and the first one soonest, or video (H.264), a tenth of the bytes. chooser decides by what was seen
-// second by second. It knows nothing of the page.
+// Which way to receive pictures: as JPEGs, each self-contained and the first one soonest, or as video (H.264), a tenth of the bytes. chooser decides from
+// what each second was like. It knows nothing of the page.
 function chooser() {
-  const calm = 10000; // ms that a choice lasts at least
-  const seconds = []; // the last ones since the last change
-  const delays = []; // ms, of the same
-  const known = {}; // way of video -> its delay when it was left, and when
-  const broken = {}; // way -> until when it is not tried
-  const failures = {}; // way -> how often it failed in a row
+  const calm = 10000; // minimum ms between changes
+  const seconds = []; // since the last change
+  const delays = []; // ms, of the same seconds
+  const known = {}; // video way -> its delay when it was left, and when
+  const broken = {}; // way -> not retried until then
+  const failures = {}; // way -> consecutive failures
   let changed = -Infinity, probed = 0, pause = calm; // between two probes
-  let chosen = "auto"; // by hand
+  let chosen = "auto"; // the user's choice
   const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
   const works = (s, way, at) => s.offered.includes(way) && !(broken[way] > at);
 
-  // second takes what one second was like and returns what to do: a way to go, "probe" to see whether the link carries JPEGs again, or "" for nothing.
-  //   at: ms; now: the way of now; wish: "auto" or a way; offered: the ways of video that there are, the best first
-  //   arrived, made: JPEGs that came, and that were made and wanted; delay: ms until they were drawn, NaN if unknown
+  // second takes one second's measurements and returns what to do: a way to switch to, "probe" to test whether the link carries JPEGs again, or "".
+  //   at: ms; now: the current way; wish: "auto" or a way; offered: the available ways of video, best first
+  //   arrived, made: JPEGs received, and JPEGs made and wanted; delay: ms until they were drawn, NaN if unknown
   function second(at, s) {
     chosen = s.wish;
     if (s.now !== "jpeg" && !works(s, s.now, at)) return "jpeg";
@@ -31,7 +31,7 @@ function chooser() {
       return free.reduce((best, way) => (known[way] && known[best] && known[way].delay < known[best].delay ? way : best));
     }
     const [other] = free, late = delays.length === 6 ? median(delays) : 0;
-    // Less than this nobody notices; and what is not clearly fresher is not worth a change.
+    // Nobody notices less than this, and a small gain is not worth a change.
     if (other && late > 400 && !(known[other] && at - known[other].at < 300000 && known[other].delay * 1.3 > late)) return other;
     if (at - Math.max(probed, changed) >= pause) {
       probed = at;
@@ -40,28 +40,28 @@ function chooser() {
     return "";
   }
 
-  // settled says that pictures come by a way now.
+  // settled reports that pictures now arrive by a way.
   function settled(at, way, before) {
     if (before !== "jpeg" && delays.length) known[before] = { delay: median(delays), at };
-    // A link that carried JPEGs not for long is not asked as soon again.
+    // After JPEGs were carried only briefly, the next probe waits longer.
     if (way !== "jpeg" && before === "jpeg") pause = at - changed < 60000 ? Math.min(1.5 * pause, 30000) : calm;
     failures[way] = 0;
     changed = at;
     seconds.length = delays.length = 0;
   }
 
-  // failed says that a way brought no pictures, or no more.
+  // failed reports that a way brought no pictures, or stopped.
   function failed(at, way) {
     failures[way] = (failures[way] || 0) + 1;
-    broken[way] = at + (chosen === way ? calm : Math.min(calm * 2 ** (failures[way] - 1), 120000)); // who has chosen it by hand wants it
+    broken[way] = at + (chosen === way ? calm : Math.min(calm * 2 ** (failures[way] - 1), 120000)); // a way that the user chose is retried soon
   }
 
-  // missed says that a probe found the link too slow for JPEGs.
+  // missed reports that a probe found the link too slow for JPEGs.
   function missed() {
     pause = Math.min(1.5 * pause, 30000);
   }
 
-  // asked forgets what failed: somebody has chosen by hand.
+  // asked forgets failures: the user has made a choice.
   function asked() {
     for (const way of Object.keys(broken)) delete broken[way];
     changed = -Infinity;

@@ -1,5 +1,5 @@
-// The server's clock against ours, as NTP does it: the reply was made between asking and hearing; the quickest exchange says it best, and is wrong by
-// half its time at most.
+// Offset of the server's clock from ours, as in NTP: the reply was made between request and response. The quickest exchange is the most exact; its error
+// is at most half its duration.
 const clock = { offset: 0, error: Infinity, samples: [] };
 async function compareClocks(times) {
   for (let i = 0; i < times && !document.hidden; i++) {
@@ -10,11 +10,11 @@ async function compareClocks(times) {
       const server = Number(reply.headers.get("X-Time")) * 1000;
       if (server > 0) {
         const s = { error: (heard - asked) / 2, offset: server - (asked + heard) / 2 };
-        // Earlier ones that contradict it are of a clock that was set, or that stood still while the machine slept.
+        // Earlier measurements that contradict it are from before a clock was set, or stood still while the machine slept.
         clock.samples = clock.samples.filter((old) => Math.abs(old.offset - s.offset) <= old.error + s.error + 1).slice(-7);
         clock.samples.push(s);
       }
-    } catch { /* it is asked again */ }
+    } catch { /* retried later */ }
     if (clock.samples.length) Object.assign(clock, clock.samples.reduce((a, b) => (b.error < a.error ? b : a)));
     await sleep(100);
   }

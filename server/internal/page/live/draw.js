@@ -1,17 +1,17 @@
-// Pictures on the screen. One that still waits for the browser's decoder when a newer one comes is left out.
+// Draws pictures. A picture still waiting for the browser's decoder when a newer one arrives is skipped.
 const canvas = $("picture"), stage = $("stage"), viewer = $("viewer");
 const screen2d = canvas.getContext("2d", { alpha: false });
 let drawn = { frames: 0, delays: [] }; // since the last measurement
-const gaps = []; // ms between the last pictures
+const gaps = []; // ms between the latest pictures
 let next = null, drawing = false;
 
-// came counts a picture that was received, by whichever way.
-function came(bytes) {
+// countPicture counts a received picture, whichever way it arrived.
+function countPicture(bytes) {
   const at = now();
   if (total.frames) {
     gaps.push(at - newest);
     if (gaps.length > 6) gaps.shift();
-    // The longest is left out: it may have been the network.
+    // Without the longest: it may have been the network.
     gap = gaps.length < 3 ? 0 : [...gaps].sort((a, b) => b - a)[1];
   }
   total.frames++;
@@ -21,7 +21,7 @@ function came(bytes) {
 }
 
 function arrived(jpeg, captured) {
-  came(jpeg.length);
+  countPicture(jpeg.length);
   if (paused) return;
   next = { jpeg, captured };
   if (!drawing) draw();
@@ -35,27 +35,27 @@ async function draw() {
     try {
       const file = new Blob([frame.jpeg], { type: "image/jpeg" }), picture = await createImageBitmap(file);
       if (paused) break;
-      if (way.now === "jpeg") { // else a video has begun meanwhile
+      if (way.now === "jpeg") { // otherwise a video has started meanwhile
         paint(picture, picture.width, picture.height);
         shown = file;
-        wasDrawn(frame.captured);
+        countDrawn(frame.captured);
       }
       picture.close();
-    } catch { /* a broken picture: the next one will do */ }
+    } catch { /* broken picture: wait for the next */ }
   }
   drawing = false;
 }
 
-// wasDrawn counts a picture that is on the screen now. captured: when it was taken, by the server's clock, in ms; NaN: nobody knows.
-function wasDrawn(captured) {
+// countDrawn counts a picture that is now on the screen. captured: its capture time by the server's clock, in ms; NaN: unknown.
+function countDrawn(captured) {
   drawn.frames++;
   if (!isNaN(captured)) drawn.delays.push(now() + clock.offset - captured);
   stage.classList.remove("empty");
 }
 
 const turn = { quarters: 0, mirror: false }; // of this view only
-let shown = null; // the picture that is seen, or the promise of it, to be turned while it stands still; of a video that runs: what was before
-let size = { width: 0, height: 0 }; // of it, as it came
+let shown = null; // the visible picture or the promise of it, for turning it while it stands still; during video, the last one before
+let size = { width: 0, height: 0 }; // its original size
 
 function paint(picture, width, height) {
   const across = turn.quarters % 2, w = across ? height : width, h = across ? width : height;
@@ -73,7 +73,7 @@ function paint(picture, width, height) {
 
 async function repaint() {
   const seen = await shown;
-  if (!seen || way.now !== "jpeg") return; // a video's next picture is turned
+  if (!seen || way.now !== "jpeg") return; // the next video picture is drawn turned
   const picture = await createImageBitmap(seen);
   paint(picture, picture.width, picture.height);
   picture.close();

@@ -1,4 +1,4 @@
-// Keyboard shortcuts. Keys without Ctrl or Alt can be switched off: who speaks to the computer, or has a cat, presses them unawares
+// Keyboard shortcuts. Single keys can be switched off: users of speech input (or cats) press them inadvertently
 // (WCAG 2.2, 2.1.4).
 const shortcuts = [
   ["f", "Full screen", () => document.fullscreenEnabled && full()],
@@ -12,13 +12,13 @@ const shortcuts = [
   ["ArrowRight", "", () => move(-60, 0)],
   ["ArrowUp", "", () => move(0, 60)],
   ["ArrowDown", "", () => move(0, -60)],
-  ["?", "This list", () => $("help").showModal()],
+  ["?", "Shortcuts", () => $("help").showModal()],
 ];
 let singleKeys = recall("keys") !== "off";
 
 document.addEventListener("keydown", (e) => {
   if (!singleKeys || e.ctrlKey || e.altKey || e.metaKey || document.querySelector("dialog[open]")) return;
-  if (e.target.closest("input, select, textarea")) return; // they have uses for keys themselves
+  if (e.target.closest("input, select, textarea")) return; // these handle keys themselves
   const arrow = e.key.startsWith("Arrow");
   if (e.key === " " && e.target.closest("button, a, summary") || arrow && (zoom.by === 1 || e.target.closest("#panel"))) return;
   const found = shortcuts.find(([key]) => key === (arrow ? e.key : e.key.toLowerCase()));
@@ -42,7 +42,7 @@ $("single").addEventListener("change", (e) => {
   remember("keys", singleKeys ? "on" : "off");
 });
 
-// Dialogs: each is opened by the button that names it, and closed by its own button, by Esc, or by a click beside it.
+// Dialogs: each opens from the button that names it, and closes with its own button, Esc, or a click outside.
 for (const dialog of document.querySelectorAll("dialog")) {
   $("open-" + dialog.id).addEventListener("click", () => dialog.showModal());
   dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });

@@ -1,14 +1,14 @@
-// The addresses to copy, with the host by which this browser reached the server: that one works for others on the same network, too. Credentials and
-// tokens stay out.
+// Addresses to copy, with the host by which this browser reached the server: it works for others on the same network, too. Credentials and tokens are
+// left out.
 const place = (path) => new URL(path, home).href;
 
 function links() {
   const stream = place("stream"), snapshot = place("snapshot");
   const list = [
     ["This page", place("")],
-    ["The picture alone, for a frame or a kiosk", place("?bare")],
+    ["Picture only, for an iframe or a kiosk", place("?bare")],
     ["Stream (MJPEG)", stream],
-    ["One picture (JPEG)", snapshot],
+    ["Snapshot (JPEG)", snapshot],
   ];
   const h264 = state && state.h264 && state.h264.available;
   let media = ""; // H.264 over RTSP
@@ -41,7 +41,7 @@ function links() {
   const rows = qr(place(""));
   $("qr").toggleAttribute("hidden", !rows);
   if (!rows) return;
-  const n = rows.length + 8; // a margin of four is part of it
+  const n = rows.length + 8; // including a margin of four
   $("qr").setAttribute("viewBox", `0 0 ${n} ${n}`);
   $("qr").lastElementChild.setAttribute("d", rows.map((row, y) => row.map((dark, x) => (dark ? `M${x + 4} ${y + 4}h1v1h-1z` : "")).join("")).join(""));
 }
@@ -64,13 +64,13 @@ function line([what, text]) {
   return row;
 }
 
-// copy puts an element's text on the clipboard. Over plain HTTP there is no navigator.clipboard; the old way needs a selection, which stays for the
-// user's own Ctrl+C when that fails, too.
+// copy copies an element's text to the clipboard. Plain HTTP has no navigator.clipboard; the old way needs a selection, which is left for Ctrl+C if that
+// fails, too.
 async function copy(element) {
   try {
     await navigator.clipboard.writeText(element.textContent);
     return true;
-  } catch { /* not here, or not allowed */ }
+  } catch { /* unavailable or denied */ }
   getSelection().selectAllChildren(element);
   return document.execCommand("copy");
 }

@@ -1,7 +1,7 @@
-// Once a second: what was seen here.
-const delays = []; // of the last minute, ms
+// The measurements, taken once per second.
+const delays = []; // of the last minute, in ms
 let before = { at: now(), bytes: 0 };
-let seenDelay = NaN; // of the last second, ms
+let seenDelay = NaN; // of the last second, in ms
 
 function measure() {
   const at = now(), seconds = (at - before.at) / 1000;
@@ -9,11 +9,11 @@ function measure() {
   const sorted = drawn.delays.sort((a, b) => a - b);
   let delay = sorted.length && clock.error < 1000 ? Math.max(0, sorted[sorted.length >> 1]) : NaN;
   seenDelay = delay;
-  const first = !before.bytes; // while the page starts, the decoder does, too: that second says nothing about the ones to come
+  const first = !before.bytes; // decoder startup distorts the first second
   before = { at, bytes: total.bytes };
   drawn = { frames: 0, delays: [] };
   if (document.hidden) return;
-  if (wrong.stream || wrong.signal || !total.frames || paused) { // pictures that say "no signal" are not measured
+  if (wrong.stream || wrong.signal || !total.frames || paused) { // "no signal" pictures are not measured
     for (const id of ["short-size", "short-fps", "short-delay"]) put(id, "");
     for (const id of ["delay", "seen-bytes"]) put(id, "–");
     delay = NaN;
@@ -30,7 +30,7 @@ function measure() {
 }
 
 function graph() {
-  // One second that the browser was busy with something else must not make all others a flat line: up to the 95th percentile is shown.
+  // Scaled to the 95th percentile: one second in which the browser was busy must not flatten all others.
   const some = delays.filter((d) => d >= 0).sort((a, b) => a - b);
   const most = some.length ? some[Math.ceil(some.length * 0.95) - 1] * 1.15 : 0;
   const top = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((t) => t >= most) || most;

@@ -1,35 +1,35 @@
-// What is wrong, and what the page says about it. The newest picture decides: pictures that come are live, whatever else fails.
+// Problems and how the page reports them. The newest picture decides: while pictures arrive the page is live, whatever else fails.
 const wrong = { stream: null, events: null, signal: null }; // [what, why]
-const total = { frames: 0, bytes: 0 }; // that came
-let newest = 0; // when the newest picture came
-let gap = 0; // ms between the last pictures, the longest of a few
+const total = { frames: 0, bytes: 0 }; // received
+let newest = 0; // when the newest picture arrived
+let gap = 0; // longest interval between the last few pictures, in ms
 let paused = false;
-let offline = false; // neither pictures nor the state come
+let offline = false; // neither pictures nor the state arrive
 
-// standing is how long the picture has stood still although another was due, in ms; 0: it has not.
-function standing() {
+// frozenFor returns for how many ms the picture has been frozen although another one was due; 0: not frozen.
+function frozenFor() {
   if (!total.frames || moving) return 0;
   const since = now() - newest;
-  return since > Math.max(1500, 2.5 * due()) ? since : 0;
+  return since > Math.max(1500, 2.5 * expectedInterval()) ? since : 0;
 }
 
-// due is the time between two pictures, in ms: what came before tells it, else what the source is asked for. A program that has written one picture
-// may write the next one tomorrow.
-function due() {
+// expectedInterval returns the expected ms between pictures: measured, or else from the settings. A program that has written one picture may write
+// the next one tomorrow.
+function expectedInterval() {
   if (gap) return gap;
   if (!state || !state.signal || !state.can.fps) return Infinity;
   return 1000 / Math.min(state.settings.fps, state.wanted_fps || Infinity);
 }
 
-let told = "";
+let announced = "";
 function notice() {
-  const since = paused ? 0 : standing(), silent = !total.frames || now() - newest > 1500;
+  const since = paused ? 0 : frozenFor(), silent = !total.frames || now() - newest > 1500;
   const lost = paused ? (now() - heard > 8000 ? wrong.events || lostConnection : null) : silent && wrong.stream || (since > 5000 || !total.frames) && wrong.events;
   const worst = lost || wrong.signal;
   stage.classList.toggle("stale", Boolean(lost) || since > 0);
   const text = worst ? worst.join("\n") : "";
-  if (text !== told) { // a live region is read out at each change
-    told = text;
+  if (text !== announced) { // screen readers announce each change of a live region
+    announced = text;
     const box = $("notice").firstElementChild;
     box.hidden = !worst;
     box.querySelector("strong").textContent = worst ? worst[0] : "";
@@ -46,7 +46,7 @@ function notice() {
   if ($("live").className !== look) $("live").className = look;
   if (offline !== Boolean(lost)) {
     offline = Boolean(lost);
-    if (state) { // nothing can be changed while nothing is heard
+    if (state) { // controls are disabled while offline
       offer(state);
       followControls(state);
     }

@@ -1,4 +1,4 @@
-// The servers that get the camera's H.264: a row each.
+// The servers that the camera's H.264 is published to, one row each.
 function showPublications(s) {
   const rows = (s.publish || []).map((p) => {
     let how = "connecting…";

@@ -1,18 +1,18 @@
-// QR codes (ISO/IEC 18004) of short texts: bytes, level M, versions 1 to 10, which is up to 213 bytes.
-const qrBlocks = [null, [10, 1, 16], [16, 1, 28], [26, 1, 44], [18, 2, 32], [24, 2, 43], [16, 4, 27], [18, 4, 31], [22, 2, 38, 2, 39], [22, 3, 36, 2, 37], [26, 4, 43, 1, 44]]; // check bytes a block; blocks, data bytes; …
-const qrMarks = [null, [], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]]; // of the alignment patterns
+// QR codes (ISO/IEC 18004) for short texts: byte mode, level M, versions 1 to 10, i.e. up to 213 bytes.
+const qrBlocks = [null, [10, 1, 16], [16, 1, 28], [26, 1, 44], [18, 2, 32], [24, 2, 43], [16, 4, 27], [18, 4, 31], [22, 2, 38, 2, 39], [22, 3, 36, 2, 37], [26, 4, 43, 1, 44]]; // check bytes per block; blocks, data bytes; …
+const qrMarks = [null, [], [6, 18], [6, 22], [6, 26], [6, 30], [6, 34], [6, 22, 38], [6, 24, 42], [6, 26, 46], [6, 28, 50]]; // alignment pattern positions
 
-// qr returns rows of modules, true is dark; null: the text is too long.
+// qr returns rows of modules, true for dark; null if the text is too long.
 function qr(text) {
   const bytes = [...new TextEncoder().encode(text)];
   const room = (v) => { const [, ...b] = qrBlocks[v]; return b[0] * b[1] + (b[2] || 0) * (b[3] || 0); };
   let version = 1;
-  const header = (v) => (v < 10 ? 12 : 20); // bits: the mode and the length
+  const header = (v) => (v < 10 ? 12 : 20); // bits of mode and length
   while (version <= 10 && header(version) + 8 * bytes.length > 8 * room(version)) version++;
   if (version > 10) return null;
   const grid = qrFrame(version);
   qrFill(grid, qrCodewords(bytes, version, room(version)));
-  // The mask with which fewest neighbours look alike.
+  // Choose the mask with the fewest equal neighbours.
   let best = null, least = Infinity;
   for (let mask = 0; mask < 8; mask++) {
     const rows = qrMask(grid, mask), cost = qrCost(rows);
@@ -36,7 +36,7 @@ function qrCodewords(bytes, version, room) {
   return out;
 }
 
-// qrTimes multiplies in the field of 256 elements with x^8 + x^4 + x^3 + x^2 + 1.
+// qrTimes multiplies in GF(256) with the polynomial x^8 + x^4 + x^3 + x^2 + 1.
 function qrTimes(a, b) {
   let p = 0;
   for (let i = 7; i >= 0; i--) p = p << 1 ^ (p >> 7) * 0x11d ^ (b >> i & 1) * a;
@@ -57,7 +57,7 @@ function qrRemainder(data, n) {
   return rest.slice(data.length);
 }
 
-// qrFrame is a grid with all that is not data: { dark, fixed }.
+// qrFrame returns a grid of the function patterns: { dark, fixed }.
 function qrFrame(version) {
   const n = 17 + 4 * version, at = (x, y, dark) => { if (x >= 0 && y >= 0 && x < n && y < n) grid[y][x] = { dark, fixed: true }; };
   const grid = Array.from({ length: n }, () => Array.from({ length: n }, () => ({ dark: false, fixed: false })));
@@ -68,7 +68,7 @@ function qrFrame(version) {
   const marks = qrMarks[version], end = marks.length - 1;
   marks.forEach((y, i) => marks.forEach((x, k) => { if (!(i === 0 && k === 0 || i === 0 && k === end || i === end && k === 0)) square(x, y, 2, [1]); }));
   for (const [x, y] of [[3, 3], [n - 4, 3], [3, n - 4]]) square(x, y, 4, [2, 4]);
-  for (let i = 0; i < 9; i++) for (const [x, y] of [[8, i], [i, 8], [n - 1 - i, 8], [8, n - 1 - i]]) if (i < 8 || x < 9 && y < 9) if (!grid[y][x].fixed) at(x, y, false); // for the format
+  for (let i = 0; i < 9; i++) for (const [x, y] of [[8, i], [i, 8], [n - 1 - i, 8], [8, n - 1 - i]]) if (i < 8 || x < 9 && y < 9) if (!grid[y][x].fixed) at(x, y, false); // format information
   at(8, n - 8, true);
   if (version >= 7) {
     const word = qrCheck(version, 12, 0x1f25);
@@ -77,19 +77,19 @@ function qrFrame(version) {
   return grid;
 }
 
-// qrCheck appends the remainder of a division by a polynomial of a degree.
+// qrCheck appends the remainder of the division by a polynomial of the given degree.
 function qrCheck(value, degree, polynomial) {
   let rest = value;
   for (let i = 0; i < degree; i++) rest = rest << 1 ^ (rest >> degree - 1) * polynomial;
   return value << degree | rest & (1 << degree) - 1;
 }
 
-// qrFill puts the bits in, in double columns up and down from the right.
+// qrFill places the bits in double columns, up and down, from the right.
 function qrFill(grid, words) {
   const n = grid.length;
   let i = 0;
   for (let right = n - 1; right > 0; right -= 2) {
-    if (right === 6) right = 5; // the timing pattern
+    if (right === 6) right = 5; // skip the timing pattern
     for (let k = 0; k < n; k++) {
       const y = (right + 1 & 2) === 0 ? n - 1 - k : k;
       for (const x of [right, right - 1]) {

@@ -1,5 +1,5 @@
-// Settings: only what the source can do is offered, and only while the server answers.
-const touched = {}; // when the user moved a control: it is not set back meanwhile
+// Settings: only what the source supports is enabled, and only while the server answers.
+const touched = {}; // when the user moved each control: it is not reset meanwhile
 
 function offer(s) {
   const can = s.signal && !offline ? s.can : {};
@@ -10,17 +10,17 @@ function offer(s) {
   $("archive").disabled = offline;
   offerSizes(s, can);
   let fixed = "";
-  if (offline) fixed = "Nothing can be changed while there is no connection.";
-  else if (!s.signal) fixed = "Nothing can be changed while there is no signal.";
-  else if (!can.fps) fixed = "The program that makes the pictures decides about them.";
-  else if (!can.quality) fixed = "The source's pictures are passed on as they are; what it cannot change is grey.";
+  if (offline) fixed = "Settings cannot be changed while disconnected.";
+  else if (!s.signal) fixed = "Settings cannot be changed without a signal.";
+  else if (!can.fps) fixed = "The settings are up to the program that makes the pictures.";
+  else if (!can.quality) fixed = "The source's pictures are passed through; what it cannot change is disabled.";
   put("fixed", fixed);
   $("fixed").hidden = !fixed;
   $("until").hidden = Boolean(fixed);
   $("keeping").hidden = Boolean(fixed) && !can.fps || s.settings_kept === undefined;
   $("keep").disabled = offline;
   if (!(now() - touched.keep < 2000)) $("keep").checked = Boolean(s.settings_kept);
-  put("until", s.settings_kept ? "They are kept when the server restarts." : "They hold until the server restarts.");
+  put("until", s.settings_kept ? "Changes are kept across restarts." : "Changes last until the server restarts.");
   $("recording").hidden = !s.recording;
   if (s.recording) {
     if (!(now() - touched.archive < 2000)) $("archive").checked = s.recording.on;
@@ -29,12 +29,12 @@ function offer(s) {
   show(s.settings);
 }
 
-// offerSizes lists the sizes with what each would cost a viewer: the data rate of now, by the number of pixels and with the rate that is wanted.
+// offerSizes lists the sizes with the estimated cost per viewer: the current data rate, scaled by pixels and wanted frame rate.
 function offerSizes(s, can) {
   const select = $("size");
   const sizes = can.sizes || [{ width: s.settings.width, height: s.settings.height }];
   select.disabled = sizes.length < 2;
-  const pixel = s.signal && s.fps > 0.5 ? s.bytes_per_second / s.fps / (s.settings.width * s.settings.height) : 0; // bytes
+  const pixel = s.signal && s.fps > 0.5 ? s.bytes_per_second / s.fps / (s.settings.width * s.settings.height) : 0; // bytes per pixel
   const name = (z) => z.width + "×" + z.height;
   const cost = (z) => {
     const bytes = pixel * z.width * z.height * s.settings.fps;
@@ -45,14 +45,14 @@ function offerSizes(s, can) {
     select.dataset.sizes = wanted;
     select.replaceChildren(...sizes.map((z) => new Option(name(z), name(z))));
   }
-  if (document.activeElement === select) return; // a list that is open is not written to
+  if (document.activeElement === select) return; // do not update an open list
   sizes.forEach((z, i) => {
     const option = select.options[i], text = name(z) + cost(z);
     if (option && option.value === name(z) && option.text !== text) option.text = text;
   });
 }
 
-// roughly rounds to two digits: it is an estimate, and need not change each second.
+// roughly rounds to two digits: it is an estimate, and should not change every second.
 function roughly(bytes) {
   const step = 10 ** (Math.floor(Math.log10(bytes)) - 1), n = Math.round(bytes / step) * step;
   return n >= 1e6 ? (n / 1e6).toFixed(n < 1e7 ? 1 : 0) + " MB/s" : Math.round(n / 1e3) + " kB/s";
@@ -79,7 +79,7 @@ let wishes = {}, sending = false;
 async function change(id, wish) {
   touched[id] = now();
   Object.assign(wishes, wish);
-  if (sending) return; // a slider moves faster than the server answers: its newest place goes next
+  if (sending) return; // a slider moves faster than the server answers: its latest position is sent next
   sending = true;
   while (Object.keys(wishes).length) {
     const body = JSON.stringify(wishes);

@@ -1,64 +1,64 @@
-// Windows of one browser share one stream. Browsers allow six connections to a host over HTTP/1.1, and a window takes two for as long as it is seen:
-// with three of them no change and no snapshot would get through. One window leads: it has the connections and hands on what comes to the others.
-// Neither Web Locks (not over plain HTTP) nor SharedWorker (not on Android) can be relied on, so the windows agree by messages:
+// Windows of one browser share one stream. Browsers allow six connections per host over HTTP/1.1, and a visible window uses two:
+// with three windows no change and no snapshot would get through. One window leads: it holds the connections and passes on what it receives.
+// Neither Web Locks (not over plain HTTP) nor SharedWorker (not on Android) is reliable, so the windows agree by messages:
 // the one that has led longest leads.
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("maixstream " + url("")) : null;
 const me = Math.random().toString(36).slice(2);
-const crew = { role: "", since: 0, leader: "", heard: 0, others: new Map() }; // role "": part of nothing; others: who follows, and when they said so
+const group = { role: "", since: 0, leader: "", heard: 0, others: new Map() }; // role "": not taking part; others: followers and when each last reported
 
 const say = (message) => channel && channel.postMessage({ from: me, ...message });
 
-// share hands something on to those who follow.
+// share passes a message on to the followers.
 function share(message) {
-  if (crew.role === "lead" && crew.others.size) say(message);
+  if (group.role === "lead" && group.others.size) say(message);
 }
 
 async function join() {
-  if (crew.role) return;
-  crew.role = "join";
+  if (group.role) return;
+  group.role = "join";
   if (channel) {
     say({ hello: true });
-    // Others answer within milliseconds. If none does, there is none, or it is slow: then two lead until they hear of each other.
+    // Others answer within milliseconds. A slow one may be missed: then two lead until they hear of each other.
     await sleep(60);
   }
-  if (crew.role === "join") lead();
+  if (group.role === "join") lead();
 }
 
 function lead() {
-  Object.assign(crew, { role: "lead", since: now(), leader: me });
-  crew.others.clear();
-  say({ lead: crew.since });
+  Object.assign(group, { role: "lead", since: now(), leader: me });
+  group.others.clear();
+  say({ lead: group.since });
   follow();
   begin();
 }
 
-// part leaves: who followed takes over.
+// part leaves; a follower takes over.
 function part() {
-  if (crew.role === "lead") say({ bye: true, led: true });
-  else if (crew.role === "follow") say({ bye: true });
+  if (group.role === "lead") say({ bye: true, led: true });
+  else if (group.role === "follow") say({ bye: true });
   unfollow();
   leave();
-  crew.role = "";
+  group.role = "";
 }
 
 if (channel) channel.onmessage = ({ data: m }) => {
-  if (!crew.role) return;
-  if (m.hello && crew.role === "lead") {
-    crew.others.set(m.from, now());
-    say({ lead: crew.since, to: m.from, state, way: way.now });
+  if (!group.role) return;
+  if (m.hello && group.role === "lead") {
+    group.others.set(m.from, now());
+    say({ lead: group.since, to: m.from, state, way: way.now });
   }
-  if (m.here === me && crew.role === "lead") crew.others.set(m.from, now());
-  if (m.unable && crew.role === "lead") choice.failed(now(), m.unable);
+  if (m.here === me && group.role === "lead") group.others.set(m.from, now());
+  if (m.unable && group.role === "lead") choice.failed(now(), m.unable);
   if (m.bye) {
-    crew.others.delete(m.from);
-    if (m.led && crew.role === "follow" && m.from === crew.leader) elect(0);
+    group.others.delete(m.from);
+    if (m.led && group.role === "follow" && m.from === group.leader) elect(0);
   }
   if (m.lead) heardLeader(m);
-  if (crew.role !== "follow" || m.from !== crew.leader) return;
-  crew.heard = now();
+  if (group.role !== "follow" || m.from !== group.leader) return;
+  group.heard = now();
   if (m.way) go(m.way);
-  if (m.jpeg) took(m.jpeg, m.captured);
-  if (m.mp4) tookFragment(m);
+  if (m.jpeg) receivedJPEG(m.jpeg, m.captured);
+  if (m.mp4) onFragment(m);
   if (m.state) update(m.state);
   if (m.why) {
     wrong.stream = m.why;
@@ -67,28 +67,28 @@ if (channel) channel.onmessage = ({ data: m }) => {
 };
 
 function heardLeader(m) {
-  if (crew.role === "follow" && m.from === crew.leader) return;
-  const older = m.lead < crew.since || m.lead === crew.since && m.from < me;
-  if (crew.role === "lead" && !older) return say({ lead: crew.since }); // the other gives way
-  if (crew.role === "lead") unfollow(), leave();
-  Object.assign(crew, { role: "follow", leader: m.from, heard: now() });
+  if (group.role === "follow" && m.from === group.leader) return;
+  const older = m.lead < group.since || m.lead === group.since && m.from < me;
+  if (group.role === "lead" && !older) return say({ lead: group.since }); // the other one gives way
+  if (group.role === "lead") unfollow(), leave();
+  Object.assign(group, { role: "follow", leader: m.from, heard: now() });
   say({ here: m.from });
 }
 
-// elect looks for a leader again; not all at once.
+// elect looks for a leader again, after a random delay.
 async function elect(after) {
-  crew.role = "";
+  group.role = "";
   await sleep(after + 50 * Math.random());
   if (!document.hidden && !paused) join();
 }
 
-// Once a second: who is still there?
-function callRoll() {
-  if (crew.role === "lead") {
-    for (const [id, at] of crew.others) if (now() - at > 4000) crew.others.delete(id);
-    if (crew.others.size) say({ lead: crew.since, way: way.now });
+// heartbeat announces this window and drops vanished ones, once per second.
+function heartbeat() {
+  if (group.role === "lead") {
+    for (const [id, at] of group.others) if (now() - at > 4000) group.others.delete(id);
+    if (group.others.size) say({ lead: group.since, way: way.now });
   }
-  if (crew.role !== "follow") return;
-  if (now() - crew.heard > 3000) elect(0);
-  else say({ here: crew.leader });
+  if (group.role !== "follow") return;
+  if (now() - group.heard > 3000) elect(0);
+  else say({ here: group.leader });
 }

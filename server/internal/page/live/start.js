@@ -1,6 +1,6 @@
-// The beginning, and what runs all the time. A hidden tab asks for nothing: a stream that nobody sees costs memory and the link.
+// Startup, and the periodic work. A hidden tab requests nothing: a stream that nobody sees costs memory and bandwidth.
 function start() {
-  newest = heard = now(); // time that nobody looked is no standstill
+  newest = heard = now(); // hidden time does not count as a stall
   if (paused) return;
   join();
   compareClocks(4);
@@ -13,16 +13,16 @@ setInterval(() => {
 setInterval(() => {
   measure();
   if (document.hidden) return;
-  callRoll();
+  heartbeat();
   poll();
   choose();
-  if (paused || !crew.role) return;
+  if (paused || !group.role) return;
   const silent = now() - newest, at = now();
-  if (at - heard > 5000 && (silent > 5000 || !total.frames)) { // a network that is gone does not say so
+  if (at - heard > 5000 && (silent > 5000 || !total.frames)) { // a dead network does not report itself
     wrong.events = wrong.events || lostConnection;
     notice();
-    if (crew.role === "lead" && at - restarted > 5000) restart();
-  } else if (crew.role === "lead" && silent > 10000 && state && state.fps > 1 && at - restarted > 10000) { // frames are made, but none come
+    if (group.role === "lead" && at - restarted > 5000) restart();
+  } else if (group.role === "lead" && silent > 10000 && state && state.fps > 1 && at - restarted > 10000) { // frames are made, but none arrive
     restart();
   }
 }, 1000);
@@ -41,6 +41,6 @@ document.addEventListener("visibilitychange", () => {
   stopRecording();
   part();
 });
-addEventListener("pagehide", part); // who leads in another window then takes over at once
+addEventListener("pagehide", part); // another window takes over immediately
 addEventListener("pageshow", (e) => e.persisted && !document.hidden && start());
 if (!document.hidden) start();

@@ -1,13 +1,13 @@
-// The server's state, told by itself once a second. Where a proxy keeps the events back (Caddy 2.6 with encode does), it is asked for.
+// The server's state, pushed once per second as events. Where a proxy buffers those (Caddy 2.6 with encode does), it is polled.
 let state = null;
 let events = null;
-let heard = 0; // when the state came last, by whichever way
-let opened = 0; // when the event stream was asked for
+let heard = 0; // when the state last arrived, either way
+let opened = 0; // when the event stream was opened
 
 function follow() {
   if (events) return;
   opened = heard = now();
-  if (authorization) return; // no header can be given to an EventSource
+  if (authorization) return; // EventSource cannot send headers
   events = new EventSource(url("state"));
   events.onmessage = (e) => {
     const s = JSON.parse(e.data);
@@ -16,7 +16,7 @@ function follow() {
   };
   events.onerror = () => {
     for (const id of ["encode", "viewers", "sent"]) put(id, "–");
-    if (events && events.readyState === EventSource.CLOSED) unfollow(); // refused: the state is asked for
+    if (events && events.readyState === EventSource.CLOSED) unfollow(); // refused: poll instead
   };
 }
 
@@ -25,10 +25,10 @@ function unfollow() {
   events = null;
 }
 
-// poll asks for the state when no event has come for a while.
+// poll requests the state when no event has arrived for a while.
 let asking = false;
 async function poll() {
-  if (asking || crew.role === "follow" || now() - heard < 2500) return;
+  if (asking || group.role === "follow" || now() - heard < 2500) return;
   asking = true;
   const limit = new AbortController(), timer = setTimeout(() => limit.abort(), 4000);
   try {
@@ -40,21 +40,21 @@ async function poll() {
     } else {
       wrong.events = ["No connection to the camera.", await refusal(reply) + ". Trying again…"];
     }
-  } catch { /* the watchdog sees to it */ }
+  } catch { /* the watchdog handles it */ }
   clearTimeout(timer);
   asking = false;
-  if (!events && crew.role === "lead" && now() - opened > 10000) follow(); // it was refused
+  if (!events && group.role === "lead" && now() - opened > 10000) follow(); // retry after a refusal
 }
 
 function update(s) {
   state = s;
   heard = now();
   wrong.events = null;
-  wrong.signal = s.signal ? null : ["No signal.", s.reason ? "The source says: " + s.reason : "The source is away."];
+  wrong.signal = s.signal ? null : ["No signal.", s.reason ? "Reason: " + s.reason : "The source is unavailable."];
   notice();
   put("source", s.source.name || "–");
   put("encoder", s.encoder || "–");
-  put("encode", s.idle ? "resting" : s.encode_ms.p50 ? s.encode_ms.p50.toFixed(1) + " ms" : "–");
+  put("encode", s.idle ? "idle" : s.encode_ms.p50 ? s.encode_ms.p50.toFixed(1) + " ms" : "–");
   put("viewers", s.server.viewers + (s.server.max_clients ? " of " + s.server.max_clients : ""));
   put("sent", rate(s.server.bytes_per_second));
   const dropped = s.dropped && s.dropped.reason || "";

@@ -1,17 +1,17 @@
-// The stream. It is read here and not by an <img>, because only so the page knows of each frame when it was captured, when it came and when it
-// was drawn; and a frame that would be late is left out for a newer one. WebKit's fetch (2.50) fails at multipart/x-mixed-replace, so the page asks
-// for the same bytes as application/octet-stream.
+// The stream. It is read here and not by an <img>, so that the page knows when each frame was captured, received and drawn, and can skip a late frame
+// for a newer one. WebKit's fetch (2.50) fails at multipart/x-mixed-replace, so the page requests
+// the same bytes as application/octet-stream.
 const lostConnection = ["Connection lost.", "Trying again…"];
-let stream = null; // ends the running one
-let moving = null; // the <img> that shows the stream where it cannot be read
+let stream = null; // aborts the current one
+let moving = null; // the <img> that shows the stream where a script cannot read it
 
 async function watch() {
   if (stream) return;
   const mine = stream = new AbortController();
-  let unreadable = 0; // times in a row
+  let unreadable = 0; // consecutive failures
   for (let wait = 500; !mine.signal.aborted; wait = Math.min(2 * wait, 5000)) {
     const before = total.frames;
-    // Each try has an end of its own: where reading fails, WebKit keeps the connection open, and the server a viewer, until it is told to stop.
+    // One AbortController per attempt: after a failed read, WebKit keeps the connection, and the server a viewer, until it is aborted.
     const attempt = new AbortController(), stop = () => attempt.abort();
     mine.signal.addEventListener("abort", stop);
     let why = lostConnection;
@@ -21,8 +21,8 @@ async function watch() {
       if (!reply.ok) {
         const text = await refusal(reply);
         why = [text.startsWith("the proxy") ? "No connection to the camera." : "The server is busy.", text + ". Trying again…"];
-      } else if (type.startsWith("text/html")) { // of a proxy that wants a login, or a network that does
-        why = ["No connection to the camera.", "Something else answers in its place. Trying again…"];
+      } else if (type.startsWith("text/html")) { // from a proxy or network that wants a login
+        why = ["No connection to the camera.", "Something else answered instead. Trying again…"];
       } else {
         unreadable++;
         await read(reply.body.getReader());
@@ -41,7 +41,7 @@ async function watch() {
   }
 }
 
-// leaveStream ends the stream of JPEGs; leave ends whatever the pictures come by.
+// leaveStream ends the stream of JPEGs; leave ends whatever delivers pictures.
 function leaveStream() {
   if (stream) stream.abort();
   stream = null;
@@ -53,7 +53,7 @@ function leave() {
   if (moving) {
     moving.src = "data:,";
     moving.remove();
-    window.stop(); // WebKit 2.50 goes on with a request of parts though its image is gone
+    window.stop(); // WebKit 2.50 continues a multipart request after its image is gone
     moving = null;
     canvas.hidden = false;
   }
@@ -65,10 +65,10 @@ function failed(why) {
   share({ why });
 }
 
-// reachable says whether the server itself answers, be it that it is not well.
+// reachable reports whether the server itself answers, even if unhealthy.
 const reachable = () => fetch(url("healthz"), { cache: "no-store", headers: authorization || {} }).then((reply) => reply.headers.has("X-Time"), () => false);
 
-// showImage leaves the stream to the browser where a script cannot read it. Nothing can be measured then, and nothing shared with other windows.
+// showImage leaves the stream to the browser where a script cannot read it. Then nothing can be measured, or shared with other windows.
 function showImage() {
   part();
   moving = new Image();
@@ -89,13 +89,13 @@ function showImage() {
   };
   canvas.hidden = true;
   canvas.after(moving);
-  moving.src = url("stream", { advance_headers: 1, t: Date.now() }); // browsers join requests for one address
+  moving.src = url("stream", { advance_headers: 1, t: Date.now() }); // browsers merge requests for one address
   follow();
 }
 
 const latin1 = new TextDecoder("latin1");
 
-// read takes the parts of a multipart stream apart.
+// read splits a multipart stream.
 async function read(reader) {
   let buffer = new Uint8Array(1 << 18), size = 0;
   let head = null;
@@ -109,7 +109,7 @@ async function read(reader) {
     }
     buffer.set(value, size);
     size += value.length;
-    let at = 0; // what is before has been used
+    let at = 0; // the bytes before are consumed
     for (;;) {
       if (!head) {
         const text = latin1.decode(buffer.subarray(at, Math.min(size, at + 1024)));
@@ -117,12 +117,12 @@ async function read(reader) {
         if (end < 0 && text.length < 1024) break;
         const field = (name) => Number((text.slice(0, end).match(new RegExp(name + ": *([0-9.]+)", "i")) || [])[1]);
         head = { size: end + 4, length: field("Content-Length"), captured: field("X-Timestamp") * 1000 };
-        if (end < 0 || !(head.length < 1 << 26)) throw new Error("not a stream of pictures");
+        if (end < 0 || !(head.length < 1 << 26)) throw new Error("not a picture stream");
       }
       const begin = at + head.size, end = begin + head.length;
       if (size < end) break;
       const jpeg = buffer.slice(begin, end);
-      took(jpeg, head.captured);
+      receivedJPEG(jpeg, head.captured);
       at = end;
       head = null;
     }

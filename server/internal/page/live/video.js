@@ -1,12 +1,12 @@
-// Video: whatever way it comes, it is decoded by a <video> that is not seen, and drawn where the JPEGs are. So zoom, full screen, recording and
-// the measurement are the same for all.
+// Video: however it arrives, a hidden <video> decodes it, and it is drawn where the JPEGs are. So zoom, full screen, recording and
+// measurements work the same for all.
 function openVideo(how) {
   const element = document.createElement("video"), end = new AbortController();
   element.muted = element.playsInline = element.disableRemotePlayback = true;
   const v = {
     how, element, closed: false, signal: end.signal,
-    exact: false, // the browser says when there is a picture
-    captured: () => NaN, // when the picture of a time was taken
+    exact: false, // the browser reports each picture
+    captured: () => NaN, // capture time of the picture at a media time
     close() {
       v.closed = true;
       end.abort();
@@ -18,7 +18,7 @@ function openVideo(how) {
     element.load();
   });
   drawFrom(v);
-  (how === "mse" ? playMP4 : playWHEP)(v).catch((error) => fell(v, error));
+  (how === "mse" ? playMP4 : playWHEP)(v).catch((error) => videoFailed(v, error));
   return v;
 }
 
@@ -29,10 +29,10 @@ function drawFrom(v) {
     if (v.closed) return;
     v.exact = true;
     element.requestVideoFrameCallback(each);
-    tookPicture(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
+    videoFrame(v, v.captured(meta.mediaTime, meta.rtpTimestamp));
   };
   if (element.requestVideoFrameCallback) element.requestVideoFrameCallback(each);
-  // Where the browser does not say when there is a picture (WebKitGTK 2.50 has the function and never calls back), the screen's rate is the time to look.
+  // Where the browser does not report pictures (WebKitGTK 2.50 has the function but never calls back), check at each screen refresh.
   let first = 0, count = 0, time = -1;
   const look = () => {
     if (v.closed || v.exact) return;
@@ -42,12 +42,12 @@ function drawFrom(v) {
     const { totalVideoFrames } = element.getVideoPlaybackQuality();
     if (now() - first < 500 || totalVideoFrames === count || element.currentTime === time) return;
     [count, time] = [totalVideoFrames, element.currentTime];
-    tookPicture(v, v.captured(time));
+    videoFrame(v, v.captured(time));
   };
   look();
 }
 
-// How this browser can play H.264, if it can.
+// Reports per way whether this browser can play H.264.
 const plays = {
   mse: (s) => Boolean(window.MediaSource) && MediaSource.isTypeSupported('video/mp4; codecs="' + (s.h264.codec || "avc1.42c01f") + '"'),
   webrtc: (s) => Boolean(s.webrtc && window.RTCPeerConnection && RTCRtpReceiver.getCapabilities) &&

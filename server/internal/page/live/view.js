@@ -1,11 +1,11 @@
-// This view of the picture: zoom, fit or fill, turned or not. Nothing of it concerns other viewers.
-const zoom = { by: 1, x: 0, y: 0 }; // x, y: how far the picture's middle is from the stage's, in px
-const pointers = new Map(); // that touch the stage
+// This view of the picture: zoom, fit or fill, rotation. Other viewers are not affected.
+const zoom = { by: 1, x: 0, y: 0 }; // x, y: offset of the picture's centre from the stage's, in px
+const pointers = new Map(); // touching the stage
 let fill = recall("fill") === "true";
 
 function look() {
   const r = stage.getBoundingClientRect();
-  // No further than the edge.
+  // Not beyond the edge.
   const room = { x: r.width * (zoom.by - 1) / 2, y: r.height * (zoom.by - 1) / 2 };
   zoom.x = Math.max(-room.x, Math.min(room.x, zoom.x));
   zoom.y = Math.max(-room.y, Math.min(room.y, zoom.y));
@@ -17,7 +17,7 @@ function look() {
   $("unzoom").hidden = zoom.by === 1;
 }
 
-// zoomAt makes the picture larger by a factor; what is at a point of the window stays there.
+// zoomAt scales the picture by a factor, keeping a point of the window in place.
 function zoomAt(factor, clientX, clientY) {
   const r = stage.getBoundingClientRect();
   const x = clientX - r.left - r.width / 2, y = clientY - r.top - r.height / 2;
@@ -37,7 +37,7 @@ function move(x, y) {
   look();
 }
 
-stage.addEventListener("wheel", (e) => { // a pinch on a touchpad comes as a wheel with ctrlKey
+stage.addEventListener("wheel", (e) => { // touchpad pinches arrive as wheel events with ctrlKey
   e.preventDefault();
   const pixels = e.deltaY * [1, 16, 400][e.deltaMode];
   zoomAt(Math.exp(-Math.max(-200, Math.min(200, pixels)) * (e.ctrlKey ? 0.01 : 0.002)), e.clientX, e.clientY);

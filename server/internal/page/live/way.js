@@ -1,21 +1,21 @@
-// The way by which this window gets its pictures, and changes of it: the old one goes on until the new one has brought a picture. The window that leads
-// (share.js) chooses, and the others go the same way.
-const way = { now: "jpeg", next: "", since: 0, wish: "auto", last: "jpeg" }; // next: what is being begun, since; last: before this window was hidden
+// How this window receives its pictures, and switching: the old way continues until the new one has delivered a picture. The leading window
+// (share.js) chooses, and the others follow.
+const way = { now: "jpeg", next: "", since: 0, wish: "auto", last: "jpeg" }; // next: being started, since; last: before this window was hidden
 const choice = chooser();
-let video = null, nextVideo = null; // that is shown; that is being begun
-let probe = null; // { count, began }: the stream of JPEGs is read while a video is shown, to see what the link carries
-const names = { jpeg: "JPEG", mse: "Video over HTTP", webrtc: "Video by WebRTC" };
+let video = null, nextVideo = null; // shown; being started
+let probe = null; // { count, began }: reading JPEGs during video, to measure what the link carries
+const names = { jpeg: "JPEG", mse: "Video over HTTP", webrtc: "Video over WebRTC" };
 
-const leads = () => crew.role === "lead";
+const leads = () => group.role === "lead";
 
-// begin begins with JPEGs, whose first picture comes soonest.
+// begin starts with JPEGs, whose first picture arrives soonest.
 function begin() {
   way.now = "jpeg";
   watch();
   if (way.last !== "jpeg" && offeredWays().includes(way.last)) go(way.last);
 }
 
-// go begins to get the pictures another way.
+// go starts switching to another way.
 function go(to) {
   if (to === (way.next || way.now) || moving) return;
   endProbe();
@@ -28,7 +28,7 @@ function go(to) {
   else if (way.next) nextVideo = openVideo(to);
 }
 
-// settle ends the old way: the new one has brought a picture.
+// settle ends the old way: the new one has delivered a picture.
 function settle() {
   const before = way.now;
   if (video) freeze(video);
@@ -42,7 +42,7 @@ function settle() {
   share({ way: way.now });
 }
 
-// freeze closes a video; its last picture stays, to be turned.
+// freeze closes a video; its last picture is kept, for turning.
 function freeze(v) {
   if (v === video && v.element.readyState >= 2) shown = createImageBitmap(v.element).catch(() => null);
   v.close();
@@ -57,8 +57,8 @@ function leaveVideo() {
   way.next = "";
 }
 
-// fell says that a video ended, or never began: JPEGs are the way then, which also sees to a connection that is lost.
-function fell(v, error) {
+// videoFailed handles a video that ended or never started: it falls back to JPEGs, which also detect a lost connection.
+function videoFailed(v, error) {
   if (v.closed) return;
   freeze(v);
   choice.failed(now(), v.how);
@@ -72,38 +72,38 @@ function fell(v, error) {
   }
 }
 
-// took is called with each JPEG that is received.
-function took(jpeg, captured) {
-  if (probe) return weigh(jpeg);
+// receivedJPEG is called for each received JPEG.
+function receivedJPEG(jpeg, captured) {
+  if (probe) return measureProbe(jpeg);
   if (way.next === "jpeg") settle();
   share({ jpeg, captured });
   if (way.now === "jpeg") arrived(jpeg, captured);
 }
 
-// tookPicture is called with each picture of a video, when it is there to be drawn.
-function tookPicture(v, captured) {
+// videoFrame is called for each picture of a video when it can be drawn.
+function videoFrame(v, captured) {
   if (paused || v.closed) return;
   if (v === nextVideo) settle();
-  came(0); // its bytes were counted when they came
+  countPicture(0); // its bytes were counted on arrival
   paint(v.element, v.element.videoWidth, v.element.videoHeight);
-  wasDrawn(captured);
+  countDrawn(captured);
 }
 
-// weigh sees what the link carries beside a video: after a while enough JPEGs have come, and they become what is shown, or they are given up, at once where
-// it is clear: they hold the video up.
-function weigh(jpeg) {
+// measureProbe measures what the link carries beside a video: if enough JPEGs arrive over a while the page switches to them; otherwise it gives up, early if
+// the result is clear, as they hold up the video.
+function measureProbe(jpeg) {
   const at = now();
   total.bytes += jpeg.length;
-  if (!probe.began) probe.began = at; // the connection had to be made
+  if (!probe.began) probe.began = at; // not counting the connection setup
   else probe.count++;
-  judge(at);
+  judgeProbe(at);
 }
 
-function judge(at) {
+function judgeProbe(at) {
   const seconds = (at - (probe.began || probe.asked + 1000)) / 1000;
-  const want = 0.75 * madeNow() * seconds;
+  const want = 0.75 * expectedRate() * seconds;
   if (seconds > 2 && probe.count >= want) {
-    probe = null; // took settles it with the next picture
+    probe = null; // receivedJPEG settles it with the next picture
     way.next = "jpeg";
   } else if (seconds > 2 || seconds > 0.7 && probe.count < want / 2) {
     endProbe();
@@ -117,25 +117,25 @@ function endProbe() {
   leaveStream();
 }
 
-// madeNow is how many JPEGs a second a viewer is to have.
-function madeNow() {
-  return Math.min(state.settings.fps, way.now === "jpeg" ? state.fps : state.captured_fps); // not wanted_fps: that is less while nobody looks
+// expectedRate returns how many JPEGs per second a viewer should receive.
+function expectedRate() {
+  return Math.min(state.settings.fps, way.now === "jpeg" ? state.fps : state.captured_fps); // not wanted_fps, which is lower while nobody watches
 }
 
 const offeredWays = () => (state && state.h264 && state.h264.available ? ["webrtc", "mse"].filter((how) => plays[how](state)) : []);
 
-// choose is called once a second.
+// choose runs once per second.
 let counted = 0;
 function choose() {
   const count = total.frames - counted, at = now();
   counted = total.frames;
   if (!leads() || paused || moving || !state) return;
-  if (probe) return judge(at);
-  const patience = way.wish === "auto" ? 1 : 3; // who has chosen it by hand waits longer
-  if (nextVideo && at - way.since > 8000 * patience) fell(nextVideo, new Error("no picture has come."));
-  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * due())) fell(video, new Error("no more pictures have come."));
+  if (probe) return judgeProbe(at);
+  const patience = way.wish === "auto" ? 1 : 3; // more patience with the user's own choice
+  if (nextVideo && at - way.since > 8000 * patience) videoFailed(nextVideo, new Error("no picture arrived."));
+  if (video && state.signal && at - newest > Math.max(5000 * patience, 3 * expectedInterval())) videoFailed(video, new Error("pictures stopped arriving."));
   if (way.next || wrong.signal || !total.frames) return;
-  const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: madeNow(), delay: seenDelay });
+  const to = choice.second(at, { now: way.now, wish: way.wish, offered: offeredWays(), arrived: count, made: expectedRate(), delay: seenDelay });
   if (to === "probe") {
     probe = { count: 0, began: 0, asked: at };
     watch();
@@ -144,7 +144,7 @@ function choose() {
   }
 }
 
-// By hand: the choice is this browser's.
+// The user's choice, stored in this browser.
 function wish(to) {
   way.wish = to in names ? to : "auto";
   choice.asked();
@@ -161,11 +161,11 @@ addEventListener("storage", (e) => {
 });
 way.wish = recall("way") in names ? recall("way") : "auto";
 
-// offerWays lists the ways with the data rate of each; where there is no video there is nothing to choose.
+// offerWays lists the ways with their data rates; hidden where there is no video.
 function offerWays(s) {
   const list = offeredWays(), select = $("way");
   $("ways").hidden = !list.length;
-  if (!list.length || (CSS.supports("selector(:open)") ? select.matches(":open") : document.activeElement === select)) return; // an open list is not written to
+  if (!list.length || (CSS.supports("selector(:open)") ? select.matches(":open") : document.activeElement === select)) return; // do not update an open list
   const all = ["auto", "jpeg", ...list], fps = s.settings.fps;
   const cost = { jpeg: s.newest.bytes * fps, mse: s.h264.takers && s.h264.bytes_per_second || s.settings.bitrate / 8 };
   cost.webrtc = cost.mse;

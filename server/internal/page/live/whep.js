@@ -1,4 +1,4 @@
-// Video by WebRTC: an offer, an answer, and no server besides (WHEP).
+// Video over WebRTC (WHEP): an offer, an answer, and no other server.
 async function playWHEP(v) {
   const pc = new RTCPeerConnection(), { element } = v;
   let session = "";
@@ -8,12 +8,12 @@ async function playWHEP(v) {
   };
   v.signal.addEventListener("abort", bye);
   pc.addEventListener("connectionstatechange", () => {
-    if (pc.connectionState === "failed" || pc.connectionState === "disconnected") fell(v, new Error("the connection was lost."));
+    if (pc.connectionState === "failed" || pc.connectionState === "disconnected") videoFailed(v, new Error("the connection was lost."));
   });
   pc.addEventListener("track", ({ track, receiver }) => {
     element.srcObject = new MediaStream([track]);
     element.play().catch(() => {});
-    // A packet's capture time, and RTP's clock, which is that of the captures, tell the time of each picture.
+    // The time of each picture follows from a packet's capture time and RTP's clock, which is that of the captures.
     v.captured = (_, rtp) => {
       const [packet] = receiver.getSynchronizationSources ? receiver.getSynchronizationSources() : [];
       if (rtp === undefined || !packet || !packet.captureTimestamp) return NaN;
@@ -21,13 +21,13 @@ async function playWHEP(v) {
     };
   });
   const video = pc.addTransceiver("video", { direction: "recvonly" });
-  if (video.setHeaderExtensionsToNegotiate) { // Chromium knows the capture time, and does not offer to take it
+  if (video.setHeaderExtensionsToNegotiate) { // Chromium supports the capture time, but does not offer it
     const extensions = video.getHeaderExtensionsToNegotiate();
     for (const e of extensions) if (e.uri.endsWith("abs-capture-time")) e.direction = "recvonly";
     video.setHeaderExtensionsToNegotiate(extensions);
   }
   await pc.setLocalDescription();
-  // The server calls nobody, so our own addresses are of no use to it, and are not waited for.
+  // The server never connects to us, so it needs no candidates of ours, and we wait for none.
   const reply = await ask("whep", { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription.sdp, signal: v.signal });
   if (!reply.ok) throw new Error(await refusal(reply));
   session = "whep/" + (reply.headers.get("Location") || "").split("?")[0].split("/").pop();
@@ -37,7 +37,7 @@ async function playWHEP(v) {
   count(v, pc);
 }
 
-// count counts a connection's bytes, which nothing else tells.
+// count adds a connection's bytes, which only the statistics report.
 async function count(v, pc) {
   for (let before = 0; !v.closed; await sleep(500)) {
     let bytes = 0;

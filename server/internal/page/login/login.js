@@ -1,6 +1,6 @@
 "use strict";
-// Opened as http://user:password@host/ a browser sends the credentials only to who asks for Basic, which would open a password window for everybody
-// else. document.URL has them (Chromium 156, Firefox 153, WebKit 2.50), so they are sent with this form, once: a refusal has a message.
+// A browser that opens http://user:password@host/ sends the credentials only in reply to a Basic challenge, which would show everybody else a
+// password dialog. document.URL contains them (Chromium 156, Firefox 153, WebKit 2.50), so this form submits them, once: after a refusal it has a message.
 const form = document.querySelector("form"), given = new URL(document.URL);
 form.action = new URL("login", location.origin + location.pathname); // a relative address would inherit them
 if (given.password && !form.querySelector(".message").textContent) {
