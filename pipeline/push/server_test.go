@@ -333,7 +333,7 @@ func TestAuth(t *testing.T) {
 	if got := send(push.Config{TokenFile: writeFile(t, "# comment\n\none\n")}); got[0].Err != nil {
 		t.Errorf("token: %v", got[0].Err)
 	}
-	if got := send(push.Config{TokenFile: writeFile(t, "two")}); got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "wants a user and password or a token") {
+	if got := send(push.Config{TokenFile: writeFile(t, "two")}); got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "requires a user and password or a token") {
 		t.Errorf("wrong token: %v", got[0].Err)
 	}
 	lock.set(&allowed, "Basic dXNlcjpwYTpzcw==") // user:pa:ss
