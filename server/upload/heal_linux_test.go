@@ -97,7 +97,7 @@ func TestADirectoryThatCannotBeWritten(t *testing.T) {
 	}
 	testenv.Eventually(t, "it is noticed", func() bool {
 		code, text := healthy(t, s)
-		return code == 503 && strings.Contains(text, "cannot be written: ")
+		return code == 503 && strings.Contains(text, "is not writable: ")
 	})
 	if a := post(t, s, "?device=a", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 503 {
 		t.Errorf("%+v", a)
