@@ -37,7 +37,7 @@ func writeFile(t *testing.T, text string) string {
 	return name
 }
 
-// answers makes a collector refuse the first len(codes) requests.
+// answers makes a collector reject the first len(codes) requests.
 func answers(c *collector, header http.Header, codes ...int) {
 	c.answer = func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n > len(codes) {
@@ -51,7 +51,7 @@ func answers(c *collector, header http.Header, codes ...int) {
 	}
 }
 
-func TestBusyServerIsTriedAgainWithTheSameKey(t *testing.T) {
+func TestBusyServerIsRetriedWithTheSameKey(t *testing.T) {
 	for mode, codes := range map[push.Mode][]int{push.Raw: {503, 500, 408}, push.Form: {429, 502, 504}} {
 		c := newCollector()
 		var keys []string
@@ -121,7 +121,7 @@ func TestRetryAfterBeyondTheLimitGivesUpAtOnce(t *testing.T) {
 	}
 }
 
-func TestRefusedPicturesAreReportedAndNotSentAgain(t *testing.T) {
+func TestRefusedPicturesAreReportedAndNotRetried(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 413, 415, 501} {
 		c := newCollector()
 		answers(c, nil, code)
@@ -142,7 +142,7 @@ func TestRefusedPicturesAreReportedAndNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsAwayIsGivenUpAfterTheLimit(t *testing.T) {
+func TestUnreachableServerIsGivenUpAfterRetry(t *testing.T) {
 	f := newFlaky(t, newCollector())
 	f.kill()
 	var told results
@@ -156,7 +156,7 @@ func TestAServerThatIsAwayIsGivenUpAfterTheLimit(t *testing.T) {
 	}
 }
 
-func TestAServerThatDoesNotAnswerIsTimedOut(t *testing.T) {
+func TestUnresponsiveServerTimesOut(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -212,7 +212,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	if reply, err := push.Post(ctx, s.URL+"/form", photo); err != nil || reply.Text != "thanks" || !reply.OK() {
-		t.Errorf("303 behind a picture that was taken: %+v %v", reply, err)
+		t.Errorf("303 after an accepted picture: %+v %v", reply, err)
 	}
 	if _, err := push.Post(ctx, s.URL+"/loop", photo); err == nil || !strings.Contains(err.Error(), "10 redirects") {
 		t.Errorf("loop: %v", err)
@@ -220,7 +220,7 @@ func TestRedirects(t *testing.T) {
 	if n := len(c.all()); n != 5 {
 		t.Errorf("%d arrived, want 5", n)
 	}
-	// What no waiting makes right is not tried again, although Retry is for ever.
+	// What retrying cannot fix is not retried, although Retry is forever.
 	for url, want := range map[string]string{s.URL + "/loop": "10 redirects", strings.Replace(s.URL, "http:", "https:", 1): "HTTP response to HTTPS client"} {
 		var told results
 		p := newPusher(t, push.Config{URL: url, OnResult: told.add})
@@ -232,7 +232,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 
-	// The endless stream cannot send its body again, and follows all the same.
+	// The endless stream cannot resend its body, and still follows.
 	p := newPusher(t, push.Config{URL: s.URL + "/308", As: push.Multipart})
 	if err := p.Run(ctx, &list{shots: pictures(t, 3)}); err != nil {
 		t.Fatal(err)
@@ -275,12 +275,12 @@ func caOf(t *testing.T, s *httptest.Server) string {
 	return writeFile(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 }
 
-func TestTLSWithAnOwnCA(t *testing.T) {
+func TestTLSWithCustomCA(t *testing.T) {
 	shots := pictures(t, 3)
 	for _, mode := range []push.Mode{push.Raw, push.Form, push.Multipart} {
 		c := newCollector()
 		s := httptest.NewUnstartedServer(c)
-		s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the clients that do not trust it
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs the clients that do not trust it
 		s.StartTLS()
 		t.Cleanup(s.Close)
 		p := newPusher(t, push.Config{URL: s.URL, As: mode, CAFile: caOf(t, s)})
@@ -291,7 +291,7 @@ func TestTLSWithAnOwnCA(t *testing.T) {
 			t.Errorf("%s: %d arrived", mode, len(all))
 		}
 		var told results
-		p = newPusher(t, push.Config{URL: s.URL, OnResult: told.add}) // Retry for ever: it must not be
+		p = newPusher(t, push.Config{URL: s.URL, OnResult: told.add}) // Retry is forever: must not apply
 		if err := p.Run(context.Background(), &list{shots: shots[:1]}); err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func TestAuth(t *testing.T) {
 		t.Errorf("a wrong password in the URL: %v", got[0].Err)
 	}
 
-	// A token that was changed on disk is found without a new start.
+	// A token changed on disk is used without a restart.
 	lock.set(&allowed, "Bearer new")
 	file := writeFile(t, "old")
 	var told results
@@ -365,7 +365,7 @@ func TestAuth(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(c.all())
-	for i := 2; len(c.all()) == before && i < 200; i++ { // the first of these may still carry the old one
+	for i := 2; len(c.all()) == before && i < 200; i++ { // the first may still carry the old one
 		source.show(jpeg(t, i))
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -379,11 +379,11 @@ func TestAuth(t *testing.T) {
 		}
 	}
 	if _, err := push.New(push.Config{URL: s.URL, AuthFile: file, TokenFile: file}); err == nil {
-		t.Error("both files were taken")
+		t.Error("both files were accepted")
 	}
 }
 
-// Go reads these variables once in a process: the test is one of its own.
+// Go reads these variables once per process, so the test runs in a child process.
 func TestProxyOfTheEnvironment(t *testing.T) {
 	const address = "MAIXSTREAM_TEST_PROXY"
 	if os.Getenv(address) == "" {
@@ -407,7 +407,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	})}
 	go func() { _ = proxy.Serve(l) }()
 	t.Cleanup(func() { _ = proxy.Close() })
-	const target = "http://camera-server.invalid/upload" // never resolved: the proxy does that
+	const target = "http://camera-server.invalid/upload" // never resolved: the proxy would do that
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		p := newPusher(t, push.Config{URL: target, As: mode, Retry: -1})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
@@ -430,7 +430,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestConfigsThatMakeNoSense(t *testing.T) {
+func TestInvalidConfigs(t *testing.T) {
 	for want, c := range map[string]push.Config{
 		"http:// or https://":        {URL: "ftp://x/"},
 		"no host":                    {URL: "http:///upload"},
@@ -453,8 +453,8 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
-	// The server answers before it has read a byte of a large picture, which the transport is still sending then.
+func TestEarlyRefusalStopsReadingThePicture(t *testing.T) {
+	// The server replies before it has read a byte of a large picture, which the transport is still sending.
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -474,18 +474,18 @@ func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
 			t.Fatal(err)
 		}
 		if jpg.Len() < 600_000 {
-			t.Fatalf("%d bytes: too few to be still under way", jpg.Len())
+			t.Fatalf("%d bytes: too small to be still in flight", jpg.Len())
 		}
 		reply, err := push.Post(context.Background(), s.URL, jpg)
-		clear(jpg.Borrow()) // the race detector sees whoever still reads
-		jpg.Release()       // and with the tag poison it faults
+		clear(jpg.Borrow()) // the race detector sees any later read
+		jpg.Release()       // with the tag poison a read faults
 		if err == nil && reply.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Fatalf("%+v", reply)
 		}
 	}
 }
 
-func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
+func TestConnectionClosedByServerIsReopened(t *testing.T) {
 	c := newCollector()
 	f := newFlaky(t, c)
 	p := newPusher(t, push.Config{URL: f.url(), Retry: -1})
@@ -501,7 +501,7 @@ func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestAnOldServerThatDoesNotKnowExpect(t *testing.T) {
+func TestServerWithoutExpectSupport(t *testing.T) {
 	c := newCollector()
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Expect") != "" {

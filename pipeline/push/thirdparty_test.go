@@ -37,7 +37,7 @@ func background(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// startNginx runs nginx: WebDAV with a password below /dav/, and in front of another server below /upload.
+// startNginx runs nginx: WebDAV with a password below /dav/, and as a proxy for another server below /upload.
 func startNginx(t *testing.T, behind string) (base, root string) {
 	t.Helper()
 	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx")
@@ -47,7 +47,7 @@ func startNginx(t *testing.T, behind string) (base, root string) {
 		t.Fatal(err)
 	}
 	user := ""
-	if os.Getuid() == 0 { // else its worker is nobody, who may not write here
+	if os.Getuid() == 0 { // otherwise its worker runs as nobody, who may not write here
 		user = "user root;"
 	}
 	config := fmt.Sprintf(`%s
@@ -64,7 +64,7 @@ http {
 }
 `, user, dir, port, behind, quiet)
 	for name, text := range map[string]string{"nginx.conf": config, "users": "cam:{PLAIN}secret\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // nginx reads them
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // read by nginx
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +80,7 @@ http {
 	}
 }
 
-func TestNginxTakesPicturesByPUT(t *testing.T) {
+func TestNginxAcceptsPicturesByPUT(t *testing.T) {
 	base, root := startNginx(t, "http://127.0.0.1:1")
 	shots := pictures(t, 5)
 	var told results
@@ -102,7 +102,7 @@ func TestNginxTakesPicturesByPUT(t *testing.T) {
 	}
 	for want, config := range map[string]push.Config{
 		"401": {URL: base + "/dav/x.jpg", Method: "PUT"},
-		"404": {URL: base + "/dav/x.jpg", AuthFile: writeFile(t, "cam:secret")}, // POST to what is not there
+		"404": {URL: base + "/dav/x.jpg", AuthFile: writeFile(t, "cam:secret")}, // POST to a missing file
 	} {
 		var told results
 		config.OnResult = told.add
@@ -113,7 +113,7 @@ func TestNginxTakesPicturesByPUT(t *testing.T) {
 			t.Errorf("want %s: %+v", want, got)
 		}
 	}
-	// Larger than nginx takes: it answers and closes in the middle of the picture.
+	// Larger than nginx accepts: it replies and closes in the middle of the picture.
 	var large results
 	p = newPusher(t, push.Config{URL: base + "/dav/large.jpg", Method: "PUT", AuthFile: writeFile(t, "cam:secret"), Retry: -1, OnResult: large.add})
 	if err := p.Run(context.Background(), &list{shots: [][]byte{bytes.Repeat(shots[0], 20000)}}); err != nil {
@@ -124,7 +124,7 @@ func TestNginxTakesPicturesByPUT(t *testing.T) {
 	}
 }
 
-func TestEveryModeGoesThroughNginx(t *testing.T) {
+func TestAllModesThroughNginx(t *testing.T) {
 	for _, mode := range []push.Mode{push.Raw, push.Form, push.Multipart} {
 		c := newCollector()
 		base, _ := startNginx(t, serve(t, c).URL)
@@ -133,16 +133,16 @@ func TestEveryModeGoesThroughNginx(t *testing.T) {
 		end := run(p, source)
 		for i, shot := range shots {
 			source.show(shot)
-			all := c.wait(t, fmt.Sprint(mode, " picture ", i), atLeast(i+1)) // each before the next one is there
+			all := c.wait(t, fmt.Sprint(mode, " picture ", i), atLeast(i+1)) // each before the next one exists
 			if !bytes.Equal(all[i].data, shot) {
-				t.Errorf("%s: picture %d is another", mode, i)
+				t.Errorf("%s: picture %d differs", mode, i)
 			}
 		}
 		_ = end()
 	}
 }
 
-// pythonServer is what a person writes in ten minutes.
+// pythonServer is a typical minimal server.
 const pythonServer = `
 import email, hashlib, http.server
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -168,7 +168,7 @@ print(server.server_port, flush=True)
 server.serve_forever()
 `
 
-func TestAPythonServerTakesPictures(t *testing.T) {
+func TestPythonServerAcceptsPictures(t *testing.T) {
 	cmd := exec.Command(testenv.Program(t, "python3"), "-c", pythonServer)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -187,7 +187,7 @@ func TestAPythonServerTakesPictures(t *testing.T) {
 		if err := p.Run(context.Background(), &named{names: []string{"a b.jpg", "a b.jpg"}, data: shot}); err != nil {
 			t.Fatal(err)
 		}
-		p.Close() // that server serves one connection at a time
+		p.Close() // that server handles one connection at a time
 		for _, r := range told.list() {
 			if r.Err != nil || r.Reply.Text != want {
 				t.Errorf("%s: %q, %v, want %q", mode, r.Reply.Text, r.Err, want)

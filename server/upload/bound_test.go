@@ -11,7 +11,7 @@ import (
 )
 
 // A token that is bound to a device sends and deletes pictures of that one only, whatever a request says.
-func TestTokensOfADevice(t *testing.T) {
+func TestDeviceTokens(t *testing.T) {
 	const garden, gate, free = "garden-0123456789", "gate-0123456789ab", "any-0123456789abc"
 	tokens := testenv.File(t, t.TempDir(), "tokens", garden+" garden\n"+gate+"\tgate\n"+free+"\n"+"look-0123456789ab garden view\n")
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.TokenFile = tokens })

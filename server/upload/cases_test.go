@@ -24,7 +24,7 @@ var multiPicture = func() []byte {
 }()
 
 // What browsers show is kept as it was sent, whatever way it came, and live viewers get what every reader understands.
-func TestPicturesThatOthersShowAreTaken(t *testing.T) {
+func TestBrowserReadablePicturesAreAccepted(t *testing.T) {
 	s, dir := receiveIn(t)
 	for i, c := range casetest.Shown(t) {
 		device := "d" + string(rune('a'+i))
@@ -78,7 +78,7 @@ func TestPicturesThatOthersShowAreTaken(t *testing.T) {
 }
 
 // What is no picture is named, alike in every way.
-func TestWhatIsNoPictureIsNamed(t *testing.T) {
+func TestNonPicturesAreNamed(t *testing.T) {
 	s, _ := receiveIn(t)
 	for name, data := range map[string]string{
 		"GIF": "GIF89a\x01\x00\x01\x00", "WebP": "RIFF\x24\x00\x00\x00WEBPVP8 ", "HEIC": "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "AVIF": "\x00\x00\x00\x18ftypavif\x00\x00\x00\x00",
@@ -100,7 +100,7 @@ func TestWhatIsNoPictureIsNamed(t *testing.T) {
 }
 
 // A PNG wider than what is decoded is kept: nothing has to be decoded for that.
-func TestAWidePNGIsKept(t *testing.T) {
+func TestWidePNGIsStored(t *testing.T) {
 	s, dir := receiveIn(t)
 	wide := pngOfSize(t, 12000, 80)
 	if a := post(t, s, "?device=a", bytes.NewReader(wide), nil); !a.OK || !slices.Equal(read(t, dir, a.File), wide) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestTheClockByWhichPicturesGrowOld(t *testing.T) {
+func TestRetentionClock(t *testing.T) {
 	begin := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	type look struct {
 		elapsed time.Duration // monotonic, since the beginning
@@ -46,7 +46,7 @@ func TestTheClockByWhichPicturesGrowOld(t *testing.T) {
 }
 
 // A picture of a clock that was never set has no age but that since the server's start.
-func TestPicturesOfAClockThatWasNeverSet(t *testing.T) {
+func TestPicturesFromUnsetClock(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		at, limit, began time.Time
@@ -70,7 +70,7 @@ func TestPicturesOfAClockThatWasNeverSet(t *testing.T) {
 }
 
 // A server whose own clock was never set believes its senders.
-func TestTimesBeforeTheServerKnowsTheTime(t *testing.T) {
+func TestTimesWhileServerClockIsUnset(t *testing.T) {
 	unset := time.Unix(100, 0)
 	for text, want := range map[string]time.Time{"": unset, "1763769600": time.Unix(1763769600, 0), "12": unset, "99999999999": unset} {
 		if got, err := timeOf(text, unset); err != nil || !got.Equal(want) {
@@ -79,7 +79,7 @@ func TestTimesBeforeTheServerKnowsTheTime(t *testing.T) {
 	}
 }
 
-func TestNamesOfAddresses(t *testing.T) {
+func TestDeviceNamesFromAddresses(t *testing.T) {
 	if got := nameOf(netip.Addr{}); got != "local" {
 		t.Errorf("a Unix socket: %s", got)
 	}

@@ -29,7 +29,7 @@ func send(t *testing.T, s *upload.Server, method, path string, body io.Reader, h
 	return do(t, r)
 }
 
-func TestWhatSaysNothingIsLookedAt(t *testing.T) {
+func TestUntypedUploadsAreDetected(t *testing.T) {
 	s, dir := receiveIn(t)
 	for _, kind := range []string{
 		"", "application/octet-stream", "application/octet-stream; charset=binary", "application/octet-stream; name=a b.jpg", "Application/Octet-Stream;", "binary/octet-stream",
@@ -102,7 +102,7 @@ func field(name, value string) string {
 	return fmt.Sprintf("Content-Disposition: form-data; name=%q\r\n\r\n%s", name, value)
 }
 
-func TestAFormsDeviceField(t *testing.T) {
+func TestFormDeviceField(t *testing.T) {
 	s, dir := receiveIn(t)
 	one, two := jpegOf(t, 1), noisy(t, 100<<10)
 	for name, c := range map[string]struct {
@@ -153,7 +153,7 @@ func TestAFormsDeviceField(t *testing.T) {
 }
 
 // Small devices send pictures as text.
-func TestPicturesAsText(t *testing.T) {
+func TestBase64Pictures(t *testing.T) {
 	s, dir := receiveIn(t)
 	small, large, pic := jpegOf(t, 1), noisy(t, 200<<10), pngOf(t, 1)
 	lines := func(text string) string {
@@ -231,7 +231,7 @@ func TestPicturesAsText(t *testing.T) {
 }
 
 // Recorders send several pictures in one body, one behind the other; phones write a smaller one behind a picture, which is a part of it.
-func TestSeveralPicturesInABody(t *testing.T) {
+func TestSeveralPicturesPerBody(t *testing.T) {
 	s, dir := receiveIn(t)
 	var thirty [][]byte
 	for i := range 30 {
@@ -293,7 +293,7 @@ func TestSeveralPicturesInABody(t *testing.T) {
 }
 
 // Boundaries as programs write them, and ends that are missing.
-func TestBoundariesAndEnds(t *testing.T) {
+func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 	s, dir := receiveIn(t)
 	one := jpegOf(t, 1)
 	for name, c := range map[string]struct{ kind, first, end string }{
@@ -337,7 +337,7 @@ func TestBoundariesAndEnds(t *testing.T) {
 	}
 }
 
-func TestTimesAsSendersWriteThem(t *testing.T) {
+func TestTimestampFormats(t *testing.T) {
 	s, _ := receiveIn(t)
 	at := time.Now().Add(-90 * time.Minute).UTC().Truncate(time.Millisecond)
 	for _, text := range []string{

@@ -14,7 +14,7 @@ import (
 )
 
 // A device and a moment have an address, which can be kept; Back goes back. What is shown can be downloaded, deleted and played.
-func TestGalleryAddressesAndWhatTheyShow(t *testing.T) {
+func TestGalleryAddresses(t *testing.T) {
 	s := receive(t, t.TempDir(), nil)
 	begin := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for i := range 8 {

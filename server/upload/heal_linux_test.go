@@ -26,7 +26,7 @@ func healthy(t *testing.T, s *upload.Server) (code int, text string) {
 }
 
 // A directory that is removed, moved away or unmounted is said to be gone, and used again when it is back, with what is in it.
-func TestADirectoryThatGoesAndComesBack(t *testing.T) {
+func TestRecoversWhenDirectoryReturns(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := filepath.Join(t.TempDir(), "pictures")
 	for name, c := range map[string]struct {
@@ -86,7 +86,7 @@ func TestADirectoryThatGoesAndComesBack(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeWritten(t *testing.T) {
+func TestUnwritableDirectory(t *testing.T) {
 	testenv.Long(t, "takes a quarter of a minute")
 	s, dir := receiveIn(t)
 	defer stop(t, s)
@@ -110,7 +110,7 @@ func TestADirectoryThatCannotBeWritten(t *testing.T) {
 }
 
 // One directory that cannot be read stops neither the start nor the other devices; it is counted, and nothing in it is replaced.
-func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
+func TestUnreadableDirectoryIsSkipped(t *testing.T) {
 	if os.Getuid() != 0 {
 		testenv.Unable(t, "needs root, to be somebody else for a moment")
 	}
@@ -171,7 +171,7 @@ const nobody = 65534
 
 // Whatever address a sender has, its pictures are found again: in lists, after a restart, and by retention. The directory that versions before made for ::1 is
 // found, too.
-func TestSendersWithoutANameAreFoundAgain(t *testing.T) {
+func TestUnnamedSendersSurviveRestart(t *testing.T) {
 	dir := t.TempDir()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
@@ -218,7 +218,7 @@ func TestSendersWithoutANameAreFoundAgain(t *testing.T) {
 	}
 }
 
-func TestFilesAreNotForEverybody(t *testing.T) {
+func TestFilesAreNotWorldReadable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pictures")
 	s := receive(t, dir, nil)
 	for i, body := range [][]byte{jpegOf(t, 1), noisy(t, 100<<10)} {

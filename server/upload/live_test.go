@@ -47,7 +47,7 @@ func next(t *testing.T, r *multipart.Reader) (http.Header, []byte) {
 	return http.Header(p.Header), b
 }
 
-func TestWatchersSeeEachPictureAtOnce(t *testing.T) {
+func TestViewersGetEachPictureImmediately(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
@@ -82,7 +82,7 @@ func TestWatchersSeeEachPictureAtOnce(t *testing.T) {
 	}
 }
 
-func TestViewersAreLimitedAndForgotten(t *testing.T) {
+func TestViewerLimit(t *testing.T) {
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.MaxClients = 1 })
 	postOK(t, s, "?device=a", pngOf(t, 1), nil)
 	reply, err := http.Get(s.URLs()[0] + "/stream/a")
@@ -105,7 +105,7 @@ func TestViewersAreLimitedAndForgotten(t *testing.T) {
 	}
 }
 
-func TestEventsTellWhatIsNew(t *testing.T) {
+func TestEventsReportChanges(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
@@ -152,7 +152,7 @@ func TestEventsTellWhatIsNew(t *testing.T) {
 	}
 }
 
-func TestCloseEndsEverything(t *testing.T) {
+func TestCloseEndsUploadsAndViewers(t *testing.T) {
 	testenv.NoLeaks(t)
 	s := receive(t, t.TempDir(), nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)

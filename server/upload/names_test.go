@@ -45,7 +45,7 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-func TestFileNamesAreReadBack(t *testing.T) {
+func TestFileNamesRoundTrip(t *testing.T) {
 	for _, c := range []struct {
 		ms       uint32
 		sequence uint64
@@ -66,7 +66,7 @@ func TestFileNamesAreReadBack(t *testing.T) {
 	}
 }
 
-func TestTimesOfPictures(t *testing.T) {
+func TestPictureTimes(t *testing.T) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"":                     now,

@@ -36,7 +36,7 @@ func FuzzText(f *testing.F) {
 }
 
 // An error of the source is no end of the text.
-func TestATextThatIsCutOff(t *testing.T) {
+func TestTruncatedText(t *testing.T) {
 	for _, text := range []string{"/9j/4AA", "/9j/4AAQ", "/9j/4AAQSk"} {
 		src := io.MultiReader(bytes.NewReader([]byte(text)), iotest.ErrReader(errCut))
 		if _, err := io.ReadAll(newText(src)); err == nil || !isCut(err) {

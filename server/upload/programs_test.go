@@ -14,7 +14,7 @@ import (
 
 // A body that is refused half-way is taken to its end, or nearly so: else clients that send first and read then would see a broken
 // connection in place of the reason.
-func TestProgramsAreToldWhyTheyAreRefused(t *testing.T) {
+func TestProgramsGetTheRefusalReason(t *testing.T) {
 	s := receive(t, t.TempDir(), nil)
 	for name, command := range map[string][]string{
 		"python3-requests": {"/usr/bin/python3", "-c", `

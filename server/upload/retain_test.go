@@ -17,7 +17,7 @@ import (
 
 func stampOf(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
-func TestOldPicturesGo(t *testing.T) {
+func TestOldPicturesExpire(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
@@ -42,7 +42,7 @@ func TestOldPicturesGo(t *testing.T) {
 	}
 }
 
-func TestTheOldestMakeRoom(t *testing.T) {
+func TestOldestPicturesMakeRoom(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	const most = 40 * 4096
@@ -80,7 +80,7 @@ func TestTheOldestMakeRoom(t *testing.T) {
 	}
 }
 
-func TestAStartFindsWhatIsThere(t *testing.T) {
+func TestStartIndexesExistingPictures(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -167,7 +167,7 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 }
 
 // Pictures that a start did not find would stay for ever.
-func TestAStartFindsWhatFollowsTheLastNumber(t *testing.T) {
+func TestStartIndexesBeyondTheLastSequence(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), headers{"X-Sequence": "9223372036854775807"})
@@ -180,7 +180,7 @@ func TestAStartFindsWhatFollowsTheLastNumber(t *testing.T) {
 }
 
 // Somebody cleans up by hand while the server runs.
-func TestRemovedDirectoriesAreMadeAgain(t *testing.T) {
+func TestRemovedDirectoriesAreRecreated(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)

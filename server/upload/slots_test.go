@@ -37,7 +37,7 @@ func idle(t *testing.T, s *upload.Server, device string, first []byte) net.Conn 
 }
 
 // Idle uploads of one sender, however many, stop nobody's: neither another device's nor, for long, its own.
-func TestIdleUploadsHoldNoPlaces(t *testing.T) {
+func TestIdleUploadsAreEvicted(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 10 })
@@ -81,7 +81,7 @@ func TestIdleUploadsHoldNoPlaces(t *testing.T) {
 }
 
 // A device that lost its connection again and again, and a server that does not know, keep it out no longer.
-func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
+func TestDevicesOwnIdleUploadsAreEvictedFirst(t *testing.T) {
 	testenv.NoLeaks(t)
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 3 })
 	quiet := idle(t, s, "quiet", jpegOf(t, 1))
@@ -105,7 +105,7 @@ func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
 }
 
 // A thousand at once, with one sender's address: half of the places stay for others.
-func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
+func TestOneAddressIsLimitedToHalfTheSlots(t *testing.T) {
 	host := ""
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -142,7 +142,7 @@ func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
 }
 
 // Retention takes from who has more than its share.
-func TestADeviceThatPostsALotMakesItsOwnRoom(t *testing.T) {
+func TestBusyDeviceMakesItsOwnRoom(t *testing.T) {
 	const most = 40 * 4096
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxBytes, c.MaxUpload = most, most })
 	old := time.Now().Add(-20 * time.Hour)

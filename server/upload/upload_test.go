@@ -25,7 +25,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-func TestRawPicturesAreKept(t *testing.T) {
+func TestRawPicturesAreStored(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -66,7 +66,7 @@ func TestRawPicturesAreKept(t *testing.T) {
 	}
 }
 
-func TestSyncedPicturesAreKept(t *testing.T) {
+func TestSyncedPicturesAreStored(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Sync = true })
 	for i, body := range [][]byte{jpegOf(t, 1), noisy(t, 100<<10), pngOf(t, 2)} {
@@ -79,7 +79,7 @@ func TestSyncedPicturesAreKept(t *testing.T) {
 	}
 }
 
-func TestWhatFollowsThePictureIsCutOff(t *testing.T) {
+func TestTrailingDataIsCutOff(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	for _, body := range [][]byte{jpegOf(t, 1), pngOf(t, 1), noisy(t, 100<<10)} {
@@ -122,7 +122,7 @@ func TestNameTimeAndSequenceComeFromTheSender(t *testing.T) {
 	}
 }
 
-func TestFormsAreTakenWhateverTheFieldIsCalled(t *testing.T) {
+func TestFormFieldNameDoesNotMatter(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	form := func(write func(*multipart.Writer)) answer {
@@ -187,7 +187,7 @@ func part(w *multipart.Writer, body []byte, length bool, h headers) error {
 	return err
 }
 
-func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
+func TestStreamPartsAreStoredImmediately(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -240,7 +240,7 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 }
 
 // A camera that sends a picture a minute is no slow sender, whether the boundary comes with the picture or with the next one.
-func TestAStreamMayRest(t *testing.T) {
+func TestStreamMayPause(t *testing.T) {
 	testenv.NoLeaks(t)
 	const stall = time.Second // a loaded machine may hold up a part's bytes nearly so long
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.StallTimeout = stall })
@@ -415,7 +415,7 @@ func pngOfSize(t *testing.T, w, h uint32) []byte {
 	return b.Bytes()
 }
 
-func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
+func TestTruncatedUploadsLeaveNothing(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -489,7 +489,7 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 	}
 }
 
-func TestSlowSendersAreCutOff(t *testing.T) {
+func TestSlowSendersAreDisconnected(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.HTTP.StallTimeout = 300 * time.Millisecond })
@@ -510,7 +510,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
+func TestRepeatedKeyIsOnePicture(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -590,7 +590,7 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 }
 
-func TestWhoMayIn(t *testing.T) {
+func TestAuthentication(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 }
 
 // A large reply gets a deadline per piece, so that a slow but steady reader gets all of it.
-func TestADeadlineIsPerProgress(t *testing.T) {
+func TestDeadlineIsPerChunk(t *testing.T) {
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	w := &progressWriter{ResponseWriter: d, control: http.NewResponseController(d), stall: time.Minute}
 	const size = 1 << 20

@@ -66,7 +66,7 @@ func startLogged(t *testing.T, c web.Config) (*web.Server, *observer.ObservedLog
 }
 
 // A server that everybody can reach, without authentication, warns once; one on the loopback, or with a password, does not.
-func TestAnOpenServerSaysSo(t *testing.T) {
+func TestOpenServerWarns(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("a long password"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestAnOpenServerSaysSo(t *testing.T) {
 }
 
 // Secret files readable by every user of the machine are named, at the start and at each reload.
-func TestSecretFilesOfAServer(t *testing.T) {
+func TestSecretFileWarnings(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		testenv.Unable(t, "Windows has no modes")
 	}
