@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/internal/httpauth"
 )
 
-// The example of RFC 7616, 3.9.1, in the forms in which servers send challenges.
+// The example of RFC 7616, 3.9.1, in the forms that servers use.
 func TestChallengesAreFound(t *testing.T) {
 	const one = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
 	for name, headers := range map[string][]string{
@@ -27,14 +27,14 @@ func TestChallengesAreFound(t *testing.T) {
 		h := http.Header{"Www-Authenticate": headers}
 		r := httptest.NewRequest("GET", "/dir/index.html?a=b", nil)
 		if d.Authorize(r, "Mufasa", "Circle of Life") || r.Header.Get("Authorization") != "" {
-			t.Errorf("%s: answered before there was a challenge", name)
+			t.Errorf("%s: answered without a challenge", name)
 		}
 		if !d.Learn(h) {
 			t.Errorf("%s: not found", name)
 			continue
 		}
 		if d.Learn(h) {
-			t.Errorf("%s: the same nonce is worth another request", name)
+			t.Errorf("%s: the same nonce counts as new", name)
 		}
 		for range 2 {
 			if !d.Authorize(r, "Mufasa", "Circle of Life") {

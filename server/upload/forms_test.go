@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// send sends a request to a path as it is and returns the answer.
+// send sends a request to a path and returns the reply.
 func send(t *testing.T, s *upload.Server, method, path string, body io.Reader, h headers) answer {
 	t.Helper()
 	r, err := http.NewRequest(method, s.URLs()[0]+path, body)
@@ -62,7 +62,7 @@ func TestPUTAndPathsBelowUpload(t *testing.T) {
 		"/upload":                        {"127.0.0.1", 200},
 		"/upload/":                       {"127.0.0.1", 200},
 		"/upload/picture.jpg":            {"127.0.0.1", 200},
-		"/upload/a%20b%2Fc.jpg":          {"", 400}, // the folder of it is no device's name
+		"/upload/a%20b%2Fc.jpg":          {"", 400}, // its directory is not a valid device name
 		"/upload/garden/picture.jpg":     {"garden", 200},
 		"/upload/garden/":                {"garden", 200},
 		"/upload/garden/x.jpg?device=b":  {"b", 200},
@@ -84,7 +84,7 @@ func TestPUTAndPathsBelowUpload(t *testing.T) {
 	reply.Body.Close()
 }
 
-// form is a form as bytes, with or without its end.
+// form returns a form as bytes, with or without its end.
 func form(end string, parts ...string) []byte {
 	var b bytes.Buffer
 	for _, p := range parts {
@@ -138,11 +138,11 @@ func TestFormDeviceField(t *testing.T) {
 			t.Errorf("%s: %q", name, a.Error)
 		}
 	}
-	// What came whole before the fault is kept, under the address.
+	// Pictures completed before the fault are stored, under the address.
 	if st := s.State(); st.Pictures != 9+1 {
-		t.Errorf("%d pictures kept", st.Pictures)
+		t.Errorf("%d pictures stored", st.Pictures)
 	}
-	// A repeated form is known by its key, wherever the device stands.
+	// A repeated form is recognized by its key, wherever the device is given.
 	for i := range 2 {
 		a := post(t, s, "", bytes.NewReader(form("--b--", file(one), file(two), field("device", "keys"))), headers{"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k"})
 		if !a.OK || a.Pictures != 2 || a.Duplicates != 2*i {
@@ -152,7 +152,7 @@ func TestFormDeviceField(t *testing.T) {
 	_ = dir
 }
 
-// Small devices send pictures as text.
+// Small devices send pictures as base64 text.
 func TestBase64Pictures(t *testing.T) {
 	s, dir := receiveIn(t)
 	small, large, pic := jpegOf(t, 1), noisy(t, 200<<10), pngOf(t, 1)
@@ -220,17 +220,17 @@ func TestBase64Pictures(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", name, a, c.code)
 		}
 	}
-	// The limit is the picture's, not the text's.
+	// The limit applies to the picture, not the text.
 	limited := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxUpload = int64(len(large)) })
 	if a := post(t, limited, "", strings.NewReader(base64.StdEncoding.EncodeToString(large)), nil); !a.OK {
-		t.Errorf("as large as may be: %+v", a)
+		t.Errorf("at the limit: %+v", a)
 	}
 	if a := post(t, limited, "", strings.NewReader(base64.StdEncoding.EncodeToString(append(bytes.Clone(large), 0))), nil); a.code != 413 {
-		t.Errorf("a byte larger: %+v", a)
+		t.Errorf("a byte above the limit: %+v", a)
 	}
 }
 
-// Recorders send several pictures in one body, one behind the other; phones write a smaller one behind a picture, which is a part of it.
+// Recorders send several pictures in one body; phones append a smaller one, which belongs to the first.
 func TestSeveralPicturesPerBody(t *testing.T) {
 	s, dir := receiveIn(t)
 	var thirty [][]byte
@@ -283,7 +283,7 @@ func TestSeveralPicturesPerBody(t *testing.T) {
 			}
 		}
 	}
-	// Parts of a stream and files of a form, too.
+	// The same for parts of a stream and files of a form.
 	for _, kind := range []string{"multipart/mixed", "multipart/form-data"} {
 		a := post(t, s, "?device=x", bytes.NewReader(form("--b--", file(gaps("", thirty[:3]...)), file(thirty[3]))), headers{"Content-Type": kind + "; boundary=b"})
 		if !a.OK || a.Pictures != 4 {
@@ -292,7 +292,7 @@ func TestSeveralPicturesPerBody(t *testing.T) {
 	}
 }
 
-// Boundaries as programs write them, and ends that are missing.
+// Common mistakes in boundaries, and missing ends.
 func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 	s, dir := receiveIn(t)
 	one := jpegOf(t, 1)
@@ -351,7 +351,7 @@ func TestTimestampFormats(t *testing.T) {
 	}
 }
 
-// What a client that shuts its side down behind the request (nc -N, socat) has sent is kept, and answered.
+// Uploads from clients that half-close the connection after the request (nc -N, socat) are stored, and get a reply.
 func TestHalfClosedUploads(t *testing.T) {
 	s, dir := receiveIn(t)
 	one, large := jpegOf(t, 1), noisy(t, 300<<10)
@@ -381,7 +381,7 @@ func TestHalfClosedUploads(t *testing.T) {
 		reply, err := io.ReadAll(conn)
 		want := 1 + strings.Count(request, "POST")/2
 		if err != nil || strings.Count(string(reply), " 200 OK\r\n") != want || s.State().Pictures != before+want {
-			t.Errorf("%s: %q, %v, %d more kept", name, reply, err, s.State().Pictures-before)
+			t.Errorf("%s: %q, %v, %d more stored", name, reply, err, s.State().Pictures-before)
 		}
 	}
 	if n := len(files(t, dir)); n != 8 {
