@@ -15,13 +15,13 @@ import (
 func TestChallengesAreFound(t *testing.T) {
 	const one = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
 	for name, headers := range map[string][]string{
-		"alone":                 {one},
-		"small letters":         {strings.Replace(one, "Digest", "digest", 1)},
-		"behind Basic":          {`Basic realm="x"`, one},
-		"behind Basic, a line":  {`Basic realm="x", ` + one},
-		"before Basic, a line":  {one + `, Basic realm="x"`},
-		"behind one not known":  {strings.Replace(one, "MD5", "SHA-3", 1), one},
-		"behind one, same line": {strings.Replace(one, "MD5", "SHA-3", 1) + ", " + one},
+		"alone":                  {one},
+		"small letters":          {strings.Replace(one, "Digest", "digest", 1)},
+		"after Basic":            {`Basic realm="x"`, one},
+		"after Basic, same line": {`Basic realm="x", ` + one},
+		"before Basic, a line":   {one + `, Basic realm="x"`},
+		"after an unknown one":   {strings.Replace(one, "MD5", "SHA-3", 1), one},
+		"after one, same line":   {strings.Replace(one, "MD5", "SHA-3", 1) + ", " + one},
 	} {
 		var d httpauth.Digest
 		h := http.Header{"Www-Authenticate": headers}

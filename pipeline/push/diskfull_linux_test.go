@@ -96,12 +96,12 @@ func TestSpoolDropsOldestOnFullDisk(t *testing.T) {
 	if err := os.WriteFile(dir+"/other", make([]byte, 3<<20), 0o600); err == nil {
 		t.Fatal("the disk should be full")
 	}
-	var told results
-	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, OnResult: outcomes.add})
 	if err := p.Run(t.Context(), &list{shots: shots[:2]}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 2 || got[0].Err == nil || p.State().GivenUp != 2 {
-		t.Errorf("told %+v, %+v", got, p.State())
+	if got := outcomes.list(); len(got) != 2 || got[0].Err == nil || p.State().GivenUp != 2 {
+		t.Errorf("outcomes %+v, %+v", got, p.State())
 	}
 }

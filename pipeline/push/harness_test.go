@@ -126,7 +126,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			rest, err := io.ReadAll(part)
 			if err != nil || (one.data != nil && len(rest) > 0) {
-				http.Error(w, fmt.Sprintf("behind the part: %d bytes, %v", len(rest), err), http.StatusBadRequest)
+				http.Error(w, fmt.Sprintf("after the part: %d bytes, %v", len(rest), err), http.StatusBadRequest)
 				return
 			}
 			if one.data == nil {
@@ -177,7 +177,7 @@ func (c *collector) wait(t testing.TB, what string, ok func([]received) bool) []
 		select {
 		case <-c.arrived:
 		case <-patience.C:
-			t.Fatalf("waited for %s in vain; %d pictures came", what, len(c.all()))
+			t.Fatalf("timed out waiting for %s; %d pictures arrived", what, len(c.all()))
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestSpoolDeliversEverythingThroughTenServerCrashes(t *testing.T) {
 		again += times - 1
 	}
 	if state.Delivered != total || state.Spool.Dropped != 0 || state.Spool.Waiting != 0 || state.Failures == 0 || again == 0 {
-		t.Errorf("state %+v, spool %+v, %d came twice", state, *state.Spool, again)
+		t.Errorf("state %+v, spool %+v, %d arrived twice", state, *state.Spool, again)
 	}
 	t.Logf("%d failed attempts, %d pictures sent more than once and deduplicated by key", state.Failures, again)
 }
@@ -426,17 +426,17 @@ func TestSpoolKeepsPicturesOnWrongPassword(t *testing.T) {
 	c := newCollector()
 	answers(c, nil, 401, 404, 413)
 	s := serve(t, c)
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Spool: t.TempDir(), OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Spool: t.TempDir(), OnResult: outcomes.add})
 	source, shots := newLive(), pictures(t, 2)
 	end := run(p, source)
 	source.show(shots[0])
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) < 3 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) < 3 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	source.show(shots[1])
 	all := c.wait(t, "the second", atLeast(1))
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) < 4 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) < 4 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if err := end(); !errors.Is(err, context.Canceled) {
@@ -444,7 +444,7 @@ func TestSpoolKeepsPicturesOnWrongPassword(t *testing.T) {
 	}
 	// 401 and 404 do not concern the picture, which was resent; 413 does.
 	if state := p.State(); !bytes.Equal(all[0].data, shots[1]) || state.Refused != 1 || state.Delivered != 1 {
-		t.Errorf("arrived: %s; state %+v, told %+v", all[0].sequence, state, told.list())
+		t.Errorf("arrived: %s; state %+v, outcomes %+v", all[0].sequence, state, outcomes.list())
 	}
 }
 
@@ -522,8 +522,8 @@ func TestContextEndsStreamCleanly(t *testing.T) {
 	for attempt := 1; ; attempt++ {
 		c := newCollector()
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: outcomes.add})
 		source := newLive()
 		end := run(p, source)
 		source.show(jpeg(t, 1))
@@ -531,12 +531,12 @@ func TestContextEndsStreamCleanly(t *testing.T) {
 		if err := end(); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		got := told.list()
+		got := outcomes.list()
 		if len(got) == 1 && got[0].Err == nil && got[0].Reply.StatusCode == 200 {
 			return
 		}
 		if attempt == 5 { // the server has a second to reply, which a busy machine may miss once
-			t.Fatalf("told %+v", got)
+			t.Fatalf("outcomes %+v", got)
 		}
 	}
 }

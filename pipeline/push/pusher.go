@@ -195,21 +195,21 @@ func judge(ctx context.Context, reply *Reply, err error) verdict {
 	case ctx.Err() != nil:
 		return stopped
 	case err != nil && reply.StatusCode == 0:
-		if hopeless(err) {
+		if permanent(err) {
 			return unwanted
 		}
 		return failed
 	case reply.retryable():
 		return failed
-	case reply.aboutPicture():
+	case reply.concernsPicture():
 		return refused
 	}
 	return unwanted
 }
 
-// hopeless reports whether retrying cannot help: an untrusted certificate, plain HTTP where HTTPS is required, a redirect loop or a redirect
+// permanent reports whether retrying cannot help: an untrusted certificate, plain HTTP where HTTPS is required, a redirect loop or a redirect
 // to plain HTTP. A certificate that is not valid yet does not count: a board without a battery-backed clock learns the time only after a while.
-func hopeless(err error) bool {
+func permanent(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var record tls.RecordHeaderError
@@ -233,7 +233,7 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 			return v
 		}
 		wait := max(waits.NextBackOff(), reply.wait(p.config.MaxWait))
-		if v == failed && !p.triesOn(began, wait) {
+		if v == failed && !p.retriesAfter(began, wait) {
 			v = givenUp
 		}
 		p.note(v, &reply, err, took)
@@ -269,8 +269,8 @@ func (p *Pusher) rest(ctx context.Context, reply *Reply, wait time.Duration) err
 	return err
 }
 
-// triesOn reports whether to retry after such a delay.
-func (p *Pusher) triesOn(began time.Time, wait time.Duration) bool {
+// retriesAfter reports whether to retry after such a delay.
+func (p *Pusher) retriesAfter(began time.Time, wait time.Duration) bool {
 	limit := p.config.Retry
 	return limit == 0 || (limit > 0 && time.Since(began)+wait <= limit)
 }
@@ -326,10 +326,10 @@ func (p *Pusher) finish(v verdict, shot *Shot, reply Reply, err error, took time
 		p.state.GivenUp++
 	}
 	p.mu.Unlock()
-	p.tell(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
+	p.report(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
 }
 
-func (p *Pusher) tell(r Result) {
+func (p *Pusher) report(r Result) {
 	if p.config.OnResult != nil {
 		p.config.OnResult(r)
 	}

@@ -93,8 +93,8 @@ func (r *Reply) retryable() bool {
 	return r.StatusCode >= 500
 }
 
-// aboutPicture reports whether another picture may be accepted: the server rejects this one, not its sender or the path.
-func (r *Reply) aboutPicture() bool {
+// concernsPicture reports whether another picture may be accepted: the server rejects this one, not its sender or the path.
+func (r *Reply) concernsPicture() bool {
 	switch r.StatusCode {
 	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusConflict, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
 		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:

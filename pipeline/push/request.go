@@ -31,12 +31,12 @@ const (
 	devicePlace = "{device}"
 )
 
-// plainPlaces makes a URL with placeholders parse.
-var plainPlaces = strings.NewReplacer(namePlace, "name", devicePlace, "device")
+// withoutPlaceholders makes a URL with placeholders parse.
+var withoutPlaceholders = strings.NewReplacer(namePlace, "name", devicePlace, "device")
 
 // checkURL returns an error for a URL nothing can be sent to.
 func checkURL(text string) error {
-	u, err := url.Parse(plainPlaces.Replace(text))
+	u, err := url.Parse(withoutPlaceholders.Replace(text))
 	switch {
 	case err != nil:
 		return fmt.Errorf("push: the URL: %w", withoutURL(err))

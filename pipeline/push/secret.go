@@ -41,7 +41,7 @@ func newSecret(c *Config) (*secret, error) {
 // secretOf returns the user and password of a URL.
 func secretOf(text string) *secret {
 	s := new(secret)
-	if u, err := url.Parse(plainPlaces.Replace(text)); err == nil && u.User != nil {
+	if u, err := url.Parse(withoutPlaceholders.Replace(text)); err == nil && u.User != nil {
 		s.user = u.User.Username()
 		s.password, _ = u.User.Password()
 	}

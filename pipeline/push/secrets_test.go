@@ -80,13 +80,13 @@ func TestDigestAuthentication(t *testing.T) {
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		c := newCollector()
 		s, challenges := digestServer(t, c, 1000)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: mode, AuthFile: writeFile(t, "cam:falsch"), Retry: -1, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: mode, AuthFile: writeFile(t, "cam:falsch"), Retry: -1, OnResult: outcomes.add})
 		if err := p.Run(t.Context(), &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Reply.StatusCode != 401 || challenges.Load() != 2 || len(c.all()) != 0 {
-			t.Errorf("%s: told %+v after %d challenges", mode, got, challenges.Load())
+		if got := outcomes.list(); len(got) != 1 || got[0].Reply.StatusCode != 401 || challenges.Load() != 2 || len(c.all()) != 0 {
+			t.Errorf("%s: outcomes %+v after %d challenges", mode, got, challenges.Load())
 		}
 	}
 	s, _ := digestServer(t, newCollector(), 1000)
@@ -242,15 +242,15 @@ func TestStreamFollowsRedirectForOneRequest(t *testing.T) {
 	}
 	// A loop also ends.
 	s := serve(t, http.RedirectHandler("/", http.StatusTemporaryRedirect))
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: outcomes.add})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil {
-		t.Errorf("told %+v", got)
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil {
+		t.Errorf("outcomes %+v", got)
 	}
 }
 

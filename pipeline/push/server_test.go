@@ -62,13 +62,13 @@ func TestBusyServerIsRetriedWithTheSameKey(t *testing.T) {
 			return refuse(w, r, n)
 		}
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: mode, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: mode, OnResult: outcomes.add})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		state := p.State()
-		if len(c.all()) != 1 || state.Delivered != 1 || state.Failures != 3 || len(told.list()) != 1 {
+		if len(c.all()) != 1 || state.Delivered != 1 || state.Failures != 3 || len(outcomes.list()) != 1 {
 			t.Errorf("%s: %d arrived, state %+v", mode, len(c.all()), state)
 		}
 		for _, key := range keys {
@@ -97,7 +97,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 					t.Fatal(err)
 				}
 				if took := time.Since(began); took < 900*time.Millisecond {
-					t.Errorf("came back after %v", took)
+					t.Errorf("retried after %v", took)
 				}
 				if len(c.all()) != 1 {
 					t.Error("did not arrive")
@@ -111,13 +111,13 @@ func TestRetryAfterBeyondTheLimitGivesUpAtOnce(t *testing.T) {
 	c := newCollector()
 	answers(c, http.Header{"Retry-After": {"3600"}}, 503)
 	s := serve(t, c)
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Retry: time.Minute, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Retry: time.Minute, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503") || p.State().GivenUp != 1 {
-		t.Errorf("told %+v, state %+v", got, p.State())
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503") || p.State().GivenUp != 1 {
+		t.Errorf("outcomes %+v, state %+v", got, p.State())
 	}
 }
 
@@ -126,14 +126,14 @@ func TestRefusedPicturesAreReportedAndNotRetried(t *testing.T) {
 		c := newCollector()
 		answers(c, nil, code)
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, OnResult: outcomes.add})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
 			t.Fatal(err)
 		}
-		got := told.list()
+		got := outcomes.list()
 		if len(got) != 2 || c.requests != 2 || got[1].Err != nil || p.State().Refused != 1 || p.State().Delivered != 1 {
-			t.Fatalf("%d: %d requests, told %+v", code, c.requests, got)
+			t.Fatalf("%d: %d requests, outcomes %+v", code, c.requests, got)
 		}
 		var status *push.StatusError
 		if !errors.As(got[0].Err, &status) || status.Reply.StatusCode != code || !strings.Contains(got[0].Err.Error(), "not now") {
@@ -145,14 +145,14 @@ func TestRefusedPicturesAreReportedAndNotRetried(t *testing.T) {
 func TestUnreachableServerIsGivenUpAfterRetry(t *testing.T) {
 	f := newFlaky(t, newCollector())
 	f.kill()
-	var told results
-	p := newPusher(t, push.Config{URL: f.url(), Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: f.url(), Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
 		t.Fatal(err)
 	}
-	got := told.list()
+	got := outcomes.list()
 	if len(got) != 2 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "connect: ") || p.State().GivenUp != 2 || !p.State().Away {
-		t.Errorf("told %+v, state %+v", got, p.State())
+		t.Errorf("outcomes %+v, state %+v", got, p.State())
 	}
 }
 
@@ -165,13 +165,13 @@ func TestUnresponsiveServerTimesOut(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}))
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Timeout: 100 * time.Millisecond, Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Timeout: 100 * time.Millisecond, Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "no reply within 100ms") {
-		t.Errorf("told %+v", got)
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "no reply within 100ms") {
+		t.Errorf("outcomes %+v", got)
 	}
 }
 
@@ -222,13 +222,13 @@ func TestRedirects(t *testing.T) {
 	}
 	// What retrying cannot fix is not retried, although Retry is forever.
 	for url, want := range map[string]string{s.URL + "/loop": "10 redirects", strings.Replace(s.URL, "http:", "https:", 1): "HTTP response to HTTPS client"} {
-		var told results
-		p := newPusher(t, push.Config{URL: url, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: url, OnResult: outcomes.add})
 		if err := p.Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) || p.State().Failures != 1 {
-			t.Errorf("%s: told %+v, %+v", url, got, p.State())
+		if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) || p.State().Failures != 1 {
+			t.Errorf("%s: outcomes %+v, %+v", url, got, p.State())
 		}
 	}
 
@@ -260,13 +260,13 @@ func TestRedirectsKeepSecrets(t *testing.T) {
 	downgraded := serve(t, plain)
 	secure := httptest.NewTLSServer(http.RedirectHandler(downgraded.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(secure.Close)
-	var told results
-	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), OnResult: told.add})
+	var outcomes results
+	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "not encrypted") || len(plain.all()) != 0 {
-		t.Errorf("told %+v, %d arrived in plain", got, len(plain.all()))
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "not encrypted") || len(plain.all()) != 0 {
+		t.Errorf("outcomes %+v, %d arrived in plain", got, len(plain.all()))
 	}
 }
 
@@ -290,12 +290,12 @@ func TestTLSWithCustomCA(t *testing.T) {
 		if all := c.all(); len(all) != 3 || !bytes.Equal(all[2].data, shots[2]) {
 			t.Errorf("%s: %d arrived", mode, len(all))
 		}
-		var told results
-		p = newPusher(t, push.Config{URL: s.URL, OnResult: told.add}) // Retry is forever: must not apply
+		var outcomes results
+		p = newPusher(t, push.Config{URL: s.URL, OnResult: outcomes.add}) // Retry is forever: must not apply
 		if err := p.Run(context.Background(), &list{shots: shots[:1]}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "unknown authority") {
+		if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "unknown authority") {
 			t.Errorf("without the CA: %+v", got)
 		}
 	}
@@ -320,15 +320,15 @@ func TestAuth(t *testing.T) {
 	ctx := context.Background()
 	send := func(config push.Config) []push.Result {
 		t.Helper()
-		var told results
-		config.OnResult = told.add
+		var outcomes results
+		config.OnResult = outcomes.add
 		if config.URL == "" {
 			config.URL = s.URL
 		}
 		if err := newPusher(t, config).Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		return told.list()
+		return outcomes.list()
 	}
 	if got := send(push.Config{TokenFile: writeFile(t, "# comment\n\none\n")}); got[0].Err != nil {
 		t.Errorf("token: %v", got[0].Err)
@@ -353,12 +353,12 @@ func TestAuth(t *testing.T) {
 	// A token changed on disk is used without a restart.
 	lock.set(&allowed, "Bearer new")
 	file := writeFile(t, "old")
-	var told results
+	var outcomes results
 	source := newLive()
-	p := newPusher(t, push.Config{URL: s.URL, TokenFile: file, OnResult: told.add})
+	p := newPusher(t, push.Config{URL: s.URL, TokenFile: file, OnResult: outcomes.add})
 	end := run(p, source)
 	source.show(jpeg(t, 1))
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if err := os.WriteFile(file, []byte("new"), 0o600); err != nil {
@@ -420,12 +420,12 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	if len(asked) != 3 || asked[0] != target || len(c.all()) != 4 {
 		t.Errorf("the proxy was asked for %v, %d pictures", asked, len(c.all()))
 	}
-	var told results
-	p := newPusher(t, push.Config{URL: "http://direct.invalid/", Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: "http://direct.invalid/", Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); got[0].Err == nil || len(asked) != 3 {
+	if got := outcomes.list(); got[0].Err == nil || len(asked) != 3 {
 		t.Errorf("no_proxy: %+v", got)
 	}
 }
@@ -448,7 +448,7 @@ func TestInvalidConfigs(t *testing.T) {
 		"its first line has":         {URL: "http://x/", TokenFile: writeFile(t, "to\x00ken")},
 	} {
 		if _, err := push.New(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%+v: %v, want it to say %q", c, err, want)
+			t.Errorf("%+v: %v, want %q", c, err, want)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		}
 		p.note(v, &reply, err, took)
 		if v == delivered || (feed.ended && !feed.held) { // in the second case what arrived of the last stream is unknown
-			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+			p.report(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 			return ctx.Err()
 		}
 		if to.follow(&reply) || to.login(&p.target, &reply) {
@@ -83,10 +83,10 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		if v != failed {
 			wait = refusals.NextBackOff()
 		}
-		if v != failed || !p.triesOn(failing, wait) {
-			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+		if v != failed || !p.retriesAfter(failing, wait) {
+			p.report(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 		}
-		if !p.triesOn(failing, wait) || (v != failed && !feed.live()) {
+		if !p.retriesAfter(failing, wait) || (v != failed && !feed.live()) {
 			p.mu.Lock()
 			if v == failed {
 				p.state.GivenUp++

@@ -17,8 +17,8 @@ var (
 
 const (
 	// Minimum rate of a picture after the first seconds: a slow trickle must not hold a connection forever.
-	leastRate = 4 << 10 // bytes per second
-	firstFew  = 30 * time.Second
+	minRate  = 4 << 10 // bytes per second
+	firstFew = 30 * time.Second
 	// How long a stream may be idle after its first picture; before that it is not taken for a camera.
 	idleStream = 15 * time.Minute
 	idleFirst  = 30 * time.Second
@@ -61,7 +61,7 @@ func (b *body) Read(p []byte) (int, error) {
 		deadline = deadline.Add(b.idle)
 	} else {
 		deadline = deadline.Add(b.stall)
-		if total := b.began.Add(firstFew + time.Duration(b.got)*time.Second/leastRate); total.Before(deadline) {
+		if total := b.began.Add(firstFew + time.Duration(b.got)*time.Second/minRate); total.Before(deadline) {
 			deadline = total
 		}
 	}

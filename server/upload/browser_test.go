@@ -108,7 +108,7 @@ func TestGallery(t *testing.T) {
 	}
 	ctx := chromium(t)
 	perform(ctx, t, chromedp.Navigate(s.URLs()[0]+"/?token="+token))
-	testenv.Eventually(t, "it says how to send one", func() bool {
+	testenv.Eventually(t, "instructions", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#empty").innerText`), "curl --data-binary")
 	})
 
@@ -140,7 +140,7 @@ func TestGallery(t *testing.T) {
 	if pressed := evaluate[string](ctx, t, `document.querySelector("#live").getAttribute("aria-pressed")`); pressed != "false" {
 		t.Errorf("aria-pressed of live is %s while the past is shown", pressed)
 	}
-	testenv.Eventually(t, "nobody watches live", func() bool {
+	testenv.Eventually(t, "no live viewers", func() bool {
 		postOK(t, s, "?token="+token+"&device=garden", encodeJPEG(t, picture(320, 240, 1), 85), nil)
 		return s.State().Viewers == 1 // the gallery's events
 	})
@@ -171,7 +171,7 @@ func TestGallery(t *testing.T) {
 	// The server stops and restarts: the page shows it where the user looks, also in a device's view.
 	url := s.URLs()[0]
 	stop(t, s)
-	testenv.Eventually(t, "it says that the connection is lost", func() bool {
+	testenv.Eventually(t, "the connection is reported lost", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("dialog[open] #lost").innerText`), "connection lost")
 	})
 	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
@@ -181,7 +181,7 @@ func TestGallery(t *testing.T) {
 	}
 	again := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.Listen = []string{strings.TrimPrefix(url, "http://")} })
 	postOK(t, again, "?device=new", encodeJPEG(t, picture(320, 240, 4), 85), nil)
-	testenv.Eventually(t, "it is back, with what is there now", func() bool {
+	testenv.Eventually(t, "it reconnects with the current pictures", func() bool {
 		return evaluate[string](ctx, t, `[...document.querySelectorAll("#grid button")].map((b) => b.dataset.device).join()`) == "new"
 	})
 }

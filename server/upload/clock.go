@@ -15,8 +15,8 @@ type clock struct {
 const (
 	// largestStep is the largest step accepted at once.
 	largestStep = 5 * time.Minute
-	// believeAfter is how long a larger step must have lasted.
-	believeAfter = time.Hour
+	// acceptStepAfter is how long a larger step must have lasted.
+	acceptStepAfter = time.Hour
 )
 
 // now returns the time, given the machine's clock and the monotonic one since any origin, and the size of a step first seen now; 0: none.
@@ -37,7 +37,7 @@ func (c *clock) now(machine time.Time, elapsed time.Duration) (t time.Time, step
 		c.stepped, c.pending = elapsed, off
 		return steady, off
 	}
-	if elapsed-c.stepped >= believeAfter {
+	if elapsed-c.stepped >= acceptStepAfter {
 		c.base, c.elapsed, c.pending = machine, elapsed, 0
 		return machine, 0
 	}

@@ -28,22 +28,22 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	var (
 		version uint64
-		told    map[string]bool
+		sent    map[string]bool
 	)
 	(&reply.Events{
 		Next: func() ([]byte, error) {
 			changed, names, now := s.store.since(version)
-			if told != nil && now == version {
+			if sent != nil && now == version {
 				return nil, nil
 			}
 			n := news{Now: unixSeconds(time.Now()), Devices: changed}
-			for name := range told {
+			for name := range sent {
 				if !names[name] {
 					n.Gone = append(n.Gone, name)
 				}
 			}
 			slices.Sort(n.Gone)
-			version, told = now, names
+			version, sent = now, names
 			return json.Marshal(n)
 		},
 		Done: s.done, StallTimeout: s.config.HTTP.StallTimeout,

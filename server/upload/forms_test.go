@@ -114,7 +114,7 @@ func TestFormDeviceField(t *testing.T) {
 		code   int
 	}{
 		"before the picture":    {"", nil, form("--b--", field("device", "cellar"), file(one)), "cellar", 0, 200},
-		"behind the picture":    {"", nil, form("--b--", file(one), field("device", "cellar")), "cellar", 0, 200},
+		"after the picture":     {"", nil, form("--b--", file(one), field("device", "cellar")), "cellar", 0, 200},
 		"between two":           {"", nil, form("--b--", file(one), field("Device", "cellar"), file(two)), "cellar", 2, 200},
 		"without an end":        {"", nil, form("", file(one), field("device", "cellar")), "cellar", 0, 200},
 		"empty":                 {"", nil, form("--b--", file(one), field("device", "")), "127.0.0.1", 0, 200},
@@ -184,7 +184,7 @@ func TestBase64Pictures(t *testing.T) {
 		}},
 		"in a form, not escaped": {"application/x-www-form-urlencoded", func(b []byte) string { return "image=" + base64.StdEncoding.EncodeToString(b) }},
 		"in quotes":              {"text/plain", func(b []byte) string { return `"` + base64.StdEncoding.EncodeToString(b) + `"` }},
-		"JSON that says nothing": {"text/plain", func(b []byte) string {
+		"JSON without a data URL": {"text/plain", func(b []byte) string {
 			return `{"image":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString(b), "/", `\/`) + `","n":1}`
 		}},
 		"with a byte order mark": {"text/plain", func(b []byte) string { return "\xef\xbb\xbf" + base64.StdEncoding.EncodeToString(b) }},
@@ -214,7 +214,7 @@ func TestBase64Pictures(t *testing.T) {
 		"in a group's middle": {half[:401], 422},
 		"of something else":   {"data:image/gif;base64," + base64.StdEncoding.EncodeToString([]byte("GIF89a and more")), 415},
 		"of nothing":          {"data:image/jpeg;base64,", 400},
-		"far behind":          {strings.Repeat("x", 600) + half, 415},
+		"too far in":          {strings.Repeat("x", 600) + half, 415},
 	} {
 		if a := post(t, s, "?device=a", strings.NewReader(c.body), nil); a.code != c.code {
 			t.Errorf("%s: %+v, want %d", name, a, c.code)
@@ -247,17 +247,17 @@ func TestSeveralPicturesPerBody(t *testing.T) {
 		n       int
 		refused int
 	}{
-		"thirty":                    {gaps("", thirty...), 30, 0},
-		"with line ends":            {gaps("\r\n", thirty...), 30, 0},
-		"with padding":              {gaps("\x00\x00\x00", thirty[:5]...), 5, 0},
-		"with fill bytes":           {gaps("\xff\xff", thirty[:5]...), 5, 0},
-		"large ones":                {gaps("", noise, noise, noise), 3, 0},
-		"a JPEG and a PNG":          {gaps("", jpegOf(t, 1), pngOf(t, 1)), 2, 0},
-		"the last one cut off":      {gaps("", thirty[0], thirty[1], thirty[2][:300]), 2, 1},
-		"a preview behind":          {gaps("", big, preview), 0, 0},
-		"a larger one behind":       {gaps("", preview, big), 2, 0},
-		"the first says it has two": {gaps("", mpf, big), 0, 0},
-		"something else behind":     {gaps("", big, []byte("ftypmp42 and a film")), 0, 0},
+		"thirty":               {gaps("", thirty...), 30, 0},
+		"with line ends":       {gaps("\r\n", thirty...), 30, 0},
+		"with padding":         {gaps("\x00\x00\x00", thirty[:5]...), 5, 0},
+		"with fill bytes":      {gaps("\xff\xff", thirty[:5]...), 5, 0},
+		"large ones":           {gaps("", noise, noise, noise), 3, 0},
+		"a JPEG and a PNG":     {gaps("", jpegOf(t, 1), pngOf(t, 1)), 2, 0},
+		"the last one cut off": {gaps("", thirty[0], thirty[1], thirty[2][:300]), 2, 1},
+		"trailing preview":     {gaps("", big, preview), 0, 0},
+		"trailing larger one":  {gaps("", preview, big), 2, 0},
+		"first declares two":   {gaps("", mpf, big), 0, 0},
+		"trailing other data":  {gaps("", big, []byte("ftypmp42 and a film")), 0, 0},
 	} {
 		h := headers{"X-Timestamp": stampOf(stamp), "X-Sequence": "100", "Idempotency-Key": name}
 		device := "?device=" + strings.ReplaceAll(name, " ", "-")
@@ -302,7 +302,7 @@ func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 		"the dashes in the header":   {`boundary=--x`, "--x", "\r\n--x--\r\n"},
 		"quoted, too":                {`boundary="--x"`, "--x", "\r\n--x--\r\n"},
 		"dashes that are meant":      {`boundary=--x`, "----x", "\r\n----x--\r\n"},
-		"none in the header":         {``, "--x", "\r\n--x--\r\n"},
+		"not in the header":          {``, "--x", "\r\n--x--\r\n"},
 		"one that must be quoted":    {`boundary=a:b/c`, "--a:b/c", "\r\n--a:b/c--\r\n"},
 		"line ends before the first": {`boundary=--x`, "\r\n\r\n--x", "\r\n--x--\r\n"},
 		"bare line feeds":            {`boundary=--x`, "--x", "\n--x--\n"},

@@ -66,7 +66,7 @@ func TestRecoversWhenDirectoryReturns(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 			if _, metrics := get(t, s, "/metrics"); !bytes.Contains(metrics, []byte("maixstream_receive_directory_usable 0\n")) {
-				t.Error("/metrics does not say so")
+				t.Error("/metrics does not report it")
 			}
 			if err := c.back(); err != nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestUnwritableDirectory(t *testing.T) {
 // An unreadable directory stops neither the start nor the other devices; it is counted, and nothing in it is overwritten.
 func TestUnreadableDirectoryIsSkipped(t *testing.T) {
 	if os.Getuid() != 0 {
-		testenv.Unable(t, "needs root, to be somebody else for a moment")
+		testenv.Unable(t, "needs root to switch users")
 	}
 	dir := t.TempDir()
 	s := receive(t, dir, nil)

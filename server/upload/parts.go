@@ -151,13 +151,13 @@ func isCut(err error) bool { return errors.Is(err, errCut) || errors.Is(err, io.
 
 // multipartError describes what is wrong with a multipart body: the error that ended the body, if any, whatever the parser made of it.
 func (b *body) multipartError(err error) error {
-	var told *refusal
+	var refused *refusal
 	switch {
 	case errors.Is(b.err, errHeaders), errors.Is(err, multipart.ErrMessageTooLarge):
 		return refusef(http.StatusRequestHeaderFieldsTooLarge, "a part's headers are larger than %d bytes", maxPartHeaders)
 	case b.err != nil:
 		return b.err
-	case isCut(err), errors.As(err, &told), isOurs(err):
+	case isCut(err), errors.As(err, &refused), isOurs(err):
 		return err
 	}
 	return refusef(http.StatusBadRequest, "multipart: %v", err)

@@ -94,8 +94,8 @@ const (
 	lingerBytes = 256 << 20
 )
 
-// sayNothing are types sent by programs that do not know the type: the first bytes decide.
-var sayNothing = []string{
+// untypedTypes are types sent by programs that do not know the type: the first bytes decide.
+var untypedTypes = []string{
 	"", "application/octet-stream", "binary/octet-stream", "application/binary", "application/x-binary", "application/unknown", "application/force-download",
 	"application/x-www-form-urlencoded", "application/*", "image/*", "*/*", "image", "text/plain",
 }
@@ -141,7 +141,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	}
 	header := r.Header.Get("Content-Type")
 	kind, parameters, err := mime.ParseMediaType(header)
-	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(sayNothing, kind)
+	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(untypedTypes, kind)
 	if err != nil && header != "" && !multi && (!blank || kind == "") {
 		return in.result, refusef(http.StatusUnsupportedMediaType,
 			"Content-Type %.80q: %v", header, err)

@@ -29,7 +29,7 @@ func (s *store) makeRoom(d *device, need int64) error {
 			return true, errLarge // unreachable: something occupies the space
 		}
 		s.deleteOldest(victim)
-		s.counts.pushedOut.Add(1)
+		s.counts.evictedPictures.Add(1)
 		return true, nil
 	})
 }
@@ -70,7 +70,7 @@ func (s *store) expire() {
 	elapsed := time.Since(s.began)
 	now, step := s.clock.now(time.Now(), elapsed)
 	if step != 0 {
-		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", believeAfter))
+		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", acceptStepAfter))
 	}
 	began := now.Add(-elapsed) // by the clock as currently trusted
 	for {

@@ -34,8 +34,8 @@ type slot struct {
 
 var started = time.Now()
 
-// idleBefore is how long an upload must have been idle before another one may evict it.
-const idleBefore = time.Second
+// minIdle is how long an upload must have been idle before another one may evict it.
+const minIdle = time.Second
 
 // enter gives an upload a slot. connection is the upload's. err explains a refusal.
 func (s *slots) enter(address, device string, connection *http.ResponseController) (*slot, error) {
@@ -67,7 +67,7 @@ func (s *slots) enter(address, device string, connection *http.ResponseControlle
 		if n < limit.most {
 			continue
 		}
-		if time.Since(started)-time.Duration(idlest.last.Load()) < idleBefore {
+		if time.Since(started)-time.Duration(idlest.last.Load()) < minIdle {
 			return nil, refusef(http.StatusServiceUnavailable, limit.text, n)
 		}
 		idlest.evict()

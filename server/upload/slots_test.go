@@ -47,7 +47,7 @@ func TestIdleUploadsAreEvicted(t *testing.T) {
 	for i := range 60 { // of six devices, each at its limit
 		attack = append(attack, idle(t, s, fmt.Sprint("d", i%6), nil))
 	}
-	testenv.Eventually(t, "all places are taken", func() bool { return s.State().Uploads == 40 })
+	testenv.Eventually(t, "all slots are used", func() bool { return s.State().Uploads == 40 })
 	time.Sleep(1500 * time.Millisecond) // nothing idle for less than a second is evicted
 	keepAlive := func() {
 		t.Helper()
@@ -68,15 +68,15 @@ func TestIdleUploadsAreEvicted(t *testing.T) {
 	}
 	keepAlive() // it was not the longest idle
 	testenv.Eventually(t, "the camera's third picture", func() bool { return s.State().Pictures == 23 })
-	told := 0
+	notified := 0
 	for _, conn := range attack {
 		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if reply, _ := io.ReadAll(conn); strings.HasPrefix(string(reply), "HTTP/1.1 503") && strings.Contains(string(reply), "application/json") && strings.Contains(string(reply), "\r\nRetry-After: ") {
-			told++
+			notified++
 		}
 	}
-	if told < 20 {
-		t.Errorf("%d were sent the reason", told)
+	if notified < 20 {
+		t.Errorf("%d were sent the reason", notified)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestOneAddressIsLimitedToHalfTheSlots(t *testing.T) {
 	for i := range 30 {
 		idle(t, s, fmt.Sprint("d", i), nil)
 	}
-	testenv.Eventually(t, "half of the places are taken", func() bool { return s.State().Uploads == 10 })
+	testenv.Eventually(t, "half of the slots are used", func() bool { return s.State().Uploads == 10 })
 	for _, url := range s.URLs() {
 		if strings.Contains(url, host) {
 			continue

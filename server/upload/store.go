@@ -47,7 +47,7 @@ type store struct {
 	unreadable int    // directories whose pictures are not in the index
 	version    uint64 // incremented with each change that /events reports
 
-	counts struct{ kept, keptBytes, duplicates, aged, pushedOut atomic.Uint64 }
+	counts struct{ kept, keptBytes, duplicates, aged, evictedPictures atomic.Uint64 }
 }
 
 // opened is the opened directory; replaced when that was deleted and recreated.
@@ -325,7 +325,7 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	}
 	at, taken := y.find(e)
 	k := d.kept(y, e)
-	for taken || s.isThere(k.File) { // the sender restarted its sequence; or a file that the scan could not see
+	for taken || s.exists(k.File) { // the sender restarted its sequence; or a file that the scan could not see
 		e.sequence++
 		at, taken = y.find(e)
 		k = d.kept(y, e)
@@ -350,8 +350,8 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	return k, nil
 }
 
-// isThere reports whether a file that is not in the index has the name: it must not be overwritten.
-func (s *store) isThere(name string) bool {
+// exists reports whether a file that is not in the index has the name: it must not be overwritten.
+func (s *store) exists(name string) bool {
 	_, err := s.root().Lstat(name)
 	return err == nil
 }

@@ -14,8 +14,8 @@ const maxTextHead = 512
 // textStarts mark where base64 begins: after a data URL's marker, or with the first bytes of a JPEG or a PNG in base64, plain, URL-encoded or
 // with JSON's escapes.
 var textStarts = []struct {
-	text   string
-	behind bool
+	text  string
+	after bool
 }{
 	{";base64,", true},
 	{";base64%2c", true},
@@ -44,13 +44,13 @@ func findText(head []byte) (start int, ok bool) {
 		if i < 0 {
 			continue
 		}
-		if s.behind {
+		if s.after {
 			i += len(s.text)
 		}
-		if start < 0 || i < start || s.behind {
+		if start < 0 || i < start || s.after {
 			start = i
 		}
-		if s.behind {
+		if s.after {
 			break
 		}
 	}

@@ -228,7 +228,7 @@ type State struct {
 func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
-		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
+		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.evictedPictures.Load(),
 		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(),
 		Failed: s.counts.failed.Load(), Uploads: s.slots.count(), Viewers: int64(s.web.Stats().Viewers),
 	}

@@ -226,7 +226,7 @@ func (a *auth) password(sender, user, password string) (verdict, right) {
 	if !exists {
 		hash = a.decoy
 	}
-	if hash == nil || !fits(hash, password) || !exists {
+	if hash == nil || !matchesHash(hash, password) || !exists {
 		a.attempts.failed(sender)
 		return unknown, viewOnly
 	}
@@ -239,8 +239,8 @@ func (a *auth) password(sender, user, password string) (verdict, right) {
 	return admitted, known.has
 }
 
-// fits compares a password as sent, and in the encoding that older programs hashed.
-func fits(hash []byte, password string) bool {
+// matchesHash compares a password as sent, and in the encoding that older programs hashed.
+func matchesHash(hash []byte, password string) bool {
 	if bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil {
 		return true
 	}

@@ -15,8 +15,8 @@ type credentials struct {
 
 type userPassword struct{ user, password string }
 
-// mostPasswords limits the passwords verified per request: each costs a bcrypt.
-const mostPasswords = 2
+// maxPasswords limits the passwords verified per request: each costs a bcrypt.
+const maxPasswords = 2
 
 // credentialsOf reads a request's credentials: a proxy may have added its Authorization, or replaced the client's.
 func credentialsOf(r *http.Request) (c credentials) {
@@ -32,7 +32,7 @@ func credentialsOf(r *http.Request) (c credentials) {
 		case rest == "":
 		case strings.EqualFold(scheme, "Bearer"):
 			c.tokens = append(c.tokens, rest)
-		case strings.EqualFold(scheme, "Basic") && len(c.passwords) < mostPasswords:
+		case strings.EqualFold(scheme, "Basic") && len(c.passwords) < maxPasswords:
 			if p, ok := parseBasic(rest); ok {
 				c.passwords = append(c.passwords, p)
 			}

@@ -36,13 +36,13 @@ func (s *Server) recovered(w *progressWriter, r *http.Request) {
 type errorLog struct {
 	log *zap.Logger
 
-	mu    sync.Mutex
-	told  time.Time // when a failed accept was last logged
-	since int       // failed accepts since
+	mu         sync.Mutex
+	lastLogged time.Time // when a failed accept was last logged
+	since      int       // failed accepts since
 }
 
-// acceptsTold is how often failed accepts are logged: net/http retries up to 200 times per second.
-const acceptsTold = time.Minute
+// acceptLogInterval is how often failed accepts are logged: net/http retries up to 200 times per second.
+const acceptLogInterval = time.Minute
 
 func newErrorLog(l *zap.Logger) *log.Logger { return log.New(&errorLog{log: l}, "", 0) }
 
@@ -66,12 +66,12 @@ func (e *errorLog) Write(line []byte) (int, error) {
 func (e *errorLog) accept(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.since++; time.Since(e.told) < acceptsTold {
+	if e.since++; time.Since(e.lastLogged) < acceptLogInterval {
 		return
 	}
 	text, _, _ = strings.Cut(text, "; retrying")
 	e.log.Warn("accepting a connection failed; retrying", zap.String("error", text), zap.Int("times", e.since))
-	e.told, e.since = time.Now(), 0
+	e.lastLogged, e.since = time.Now(), 0
 }
 
 // quoted quotes untrusted text for a message, truncated.

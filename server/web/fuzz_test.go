@@ -51,7 +51,7 @@ func FuzzCredentials(f *testing.F) {
 		r := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": {authorization, second}, "Cookie": {cookie}}}
 		r.URL = &url.URL{Path: "/", RawQuery: second}
 		c := credentialsOf(r)
-		if len(c.passwords) > mostPasswords || slices.Contains(c.tokens, "") {
+		if len(c.passwords) > maxPasswords || slices.Contains(c.tokens, "") {
 			t.Fatalf("%q", c)
 		}
 		for _, p := range c.passwords {
@@ -93,7 +93,7 @@ func FuzzForwarded(f *testing.F) {
 	f.Add(`"[2001:db8::1]:4711"`, "[::1]:80", "[::1]:80")
 	f.Add("unknown,,1.2.3.4:x", "@", "EVIL.example.")
 	f.Add("::ffff:10.0.0.1%eth0", "", "localhost.evil.example")
-	own := ownNames()
+	own := localNames()
 	f.Fuzz(func(t *testing.T, forwarded, remote, host string) {
 		r := &http.Request{Header: http.Header{"X-Forwarded-For": strings.Split(forwarded, "\n")}, RemoteAddr: remote, Host: host}
 		direct := addressOf(remote)

@@ -12,7 +12,7 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 		viewer, ok := h.(Viewer)
 		if why, _ := r.Context().Value(controlKey{}).(error); why != nil && changes(r) && !(ok && viewer.Views(r)) {
 			s.denied.Add(1)
-			s.Refuse(w, http.StatusForbidden, hinted(why.Error(), s.config.Hints.Control))
+			s.Refuse(w, http.StatusForbidden, withHint(why.Error(), s.config.Hints.Control))
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -45,14 +45,14 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		l.common(w, r)
 		if !l.answers(r) {
 			s.denied.Add(1)
-			s.Refuse(w, http.StatusForbidden, hinted("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
+			s.Refuse(w, http.StatusForbidden, withHint("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
 				"addresses and its own names", s.config.Hints.Host))
 			return
 		}
 		// With CORS "*" the operator lets every page change settings, but not with the browser's session.
 		if l.cors != "*" || l.auth != nil && l.auth.sessions.of(l.auth, r) != nil {
 			if err := l.origins.Check(r); err != nil {
-				s.Refuse(w, http.StatusForbidden, hinted("a page of another site asked for this, and its origin is not allowed; "+
+				s.Refuse(w, http.StatusForbidden, withHint("a page of another site asked for this, and its origin is not allowed; "+
 					"or a proxy does not pass on the Host header unchanged", s.config.Hints.Origin))
 				return
 			}
@@ -104,7 +104,7 @@ func (l *live) common(w http.ResponseWriter, r *http.Request) {
 // written.
 func Embeddable(w http.ResponseWriter) { w.Header().Del("Content-Security-Policy") }
 
-func hinted(text, hint string) string {
+func withHint(text, hint string) string {
 	if hint == "" {
 		return text
 	}

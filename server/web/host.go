@@ -24,11 +24,11 @@ func (l *live) answers(r *http.Request) bool {
 	if r.TLS != nil && l.cert != nil && l.cert.Leaf != nil && l.cert.Leaf.VerifyHostname(host) == nil {
 		return true
 	}
-	return slices.Contains(ownNames(), host)
+	return slices.Contains(localNames(), host)
 }
 
-// ownNames returns this machine's names, with and without the resolver's search domains.
-func ownNames() []string {
+// localNames returns this machine's names, with and without the resolver's search domains.
+func localNames() []string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
 		return nil

@@ -96,15 +96,15 @@ func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, erro
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
-	if err := giveTo(path, mode, group); err != nil {
+	if err := grantGroup(path, mode, group); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
 	return l, nil
 }
 
-// giveTo lets a group's programs, such as nginx, connect to a socket.
-func giveTo(path string, mode fs.FileMode, group string) error {
+// grantGroup lets a group's programs, such as nginx, connect to a socket.
+func grantGroup(path string, mode fs.FileMode, group string) error {
 	if group != "" {
 		g, err := user.LookupGroup(group)
 		if err != nil {

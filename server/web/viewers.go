@@ -62,7 +62,7 @@ func (p *places) admit(l *live, r *http.Request, most int, end func()) (leave fu
 	if l.auth == nil {
 		return leave, true
 	}
-	if over := l.auth.overOf(r); over != nil {
+	if over := l.auth.sessionEnd(r); over != nil {
 		go func() {
 			select {
 			case <-over:
@@ -74,8 +74,8 @@ func (p *places) admit(l *live, r *http.Request, most int, end func()) (leave fu
 	return leave, true
 }
 
-// overOf returns a channel that is closed when r's session ends; nil: r has none.
-func (a *auth) overOf(r *http.Request) <-chan struct{} {
+// sessionEnd returns a channel that is closed when r's session ends; nil: r has none.
+func (a *auth) sessionEnd(r *http.Request) <-chan struct{} {
 	c := credentialsOf(r)
 	for _, token := range c.tokens {
 		if _, ok := a.tokens[a.digest("token", token)]; ok {
