@@ -367,7 +367,7 @@ func TestFileSourceEndsWhenSpoolIsFullAndServerGivenUp(t *testing.T) {
 	large := make([]byte, 600<<10)
 	p := newPusher(t, push.Config{URL: f.url(), Spool: t.TempDir(), SpoolMax: push.MinSpool, Retry: -1})
 	err := p.Run(context.Background(), &list{shots: [][]byte{large, large, large}})
-	if state := p.State(); err == nil || !strings.Contains(err.Error(), "neither sent nor kept") || state.Spool.Waiting != 1 || state.Spool.Dropped != 0 {
+	if state := p.State(); err == nil || !strings.Contains(err.Error(), "neither sent nor spooled") || state.Spool.Waiting != 1 || state.Spool.Dropped != 0 {
 		t.Errorf("%v, %+v", err, *state.Spool)
 	}
 }

@@ -73,7 +73,8 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 		return fmt.Errorf("%w after %d redirects, the last to %s", errRedirect, len(via), redacted(next.URL))
 	}
 	if before.URL.Scheme == "https" && next.URL.Scheme != "https" {
-		return fmt.Errorf("%w at %s, which redirects to unencrypted %s; configure that URL to allow it", errRedirect, redacted(before.URL), redacted(next.URL))
+		return fmt.Errorf("%w at %s: it redirects to %s, which is not encrypted; configure that URL to allow it", errRedirect,
+			redacted(before.URL), redacted(next.URL))
 	}
 	if next.Method != before.Method && next.Response != nil && next.Response.StatusCode != http.StatusSeeOther {
 		return http.ErrUseLastResponse

@@ -55,7 +55,7 @@ func TestRecoversWhenDirectoryReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 			testenv.Eventually(t, "it is noticed", func() bool { code, _ := healthy(t, s); return code == 503 })
-			if _, text := healthy(t, s); !strings.Contains(text, dir) || !strings.Contains(text, "cannot be kept") {
+			if _, text := healthy(t, s); !strings.Contains(text, dir) || !strings.Contains(text, "cannot be stored") {
 				t.Errorf("/healthz: %q", text)
 			}
 			a := post(t, s, "?device=a", bytes.NewReader(jpegOf(t, 3)), nil)

@@ -145,7 +145,7 @@ func TestStartIndexesExistingPictures(t *testing.T) {
 		}
 	}
 	// Links are never followed for reading or writing.
-	if a := post(t, s, "?device=link", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 || !strings.Contains(a.Error, "no directory") {
+	if a := post(t, s, "?device=link", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 || !strings.Contains(a.Error, "not a directory") {
 		t.Errorf("a device that is a link: %+v", a)
 	}
 	if a := post(t, s, "?device=c", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 {

@@ -90,7 +90,7 @@ func TestDevicesOwnIdleUploadsAreEvictedFirst(t *testing.T) {
 		testenv.Eventually(t, "it runs", func() bool { return s.State().Uploads == int64(i)+2 })
 	}
 	a := post(t, s, "?device=lost", bytes.NewReader(jpegOf(t, 4)), nil) // none has been idle for a second
-	if !a.OK && (a.code != 503 || !strings.Contains(a.Error, "of this device") || a.header.Get("Retry-After") == "") {
+	if !a.OK && (a.code != 503 || !strings.Contains(a.Error, "this device") || a.header.Get("Retry-After") == "") {
 		t.Errorf("%+v", a)
 	}
 	time.Sleep(1200 * time.Millisecond)
