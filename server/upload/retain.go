@@ -14,8 +14,8 @@ import (
 	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// makeRoom deletes pictures until need more bytes, of device d, are within the limit; d may be nil. It deletes the oldest picture of the devices that exceed
-// their share first: a device that posts a lot makes no room at the expense of quiet ones. The lock is held.
+// makeRoom deletes pictures until need more bytes, of device d, are within the limit; d may be nil. It deletes the oldest picture of the devices that
+// exceed their share, so that a device that posts a lot makes no room at the expense of quiet ones. The lock is held.
 func (s *store) makeRoom(d *device, need int64) error {
 	if s.maxBytes == 0 {
 		return nil

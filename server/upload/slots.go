@@ -20,7 +20,7 @@ type slots struct {
 	running map[*slot]struct{}
 }
 
-// slot is the slot of one upload. free must be called.
+// slot is one running upload. free must be called.
 type slot struct {
 	slots           *slots
 	address, device string // address "": a proxy or a Unix socket, shared by many

@@ -36,8 +36,8 @@ type Config struct {
 	// where proxies are; 0: half of MaxUploads. MaxPerDevice limits those of one device; 0: 64. When a limit is reached, the upload that has been idle
 	// longest is ended for a new one.
 	MaxUploads, MaxPerAddress, MaxPerDevice int
-	// Sync writes each picture to the disk before the reply confirms it: a power cut cannot lose it then, but each takes
-	// the disk's time.
+	// Sync writes each picture to the disk before the reply confirms it: a power cut cannot lose it then, but each upload
+	// waits for the disk.
 	Sync bool
 	// Log gets messages for the operator; nil disables logging.
 	Log *zap.Logger

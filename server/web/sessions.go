@@ -122,7 +122,7 @@ const maxSessionKeys = 16
 // setCookie sends the browser its session's key; "" deletes it. Without a Path the browser uses the directory of the URL it requested,
 // which also works below a proxy's path.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, key string) {
-	c := &http.Cookie{ //nolint:gosec // without Secure where the browser came without TLS: it would not send the cookie back
+	c := &http.Cookie{ //nolint:gosec // not Secure for a browser without TLS, which would not return it
 		Name: s.cookie, Value: key, MaxAge: int(cookieFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: s.live.Load().proxies.secure(r),
 	}
