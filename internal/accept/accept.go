@@ -1,4 +1,4 @@
-// Package accept keeps a listener accepting when the process or the machine is short of something, such as file descriptors.
+// Package accept keeps a listener accepting when resources such as file descriptors run out.
 package accept
 
 import (
@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Delays between attempts: short at first, as a descriptor may be freed at once, then long enough to cost nothing.
+// Delays between attempts: short at first, as a descriptor may be freed soon, then long enough to cost nothing.
 const (
 	firstWait = 5 * time.Millisecond
 	lastWait  = time.Second
@@ -40,7 +40,7 @@ func (p *patient) Close() error {
 }
 
 func (p *patient) Accept() (net.Conn, error) {
-	var since time.Time // time of the first failure in a row
+	var since time.Time // first of the consecutive failures
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		conn, err := p.Listener.Accept()
 		if err == nil {
@@ -52,7 +52,7 @@ func (p *patient) Accept() (net.Conn, error) {
 		if final(err) {
 			return nil, err
 		}
-		if errors.Is(err, syscall.ECONNABORTED) { // the client left before it was accepted; not an error
+		if errors.Is(err, syscall.ECONNABORTED) { // the client disconnected before it was accepted; not an error
 			wait = firstWait
 			continue
 		}
@@ -68,7 +68,7 @@ func (p *patient) Accept() (net.Conn, error) {
 	}
 }
 
-// final reports whether every later attempt would fail, too.
+// final reports whether retrying is pointless.
 func final(err error) bool {
 	for _, broken := range []error{net.ErrClosed, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK, syscall.EOPNOTSUPP} {
 		if errors.Is(err, broken) {
@@ -78,13 +78,13 @@ func final(err error) bool {
 	return false
 }
 
-// hint returns advice for errors that have any.
+// hint returns advice for an error, if any.
 func hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EMFILE):
-		return " (this process has as many files open as it may: raise ulimit -n or LimitNOFILE=)"
+		return " (open file limit of this process reached; raise ulimit -n or LimitNOFILE=)"
 	case errors.Is(err, syscall.ENFILE):
-		return " (the machine has as many files open as it may: raise fs.file-max)"
+		return " (open file limit of the machine reached; raise fs.file-max)"
 	}
 	return ""
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/icholy/digest"
 )
 
-// Digest answers one server's challenges. The zero value has none yet. Its methods are safe for concurrent use.
+// Digest answers one server's challenges. The zero value has none. Its methods are safe for concurrent use.
 type Digest struct {
 	mu        sync.Mutex
 	challenge *digest.Challenge // nil: none yet
 	count     int               // requests that used it
 }
 
-// Learn takes the challenge from a 401 reply's header. It reports whether the challenge is a new one, so that it is worth sending the request
-// again. The same nonce again means that the user or password is wrong.
+// Learn reads the challenge in a 401 reply's header. It reports whether the challenge is new, so that the request is worth resending.
+// The same nonce again means that the user or password is wrong.
 func (d *Digest) Learn(h http.Header) bool {
 	challenge := find(h)
 	if challenge == nil {
@@ -32,7 +32,7 @@ func (d *Digest) Learn(h http.Header) bool {
 	return true
 }
 
-// Authorize sets the request's Authorization header from the newest challenge. It returns false and sets nothing if there is none.
+// Authorize sets the request's Authorization header for the newest challenge. It returns false and sets nothing if there is none.
 func (d *Digest) Authorize(r *http.Request, user, password string) bool {
 	d.mu.Lock()
 	challenge := d.challenge
@@ -63,11 +63,11 @@ func lower(s string) string {
 	return string(b)
 }
 
-// find returns the first Digest challenge that can be answered, or nil. Servers send one header per scheme, or one header that lists several.
+// find returns the first Digest challenge that can be answered, or nil. Servers send one header per scheme, or one that lists several.
 func find(h http.Header) *digest.Challenge {
 	const (
 		scheme  = "digest "
-		longest = 4096 // longest header parsed: more than any server sends, and it bounds the work for a hostile one
+		longest = 4096 // longest header parsed: no server sends more, and it bounds the work
 	)
 	for _, header := range h.Values("WWW-Authenticate") {
 		for rest := header[:min(len(header), longest)]; ; {

@@ -11,30 +11,30 @@ import (
 	"github.com/maixstream/maixstream/internal/httpauth"
 )
 
-// The example of RFC 7616, 3.9.1, in the forms in which servers send challenges.
+// The example of RFC 7616, 3.9.1, in the forms that servers use.
 func TestChallengesAreFound(t *testing.T) {
 	const one = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
 	for name, headers := range map[string][]string{
-		"alone":                 {one},
-		"small letters":         {strings.Replace(one, "Digest", "digest", 1)},
-		"behind Basic":          {`Basic realm="x"`, one},
-		"behind Basic, a line":  {`Basic realm="x", ` + one},
-		"before Basic, a line":  {one + `, Basic realm="x"`},
-		"behind one not known":  {strings.Replace(one, "MD5", "SHA-3", 1), one},
-		"behind one, same line": {strings.Replace(one, "MD5", "SHA-3", 1) + ", " + one},
+		"alone":                  {one},
+		"small letters":          {strings.Replace(one, "Digest", "digest", 1)},
+		"after Basic":            {`Basic realm="x"`, one},
+		"after Basic, same line": {`Basic realm="x", ` + one},
+		"before Basic, a line":   {one + `, Basic realm="x"`},
+		"after an unknown one":   {strings.Replace(one, "MD5", "SHA-3", 1), one},
+		"after one, same line":   {strings.Replace(one, "MD5", "SHA-3", 1) + ", " + one},
 	} {
 		var d httpauth.Digest
 		h := http.Header{"Www-Authenticate": headers}
 		r := httptest.NewRequest("GET", "/dir/index.html?a=b", nil)
 		if d.Authorize(r, "Mufasa", "Circle of Life") || r.Header.Get("Authorization") != "" {
-			t.Errorf("%s: answered before there was a challenge", name)
+			t.Errorf("%s: answered without a challenge", name)
 		}
 		if !d.Learn(h) {
 			t.Errorf("%s: not found", name)
 			continue
 		}
 		if d.Learn(h) {
-			t.Errorf("%s: the same nonce is worth another request", name)
+			t.Errorf("%s: the same nonce counts as new", name)
 		}
 		for range 2 {
 			if !d.Authorize(r, "Mufasa", "Circle of Life") {

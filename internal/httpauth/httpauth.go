@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// Credentials are a user and password.
+// Credentials is a user and password.
 type Credentials struct{ User, Password string }
 
 // Find returns the credentials for a URL: user:password in the first line of file that is neither empty nor a comment, or those in the URL itself, or nil.
@@ -83,7 +83,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		body, err := r.GetBody()
 		if err != nil {
-			return reply, nil //nolint:nilerr // the refusal says more than our failure to answer it
+			return reply, nil //nolint:nilerr // the refusal is more useful than the reason we cannot answer it
 		}
 		again = r.Clone(r.Context())
 		again.Body = body
@@ -93,7 +93,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(t.authorized(again))
 }
 
-// authorized returns the request with the credentials in the form that the server is known to want.
+// authorized returns the request with credentials for the scheme the server is known to use.
 func (t *transport) authorized(r *http.Request) *http.Request {
 	shown := r.Clone(r.Context())
 	if t.digest.Authorize(shown, t.credentials.User, t.credentials.Password) {
@@ -106,7 +106,7 @@ func (t *transport) authorized(r *http.Request) *http.Request {
 	return r
 }
 
-// learn takes the challenges of a refusal and reports whether a retry makes sense; sent is what the refused request had shown.
+// learn reads a refusal's challenges and reports whether a retry makes sense; sent is the refused request's Authorization.
 func (t *transport) learn(header http.Header, sent string) bool {
 	if find(header) != nil {
 		return t.digest.Learn(header)

@@ -14,7 +14,7 @@ import (
 	"github.com/icholy/digest"
 )
 
-// server wants Digest, with a new nonce after every three requests, or Basic.
+// server requires Digest, with a new nonce after every three requests, or Basic.
 func server(t *testing.T, scheme string) (*httptest.Server, *[]string) {
 	t.Helper()
 	var seen []string
@@ -102,6 +102,6 @@ func TestCredentialsFromAFileOrTheURL(t *testing.T) {
 		t.Error(c, err)
 	}
 	if _, err := Find(u, file+"x"); err == nil {
-		t.Error("an absent file")
+		t.Error("missing file accepted")
 	}
 }

@@ -1,4 +1,4 @@
-// Package secretfile looks after files that hold passwords, tokens and keys.
+// Package secretfile reads and checks files with passwords, tokens and keys.
 package secretfile
 
 import (
@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// Warn logs a warning for each of the files that every user of the machine may read. Names that are empty, and files that are not there, are left to
-// whoever opens them.
+// Warn logs a warning for each of the files that every user of the machine can read. Empty names and missing files are
+// ignored.
 func Warn(log *zap.Logger, names ...string) {
 	for _, name := range names {
 		if name != "" && readableByOthers(name) {
@@ -19,14 +19,14 @@ func Warn(log *zap.Logger, names ...string) {
 }
 
 func readableByOthers(name string) bool {
-	if runtime.GOOS == "windows" { // the mode does not say who may read there
+	if runtime.GOOS == "windows" { // the mode does not show who may read there
 		return false
 	}
 	info, err := os.Stat(name)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
 }
 
-// Text returns a file's text as people mean it: without the byte order mark that some editors put before it.
+// Text returns a file's text without the byte order mark that some editors add.
 func Text(name string) (string, error) {
 	text, err := os.ReadFile(name)
 	if len(text) >= 3 && string(text[:3]) == "\xef\xbb\xbf" {

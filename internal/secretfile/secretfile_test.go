@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-func TestFilesThatOthersMayReadAreWarnedOf(t *testing.T) {
+func TestWorldReadableFilesCauseWarning(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		testenv.Unable(t, "Windows has no modes")
 	}
@@ -36,7 +36,7 @@ func TestFilesThatOthersMayReadAreWarnedOf(t *testing.T) {
 	}
 }
 
-func TestAByteOrderMarkIsNoPartOfASecret(t *testing.T) {
+func TestByteOrderMarkIsStripped(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "secret")
 	for text, want := range map[string]string{"\xef\xbb\xbfuser:pw": "user:pw", "\xef\xbbx": "\xef\xbbx", "": ""} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAddressOfAPicture(t *testing.T) {
+func TestPictureAddress(t *testing.T) {
 	const name = "a b&c+d.jpg"
 	for url, want := range map[string]string{
 		"http://h/dav/":                    "http://h/dav/a%20b&c+d.jpg",

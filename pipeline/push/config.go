@@ -10,53 +10,53 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Mode is how pictures travel.
+// Mode is how pictures are sent.
 type Mode string
 
 const (
-	Raw       Mode = "raw"       // a request each, the picture is its body
-	Form      Mode = "form"      // a request each, the picture is a file in a form
-	Multipart Mode = "multipart" // one request that does not end, the pictures are its parts
+	Raw       Mode = "raw"       // one request per picture, which is the body
+	Form      Mode = "form"      // one request per picture, which is a file in a form
+	Multipart Mode = "multipart" // one endless request; each picture is a part
 )
 
-// Config says where a Pusher's pictures go, and how. URL must be set.
+// Config says where and how a Pusher sends its pictures. URL must be set.
 type Config struct {
 	// URL is http or https; {name} in it is replaced by each picture's file name, {device} by Device.
 	URL    string
 	As     Mode        // "": Raw
 	Method string      // "": POST. PUT to a URL that ends in / appends the picture's name
-	Field  string      // of a form; "": file
+	Field  string      // the form's file field; "": file
 	Device string      // header X-Device; "": none
-	Header http.Header // more headers; they win over the Pusher's own
-	// Timeout bounds one attempt, from connecting to the end of the reply; of a stream, each picture. 0: 30 s.
+	Header http.Header // further headers; they override the Pusher's own
+	// Timeout limits one attempt, from connecting to the end of the reply; in a stream, each picture. 0: 30 s.
 	Timeout time.Duration
-	// Retry is how long to go on trying while the server is away or busy, per picture; 0: for ever, below 0: not at all.
+	// Retry is how long to retry a picture while the server is unreachable or busy; 0: forever, negative: never.
 	Retry time.Duration
-	// MaxWait bounds the Retry-After of a server that is busy: it is asked again after that at the latest. 0: 5 minutes.
+	// MaxWait caps a busy server's Retry-After. 0: 5 minutes.
 	MaxWait time.Duration
-	// CAFile has certificates (PEM) to trust beside the system's. AuthFile's first line is user:password (for Basic or Digest authentication, whichever the
-	// server asks for), TokenFile's a bearer token. HeaderFile has more headers, NAME: VALUE, one per line; those of Header win. The last three are read
-	// again after a 401 or 403.
+	// CAFile has certificates (PEM) to trust in addition to the system's. AuthFile's first line is user:password (for Basic or Digest authentication, whichever
+	// the server requests), TokenFile's a bearer token. HeaderFile has further headers, one NAME: VALUE per line; those of Header override them. The last three
+	// are reread after a 401 or 403.
 	CAFile, AuthFile, TokenFile, HeaderFile string
-	// Spool is a folder in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB);
-	// above it, or above MaxSpooled pictures, the oldest are dropped. "": none, the newest wins. Not with Multipart, where nothing is known to have arrived before the end.
+	// Spool is a directory in which pictures wait for the server, SpoolMax its size in bytes, at least MinSpool (0: 256 MiB); beyond that, or beyond MaxSpooled
+	// pictures, the oldest are dropped. "": no spool; the newest picture wins. Not with Multipart, which confirms no picture before the request ends.
 	Spool    string
 	SpoolMax int64
-	// Count ends Run after so many pictures; 0: never.
+	// Count ends Run after this many pictures; 0: never.
 	Count int
-	// OnResult is told what became of each picture, one after the other: a reply, or an error that is final for this picture. Of a Multipart stream
-	// it is told once a stream. It must not block. nil: no report.
+	// OnResult is called with the outcome of each picture, one at a time: a reply, or an error that is final for this picture. With Multipart
+	// it is called once per stream. It must not block. nil disables it.
 	OnResult func(Result)
-	Log      *zap.Logger // nil: nothing
+	Log      *zap.Logger // nil disables logging
 }
 
-// Result is what became of one picture.
+// Result is the outcome of one picture.
 type Result struct {
-	Name  string // the picture's; of a stream ""
-	Reply Reply  // zero when there was none
-	Err   error  // nil: the server took it
+	Name  string // the picture's; "" for a stream
+	Reply Reply  // zero if there was none
+	Err   error  // nil: the server accepted it
 	Took  time.Duration
-	Bytes int // of the picture, or of all of a stream's
+	Bytes int // of the picture, or of the whole stream
 }
 
 const (
@@ -88,25 +88,25 @@ func (c *Config) check() error {
 	}
 	switch {
 	case c.As != Raw && c.As != Form && c.As != Multipart:
-		return fmt.Errorf("push: as %q: raw, form or multipart", c.As)
+		return fmt.Errorf("push: as %q: must be raw, form or multipart", c.As)
 	case c.Method != http.MethodPost && c.Method != http.MethodPut && c.Method != http.MethodPatch:
-		return fmt.Errorf("push: method %q: POST, PUT or PATCH", c.Method)
+		return fmt.Errorf("push: method %q: must be POST, PUT or PATCH", c.Method)
 	case c.Timeout < 0:
 		return fmt.Errorf("push: timeout %v: must not be negative", c.Timeout)
 	case c.MaxWait < 0:
-		return fmt.Errorf("push: the longest wait %v: must not be negative", c.MaxWait)
+		return fmt.Errorf("push: max wait %v: must not be negative", c.MaxWait)
 	case c.Count < 0:
 		return fmt.Errorf("push: count %d: must not be negative", c.Count)
 	case c.Spool != "" && c.As == Multipart:
-		return errors.New("push: a spool with multipart: in one endless request no picture is known to have arrived: send raw or form")
+		return errors.New("push: a spool cannot be used with multipart, which confirms no picture before the request ends; use raw or form")
 	}
 	if !httpguts.ValidHeaderFieldValue(c.Device) {
-		return fmt.Errorf("push: device %q: it has characters that a header cannot have", c.Device)
+		return fmt.Errorf("push: device %q: invalid characters for a header", c.Device)
 	}
 	for name, values := range c.Header {
 		for _, value := range values {
 			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-				return fmt.Errorf("push: header %q: %q has characters that a header cannot have", name, value)
+				return fmt.Errorf("push: header %q: %q has invalid characters", name, value)
 			}
 		}
 	}

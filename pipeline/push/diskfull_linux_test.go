@@ -29,7 +29,7 @@ func smallDisk(t *testing.T) (dir string) {
 	return dir
 }
 
-// large makes pictures of 200 KiB.
+// large returns pictures of 200 KiB.
 func large(total int) (shots [][]byte) {
 	for i := range total {
 		shots = append(shots, append([]byte{0xff, 0xd8, 0xff, byte(i)}, bytes.Repeat([]byte{byte(i)}, 200<<10)...))
@@ -37,7 +37,7 @@ func large(total int) (shots [][]byte) {
 	return shots
 }
 
-func TestSpoolOfFilesWaitsForRoomOnTheDisk(t *testing.T) {
+func TestFileSourceWaitsForDiskSpace(t *testing.T) {
 	dir, shots := smallDisk(t), large(30)
 	full := make(chan struct{})
 	c := newCollector()
@@ -72,7 +72,7 @@ func TestSpoolOfFilesWaitsForRoomOnTheDisk(t *testing.T) {
 	}
 }
 
-func TestSpoolOnAFullDiskDropsTheOldest(t *testing.T) {
+func TestSpoolDropsOldestOnFullDisk(t *testing.T) {
 	const total = 30
 	dir, shots := smallDisk(t), large(total)
 	state := keep(t, dir, 64<<20, shots)
@@ -88,20 +88,20 @@ func TestSpoolOnAFullDiskDropsTheOldest(t *testing.T) {
 			t.Errorf("arrival %d is not picture %d", i, want)
 		}
 	}
-	if parts, _ := os.ReadDir(dir); len(parts) != 1 { // the lock
+	if parts, _ := os.ReadDir(dir); len(parts) != 1 { // the lock file
 		t.Errorf("left: %v", parts)
 	}
 
-	// Nothing of ours to drop: the picture is given up, said, and the next one is tried.
+	// Nothing to drop: the picture is given up, which is reported, and the next one is tried.
 	if err := os.WriteFile(dir+"/other", make([]byte, 3<<20), 0o600); err == nil {
-		t.Fatal("the disk is not full")
+		t.Fatal("the disk should be full")
 	}
-	var told results
-	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: "http://127.0.0.1:1/", Spool: dir, OnResult: outcomes.add})
 	if err := p.Run(t.Context(), &list{shots: shots[:2]}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 2 || got[0].Err == nil || p.State().GivenUp != 2 {
-		t.Errorf("told %+v, %+v", got, p.State())
+	if got := outcomes.list(); len(got) != 2 || got[0].Err == nil || p.State().GivenUp != 2 {
+		t.Errorf("outcomes %+v, %+v", got, p.State())
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// upload stands for a server.
+// upload is a stand-in for a server.
 func upload() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Method, " ", r.URL.Path, " ", r.Header.Get("Content-Type"))
 	}))
 }
 
-// Draw a picture, send it, print what the server says.
+// Draw a picture, send it, print the server's reply.
 func ExamplePost() {
 	server := upload()
 	defer server.Close()
@@ -40,7 +40,7 @@ func ExamplePost() {
 	// Output: 200 OK POST /upload image/jpeg
 }
 
-// drawings is a source of pictures of a program's own.
+// drawings is a custom source.
 type drawings struct{ made int }
 
 func (d *drawings) Next(_ context.Context, s *push.Shot) error {
@@ -55,7 +55,7 @@ func (d *drawings) Next(_ context.Context, s *push.Shot) error {
 	return nil
 }
 
-// Send pictures one after the other, each on disk until the server has it.
+// Send a sequence of pictures, each on disk until it is delivered.
 func ExamplePusher() {
 	server := upload()
 	defer server.Close()

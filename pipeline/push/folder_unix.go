@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncFolder makes the names in a folder last. File systems that cannot do it say EINVAL; they keep names in order by themselves.
+// syncFolder makes a directory's entries durable. File systems that cannot return EINVAL; they keep them in order themselves.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

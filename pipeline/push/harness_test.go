@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// quiet is an address of the loopback where nobody else listens on Linux (elsewhere only 127.0.0.1 is there), so that a port which is free for a
-// while is not taken by another process's tests meanwhile.
+// quiet is a loopback address that nothing else listens on under Linux (elsewhere only 127.0.0.1 exists), so that other processes' tests do not
+// take a port while it is free.
 var quiet = func() string {
 	if runtime.GOOS == "linux" {
 		return "127.86.0.1"
@@ -45,7 +45,7 @@ var quiet = func() string {
 	return "127.0.0.1"
 }()
 
-// jpeg makes a real JPEG that no other number gives.
+// jpeg returns a real JPEG that is unique to number.
 func jpeg(t testing.TB, number int) []byte {
 	t.Helper()
 	img := picture.New(64, 48, picture.RGB)
@@ -55,10 +55,10 @@ func jpeg(t testing.TB, number int) []byte {
 		t.Fatal(err)
 	}
 	defer jpg.Release()
-	return append(jpg.Bytes(), fmt.Sprintf("#%d", number)...) // after EOI: told apart however the text came out
+	return append(jpg.Bytes(), fmt.Sprintf("#%d", number)...) // after EOI: distinguishes equal encodings
 }
 
-// received is one picture as a server got it.
+// received is one picture as the server received it.
 type received struct {
 	data                 []byte
 	contentType          string
@@ -69,11 +69,11 @@ type received struct {
 	at                   time.Time
 }
 
-// collector is a server that keeps what it gets, each key once.
+// collector is a server that stores what it receives, each key once.
 type collector struct {
 	mu       sync.Mutex
 	pictures []received
-	keys     map[string]int // key -> times that it came
+	keys     map[string]int // key -> number of times received
 	arrived  chan struct{}  // capacity 1
 	answer   func(w http.ResponseWriter, r *http.Request, n int) bool
 	requests int
@@ -115,7 +115,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if mediaType != "multipart/form-data" {
 				one.key, one.sequence, one.stamp = part.Header.Get("Idempotency-Key"), part.Header.Get("X-Sequence"), part.Header.Get("X-Timestamp")
 			}
-			if length, err := strconv.Atoi(part.Header.Get("Content-Length")); err == nil { // complete before the boundary's end has come
+			if length, err := strconv.Atoi(part.Header.Get("Content-Length")); err == nil { // complete before the closing boundary
 				one.data = make([]byte, length)
 				_, err = io.ReadFull(part, one.data)
 				if err != nil {
@@ -126,7 +126,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			rest, err := io.ReadAll(part)
 			if err != nil || (one.data != nil && len(rest) > 0) {
-				http.Error(w, fmt.Sprintf("behind the part: %d bytes, %v", len(rest), err), http.StatusBadRequest)
+				http.Error(w, fmt.Sprintf("after the part: %d bytes, %v", len(rest), err), http.StatusBadRequest)
 				return
 			}
 			if one.data == nil {
@@ -165,7 +165,7 @@ func (c *collector) all() []received {
 	return append([]received(nil), c.pictures...)
 }
 
-// wait waits until the pictures that came satisfy ok.
+// wait waits until the received pictures satisfy ok.
 func (c *collector) wait(t testing.TB, what string, ok func([]received) bool) []received {
 	t.Helper()
 	patience := time.NewTimer(30 * time.Second)
@@ -177,7 +177,7 @@ func (c *collector) wait(t testing.TB, what string, ok func([]received) bool) []
 		select {
 		case <-c.arrived:
 		case <-patience.C:
-			t.Fatalf("waited for %s in vain; %d pictures came", what, len(c.all()))
+			t.Fatalf("timed out waiting for %s; %d pictures arrived", what, len(c.all()))
 		}
 	}
 }
@@ -186,7 +186,7 @@ func atLeast(n int) func([]received) bool {
 	return func(all []received) bool { return len(all) >= n }
 }
 
-// serve runs a handler at a port of the kernel's choice.
+// serve runs a handler on a free port.
 func serve(t testing.TB, h http.Handler) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -194,13 +194,13 @@ func serve(t testing.TB, h http.Handler) *httptest.Server {
 	return s
 }
 
-// flaky is a server that can be killed and come back at the same address.
+// flaky is a server that can be killed and restarted at the same address.
 type flaky struct {
 	t       testing.TB
 	handler http.Handler
 	address string
 	server  *http.Server
-	end     func() // waits for the handlers that run
+	end     func() // waits for running handlers
 }
 
 func newFlaky(t testing.TB, h http.Handler) *flaky {
@@ -214,7 +214,7 @@ func (f *flaky) start() {
 	f.t.Helper()
 	var l net.Listener
 	var err error
-	for range 500 { // the port may be in use for a moment by a connection of ours
+	for range 500 { // a connection of ours may still use the port for a moment
 		if l, err = net.Listen("tcp", f.address); err == nil {
 			break
 		}
@@ -225,7 +225,7 @@ func (f *flaky) start() {
 	}
 	f.address = l.Addr().String()
 	var running sync.RWMutex
-	dead := false // running guards it
+	dead := false // guarded by running
 	f.end = func() {
 		running.Lock()
 		dead = true
@@ -239,10 +239,10 @@ func (f *flaky) start() {
 		}
 		f.handler.ServeHTTP(w, r)
 	})}
-	go f.server.Serve(l) // ends with kill
+	go f.server.Serve(l) // returns after kill
 }
 
-// kill cuts every connection off. What is handled then has ended when it returns, and nothing more is.
+// kill cuts all connections. Running handlers have ended when it returns, and no others start.
 func (f *flaky) kill() {
 	_ = f.server.Close()
 	f.end()
@@ -250,7 +250,7 @@ func (f *flaky) kill() {
 
 func (f *flaky) url() string { return "http://" + f.address + "/upload" }
 
-// list is a source of pictures all of which are to arrive.
+// list is a source whose pictures must all arrive.
 type list struct {
 	shots [][]byte
 	next  int
@@ -265,7 +265,7 @@ func (l *list) Next(ctx context.Context, s *push.Shot) error {
 	return ctx.Err()
 }
 
-// live is a source whose pictures grow old; each call of show makes a new one.
+// live is a source whose pictures become stale; each call of show adds a new one.
 type live struct {
 	mu     sync.Mutex
 	newest push.Shot
@@ -328,7 +328,7 @@ func newPusher(t testing.TB, c push.Config) *push.Pusher {
 	return p
 }
 
-// run runs a Pusher in the background; the returned function ends it and returns its error.
+// run starts a Pusher in the background; the returned function ends it and returns its error.
 func run(p *push.Pusher, s push.Source) (end func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -339,7 +339,7 @@ func run(p *push.Pusher, s push.Source) (end func() error) {
 	}
 }
 
-// results keeps what OnResult is told.
+// results records the calls of OnResult.
 type results struct {
 	mu  sync.Mutex
 	all []push.Result
@@ -368,7 +368,7 @@ func pictures(t testing.TB, n int) [][]byte {
 	return list
 }
 
-// guard guards a string that a server reads while a test changes it.
+// guard is a string that a server reads while a test changes it.
 type guard struct{ mu sync.Mutex }
 
 func (s *guard) get(p *string) string {

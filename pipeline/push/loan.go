@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// loan lends a picture's memory to net/http, whose transport may read a request's body even when the reply is there already (a server that refuses
-// before it has read everything). end waits until it does not.
+// loan lends a picture's memory to net/http, whose transport may still read a request's body when the reply has arrived (a server may refuse
+// before it has read everything). end waits until it no longer does.
 type loan struct {
-	segments [3][]byte // what a form has before the picture, the picture, what a form has behind it
+	segments [3][]byte // the form's header, the picture, the form's trailer
 	size     int64
 
 	mu      sync.Mutex
 	idle    sync.Cond
 	readers int
 	over    bool
-	copied  int64 // bytes that went out through Read
+	copied  int64 // bytes sent through Read
 }
 
 func newLoan(head, data, tail []byte) *loan {
@@ -26,9 +26,9 @@ func newLoan(head, data, tail []byte) *loan {
 	return l
 }
 
-var errOver = errors.New("push: the picture is no longer lent")
+var errOver = errors.New("push: the request has ended")
 
-// open returns a reader from the beginning on: one for each time that the request is sent.
+// open returns a reader from the start: one for each time the request is sent.
 func (l *loan) open() (io.ReadCloser, error) {
 	rest := make(net.Buffers, 0, len(l.segments))
 	for _, s := range l.segments {
@@ -36,10 +36,10 @@ func (l *loan) open() (io.ReadCloser, error) {
 			rest = append(rest, s)
 		}
 	}
-	return &lent{l, rest}, nil
+	return &loanReader{l, rest}, nil
 }
 
-// end returns when nobody reads any more, and nobody will. The request must have been cancelled or be through.
+// end returns when nothing reads the memory any more. The request must have finished or been cancelled.
 func (l *loan) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,16 +67,16 @@ func (l *loan) leave(copied int) {
 	l.idle.Broadcast()
 }
 
-// lent is a request's body.
-type lent struct {
+// loanReader is a request's body.
+type loanReader struct {
 	loan *loan
 	rest net.Buffers
 }
 
-var _ io.WriterTo = (*lent)(nil)
+var _ io.WriterTo = (*loanReader)(nil)
 
-// Read is the way through TLS, which has to make other bytes of them.
-func (b *lent) Read(p []byte) (int, error) {
+// Read is used with TLS, which encrypts a copy.
+func (b *loanReader) Read(p []byte) (int, error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
@@ -85,8 +85,8 @@ func (b *lent) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo writes everything straight from the borrowed memory; to a TCP connection with one system call.
-func (b *lent) WriteTo(w io.Writer) (int64, error) {
+// WriteTo writes everything straight from the lent memory, to a TCP connection with one system call.
+func (b *loanReader) WriteTo(w io.Writer) (int64, error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
@@ -94,15 +94,15 @@ func (b *lent) WriteTo(w io.Writer) (int64, error) {
 	return b.rest.WriteTo(w)
 }
 
-func (b *lent) Close() error { return nil }
+func (b *loanReader) Close() error { return nil }
 
-// straightConn is a TCP connection that sends lent memory without the copy that net/http makes of a body with a known length: the transport hands the
+// straightConn is a TCP connection that sends lent memory without the copy net/http makes of a body of known length: the transport passes the
 // body to the connection's ReadFrom (meant for sendfile), wrapped in an io.LimitedReader.
 type straightConn struct{ *net.TCPConn }
 
 func (c straightConn) ReadFrom(r io.Reader) (int64, error) {
 	if limited, ok := r.(*io.LimitedReader); ok {
-		if body, ok := limited.R.(*lent); ok {
+		if body, ok := limited.R.(*loanReader); ok {
 			n, err := body.WriteTo(c.TCPConn)
 			limited.N -= n
 			return n, err

@@ -23,7 +23,7 @@ func sendLent(t *testing.T, s *httptest.Server, ca, field string, data []byte) i
 	target := &target{url: s.URL, method: http.MethodPost, field: field, header: http.Header{}, secret: new(secret)}
 	shot := &Shot{Data: data, ContentType: "image/jpeg", Name: "a.jpg", Key: "k"}
 	var copied int64
-	for range 2 { // over a new connection, and over a kept one
+	for range 2 { // over a new connection, then a kept one
 		r, l, err := target.request(context.Background(), shot, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func sendLent(t *testing.T, s *httptest.Server, ca, field string, data []byte) i
 	return copied
 }
 
-func TestAPictureIsSentWithoutACopy(t *testing.T) {
+func TestPictureIsSentWithoutCopying(t *testing.T) {
 	data := bytes.Repeat([]byte("picture"), 300_000)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in := io.Reader(r.Body)
@@ -57,7 +57,7 @@ func TestAPictureIsSentWithoutACopy(t *testing.T) {
 	defer plain.Close()
 	for _, field := range []string{"", "f"} {
 		if n := sendLent(t, plain, "", field, data); n != 0 {
-			t.Errorf("field %q: %d bytes were copied on their way", field, n)
+			t.Errorf("field %q: %d bytes were copied", field, n)
 		}
 	}
 	secure := httptest.NewTLSServer(h)
@@ -66,12 +66,12 @@ func TestAPictureIsSentWithoutACopy(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n := sendLent(t, secure, ca, "", data); n < 2*int64(len(data)) { // and this is what it looks like if they are
-		t.Errorf("through TLS %d bytes were counted", n)
+	if n := sendLent(t, secure, ca, "", data); n < 2*int64(len(data)) { // for comparison: TLS copies
+		t.Errorf("over TLS %d bytes were copied", n)
 	}
 }
 
-// Against net/http's own way with the same bytes: go test -bench Post -benchmem ./pipeline/push
+// Compares with net/http's own path for the same bytes: go test -bench Post -benchmem ./pipeline/push
 func BenchmarkPost(b *testing.B) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	defer s.Close()

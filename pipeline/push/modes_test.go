@@ -88,8 +88,8 @@ func TestEveryModeDeliversInOrderOverOneConnection(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			c := newCollector()
 			s := serve(t, c)
-			var told results
-			p := newPusher(t, push.Config{URL: s.URL + "/upload", As: mode, Field: "pic", Device: "cam", OnResult: told.add, Header: http.Header{"X-More": {"1"}}})
+			var outcomes results
+			p := newPusher(t, push.Config{URL: s.URL + "/upload", As: mode, Field: "pic", Device: "cam", OnResult: outcomes.add, Header: http.Header{"X-More": {"1"}}})
 			if err := p.Run(context.Background(), &list{shots: shots}); err != nil {
 				t.Fatal(err)
 			}
@@ -109,8 +109,8 @@ func TestEveryModeDeliversInOrderOverOneConnection(t *testing.T) {
 			if mode == push.Multipart {
 				wantResults, wantRequests = 1, 1
 			}
-			if got := told.list(); len(got) != wantResults || got[0].Err != nil || got[0].Reply.StatusCode != 200 || got[0].Reply.Text == "" {
-				t.Errorf("told %d results, first %+v", len(got), got)
+			if got := outcomes.list(); len(got) != wantResults || got[0].Err != nil || got[0].Reply.StatusCode != 200 || got[0].Reply.Text == "" {
+				t.Errorf("%d results, first %+v", len(got), got)
 			}
 			state := p.State()
 			if c.requests != wantRequests || state.Delivered != 20 || state.Failures != 0 || state.Away || state.Status != "200 OK" {

@@ -33,7 +33,7 @@ func TestNewestWinsWhenTheServerIsSlow(t *testing.T) {
 	end := run(p, source)
 	source.show(shots[0])
 	<-asked
-	for _, shot := range shots[1:] { // while the first is on its way
+	for _, shot := range shots[1:] { // while the first is being sent
 		source.show(shot)
 	}
 	close(answer)
@@ -46,7 +46,7 @@ func TestNewestWinsWhenTheServerIsSlow(t *testing.T) {
 	}
 }
 
-// killTenTimes kills the server and lets it come back, ten times while total pictures are handled.
+// killTenTimes kills and restarts the server ten times while total pictures are handled.
 func killTenTimes(f *flaky, done *atomic.Int64, total int) {
 	for kill := 1; kill <= 10; kill++ {
 		for int(done.Load()) < kill*total/11 {
@@ -58,14 +58,14 @@ func killTenTimes(f *flaky, done *atomic.Int64, total int) {
 	}
 }
 
-func TestThousandPicturesThroughTenDeathsOfTheServerWithSpool(t *testing.T) {
+func TestSpoolDeliversEverythingThroughTenServerCrashes(t *testing.T) {
 	t.Parallel()
 	const total = 1000
 	shots := pictures(t, total)
 	c := newCollector()
 	var handled atomic.Int64
 	f := newFlaky(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Some answers are lost behind a picture that was kept: the server dies in between, as it might.
+		// Some replies for stored pictures are lost, as when the server dies in between.
 		n := handled.Add(1)
 		c.ServeHTTP(w, r)
 		if n%97 == 0 {
@@ -95,12 +95,12 @@ func TestThousandPicturesThroughTenDeathsOfTheServerWithSpool(t *testing.T) {
 		again += times - 1
 	}
 	if state.Delivered != total || state.Spool.Dropped != 0 || state.Spool.Waiting != 0 || state.Failures == 0 || again == 0 {
-		t.Errorf("state %+v, spool %+v, %d came twice", state, *state.Spool, again)
+		t.Errorf("state %+v, spool %+v, %d arrived twice", state, *state.Spool, again)
 	}
-	t.Logf("%d failed attempts, %d pictures sent more than once and told by their keys", state.Failures, again)
+	t.Logf("%d failed attempts, %d pictures sent more than once and deduplicated by key", state.Failures, again)
 }
 
-func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
+func TestNewestArrivesSoonAfterEachRecoveryWithoutSpool(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
 			for range returns {
 				f.kill()
 				atDeath := int(newest.Load())
-				// An attempt that fails from now on is followed by one with a picture of after the death.
+				// An attempt that fails from now on is followed by one with a newer picture.
 				awhile := func(ok func() bool) {
 					for deadline := time.Now().Add(30 * time.Second); !ok() && time.Now().Before(deadline); {
 						time.Sleep(time.Millisecond)
@@ -149,15 +149,15 @@ func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
 				all := c.wait(t, "a picture after the return", atLeast(before+1))
 				if took := time.Since(began); took > 2*time.Second {
 					late++
-					t.Logf("came %v after the return", took)
+					t.Logf("arrived %v after the restart", took)
 				}
-				// What comes first is not what could not be delivered when the server died.
+				// The first to arrive is not the one that failed when the server died.
 				if n, _ := strconv.Atoi(all[before].sequence); n <= atDeath+1 {
-					t.Errorf("picture %d came first, %d was the newest when the server died", n, atDeath)
+					t.Errorf("picture %d arrived first, %d was the newest when the server died", n, atDeath)
 				}
 			}
-			if late > max(2, returns/2) { // the waits are 1.3 s at most; a machine that is busy with something else may add to that
-				t.Errorf("%d of %d pictures came late", late, returns)
+			if late > max(2, returns/2) { // delays are at most 1.3 s; a busy machine may add to that
+				t.Errorf("%d of %d pictures were late", late, returns)
 			}
 			close(stop)
 			<-shown
@@ -168,7 +168,7 @@ func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
 			for _, one := range c.all() {
 				n, _ := strconv.Atoi(one.sequence)
 				if n <= order {
-					t.Fatalf("picture %d came behind %d", n, order)
+					t.Fatalf("picture %d arrived after %d", n, order)
 				}
 				order = n
 			}
@@ -176,7 +176,7 @@ func TestNewestArrivesSoonAfterEachReturnWithoutSpool(t *testing.T) {
 	}
 }
 
-// keep runs a Pusher whose server is away until its source has ended, so that all pictures are in the spool then.
+// keep runs a Pusher with an unreachable server until its source has ended, so that all pictures are in the spool.
 func keep(t *testing.T, dir string, limit int64, shots [][]byte) push.State {
 	t.Helper()
 	f := newFlaky(t, newCollector())
@@ -192,7 +192,7 @@ func keep(t *testing.T, dir string, limit int64, shots [][]byte) push.State {
 		source.show(shot)
 		for deadline := time.Now().Add(20 * time.Second); p.State().Spool.Kept < uint64(i+1); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("picture %d was not kept: %+v", i, p.State())
+				t.Fatalf("picture %d was not spooled: %+v", i, p.State())
 			}
 		}
 	}
@@ -203,7 +203,7 @@ func keep(t *testing.T, dir string, limit int64, shots [][]byte) push.State {
 	return state
 }
 
-// deliver sends what a spool has and returns what arrived.
+// deliver sends a spool's contents and returns what arrived.
 func deliver(t *testing.T, dir string, limit int64) ([]received, push.State) {
 	t.Helper()
 	c := newCollector()
@@ -228,7 +228,7 @@ func spoolFiles(t *testing.T, dir string) []string {
 	return files
 }
 
-func TestSpoolOutlivesItsProcess(t *testing.T) {
+func TestSpoolSurvivesRestart(t *testing.T) {
 	dir, shots := filepath.Join(t.TempDir(), "a", "b"), pictures(t, 10)
 	if state := keep(t, dir, 0, shots[:5]); state.Spool.Waiting != 5 || state.Delivered != 0 || !state.Away {
 		t.Fatalf("%+v %+v", state, *state.Spool)
@@ -246,7 +246,7 @@ func TestSpoolOutlivesItsProcess(t *testing.T) {
 		}
 	}
 	if again, _ := deliver(t, dir, 0); len(again) != 0 {
-		t.Errorf("%d came again", len(again))
+		t.Errorf("%d arrived again", len(again))
 	}
 }
 
@@ -272,8 +272,8 @@ func TestSpoolDropsTheOldestAndCountsThem(t *testing.T) {
 	}
 }
 
-// While the server is away the oldest picture is dropped for a new one, and the next oldest turns out to be damaged.
-func TestADamagedPictureBehindADroppedOneSpoilsNoOther(t *testing.T) {
+// While the server is unreachable the oldest picture is dropped for a new one, and the next oldest is corrupt.
+func TestDamagedPictureAfterADroppedOneIsSkipped(t *testing.T) {
 	shot := func(i int) []byte {
 		return append([]byte{0xff, 0xd8, 0xff}, bytes.Repeat([]byte{byte(i)}, 300<<10)...)
 	}
@@ -337,14 +337,14 @@ func TestADamagedPictureBehindADroppedOneSpoilsNoOther(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(wrong) > 0 {
-		t.Errorf("in %d attempts these were sent with the bytes of another: %v", attempts, wrong)
+		t.Errorf("in %d attempts these were sent with another picture's bytes: %v", attempts, wrong)
 	}
 	if len(all) > 3 {
 		t.Errorf("%d arrived", len(all))
 	}
 }
 
-func TestSpoolOfFilesWaitsForRoomInsteadOfDropping(t *testing.T) {
+func TestFileSourceWaitsForSpoolRoom(t *testing.T) {
 	big := bytes.Repeat([]byte{0xff}, 400<<10)
 	var shots [][]byte
 	for i := range 8 {
@@ -361,13 +361,13 @@ func TestSpoolOfFilesWaitsForRoomInsteadOfDropping(t *testing.T) {
 	}
 }
 
-func TestAFullSpoolOfFilesGivesUpWithTheServer(t *testing.T) {
+func TestFileSourceEndsWhenSpoolIsFullAndServerGivenUp(t *testing.T) {
 	f := newFlaky(t, newCollector())
 	f.kill()
 	large := make([]byte, 600<<10)
 	p := newPusher(t, push.Config{URL: f.url(), Spool: t.TempDir(), SpoolMax: push.MinSpool, Retry: -1})
 	err := p.Run(context.Background(), &list{shots: [][]byte{large, large, large}})
-	if state := p.State(); err == nil || !strings.Contains(err.Error(), "neither sent nor kept") || state.Spool.Waiting != 1 || state.Spool.Dropped != 0 {
+	if state := p.State(); err == nil || !strings.Contains(err.Error(), "neither sent nor spooled") || state.Spool.Waiting != 1 || state.Spool.Dropped != 0 {
 		t.Errorf("%v, %+v", err, *state.Spool)
 	}
 }
@@ -389,10 +389,10 @@ func TestSpoolAfterAPowerCut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	change(files[1], func(b []byte) []byte { return b[:len(b)/2] })           // cut off
-	change(files[2], func([]byte) []byte { return nil })                      // never reached the disk
-	change(files[3], func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b }) // a block of something else
-	change(files[5], func(b []byte) []byte { return append(b, "more"...) })   // a block too many
+	change(files[1], func(b []byte) []byte { return b[:len(b)/2] })           // truncated
+	change(files[2], func([]byte) []byte { return nil })                      // never written
+	change(files[3], func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b }) // corrupt block
+	change(files[5], func(b []byte) []byte { return append(b, "more"...) })   // extra block
 	for name, text := range map[string]string{".part-123": "half", "README": "not ours", "0001_x_y_z": "not ours either"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -412,7 +412,7 @@ func TestSpoolAfterAPowerCut(t *testing.T) {
 	}
 }
 
-func TestSpoolIsOneProcess(t *testing.T) {
+func TestSpoolIsExclusive(t *testing.T) {
 	dir := t.TempDir()
 	first := newPusher(t, push.Config{URL: "http://x/", Spool: dir})
 	if _, err := push.New(push.Config{URL: "http://x/", Spool: dir}); err == nil || !strings.Contains(err.Error(), "another process") {
@@ -422,33 +422,33 @@ func TestSpoolIsOneProcess(t *testing.T) {
 	newPusher(t, push.Config{URL: "http://x/", Spool: dir})
 }
 
-func TestSpoolKeepsPicturesThatAWrongPasswordDoesNotLetThrough(t *testing.T) {
+func TestSpoolKeepsPicturesOnWrongPassword(t *testing.T) {
 	c := newCollector()
 	answers(c, nil, 401, 404, 413)
 	s := serve(t, c)
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Spool: t.TempDir(), OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Spool: t.TempDir(), OnResult: outcomes.add})
 	source, shots := newLive(), pictures(t, 2)
 	end := run(p, source)
 	source.show(shots[0])
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) < 3 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) < 3 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	source.show(shots[1])
 	all := c.wait(t, "the second", atLeast(1))
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) < 4 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) < 4 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if err := end(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	// 401 and 404 say nothing about the picture, which was sent again; 413 does.
+	// 401 and 404 do not concern the picture, which was resent; 413 does.
 	if state := p.State(); !bytes.Equal(all[0].data, shots[1]) || state.Refused != 1 || state.Delivered != 1 {
-		t.Errorf("arrived: %s; state %+v, told %+v", all[0].sequence, state, told.list())
+		t.Errorf("arrived: %s; state %+v, outcomes %+v", all[0].sequence, state, outcomes.list())
 	}
 }
 
-func TestSpoolKeepsNamesOfAllKinds(t *testing.T) {
+func TestSpoolPreservesNames(t *testing.T) {
 	c := newCollector()
 	s := serve(t, c)
 	names := []string{"photo.jpg", "a_b_c.png", "../../etc/passwd", "häuser & gärten.jpg", strings.Repeat("long", 100) + ".jpg", `C:\bilder\x.jpg`}
@@ -467,7 +467,7 @@ func TestSpoolKeepsNamesOfAllKinds(t *testing.T) {
 	}
 }
 
-// failing is a source that breaks behind its pictures.
+// failing is a source that fails after its pictures.
 type failing struct{ list }
 
 func (f *failing) Next(ctx context.Context, s *push.Shot) error {
@@ -478,7 +478,7 @@ func (f *failing) Next(ctx context.Context, s *push.Shot) error {
 	return err
 }
 
-func TestASourcesErrorIsRunsErrorBehindItsPictures(t *testing.T) {
+func TestRunReturnsSourceErrorAfterItsPictures(t *testing.T) {
 	for _, config := range []push.Config{{As: push.Raw}, {As: push.Multipart}, {As: push.Raw, Spool: t.TempDir()}} {
 		c := newCollector()
 		config.URL = serve(t, c).URL
@@ -518,30 +518,30 @@ func TestCountEndsRun(t *testing.T) {
 	}
 }
 
-func TestStreamIsEndedInOrderByItsContext(t *testing.T) {
+func TestContextEndsStreamCleanly(t *testing.T) {
 	for attempt := 1; ; attempt++ {
 		c := newCollector()
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: outcomes.add})
 		source := newLive()
 		end := run(p, source)
 		source.show(jpeg(t, 1))
-		c.wait(t, "the first", atLeast(1)) // before anything follows it: its end is told by the boundary behind it
+		c.wait(t, "the first", atLeast(1)) // before any other: its end is marked by the boundary after it
 		if err := end(); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		got := told.list()
+		got := outcomes.list()
 		if len(got) == 1 && got[0].Err == nil && got[0].Reply.StatusCode == 200 {
 			return
 		}
-		if attempt == 5 { // the server has a second for its answer, which a busy machine may not give it once
-			t.Fatalf("told %+v", got)
+		if attempt == 5 { // the server has a second to reply, which a busy machine may miss once
+			t.Fatalf("outcomes %+v", got)
 		}
 	}
 }
 
-// stamped is a source of pictures of given times.
+// stamped is a source of pictures with given times.
 type stamped struct {
 	shots [][]byte
 	times []time.Time
@@ -557,8 +557,8 @@ func (s *stamped) Next(ctx context.Context, shot *push.Shot) error {
 	return ctx.Err()
 }
 
-// The order is that in which pictures were taken, whatever the clock said: also for the next process, which finds them on the disk.
-func TestSpoolOrderIsNotTheClocks(t *testing.T) {
+// Pictures are sent in the order taken, whatever the clock said, even by the next process, which finds them on disk.
+func TestSpoolOrderIgnoresTheClock(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 123456000, time.UTC)
 	times := []time.Time{now, time.Unix(42, 0), time.Unix(-5, 250000), now.Add(-time.Hour), now.AddDate(100, 0, 0), time.Unix(1, 0), now}
 	shots, dir := pictures(t, len(times)), t.TempDir()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// PostTimeout bounds a Post whose ctx has no deadline.
+// PostTimeout limits a Post whose ctx has no deadline.
 const PostTimeout = 30 * time.Second
 
 type post struct {
@@ -20,42 +20,42 @@ type post struct {
 	shot   Shot
 }
 
-// Option changes what Post does.
+// Option configures Post.
 type Option func(*post)
 
-// WithHeader sets a header of the request.
+// WithHeader sets a request header.
 func WithHeader(name, value string) Option {
 	return func(p *post) { p.header.Set(name, value) }
 }
 
-// WithForm sends the picture as the file of a form, in the given field, instead of as the body itself.
+// WithForm sends the picture as a file in the given form field, instead of as the body.
 func WithForm(field string) Option { return func(p *post) { p.field = field } }
 
-// WithMethod sends with another method than POST, such as PUT.
+// WithMethod sets a method other than POST, such as PUT.
 func WithMethod(method string) Option { return func(p *post) { p.method = method } }
 
-// WithDevice says who sends (header X-Device).
+// WithDevice sets the sender's name (header X-Device).
 func WithDevice(name string) Option { return func(p *post) { p.device = name } }
 
-// WithName gives the picture a file name, for a form and for {name} in the URL.
+// WithName sets the picture's file name, for a form and for {name} in the URL.
 func WithName(name string) Option { return func(p *post) { p.shot.Name = name } }
 
-// WithClient sends with this client instead of one that keeps a connection for each server, takes proxies from the environment and follows redirects only
-// as far as they keep the picture.
+// WithClient replaces the default client, which keeps connections alive, uses the environment's proxies and follows only redirects that
+// keep the picture.
 func WithClient(c *http.Client) Option { return func(p *post) { p.client = c } }
 
 // defaultClient keeps a few connections to each server: Post may be called from several goroutines.
 var defaultClient = sync.OnceValue(func() *http.Client {
 	t, err := newTransport("", nil)
 	if err != nil {
-		return http.DefaultClient // cannot be: without a CA file there is nothing to go wrong
+		return http.DefaultClient // unreachable: only a CA file can cause an error
 	}
 	t.MaxConnsPerHost, t.MaxIdleConnsPerHost = 0, 4
 	return newClient(t)
 })
 
-// Post sends one picture to a URL, as the body of a POST, once, and returns what the server said: a reply of any status is no error (Reply.OK, Reply.Err); no
-// reply is. The picture's memory is sent as it is, without a copy, and is the caller's again when Post returns.
+// Post sends one picture to a URL once, as the body of a POST, and returns the server's reply. A reply of any status is not an error (see
+// Reply.OK, Reply.Err); a missing reply is. The picture is sent without a copy; its memory is the caller's again when Post returns.
 func Post(ctx context.Context, address string, p Picture, options ...Option) (Reply, error) {
 	if ctx == nil || p == nil {
 		return Reply{}, errors.New("push: no context or no picture")
@@ -84,8 +84,8 @@ func Post(ctx context.Context, address string, p Picture, options ...Option) (Re
 	return send(ctx, o.client, &o.target, &o.shot)
 }
 
-// send sends one picture. Its memory is free again when send returns. A connection that was kept from an earlier picture may turn out to be closed by the
-// server only when the next one is under way; then it is sent once more, over a new one. So it is when the server asks for Digest authentication.
+// send sends one picture and no longer uses its memory when it returns. The server may have closed a kept connection, which shows only
+// when the next picture is on its way; it is then resent once over a new one. So it is after a Digest challenge.
 func send(ctx context.Context, c *http.Client, t *target, s *Shot) (Reply, error) {
 	reply, kept, err := sendOnce(ctx, c, t, s, nil)
 	if err != nil && kept && reply.StatusCode == 0 && ctx.Err() == nil {
@@ -98,7 +98,7 @@ func send(ctx context.Context, c *http.Client, t *target, s *Shot) (Reply, error
 	return reply, err
 }
 
-// sendOnce says besides whether the connection was an old one. at is as in target.request.
+// sendOnce also reports whether the connection was a kept one. at is as in target.request.
 func sendOnce(ctx context.Context, c *http.Client, t *target, s *Shot, at *url.URL) (reply Reply, kept bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { kept = i.Reused }})
@@ -108,7 +108,7 @@ func sendOnce(ctx context.Context, c *http.Client, t *target, s *Shot, at *url.U
 		return Reply{}, false, err
 	}
 	defer l.end()
-	defer cancel() // before end: a body that is still being sent ends with it
+	defer cancel() // before end: aborts a body that is still being sent
 	resp, err := c.Do(r)
 	if err != nil {
 		return Reply{}, kept, fmt.Errorf("push: %s: %w", t.shown(), withoutURL(err))

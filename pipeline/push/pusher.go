@@ -22,30 +22,30 @@ type Pusher struct {
 	client *http.Client
 	spool  *spool // nil: none
 
-	noExpect bool // of a stream: the server does not know Expect: 100-continue
+	noExpect bool // streams: the server does not support Expect: 100-continue
 
 	mu    sync.Mutex
 	state State
-	next  time.Time // when the next attempt is made; zero: none is waited for
+	next  time.Time // time of the next attempt; zero: not waiting
 }
 
-// State is what a Pusher has done so far.
+// State is a Pusher's state and its totals.
 type State struct {
 	URL  string `json:"url"` // without a password
 	As   Mode   `json:"as"`
 	Away bool   `json:"away"` // the last attempt failed
-	// Since the start.
-	Delivered uint64 `json:"delivered"` // pictures; of a stream those that the kernel took
-	Bytes     uint64 `json:"bytes"`     // of them
-	Refused   uint64 `json:"refused"`   // pictures that the server does not want
-	GivenUp   uint64 `json:"given_up"`  // pictures that could not be delivered, or not be spooled, in time
-	Skipped   uint64 `json:"skipped"`   // pictures left out for newer ones
-	Failures  uint64 `json:"failures"`  // attempts
-	// Of the last attempt.
+	// Totals since the start.
+	Delivered uint64 `json:"delivered"` // pictures; in a stream, those the kernel accepted
+	Bytes     uint64 `json:"bytes"`     // of the delivered pictures
+	Refused   uint64 `json:"refused"`   // pictures the server rejected
+	GivenUp   uint64 `json:"given_up"`  // pictures that could not be delivered or spooled in time
+	Skipped   uint64 `json:"skipped"`   // pictures superseded by newer ones
+	Failures  uint64 `json:"failures"`  // failed attempts
+	// The last attempt.
 	Status string  `json:"status,omitempty"`
 	Error  string  `json:"error,omitempty"`
-	MS     float64 `json:"ms"` // from the beginning to the end of the reply
-	// Of the next one, while it is waited for: in how many seconds, and when by this machine's clock (Unix seconds).
+	MS     float64 `json:"ms"` // from its start to the end of the reply
+	// The next attempt while waiting for it: in how many seconds, and when by this machine's clock (Unix seconds).
 	RetryIn float64     `json:"retry_in,omitempty"`
 	RetryAt float64     `json:"retry_at,omitempty"`
 	Spool   *SpoolState `json:"spool,omitempty"`
@@ -53,9 +53,9 @@ type State struct {
 
 const (
 	firstWait = 100 * time.Millisecond
-	// longestWait keeps a server that was away from waiting long for the newest picture, jitter included.
+	// longestWait, jitter included, keeps a server that is back from waiting long for the newest picture.
 	longestWait = time.Second
-	// longestRefusal is the wait after a server said that it does not want anything from here: only a person changes that.
+	// longestRefusal is the delay after the server rejected the sender as such: only a person can change that.
 	longestRefusal = 30 * time.Second
 	jitter         = 0.3
 )
@@ -66,7 +66,7 @@ func newBackOff(longest time.Duration) *backoff.ExponentialBackOff {
 	return b
 }
 
-// New checks c, reads the files that it names and opens the spool. Nothing is sent yet. Close must be called.
+// New validates c, reads the files it names and opens the spool. Nothing is sent yet. Close must be called.
 func New(c Config) (*Pusher, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func New(c Config) (*Pusher, error) {
 	return p, nil
 }
 
-// Close closes the connection and the spool, after Run has returned. What is in the spool waits there for the next Pusher. It may be called twice.
+// Close closes the connection and the spool, after Run has returned. Spooled pictures stay for the next Pusher. Further calls do nothing.
 func (p *Pusher) Close() {
 	p.client.CloseIdleConnections()
 	if p.spool != nil {
@@ -107,7 +107,7 @@ func (p *Pusher) Close() {
 	}
 }
 
-// State returns what was done so far.
+// State returns the current state.
 func (p *Pusher) State() State {
 	p.mu.Lock()
 	s := p.state
@@ -123,8 +123,8 @@ func (p *Pusher) State() State {
 	return s
 }
 
-// Run sends the source's pictures until it ends, Count pictures were sent, or ctx ends, whose error it then returns. With a spool it sends what an earlier process
-// left first, and returns at the source's end when the spool is empty or Retry is over. What became of the pictures, Config.OnResult and State say.
+// Run sends the source's pictures until it ends, Count pictures were sent, or ctx ends, whose error it then returns. With a spool it first sends what an
+// earlier process left, and at the source's end returns when the spool is empty or Retry has passed. Config.OnResult and State report the outcomes.
 func (p *Pusher) Run(ctx context.Context, source Source) error {
 	if ctx == nil || source == nil {
 		return errors.New("push: no context or no source")
@@ -163,7 +163,7 @@ func (p *Pusher) Run(ctx context.Context, source Source) error {
 		case stopped:
 			return ctx.Err()
 		case refused, unwanted, givenUp:
-			if live != nil { // a camera would ask thirty times a second
+			if live != nil { // a camera would retry thirty times a second
 				if err := p.rest(ctx, &Reply{}, refusals.NextBackOff()); err != nil {
 					return err
 				}
@@ -175,48 +175,48 @@ func (p *Pusher) Run(ctx context.Context, source Source) error {
 	return nil
 }
 
-// verdict is what became of a picture, or of an attempt.
+// verdict is the outcome of a picture or of an attempt.
 type verdict int
 
 const (
 	delivered verdict = iota
-	failed            // may go well later
-	refused           // the server does not want this picture
-	unwanted          // the server wants nothing from here: wrong password, wrong place
-	givenUp           // Retry is over
+	failed            // may succeed later
+	refused           // the server rejects this picture
+	unwanted          // the server rejects every picture: wrong password, wrong path
+	givenUp           // Retry has passed
 	stopped           // ctx has ended
 )
 
-// judge says what an attempt's outcome means.
+// judge classifies an attempt.
 func judge(ctx context.Context, reply *Reply, err error) verdict {
 	switch {
-	case reply.OK(): // also when the text behind it did not come through
+	case reply.OK(): // even if reading its body failed
 		return delivered
 	case ctx.Err() != nil:
 		return stopped
 	case err != nil && reply.StatusCode == 0:
-		if hopeless(err) {
+		if permanent(err) {
 			return unwanted
 		}
 		return failed
 	case reply.retryable():
 		return failed
-	case reply.aboutPicture():
+	case reply.concernsPicture():
 		return refused
 	}
 	return unwanted
 }
 
-// hopeless says whether no waiting makes it right: a certificate that is not trusted, plain HTTP where HTTPS is asked for, a redirect in circles or to
-// where nothing is encrypted. A certificate that is not valid yet is no such: a board without a clock's battery learns the time only after a while.
-func hopeless(err error) bool {
+// permanent reports whether retrying cannot help: an untrusted certificate, plain HTTP where HTTPS is required, a redirect loop or a redirect
+// to plain HTTP. A certificate that is not valid yet does not count: a board without a battery-backed clock learns the time only after a while.
+func permanent(err error) bool {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var record tls.RecordHeaderError
 	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errRedirect)
 }
 
-// deliver sends a shot until that is decided. Before each further attempt renew may put another picture into the shot.
+// deliver retries a shot until its outcome is final. Before each further attempt renew may replace the picture.
 func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) verdict {
 	began := time.Now()
 	waits := newBackOff(longestWait)
@@ -233,7 +233,7 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 			return v
 		}
 		wait := max(waits.NextBackOff(), reply.wait(p.config.MaxWait))
-		if v == failed && !p.triesOn(began, wait) {
+		if v == failed && !p.retriesAfter(began, wait) {
 			v = givenUp
 		}
 		p.note(v, &reply, err, took)
@@ -249,10 +249,10 @@ func (p *Pusher) deliver(ctx context.Context, shot *Shot, renew func() bool) ver
 	}
 }
 
-// longWait is worth a line in the log.
+// longWait is the shortest delay that is logged.
 const longWait = 10 * time.Second
 
-// rest waits before the next attempt, and says when that is.
+// rest waits before the next attempt, and publishes when that is.
 func (p *Pusher) rest(ctx context.Context, reply *Reply, wait time.Duration) error {
 	now := time.Now()
 	p.mu.Lock()
@@ -269,8 +269,8 @@ func (p *Pusher) rest(ctx context.Context, reply *Reply, wait time.Duration) err
 	return err
 }
 
-// triesOn says whether to try again after waiting so long.
-func (p *Pusher) triesOn(began time.Time, wait time.Duration) bool {
+// retriesAfter reports whether to retry after such a delay.
+func (p *Pusher) retriesAfter(began time.Time, wait time.Duration) bool {
 	limit := p.config.Retry
 	return limit == 0 || (limit > 0 && time.Since(began)+wait <= limit)
 }
@@ -285,7 +285,7 @@ func (p *Pusher) attempt(ctx context.Context, shot *Shot) (Reply, error) {
 	return reply, err
 }
 
-// note notes an attempt, and tells the log when the server goes away or is back.
+// note records an attempt, and logs when the server becomes unreachable or reachable.
 func (p *Pusher) note(v verdict, reply *Reply, err error, took time.Duration) {
 	if reply.StatusCode == http.StatusUnauthorized || reply.StatusCode == http.StatusForbidden {
 		if err := p.target.secret.read(); err != nil {
@@ -304,16 +304,16 @@ func (p *Pusher) note(v verdict, reply *Reply, err error, took time.Duration) {
 	}
 	now := s.Away
 	p.mu.Unlock()
-	told := p.config.OnResult != nil && v != failed // of what is final
+	reported := p.config.OnResult != nil && v != failed // final outcomes
 	switch {
-	case now && !was && !told:
+	case now && !was && !reported:
 		p.config.Log.Warn("push: not delivered", zap.String("url", p.state.URL), zap.Error(err))
 	case was && !now:
 		p.config.Log.Info("push: server reachable again", zap.String("url", p.state.URL))
 	}
 }
 
-// finish counts a picture whose fate is decided and tells it.
+// finish counts a picture with a final outcome and reports it.
 func (p *Pusher) finish(v verdict, shot *Shot, reply Reply, err error, took time.Duration) {
 	p.mu.Lock()
 	switch kept := shot.spooled; {
@@ -326,10 +326,10 @@ func (p *Pusher) finish(v verdict, shot *Shot, reply Reply, err error, took time
 		p.state.GivenUp++
 	}
 	p.mu.Unlock()
-	p.tell(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
+	p.report(Result{Name: shot.Name, Reply: reply, Err: err, Took: took, Bytes: len(shot.Data)})
 }
 
-func (p *Pusher) tell(r Result) {
+func (p *Pusher) report(r Result) {
 	if p.config.OnResult != nil {
 		p.config.OnResult(r)
 	}

@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// maxText is how much of a reply is kept, maxDrain how much more is read so that the connection can be used again, in bytes.
+// maxText is how much of a reply is kept, maxDrain how much more is read so that the connection can be reused, in bytes.
 const (
 	maxText  = 64 << 10
 	maxDrain = 256 << 10
 )
 
-// Reply is what a server said to a picture.
+// Reply is the server's reply to a picture.
 type Reply struct {
 	Status     string // such as "200 OK"
 	StatusCode int
-	Text       string // the body, at most 64 KiB of it
+	Text       string // the body, at most the first 64 KiB
 	Header     http.Header
-	URL        string // that answered, which is another than was asked after a redirect; without password and query
+	URL        string // that replied, which differs from the one requested after a redirect; without password and query
 
-	from *url.URL // URL as it was
+	from *url.URL // URL, unredacted
 }
 
-// OK says whether the server took the picture.
+// OK reports whether the server accepted the picture.
 func (r *Reply) OK() bool { return r.StatusCode >= 200 && r.StatusCode < 300 }
 
-// Err returns nil when the server took the picture, else a *StatusError.
+// Err returns nil if the server accepted the picture, otherwise a *StatusError.
 func (r *Reply) Err() error {
 	if r.OK() {
 		return nil
@@ -37,10 +37,10 @@ func (r *Reply) Err() error {
 	return &StatusError{*r}
 }
 
-// StatusError is a reply that is no success.
+// StatusError is a reply with any status but 2xx.
 type StatusError struct{ Reply Reply }
 
-// Error says what the server said and, where it is not plain, what that means.
+// Error returns the status and text of the reply and, where that is not obvious, what it means.
 func (e *StatusError) Error() string {
 	r := &e.Reply
 	text := r.URL + ": " + r.Status
@@ -49,12 +49,12 @@ func (e *StatusError) Error() string {
 	}
 	switch r.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound:
-		return fmt.Sprintf("%s: the server redirects to %s in a way that turns the request into a GET without the picture, which was not sent on: "+
+		return fmt.Sprintf("%s: a redirect to %s that turns the request into a GET without the picture, which was not resent: "+
 			"give that URL, or let the server answer 307 or 308", text, location(r))
 	case http.StatusUnauthorized:
-		return text + ": the server wants a user and password or a token, or these are not the right ones"
+		return text + ": the server requires a user and password or a token, or rejected those given"
 	case http.StatusRequestEntityTooLarge:
-		return text + ": the picture is larger than the server takes"
+		return text + ": the picture is larger than the server accepts"
 	}
 	if r.StatusCode >= 300 && r.StatusCode < 400 {
 		return fmt.Sprintf("%s: a redirect to %s that cannot be followed", text, location(r))
@@ -69,20 +69,20 @@ func location(r *Reply) string {
 	return "nowhere"
 }
 
-// readReply reads what the server says and closes the body.
+// readReply reads and closes the reply's body.
 func readReply(resp *http.Response) (Reply, error) {
 	defer resp.Body.Close()
 	reply := Reply{Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, URL: redacted(resp.Request.URL), from: resp.Request.URL}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	reply.Text = string(text)
 	if err != nil {
-		return reply, fmt.Errorf("push: %s: %s, but its text did not come through: %w", reply.URL, reply.Status, err)
+		return reply, fmt.Errorf("push: %s: %s, but reading the reply failed: %w", reply.URL, reply.Status, err)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 	return reply, nil
 }
 
-// retryable says whether the server may take the same picture later.
+// retryable reports whether the server may accept the same picture later.
 func (r *Reply) retryable() bool {
 	switch r.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -93,8 +93,8 @@ func (r *Reply) retryable() bool {
 	return r.StatusCode >= 500
 }
 
-// aboutPicture says whether another picture may fare better: the server refuses this one, not its sender or the place.
-func (r *Reply) aboutPicture() bool {
+// concernsPicture reports whether another picture may be accepted: the server rejects this one, not its sender or the path.
+func (r *Reply) concernsPicture() bool {
 	switch r.StatusCode {
 	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusConflict, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
 		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
@@ -103,12 +103,12 @@ func (r *Reply) aboutPicture() bool {
 	return false
 }
 
-// wait is how long the server asks to be left alone, at most limit; 0: it does not.
+// wait is how long the server asks to wait (Retry-After), at most limit; 0: it does not.
 func (r *Reply) wait(limit time.Duration) time.Duration {
 	return retryAfter(r.Header, time.Now(), limit)
 }
 
-// OneLine makes text from outside fit for a line on a terminal: at most limit characters, no control characters, one line.
+// OneLine makes untrusted text fit for one line on a terminal: at most limit characters, without control characters.
 func OneLine(text string, limit int) string {
 	var b strings.Builder
 	n := 0

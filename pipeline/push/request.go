@@ -15,11 +15,11 @@ import (
 	"github.com/maixstream/maixstream/internal/stamp"
 )
 
-// target is where pictures go and how a request for one looks.
+// target is where pictures are sent and how requests are built.
 type target struct {
-	url    string // with {name} and {device} still in it
+	url    string // with {name} and {device} unexpanded
 	method string
-	field  string // of a form; "": the picture is the body itself
+	field  string // the form's file field; "": the picture is the body
 	device string
 	header http.Header
 	secret *secret
@@ -31,28 +31,28 @@ const (
 	devicePlace = "{device}"
 )
 
-// plainPlaces makes a URL of one that has placeholders.
-var plainPlaces = strings.NewReplacer(namePlace, "name", devicePlace, "device")
+// withoutPlaceholders makes a URL with placeholders parse.
+var withoutPlaceholders = strings.NewReplacer(namePlace, "name", devicePlace, "device")
 
-// checkURL reports a URL to which nothing can be sent.
+// checkURL returns an error for a URL nothing can be sent to.
 func checkURL(text string) error {
-	u, err := url.Parse(plainPlaces.Replace(text))
+	u, err := url.Parse(withoutPlaceholders.Replace(text))
 	switch {
 	case err != nil:
 		return fmt.Errorf("push: the URL: %w", withoutURL(err))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("push: %s: a URL begins with http:// or https://", redacted(u))
+		return fmt.Errorf("push: %s: the URL must begin with http:// or https://", redacted(u))
 	case u.Hostname() == "":
 		return fmt.Errorf("push: %s: no host in the URL", redacted(u))
 	case u.Port() != "":
 		if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("push: %s: a port is a number from 1 to 65535", redacted(u))
+			return fmt.Errorf("push: %s: the port must be a number from 1 to 65535", redacted(u))
 		}
 	}
 	return nil
 }
 
-// withoutURL keeps the URL, and with it a password, out of a message.
+// withoutURL removes the URL, which may contain a password, from an error.
 func withoutURL(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
@@ -61,7 +61,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// redacted returns a URL as it may be shown: without a password, and without the query, in which tokens travel.
+// redacted returns a URL fit for logs: without the password and the query, which may contain tokens.
 func redacted(u *url.URL) string {
 	shown := *u
 	if shown.RawQuery != "" {
@@ -70,7 +70,7 @@ func redacted(u *url.URL) string {
 	return shown.Redacted()
 }
 
-// shown is the target's URL as it may be shown.
+// shown is the target's redacted URL.
 func (t *target) shown() string {
 	const name, device = "NAME-PLACE", "DEVICE-PLACE" // braces would be escaped
 	u, err := url.Parse(strings.NewReplacer(namePlace, name, devicePlace, device).Replace(t.url))
@@ -80,14 +80,14 @@ func (t *target) shown() string {
 	return strings.NewReplacer(name, namePlace, device, devicePlace).Replace(redacted(u))
 }
 
-// address is the URL for a picture. A PUT to a folder gets the picture's name, as curl -T does it, before a query.
+// address is the URL for a picture. A PUT to a directory gets the picture's name before any query, as with curl -T.
 func (t *target) address(name string) string {
 	text, _, _ := strings.Cut(t.url, "#")
 	path, query, asked := strings.Cut(text, "?")
 	if t.method == http.MethodPut && !strings.Contains(path, namePlace) {
 		_, rest, _ := strings.Cut(path, "://")
 		switch {
-		case !strings.Contains(rest, "/"): // a host alone
+		case !strings.Contains(rest, "/"): // only a host
 			path += "/" + namePlace
 		case strings.HasSuffix(path, "/"):
 			path += namePlace
@@ -100,7 +100,7 @@ func (t *target) address(name string) string {
 	return path + "?" + strings.NewReplacer(namePlace, url.QueryEscape(name), devicePlace, url.QueryEscape(t.device)).Replace(query)
 }
 
-// request makes the request for one picture, and the loan of its memory, which the caller ends. It goes to the target's address, or to at.
+// request returns the request for one picture, and the loan of its memory, which the caller must end. It is sent to the target's address, or to at.
 func (t *target) request(ctx context.Context, s *Shot, at *url.URL) (*http.Request, *loan, error) {
 	l := newLoan(nil, s.Data, nil)
 	contentType := s.ContentType
@@ -123,13 +123,13 @@ func (t *target) request(ctx context.Context, s *Shot, at *url.URL) (*http.Reque
 	r.Header.Set("Content-Type", contentType)
 	describeShot(r.Header, s)
 	t.describe(r)
-	if t.field != "" { // it has the form's boundary
+	if t.field != "" { // includes the form's boundary
 		r.Header.Set("Content-Type", contentType)
 	}
 	return r, l, nil
 }
 
-// describe sets the headers that are the same for every picture; those of the caller win over the ones that are set already.
+// describe sets the headers that are the same for every picture; the caller's override those already set.
 func (t *target) describe(r *http.Request) {
 	r.Header.Set("User-Agent", "maixstream")
 	if t.device != "" {
@@ -157,7 +157,7 @@ func describeShot(h http.Header, s *Shot) {
 	}
 }
 
-// form makes what stands before and behind a picture in a form.
+// form returns a form's bytes before and after the picture.
 func form(field string, s *Shot) (head, tail []byte, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestRetryAfterHasABound(t *testing.T) {
+func TestRetryAfterIsCapped(t *testing.T) {
 	const limit = 5 * time.Minute
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	date := func(t time.Time) string { return t.Format(http.TimeFormat) }

@@ -31,7 +31,7 @@ func publish(t *testing.T, r *ring.Ring, data []byte, substitute bool) {
 	t.Helper()
 	slot, ok := r.Reserve()
 	if !ok {
-		t.Fatal("every slot is held")
+		t.Fatal("all slots are in use")
 	}
 	n := copy(slot.Buffer(r), data)
 	now := time.Now()
@@ -40,7 +40,7 @@ func publish(t *testing.T, r *ring.Ring, data []byte, substitute bool) {
 	}
 }
 
-func TestRingFramesArePushedAndNoSignalIsNot(t *testing.T) {
+func TestRingSourceSkipsNoSignalFrames(t *testing.T) {
 	r, c := newRing(t), newCollector()
 	s := serve(t, c)
 	var watching atomic.Int32
@@ -60,7 +60,7 @@ func TestRingFramesArePushedAndNoSignalIsNot(t *testing.T) {
 		}
 	}
 	if watching.Load() == 0 {
-		t.Error("nobody looks while pictures are pushed")
+		t.Error("Watch is not held while pictures are pushed")
 	}
 	close(done)
 	if err := <-ended; err != nil {
@@ -68,7 +68,7 @@ func TestRingFramesArePushedAndNoSignalIsNot(t *testing.T) {
 	}
 	source.Close()
 	if watching.Load() != 0 {
-		t.Error("somebody still looks")
+		t.Error("Watch is still held")
 	}
 	if all := c.all(); len(all) != 3 {
 		t.Errorf("%d arrived", len(all))
@@ -78,8 +78,8 @@ func TestRingFramesArePushedAndNoSignalIsNot(t *testing.T) {
 	}
 }
 
-// A camera that is stuck is no end in order: who pushes from it must get to know.
-func TestWhyTheFramesEndedIsTheRunsError(t *testing.T) {
+// A stuck camera is not a normal end: whoever pushes from it must learn of it.
+func TestRunReturnsWhyTheFramesEnded(t *testing.T) {
 	stuck := errors.New("the camera is stuck")
 	for _, c := range []struct{ why, want error }{{nil, nil}, {fmt.Errorf("film: %w", frame.ErrEnd), nil}, {stuck, stuck}} {
 		done := make(chan struct{})
@@ -93,7 +93,7 @@ func TestWhyTheFramesEndedIsTheRunsError(t *testing.T) {
 	}
 }
 
-func TestTheLastFrameBeforeTheEndIsPushed(t *testing.T) {
+func TestLastFrameBeforeTheEndIsPushed(t *testing.T) {
 	r, c := newRing(t), newCollector()
 	s := serve(t, c)
 	done := make(chan struct{})
@@ -110,12 +110,12 @@ func TestTheLastFrameBeforeTheEndIsPushed(t *testing.T) {
 	}
 }
 
-func TestEverySpacesFreshFrames(t *testing.T) {
+func TestEverySpacesFrames(t *testing.T) {
 	r, c := newRing(t), newCollector()
 	s := serve(t, c)
 	source := push.FromRing(push.RingConfig{Ring: r, Every: 200 * time.Millisecond})
 	defer source.Close()
-	publish(t, r, jpeg(t, 0), false) // before anybody asked: too old
+	publish(t, r, jpeg(t, 0), false) // before the first request: stale
 	p := newPusher(t, push.Config{URL: s.URL, Count: 4})
 	began := time.Now() // before the first is due
 	ended := make(chan error, 1)
@@ -130,7 +130,7 @@ func TestEverySpacesFreshFrames(t *testing.T) {
 			if len(all) != 4 || all[0].sequence == "1" {
 				t.Fatalf("%d arrived, the first was %s", len(all), all[0].sequence)
 			}
-			if span := stampOf(t, all[3].stamp).Sub(began); span < 599*time.Millisecond { // stamps are in whole micros
+			if span := stampOf(t, all[3].stamp).Sub(began); span < 599*time.Millisecond { // stamps are whole microseconds
 				t.Errorf("four pictures within %v", span)
 			}
 			return
@@ -140,11 +140,11 @@ func TestEverySpacesFreshFrames(t *testing.T) {
 	}
 }
 
-func TestNewestWinsInAStreamThatIsReadSlowly(t *testing.T) {
+func TestNewestWinsInSlowlyReadStream(t *testing.T) {
 	c := newCollector()
 	read := make(chan struct{})
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = r.Body.Read(make([]byte, 1)) // tells the client to go on
+		_, _ = r.Body.Read(make([]byte, 1)) // makes the client continue
 		<-read
 		r.Body = struct {
 			io.Reader
@@ -166,8 +166,8 @@ func TestNewestWinsInAStreamThatIsReadSlowly(t *testing.T) {
 	if err := end(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if len(all) > shown/2 { // what the two kernels hold, and the newest
-		t.Errorf("%d of %d pictures arrived, although nobody read them", len(all), shown)
+	if len(all) > shown/2 { // the kernels' buffers, and the newest
+		t.Errorf("%d of %d pictures arrived, although they were not read", len(all), shown)
 	}
 	if state := p.State(); state.Skipped == 0 {
 		t.Errorf("%+v", state)

@@ -14,8 +14,8 @@ import (
 	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// secret is how a request shows who sends it: a user and password, a token, or headers, each out of a file, so that no other user sees it in a list of
-// processes; or the user and password of the URL. The files are read again when the server says that what is in them is not right.
+// secret holds a request's credentials: a user and password, a token, or headers, each from a file, so that they do not show in the process list;
+// or the user and password of the URL. The files are reread when the server rejects what was in them.
 type secret struct {
 	authFile, tokenFile, headerFile string
 
@@ -27,10 +27,10 @@ type secret struct {
 	header         http.Header
 }
 
-// newSecret reads the files of c.
+// newSecret reads c's files.
 func newSecret(c *Config) (*secret, error) {
 	if c.AuthFile != "" && c.TokenFile != "" {
-		return nil, errors.New("push: a user and password, or a token: not both")
+		return nil, errors.New("push: either a user and password or a token, not both")
 	}
 	s := secretOf(c.URL)
 	s.authFile, s.tokenFile, s.headerFile = c.AuthFile, c.TokenFile, c.HeaderFile
@@ -38,17 +38,17 @@ func newSecret(c *Config) (*secret, error) {
 	return s, s.read()
 }
 
-// secretOf takes the user and password of a URL.
+// secretOf returns the user and password of a URL.
 func secretOf(text string) *secret {
 	s := new(secret)
-	if u, err := url.Parse(plainPlaces.Replace(text)); err == nil && u.User != nil {
+	if u, err := url.Parse(withoutPlaceholders.Replace(text)); err == nil && u.User != nil {
 		s.user = u.User.Username()
 		s.password, _ = u.User.Password()
 	}
 	return s
 }
 
-// read reads the files again. On an error everything stays as it was.
+// read rereads the files. On an error nothing changes.
 func (s *secret) read() error {
 	user, password, token, header := "", "", "", http.Header(nil)
 	if s.tokenFile != "" {
@@ -57,7 +57,7 @@ func (s *secret) read() error {
 			return err
 		}
 		if token = lines[0]; !httpguts.ValidHeaderFieldValue(token) {
-			return fmt.Errorf("push: token file %s: its first line has characters that a header cannot have", s.tokenFile)
+			return fmt.Errorf("push: token file %s: its first line has invalid characters for a header", s.tokenFile)
 		}
 	}
 	if s.authFile != "" {
@@ -78,7 +78,7 @@ func (s *secret) read() error {
 		header = http.Header{}
 		for _, line := range lines {
 			name, value, err := ParseHeader(line)
-			if err != nil { // without the line, which is a secret
+			if err != nil { // does not quote the line, which is a secret
 				return fmt.Errorf("push: header file %s: %w", s.headerFile, err)
 			}
 			header.Add(name, value)
@@ -93,9 +93,9 @@ func (s *secret) read() error {
 	return nil
 }
 
-var errHeader = errors.New("a header is a name, a colon and a value, like X-Room: cellar")
+var errHeader = errors.New("a header is a name, a colon and a value, such as X-Room: cellar")
 
-// ParseHeader splits a header's line, NAME: VALUE. The error does not repeat the line, which may be a secret.
+// ParseHeader splits a NAME: VALUE line. The error does not quote the line, which may be a secret.
 func ParseHeader(line string) (name, value string, err error) {
 	name, value, ok := strings.Cut(line, ":")
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -105,7 +105,7 @@ func ParseHeader(line string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// linesOf returns a file's lines that are not empty and no comments: one at least.
+// linesOf returns a file's lines, at least one, without empty lines and comments.
 func linesOf(what, name string) (lines []string, err error) {
 	text, err := secretfile.Text(name)
 	if err != nil {
@@ -122,7 +122,7 @@ func linesOf(what, name string) (lines []string, err error) {
 	return lines, nil
 }
 
-// authorize sets the request's headers that say who sends it.
+// authorize sets the request's credential headers.
 func (s *secret) authorize(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +138,8 @@ func (s *secret) authorize(r *http.Request) {
 	}
 }
 
-// challenged takes what a reply says about who may send, and returns whether the same request may fare better now: the server wants Digest
-// authentication and sent a new challenge. Another host than the one that pictures are sent to is not answered.
+// challenged reads a reply's challenge, and reports whether to send the same request again: the server requires Digest
+// authentication and sent a new challenge. Challenges of hosts other than the target's are ignored.
 func (s *secret) challenged(t *target, reply *Reply) bool {
 	if reply.StatusCode != http.StatusUnauthorized || reply.from == nil {
 		return false

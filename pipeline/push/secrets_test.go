@@ -21,7 +21,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// digestServer asks for Digest authentication; a nonce holds for some requests.
+// digestServer requires Digest authentication; a nonce is valid for a few requests.
 func digestServer(t *testing.T, c *collector, holds int) (s *httptest.Server, challenges *atomic.Int64) {
 	t.Helper()
 	challenges = new(atomic.Int64)
@@ -76,17 +76,17 @@ func TestDigestAuthentication(t *testing.T) {
 			}
 		}
 	}
-	// A wrong password is told, after one more attempt.
+	// A wrong password is reported after one more attempt.
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		c := newCollector()
 		s, challenges := digestServer(t, c, 1000)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: mode, AuthFile: writeFile(t, "cam:falsch"), Retry: -1, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: mode, AuthFile: writeFile(t, "cam:falsch"), Retry: -1, OnResult: outcomes.add})
 		if err := p.Run(t.Context(), &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Reply.StatusCode != 401 || challenges.Load() != 2 || len(c.all()) != 0 {
-			t.Errorf("%s: told %+v after %d challenges", mode, got, challenges.Load())
+		if got := outcomes.list(); len(got) != 1 || got[0].Reply.StatusCode != 401 || challenges.Load() != 2 || len(c.all()) != 0 {
+			t.Errorf("%s: outcomes %+v after %d challenges", mode, got, challenges.Load())
 		}
 	}
 	s, _ := digestServer(t, newCollector(), 1000)
@@ -96,8 +96,8 @@ func TestDigestAuthentication(t *testing.T) {
 	}
 }
 
-// A redirect to another host carries nothing of the caller's; one within the host carries all but the Referer.
-func TestRedirectsCarryNoSecretsToOthers(t *testing.T) {
+// A redirect to another host carries none of the caller's headers; one within the host carries all but the Referer.
+func TestRedirectsToOtherHostsCarryNoSecrets(t *testing.T) {
 	headers := writeFile(t, "# of the printer\nToken: geheim\nX-Api-Key: geheim\n")
 	for name, c := range map[string]struct {
 		host  string
@@ -161,7 +161,7 @@ func TestHeaderFile(t *testing.T) {
 		if h := all[before].header; h.Get("Fingerprint") != "abc" || h.Get("X-Room") != "cellar" || h.Get("User-Agent") != "other" {
 			t.Errorf("%s: %v", mode, h)
 		}
-		lock.set(&allowed, "two") // a new token needs no new start
+		lock.set(&allowed, "two") // a new token needs no restart
 		if err := os.WriteFile(name, []byte("Token: two\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -178,11 +178,11 @@ func TestHeaderFile(t *testing.T) {
 		}
 	}
 	if _, err := push.New(push.Config{URL: s.URL, HeaderFile: filepath.Join(t.TempDir(), "missing")}); err == nil {
-		t.Error("a header file that is not there")
+		t.Error("missing header file accepted")
 	}
 }
 
-func TestACallersHeaderWins(t *testing.T) {
+func TestCallersHeaderWins(t *testing.T) {
 	c := newCollector()
 	s := serve(t, c)
 	p := newPusher(t, push.Config{URL: s.URL, Header: http.Header{"Content-Type": {"image/jpg"}, "X-Timestamp": {"1"}}})
@@ -194,7 +194,7 @@ func TestACallersHeaderWins(t *testing.T) {
 	}
 }
 
-func TestSecretFilesThatOthersMayReadAreWarnedOf(t *testing.T) {
+func TestWorldReadableSecretFilesCauseWarning(t *testing.T) {
 	for _, mode := range []os.FileMode{0o600, 0o644} {
 		core, seen := observer.New(zap.WarnLevel)
 		for _, set := range []func(*push.Config, string){
@@ -214,8 +214,8 @@ func TestSecretFilesThatOthersMayReadAreWarnedOf(t *testing.T) {
 	}
 }
 
-// The place that a redirect leads to may be gone later: the next request asks again.
-func TestAStreamFollowsARedirectForOneRequest(t *testing.T) {
+// The redirect's target may be gone later: the next request asks again.
+func TestStreamFollowsRedirectForOneRequest(t *testing.T) {
 	for _, code := range []int{307, 308} {
 		c := newCollector()
 		var asked, elsewhere atomic.Int64
@@ -240,22 +240,22 @@ func TestAStreamFollowsARedirectForOneRequest(t *testing.T) {
 			t.Errorf("%d: %d arrived; asked %d times, and elsewhere %d times", code, len(c.all()), asked.Load(), elsewhere.Load())
 		}
 	}
-	// In circles: an end, too.
+	// A loop also ends.
 	s := serve(t, http.RedirectHandler("/", http.StatusTemporaryRedirect))
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, As: push.Multipart, OnResult: outcomes.add})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil {
-		t.Errorf("told %+v", got)
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil {
+		t.Errorf("outcomes %+v", got)
 	}
 }
 
-// What a server asks for is bounded, shown while it is waited for, and told.
-func TestALongRetryAfterIsBoundedAndShown(t *testing.T) {
+// Retry-After is capped, shown while waiting, and reported.
+func TestLongRetryAfterIsCappedAndShown(t *testing.T) {
 	for _, value := range []string{"604800", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"} {
 		for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 			c := newCollector()
@@ -284,7 +284,7 @@ func TestALongRetryAfterIsBoundedAndShown(t *testing.T) {
 				t.Errorf("%s, %s with a limit of 1 s: %v, %d arrived", mode, value, err, len(c.all()))
 			}
 			if p.State().RetryIn != 0 {
-				t.Errorf("%+v: nothing is waited for", p.State())
+				t.Errorf("%+v: not waiting", p.State())
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func writeFile(t *testing.T, text string) string {
 	return name
 }
 
-// answers makes a collector refuse the first len(codes) requests.
+// answers makes a collector reject the first len(codes) requests.
 func answers(c *collector, header http.Header, codes ...int) {
 	c.answer = func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n > len(codes) {
@@ -51,7 +51,7 @@ func answers(c *collector, header http.Header, codes ...int) {
 	}
 }
 
-func TestBusyServerIsTriedAgainWithTheSameKey(t *testing.T) {
+func TestBusyServerIsRetriedWithTheSameKey(t *testing.T) {
 	for mode, codes := range map[push.Mode][]int{push.Raw: {503, 500, 408}, push.Form: {429, 502, 504}} {
 		c := newCollector()
 		var keys []string
@@ -62,13 +62,13 @@ func TestBusyServerIsTriedAgainWithTheSameKey(t *testing.T) {
 			return refuse(w, r, n)
 		}
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, As: mode, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, As: mode, OnResult: outcomes.add})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		state := p.State()
-		if len(c.all()) != 1 || state.Delivered != 1 || state.Failures != 3 || len(told.list()) != 1 {
+		if len(c.all()) != 1 || state.Delivered != 1 || state.Failures != 3 || len(outcomes.list()) != 1 {
 			t.Errorf("%s: %d arrived, state %+v", mode, len(c.all()), state)
 		}
 		for _, key := range keys {
@@ -97,7 +97,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 					t.Fatal(err)
 				}
 				if took := time.Since(began); took < 900*time.Millisecond {
-					t.Errorf("came back after %v", took)
+					t.Errorf("retried after %v", took)
 				}
 				if len(c.all()) != 1 {
 					t.Error("did not arrive")
@@ -111,29 +111,29 @@ func TestRetryAfterBeyondTheLimitGivesUpAtOnce(t *testing.T) {
 	c := newCollector()
 	answers(c, http.Header{"Retry-After": {"3600"}}, 503)
 	s := serve(t, c)
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Retry: time.Minute, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Retry: time.Minute, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503") || p.State().GivenUp != 1 {
-		t.Errorf("told %+v, state %+v", got, p.State())
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503") || p.State().GivenUp != 1 {
+		t.Errorf("outcomes %+v, state %+v", got, p.State())
 	}
 }
 
-func TestRefusedPicturesAreReportedAndNotSentAgain(t *testing.T) {
+func TestRefusedPicturesAreReportedAndNotRetried(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 413, 415, 501} {
 		c := newCollector()
 		answers(c, nil, code)
 		s := serve(t, c)
-		var told results
-		p := newPusher(t, push.Config{URL: s.URL, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: s.URL, OnResult: outcomes.add})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
 			t.Fatal(err)
 		}
-		got := told.list()
+		got := outcomes.list()
 		if len(got) != 2 || c.requests != 2 || got[1].Err != nil || p.State().Refused != 1 || p.State().Delivered != 1 {
-			t.Fatalf("%d: %d requests, told %+v", code, c.requests, got)
+			t.Fatalf("%d: %d requests, outcomes %+v", code, c.requests, got)
 		}
 		var status *push.StatusError
 		if !errors.As(got[0].Err, &status) || status.Reply.StatusCode != code || !strings.Contains(got[0].Err.Error(), "not now") {
@@ -142,21 +142,21 @@ func TestRefusedPicturesAreReportedAndNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsAwayIsGivenUpAfterTheLimit(t *testing.T) {
+func TestUnreachableServerIsGivenUpAfterRetry(t *testing.T) {
 	f := newFlaky(t, newCollector())
 	f.kill()
-	var told results
-	p := newPusher(t, push.Config{URL: f.url(), Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: f.url(), Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
 		t.Fatal(err)
 	}
-	got := told.list()
+	got := outcomes.list()
 	if len(got) != 2 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "connect: ") || p.State().GivenUp != 2 || !p.State().Away {
-		t.Errorf("told %+v, state %+v", got, p.State())
+		t.Errorf("outcomes %+v, state %+v", got, p.State())
 	}
 }
 
-func TestAServerThatDoesNotAnswerIsTimedOut(t *testing.T) {
+func TestUnresponsiveServerTimesOut(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	s := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -165,13 +165,13 @@ func TestAServerThatDoesNotAnswerIsTimedOut(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}))
-	var told results
-	p := newPusher(t, push.Config{URL: s.URL, Timeout: 100 * time.Millisecond, Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: s.URL, Timeout: 100 * time.Millisecond, Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "no reply within 100ms") {
-		t.Errorf("told %+v", got)
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "no reply within 100ms") {
+		t.Errorf("outcomes %+v", got)
 	}
 }
 
@@ -212,7 +212,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	if reply, err := push.Post(ctx, s.URL+"/form", photo); err != nil || reply.Text != "thanks" || !reply.OK() {
-		t.Errorf("303 behind a picture that was taken: %+v %v", reply, err)
+		t.Errorf("303 after an accepted picture: %+v %v", reply, err)
 	}
 	if _, err := push.Post(ctx, s.URL+"/loop", photo); err == nil || !strings.Contains(err.Error(), "10 redirects") {
 		t.Errorf("loop: %v", err)
@@ -220,19 +220,19 @@ func TestRedirects(t *testing.T) {
 	if n := len(c.all()); n != 5 {
 		t.Errorf("%d arrived, want 5", n)
 	}
-	// What no waiting makes right is not tried again, although Retry is for ever.
+	// What retrying cannot fix is not retried, although Retry is forever.
 	for url, want := range map[string]string{s.URL + "/loop": "10 redirects", strings.Replace(s.URL, "http:", "https:", 1): "HTTP response to HTTPS client"} {
-		var told results
-		p := newPusher(t, push.Config{URL: url, OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: url, OnResult: outcomes.add})
 		if err := p.Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) || p.State().Failures != 1 {
-			t.Errorf("%s: told %+v, %+v", url, got, p.State())
+		if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) || p.State().Failures != 1 {
+			t.Errorf("%s: outcomes %+v, %+v", url, got, p.State())
 		}
 	}
 
-	// The endless stream cannot send its body again, and follows all the same.
+	// The endless stream cannot resend its body, and still follows.
 	p := newPusher(t, push.Config{URL: s.URL + "/308", As: push.Multipart})
 	if err := p.Run(ctx, &list{shots: pictures(t, 3)}); err != nil {
 		t.Fatal(err)
@@ -260,13 +260,13 @@ func TestRedirectsKeepSecrets(t *testing.T) {
 	downgraded := serve(t, plain)
 	secure := httptest.NewTLSServer(http.RedirectHandler(downgraded.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(secure.Close)
-	var told results
-	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), OnResult: told.add})
+	var outcomes results
+	p = newPusher(t, push.Config{URL: secure.URL, CAFile: caOf(t, secure), OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "not encrypted") || len(plain.all()) != 0 {
-		t.Errorf("told %+v, %d arrived in plain", got, len(plain.all()))
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "not encrypted") || len(plain.all()) != 0 {
+		t.Errorf("outcomes %+v, %d arrived in plain", got, len(plain.all()))
 	}
 }
 
@@ -275,12 +275,12 @@ func caOf(t *testing.T, s *httptest.Server) string {
 	return writeFile(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 }
 
-func TestTLSWithAnOwnCA(t *testing.T) {
+func TestTLSWithCustomCA(t *testing.T) {
 	shots := pictures(t, 3)
 	for _, mode := range []push.Mode{push.Raw, push.Form, push.Multipart} {
 		c := newCollector()
 		s := httptest.NewUnstartedServer(c)
-		s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the clients that do not trust it
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // it logs the clients that do not trust it
 		s.StartTLS()
 		t.Cleanup(s.Close)
 		p := newPusher(t, push.Config{URL: s.URL, As: mode, CAFile: caOf(t, s)})
@@ -290,12 +290,12 @@ func TestTLSWithAnOwnCA(t *testing.T) {
 		if all := c.all(); len(all) != 3 || !bytes.Equal(all[2].data, shots[2]) {
 			t.Errorf("%s: %d arrived", mode, len(all))
 		}
-		var told results
-		p = newPusher(t, push.Config{URL: s.URL, OnResult: told.add}) // Retry for ever: it must not be
+		var outcomes results
+		p = newPusher(t, push.Config{URL: s.URL, OnResult: outcomes.add}) // Retry is forever: must not apply
 		if err := p.Run(context.Background(), &list{shots: shots[:1]}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "unknown authority") {
+		if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "unknown authority") {
 			t.Errorf("without the CA: %+v", got)
 		}
 	}
@@ -320,20 +320,20 @@ func TestAuth(t *testing.T) {
 	ctx := context.Background()
 	send := func(config push.Config) []push.Result {
 		t.Helper()
-		var told results
-		config.OnResult = told.add
+		var outcomes results
+		config.OnResult = outcomes.add
 		if config.URL == "" {
 			config.URL = s.URL
 		}
 		if err := newPusher(t, config).Run(ctx, &list{shots: pictures(t, 1)}); err != nil {
 			t.Fatal(err)
 		}
-		return told.list()
+		return outcomes.list()
 	}
 	if got := send(push.Config{TokenFile: writeFile(t, "# comment\n\none\n")}); got[0].Err != nil {
 		t.Errorf("token: %v", got[0].Err)
 	}
-	if got := send(push.Config{TokenFile: writeFile(t, "two")}); got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "wants a user and password or a token") {
+	if got := send(push.Config{TokenFile: writeFile(t, "two")}); got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "requires a user and password or a token") {
 		t.Errorf("wrong token: %v", got[0].Err)
 	}
 	lock.set(&allowed, "Basic dXNlcjpwYTpzcw==") // user:pa:ss
@@ -350,22 +350,22 @@ func TestAuth(t *testing.T) {
 		t.Errorf("a wrong password in the URL: %v", got[0].Err)
 	}
 
-	// A token that was changed on disk is found without a new start.
+	// A token changed on disk is used without a restart.
 	lock.set(&allowed, "Bearer new")
 	file := writeFile(t, "old")
-	var told results
+	var outcomes results
 	source := newLive()
-	p := newPusher(t, push.Config{URL: s.URL, TokenFile: file, OnResult: told.add})
+	p := newPusher(t, push.Config{URL: s.URL, TokenFile: file, OnResult: outcomes.add})
 	end := run(p, source)
 	source.show(jpeg(t, 1))
-	for deadline := time.Now().Add(20 * time.Second); len(told.list()) == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(outcomes.list()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if err := os.WriteFile(file, []byte("new"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := len(c.all())
-	for i := 2; len(c.all()) == before && i < 200; i++ { // the first of these may still carry the old one
+	for i := 2; len(c.all()) == before && i < 200; i++ { // the first may still carry the old one
 		source.show(jpeg(t, i))
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -379,11 +379,11 @@ func TestAuth(t *testing.T) {
 		}
 	}
 	if _, err := push.New(push.Config{URL: s.URL, AuthFile: file, TokenFile: file}); err == nil {
-		t.Error("both files were taken")
+		t.Error("both files were accepted")
 	}
 }
 
-// Go reads these variables once in a process: the test is one of its own.
+// Go reads these variables once per process, so the test runs in a child process.
 func TestProxyOfTheEnvironment(t *testing.T) {
 	const address = "MAIXSTREAM_TEST_PROXY"
 	if os.Getenv(address) == "" {
@@ -407,7 +407,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	})}
 	go func() { _ = proxy.Serve(l) }()
 	t.Cleanup(func() { _ = proxy.Close() })
-	const target = "http://camera-server.invalid/upload" // never resolved: the proxy does that
+	const target = "http://camera-server.invalid/upload" // never resolved: the proxy would do that
 	for _, mode := range []push.Mode{push.Raw, push.Multipart} {
 		p := newPusher(t, push.Config{URL: target, As: mode, Retry: -1})
 		if err := p.Run(context.Background(), &list{shots: pictures(t, 2)}); err != nil {
@@ -420,17 +420,17 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	if len(asked) != 3 || asked[0] != target || len(c.all()) != 4 {
 		t.Errorf("the proxy was asked for %v, %d pictures", asked, len(c.all()))
 	}
-	var told results
-	p := newPusher(t, push.Config{URL: "http://direct.invalid/", Retry: -1, OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: "http://direct.invalid/", Retry: -1, OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.list(); got[0].Err == nil || len(asked) != 3 {
+	if got := outcomes.list(); got[0].Err == nil || len(asked) != 3 {
 		t.Errorf("no_proxy: %+v", got)
 	}
 }
 
-func TestConfigsThatMakeNoSense(t *testing.T) {
+func TestInvalidConfigs(t *testing.T) {
 	for want, c := range map[string]push.Config{
 		"http:// or https://":        {URL: "ftp://x/"},
 		"no host":                    {URL: "http:///upload"},
@@ -448,13 +448,13 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 		"its first line has":         {URL: "http://x/", TokenFile: writeFile(t, "to\x00ken")},
 	} {
 		if _, err := push.New(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%+v: %v, want it to say %q", c, err, want)
+			t.Errorf("%+v: %v, want %q", c, err, want)
 		}
 	}
 }
 
-func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
-	// The server answers before it has read a byte of a large picture, which the transport is still sending then.
+func TestEarlyRefusalStopsReadingThePicture(t *testing.T) {
+	// The server replies before it has read a byte of a large picture, which the transport is still sending.
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -474,18 +474,18 @@ func TestAnEarlyRefusalLeavesNobodyReadingThePicture(t *testing.T) {
 			t.Fatal(err)
 		}
 		if jpg.Len() < 600_000 {
-			t.Fatalf("%d bytes: too few to be still under way", jpg.Len())
+			t.Fatalf("%d bytes: too small to be still in flight", jpg.Len())
 		}
 		reply, err := push.Post(context.Background(), s.URL, jpg)
-		clear(jpg.Borrow()) // the race detector sees whoever still reads
-		jpg.Release()       // and with the tag poison it faults
+		clear(jpg.Borrow()) // the race detector sees any later read
+		jpg.Release()       // with the tag poison a read faults
 		if err == nil && reply.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Fatalf("%+v", reply)
 		}
 	}
 }
 
-func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
+func TestConnectionClosedByServerIsReopened(t *testing.T) {
 	c := newCollector()
 	f := newFlaky(t, c)
 	p := newPusher(t, push.Config{URL: f.url(), Retry: -1})
@@ -501,7 +501,7 @@ func TestAConnectionThatTheServerClosedMeanwhileIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestAnOldServerThatDoesNotKnowExpect(t *testing.T) {
+func TestServerWithoutExpectSupport(t *testing.T) {
 	c := newCollector()
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Expect") != "" {

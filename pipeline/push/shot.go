@@ -13,9 +13,9 @@ import (
 	"github.com/maixstream/maixstream/hw/picture"
 )
 
-// Picture is a picture as a file's bytes: what picture.Image's JPEG and PNG return.
+// Picture is an encoded picture: what picture.Image's JPEG and PNG return.
 type Picture interface {
-	// Borrow returns the bytes, which must stay as they are while they are sent; nil when there are none any more.
+	// Borrow returns the bytes, which must not change while they are sent; nil once released.
 	Borrow() []byte
 	// ContentType is image/jpeg or image/png.
 	ContentType() string
@@ -23,35 +23,35 @@ type Picture interface {
 
 var _ Picture = (*picture.Encoded)(nil)
 
-// File is the bytes of a picture file as a Picture.
+// File is a picture file's bytes as a Picture.
 type File []byte
 
-// Borrow returns the bytes.
+// Borrow returns f.
 func (f File) Borrow() []byte { return f }
 
-// ContentType tells the type by the first bytes.
+// ContentType detects the type from the first bytes.
 func (f File) ContentType() string {
-	if bytes.HasPrefix(f, []byte{0xff, 0xd8}) { // the standard's signature has one byte more, which a few cameras put after stray ones
+	if bytes.HasPrefix(f, []byte{0xff, 0xd8}) { // the standard's signature has one more byte, but some cameras put stray ones first
 		return "image/jpeg"
 	}
 	return http.DetectContentType(f)
 }
 
-// Shot is one picture to be sent, with what is said about it. Zero fields but Data are filled in when it is sent.
+// Shot is one picture to be sent and its metadata. Zero fields except Data are filled in when it is sent.
 type Shot struct {
-	Data        []byte // read only, and only until it was sent
+	Data        []byte // only read, and only until it was sent
 	ContentType string
 	Name        string    // a file name, for forms and for {name} in a URL
 	Captured    time.Time // header X-Timestamp
-	Sequence    uint64    // header X-Sequence; of a spool its own number
+	Sequence    uint64    // header X-Sequence; a spool assigns its own
 	Key         string    // header Idempotency-Key
-	Skipped     uint64    // pictures that the source made since the last one and that were left out
-	Release     func()    // gives Data back; nil: nobody waits for it. A Pusher calls it once.
+	Skipped     uint64    // pictures that the source skipped since the last one
+	Release     func()    // releases Data; may be nil. A Pusher calls it once.
 
-	spooled bool // it is on disk, and stays there until it is delivered
+	spooled bool // on disk until it is delivered
 }
 
-// complete fills in what is not said.
+// complete fills in zero fields.
 func (s *Shot) complete(now time.Time) {
 	if s.ContentType == "" {
 		s.ContentType = File(s.Data).ContentType()
@@ -75,7 +75,7 @@ func (s *Shot) release() {
 	}
 }
 
-// newKey makes a key that no other picture has: 128 random bits.
+// newKey returns a unique key: 128 random bits.
 func newKey() string {
 	var b [16]byte
 	rand.Read(b[:])

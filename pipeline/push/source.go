@@ -10,33 +10,33 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Source gives a Pusher its pictures. One goroutine uses it.
+// Source supplies a Pusher's pictures. It is used from one goroutine.
 type Source interface {
-	// Next waits for the next picture and fills s. io.EOF: there are no more.
+	// Next waits for the next picture and fills s. It returns io.EOF at the end.
 	Next(ctx context.Context, s *Shot) error
 }
 
-// Live is a Source whose pictures grow old: when one cannot be delivered, a newer one is sent in its place.
+// Live is a Source whose pictures become stale: if one cannot be delivered, a newer one is sent instead.
 type Live interface {
 	Source
-	// Newer fills s, if there is a newer picture than the last one. It does not wait.
+	// Newer fills s if there is a newer picture than the last one, and reports whether it did. It does not wait.
 	Newer(s *Shot) bool
 }
 
-// RingConfig says which of a ring's frames are pushed.
+// RingConfig selects which of a ring's frames are pushed.
 type RingConfig struct {
 	Ring *ring.Ring
-	// Watch, when not nil, is held while frames are wanted: the encoder must not rest then.
+	// Watch, if not nil, is held while frames are needed, and keeps the encoder running.
 	Watch func() (leave func())
-	// Every is the time between pictures; 0: every frame.
+	// Every is the interval between pictures; 0: every frame.
 	Every time.Duration
-	// Done, when closed, says that no more frames come; nil: that is not known before the ring is closed.
+	// Done, when closed, means that no more frames will come; nil: only closing the ring does.
 	Done <-chan struct{}
-	// Err, when not nil, says why Done was closed: nil or frame.ErrEnd (wrapped) in order; anything else is what Next ends with.
+	// Err, if not nil, returns why Done was closed: nil or frame.ErrEnd (wrapped) for a normal end; Next returns any other error.
 	Err func() error
 }
 
-// RingSource gives the newest frames of a ring. Frames that say "no signal" are left out. Close ends it.
+// RingSource supplies the newest frames of a ring, except "no signal" frames. Close ends it.
 type RingSource struct {
 	config RingConfig
 	reader *ring.Reader
@@ -47,21 +47,21 @@ type RingSource struct {
 
 var _ Live = (*RingSource)(nil)
 
-// restBetween: when the next picture is due later than this, nobody looks until then, and the encoder may rest.
+// restBetween is the shortest wait for the next picture during which Watch is released and the encoder may rest.
 const restBetween = 3 * time.Second
 
-// FromRing makes a Source of a ring.
+// FromRing returns a Source of a ring's frames.
 func FromRing(c RingConfig) *RingSource {
 	return &RingSource{config: c, reader: c.Ring.NewReader(), leave: func() {}}
 }
 
-// Close ends the source; shots that it gave stay valid until they are released. It may be called twice.
+// Close ends the source; its shots stay valid until they are released. Further calls do nothing.
 func (r *RingSource) Close() {
 	r.leave()
 	r.reader.Close()
 }
 
-// Next implements Source. The end of the ring, or of Done behind the last frame, is io.EOF, or what Err says of it.
+// Next implements Source. At the end of the ring, or after the last frame once Done is closed, it returns io.EOF or Err's error.
 func (r *RingSource) Next(ctx context.Context, s *Shot) error {
 	if ctx == nil || s == nil {
 		return errors.New("push: no context, or no shot to fill")
@@ -100,7 +100,7 @@ func (r *RingSource) end() error {
 	return io.EOF
 }
 
-// expired makes a Reader's Next look without waiting.
+// expired makes a Reader's Next return without waiting.
 var expired = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -120,7 +120,7 @@ func (r *RingSource) sleep(ctx context.Context) error {
 	}
 	now := time.Now()
 	r.due = r.due.Add(r.config.Every)
-	if r.due.Before(now) { // the first, or the server was slow: no burst to make up for it
+	if r.due.Before(now) { // the first, or the server was slow: do not catch up with a burst
 		r.due = now
 	}
 	wait := r.due.Sub(now)
@@ -139,7 +139,7 @@ func (r *RingSource) watch() {
 	}
 }
 
-// take makes a shot of a frame, unless it is none to be pushed.
+// take makes a shot of a frame, unless it is not to be pushed.
 func (r *RingSource) take(f *ring.Frame, s *Shot) bool {
 	m := f.Meta()
 	if m.Substitute || (r.config.Every > 0 && m.Published.Before(r.due)) {

@@ -21,11 +21,11 @@ import (
 	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// spool keeps pictures on disk until they are delivered: a file each, under a name that carries all that is to be said of it, so that a person
-// can look at it, and so that a picture is there whole or not at all: it is written under another name, synced, renamed, and the folder is synced
-// before the next one is taken. A power cut loses at most the one that was being written.
+// spool keeps pictures on disk until they are delivered: one file each, whose name contains all metadata, so that a person
+// can look at it. Files are written atomically: under a temporary name, synced, renamed, and the directory is synced
+// before the next one is written. A power cut loses at most the one being written.
 //
-// One process uses a folder at a time; within it put comes from one goroutine, next, load and done from another.
+// One process uses a directory at a time; within it, put is called from one goroutine, next, load and done from another.
 type spool struct {
 	dir  string
 	max  int64
@@ -35,45 +35,45 @@ type spool struct {
 	mu      sync.Mutex
 	entries []*entry // oldest first
 	bytes   int64
-	last    uint64 // sequence of the newest ever kept
+	last    uint64 // sequence of the newest picture so far
 	counts  SpoolState
 	removed int           // by done
 	waiting bool          // put waits for room
 	changed chan struct{} // closed and replaced when entries change
 }
 
-// SpoolState is what a spool has and had.
+// SpoolState is a spool's contents and totals.
 type SpoolState struct {
 	Dir     string `json:"dir"`
 	Waiting int    `json:"waiting"` // pictures on disk
 	Bytes   int64  `json:"bytes"`   // of them
-	Kept    uint64 `json:"kept"`    // pictures put in by this process
-	Found   uint64 `json:"found"`   // pictures that an earlier process left
-	Dropped uint64 `json:"dropped"` // pictures given up for newer ones: the spool was full
-	Damaged uint64 `json:"damaged"` // pictures that did not come off the disk as they were written
+	Kept    uint64 `json:"kept"`    // pictures added by this process
+	Found   uint64 `json:"found"`   // pictures left by an earlier process
+	Dropped uint64 `json:"dropped"` // pictures dropped for newer ones because the spool was full
+	Damaged uint64 `json:"damaged"` // pictures that were corrupt when read back
 }
 
 const (
-	partPrefix = ".part-" // a file that is being written
+	partPrefix = ".part-" // a file being written
 	lockName   = ".lock"
 )
 
-// MaxSpooled is how many pictures a spool has at most, which bounds its index in memory: about 200 bytes each.
+// MaxSpooled is the largest number of pictures in a spool, which bounds its index in memory: about 200 bytes each.
 const MaxSpooled = 100_000
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// openSpool opens or makes the folder and finds what an earlier process left in it.
+// openSpool opens or creates the directory and indexes what an earlier process left there.
 func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
 	if limit < MinSpool {
-		return nil, fmt.Errorf("push: a spool of %d bytes: too small for pictures, at least %d", limit, MinSpool)
+		return nil, fmt.Errorf("push: a spool of %d bytes is too small: must be at least %d", limit, MinSpool)
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("push: spool: %w", err)
 	}
 	lock, err := filelock.Open(filepath.Join(dir, lockName), 0o640)
 	if errors.Is(err, filelock.ErrHeld) {
-		return nil, fmt.Errorf("push: spool %s: another process uses it: each process and each URL needs a spool of its own (%w)", dir, err)
+		return nil, fmt.Errorf("push: spool %s: in use by another process; each process and each URL needs its own spool (%w)", dir, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("push: spool %s: %w", dir, err)
@@ -86,7 +86,7 @@ func openSpool(dir string, limit int64, log *zap.Logger) (*spool, error) {
 	return s, nil
 }
 
-// MinSpool is the least size of a spool in bytes.
+// MinSpool is the smallest size of a spool in bytes.
 const MinSpool = 1 << 20
 
 func (s *spool) scan() error {
@@ -95,7 +95,7 @@ func (s *spool) scan() error {
 		return err
 	}
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), partPrefix) { // was being written when the power went
+		if strings.HasPrefix(f.Name(), partPrefix) { // power was lost during the write
 			if err := os.Remove(filepath.Join(s.dir, f.Name())); err != nil {
 				return err
 			}
@@ -109,10 +109,10 @@ func (s *spool) scan() error {
 	}
 	slices.SortFunc(s.entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
 	s.counts.Found = uint64(len(s.entries))
-	return disk.MakeRoom(s.max, 0, s.used, s.dropOldest) // the limit may be smaller now
+	return disk.MakeRoom(s.max, 0, s.used, s.dropOldest) // the limit may be smaller than before
 }
 
-// used is how much room is taken, for disk.MakeRoom: all of it when there are as many pictures as may be. s.mu is held, or nobody else is there yet.
+// used is the space in use, for disk.MakeRoom: all of it at MaxSpooled pictures. s.mu is held, or the spool is not shared yet.
 func (s *spool) used() int64 {
 	switch n := len(s.entries); {
 	case n > MaxSpooled:
@@ -133,18 +133,18 @@ func (s *spool) state() SpoolState {
 	return c
 }
 
-// notify tells whoever waits for a change. s.mu is held.
+// notify wakes everything that waits for a change. s.mu is held.
 func (s *spool) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// put keeps a picture: when it returns nil, the picture is on the disk. The oldest make room, on a disk that is full, too; with wait nothing is
-// dropped: put waits until there is room.
+// put adds a picture, which is on disk when it returns nil. The oldest are dropped to make room, on a full disk too; with wait nothing
+// is dropped, and put waits until there is room.
 func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	size := int64(len(shot.Data))
 	if size == 0 {
-		return errors.New("push: spool: a picture of no bytes")
+		return errors.New("push: spool: empty picture")
 	}
 	if size > s.max {
 		return fmt.Errorf("push: spool: a picture of %d bytes does not fit into %d", size, s.max)
@@ -158,7 +158,7 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	s.mu.Unlock()
 	shot.complete(time.Now())
 	if !plainKey(shot.Key) {
-		return fmt.Errorf("push: spool: key %q: 1 to 64 letters, digits and hyphens", shot.Key)
+		return fmt.Errorf("push: spool: key %q: must be 1 to 64 letters, digits and hyphens", shot.Key)
 	}
 	e := &entry{
 		sequence: shot.Sequence, captured: shot.Captured.Truncate(time.Microsecond), key: shot.Key, size: size,
@@ -185,7 +185,7 @@ func (s *spool) put(ctx context.Context, shot *Shot, wait bool) error {
 	return nil
 }
 
-// full says whether put waits for room.
+// full reports whether put waits for room.
 func (s *spool) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,7 @@ func (s *spool) makeRoom(ctx context.Context, size int64, wait bool) error {
 	return nil
 }
 
-// makeRoomOnDisk is makeRoom on a disk that is full, of which full is the error: there is room when a picture less is on it.
+// makeRoomOnDisk is makeRoom on a full disk; full is its error. Removing one picture is taken to make room.
 func (s *spool) makeRoomOnDisk(ctx context.Context, full error, wait bool) error {
 	s.mu.Lock()
 	if len(s.entries) == 0 {
@@ -224,7 +224,7 @@ func (s *spool) makeRoomOnDisk(ctx context.Context, full error, wait bool) error
 	return nil
 }
 
-// waitForRoom waits until a picture less is there. s.mu is held, and is not any more when it returns.
+// waitForRoom waits until a picture has been removed. s.mu is held, and released on return.
 func (s *spool) waitForRoom(ctx context.Context) error {
 	changed := s.changed
 	s.waiting = true
@@ -239,7 +239,7 @@ func (s *spool) waitForRoom(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// dropOldest gives up the oldest picture, if there is one. s.mu is held, or nobody else is there yet.
+// dropOldest drops the oldest picture, if any. s.mu is held, or the spool is not shared yet.
 func (s *spool) dropOldest() (bool, error) {
 	if len(s.entries) == 0 {
 		return false, nil
@@ -262,8 +262,8 @@ func (s *spool) unlink(e *entry) error {
 	return nil
 }
 
-// oldest waits for a picture and returns the oldest one. more, when closed, says that none will come: oldest returns nil then once the spool is
-// empty.
+// oldest returns the oldest picture, and waits for one if necessary. Once more is closed no picture will follow: oldest then returns nil when the spool
+// is empty.
 func (s *spool) oldest(ctx context.Context, more <-chan struct{}) (*entry, error) {
 	for {
 		ended := false
@@ -292,21 +292,21 @@ func (s *spool) oldest(ctx context.Context, more <-chan struct{}) (*entry, error
 	}
 }
 
-// isDropped says whether an entry was given up meanwhile.
+// isDropped reports whether an entry was dropped in the meantime.
 func (s *spool) isDropped(e *entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return e.dropped
 }
 
-// syncEvery is after how many deliveries the folder is synced: a power cut brings back what was removed since, which is then sent again. It is far
-// below what receive remembers (512 keys of each device), so that each is taken once all the same.
+// syncEvery is after how many deliveries the directory is synced: a power cut brings back what was removed since, which is then sent again. It is far
+// below the number of keys that receive remembers (512 per device), so that each picture is still stored only once.
 const syncEvery = 100
 
-// done takes an entry out: the server has it, or will not have it.
+// done removes an entry that was delivered or rejected.
 func (s *spool) done(e *entry) {
 	s.mu.Lock()
-	if e.dropped { // while it was on its way: it arrived all the same
+	if e.dropped { // while it was being sent; it still arrived
 		s.counts.Dropped--
 		s.mu.Unlock()
 		return
@@ -319,18 +319,18 @@ func (s *spool) done(e *entry) {
 		return
 	}
 	if err := syncFolder(s.dir); err != nil {
-		s.log.Warn("the spool's folder cannot be synced: after a power cut delivered pictures may be sent again", zap.Error(err))
+		s.log.Warn("cannot sync the spool directory; a power cut may cause pictures to be sent again", zap.Error(err))
 	}
 }
 
-// remove takes an entry out. s.mu is held.
+// remove deletes an entry. s.mu is held.
 func (s *spool) remove(e *entry) {
 	if i := slices.Index(s.entries, e); i >= 0 {
 		s.entries = slices.Delete(s.entries, i, i+1)
 		s.bytes -= e.size
 	}
 	if err := s.unlink(e); err != nil {
-		s.log.Warn("a delivered picture cannot be removed from the spool: it will be sent again by the next process", zap.Error(err))
+		s.log.Warn("cannot remove a delivered picture from the spool; the next process will send it again", zap.Error(err))
 	}
 	s.notify()
 }

@@ -19,19 +19,19 @@ type entry struct {
 	key      string
 	size     int64
 	sum      uint32 // CRC-32C
-	name     string // the picture's own
+	name     string // the picture's name
 	dropped  bool
 }
 
-// maxName is how many bytes of a picture's name are in the file's name, of which 255 may be used.
+// maxName is how many bytes of a picture's name go into the file name, which has at most 255.
 const maxName = 120
 
-// file is the entry's file name. Sequence first: names sort in the order of delivery.
+// file is the entry's file name. The sequence is first: names sort in the order of delivery.
 func (e *entry) file() string {
 	return fmt.Sprintf("%016d_%s_%s_%d_%08x_%s", e.sequence, stamp.Format(e.captured), e.key, e.size, e.sum, url.PathEscape(e.name))
 }
 
-// shortName returns a name that fits.
+// shortName truncates a name.
 func shortName(name string) string {
 	if len(url.PathEscape(name)) <= maxName {
 		return name
@@ -42,7 +42,7 @@ func shortName(name string) string {
 	return "picture"
 }
 
-// parseEntry reads a file name; false for files that are not a spool's.
+// parseEntry parses a file name; false for files that are not the spool's.
 func parseEntry(file string) (*entry, bool) {
 	f := strings.SplitN(file, "_", 6)
 	if len(f) != 6 {
@@ -62,7 +62,7 @@ func parseEntry(file string) (*entry, bool) {
 	return e, ok && errors.Join(err1, err2, err3, err4, err5, err6) == nil && e.size > 0 && plainKey(e.key) && e.file() == file
 }
 
-// plainKey says whether a key can be part of a file's name.
+// plainKey reports whether a key can be part of a file name.
 func plainKey(key string) bool {
 	for _, c := range key {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/internal/wholefile"
 )
 
-// write makes a file that is there whole or not at all.
+// write writes a file atomically.
 func (s *spool) write(name string, data []byte) (err error) {
 	f, err := os.CreateTemp(s.dir, partPrefix+"*")
 	if err != nil {
@@ -39,12 +39,12 @@ func (s *spool) write(name string, data []byte) (err error) {
 	return syncFolder(s.dir)
 }
 
-// load reads an entry's picture into buffer, which grows as it must. A picture that is not what was written is taken out of the spool: ok is
+// load reads an entry's picture into buffer, which grows as needed. If it is corrupt it is removed from the spool and ok is
 // false.
 func (s *spool) load(e *entry, shot *Shot, buffer []byte) (data []byte, ok bool) {
 	data, err := readInto(filepath.Join(s.dir, e.file()), e.size, buffer)
 	if err == nil && crc32.Checksum(data, castagnoli) != e.sum {
-		err = errors.New("its checksum is wrong")
+		err = errors.New("checksum mismatch")
 	}
 	if err != nil {
 		s.mu.Lock()
@@ -52,7 +52,7 @@ func (s *spool) load(e *entry, shot *Shot, buffer []byte) (data []byte, ok bool)
 		if !e.dropped {
 			s.counts.Damaged++
 			s.remove(e)
-			s.log.Warn("a spooled picture is damaged and cannot be delivered", zap.String("file", filepath.Join(s.dir, e.file())), zap.Error(err))
+			s.log.Warn("spooled picture corrupt; not delivered", zap.String("file", filepath.Join(s.dir, e.file())), zap.Error(err))
 		}
 		return buffer, false
 	}
@@ -71,7 +71,7 @@ func readInto(name string, size int64, buffer []byte) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() != size {
-		return nil, fmt.Errorf("it has %d bytes instead of %d", info.Size(), size)
+		return nil, fmt.Errorf("%d bytes instead of %d", info.Size(), size)
 	}
 	if int64(cap(buffer)) < size {
 		buffer = make([]byte, size)

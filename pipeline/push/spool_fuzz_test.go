@@ -19,7 +19,7 @@ func FuzzSpoolFileNames(f *testing.F) {
 			return
 		}
 		if e.file() != name || e.size <= 0 || strings.Contains(e.file(), "/") || filepath.Base(name) != name {
-			t.Errorf("%q was taken as %+v", name, e)
+			t.Errorf("%q was parsed as %+v", name, e)
 		}
 	})
 }

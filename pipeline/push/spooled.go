@@ -10,11 +10,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// runSpooled keeps pictures on disk and, side by side with that, delivers them.
+// runSpooled spools pictures and delivers them concurrently.
 func (p *Pusher) runSpooled(outer context.Context, source Source) error {
 	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
-	ended := make(chan struct{}) // the source's end
+	ended := make(chan struct{}) // closed at the source's end
 	var keeping sync.WaitGroup
 	var kept error
 	keeping.Go(func() {
@@ -36,7 +36,7 @@ func (p *Pusher) runSpooled(outer context.Context, source Source) error {
 	return kept
 }
 
-// keep puts the source's pictures into the spool. One that cannot be kept is given up: a live source goes on, another one ends there.
+// keep spools the source's pictures. If one cannot be stored, it is dropped from a live source and ends any other.
 func (p *Pusher) keep(ctx context.Context, source Source) error {
 	_, live := source.(Live)
 	waits := newBackOff(longestRefusal)
@@ -71,12 +71,12 @@ func (p *Pusher) keep(ctx context.Context, source Source) error {
 	return nil
 }
 
-// errSpoolFull: of a source that waits for room in the spool, and there will be none.
-var errSpoolFull = errors.New("push: the server takes nothing, and the spool has no room for more: what is left of the source was neither sent nor kept")
+// errSpoolFull ends a source that waits for room in the spool when there will be none.
+var errSpoolFull = errors.New("push: the server accepts nothing and the spool is full; the rest of the source was neither sent nor spooled")
 
-// drain delivers the spool's pictures, oldest first, until the source has ended and the spool is empty, or Retry is over then.
+// drain delivers the spool's pictures, oldest first, until the source has ended and the spool is empty, or Retry has passed since.
 func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) error {
-	// Two: what replaces a dropped picture is read while the other is still in the shot, and may turn out to be damaged.
+	// Two: the replacement of a dropped picture is read while the other is still in the shot, and may turn out to be corrupt.
 	var buffer, spare []byte
 	refusals := newBackOff(longestRefusal)
 	for {
@@ -89,7 +89,7 @@ func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) er
 			buffer, ok = p.spool.load(e, shot, buffer)
 		}
 		v := p.deliver(ctx, shot, func() bool {
-			if !p.spool.isDropped(e) { // while the server was away
+			if !p.spool.isDropped(e) { // while the server was unreachable
 				return false
 			}
 			next, err := p.spool.oldest(ctx, ended)
@@ -108,9 +108,9 @@ func (p *Pusher) drain(ctx context.Context, ended <-chan struct{}, live bool) er
 		case delivered:
 			refusals.Reset()
 			p.spool.done(e)
-		case refused: // another picture may fare better
+		case refused: // another picture may be accepted
 			p.spool.done(e)
-		case unwanted, givenUp: // kept: a person has to change something, or the server has to come back
+		case unwanted, givenUp: // kept: somebody has to fix the configuration, or the server has to come back
 			select {
 			case <-ended:
 				return nil

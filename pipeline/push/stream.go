@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// closeWithin is how long the server may take for its reply when a stream is ended by ctx.
+	// closeWithin is how long to wait for the server's reply when ctx ends a stream.
 	closeWithin = time.Second
-	// soundAfter is how long a stream must have run for the next attempt to begin at once: a server that takes connections only to drop them is
-	// none that is back.
+	// soundAfter is how long a stream must have run for the next attempt to start immediately: a server that accepts connections only to drop
+	// them is not back.
 	soundAfter = 5 * time.Second
 )
 
-// runStream sends all pictures as parts of one request, and begins another one when it breaks off.
+// runStream sends all pictures as parts of one request, and starts another one when it breaks.
 func (p *Pusher) runStream(ctx context.Context, source Source) error {
 	feed := newStreamFeed(source, p)
 	defer feed.release()
 	waits, refusals := newBackOff(longestWait), newBackOff(longestRefusal)
 	failing := time.Time{} // since when
-	var next hop           // of the next request
+	var next hop           // for the next request
 	for {
-		if err := feed.wait(ctx); errors.Is(err, io.EOF) { // nothing is connected before there is something to send
+		if err := feed.wait(ctx); errors.Is(err, io.EOF) { // do not connect before there is something to send
 			return nil
 		} else if err != nil {
 			return err
@@ -50,17 +50,17 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 			err = reply.Err()
 		}
 		if v == delivered && !body.complete {
-			v, err = failed, fmt.Errorf("push: %s: answered %s and ended the stream", p.state.URL, reply.Status)
+			v, err = failed, fmt.Errorf("push: %s: replied %s and ended the stream", p.state.URL, reply.Status)
 		}
 		if v == stopped {
 			return ctx.Err()
 		}
 		if v == failed && !feed.held && !feed.ended && body.bytes > 0 && took >= soundAfter {
-			continue // ended while there was nothing to send, for too long: begin another one with the next picture
+			continue // it timed out while there was nothing to send; start another one with the next picture
 		}
 		p.note(v, &reply, err, took)
-		if v == delivered || (feed.ended && !feed.held) { // in the second case nobody knows what of the last stream arrived
-			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+		if v == delivered || (feed.ended && !feed.held) { // in the second case what arrived of the last stream is unknown
+			p.report(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 			return ctx.Err()
 		}
 		if to.follow(&reply) || to.login(&p.target, &reply) {
@@ -83,10 +83,10 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 		if v != failed {
 			wait = refusals.NextBackOff()
 		}
-		if v != failed || !p.triesOn(failing, wait) {
-			p.tell(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
+		if v != failed || !p.retriesAfter(failing, wait) {
+			p.report(Result{Reply: reply, Err: err, Took: took, Bytes: int(body.bytes)})
 		}
-		if !p.triesOn(failing, wait) || (v != failed && !feed.live()) {
+		if !p.retriesAfter(failing, wait) || (v != failed && !feed.live()) {
 			p.mu.Lock()
 			if v == failed {
 				p.state.GivenUp++
@@ -102,19 +102,19 @@ func (p *Pusher) runStream(ctx context.Context, source Source) error {
 	}
 }
 
-// hop is where a stream's next request goes, when not to the target itself: a redirect holds for one request (RFC 9110, 15.4.8), since the place that it
-// leads to may be gone later.
+// hop is where a stream's next request is sent if not to the target itself: a redirect holds for one request (RFC 9110, 15.4.8), since its
+// destination may be gone later.
 type hop struct {
 	url       *url.URL // nil: the target's
 	redirects int      // in a row
-	loggedIn  bool     // for this request, after a challenge
+	loggedIn  bool     // this request answers a challenge
 }
 
 // maxRedirects is how many redirects in a row are followed.
 const maxRedirects = 10
 
-// follow takes a redirect that keeps the request, within the same host: to another one the pictures go when its URL is given. net/http follows only with
-// a body that can be sent again.
+// follow follows a redirect that keeps the method and body, within the same host: pictures are not sent to another unless its URL is configured. net/http
+// follows only with a body that can be sent again.
 func (h *hop) follow(reply *Reply) bool {
 	if reply.StatusCode != http.StatusTemporaryRedirect && reply.StatusCode != http.StatusPermanentRedirect || reply.from == nil {
 		return false
@@ -129,7 +129,7 @@ func (h *hop) follow(reply *Reply) bool {
 	return true
 }
 
-// login says whether to send the request to the same place once more, with the answer to the challenge that came.
+// login reports whether to send the request to the same URL again, with an answer to the server's challenge.
 func (h *hop) login(t *target, reply *Reply) bool {
 	if h.loggedIn || !t.secret.challenged(t, reply) {
 		return false
@@ -138,14 +138,14 @@ func (h *hop) login(t *target, reply *Reply) bool {
 	return true
 }
 
-// streamName stands for {name} in the URL of a stream, which has many.
+// streamName replaces {name} in a stream's URL, as a stream has many pictures.
 const streamName = "stream"
 
-// stream sends one request of pictures until they end, ctx ends, or the server ends it. It goes to the target's address, or to at.
+// stream sends one request of pictures until they end, ctx ends, or the server ends it. It is sent to the target's address, or to at.
 func (p *Pusher) stream(ctx context.Context, body *streamBody, at *url.URL) (Reply, error) {
-	// The end of ctx ends the parts, not the request: the server is to see the end of the last part, and to answer.
+	// The end of ctx ends the parts, not the request: the server should see the end of the last part, and reply.
 	request, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer body.end() // after cancel, with which a write that waits ends
+	defer body.end() // after cancel, which unblocks a pending write
 	defer cancel(nil)
 	parts, endParts := context.WithCancel(ctx)
 	defer endParts()
@@ -162,7 +162,7 @@ func (p *Pusher) stream(ctx context.Context, body *streamBody, at *url.URL) (Rep
 		return Reply{}, fmt.Errorf("push: %w", withoutURL(err))
 	}
 	p.target.describe(r)
-	// A server that refuses or redirects does so before the pictures are under way.
+	// A server that refuses or redirects does so before the pictures are sent.
 	if !p.noExpect {
 		r.Header.Set("Expect", "100-continue")
 	}
@@ -183,11 +183,11 @@ func newBoundary() string {
 	return "maixstream-" + hex.EncodeToString(b[:])
 }
 
-// streamFeed is the pictures of a stream, over all its requests. One goroutine at a time uses it.
+// streamFeed is a stream's pictures, across all its requests. One goroutine at a time uses it.
 type streamFeed struct {
 	source Source
 	pusher *Pusher
-	shot   Shot // to be sent next
+	shot   Shot // sent next
 	held   bool
 	sent   int
 	ended  bool
@@ -202,7 +202,7 @@ func (f *streamFeed) live() bool {
 	return live
 }
 
-// wait waits until there is a picture to be sent; of a live source the newest.
+// wait waits for a picture to send; from a live source the newest.
 func (f *streamFeed) wait(ctx context.Context) error {
 	if f.held {
 		if live, ok := f.source.(Live); ok {
@@ -231,7 +231,7 @@ func (f *streamFeed) wait(ctx context.Context) error {
 	return nil
 }
 
-// done notes that the picture was sent; sound says that the stream has been running for a while.
+// done records that the picture was sent; sound: the stream has been running for a while.
 func (f *streamFeed) done(sound bool) {
 	p := f.pusher
 	p.mu.Lock()
@@ -256,7 +256,7 @@ func (f *streamFeed) release() {
 	}
 }
 
-// streamBody is the body of one request. The transport calls WriteTo once it is connected, and writes go straight to the connection.
+// streamBody is the body of one request. The transport calls WriteTo once it is connected; writes go straight to the connection.
 type streamBody struct {
 	feed     *streamFeed
 	boundary string
@@ -264,24 +264,24 @@ type streamBody struct {
 	ctx      context.Context         // the Pusher's
 	parts    context.Context         // ends the parts: with ctx, or because the request has ended
 	cancel   context.CancelCauseFunc // ends the request
-	began    time.Time               // when it was connected
+	began    time.Time               // when it connected
 
 	mu       sync.Mutex // held while WriteTo runs
 	over     bool
 	bytes    uint64
-	complete bool // the last boundary was written in order
+	complete bool // the closing boundary was written
 	stalled  *time.Timer
 }
 
 var _ io.WriterTo = (*streamBody)(nil)
 
-// errReadBody cannot be: net/http copies a body to a connection by WriteTo where there is one. It is what would be seen if that changed.
+// errReadBody should not occur: net/http prefers a body's WriteTo. It would show if that changed.
 var errReadBody = errors.New("push: the stream's body can only be written")
 
 func (b *streamBody) Read([]byte) (int, error) { return 0, errReadBody }
 func (b *streamBody) Close() error             { return nil }
 
-// end waits until nothing is written any more, and nothing will be.
+// end waits until nothing writes any more.
 func (b *streamBody) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -291,15 +291,15 @@ func (b *streamBody) end() {
 	}
 }
 
-// WriteTo writes part after part. When one is written, the kernel has it: so a slow server holds up the next one, which is the newest then.
+// WriteTo writes part after part. A part is written when the kernel has it: a slow server thus delays the next one, which is then the newest.
 func (b *streamBody) WriteTo(w io.Writer) (n int64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return 0, errOver
 	}
-	// Not a deadline of the connection, which the transport keeps to itself.
-	b.stalled = time.AfterFunc(b.timeout, func() { b.cancel(fmt.Errorf("no answer for %v", b.timeout)) })
+	// Not a deadline on the connection, which the transport does not expose.
+	b.stalled = time.AfterFunc(b.timeout, func() { b.cancel(fmt.Errorf("no progress for %v", b.timeout)) })
 	b.began = time.Now()
 	write := func(data []byte) {
 		if err == nil {
@@ -324,7 +324,7 @@ func (b *streamBody) WriteTo(w io.Writer) (n int64, err error) {
 		}
 		write(b.head(&b.feed.shot))
 		write(b.feed.shot.Data)
-		// The boundary goes out behind the picture, not before the next one: the server need not wait for that to know the end.
+		// The boundary is sent after the picture, not before the next one, so that the server knows at once that it has ended.
 		write([]byte("\r\n--" + b.boundary))
 		if err == nil {
 			b.bytes += uint64(len(b.feed.shot.Data))

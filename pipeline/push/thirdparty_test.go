@@ -23,8 +23,8 @@ import (
 // background starts a program and ends it with the test.
 func background(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +32,13 @@ func background(t *testing.T, cmd *exec.Cmd) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s: %s", filepath.Base(cmd.Path), said.String())
+			t.Logf("%s: %s", filepath.Base(cmd.Path), stderr.String())
 		}
 	})
 }
 
-// startNginx runs nginx: WebDAV with a password below /dav/, and in front of another server below /upload.
-func startNginx(t *testing.T, behind string) (base, root string) {
+// startNginx runs nginx: WebDAV with a password below /dav/, and as a proxy for another server below /upload.
+func startNginx(t *testing.T, upstream string) (base, root string) {
 	t.Helper()
 	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx")
 	dir, port := t.TempDir(), testenv.FreePort(t, quiet)
@@ -47,7 +47,7 @@ func startNginx(t *testing.T, behind string) (base, root string) {
 		t.Fatal(err)
 	}
 	user := ""
-	if os.Getuid() == 0 { // else its worker is nobody, who may not write here
+	if os.Getuid() == 0 { // otherwise its worker runs as nobody, who may not write here
 		user = "user root;"
 	}
 	config := fmt.Sprintf(`%s
@@ -62,9 +62,9 @@ http {
     location /upload { proxy_pass %[4]s; proxy_http_version 1.1; proxy_request_buffering off; }
   }
 }
-`, user, dir, port, behind, quiet)
+`, user, dir, port, upstream, quiet)
 	for name, text := range map[string]string{"nginx.conf": config, "users": "cam:{PLAIN}secret\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // nginx reads them
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // read by nginx
 			t.Fatal(err)
 		}
 	}
@@ -80,15 +80,15 @@ http {
 	}
 }
 
-func TestNginxTakesPicturesByPUT(t *testing.T) {
+func TestNginxAcceptsPicturesByPUT(t *testing.T) {
 	base, root := startNginx(t, "http://127.0.0.1:1")
 	shots := pictures(t, 5)
-	var told results
-	p := newPusher(t, push.Config{URL: base + "/dav/{device}/", Method: "PUT", Device: "cam 1", AuthFile: writeFile(t, "cam:secret"), OnResult: told.add})
+	var outcomes results
+	p := newPusher(t, push.Config{URL: base + "/dav/{device}/", Method: "PUT", Device: "cam 1", AuthFile: writeFile(t, "cam:secret"), OnResult: outcomes.add})
 	if err := p.Run(context.Background(), &list{shots: shots}); err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range told.list() {
+	for i, r := range outcomes.list() {
 		if r.Err != nil || r.Reply.StatusCode != 201 {
 			t.Fatalf("picture %d: %+v", i, r)
 		}
@@ -97,23 +97,23 @@ func TestNginxTakesPicturesByPUT(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", r.Name, len(data), err)
 		}
 	}
-	if len(told.list()) != len(shots) {
-		t.Errorf("%d results", len(told.list()))
+	if len(outcomes.list()) != len(shots) {
+		t.Errorf("%d results", len(outcomes.list()))
 	}
 	for want, config := range map[string]push.Config{
 		"401": {URL: base + "/dav/x.jpg", Method: "PUT"},
-		"404": {URL: base + "/dav/x.jpg", AuthFile: writeFile(t, "cam:secret")}, // POST to what is not there
+		"404": {URL: base + "/dav/x.jpg", AuthFile: writeFile(t, "cam:secret")}, // POST to a missing file
 	} {
-		var told results
-		config.OnResult = told.add
+		var outcomes results
+		config.OnResult = outcomes.add
 		if err := newPusher(t, config).Run(context.Background(), &list{shots: shots[:1]}); err != nil {
 			t.Fatal(err)
 		}
-		if got := told.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) {
+		if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), want) {
 			t.Errorf("want %s: %+v", want, got)
 		}
 	}
-	// Larger than nginx takes: it answers and closes in the middle of the picture.
+	// Larger than nginx accepts: it replies and closes in the middle of the picture.
 	var large results
 	p = newPusher(t, push.Config{URL: base + "/dav/large.jpg", Method: "PUT", AuthFile: writeFile(t, "cam:secret"), Retry: -1, OnResult: large.add})
 	if err := p.Run(context.Background(), &list{shots: [][]byte{bytes.Repeat(shots[0], 20000)}}); err != nil {
@@ -124,7 +124,7 @@ func TestNginxTakesPicturesByPUT(t *testing.T) {
 	}
 }
 
-func TestEveryModeGoesThroughNginx(t *testing.T) {
+func TestAllModesThroughNginx(t *testing.T) {
 	for _, mode := range []push.Mode{push.Raw, push.Form, push.Multipart} {
 		c := newCollector()
 		base, _ := startNginx(t, serve(t, c).URL)
@@ -133,16 +133,16 @@ func TestEveryModeGoesThroughNginx(t *testing.T) {
 		end := run(p, source)
 		for i, shot := range shots {
 			source.show(shot)
-			all := c.wait(t, fmt.Sprint(mode, " picture ", i), atLeast(i+1)) // each before the next one is there
+			all := c.wait(t, fmt.Sprint(mode, " picture ", i), atLeast(i+1)) // each before the next one exists
 			if !bytes.Equal(all[i].data, shot) {
-				t.Errorf("%s: picture %d is another", mode, i)
+				t.Errorf("%s: picture %d differs", mode, i)
 			}
 		}
 		_ = end()
 	}
 }
 
-// pythonServer is what a person writes in ten minutes.
+// pythonServer is a typical minimal server.
 const pythonServer = `
 import email, hashlib, http.server
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -168,7 +168,7 @@ print(server.server_port, flush=True)
 server.serve_forever()
 `
 
-func TestAPythonServerTakesPictures(t *testing.T) {
+func TestPythonServerAcceptsPictures(t *testing.T) {
 	cmd := exec.Command(testenv.Program(t, "python3"), "-c", pythonServer)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -182,19 +182,19 @@ func TestAPythonServerTakesPictures(t *testing.T) {
 	shot := jpeg(t, 1)
 	sum := fmt.Sprintf("%x", sha256.Sum256(shot))
 	for mode, want := range map[push.Mode]string{push.Raw: "image/jpeg  " + sum, push.Form: "image/jpeg photo=a b.jpg " + sum} {
-		var told results
-		p := newPusher(t, push.Config{URL: "http://127.0.0.1:" + strings.TrimSpace(port) + "/upload", As: mode, Field: "photo", OnResult: told.add})
+		var outcomes results
+		p := newPusher(t, push.Config{URL: "http://127.0.0.1:" + strings.TrimSpace(port) + "/upload", As: mode, Field: "photo", OnResult: outcomes.add})
 		if err := p.Run(context.Background(), &named{names: []string{"a b.jpg", "a b.jpg"}, data: shot}); err != nil {
 			t.Fatal(err)
 		}
-		p.Close() // that server serves one connection at a time
-		for _, r := range told.list() {
+		p.Close() // that server handles one connection at a time
+		for _, r := range outcomes.list() {
 			if r.Err != nil || r.Reply.Text != want {
 				t.Errorf("%s: %q, %v, want %q", mode, r.Reply.Text, r.Err, want)
 			}
 		}
-		if len(told.list()) != 2 {
-			t.Errorf("%s: %d results", mode, len(told.list()))
+		if len(outcomes.list()) != 2 {
+			t.Errorf("%s: %d results", mode, len(outcomes.list()))
 		}
 	}
 }

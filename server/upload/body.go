@@ -10,19 +10,19 @@ import (
 )
 
 var (
-	errSlow    = errors.New("the picture comes too slowly")
+	errSlow    = errors.New("the picture arrives too slowly")
 	errCut     = errors.New("the upload was cut off")
-	errHeaders = errors.New("the part's headers are too long")
+	errHeaders = errors.New("the part's headers are too large")
 )
 
 const (
-	// A picture must arrive at this rate, after the first seconds: a sender that trickles must not hold a connection for ever.
-	leastRate = 4 << 10 // bytes a second
-	firstFew  = 30 * time.Second
-	// How long a stream may have nothing to send, once its first picture has come; until then it is no camera.
+	// Minimum rate of a picture after the first seconds: a slow trickle must not hold a connection forever.
+	minRate  = 4 << 10 // bytes per second
+	firstFew = 30 * time.Second
+	// How long a stream may be idle after its first picture; before that it is not taken for a camera.
 	idleStream = 15 * time.Minute
 	idleFirst  = 30 * time.Second
-	// maxPartHeaders is in bytes; what is read ahead of the next picture counts, too.
+	// maxPartHeaders is in bytes, including what is read ahead of the next picture.
 	maxPartHeaders = 64 << 10
 )
 
@@ -33,24 +33,24 @@ type body struct {
 	stall      time.Duration
 	slot       *slot
 
-	began time.Time     // the picture
+	began time.Time     // of the current picture
 	got   int64         // bytes since then
-	err   error         // that ended it, but io.EOF
-	ended bool          // by io.EOF: the sender has said all that it wanted to
-	idle  time.Duration // not 0: between two parts, where only headers may come, and for so long nothing
+	err   error         // that ended it, except io.EOF
+	ended bool          // by io.EOF: the body is complete
+	idle  time.Duration // not 0: between two parts, where only headers may come, and how long that may take
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration, s *slot) *body {
 	return &body{r: r.Body, connection: http.NewResponseController(w), stall: stall, slot: s, began: time.Now()}
 }
 
-// next begins to wait for a part.
+// next starts waiting for a part.
 func (b *body) next(idle time.Duration) { b.idle, b.got = idle, 0 }
 
-// part begins a picture.
+// part starts a picture.
 func (b *body) part() { b.idle, b.began, b.got = 0, time.Now(), 0 }
 
-// Read is the body's. Its errors but io.EOF wrap errSlow when a deadline was missed, errEvicted, errHeaders, or errCut.
+// Read implements io.Reader. Errors except io.EOF wrap errSlow (missed deadline), errEvicted, errHeaders or errCut.
 func (b *body) Read(p []byte) (int, error) {
 	deadline := time.Now()
 	if b.idle != 0 {
@@ -61,12 +61,12 @@ func (b *body) Read(p []byte) (int, error) {
 		deadline = deadline.Add(b.idle)
 	} else {
 		deadline = deadline.Add(b.stall)
-		if total := b.began.Add(firstFew + time.Duration(b.got)*time.Second/leastRate); total.Before(deadline) {
+		if total := b.began.Add(firstFew + time.Duration(b.got)*time.Second/minRate); total.Before(deadline) {
 			deadline = total
 		}
 	}
 	_ = b.connection.SetReadDeadline(deadline)
-	if b.slot.evicted.Load() { // its deadline may have come before ours
+	if b.slot.evicted.Load() { // its deadline may have expired before ours
 		b.err = errEvicted
 		return 0, b.err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// A token that is bound to a device sends and deletes pictures of that one only, whatever a request says.
-func TestTokensOfADevice(t *testing.T) {
+// A token bound to a device sends and deletes only that device's pictures, whatever the request says.
+func TestDeviceTokens(t *testing.T) {
 	const garden, gate, free = "garden-0123456789", "gate-0123456789ab", "any-0123456789abc"
 	tokens := testenv.File(t, t.TempDir(), "tokens", garden+" garden\n"+gate+"\tgate\n"+free+"\n"+"look-0123456789ab garden view\n")
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.TokenFile = tokens })
@@ -68,7 +68,7 @@ func TestTokensOfADevice(t *testing.T) {
 		return reply.StatusCode
 	}
 	if code := remove(garden); code != 403 {
-		t.Errorf("another's picture was deleted: %d", code)
+		t.Errorf("another device's picture was deleted: %d", code)
 	}
 	if code := remove(gate); code/100 != 2 {
 		t.Errorf("its own picture: %d", code)

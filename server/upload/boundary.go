@@ -10,12 +10,12 @@ import (
 
 const (
 	maxBoundary = 200
-	// lineAhead is how much of a body is looked at for its boundary.
+	// lineAhead is how much of a body is searched for its boundary.
 	lineAhead = maxBoundary + 16
 )
 
-// newParts reads the parts of a multipart body. boundary is what the header says. Many programs write the boundary's dashes into the header, too, forget it
-// there, or write it so that it cannot be read; the body's first line then tells.
+// newParts reads the parts of a multipart body. boundary is the header's. Many programs include the boundary's dashes there, omit the boundary
+// or write it incorrectly; the body's first line is then used.
 func newParts(in *body, kind, boundary string) (*multipart.Reader, error) {
 	if len(boundary) > maxBoundary {
 		return nil, refusef(http.StatusBadRequest, "Content-Type %s: a boundary has at most %d characters", kind, maxBoundary)
@@ -24,7 +24,7 @@ func newParts(in *body, kind, boundary string) (*multipart.Reader, error) {
 	line := firstLine(buffered)
 	dashed, isBoundary := strings.CutPrefix(line, "--")
 	switch {
-	case boundary != "" && strings.HasPrefix(dashed, boundary): // as it should be
+	case boundary != "" && strings.HasPrefix(dashed, boundary): // correct
 	case boundary != "" && strings.HasPrefix(boundary, "--") && strings.HasPrefix(line, boundary):
 		boundary = boundary[2:]
 	case boundary == "" && isBoundary && dashed != "" && len(dashed) <= maxBoundary:
@@ -35,7 +35,7 @@ func newParts(in *body, kind, boundary string) (*multipart.Reader, error) {
 	return multipart.NewReader(buffered, boundary), nil
 }
 
-// firstLine returns the first line that is not empty, without taking it; "" when none comes within lineAhead.
+// firstLine returns the first non-empty line without consuming it; "" if there is none within lineAhead.
 func firstLine(r *bufio.Reader) string {
 	for ahead := 1; ahead <= lineAhead; {
 		head, err := r.Peek(ahead)

@@ -37,7 +37,7 @@ func chromium(t *testing.T) context.Context {
 	return browser.Start(t, 1200, 860)
 }
 
-// scene is a picture to look at: a hill under a sky, with the device's name and a sun that moves with i.
+// scene is a test picture: a hill under a sky, with the device's name and a sun that moves with i.
 func scene(t testing.TB, name string, i int) []byte {
 	t.Helper()
 	const w, h = 640, 480
@@ -64,12 +64,12 @@ func scene(t testing.TB, name string, i int) []byte {
 	return encodeJPEG(t, img, 85)
 }
 
-// near says whether the colour is that of picture(…, i), up to JPEG's loss.
+// near reports whether the colour is that of picture(…, i), allowing for JPEG's loss.
 func near(c [3]uint8, i int) bool {
 	return testenv.Near(c, [3]uint8{uint8(i * 40), uint8(255 - i*25), uint8(i * 90)})
 }
 
-// evaluate runs JavaScript in the page; nothing comes of it when the page has gone meanwhile, as a form leads to another.
+// evaluate runs JavaScript in the page; errors while the page is navigating are ignored.
 func evaluate[T any](ctx context.Context, t *testing.T, script string) (v T) {
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
@@ -98,7 +98,7 @@ func TestGallery(t *testing.T) {
 	}
 	s := receive(t, t.TempDir(), func(c *upload.Config) {
 		c.HTTP.TokenFile = tokens
-		if runtime.GOOS == "linux" { // where nobody else takes the port while the server is away
+		if runtime.GOOS == "linux" { // where nothing else takes the port while the server is down
 			c.HTTP.Listen = []string{"127.86.0.2:0"}
 		}
 	})
@@ -108,7 +108,7 @@ func TestGallery(t *testing.T) {
 	}
 	ctx := chromium(t)
 	perform(ctx, t, chromedp.Navigate(s.URLs()[0]+"/?token="+token))
-	testenv.Eventually(t, "it says how to send one", func() bool {
+	testenv.Eventually(t, "instructions", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("#empty").innerText`), "curl --data-binary")
 	})
 
@@ -123,7 +123,7 @@ func TestGallery(t *testing.T) {
 	send("door", encodeJPEG(t, picture(320, 240, 5), 85), now)
 	testenv.Eventually(t, "a new picture is shown by itself", func() bool { return near(browser.Shown(ctx, t, `[data-device=door] img`), 5) })
 
-	// By keyboard: a device, live.
+	// With the keyboard: a device, live.
 	perform(ctx, t, chromedp.Focus(`[data-device=garden]`), chromedp.KeyEvent(kb.Enter))
 	testenv.Eventually(t, "the newest picture, live", func() bool { return near(browser.Shown(ctx, t, "#large"), 7) })
 	for _, i := range []int{3, 6, 1} {
@@ -133,16 +133,16 @@ func TestGallery(t *testing.T) {
 	if title := evaluate[string](ctx, t, `document.querySelector("dialog[open] h2").innerText`); title != "garden" {
 		t.Errorf("title %q", title)
 	}
-	// The timeline has the three, too, then back in time with it, and a step at a time.
+	// The timeline has all three; go back in time with it, and step by step.
 	testenv.Eventually(t, "the timeline has all", func() bool { return evaluate[string](ctx, t, `document.querySelector("#slider").max`) == "10" })
 	perform(ctx, t, chromedp.Focus("#slider"), chromedp.KeyEvent(kb.Home))
 	testenv.Eventually(t, "the oldest", func() bool { return near(browser.Shown(ctx, t, "#large"), 0) })
 	if pressed := evaluate[string](ctx, t, `document.querySelector("#live").getAttribute("aria-pressed")`); pressed != "false" {
-		t.Errorf("live is %s while the past is shown", pressed)
+		t.Errorf("aria-pressed of live is %s while the past is shown", pressed)
 	}
-	testenv.Eventually(t, "nobody watches live", func() bool {
+	testenv.Eventually(t, "no live viewers", func() bool {
 		postOK(t, s, "?token="+token+"&device=garden", encodeJPEG(t, picture(320, 240, 1), 85), nil)
-		return s.State().Viewers == 1 // the gallery's news
+		return s.State().Viewers == 1 // the gallery's events
 	})
 	for i := 1; i < 4; i++ {
 		perform(ctx, t, chromedp.Click("#later"))
@@ -165,28 +165,28 @@ func TestGallery(t *testing.T) {
 		t.Errorf("a device is %d wide on a screen of 360", wide)
 	}
 	if names := evaluate[string](ctx, t, `[...document.querySelectorAll("button, input, select, a")].filter((e) => !(e.labels && e.labels.length) && !e.getAttribute("aria-label") && !e.innerText.trim()).map((e) => e.id).join()`); names != "" {
-		t.Errorf("without a name for screen readers: %s", names)
+		t.Errorf("no accessible name: %s", names)
 	}
 
-	// The server goes and comes: it is said where one looks, before a device too.
+	// The server stops and restarts: the page shows it where the user looks, also in a device's view.
 	url := s.URLs()[0]
 	stop(t, s)
-	testenv.Eventually(t, "it says that the connection is lost", func() bool {
+	testenv.Eventually(t, "the connection is reported lost", func() bool {
 		return strings.Contains(evaluate[string](ctx, t, `document.querySelector("dialog[open] #lost").innerText`), "connection lost")
 	})
 	perform(ctx, t, chromedp.KeyEvent(kb.Escape))
 	evaluate[bool](ctx, t, `(scrollTo(0, 9999), true)`)
 	if seen := evaluate[bool](ctx, t, `(() => { const r = document.querySelector("#notice").getBoundingClientRect(); return r.height > 0 && r.top >= 0 && r.bottom <= innerHeight })()`); !seen {
-		t.Error("in the header it is not seen")
+		t.Error("not visible in the header")
 	}
 	again := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.Listen = []string{strings.TrimPrefix(url, "http://")} })
 	postOK(t, again, "?device=new", encodeJPEG(t, picture(320, 240, 4), 85), nil)
-	testenv.Eventually(t, "it is back, with what is there now", func() bool {
+	testenv.Eventually(t, "it reconnects with the current pictures", func() bool {
 		return evaluate[string](ctx, t, `[...document.querySelectorAll("#grid button")].map((b) => b.dataset.device).join()`) == "new"
 	})
 }
 
-// With passwords on, a person logs in by the form and has the gallery, live pictures too.
+// With passwords, a person logs in through the form and gets the gallery and live pictures.
 func TestGalleryAfterLogin(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("0123456789abcdef"), 0o600); err != nil {
@@ -205,7 +205,7 @@ func TestGalleryAfterLogin(t *testing.T) {
 	testenv.Eventually(t, "the form again", func() bool { return evaluate[bool](ctx, t, `!!document.querySelector("[name=token]")`) })
 }
 
-// emulate makes the page light or dark.
+// emulate sets the page's colour scheme.
 func emulate(scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
@@ -213,7 +213,7 @@ func emulate(scheme string) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// The gallery is looked at by axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
+// The gallery passes axe-core (WCAG 2.2 A and AA, and its best practices), light and dark.
 func TestGalleryIsAccessible(t *testing.T) {
 	axe := testenv.Axe(t)
 	s := receive(t, t.TempDir(), nil)
@@ -252,7 +252,7 @@ func TestGalleryIsAccessible(t *testing.T) {
 	}
 }
 
-// Screenshots for the manual, when asked for.
+// Screenshots for the manual, on request.
 func TestGalleryScreenshots(t *testing.T) {
 	dir := testenv.OnRequest(t, "MAIXSTREAM_SCREENSHOTS", "make screenshots")
 	s := receive(t, t.TempDir(), nil)
@@ -265,7 +265,7 @@ func TestGalleryScreenshots(t *testing.T) {
 	ctx := chromium(t)
 	shoot := func(name string) {
 		t.Helper()
-		time.Sleep(1500 * time.Millisecond) // let everything be painted
+		time.Sleep(1500 * time.Millisecond) // let the page finish painting
 		b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)

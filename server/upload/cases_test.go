@@ -16,15 +16,15 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// multiPicture is an APP2 segment that says that the file has two pictures (CIPA DC-007).
+// multiPicture is an APP2 segment that declares two pictures in the file (CIPA DC-007).
 var multiPicture = func() []byte {
 	index := binary.BigEndian.AppendUint16([]byte("MPF\x00MM\x00*\x00\x00\x00\x08"), 1)
 	index = append(index, 0xb0, 1, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0)
 	return append([]byte{0xff, 0xe2, 0, byte(len(index) + 2)}, index...)
 }()
 
-// What browsers show is kept as it was sent, whatever way it came, and live viewers get what every reader understands.
-func TestPicturesThatOthersShowAreTaken(t *testing.T) {
+// Pictures that browsers show are stored as sent, whatever the upload method, and live viewers get a form that every reader understands.
+func TestBrowserReadablePicturesAreAccepted(t *testing.T) {
 	s, dir := receiveIn(t)
 	for i, c := range casetest.Shown(t) {
 		device := "d" + string(rune('a'+i))
@@ -51,7 +51,7 @@ func TestPicturesThatOthersShowAreTaken(t *testing.T) {
 			kept := read(t, dir, a.File)
 			info, err := jpegcheck.Parse(c.Data)
 			if err != nil || !bytes.Equal(kept, c.Data[:info.Size]) {
-				t.Errorf("%s, %s: %d bytes kept of %d (%v)", c.Name, way, len(kept), len(c.Data), err)
+				t.Errorf("%s, %s: %d bytes stored of %d (%v)", c.Name, way, len(kept), len(c.Data), err)
 			}
 		}
 		reply, err := http.Get(s.URLs()[0] + "/stream/" + device)
@@ -70,15 +70,15 @@ func TestPicturesThatOthersShowAreTaken(t *testing.T) {
 		}
 		reply.Body.Close()
 	}
-	// A recorder's file, of pictures without their end.
+	// A recorder's file: pictures without end markers.
 	twelve := bytes.Repeat(casetest.Read(t, "noeoi.jpg"), 12)
 	if a := post(t, s, "?device=twelve", bytes.NewReader(twelve), nil); !a.OK || a.Pictures != 12 {
 		t.Errorf("12 pictures without their end: %+v", a)
 	}
 }
 
-// What is no picture is named, alike in every way.
-func TestWhatIsNoPictureIsNamed(t *testing.T) {
+// Other formats are named in the error, for every upload method.
+func TestNonPicturesAreNamed(t *testing.T) {
 	s, _ := receiveIn(t)
 	for name, data := range map[string]string{
 		"GIF": "GIF89a\x01\x00\x01\x00", "WebP": "RIFF\x24\x00\x00\x00WEBPVP8 ", "HEIC": "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "AVIF": "\x00\x00\x00\x18ftypavif\x00\x00\x00\x00",
@@ -99,8 +99,8 @@ func TestWhatIsNoPictureIsNamed(t *testing.T) {
 	}
 }
 
-// A PNG wider than what is decoded is kept: nothing has to be decoded for that.
-func TestAWidePNGIsKept(t *testing.T) {
+// A PNG too wide to be decoded is stored: that needs no decoding.
+func TestWidePNGIsStored(t *testing.T) {
 	s, dir := receiveIn(t)
 	wide := pngOfSize(t, 12000, 80)
 	if a := post(t, s, "?device=a", bytes.NewReader(wide), nil); !a.OK || !slices.Equal(read(t, dir, a.File), wide) {

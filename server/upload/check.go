@@ -12,17 +12,17 @@ import (
 	"github.com/maixstream/maixstream/internal/sniff"
 )
 
-// info is what a checked picture is.
+// info describes a checked picture.
 type info struct {
 	format        format
 	width, height int
-	size          int            // bytes, without what followed the picture
-	jpeg          jpegcheck.Info // of a JPEG
+	size          int            // bytes, without trailing data
+	jpeg          jpegcheck.Info // JPEG only
 }
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// shown returns the picture as viewers get it: a JPEG that lacks its end marker or has stray bytes is completed.
+// shown returns the picture as viewers get it: a JPEG without its end marker or with stray bytes is repaired.
 func (i *info) shown(data []byte) []byte {
 	if i.format == jpegFormat {
 		return jpegcheck.Completed(data, &i.jpeg)
@@ -30,7 +30,7 @@ func (i *info) shown(data []byte) []byte {
 	return data[:i.size]
 }
 
-// formatOf tells the format by the first bytes; 2 are enough for JPEG, behind which stray bytes may stand, 8 for PNG.
+// formatOf detects the format from the first bytes: 2 are enough for JPEG, after which stray bytes may follow, 8 for PNG.
 func formatOf(head []byte) (f format, ok bool) {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xff\xd8")):
@@ -41,7 +41,7 @@ func formatOf(head []byte) (f format, ok bool) {
 	return 0, false
 }
 
-// noPicture is the error of a body that begins with head, which is neither JPEG nor PNG. It wraps errNoPicture, and says what it is where that is known.
+// noPicture returns the error for a body that starts with head, which is neither JPEG nor PNG. It wraps errNoPicture, and names the format if known.
 func noPicture(head []byte) error {
 	if name := sniff.Name(head[:min(len(head), sniff.Enough)]); name != "" {
 		return fmt.Errorf("this is %s: %w", name, errNoPicture)
@@ -49,7 +49,7 @@ func noPicture(head []byte) error {
 	return errNoPicture
 }
 
-// inspect checks that data begins with a whole JPEG or PNG of at most maxPixels, and decodes none of it. Errors wrap frame.ErrBadPicture or
+// inspect checks, without decoding, that data starts with a complete JPEG or PNG of at most maxPixels. Errors wrap frame.ErrBadPicture or
 // frame.ErrTooLarge.
 func inspect(data []byte, maxPixels int) (info, error) {
 	f, ok := formatOf(data)
@@ -80,7 +80,7 @@ func inspect(data []byte, maxPixels int) (info, error) {
 	return found, nil
 }
 
-// pngSize follows the chunks of a PNG to its end, checks their checksums and returns its length. Nothing is unpacked.
+// pngSize walks the chunks of a PNG to its end, verifies their checksums and returns its length. Nothing is decompressed.
 func pngSize(data []byte) (int, error) {
 	pos, pictures := len(pngSignature), 0
 	for {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-func TestTheClockByWhichPicturesGrowOld(t *testing.T) {
+func TestRetentionClock(t *testing.T) {
 	begin := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	type look struct {
-		elapsed time.Duration // monotonic, since the beginning
+		elapsed time.Duration // monotonic, since the start
 		machine time.Time
 		want    time.Time
 	}
@@ -45,8 +45,8 @@ func TestTheClockByWhichPicturesGrowOld(t *testing.T) {
 	}
 }
 
-// A picture of a clock that was never set has no age but that since the server's start.
-func TestPicturesOfAClockThatWasNeverSet(t *testing.T) {
+// A picture from a clock that was never set has no age except the time since the server's start.
+func TestPicturesFromUnsetClock(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		at, limit, began time.Time
@@ -69,8 +69,8 @@ func TestPicturesOfAClockThatWasNeverSet(t *testing.T) {
 	}
 }
 
-// A server whose own clock was never set believes its senders.
-func TestTimesBeforeTheServerKnowsTheTime(t *testing.T) {
+// A server whose clock was never set trusts its senders.
+func TestTimesWhileServerClockIsUnset(t *testing.T) {
 	unset := time.Unix(100, 0)
 	for text, want := range map[string]time.Time{"": unset, "1763769600": time.Unix(1763769600, 0), "12": unset, "99999999999": unset} {
 		if got, err := timeOf(text, unset); err != nil || !got.Equal(want) {
@@ -79,7 +79,7 @@ func TestTimesBeforeTheServerKnowsTheTime(t *testing.T) {
 	}
 }
 
-func TestNamesOfAddresses(t *testing.T) {
+func TestDeviceNamesFromAddresses(t *testing.T) {
 	if got := nameOf(netip.Addr{}); got != "local" {
 		t.Errorf("a Unix socket: %s", got)
 	}
@@ -95,7 +95,7 @@ func TestNamesOfAddresses(t *testing.T) {
 			t.Errorf("%q: %v", remote, err)
 		}
 	}
-	for range 10000 { // each address has a name that is taken, and no two the same
+	for range 10000 { // each address has a valid, unique name
 		a := fmt.Sprintf("%x:%x:%x:%x:%x:%x:%x:%x", part(), part(), part(), part(), part(), part(), part(), part())
 		if err := checkDevice(nameOf(netip.MustParseAddr(a))); err != nil {
 			t.Errorf("%s: %v", a, err)
@@ -108,7 +108,7 @@ func part() int { return rand.IntN(3) * rand.IntN(0x8000) }
 func FuzzNameOf(f *testing.F) {
 	f.Add("::1")
 	f.Fuzz(func(t *testing.T, remote string) {
-		address, _ := netip.ParseAddr(remote) // where it is none: a Unix socket's
+		address, _ := netip.ParseAddr(remote) // invalid: a Unix socket's
 		if err := checkDevice(nameOf(address)); err != nil {
 			t.Errorf("%q: %v", remote, err)
 		}

@@ -10,14 +10,14 @@ import (
 	"github.com/maixstream/maixstream/server/internal/reply"
 )
 
-// news is one event: what has changed since the one before.
+// news is one event: what has changed since the previous one.
 type news struct {
 	Now     float64  `json:"now"` // the server's clock
 	Devices []Device `json:"devices"`
 	Gone    []string `json:"gone,omitempty"`
 }
 
-// events tells the gallery what is new, as server-sent events, once a second at most. The first event has everything.
+// events sends changes to the gallery as server-sent events, at most once per second. The first event has everything.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
@@ -28,22 +28,22 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	var (
 		version uint64
-		told    map[string]bool
+		sent    map[string]bool
 	)
 	(&reply.Events{
 		Next: func() ([]byte, error) {
 			changed, names, now := s.store.since(version)
-			if told != nil && now == version {
+			if sent != nil && now == version {
 				return nil, nil
 			}
 			n := news{Now: unixSeconds(time.Now()), Devices: changed}
-			for name := range told {
+			for name := range sent {
 				if !names[name] {
 					n.Gone = append(n.Gone, name)
 				}
 			}
 			slices.Sort(n.Gone)
-			version, told = now, names
+			version, sent = now, names
 			return json.Marshal(n)
 		},
 		Done: s.done, StallTimeout: s.config.HTTP.StallTimeout,

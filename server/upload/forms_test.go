@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// send sends a request to a path as it is and returns the answer.
+// send sends a request to a path and returns the reply.
 func send(t *testing.T, s *upload.Server, method, path string, body io.Reader, h headers) answer {
 	t.Helper()
 	r, err := http.NewRequest(method, s.URLs()[0]+path, body)
@@ -29,7 +29,7 @@ func send(t *testing.T, s *upload.Server, method, path string, body io.Reader, h
 	return do(t, r)
 }
 
-func TestWhatSaysNothingIsLookedAt(t *testing.T) {
+func TestUntypedUploadsAreDetected(t *testing.T) {
 	s, dir := receiveIn(t)
 	for _, kind := range []string{
 		"", "application/octet-stream", "application/octet-stream; charset=binary", "application/octet-stream; name=a b.jpg", "Application/Octet-Stream;", "binary/octet-stream",
@@ -62,7 +62,7 @@ func TestPUTAndPathsBelowUpload(t *testing.T) {
 		"/upload":                        {"127.0.0.1", 200},
 		"/upload/":                       {"127.0.0.1", 200},
 		"/upload/picture.jpg":            {"127.0.0.1", 200},
-		"/upload/a%20b%2Fc.jpg":          {"", 400}, // the folder of it is no device's name
+		"/upload/a%20b%2Fc.jpg":          {"", 400}, // its directory is not a valid device name
 		"/upload/garden/picture.jpg":     {"garden", 200},
 		"/upload/garden/":                {"garden", 200},
 		"/upload/garden/x.jpg?device=b":  {"b", 200},
@@ -84,7 +84,7 @@ func TestPUTAndPathsBelowUpload(t *testing.T) {
 	reply.Body.Close()
 }
 
-// form is a form as bytes, with or without its end.
+// form returns a form as bytes, with or without its end.
 func form(end string, parts ...string) []byte {
 	var b bytes.Buffer
 	for _, p := range parts {
@@ -102,7 +102,7 @@ func field(name, value string) string {
 	return fmt.Sprintf("Content-Disposition: form-data; name=%q\r\n\r\n%s", name, value)
 }
 
-func TestAFormsDeviceField(t *testing.T) {
+func TestFormDeviceField(t *testing.T) {
 	s, dir := receiveIn(t)
 	one, two := jpegOf(t, 1), noisy(t, 100<<10)
 	for name, c := range map[string]struct {
@@ -114,7 +114,7 @@ func TestAFormsDeviceField(t *testing.T) {
 		code   int
 	}{
 		"before the picture":    {"", nil, form("--b--", field("device", "cellar"), file(one)), "cellar", 0, 200},
-		"behind the picture":    {"", nil, form("--b--", file(one), field("device", "cellar")), "cellar", 0, 200},
+		"after the picture":     {"", nil, form("--b--", file(one), field("device", "cellar")), "cellar", 0, 200},
 		"between two":           {"", nil, form("--b--", file(one), field("Device", "cellar"), file(two)), "cellar", 2, 200},
 		"without an end":        {"", nil, form("", file(one), field("device", "cellar")), "cellar", 0, 200},
 		"empty":                 {"", nil, form("--b--", file(one), field("device", "")), "127.0.0.1", 0, 200},
@@ -138,11 +138,11 @@ func TestAFormsDeviceField(t *testing.T) {
 			t.Errorf("%s: %q", name, a.Error)
 		}
 	}
-	// What came whole before the fault is kept, under the address.
+	// Pictures completed before the fault are stored, under the address.
 	if st := s.State(); st.Pictures != 9+1 {
-		t.Errorf("%d pictures kept", st.Pictures)
+		t.Errorf("%d pictures stored", st.Pictures)
 	}
-	// A repeated form is known by its key, wherever the device stands.
+	// A repeated form is recognized by its key, wherever the device is given.
 	for i := range 2 {
 		a := post(t, s, "", bytes.NewReader(form("--b--", file(one), file(two), field("device", "keys"))), headers{"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k"})
 		if !a.OK || a.Pictures != 2 || a.Duplicates != 2*i {
@@ -152,8 +152,8 @@ func TestAFormsDeviceField(t *testing.T) {
 	_ = dir
 }
 
-// Small devices send pictures as text.
-func TestPicturesAsText(t *testing.T) {
+// Small devices send pictures as base64 text.
+func TestBase64Pictures(t *testing.T) {
 	s, dir := receiveIn(t)
 	small, large, pic := jpegOf(t, 1), noisy(t, 200<<10), pngOf(t, 1)
 	lines := func(text string) string {
@@ -184,7 +184,7 @@ func TestPicturesAsText(t *testing.T) {
 		}},
 		"in a form, not escaped": {"application/x-www-form-urlencoded", func(b []byte) string { return "image=" + base64.StdEncoding.EncodeToString(b) }},
 		"in quotes":              {"text/plain", func(b []byte) string { return `"` + base64.StdEncoding.EncodeToString(b) + `"` }},
-		"JSON that says nothing": {"text/plain", func(b []byte) string {
+		"JSON without a data URL": {"text/plain", func(b []byte) string {
 			return `{"image":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString(b), "/", `\/`) + `","n":1}`
 		}},
 		"with a byte order mark": {"text/plain", func(b []byte) string { return "\xef\xbb\xbf" + base64.StdEncoding.EncodeToString(b) }},
@@ -214,24 +214,24 @@ func TestPicturesAsText(t *testing.T) {
 		"in a group's middle": {half[:401], 422},
 		"of something else":   {"data:image/gif;base64," + base64.StdEncoding.EncodeToString([]byte("GIF89a and more")), 415},
 		"of nothing":          {"data:image/jpeg;base64,", 400},
-		"far behind":          {strings.Repeat("x", 600) + half, 415},
+		"too far in":          {strings.Repeat("x", 600) + half, 415},
 	} {
 		if a := post(t, s, "?device=a", strings.NewReader(c.body), nil); a.code != c.code {
 			t.Errorf("%s: %+v, want %d", name, a, c.code)
 		}
 	}
-	// The limit is the picture's, not the text's.
+	// The limit applies to the picture, not the text.
 	limited := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxUpload = int64(len(large)) })
 	if a := post(t, limited, "", strings.NewReader(base64.StdEncoding.EncodeToString(large)), nil); !a.OK {
-		t.Errorf("as large as may be: %+v", a)
+		t.Errorf("at the limit: %+v", a)
 	}
 	if a := post(t, limited, "", strings.NewReader(base64.StdEncoding.EncodeToString(append(bytes.Clone(large), 0))), nil); a.code != 413 {
-		t.Errorf("a byte larger: %+v", a)
+		t.Errorf("a byte above the limit: %+v", a)
 	}
 }
 
-// Recorders send several pictures in one body, one behind the other; phones write a smaller one behind a picture, which is a part of it.
-func TestSeveralPicturesInABody(t *testing.T) {
+// Recorders send several pictures in one body; phones append a smaller one, which belongs to the first.
+func TestSeveralPicturesPerBody(t *testing.T) {
 	s, dir := receiveIn(t)
 	var thirty [][]byte
 	for i := range 30 {
@@ -247,17 +247,17 @@ func TestSeveralPicturesInABody(t *testing.T) {
 		n       int
 		refused int
 	}{
-		"thirty":                    {gaps("", thirty...), 30, 0},
-		"with line ends":            {gaps("\r\n", thirty...), 30, 0},
-		"with padding":              {gaps("\x00\x00\x00", thirty[:5]...), 5, 0},
-		"with fill bytes":           {gaps("\xff\xff", thirty[:5]...), 5, 0},
-		"large ones":                {gaps("", noise, noise, noise), 3, 0},
-		"a JPEG and a PNG":          {gaps("", jpegOf(t, 1), pngOf(t, 1)), 2, 0},
-		"the last one cut off":      {gaps("", thirty[0], thirty[1], thirty[2][:300]), 2, 1},
-		"a preview behind":          {gaps("", big, preview), 0, 0},
-		"a larger one behind":       {gaps("", preview, big), 2, 0},
-		"the first says it has two": {gaps("", mpf, big), 0, 0},
-		"something else behind":     {gaps("", big, []byte("ftypmp42 and a film")), 0, 0},
+		"thirty":               {gaps("", thirty...), 30, 0},
+		"with line ends":       {gaps("\r\n", thirty...), 30, 0},
+		"with padding":         {gaps("\x00\x00\x00", thirty[:5]...), 5, 0},
+		"with fill bytes":      {gaps("\xff\xff", thirty[:5]...), 5, 0},
+		"large ones":           {gaps("", noise, noise, noise), 3, 0},
+		"a JPEG and a PNG":     {gaps("", jpegOf(t, 1), pngOf(t, 1)), 2, 0},
+		"the last one cut off": {gaps("", thirty[0], thirty[1], thirty[2][:300]), 2, 1},
+		"trailing preview":     {gaps("", big, preview), 0, 0},
+		"trailing larger one":  {gaps("", preview, big), 2, 0},
+		"first declares two":   {gaps("", mpf, big), 0, 0},
+		"trailing other data":  {gaps("", big, []byte("ftypmp42 and a film")), 0, 0},
 	} {
 		h := headers{"X-Timestamp": stampOf(stamp), "X-Sequence": "100", "Idempotency-Key": name}
 		device := "?device=" + strings.ReplaceAll(name, " ", "-")
@@ -283,7 +283,7 @@ func TestSeveralPicturesInABody(t *testing.T) {
 			}
 		}
 	}
-	// Parts of a stream and files of a form, too.
+	// The same for parts of a stream and files of a form.
 	for _, kind := range []string{"multipart/mixed", "multipart/form-data"} {
 		a := post(t, s, "?device=x", bytes.NewReader(form("--b--", file(gaps("", thirty[:3]...)), file(thirty[3]))), headers{"Content-Type": kind + "; boundary=b"})
 		if !a.OK || a.Pictures != 4 {
@@ -292,8 +292,8 @@ func TestSeveralPicturesInABody(t *testing.T) {
 	}
 }
 
-// Boundaries as programs write them, and ends that are missing.
-func TestBoundariesAndEnds(t *testing.T) {
+// Common mistakes in boundaries, and missing ends.
+func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 	s, dir := receiveIn(t)
 	one := jpegOf(t, 1)
 	for name, c := range map[string]struct{ kind, first, end string }{
@@ -302,7 +302,7 @@ func TestBoundariesAndEnds(t *testing.T) {
 		"the dashes in the header":   {`boundary=--x`, "--x", "\r\n--x--\r\n"},
 		"quoted, too":                {`boundary="--x"`, "--x", "\r\n--x--\r\n"},
 		"dashes that are meant":      {`boundary=--x`, "----x", "\r\n----x--\r\n"},
-		"none in the header":         {``, "--x", "\r\n--x--\r\n"},
+		"not in the header":          {``, "--x", "\r\n--x--\r\n"},
 		"one that must be quoted":    {`boundary=a:b/c`, "--a:b/c", "\r\n--a:b/c--\r\n"},
 		"line ends before the first": {`boundary=--x`, "\r\n\r\n--x", "\r\n--x--\r\n"},
 		"bare line feeds":            {`boundary=--x`, "--x", "\n--x--\n"},
@@ -337,7 +337,7 @@ func TestBoundariesAndEnds(t *testing.T) {
 	}
 }
 
-func TestTimesAsSendersWriteThem(t *testing.T) {
+func TestTimestampFormats(t *testing.T) {
 	s, _ := receiveIn(t)
 	at := time.Now().Add(-90 * time.Minute).UTC().Truncate(time.Millisecond)
 	for _, text := range []string{
@@ -351,7 +351,7 @@ func TestTimesAsSendersWriteThem(t *testing.T) {
 	}
 }
 
-// What a client that shuts its side down behind the request (nc -N, socat) has sent is kept, and answered.
+// Uploads from clients that half-close the connection after the request (nc -N, socat) are stored, and get a reply.
 func TestHalfClosedUploads(t *testing.T) {
 	s, dir := receiveIn(t)
 	one, large := jpegOf(t, 1), noisy(t, 300<<10)
@@ -381,7 +381,7 @@ func TestHalfClosedUploads(t *testing.T) {
 		reply, err := io.ReadAll(conn)
 		want := 1 + strings.Count(request, "POST")/2
 		if err != nil || strings.Count(string(reply), " 200 OK\r\n") != want || s.State().Pictures != before+want {
-			t.Errorf("%s: %q, %v, %d more kept", name, reply, err, s.State().Pictures-before)
+			t.Errorf("%s: %q, %v, %d more stored", name, reply, err, s.State().Pictures-before)
 		}
 	}
 	if n := len(files(t, dir)); n != 8 {

@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// A full disk is said to be one, leaves nothing half-written, and is used again when there is room.
+// A full disk is reported, leaves no partial files, and is used again once there is room.
 func TestFullDisk(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	s := receive(t, dir, nil)
-	t.Cleanup(func() { stop(t, s) }) // before the unmounting
+	t.Cleanup(func() { stop(t, s) }) // before unmounting
 	small, large := jpegOf(t, 1), noisy(t, 100<<10)
 	kept := 0
 	for ; kept < 100; kept++ {
@@ -40,11 +40,11 @@ func TestFullDisk(t *testing.T) {
 		}
 		break
 	}
-	for range 200 { // and with small ones to the last block
+	for range 200 { // fill it to the last block with small ones
 		if a := post(t, s, "?device=b", bytes.NewReader(small), headers{"Idempotency-Key": "k"}); a.code == 507 {
 			break
 		} else if a.Duplicate {
-			t.Fatal("a key counts whose picture was not kept")
+			t.Fatal("the key of a picture that was not stored counts")
 		}
 		if a := post(t, s, "?device=b", bytes.NewReader(small), nil); a.code == 507 {
 			break
@@ -57,7 +57,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	for _, name := range files(t, dir) {
 		if b := read(t, dir, name); !bytes.Equal(b, large) && !bytes.Equal(b, small) {
-			t.Errorf("%s: %d bytes that are no whole picture", name, len(b))
+			t.Errorf("%s: %d bytes, incomplete", name, len(b))
 		}
 	}
 	st := s.State()
@@ -72,7 +72,7 @@ func TestFullDisk(t *testing.T) {
 	s = receive(t, dir, nil)
 	postOK(t, s, "?device=a", large, headers{"Idempotency-Key": "a"})
 
-	// A limit within what there is never meets the end.
+	// With a limit below the disk's size the disk never fills up.
 	stop(t, s)
 	s = receive(t, dir, func(c *upload.Config) { c.MaxBytes, c.MaxUpload = 300<<10, 200<<10 })
 	for range 20 {

@@ -31,8 +31,8 @@ func (l *oneListener) Accept() (net.Conn, error) {
 func (l *oneListener) Close() error   { return nil }
 func (l *oneListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
-// FuzzUpload throws whole requests at a server: whatever comes, each reply is JSON with a right code, what is kept is a whole picture of
-// the stated size within the directory, and nothing half-written stays.
+// FuzzUpload sends arbitrary requests to a server: each reply is JSON with a matching code, what is stored is a complete picture of
+// the stated size within the directory, and no partial files remain.
 func FuzzUpload(f *testing.F) {
 	jpg, small := jpegOf(f, 1), pngOf(f, 1)
 	form := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../../x.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
@@ -81,7 +81,7 @@ func FuzzUpload(f *testing.F) {
 		if a.OK != (reply.StatusCode == 200) || reply.StatusCode >= 500 {
 			t.Errorf("%s: %s", reply.Status, text)
 		}
-		if a.OK && !a.Duplicate && a.Duplicates == 0 { // an earlier picture of the same key may have been pushed out
+		if a.OK && !a.Duplicate && a.Duplicates == 0 { // an earlier picture of the same key may have been deleted
 			kept, err := os.ReadFile(filepath.Join(dir, a.File))
 			if err != nil || !filepath.IsLocal(a.File) || a.Pictures < 2 && len(kept) != a.Bytes {
 				t.Errorf("%s: %d bytes (%v)", text, len(kept), err)

@@ -33,7 +33,7 @@ func newGallery() page.Document {
 	file := func(name string) string {
 		b, err := galleryFiles.ReadFile("gallery/" + name)
 		if err != nil {
-			panic(err) // it is in the program, or no test has passed
+			panic(err) // embedded, so it fails in every test or never
 		}
 		return string(b)
 	}
@@ -71,20 +71,20 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 // Device is a device as /devices and /events show it. Times are Unix seconds.
 type Device struct {
 	Name       string  `json:"name"`
-	Pictures   int     `json:"pictures"` // kept
-	Bytes      int64   `json:"bytes"`    // that they take on the disk
+	Pictures   int     `json:"pictures"` // stored
+	Bytes      int64   `json:"bytes"`    // on disk
 	Received   uint64  `json:"received"` // since the server's start
 	FPS        float64 `json:"fps"`      // over the last seconds
 	First      float64 `json:"first"`    // time of the oldest
-	Last       float64 `json:"last"`     // time of the youngest
-	Newest     Picture `json:"newest"`   // that came in last
-	Arrived    float64 `json:"arrived"`  // when it did
+	Last       float64 `json:"last"`     // time of the newest
+	Newest     Picture `json:"newest"`   // last to arrive
+	Arrived    float64 `json:"arrived"`  // when Newest arrived
 	AgeSeconds float64 `json:"age_seconds"`
 }
 
-// Picture is a kept picture as a list shows it.
+// Picture is a stored picture as lists show it.
 type Picture struct {
-	File     string  `json:"file"` // /files/FILE has it
+	File     string  `json:"file"` // served at /files/FILE
 	Time     float64 `json:"time"` // Unix seconds
 	Sequence uint64  `json:"sequence"`
 	Bytes    int64   `json:"bytes"`
@@ -94,7 +94,7 @@ func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 func (k *kept) picture() Picture { return Picture{k.File, unixSeconds(k.Time), k.Sequence, k.Bytes} }
 
-// show is called with the store's lock held.
+// show must be called with the store's lock held.
 func (d *device) show(now time.Time) Device {
 	youngest := d.youngest()
 	return Device{
@@ -103,7 +103,7 @@ func (d *device) show(now time.Time) Device {
 	}
 }
 
-// since returns the devices that changed after a version, by name, and the version now. names has all there are.
+// since returns the devices that changed after a version, by name, and the current version. names has all devices.
 func (s *store) since(version uint64) (changed []Device, names map[string]bool, now uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *store) since(version uint64) (changed []Device, names map[string]bool, 
 	return changed, names, s.version
 }
 
-// Devices returns all devices of which something is kept, by name.
+// Devices returns all devices with stored pictures, sorted by name.
 func (s *Server) Devices() []Device {
 	list, _, _ := s.store.since(0)
 	if list == nil {
@@ -138,23 +138,23 @@ func (s *Server) listDevices(w http.ResponseWriter, _ *http.Request) {
 	}{s.Devices(), s.State()})
 }
 
-// newest returns a device's picture that came in last.
+// newest returns a device's last picture to arrive.
 func (s *Server) newest(name string) (kept, error) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	if d := s.store.devices[name]; d != nil && len(d.days) > 0 {
 		return d.newest, nil
 	}
-	return kept{}, fmt.Errorf("%w: %.80q; /devices has those that are there", errUnknown, name)
+	return kept{}, fmt.Errorf("%w: %.80q; /devices lists the known ones", errUnknown, name)
 }
 
-// maxListed bounds a list of pictures.
+// maxListed limits a list of pictures.
 const maxListed = 2000
 
-// query is what is asked of a device's pictures.
+// query selects a device's pictures.
 type query struct {
-	from, to      time.Time // zero: no bound
-	after, before string    // DEVICE/DAY/NAME; "": no bound
+	from, to      time.Time // zero: unbounded
+	after, before string    // DEVICE/DAY/NAME; "": unbounded
 	most          int
 }
 
@@ -198,13 +198,13 @@ func parseQuery(r *http.Request) (query, error) {
 		q.most = n
 	}
 	if q.after != "" && q.before != "" {
-		return q, errors.New("only one of after= and before= is possible")
+		return q, errors.New("after= and before= exclude each other")
 	}
 	return q, nil
 }
 
-// list returns how many pictures of a device are within the bounds, and most of them at most, oldest first: those next to a bound that is a
-// picture, else some evenly from all, the first and the last included.
+// list returns how many pictures of a device are within the bounds, and at most most of them, oldest first: those next to a bound that is a
+// picture, otherwise a sample spread evenly over all, including the first and the last.
 func (s *store) list(name string, q query) (total int, list []Picture, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,7 +254,7 @@ func (s *store) list(name string, q query) (total int, list []Picture, err error
 	return total, list, nil
 }
 
-// position returns how many pictures are older than t, or as old with a lower sequence.
+// position returns how many pictures are older than t, or equally old with a lower sequence.
 func (d *device) position(t time.Time, sequence uint64) int {
 	n := 0
 	for _, y := range d.days {
@@ -271,7 +271,7 @@ func (d *device) position(t time.Time, sequence uint64) int {
 	return n
 }
 
-// at returns a picture by its position.
+// at returns the picture at a position.
 func (d *device) at(i int) kept {
 	for _, y := range d.days {
 		if i < len(y.entries) {
@@ -285,7 +285,7 @@ func (d *device) at(i int) kept {
 // snapshot replies with a device's newest picture.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(r.PathValue("device"), ".jpg")
-	for range 3 { // it may be pushed out between the look and the opening
+	for range 3 { // it may be deleted between lookup and open
 		k, err := s.newest(name)
 		if err != nil && name != r.PathValue("device") {
 			name = r.PathValue("device")
@@ -300,10 +300,10 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Retry-After", "1")
-	refuse(w, http.StatusServiceUnavailable, "the newest picture is not there")
+	refuse(w, http.StatusServiceUnavailable, "the newest picture is gone")
 }
 
-// file replies with a kept picture, or deletes it.
+// file serves a stored picture, or deletes it.
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	if r.Method == http.MethodDelete {
@@ -322,23 +322,23 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 		k, found = d.lookup(rest)
 	}
 	s.store.mu.Unlock()
-	// A picture never changes under its name.
+	// The content under a name never changes.
 	w.Header().Set("Cache-Control", "private, max-age=86400, immutable")
 	w.Header().Del("Pragma")
 	if found && s.sendFile(w, r, &k) == nil {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	refuse(w, http.StatusNotFound, "there is no such picture; it may be too old")
+	refuse(w, http.StatusNotFound, "no such picture; it may have expired")
 }
 
 func (s *Server) deleteFile(w http.ResponseWriter, name string) {
 	switch err := s.store.delete(name); {
 	case errors.Is(err, errUnknown):
-		refuse(w, http.StatusNotFound, "there is no such picture; it may have been deleted already")
+		refuse(w, http.StatusNotFound, "no such picture; it may have been deleted already")
 	case err != nil:
-		s.config.Log.Error("picture not deleted", zap.Error(err))
-		refuse(w, http.StatusInternalServerError, "the picture cannot be deleted; the server's log says why")
+		s.config.Log.Error("deleting a picture failed", zap.Error(err))
+		refuse(w, http.StatusInternalServerError, "deleting the picture failed; see the server's log")
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
@@ -354,7 +354,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, k *kept) error
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file (%w)", k.File, errors.Join(err, fs.ErrInvalid))
+		return fmt.Errorf("%s is not a regular file (%w)", k.File, errors.Join(err, fs.ErrInvalid))
 	}
 	h := w.Header()
 	h.Set("Content-Type", k.Format.mime())

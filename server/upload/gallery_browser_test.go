@@ -13,8 +13,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv/browser"
 )
 
-// A device and a moment have an address, which can be kept; Back goes back. What is shown can be downloaded, deleted and played.
-func TestGalleryAddressesAndWhatTheyShow(t *testing.T) {
+// Devices and moments have URLs, which can be bookmarked; Back works. Pictures can be downloaded, deleted and played.
+func TestGalleryAddresses(t *testing.T) {
 	s := receive(t, t.TempDir(), nil)
 	begin := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for i := range 8 {
@@ -43,17 +43,17 @@ func TestGalleryAddressesAndWhatTheyShow(t *testing.T) {
 	kept := evaluate[string](ctx, t, "location.href")
 	is("it can be downloaded", `document.querySelector("#download").download.endsWith(".jpg") && document.querySelector("#download").href.includes("/files/")`)
 
-	// Live only while pictures come.
+	// Live only while pictures arrive.
 	evaluate[bool](ctx, t, `(history.back(), true)`)
 	large("the newest again", 7)
-	evaluate[bool](ctx, t, `(devices.get("`+name+`").info.arrived -= 780, true)`) // as if it had come then
+	evaluate[bool](ctx, t, `(devices.get("`+name+`").info.arrived -= 780, true)`) // as if it had arrived then
 	is("how old it is", `/^newest 13 min ago/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Newest"`)
 	postOK(t, s, "?device=garden.north", encodeJPEG(t, picture(320, 240, 2), 85), nil)
 	is("live", `/^live/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Live"`)
 	evaluate[bool](ctx, t, `(history.back(), true)`)
 	is("no device", `!document.querySelector("dialog[open]") && !location.search`)
 
-	// The address that was kept shows the same.
+	// The saved URL shows the same.
 	perform(ctx, t, chromedp.Navigate("about:blank"), chromedp.Navigate(kept))
 	large("the fourth", 3)
 	perform(ctx, t, chromedp.Focus("#slider"), chromedp.KeyEvent(kb.Home))
@@ -62,7 +62,7 @@ func TestGalleryAddressesAndWhatTheyShow(t *testing.T) {
 	is("it plays to the end", `Number(document.querySelector("#slider").value) === Number(document.querySelector("#slider").max) && !playing`)
 	large("the last", 2)
 
-	// Deleting asks first, and shows the neighbour then.
+	// Deleting asks first, then shows a neighbour.
 	perform(ctx, t, chromedp.Navigate(kept))
 	large("the fourth", 3)
 	before := s.State().Pictures
@@ -76,7 +76,7 @@ func TestGalleryAddressesAndWhatTheyShow(t *testing.T) {
 	}
 }
 
-// A deleted picture is gone from lists, from disk and from the counts; another site's page cannot delete any.
+// A deleted picture is gone from lists, disk and counts; another site's page cannot delete any.
 func TestDeletePictures(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)

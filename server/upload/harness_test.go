@@ -22,7 +22,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// receive starts a server on a free port of the loopback.
+// receive starts a server on a free loopback port.
 func receive(t testing.TB, dir string, change func(*upload.Config)) *upload.Server {
 	t.Helper()
 	c := upload.Config{HTTP: web.Config{Listen: []string{"127.0.0.1:0"}}, Dir: dir}
@@ -72,7 +72,7 @@ func encodeJPEG(t testing.TB, img image.Image, quality int) []byte {
 	return b.Bytes()
 }
 
-// jpegOf is a real JPEG, of one colour that differs with i.
+// jpegOf returns a real JPEG of one colour, which depends on i.
 func jpegOf(t testing.TB, i int) []byte { return encodeJPEG(t, picture(64, 48, i), 80) }
 
 func pngOf(t testing.TB, i int) []byte {
@@ -84,7 +84,7 @@ func pngOf(t testing.TB, i int) []byte {
 	return b.Bytes()
 }
 
-// noisy is a JPEG of more than so many bytes.
+// noisy returns a JPEG larger than the given number of bytes.
 func noisy(t testing.TB, size int) []byte {
 	t.Helper()
 	for side := 64; ; side += side / 2 {
@@ -97,7 +97,7 @@ func noisy(t testing.TB, size int) []byte {
 	}
 }
 
-// answer is what an upload is answered.
+// answer is the reply to an upload.
 type answer struct {
 	OK         bool   `json:"ok"`
 	Device     string `json:"device"`
@@ -115,7 +115,7 @@ type answer struct {
 
 type headers map[string]string
 
-// post sends a body to the server and reads its answer.
+// post sends a body to the server and parses the reply.
 func post(t testing.TB, s *upload.Server, query string, body io.Reader, h headers) answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, s.URLs()[0]+"/upload"+query, body)
@@ -145,7 +145,7 @@ func do(t testing.TB, r *http.Request) (a answer) {
 	return a
 }
 
-// postOK is post for what must be taken.
+// postOK is post for uploads that must be accepted.
 func postOK(t testing.TB, s *upload.Server, query string, body []byte, h headers) answer {
 	t.Helper()
 	a := post(t, s, query, bytes.NewReader(body), h)
@@ -169,7 +169,7 @@ func get(t testing.TB, s *upload.Server, path string) (*http.Response, []byte) {
 	return reply, b
 }
 
-// files lists the pictures below dir, and whatever else is there but the server's own.
+// files lists the files below dir except the server's own.
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var list []string

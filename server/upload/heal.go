@@ -12,21 +12,21 @@ import (
 	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// errTrouble: nothing can be kept, for a reason that lies with this machine and may pass.
-var errTrouble = errors.New("pictures cannot be kept now")
+// errTrouble means that pictures cannot be stored because of a local problem, which may be temporary.
+var errTrouble = errors.New("pictures cannot be stored now")
 
-// probeEvery is how often a file is made to see whether the directory can be written.
+// probeEvery is how often a file is created to check that the directory is writable.
 const probeEvery = 10 * time.Second
 
-// problem returns why nothing can be kept now; nil: it can. It wraps errTrouble.
+// problem returns why pictures cannot be stored; nil if they can. It wraps errTrouble.
 func (s *store) problem() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.trouble
 }
 
-// check looks whether the directory is still the one that was opened, and, when it was not for a while, whether it can be written. One that was removed and
-// made again, or whose disk is there again, is taken over with what is in it.
+// check verifies that the directory is still the one that was opened and, while it was not, that it is writable. One that was deleted and
+// recreated, or whose disk was mounted again, is adopted with its contents.
 func (s *store) check(probe bool) {
 	err := s.look(probe)
 	s.mu.Lock()
@@ -47,7 +47,7 @@ func (s *store) check(probe bool) {
 func (s *store) look(probe bool) error {
 	named, err := os.Stat(s.dir)
 	if err != nil {
-		return fmt.Errorf("%w: make the directory again, or mount its disk", err)
+		return fmt.Errorf("%w: recreate the directory, or mount its disk", err)
 	}
 	open, err := s.root().Stat(".")
 	if err != nil || !os.SameFile(named, open) {
@@ -61,15 +61,15 @@ func (s *store) look(probe bool) error {
 		return nil
 	}
 	name := path.Join(incomingDir, "probe")
-	_ = s.root().Mkdir(incomingDir, folderMode) // is there, as a rule
+	_ = s.root().Mkdir(incomingDir, folderMode) // usually exists
 	f, err := s.root().OpenFile(name, os.O_WRONLY|os.O_CREATE, fileMode)
-	if disk.IsFull(err) { // said to each sender; when there is room again, the next picture is kept
+	if disk.IsFull(err) { // reported to each sender; once there is room, pictures are stored again
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w", s.dir, err)
+		return fmt.Errorf("%s is not writable: %w", s.dir, err)
 	}
-	_ = f.Close() // nothing was written
+	_ = f.Close() // empty
 	_ = s.root().Remove(name)
 	return nil
 }

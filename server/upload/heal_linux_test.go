@@ -25,8 +25,8 @@ func healthy(t *testing.T, s *upload.Server) (code int, text string) {
 	return reply.StatusCode, string(body)
 }
 
-// A directory that is removed, moved away or unmounted is said to be gone, and used again when it is back, with what is in it.
-func TestADirectoryThatGoesAndComesBack(t *testing.T) {
+// A directory that is deleted, moved away or unmounted is reported, and used again with its contents when it is back.
+func TestRecoversWhenDirectoryReturns(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := filepath.Join(t.TempDir(), "pictures")
 	for name, c := range map[string]struct {
@@ -55,7 +55,7 @@ func TestADirectoryThatGoesAndComesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			testenv.Eventually(t, "it is noticed", func() bool { code, _ := healthy(t, s); return code == 503 })
-			if _, text := healthy(t, s); !strings.Contains(text, dir) || !strings.Contains(text, "cannot be kept") {
+			if _, text := healthy(t, s); !strings.Contains(text, dir) || !strings.Contains(text, "cannot be stored") {
 				t.Errorf("/healthz: %q", text)
 			}
 			a := post(t, s, "?device=a", bytes.NewReader(jpegOf(t, 3)), nil)
@@ -66,7 +66,7 @@ func TestADirectoryThatGoesAndComesBack(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 			if _, metrics := get(t, s, "/metrics"); !bytes.Contains(metrics, []byte("maixstream_receive_directory_usable 0\n")) {
-				t.Error("/metrics does not say so")
+				t.Error("/metrics does not report it")
 			}
 			if err := c.back(); err != nil {
 				t.Fatal(err)
@@ -80,13 +80,13 @@ func TestADirectoryThatGoesAndComesBack(t *testing.T) {
 				t.Errorf("afterwards: %+v, %+v", after, s.State())
 			}
 			if _, body := get(t, s, "/snapshot/a"); !bytes.Equal(body, jpegOf(t, 4)) {
-				t.Error("the newest picture is another one")
+				t.Error("the newest picture is wrong")
 			}
 		})
 	}
 }
 
-func TestADirectoryThatCannotBeWritten(t *testing.T) {
+func TestUnwritableDirectory(t *testing.T) {
 	testenv.Long(t, "takes a quarter of a minute")
 	s, dir := receiveIn(t)
 	defer stop(t, s)
@@ -97,7 +97,7 @@ func TestADirectoryThatCannotBeWritten(t *testing.T) {
 	}
 	testenv.Eventually(t, "it is noticed", func() bool {
 		code, text := healthy(t, s)
-		return code == 503 && strings.Contains(text, "cannot be written: ")
+		return code == 503 && strings.Contains(text, "is not writable: ")
 	})
 	if a := post(t, s, "?device=a", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 503 {
 		t.Errorf("%+v", a)
@@ -109,10 +109,10 @@ func TestADirectoryThatCannotBeWritten(t *testing.T) {
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
 }
 
-// One directory that cannot be read stops neither the start nor the other devices; it is counted, and nothing in it is replaced.
-func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
+// An unreadable directory stops neither the start nor the other devices; it is counted, and nothing in it is overwritten.
+func TestUnreadableDirectoryIsSkipped(t *testing.T) {
 	if os.Getuid() != 0 {
-		testenv.Unable(t, "needs root, to be somebody else for a moment")
+		testenv.Unable(t, "needs root to switch users")
 	}
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -127,7 +127,7 @@ func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for parent := dir; parent != "/"; parent = filepath.Dir(parent) { // reachable for others; t.TempDir's are the test's own
+	for parent := dir; parent != "/"; parent = filepath.Dir(parent) { // accessible to others; t.TempDir is not
 		if info, err := os.Stat(parent); err == nil && strings.Contains(parent, t.Name()) {
 			_ = os.Chmod(parent, info.Mode()|0o055)
 		}
@@ -143,7 +143,7 @@ func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
 		}
 		return os.Lchown(path, nobody, nobody)
 	}))
-	// Start scans in this goroutine: as nobody, for whom modes count.
+	// Start scans in this goroutine: it runs as nobody, to whom modes apply.
 	runtime.LockOSThread()
 	must(unix.Setfsuid(nobody))
 	s, err := upload.New(upload.Config{Dir: dir, HTTP: webLoopback()})
@@ -160,7 +160,7 @@ func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
 	for _, name := range []string{"a", "b/" + day} {
 		must(os.Chmod(filepath.Join(dir, name), 0o750))
 	}
-	// The name that the index does not know is taken all the same.
+	// A name that is not in the index is still not reused.
 	a := postOK(t, s, "?device=a", jpegOf(t, 2), headers{"X-Timestamp": stampOf(at), "X-Sequence": "1"})
 	if !strings.HasSuffix(a.File, "-000002.jpg") || !bytes.Equal(read(t, dir, strings.Replace(a.File, "-000002", "-000001", 1)), jpegOf(t, 1)) {
 		t.Errorf("%+v", a)
@@ -169,9 +169,9 @@ func TestAnUnreadableDirectoryStopsNothing(t *testing.T) {
 
 const nobody = 65534
 
-// Whatever address a sender has, its pictures are found again: in lists, after a restart, and by retention. The directory that versions before made for ::1 is
-// found, too.
-func TestSendersWithoutANameAreFoundAgain(t *testing.T) {
+// Whatever a sender's address, its pictures are found again: in lists, after a restart, and by retention. So is the directory that earlier versions
+// created for ::1.
+func TestUnnamedSendersSurviveRestart(t *testing.T) {
 	dir := t.TempDir()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
@@ -218,7 +218,7 @@ func TestSendersWithoutANameAreFoundAgain(t *testing.T) {
 	}
 }
 
-func TestFilesAreNotForEverybody(t *testing.T) {
+func TestFilesAreNotWorldReadable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pictures")
 	s := receive(t, dir, nil)
 	for i, body := range [][]byte{jpegOf(t, 1), noisy(t, 100<<10)} {

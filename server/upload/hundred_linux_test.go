@@ -28,7 +28,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// The test binary is run again as the server: its memory and CPU time are then its own.
+// The test binary also runs as the server, so that its memory and CPU time can be measured separately.
 const roleVariable = "MAIXSTREAM_TEST_DIR"
 
 func TestMain(m *testing.M) {
@@ -61,7 +61,7 @@ const (
 	fps     = 5
 )
 
-// A hundred devices post five pictures of 640x480 a second each: all are kept, once, as they were. MAIXSTREAM_SECONDS=60 (make bench-receive)
+// A hundred devices each post five pictures of 640x480 per second: all are stored once, unchanged. MAIXSTREAM_SECONDS=60 (make bench-receive)
 // makes it a measurement.
 func TestHundredDevices(t *testing.T) {
 	seconds := 3
@@ -83,7 +83,7 @@ func TestHundredDevices(t *testing.T) {
 	}
 }
 
-// photographs are JPEGs of 640x480 with detail, 40 to 60 KB.
+// photographs returns detailed JPEGs of 640x480, 40 to 60 KB.
 func photographs(t *testing.T) [][]byte {
 	var list [][]byte
 	for i := range 16 {
@@ -207,7 +207,7 @@ func hundred(t *testing.T, length time.Duration, pictures [][]byte, send func(*t
 	err = json.NewDecoder(reply.Body).Decode(&state)
 	reply.Body.Close()
 	if err != nil || int64(state.Total.Pictures) != sent.Load() || len(state.Devices) != senders {
-		t.Errorf("%d pictures of %d devices kept (%v), %d sent", state.Total.Pictures, len(state.Devices), err, sent.Load())
+		t.Errorf("%d pictures of %d devices stored (%v), %d sent", state.Total.Pictures, len(state.Devices), err, sent.Load())
 	}
 	end()
 	verify(t, dir, pictures, int(sent.Load()))
@@ -230,7 +230,7 @@ func hundred(t *testing.T, length time.Duration, pictures [][]byte, send func(*t
 	}
 }
 
-// status returns a figure of /proc/PID/status, in KiB.
+// status returns a field of /proc/PID/status, in KiB.
 func status(t *testing.T, pid int, name string) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -243,7 +243,7 @@ func status(t *testing.T, pid int, name string) int {
 	return n
 }
 
-// verify reads every kept file: each is one of the pictures, each device has as many of them as it must.
+// verify reads every stored file: each is one of the pictures, and each device has as many as it sent.
 func verify(t *testing.T, dir string, pictures [][]byte, sent int) {
 	t.Helper()
 	known := map[uint32]bool{}
@@ -258,7 +258,7 @@ func verify(t *testing.T, dir string, pictures [][]byte, sent int) {
 	for _, name := range list {
 		count[name[:strings.IndexByte(name, '/')]]++
 		if !known[crc32.ChecksumIEEE(read(t, dir, name))] {
-			t.Fatalf("%s is none of the pictures", name)
+			t.Fatalf("%s is not one of the pictures", name)
 		}
 	}
 	for device, n := range count {
@@ -270,7 +270,7 @@ func verify(t *testing.T, dir string, pictures [][]byte, sent int) {
 
 func stampNow() string { return stampOf(time.Now()) }
 
-// sendRaw posts each picture in a request of its own, on one connection.
+// sendRaw posts each picture in a separate request, on one connection.
 func sendRaw(_ *testing.T, url, device string, next func() ([]byte, int, bool)) (latencies []time.Duration, err error) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// key is a hash of an Idempotency-Key: of one size, whatever a sender makes up.
+// key is a hash of an Idempotency-Key, and so of fixed size.
 type key [16]byte
 
-// maxKeys is how many of a device's newest keys are remembered: senders repeat the picture that was not answered, or a few.
+// maxKeys is how many keys are remembered per device: senders repeat the picture that got no reply, or a few.
 const maxKeys = 512
 
 func keyOf(text string) key {
@@ -25,7 +25,7 @@ func keyOf(text string) key {
 	return key(sum[:16])
 }
 
-// numbered is the key of the n-th of several pictures that came under one key; the zero key stays none.
+// numbered is the key of the n-th of several pictures sent under one key; the zero key stays zero.
 func (k key) numbered(n int) key {
 	if k == (key{}) {
 		return k
@@ -33,11 +33,11 @@ func (k key) numbered(n int) key {
 	return keyOf(string(k[:]) + "#" + strconv.Itoa(n))
 }
 
-// keys are a device's newest ones with their pictures, in memory and in a file of its directory, a line each.
+// keys are a device's newest keys with their pictures, in memory and in a file in its directory, one per line.
 type keys struct {
 	known map[key]kept
 	order []key // oldest first
-	lines int   // of the file
+	lines int   // in the file
 }
 
 func (k *keys) find(one key) (kept, bool) {
@@ -48,7 +48,7 @@ func (k *keys) find(one key) (kept, bool) {
 	return p, ok
 }
 
-// add remembers a key and writes it down.
+// add remembers a key and appends it to the file.
 func (k *keys) add(root *os.Root, device string, one key, p kept) error {
 	if one == (key{}) {
 		return nil
@@ -72,7 +72,7 @@ func (k *keys) add(root *os.Root, device string, one key, p kept) error {
 	}
 	defer f.Close()
 	k.lines++
-	// In one write; of a line that a full disk cut short the end is missing, and it counts for nothing.
+	// In one write; a line truncated by a full disk is ignored.
 	if _, err := f.Write(appendKey(nil, one, p)); err != nil {
 		k.drop(one)
 		return err
@@ -80,7 +80,7 @@ func (k *keys) add(root *os.Root, device string, one key, p kept) error {
 	return nil
 }
 
-// drop forgets the key that was added last.
+// drop forgets the key added last.
 func (k *keys) drop(one key) {
 	if n := len(k.order); n > 0 && k.order[n-1] == one {
 		k.order = k.order[:n-1]
@@ -88,7 +88,7 @@ func (k *keys) drop(one key) {
 	}
 }
 
-// rewrite leaves out the keys that are forgotten.
+// rewrite removes forgotten keys from the file.
 func (k *keys) rewrite(root *os.Root, device string) error {
 	var text []byte
 	for _, one := range k.order {
@@ -108,7 +108,7 @@ func (k *keys) rewrite(root *os.Root, device string) error {
 	return nil
 }
 
-// A line begins with a newline, so that one that was cut short spoils no other.
+// A line begins with a newline, so that a truncated one does not spoil the next.
 func appendKey(dst []byte, one key, p kept) []byte {
 	dst = append(dst, '\n')
 	dst = hex.AppendEncode(dst, one[:])
@@ -117,7 +117,7 @@ func appendKey(dst []byte, one key, p kept) []byte {
 	return append(dst, ';')
 }
 
-// load reads the keys whose pictures are there.
+// load reads the keys of stored pictures.
 func (k *keys) load(root *os.Root, d *device) error {
 	text, err := root.ReadFile(path.Join(d.name, keysFile))
 	if err != nil {

@@ -16,21 +16,21 @@ import (
 
 const (
 	liveSlots = 4
-	// A device that nobody has watched for so long has no ring any more: a page that is loaded again finds it.
+	// A ring is kept this long without viewers, so that a reloaded page finds it.
 	lingers = 5 * time.Second
-	// PNGs of more pixels are kept, but not turned into JPEG for the stream: it takes 7 bytes of memory a pixel.
+	// Larger PNGs (in pixels) are stored but not converted to JPEG for the stream: that takes 7 bytes of memory per pixel.
 	maxRecoded     = 8_000_000
 	recodedQuality = 85
 )
 
-// live is what those who watch a device share: a ring that its pictures are published in, and the fan-out behind.
+// live is shared by a device's viewers: a ring that its pictures are published in, and the fan-out after it.
 type live struct {
 	pictures *stream.Pictures
 	stream   *stream.Handler
-	kept     sync.Once // shows the newest kept picture
+	kept     sync.Once // publishes the newest stored picture
 }
 
-// stream shows a device's pictures as they come.
+// stream streams a device's pictures live.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("device")
 	newest, err := s.newest(name)
@@ -66,7 +66,7 @@ func (s *Server) watch(name string) (l *live, leave func(), err error) {
 
 func (s *Server) newLive(name string) (*live, error) {
 	if s.closed {
-		return nil, fmt.Errorf("the server is ending")
+		return nil, fmt.Errorf("the server is shutting down")
 	}
 	p, err := stream.NewPictures(stream.PicturesConfig{
 		Slots: liveSlots, SlotSize: int(s.config.MaxUpload), Name: name, Kind: "device", Waiting: "the device has posted no picture that can be shown",
@@ -82,7 +82,7 @@ func (s *Server) newLive(name string) (*live, error) {
 	return &live{pictures: p, stream: h}, nil
 }
 
-// closeLives ends what nobody has watched for a while; all at the zero time.
+// closeLives closes those without viewers for a while; all at the zero time.
 func (s *Server) closeLives(now time.Time) {
 	var ended []*live
 	s.mu.Lock()
@@ -100,7 +100,7 @@ func (s *Server) closeLives(now time.Time) {
 	}
 }
 
-// show publishes a picture that came in, if somebody watches.
+// show publishes a new picture if there are viewers.
 func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	s.mu.Lock()
 	l := s.lives[device]
@@ -109,10 +109,10 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 		return
 	}
 	if found.format == jpegFormat {
-		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time) // viewers too slow for it miss this one
+		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time) // viewers that are too slow miss this one
 		return
 	}
-	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a younger one will come
+	if found.width*found.height > maxRecoded || !s.recode.TryLock() { // a newer one will follow
 		return
 	}
 	defer s.recode.Unlock()
@@ -121,7 +121,7 @@ func (s *Server) show(device string, data []byte, found *info, k *kept) {
 	}
 }
 
-// showNewest publishes a device's newest kept picture, if somebody watches.
+// showNewest publishes a device's newest stored picture if there are viewers.
 func (s *Server) showNewest(device string) {
 	s.mu.Lock()
 	l := s.lives[device]
@@ -134,11 +134,11 @@ func (s *Server) showNewest(device string) {
 	}
 }
 
-// showKept publishes a picture that is in the store.
+// showKept publishes a stored picture.
 func (s *Server) showKept(l *live, k kept) {
 	f, err := s.store.open(k.File)
 	if err != nil {
-		return // pushed out meanwhile
+		return // deleted in the meantime
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, s.config.MaxUpload))
@@ -147,7 +147,7 @@ func (s *Server) showKept(l *live, k kept) {
 	}
 	found, err := inspect(data, s.config.MaxPixels)
 	if err != nil {
-		return // somebody has written to it
+		return // a newer one was published
 	}
 	if found.format == jpegFormat {
 		_ = l.pictures.Write(found.shown(data), found.width, found.height, k.Time)

@@ -47,14 +47,14 @@ func next(t *testing.T, r *multipart.Reader) (http.Header, []byte) {
 	return http.Header(p.Header), b
 }
 
-func TestWatchersSeeEachPictureAtOnce(t *testing.T) {
+func TestViewersGetEachPictureImmediately(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
 	viewers := []*multipart.Reader{watch(t, s, "/stream/a"), watch(t, s, "/stream/a?advance_headers=1")}
 	for i, v := range viewers {
 		if _, b := next(t, v); !bytes.Equal(b, jpegOf(t, 1)) {
-			t.Errorf("viewer %d begins with %d bytes", i, len(b))
+			t.Errorf("viewer %d: first picture of %d bytes", i, len(b))
 		}
 	}
 	at := time.Now().Add(-time.Minute)
@@ -71,18 +71,18 @@ func TestWatchersSeeEachPictureAtOnce(t *testing.T) {
 			}
 		}
 	}
-	// A PNG comes as JPEG.
+	// A PNG is converted to JPEG.
 	postOK(t, s, "?device=a", pngOf(t, 3), nil)
 	_, b := next(t, viewers[0])
 	if img, kind, err := image.Decode(bytes.NewReader(b)); err != nil || kind != "jpeg" || img.Bounds().Dx() != 64 {
-		t.Errorf("a PNG comes as %s %v", kind, err)
+		t.Errorf("a PNG arrives as %s %v", kind, err)
 	}
 	if n := s.State().Viewers; n != 2 {
 		t.Errorf("%d viewers", n)
 	}
 }
 
-func TestViewersAreLimitedAndForgotten(t *testing.T) {
+func TestViewerLimit(t *testing.T) {
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.MaxClients = 1 })
 	postOK(t, s, "?device=a", pngOf(t, 1), nil)
 	reply, err := http.Get(s.URLs()[0] + "/stream/a")
@@ -97,7 +97,7 @@ func TestViewersAreLimitedAndForgotten(t *testing.T) {
 	}
 	reply.Body.Close()
 	testenv.Eventually(t, "no viewer", func() bool {
-		postOK(t, s, "?device=a", jpegOf(t, 1), nil) // the connection's end is noticed by writing
+		postOK(t, s, "?device=a", jpegOf(t, 1), nil) // a disconnect shows when writing
 		return s.State().Viewers == 0
 	})
 	if v := watch(t, s, "/stream/a"); v == nil {
@@ -105,7 +105,7 @@ func TestViewersAreLimitedAndForgotten(t *testing.T) {
 	}
 }
 
-func TestEventsTellWhatIsNew(t *testing.T) {
+func TestEventsReportChanges(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
@@ -139,7 +139,7 @@ func TestEventsTellWhatIsNew(t *testing.T) {
 	if e := event(); len(e.Devices) != 1 || e.Devices[0].Newest.File != a.File || e.Devices[0].Pictures != 2 {
 		t.Errorf("then %+v", e)
 	}
-	// One that is told, and too old when less is kept.
+	// One that is announced, then expires when Keep is lowered.
 	postOK(t, s, "?device=c", jpegOf(t, 2), headers{"X-Timestamp": stampOf(time.Now().Add(-30 * time.Minute))})
 	if e := event(); len(e.Devices) != 1 || e.Devices[0].Name != "c" {
 		t.Errorf("then %+v", e)
@@ -152,7 +152,7 @@ func TestEventsTellWhatIsNew(t *testing.T) {
 	}
 }
 
-func TestCloseEndsEverything(t *testing.T) {
+func TestCloseEndsUploadsAndViewers(t *testing.T) {
 	testenv.NoLeaks(t)
 	s := receive(t, t.TempDir(), nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
@@ -179,12 +179,12 @@ func TestCloseEndsEverything(t *testing.T) {
 	next(t, v)
 	began := time.Now()
 	stop(t, s)
-	if took := time.Since(began); took > 10*time.Second { // a second, on a machine that is not loaded
+	if took := time.Since(began); took > 10*time.Second { // one second, on an idle machine
 		t.Errorf("closing took %v", took)
 	}
 	_ = in.Close()
 	<-ended
 	if _, err := v.NextPart(); err == nil {
-		t.Error("the stream goes on")
+		t.Error("the stream did not end")
 	}
 }

@@ -5,18 +5,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// registry is what /metrics shows.
+// registry returns the metrics of /metrics.
 func (s *Server) registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(newCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
-// collector reads the store when it is asked.
+// collector reads the store on each scrape.
 type collector struct {
 	server  *Server
 	metrics []metric
-	// For each device:
+	// Per device:
 	pictures, received, newest *prometheus.Desc
 }
 
@@ -60,7 +60,7 @@ func newCollector(s *Server) *collector {
 	return c
 }
 
-// Describe is the collector's.
+// Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for i := range c.metrics {
 		ch <- c.metrics[i].desc
@@ -70,7 +70,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.newest
 }
 
-// Collect is the collector's.
+// Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	state := c.server.State()
 	for i := range c.metrics {

@@ -12,10 +12,10 @@ import (
 	"github.com/maixstream/maixstream/internal/stamp"
 )
 
-// maxDeviceName is in bytes; file systems have 255.
+// maxDeviceName is in bytes; file systems allow 255.
 const maxDeviceName = 64
 
-// checkDevice says what is wrong with a device's name, which becomes a directory's.
+// checkDevice validates a device name, which becomes a directory name.
 func checkDevice(name string) error {
 	if name != "" && name[0] == '-' {
 		return fmt.Errorf("device name %q: must not begin with %q", name, name[:1])
@@ -23,26 +23,26 @@ func checkDevice(name string) error {
 	return checkStored(name)
 }
 
-// checkStored is checkDevice for a directory that is there: versions before named senders without a name by addresses that may begin with a hyphen.
+// checkStored is checkDevice for an existing directory: earlier versions named senders without a name by addresses that may begin with a hyphen.
 func checkStored(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("the device's name is empty")
+		return fmt.Errorf("empty device name")
 	case len(name) > maxDeviceName:
-		return fmt.Errorf("the device's name has %d characters: at most %d", len(name), maxDeviceName)
+		return fmt.Errorf("device name of %d characters: at most %d", len(name), maxDeviceName)
 	case name[0] == '.':
 		return fmt.Errorf("device name %q: must not begin with %q", name, name[:1])
 	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return fmt.Errorf("device name %q: only letters a to z, digits, '-', '_' and '.' may be in it", name)
+			return fmt.Errorf("device name %q: only letters a to z, digits, '-', '_' and '.' are allowed", name)
 		}
 	}
 	return nil
 }
 
-// deviceOf returns whose pictures r brings: ?device=, else the header X-Device, else the folder of PUT /upload/DEVICE/NAME; named says that one of these
-// told. Else it is from, the address that r comes from.
+// deviceOf returns the device that sent r: ?device=, else the header X-Device, else the directory of PUT /upload/DEVICE/NAME; named reports whether one
+// of these was given. Otherwise it is derived from from, the address r comes from.
 func deviceOf(r *http.Request, from netip.Addr) (name string, named bool, err error) {
 	where := ""
 	folder, _, inFolder := strings.Cut(r.PathValue("name"), "/")
@@ -62,7 +62,7 @@ func deviceOf(r *http.Request, from netip.Addr) (name string, named bool, err er
 	return nameOf(from), false, nil
 }
 
-// nameOf makes a device's name of an address: without a zone, and with hyphens where IPv6 has colons. A leading 0 is the same address (RFC 4291, 2.2).
+// nameOf derives a device name from an address: without a zone, and with hyphens for IPv6's colons. A leading 0 is the same address (RFC 4291, 2.2).
 func nameOf(address netip.Addr) string {
 	if !address.IsValid() {
 		return "local" // a Unix socket
@@ -74,15 +74,15 @@ func nameOf(address netip.Addr) string {
 	return name
 }
 
-// Pictures from clocks that were never set, or that run ahead, get the time of their arrival.
+// Pictures from clocks that were never set, or that are ahead, get the time they arrived.
 var earliest = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// latest is for a server whose own clock was never set: it must believe its senders.
+// latest is for a server whose clock was never set: it must trust its senders.
 var latest = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const ahead = 5 * time.Minute
 
-// timeOf returns the time of a picture: X-Timestamp, if that can be; else now.
+// timeOf returns a picture's time: X-Timestamp if plausible, else now.
 func timeOf(timestamp string, now time.Time) (time.Time, error) {
 	if timestamp == "" {
 		return now, nil
@@ -101,7 +101,7 @@ func timeOf(timestamp string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// sequenceOf returns X-Sequence; ok is false when there is none.
+// sequenceOf returns X-Sequence; ok is false if it is missing.
 func sequenceOf(text string) (n uint64, ok bool, err error) {
 	if text == "" {
 		return 0, false, nil
@@ -113,7 +113,7 @@ func sequenceOf(text string) (n uint64, ok bool, err error) {
 	return n, true, nil
 }
 
-// format of a picture's file.
+// format is a picture's file format.
 type format uint8
 
 const (
@@ -126,7 +126,7 @@ func (f format) mime() string      { return [...]string{"image/jpeg", "image/png
 
 const dayLayout = time.DateOnly
 
-// fileNameOf is a picture's name within its day's directory: HHMMSS.mmm-SEQ.jpg, SEQ of 6 digits at least. ms is the time of day.
+// fileNameOf is a picture's name in its day's directory: HHMMSS.mmm-SEQ.jpg, SEQ with at least 6 digits. ms is the time of day.
 func fileNameOf(ms uint32, sequence uint64, f format) string {
 	s := ms / 1000
 	dst := appendPadded(nil, uint64(s/3600*10000+s/60%60*100+s%60), 6)
@@ -146,7 +146,7 @@ func appendPadded(dst []byte, n uint64, width int) []byte {
 	return append(dst, s...)
 }
 
-// parseFileName is the inverse of fileNameOf; it accepts only names that fileNameOf makes.
+// parseFileName is the inverse of fileNameOf; it accepts only names that fileNameOf returns.
 func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) {
 	base, isJPEG := strings.CutSuffix(name, jpegFormat.extension())
 	if !isJPEG {
@@ -169,7 +169,7 @@ func parseFileName(name string) (ms uint32, sequence uint64, f format, ok bool) 
 	return ms, n, f, true
 }
 
-// parseDay returns when a day's directory begins; only for names that the server makes.
+// parseDay returns the start of a day's directory; it accepts only names the server creates.
 func parseDay(name string) (time.Time, bool) {
 	t, err := time.Parse(dayLayout, name)
 	return t, err == nil && t.Format(dayLayout) == name

@@ -17,7 +17,7 @@ func FuzzFileName(f *testing.F) {
 			return
 		}
 		if again := fileNameOf(ms, sequence, format); again != name || ms >= 24*3600*1000 || strings.ContainsAny(name, `/\`) {
-			t.Errorf("%q is read as %d %d %d, which is %q", name, ms, sequence, format, again)
+			t.Errorf("%q is parsed as %d %d %d, which is %q", name, ms, sequence, format, again)
 		}
 	})
 }
@@ -28,7 +28,7 @@ func FuzzDeviceName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		if checkDevice(name) == nil && (!filepath.IsLocal(name) || filepath.Base(name) != name || len(name) > 255 || name[0] == '.') {
-			t.Errorf("%q is taken as a device's name", name)
+			t.Errorf("%q is accepted as a device name", name)
 		}
 	})
 }
@@ -45,7 +45,7 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-func TestFileNamesAreReadBack(t *testing.T) {
+func TestFileNamesRoundTrip(t *testing.T) {
 	for _, c := range []struct {
 		ms       uint32
 		sequence uint64
@@ -55,18 +55,18 @@ func TestFileNamesAreReadBack(t *testing.T) {
 		{0, 0, jpegFormat, "000000.000-000000.jpg"},
 		{34215250, 42, jpegFormat, "093015.250-000042.jpg"},
 		{86399999, 1<<63 - 1, pngFormat, "235959.999-9223372036854775807.png"},
-		{86399999, 1 << 63, pngFormat, "235959.999-9223372036854775808.png"}, // the server's own, behind a sender's last one
+		{86399999, 1 << 63, pngFormat, "235959.999-9223372036854775808.png"}, // the server's own, after a sender's last one
 	} {
 		if name := fileNameOf(c.ms, c.sequence, c.format); name != c.name {
 			t.Errorf("%s, want %s", name, c.name)
 		}
 		if ms, sequence, format, ok := parseFileName(c.name); !ok || ms != c.ms || sequence != c.sequence || format != c.format {
-			t.Errorf("%s is read as %d %d %d %v", c.name, ms, sequence, format, ok)
+			t.Errorf("%s is parsed as %d %d %d %v", c.name, ms, sequence, format, ok)
 		}
 	}
 }
 
-func TestTimesOfPictures(t *testing.T) {
+func TestPictureTimes(t *testing.T) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"":                     now,

@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// The settings of docs/receive.md, in the real nginx: pictures, endless streams and live views go through at once.
+// The settings of docs/receive.md in real nginx: pictures, endless streams and live views pass without buffering.
 func TestBehindNginx(t *testing.T) {
 	nginx := testenv.Program(t, "nginx", "/usr/sbin/nginx")
 	text := string(read(t, "..", "..", "docs", "receive.md"))
@@ -28,7 +28,7 @@ func TestBehindNginx(t *testing.T) {
 	}
 	dir, store := t.TempDir(), t.TempDir()
 	s := receive(t, store, func(c *upload.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
-	l, err := net.Listen("tcp", "127.86.0.2:0") // where nobody else takes the port meanwhile
+	l, err := net.Listen("tcp", "127.86.0.2:0") // where nothing else takes the port
 	if err != nil {                             // only Linux has it
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
@@ -41,7 +41,7 @@ func TestBehindNginx(t *testing.T) {
 	if !strings.Contains(replaced, front) || !strings.Contains(replaced, s.URLs()[0]) {
 		t.Fatalf("other addresses than expected in\n%s", text)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil { // its workers are other users
+	if err := os.Chmod(dir, 0o777); err != nil { // its workers run as other users
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {}\nhttp { access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; "+
@@ -89,7 +89,7 @@ func TestBehindNginx(t *testing.T) {
 		}
 		return do(t, r)
 	}
-	large := noisy(t, 2<<20) // over nginx's own limit of 1 MiB
+	large := noisy(t, 2<<20) // above nginx's default limit of 1 MiB
 	if a := send(headers{"Content-Type": "image/jpeg"}, bytes.NewReader(large)); !a.OK || a.Device != "127.0.0.1" || !bytes.Equal(read(t, store, a.File), large) {
 		t.Errorf("%+v", a)
 	}
@@ -116,7 +116,7 @@ func TestBehindNginx(t *testing.T) {
 		if err := part(w, jpegOf(t, i), true, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, b := next(t, pictures); !bytes.Equal(b, jpegOf(t, i)) { // nothing is held back
+		if _, b := next(t, pictures); !bytes.Equal(b, jpegOf(t, i)) { // nothing is buffered
 			t.Errorf("picture %d: %d bytes", i, len(b))
 		}
 	}

@@ -35,8 +35,8 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// An error of the source is no end of the text.
-func TestATextThatIsCutOff(t *testing.T) {
+// A source error is not the end of the text.
+func TestTruncatedText(t *testing.T) {
 	for _, text := range []string{"/9j/4AA", "/9j/4AAQ", "/9j/4AAQSk"} {
 		src := io.MultiReader(bytes.NewReader([]byte(text)), iotest.ErrReader(errCut))
 		if _, err := io.ReadAll(newText(src)); err == nil || !isCut(err) {
@@ -67,7 +67,7 @@ func FuzzBoundary(f *testing.F) {
 	})
 }
 
-// The file of keys is whatever a power cut, or somebody, made of it.
+// The keys file may contain anything after a power cut or an edit.
 func FuzzKeys(f *testing.F) {
 	good := appendKey(nil, keyOf("a"), kept{File: "cam/2026-11-28/093015.250-000001.jpg"})
 	f.Add(good)
@@ -97,7 +97,7 @@ func FuzzKeys(f *testing.F) {
 		}
 		for _, p := range d.keys.known {
 			if p.File != "cam/2026-11-28/093015.250-000001.jpg" {
-				t.Errorf("a key of %q, which is not there", p.File)
+				t.Errorf("a key of %q, which does not exist", p.File)
 			}
 		}
 		if err := d.keys.add(root, "cam", keyOf("another"), d.kept(y, e)); err != nil {
@@ -106,13 +106,13 @@ func FuzzKeys(f *testing.F) {
 		again := &device{name: "cam", days: d.days}
 		if err := again.keys.load(root, again); err == nil {
 			if _, ok := again.keys.find(keyOf("another")); !ok {
-				t.Error("a key that was added is not read back")
+				t.Error("an added key is lost")
 			}
 		}
 	})
 }
 
-// What is asked for below DIR stays there, whatever it is called.
+// Paths below DIR never lead out of it.
 func FuzzLocalPath(f *testing.F) {
 	for _, name := range []string{"2026-11-28/093015.250-000001.jpg", "../x", "2026-11-28/../../x.jpg", "/etc/passwd", "", "2026-11-28/"} {
 		f.Add("cam", name)
@@ -125,7 +125,7 @@ func FuzzLocalPath(f *testing.F) {
 			t.Errorf("%q is %q", name, k.File)
 		}
 		if checkStored(directory) == nil && (!filepath.IsLocal(directory) || filepath.Base(directory) != directory) {
-			t.Errorf("%q is taken as a directory", directory)
+			t.Errorf("%q is accepted as a directory", directory)
 		}
 	})
 }

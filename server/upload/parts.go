@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// labelOf reads what a picture's headers say; base has what those of the whole request say.
+// labelOf parses a picture's headers; base has the request's.
 func labelOf(device string, h textproto.MIMEHeader, base label, now time.Time) (label, error) {
 	l := base
 	l.device = device
@@ -41,10 +41,10 @@ func labelOf(device string, h textproto.MIMEHeader, base label, now time.Time) (
 const (
 	maxFormPictures  = 64
 	maxFormFields    = 256
-	maxRefusedInARow = 10 // parts of a stream: a camera may have a bad moment
+	maxRefusedInARow = 10 // parts of a stream: a camera may fail for a moment
 )
 
-// parts takes the pictures of a form or of a stream, each as soon as it is complete. Those of a form whose device is not known yet (in.hold) are kept at the
+// parts reads the pictures of a form or a stream, each as soon as it is complete. Those of a form whose device is not known yet (in.hold) are stored at the
 // form's end: a field may name it.
 func (s *Server) parts(in *body, kind, boundary string, whole *label, form bool, to *intake) error {
 	refused, idle := 0, idleFirst
@@ -78,21 +78,21 @@ func (s *Server) parts(in *body, kind, boundary string, whole *label, form bool,
 	} else if err != nil {
 		err = in.multipartError(err)
 	}
-	if kept := to.release(); kept != nil { // also of a form of which the rest is bad: what came whole is kept
+	if kept := to.release(); kept != nil { // even if the rest of the form is bad: complete pictures are stored
 		return kept
 	}
 	switch {
 	case err != nil || to.result.Pictures > 0:
 		return err
 	case to.unclosed:
-		return refusef(http.StatusBadRequest, "the multipart body ends without its closing boundary, and without a picture that is whole")
+		return refusef(http.StatusBadRequest, "the multipart body ends without its closing boundary and without a complete picture")
 	case to.result.Refused > 0:
 		return refusef(http.StatusUnprocessableEntity, "none of %d parts was a picture", to.result.Refused)
 	}
 	return errEmpty
 }
 
-// part takes one part, all of it. refused counts those of a stream that were no pictures in a row.
+// part reads one part completely. refused counts a stream's consecutive parts without a picture.
 func (s *Server) part(in *body, part *multipart.Part, whole *label, form bool, n int, idle time.Duration, refused *int, to *intake) error {
 	src := &partReader{part, in, to}
 	if form && part.FileName() == "" && strings.EqualFold(part.FormName(), "device") {
@@ -109,11 +109,11 @@ func (s *Server) part(in *body, part *multipart.Part, whole *label, form bool, n
 			*refused++
 			to.result.Refused++
 			s.counts.refused.Add(1)
-			s.config.Log.Debug("a part of a stream was refused", zap.String("device", whole.device), zap.Error(err))
+			s.config.Log.Debug("refused a part of a stream", zap.String("device", whole.device), zap.Error(err))
 		default:
 			return err
 		}
-		// Of a part that was complete by its length nothing is left, and the boundary that says so may come much later.
+		// A part that was complete by its length is fully read, and its boundary may arrive much later.
 		if complete {
 			if !form {
 				idle = idleStream
@@ -121,7 +121,7 @@ func (s *Server) part(in *body, part *multipart.Part, whole *label, form bool, n
 			in.next(idle)
 		}
 	}
-	// What is left of the part: a form's field, or what followed the picture.
+	// The rest of the part: a form field, or data after the picture.
 	left, err := io.Copy(io.Discard, io.LimitReader(src, s.config.MaxUpload+1))
 	if err == nil && left > s.config.MaxUpload {
 		return s.tooLarge(left)
@@ -129,7 +129,7 @@ func (s *Server) part(in *body, part *multipart.Part, whole *label, form bool, n
 	return err
 }
 
-// partReader reads a part. The end of a body that lacks its closing boundary is the end of its last part: whether the picture is whole, its bytes tell.
+// partReader reads a part. A body without its closing boundary ends its last part: the picture's bytes show whether it is complete.
 type partReader struct {
 	part *multipart.Part
 	in   *body
@@ -146,24 +146,24 @@ func (p *partReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// isCut says that the sender is gone, or ended in the middle.
+// isCut reports whether the sender is gone, or ended in the middle.
 func isCut(err error) bool { return errors.Is(err, errCut) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// multipartError names what is wrong with a multipart body: what ended the body, if something did, whatever the parser made of it.
+// multipartError describes what is wrong with a multipart body: the error that ended the body, if any, whatever the parser made of it.
 func (b *body) multipartError(err error) error {
-	var told *refusal
+	var refused *refusal
 	switch {
 	case errors.Is(b.err, errHeaders), errors.Is(err, multipart.ErrMessageTooLarge):
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "a part's headers have more than %d bytes", maxPartHeaders)
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "a part's headers are larger than %d bytes", maxPartHeaders)
 	case b.err != nil:
 		return b.err
-	case isCut(err), errors.As(err, &told), isOurs(err):
+	case isCut(err), errors.As(err, &refused), isOurs(err):
 		return err
 	}
 	return refusef(http.StatusBadRequest, "multipart: %v", err)
 }
 
-// isOurs says that an error is not the multipart parser's.
+// isOurs reports whether an error is not the multipart parser's.
 func isOurs(err error) bool {
 	for _, ours := range []error{frame.ErrBadPicture, frame.ErrTooLarge, errFull, errDevices, errLarge, errTrouble, errEmpty, errDisk} {
 		if errors.Is(err, ours) {
@@ -173,17 +173,17 @@ func isOurs(err error) bool {
 	return false
 }
 
-// errField is a form's field that is no picture and does not claim to be one.
+// errField is a form field that is not a picture and does not claim to be one.
 var errField = errors.New("not a picture")
 
-// partPicture takes the picture of a part; complete says that the part had a length, and has been read to it.
+// partPicture reads the picture of a part; complete reports whether the part had a length and was read to its end.
 func (s *Server) partPicture(src io.Reader, part *multipart.Part, whole *label, form bool, n int, to *intake) (complete bool, err error) {
 	l, err := labelOf(whole.device, part.Header, *whole, time.Now())
 	if err != nil {
 		return false, err
 	}
 	if !form {
-		// What the request's headers say is not true of each part.
+		// The request's headers do not apply to each part.
 		own := part.Header
 		if own.Get("X-Timestamp") == "" {
 			l.time = time.Now()

@@ -12,9 +12,9 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// A body that is refused half-way is taken to its end, or nearly so: else clients that send first and read then would see a broken
-// connection in place of the reason.
-func TestProgramsAreToldWhyTheyAreRefused(t *testing.T) {
+// A rejected body is read to its end, or nearly: otherwise clients that send before they read would see a broken
+// connection instead of the reason.
+func TestProgramsGetTheRefusalReason(t *testing.T) {
 	s := receive(t, t.TempDir(), nil)
 	for name, command := range map[string][]string{
 		"python3-requests": {"/usr/bin/python3", "-c", `
@@ -42,7 +42,7 @@ print(r.status_code, r.text)`},
 	}
 }
 
-// What people have, unchanged: each posts picture.jpg and prints what it is answered.
+// Common tools, unmodified: each posts picture.jpg and prints the reply.
 func TestProgramsPost(t *testing.T) {
 	python := func(code string) []string {
 		return []string{"python3-requests", "/usr/bin/python3", "-c", `
@@ -59,9 +59,9 @@ url = sys.argv[1]
 	}
 	for _, c := range []struct {
 		name    string
-		command []string // Debian package, program, arguments; the URL comes last
+		command []string // Debian package, program, arguments; the URL is last
 	}{
-		// The call in MaixPy's documentation: the picture's bytes are the body.
+		// The call in MaixPy's documentation: the body is the picture's bytes.
 		{"requests, data with a type", python(`
 data = open("picture.jpg", "rb").read()
 res = requests.post(url, headers={"Content-Type": "image/jpeg"}, data=data)
@@ -113,7 +113,7 @@ print(r.text)`)},
 				t.Fatalf("%s (%v)", out, err)
 			}
 			if !bytes.Equal(read(t, dir, a.File), body) {
-				t.Error("the file is another one")
+				t.Error("the file differs")
 			}
 		})
 	}

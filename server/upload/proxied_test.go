@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-// Whom a trusted proxy saw is the device, and whose places its uploads take; what anybody else says of it counts for nothing.
+// The address seen by a trusted proxy determines the device and the upload limit; forwarded addresses from others are ignored.
 func TestSendersBehindAProxy(t *testing.T) {
 	trusting := func(c *upload.Config) {
 		c.HTTP.TrustedProxies, c.MaxPerAddress = []string{"127.0.0.1"}, 1
@@ -40,13 +40,13 @@ func TestSendersBehindAProxy(t *testing.T) {
 		}
 	}()
 	testenv.Eventually(t, "an upload runs", func() bool { return s.State().Uploads == 1 })
-	time.Sleep(1200 * time.Millisecond) // from then on an upload that is idle makes room
+	time.Sleep(1200 * time.Millisecond) // from now on an idle upload makes room
 	if a := post(t, s, "?device=c", bytes.NewReader(jpegOf(t, 3)), headers{"X-Forwarded-For": "2001:db8:0:1::1"}); !a.OK {
 		t.Errorf("another network: %+v", a)
 	}
 	select {
 	case <-running:
-		t.Error("an upload of another network took its place")
+		t.Error("an upload of another network was evicted")
 	default:
 	}
 	if a := post(t, s, "?device=b", bytes.NewReader(jpegOf(t, 2)), headers{"X-Forwarded-For": "2001:db8::ffff"}); !a.OK {

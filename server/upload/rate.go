@@ -2,11 +2,11 @@ package upload
 
 import "time"
 
-// rate is pictures a second over the last seconds.
+// rate is pictures per second over the last seconds.
 type rate struct {
 	began time.Time
 	count int
-	last  float64 // of the window before
+	last  float64 // of the previous window
 }
 
 const rateWindow = 4 * time.Second
@@ -31,7 +31,7 @@ func (r *rate) roll(now time.Time) {
 	r.began, r.count = now, 0
 }
 
-// perSecond returns the rate; 0 while the first window runs.
+// perSecond returns the rate; 0 during the first window.
 func (r *rate) perSecond(now time.Time) float64 {
 	r.roll(now)
 	return r.last

@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// refusal is an error whose cause is the sender.
+// refusal is an error caused by the sender.
 type refusal struct {
 	code int
 	text string
@@ -31,19 +31,19 @@ func refusef(code int, format string, args ...any) error {
 	return &refusal{code, fmt.Sprintf(format, args...)}
 }
 
-var errEmpty = errors.New("there is no picture in it")
+var errEmpty = errors.New("no picture in the body")
 
-// receipt is what a sender is told.
+// receipt is the reply to a sender.
 type receipt struct {
 	OK        bool   `json:"ok"`
 	Device    string `json:"device,omitempty"`
 	File      string `json:"file,omitempty"`      // of the newest picture: DEVICE/DAY/NAME
 	Bytes     int64  `json:"bytes,omitempty"`     // of all pictures
-	Duplicate bool   `json:"duplicate,omitempty"` // all of them were here already
-	// Of requests with several pictures:
-	Pictures   int `json:"pictures,omitempty"`   // with the duplicates
-	Duplicates int `json:"duplicates,omitempty"` // that were here already
-	Refused    int `json:"refused,omitempty"`    // parts of a stream that were no pictures
+	Duplicate bool   `json:"duplicate,omitempty"` // all of them were stored before
+	// For requests with several pictures:
+	Pictures   int `json:"pictures,omitempty"`   // including duplicates
+	Duplicates int `json:"duplicates,omitempty"` // stored before
+	Refused    int `json:"refused,omitempty"`    // parts of a stream that were not pictures
 
 	Error string `json:"error,omitempty"`
 }
@@ -57,7 +57,7 @@ func (r *receipt) add(k kept, duplicate bool) {
 	}
 }
 
-// single says of one picture what is said of one: without numbers.
+// single drops the counts from the reply for one picture.
 func (r *receipt) single() {
 	if r.Pictures == 1 && r.Refused == 0 {
 		r.Duplicate = r.Duplicates == 1
@@ -65,11 +65,11 @@ func (r *receipt) single() {
 	}
 }
 
-// upload takes a request's picture or pictures.
+// upload receives a request's pictures.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "2")
-		s.answer(w, r, receipt{}, refusef(http.StatusServiceUnavailable, "the server is ending"))
+		s.answer(w, r, receipt{}, refusef(http.StatusServiceUnavailable, "the server is shutting down"))
 		return
 	}
 	defer s.running.Done()
@@ -78,7 +78,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, result, err)
 		return
 	}
-	// Many clients read the reply only when they have sent everything, and see a broken connection instead if nobody takes it.
+	// Many clients read the reply only after sending everything, and otherwise see a broken connection.
 	connection := http.NewResponseController(w)
 	_ = connection.EnableFullDuplex()
 	w.Header().Set("Connection", "close")
@@ -88,19 +88,19 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
 }
 
-// How long, and how much, is taken of a body that is refused.
+// How long, and how much, of a refused body is read.
 const (
 	lingerFor   = 5 * time.Second
 	lingerBytes = 256 << 20
 )
 
-// sayNothing are types that programs send who do not know what they send: the first bytes tell.
-var sayNothing = []string{
+// untypedTypes are types sent by programs that do not know the type: the first bytes decide.
+var untypedTypes = []string{
 	"", "application/octet-stream", "binary/octet-stream", "application/binary", "application/x-binary", "application/unknown", "application/force-download",
 	"application/x-www-form-urlencoded", "application/*", "image/*", "*/*", "image", "text/plain",
 }
 
-// pictureTypes are the types of what is taken.
+// pictureTypes are the accepted types.
 var pictureTypes = []string{
 	"image/jpeg", "image/jpg", "image/pjpeg", "image/x-jpeg", "image/png", "image/x-png", "image/apng",
 	"image/mjpeg", "video/mjpeg", "video/x-motion-jpeg", "video/x-mjpeg",
@@ -121,7 +121,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 		in.result.Device, named = bound, true
 	}
 	if strings.Count(r.PathValue("name"), "/") > 1 {
-		return in.result, refusef(http.StatusNotFound, "pictures are sent to /upload, /upload/NAME or /upload/DEVICE/NAME")
+		return in.result, refusef(http.StatusNotFound, "send pictures to /upload, /upload/NAME or /upload/DEVICE/NAME")
 	}
 	place, err := s.slots.enter(senderOf(from), in.result.Device, http.NewResponseController(w))
 	if err != nil {
@@ -130,18 +130,18 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	}
 	defer place.free()
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return in.result, refusef(http.StatusUnsupportedMediaType, "Content-Encoding %.40q: send pictures as they are", e)
+		return in.result, refusef(http.StatusUnsupportedMediaType, "Content-Encoding %.40q: send pictures unencoded", e)
 	}
 	l, err := labelOf(in.result.Device, textproto.MIMEHeader(r.Header), label{}, time.Now())
 	if err != nil {
 		return in.result, err
 	}
 	if r.ContentLength == 0 && r.Header.Get("Content-Length") == "" {
-		return in.result, refusef(http.StatusLengthRequired, "there is no body: it needs Content-Length, or Transfer-Encoding: chunked")
+		return in.result, refusef(http.StatusLengthRequired, "no body: Content-Length or Transfer-Encoding: chunked is required")
 	}
 	header := r.Header.Get("Content-Type")
 	kind, parameters, err := mime.ParseMediaType(header)
-	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(sayNothing, kind)
+	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(untypedTypes, kind)
 	if err != nil && header != "" && !multi && (!blank || kind == "") {
 		return in.result, refusef(http.StatusUnsupportedMediaType,
 			"Content-Type %.80q: %v", header, err)
@@ -169,7 +169,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 		"Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
 }
 
-// senderOf is whose places an upload takes; "": an address that many senders may share, such as that of a proxy on this machine that is not trusted.
+// senderOf is the sender that an upload's slot counts for; "": an address that many senders may share, such as an untrusted proxy on this machine.
 func senderOf(from netip.Addr) string {
 	if !from.IsValid() || from.IsLoopback() {
 		return ""
@@ -192,7 +192,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result receipt, 
 		s.counts.full.Add(1)
 		w.Header().Set("Retry-After", "60")
 		log = s.config.Log.Error
-	case errors.Is(err, errTrouble): // is in the log already
+	case errors.Is(err, errTrouble): // logged already
 		w.Header().Set("Retry-After", "5")
 		s.counts.failed.Add(1)
 	case code == http.StatusInternalServerError:
@@ -210,7 +210,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result receipt, 
 	reply.JSON(w, code, result)
 }
 
-// codeOf returns the status that tells a sender what to do: 5xx to try again, 4xx not to.
+// codeOf returns the status: 5xx if the sender should retry, 4xx if not.
 func (s *Server) codeOf(err error) int {
 	var wrong *refusal
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/maixstream/maixstream/internal/disk"
 )
 
-// makeRoom deletes pictures until need bytes more, of device d, are within the limit; d may be nil. Those of devices that have more than their share go
-// first, the oldest of them: a device that posts a lot makes no room at the cost of quiet ones. The lock is held.
+// makeRoom deletes pictures until need more bytes, of device d, are within the limit; d may be nil. It deletes the oldest picture of the devices that
+// exceed their share, so that a device that posts a lot makes no room at the expense of quiet ones. The lock is held.
 func (s *store) makeRoom(d *device, need int64) error {
 	if s.maxBytes == 0 {
 		return nil
@@ -26,16 +26,16 @@ func (s *store) makeRoom(d *device, need int64) error {
 	return disk.MakeRoom(s.maxBytes, need, func() int64 { return s.bytes }, func() (bool, error) {
 		victim := s.victim(d, need)
 		if victim == nil {
-			return true, errLarge // cannot be: there is something that takes the room
+			return true, errLarge // unreachable: something occupies the space
 		}
 		s.deleteOldest(victim)
-		s.counts.pushedOut.Add(1)
+		s.counts.evictedPictures.Add(1)
 		return true, nil
 	})
 }
 
-// victim returns the device whose oldest picture makes room: of those that are over their share, which is the same for each, the one with the oldest
-// picture; nil when nothing is kept.
+// victim returns the device whose oldest picture makes room: of those that exceed their share, which is the same for each, the one with the oldest
+// picture; nil if nothing is stored.
 func (s *store) victim(poster *device, need int64) *device {
 	share := s.maxBytes
 	if n := len(s.devices); n > 0 {
@@ -61,18 +61,18 @@ func (s *store) victim(poster *device, need int64) *device {
 	if over != nil {
 		return over
 	}
-	return any // the poster alone is over its share, and has nothing yet
+	return any // only the sender exceeds its share, and has nothing stored yet
 }
 
-// expire deletes what is older than is kept, in pieces: the lock is not held for long. One goroutine calls it.
+// expire deletes pictures older than keep, in batches so that the lock is not held for long. One goroutine calls it.
 func (s *store) expire() {
 	const piece = 256
 	elapsed := time.Since(s.began)
 	now, step := s.clock.now(time.Now(), elapsed)
 	if step != 0 {
-		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", believeAfter))
+		s.log.Warn("clock changed; if it stays, retention follows the new time", zap.Duration("by", step), zap.Duration("then", acceptStepAfter))
 	}
-	began := now.Add(-elapsed) // by the clock as it is believed now
+	began := now.Add(-elapsed) // by the clock as currently trusted
 	for {
 		n := 0
 		s.mu.Lock()
@@ -94,8 +94,8 @@ func (s *store) expire() {
 	}
 }
 
-// tooOld says whether a device's oldest picture is from before limit. One that a clock which was never set has stamped has no age of its own: it counts as
-// of the server's start.
+// tooOld reports whether a device's oldest picture is from before limit. One stamped by a clock that was never set counts as taken at
+// the server's start.
 func (d *device) tooOld(limit, began time.Time) bool {
 	t := d.oldest()
 	if t.Before(earliest) {
@@ -109,18 +109,18 @@ func (d *device) oldest() time.Time {
 	return y.begin.Add(time.Duration(y.entries[0].ms) * time.Millisecond)
 }
 
-// deleteOldest deletes a device's oldest picture, and its directories with their last. The lock is held.
+// deleteOldest deletes a device's oldest picture, and its directories if they become empty. The lock is held.
 func (s *store) deleteOldest(d *device) {
 	y := d.days[0]
 	k := d.kept(y, y.entries[0])
 	if err := s.root().Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// It counts no more all the same: trying again each time would keep the younger ones from their turn. A start finds it again.
+		// Remove it from the index all the same: retrying each time would block the expiry of newer ones. The next start finds it again.
 		s.log.Warn("removing an expired picture failed", zap.Error(err))
 	}
 	s.forget(d, y, 0)
 }
 
-// delete deletes the picture DEVICE/DAY/NAME. What was sent once is still known by its key: it does not come back when it is sent again.
+// delete deletes the picture DEVICE/DAY/NAME. Its key is remembered: sending it again does not restore it.
 func (s *store) delete(file string) error {
 	name, rest, _ := strings.Cut(file, "/")
 	s.mu.Lock()
@@ -144,7 +144,7 @@ func (s *store) delete(file string) error {
 	return nil
 }
 
-// forget takes a day's i-th entry, whose file is gone, out of the index. The lock is held.
+// forget removes a day's i-th entry, whose file is gone, from the index. The lock is held.
 func (s *store) forget(d *device, y *day, i int) {
 	e := y.entries[i]
 	k := d.kept(y, e)
@@ -158,7 +158,7 @@ func (s *store) forget(d *device, y *day, i int) {
 	s.bytes -= onDisk(e.bytes())
 	if len(y.entries) == 0 {
 		d.days = slices.DeleteFunc(d.days, func(other *day) bool { return other == y })
-		_ = s.root().Remove(path.Join(d.name, y.name)) // stays if there are files of others
+		_ = s.root().Remove(path.Join(d.name, y.name)) // stays if it contains other files
 		s.forgetEmpty(d)
 	}
 	if d.newest.File == k.File {

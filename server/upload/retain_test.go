@@ -17,15 +17,15 @@ import (
 
 func stampOf(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
-func TestOldPicturesGo(t *testing.T) {
+func TestOldPicturesExpire(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Keep = time.Hour })
 	now := time.Now()
-	for i := range 300 { // of the day before yesterday, across two days, and more than go at once
+	for i := range 300 { // the day before yesterday, across two days, and more than one batch
 		postOK(t, s, "?device=old", jpegOf(t, i), headers{"X-Timestamp": stampOf(now.Add(-48*time.Hour - time.Duration(i)*10*time.Minute))})
 	}
-	// About to be too old, and young.
+	// Nearly expired, and new.
 	postOK(t, s, "?device=some", jpegOf(t, 1), headers{"X-Timestamp": stampOf(now.Add(-59*time.Minute - 58*time.Second))})
 	postOK(t, s, "?device=some", jpegOf(t, 2), headers{"X-Timestamp": stampOf(now.Add(-30 * time.Minute))})
 	young := postOK(t, s, "?device=young", jpegOf(t, 3), nil)
@@ -42,7 +42,7 @@ func TestOldPicturesGo(t *testing.T) {
 	}
 }
 
-func TestTheOldestMakeRoom(t *testing.T) {
+func TestOldestPicturesMakeRoom(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	const most = 40 * 4096
@@ -58,9 +58,9 @@ func TestTheOldestMakeRoom(t *testing.T) {
 	}
 	want := slices.Sorted(slices.Values(sent[60:]))
 	if list := files(t, dir); !slices.Equal(list, want) {
-		t.Errorf("kept %v, want %v", list, want)
+		t.Errorf("stored %v, want %v", list, want)
 	}
-	large := noisy(t, 100<<10) // takes the place of many
+	large := noisy(t, 100<<10) // replaces many
 	postOK(t, s, "?device=d0", large, nil)
 	if st := s.State(); st.Bytes > most || st.PushedOut != uint64(60+(len(large)+4095)/4096) {
 		t.Errorf("%+v", st)
@@ -68,7 +68,7 @@ func TestTheOldestMakeRoom(t *testing.T) {
 	if a := post(t, s, "?device=d0", bytes.NewReader(noisy(t, most)), nil); a.code != 413 {
 		t.Errorf("%+v", a)
 	}
-	// One that needs all the room, from a device that loses its only picture by it.
+	// One that needs all the room, from a device that loses its only picture to it.
 	s2 := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxBytes, c.MaxUpload = 4096, 4096 })
 	for i := range 3 {
 		if a := postOK(t, s2, "?device=only", jpegOf(t, i), headers{"Idempotency-Key": fmt.Sprint(i)}); a.Duplicate {
@@ -80,7 +80,7 @@ func TestTheOldestMakeRoom(t *testing.T) {
 	}
 }
 
-func TestAStartFindsWhatIsThere(t *testing.T) {
+func TestStartIndexesExistingPictures(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -102,7 +102,7 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 	}
 	stop(t, s)
 
-	// Left by a crash, and by others.
+	// Left by a crash, and foreign files.
 	outside := t.TempDir()
 	write := func(name, text string) {
 		t.Helper()
@@ -116,7 +116,7 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 	}
 	day := time.Now().UTC().Format(time.DateOnly)
 	write(".incoming/17", "half a picture")
-	write("a/"+day+"/235959.999-000001.jpg", "") // named, never written
+	write("a/"+day+"/235959.999-000001.jpg", "") // renamed but never written
 	write("a/"+day+"/notes.txt", "mine")
 	write("a/"+day+"/235959.999-1.jpg", "not our name")
 	write("a/readme", "mine")
@@ -144,8 +144,8 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 			t.Errorf("%s is gone: %v", there, list)
 		}
 	}
-	// Nothing is written, or read, through links.
-	if a := post(t, s, "?device=link", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 || !strings.Contains(a.Error, "no directory") {
+	// Links are never followed for reading or writing.
+	if a := post(t, s, "?device=link", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 || !strings.Contains(a.Error, "not a directory") {
 		t.Errorf("a device that is a link: %+v", a)
 	}
 	if a := post(t, s, "?device=c", bytes.NewReader(jpegOf(t, 1)), nil); a.code != 500 {
@@ -166,8 +166,8 @@ func TestAStartFindsWhatIsThere(t *testing.T) {
 	}
 }
 
-// Pictures that a start did not find would stay for ever.
-func TestAStartFindsWhatFollowsTheLastNumber(t *testing.T) {
+// Pictures that a start missed would never expire.
+func TestStartIndexesBeyondTheLastSequence(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), headers{"X-Sequence": "9223372036854775807"})
@@ -179,8 +179,8 @@ func TestAStartFindsWhatFollowsTheLastNumber(t *testing.T) {
 	}
 }
 
-// Somebody cleans up by hand while the server runs.
-func TestRemovedDirectoriesAreMadeAgain(t *testing.T) {
+// Directories deleted by hand while the server runs.
+func TestRemovedDirectoriesAreRecreated(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	postOK(t, s, "?device=a", jpegOf(t, 1), nil)
@@ -191,6 +191,6 @@ func TestRemovedDirectoriesAreMadeAgain(t *testing.T) {
 	}
 	a := postOK(t, s, "?device=a", jpegOf(t, 2), headers{"Idempotency-Key": "k"})
 	if !bytes.Equal(read(t, dir, a.File), jpegOf(t, 2)) {
-		t.Error("another picture")
+		t.Error("the picture differs")
 	}
 }

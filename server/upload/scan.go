@@ -15,10 +15,10 @@ import (
 	"github.com/maixstream/maixstream/internal/filelock"
 )
 
-// openStore takes over dir, which is made if it is not there, and finds what is in it.
+// openStore opens dir, creating it if necessary, and indexes its contents.
 func openStore(c *Config) (*store, error) {
 	if err := os.MkdirAll(c.Dir, folderMode); err != nil {
-		return nil, fmt.Errorf("upload: make the directory for pictures: %w", err)
+		return nil, fmt.Errorf("upload: create the picture directory: %w", err)
 	}
 	s := &store{
 		dir: c.Dir, keep: c.Keep, maxBytes: c.MaxBytes, maxDevices: c.MaxDevices, sync: c.Sync, began: time.Now(), log: c.Log, devices: map[string]*device{},
@@ -29,21 +29,21 @@ func openStore(c *Config) (*store, error) {
 	return s, nil
 }
 
-// adopt takes over the directory, which must be there, and fills the index anew.
+// adopt opens the existing directory and rebuilds the index.
 func (s *store) adopt() error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
-		return fmt.Errorf("upload: open the directory for pictures: %w", err)
+		return fmt.Errorf("upload: open the picture directory: %w", err)
 	}
 	file, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		_ = root.Close()
-		return fmt.Errorf("upload: %s cannot be written: %w", s.dir, err)
+		return fmt.Errorf("upload: %s is not writable: %w", s.dir, err)
 	}
 	now := &opened{root, file}
 	if err := filelock.Lock(file); err != nil {
 		now.close()
-		return fmt.Errorf("upload: %s: another server keeps its pictures there already; stop it or choose another directory: %w", s.dir, err)
+		return fmt.Errorf("upload: %s: in use by another server; stop it or choose another directory: %w", s.dir, err)
 	}
 	found, err := s.takeOver(root)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *store) adopt() error {
 	return nil
 }
 
-// inventory is what is in a directory.
+// inventory is the contents of a directory.
 type inventory struct {
 	root       *os.Root
 	log        *zap.Logger
@@ -75,7 +75,7 @@ type inventory struct {
 
 func (s *store) takeOver(root *os.Root) (*inventory, error) {
 	if err := root.RemoveAll(incomingDir); err != nil {
-		return nil, fmt.Errorf("upload: clear what was not complete: %w", err)
+		return nil, fmt.Errorf("upload: remove incomplete pictures: %w", err)
 	}
 	if err := root.Mkdir(incomingDir, folderMode); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
@@ -83,7 +83,7 @@ func (s *store) takeOver(root *os.Root) (*inventory, error) {
 	began := time.Now()
 	found := &inventory{root: root, log: s.log, devices: map[string]*device{}}
 	if err := found.scan(); err != nil {
-		return nil, fmt.Errorf("upload: look through %s: %w", s.dir, err)
+		return nil, fmt.Errorf("upload: scan %s: %w", s.dir, err)
 	}
 	pictures := 0
 	for _, d := range found.devices {
@@ -94,7 +94,7 @@ func (s *store) takeOver(root *os.Root) (*inventory, error) {
 	return found, nil
 }
 
-// scan fills the index. It keeps what is there, even more devices than are taken: fewer come only by age. A directory that cannot be read is left out, and
+// scan fills the index. It keeps everything, even beyond MaxDevices: only expiry reduces that. A directory that cannot be read is skipped and
 // counted.
 func (v *inventory) scan() error {
 	return v.each(".", func(e fs.DirEntry) {
@@ -125,7 +125,7 @@ func (v *inventory) scanDevice(d *device) {
 		y := &day{name: e.Name(), begin: begin}
 		v.scanDay(d, y)
 		if len(y.entries) == 0 {
-			_ = v.root.Remove(path.Join(d.name, y.name)) // stays if something is in it
+			_ = v.root.Remove(path.Join(d.name, y.name)) // stays if it is not empty
 			return
 		}
 		slices.SortFunc(y.entries, entry.compare)
@@ -146,7 +146,7 @@ func (v *inventory) scanDay(d *device, y *day) {
 		if err != nil || info.Size() > maxPicture {
 			return
 		}
-		if info.Size() == 0 { // named, but not written yet when the power went
+		if info.Size() == 0 { // renamed, but power was lost before it was written
 			_ = v.root.Remove(path.Join(d.name, y.name, e.Name()))
 			return
 		}
@@ -155,7 +155,7 @@ func (v *inventory) scanDay(d *device, y *day) {
 	})
 }
 
-// look is each for a directory whose errors stop nothing: what was read of it until then counts.
+// look is each for a directory whose errors are tolerated: what was read until then counts.
 func (v *inventory) look(dir string, f func(fs.DirEntry)) {
 	if err := v.each(dir, f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.unreadable++
@@ -163,7 +163,7 @@ func (v *inventory) look(dir string, f func(fs.DirEntry)) {
 	}
 }
 
-// each calls f for each entry of a directory, a few at a time.
+// each calls f for each entry of a directory, reading a few at a time.
 func (v *inventory) each(dir string, f func(fs.DirEntry)) error {
 	handle, err := v.root.Open(dir)
 	if err != nil {
@@ -184,7 +184,7 @@ func (v *inventory) each(dir string, f func(fs.DirEntry)) error {
 	}
 }
 
-// youngest returns the picture with the latest time; the zero kept when there is none.
+// youngest returns the newest picture; the zero kept if there is none.
 func (d *device) youngest() kept {
 	if len(d.days) == 0 {
 		return kept{}

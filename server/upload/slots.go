@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// errEvicted ends an upload that others need the place of.
-var errEvicted = errors.New("this upload was idle longest when its place was needed for another one")
+// errEvicted ends an upload whose slot another one needs.
+var errEvicted = errors.New("this upload was idle longest when another one needed its slot")
 
-// slots are the places of uploads that run. There are so many in all, for each sender's address and for each device. When one of these is used up, the upload
-// that has been idle longest of those goes, if it has been idle for a while: so what was left half-open, or opened to hold places, holds none for long.
+// slots limits concurrent uploads: in all, per sender address and per device. When one of these limits is reached, the affected upload
+// that has been idle longest is ended, if it has been idle for a while: half-open uploads, accidental or deliberate, hold no slot for long.
 type slots struct {
 	max, perAddress, perDevice int
 
@@ -20,12 +20,12 @@ type slots struct {
 	running map[*slot]struct{}
 }
 
-// slot is the place of one upload. Free must be called.
+// slot is one running upload. free must be called.
 type slot struct {
 	slots           *slots
-	address, device string // address "": of a proxy or a Unix socket, behind which there are many
+	address, device string // address "": a proxy or a Unix socket, shared by many
 
-	last    atomic.Int64 // when something came, in nanoseconds since started
+	last    atomic.Int64 // last activity, in nanoseconds since started
 	evicted atomic.Bool
 
 	mu         sync.Mutex
@@ -34,13 +34,13 @@ type slot struct {
 
 var started = time.Now()
 
-// idleBefore is how long an upload must have been idle to be ended for another one.
-const idleBefore = time.Second
+// minIdle is how long an upload must have been idle before another one may evict it.
+const minIdle = time.Second
 
-// enter gives an upload a place. connection is its own. err says why there is none.
+// enter gives an upload a slot. connection is the upload's. err explains a refusal.
 func (s *slots) enter(address, device string, connection *http.ResponseController) (*slot, error) {
-	one := &slot{slots: s, address: address, device: device, connection: connection}
-	one.touch()
+	added := &slot{slots: s, address: address, device: device, connection: connection}
+	added.touch()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running == nil {
@@ -51,9 +51,9 @@ func (s *slots) enter(address, device string, connection *http.ResponseControlle
 		of   func(*slot) bool
 		text string
 	}{
-		{s.perDevice, func(o *slot) bool { return o.device == device }, "there are %d uploads of this device already, which is all that is allowed"},
-		{s.perAddress, func(o *slot) bool { return address != "" && o.address == address }, "there are %d uploads from this address already, which is all that is allowed"},
-		{s.max, func(*slot) bool { return true }, "there are %d uploads already, which is all that is allowed"},
+		{s.perDevice, func(o *slot) bool { return o.device == device }, "this device already has %d uploads, which is the limit"},
+		{s.perAddress, func(o *slot) bool { return address != "" && o.address == address }, "this address already has %d uploads, which is the limit"},
+		{s.max, func(*slot) bool { return true }, "there are already %d uploads, which is the limit"},
 	} {
 		n, idlest := 0, (*slot)(nil)
 		for o := range s.running {
@@ -67,27 +67,27 @@ func (s *slots) enter(address, device string, connection *http.ResponseControlle
 		if n < limit.most {
 			continue
 		}
-		if time.Since(started)-time.Duration(idlest.last.Load()) < idleBefore {
+		if time.Since(started)-time.Duration(idlest.last.Load()) < minIdle {
 			return nil, refusef(http.StatusServiceUnavailable, limit.text, n)
 		}
 		idlest.evict()
 		delete(s.running, idlest)
 	}
-	s.running[one] = struct{}{}
-	return one, nil
+	s.running[added] = struct{}{}
+	return added, nil
 }
 
-// count is how many uploads run.
+// count is the number of running uploads.
 func (s *slots) count() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(len(s.running))
 }
 
-// touch notes that something came.
+// touch records activity.
 func (s *slot) touch() { s.last.Store(int64(time.Since(started))) }
 
-// evict ends the upload: its read, or the next one, fails.
+// evict ends the upload: its current or next read fails.
 func (s *slot) evict() {
 	s.evicted.Store(true)
 	s.mu.Lock()
@@ -97,7 +97,7 @@ func (s *slot) evict() {
 	}
 }
 
-// free gives the place back.
+// free releases the slot.
 func (s *slot) free() {
 	s.mu.Lock()
 	s.connection = nil

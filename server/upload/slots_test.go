@@ -17,7 +17,7 @@ import (
 
 func webLoopback() web.Config { return web.Config{Listen: []string{"127.0.0.1:0"}} }
 
-// idle opens an upload of which nothing comes; with a picture first, if one is given.
+// idle opens an upload that sends nothing; after first sending a picture, if given.
 func idle(t *testing.T, s *upload.Server, device string, first []byte) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address(s))
@@ -36,19 +36,19 @@ func idle(t *testing.T, s *upload.Server, device string, first []byte) net.Conn 
 	return conn
 }
 
-// Idle uploads of one sender, however many, stop nobody's: neither another device's nor, for long, its own.
-func TestIdleUploadsHoldNoPlaces(t *testing.T) {
+// One sender's idle uploads, however many, block neither another device nor, for long, its own.
+func TestIdleUploadsAreEvicted(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 10 })
-	live := idle(t, s, "live", jpegOf(t, 1)) // a camera that sends a picture now and then
+	live := idle(t, s, "live", jpegOf(t, 1)) // a camera that sends a picture occasionally
 	testenv.Eventually(t, "the camera's first picture", func() bool { return s.State().Pictures == 1 })
 	var attack []net.Conn
-	for i := range 60 { // of six devices, each with as many as it may have
+	for i := range 60 { // of six devices, each at its limit
 		attack = append(attack, idle(t, s, fmt.Sprint("d", i%6), nil))
 	}
-	testenv.Eventually(t, "all places are taken", func() bool { return s.State().Uploads == 40 })
-	time.Sleep(1500 * time.Millisecond) // nobody goes who has been idle for less than a second
+	testenv.Eventually(t, "all slots are used", func() bool { return s.State().Uploads == 40 })
+	time.Sleep(1500 * time.Millisecond) // nothing idle for less than a second is evicted
 	keepAlive := func() {
 		t.Helper()
 		part := fmt.Sprintf("Content-Length: %d\r\n\r\n%s\r\n--b\r\n", len(jpegOf(t, 2)), jpegOf(t, 2))
@@ -66,22 +66,22 @@ func TestIdleUploadsHoldNoPlaces(t *testing.T) {
 	if st := s.State(); st.Uploads >= 40 || st.Uploads < 20 {
 		t.Errorf("%d uploads run", st.Uploads)
 	}
-	keepAlive() // it was not the one that was idle longest
+	keepAlive() // it was not the longest idle
 	testenv.Eventually(t, "the camera's third picture", func() bool { return s.State().Pictures == 23 })
-	told := 0
+	notified := 0
 	for _, conn := range attack {
 		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if reply, _ := io.ReadAll(conn); strings.HasPrefix(string(reply), "HTTP/1.1 503") && strings.Contains(string(reply), "application/json") && strings.Contains(string(reply), "\r\nRetry-After: ") {
-			told++
+			notified++
 		}
 	}
-	if told < 20 {
-		t.Errorf("%d were told why they ended", told)
+	if notified < 20 {
+		t.Errorf("%d were sent the reason", notified)
 	}
 }
 
-// A device that lost its connection again and again, and a server that does not know, keep it out no longer.
-func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
+// A device that repeatedly lost its connection, unnoticed by the server, is not locked out.
+func TestDevicesOwnIdleUploadsAreEvictedFirst(t *testing.T) {
 	testenv.NoLeaks(t)
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxUploads, c.MaxPerDevice = 40, 3 })
 	quiet := idle(t, s, "quiet", jpegOf(t, 1))
@@ -90,7 +90,7 @@ func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
 		testenv.Eventually(t, "it runs", func() bool { return s.State().Uploads == int64(i)+2 })
 	}
 	a := post(t, s, "?device=lost", bytes.NewReader(jpegOf(t, 4)), nil) // none has been idle for a second
-	if !a.OK && (a.code != 503 || !strings.Contains(a.Error, "of this device") || a.header.Get("Retry-After") == "") {
+	if !a.OK && (a.code != 503 || !strings.Contains(a.Error, "this device") || a.header.Get("Retry-After") == "") {
 		t.Errorf("%+v", a)
 	}
 	time.Sleep(1200 * time.Millisecond)
@@ -104,8 +104,8 @@ func TestADevicesOwnIdleUploadsGoFirst(t *testing.T) {
 	}
 }
 
-// A thousand at once, with one sender's address: half of the places stay for others.
-func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
+// A thousand uploads from one address: half of the slots stay free for others.
+func TestOneAddressIsLimitedToHalfTheSlots(t *testing.T) {
 	host := ""
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -126,7 +126,7 @@ func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
 	for i := range 30 {
 		idle(t, s, fmt.Sprint("d", i), nil)
 	}
-	testenv.Eventually(t, "half of the places are taken", func() bool { return s.State().Uploads == 10 })
+	testenv.Eventually(t, "half of the slots are used", func() bool { return s.State().Uploads == 10 })
 	for _, url := range s.URLs() {
 		if strings.Contains(url, host) {
 			continue
@@ -141,12 +141,12 @@ func TestOneAddressHasHalfOfThePlaces(t *testing.T) {
 	}
 }
 
-// Retention takes from who has more than its share.
-func TestADeviceThatPostsALotMakesItsOwnRoom(t *testing.T) {
+// Retention deletes from devices above their share.
+func TestBusyDeviceMakesItsOwnRoom(t *testing.T) {
 	const most = 40 * 4096
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxBytes, c.MaxUpload = most, most })
 	old := time.Now().Add(-20 * time.Hour)
-	for i := range 5 { // a quiet one, whose pictures are the oldest of all
+	for i := range 5 { // a quiet one, with the oldest pictures
 		postOK(t, s, "?device=quiet", jpegOf(t, i), headers{"X-Timestamp": stampOf(old.Add(time.Duration(i) * time.Hour))})
 	}
 	counts := func() map[string]int {
@@ -168,7 +168,7 @@ func TestADeviceThatPostsALotMakesItsOwnRoom(t *testing.T) {
 	if n := counts(); n["quiet"] != 5 || n["busy"] < 13 || n["busy2"] < 13 || n["busy"]+n["busy2"] != 35 {
 		t.Errorf("%v", n)
 	}
-	for i := range 300 { // the quiet one is none any more
+	for i := range 300 { // the quiet one becomes busy
 		postOK(t, s, "?device=quiet", jpegOf(t, i), nil)
 	}
 	if n := counts(); n["quiet"] < 13 || n["quiet"] > 15 || n["busy"] < 12 || n["busy2"] < 12 {

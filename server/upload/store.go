@@ -20,13 +20,13 @@ import (
 
 var (
 	errFull    = errors.New("the disk is full")
-	errDevices = errors.New("there are as many devices as are taken")
-	errLarge   = errors.New("larger than all that is kept")
+	errDevices = errors.New("too many devices")
+	errLarge   = errors.New("larger than the limit for all pictures")
 	errUnknown = errors.New("no such device")
 )
 
-// store is the kept pictures. One lock guards the index and all that changes names in the directory, so that the two agree; pictures are
-// written outside of it.
+// store holds the pictures. One lock guards the index and all name changes in the directory, so that the two agree; pictures are
+// written without it.
 type store struct {
 	dir        string
 	opened     atomic.Pointer[opened]
@@ -41,16 +41,16 @@ type store struct {
 	incoming atomic.Uint64 // names of files in .incoming
 
 	mu         sync.Mutex
-	trouble    error // why nothing can be kept now; nil: it can
+	trouble    error // why nothing can be stored now; nil: it can
 	devices    map[string]*device
-	bytes      int64  // on disk, in blocks, and of those about to be
+	bytes      int64  // on disk, in blocks, including pictures about to be stored
 	unreadable int    // directories whose pictures are not in the index
-	version    uint64 // rises with each change that /events tells of
+	version    uint64 // incremented with each change that /events reports
 
-	counts struct{ kept, keptBytes, duplicates, aged, pushedOut atomic.Uint64 }
+	counts struct{ kept, keptBytes, duplicates, aged, evictedPictures atomic.Uint64 }
 }
 
-// opened is the directory as it was opened; another one when it was removed and made again.
+// opened is the opened directory; replaced when that was deleted and recreated.
 type opened struct {
 	root *os.Root
 	lock *os.File
@@ -63,15 +63,15 @@ func (o *opened) close() {
 
 func (s *store) root() *os.Root { return s.opened.Load().root }
 
-// device is one sender and what is kept of it. The store's lock guards it.
+// device is one sender and its stored pictures. The store's lock guards it.
 type device struct {
 	name     string
-	days     []*day // by date, none empty
+	days     []*day // by date, no empty ones
 	pictures int
 	bytes    int64 // on disk, in blocks
 	sequence uint64
-	newest   kept      // that came in last; after a start the youngest. Size 0: it is gone
-	arrived  time.Time // when newest came in
+	newest   kept      // last to arrive; after a start the newest. Size 0: deleted
+	arrived  time.Time // when newest arrived
 	received uint64    // since the start
 	rate     rate
 	keys     keys
@@ -82,10 +82,10 @@ type device struct {
 type day struct {
 	name    string
 	begin   time.Time
-	entries []entry // by time and sequence
+	entries []entry // by time, then sequence
 }
 
-// entry is a kept picture in 16 bytes; its name follows from it.
+// entry is a stored picture in 16 bytes; its name is derived from it.
 type entry struct {
 	sequence uint64
 	ms       uint32 // of the day
@@ -103,16 +103,16 @@ func (e entry) compare(other entry) int {
 	return cmp.Or(cmp.Compare(e.ms, other.ms), cmp.Compare(e.sequence, other.sequence))
 }
 
-// maxPicture is what fits entry.size.
+// maxPicture is the largest size that fits entry.size.
 const maxPicture = 1<<31 - 1
 
-// onDisk is what a file of so many bytes takes: whole blocks. It bounds the number of pictures, and with it the index, by MaxBytes.
+// onDisk is the disk space of a file of size bytes, in whole blocks. It bounds the number of pictures, and with it the index, by MaxBytes.
 func onDisk(size int64) int64 {
 	const block = 4096
 	return (size + block - 1) / block * block
 }
 
-// kept is a picture in the store.
+// kept is a stored picture.
 type kept struct {
 	File     string // DEVICE/DAY/NAME
 	Time     time.Time
@@ -128,7 +128,7 @@ func (d *device) kept(y *day, e entry) kept {
 	}
 }
 
-// day finds a day; add makes it when there is none.
+// day returns a day; add creates it if necessary.
 func (d *device) day(name string, add bool) *day {
 	i, found := slices.BinarySearchFunc(d.days, name, func(y *day, name string) int { return cmp.Compare(y.name, name) })
 	if found {
@@ -153,7 +153,7 @@ const (
 	keysFile    = ".keys"
 )
 
-// incoming is a picture while it is written. Exactly one of commit and discard ends it.
+// incoming is a picture being written. Exactly one of commit and discard must be called.
 type incoming struct {
 	store *store
 	file  *os.File // nil: sealed
@@ -161,14 +161,14 @@ type incoming struct {
 	size  int64
 }
 
-// begin makes a file for a picture.
+// begin creates a file for a picture.
 func (s *store) begin() (*incoming, error) {
 	if err := s.problem(); err != nil {
 		return nil, err
 	}
 	name := path.Join(incomingDir, strconv.FormatUint(s.incoming.Add(1), 10))
 	f, err := s.root().OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, fs.ErrNotExist) { // somebody cleaned up
+	if errors.Is(err, fs.ErrNotExist) { // somebody deleted the directory
 		_ = s.root().Mkdir(incomingDir, folderMode)
 		f, err = s.root().OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	}
@@ -188,7 +188,7 @@ func (in *incoming) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// truncate cuts off what followed the picture.
+// truncate cuts off trailing data.
 func (in *incoming) truncate(size int) error {
 	if int64(size) == in.size {
 		return nil
@@ -200,7 +200,7 @@ func (in *incoming) truncate(size int) error {
 	return nil
 }
 
-// discard removes the file.
+// discard deletes the file.
 func (in *incoming) discard() {
 	if in.file != nil {
 		_ = in.file.Close()
@@ -210,7 +210,7 @@ func (in *incoming) discard() {
 	}
 }
 
-// seal closes the file: nothing more is written to it. It is gone when that fails.
+// seal closes the file: nothing more is written to it. On an error the file is deleted.
 func (in *incoming) seal() (err error) {
 	if in.store.sync {
 		err = in.file.Sync()
@@ -224,10 +224,10 @@ func (in *incoming) seal() (err error) {
 	return nil
 }
 
-// errDisk: the disk or its file system failed.
-var errDisk = errors.New("the disk failed")
+// errDisk means that the disk or its file system failed.
+var errDisk = errors.New("disk error")
 
-// diskError names a full disk as errFull, and the rest by what was tried.
+// diskError wraps errFull for a full disk, and other errors with the operation.
 func diskError(what string, err error) error {
 	if disk.IsFull(err) {
 		return fmt.Errorf("%s: %w: %w", what, errFull, err)
@@ -235,19 +235,19 @@ func diskError(what string, err error) error {
 	return &diskFault{what, err}
 }
 
-// diskFault is an error of the disk that is not that it is full. It wraps errDisk, unsaid.
+// diskFault is a disk error other than a full disk. It wraps errDisk without showing its text.
 type diskFault struct {
 	what string
 	err  error
 }
 
-// Error says what was tried and what happened.
+// Error returns the operation and its error.
 func (e *diskFault) Error() string { return e.what + ": " + e.err.Error() }
 
 // Unwrap returns the cause, and errDisk.
 func (e *diskFault) Unwrap() []error { return []error{e.err, errDisk} }
 
-// label is what a sender says about a picture.
+// label is a picture's metadata from the sender.
 type label struct {
 	device   string
 	time     time.Time
@@ -256,8 +256,8 @@ type label struct {
 	key      key  // zero: none
 }
 
-// commit gives the picture its name, unless the label's key came before: then duplicate is true and k is the earlier picture. The file is
-// gone when it fails.
+// commit gives the picture its name, unless the label's key is known: then duplicate is true and k is the earlier picture. On an error the file
+// is deleted.
 func (in *incoming) commit(l *label, f format) (k kept, duplicate bool, err error) {
 	s := in.store
 	if in.file != nil {
@@ -278,7 +278,7 @@ func (in *incoming) commit(l *label, f format) (k kept, duplicate bool, err erro
 	return k, false, err
 }
 
-// take is commit under the lock.
+// take is commit with the lock held.
 func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
 	d, err := s.device(l.device)
 	if err != nil {
@@ -292,7 +292,7 @@ func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
 		s.forgetEmpty(d)
 		return kept{}, false, err
 	}
-	s.devices[d.name] = d // making room may have emptied it
+	s.devices[d.name] = d // making room may have removed it
 	utc := l.time.UTC()
 	y := d.day(utc.Format(dayLayout), true)
 	k, err := s.place(in, d, y, l, f)
@@ -317,7 +317,7 @@ func (s *store) take(in *incoming, l *label, f format) (kept, bool, error) {
 	return k, false, nil
 }
 
-// place renames the file to a name that is free, and enters it.
+// place renames the file to an unused name and indexes it.
 func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept, error) {
 	e := newEntry(uint32(l.time.UTC().Sub(y.begin)/time.Millisecond), l.sequence, in.size, f)
 	if !l.numbered {
@@ -325,7 +325,7 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	}
 	at, taken := y.find(e)
 	k := d.kept(y, e)
-	for taken || s.isThere(k.File) { // the sender counts from the start again; or a file that could not be seen at the start
+	for taken || s.exists(k.File) { // the sender restarted its sequence; or a file that the scan could not see
 		e.sequence++
 		at, taken = y.find(e)
 		k = d.kept(y, e)
@@ -334,7 +334,7 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	if len(y.entries) > 0 {
 		err = s.name(in, d, l, k)
 	}
-	if errors.Is(err, fs.ErrNotExist) { // the day is new, or somebody removed its directory
+	if errors.Is(err, fs.ErrNotExist) { // the day is new, or its directory was deleted
 		for _, dir := range []string{d.name, path.Dir(k.File)} {
 			if err := s.makeDirectory(dir); err != nil {
 				return kept{}, err
@@ -350,13 +350,13 @@ func (s *store) place(in *incoming, d *device, y *day, l *label, f format) (kept
 	return k, nil
 }
 
-// isThere says whether a name is taken by a file that is not in the index: it must not be replaced.
-func (s *store) isThere(name string) bool {
+// exists reports whether a file that is not in the index has the name: it must not be overwritten.
+func (s *store) exists(name string) bool {
 	_, err := s.root().Lstat(name)
 	return err == nil
 }
 
-// name writes the key down and renames the file. The key first: it counts only together with its file.
+// name writes the key and renames the file. The key first: it counts only together with its file.
 func (s *store) name(in *incoming, d *device, l *label, k kept) error {
 	if err := d.keys.add(s.root(), d.name, l.key, k); err != nil {
 		return err
@@ -379,12 +379,12 @@ func (s *store) makeDirectory(name string) error {
 		return diskError("make a directory", err)
 	}
 	if info, err := s.root().Lstat(name); err != nil || !info.IsDir() { // symbolic links are not followed
-		return fmt.Errorf("%s is there already, and is no directory; remove it (%w)", name, errors.Join(err, fs.ErrExist))
+		return fmt.Errorf("%s exists and is not a directory; remove it (%w)", name, errors.Join(err, fs.ErrExist))
 	}
 	return nil
 }
 
-// device returns a device, a new one if there is none; it is in the index once it has a picture.
+// device returns a device, a new one if necessary, which is indexed once it has a picture.
 func (s *store) device(name string) (*device, error) {
 	if d := s.devices[name]; d != nil {
 		return d, nil
@@ -397,7 +397,7 @@ func (s *store) device(name string) (*device, error) {
 	return d, nil
 }
 
-// forgetEmpty drops a device of which nothing is kept.
+// forgetEmpty removes a device without pictures.
 func (s *store) forgetEmpty(d *device) {
 	if len(d.days) > 0 {
 		return
@@ -405,7 +405,7 @@ func (s *store) forgetEmpty(d *device) {
 	delete(s.devices, d.name)
 	s.version++
 	_ = s.root().Remove(path.Join(d.name, keysFile))
-	_ = s.root().Remove(d.name) // stays if somebody keeps something else there
+	_ = s.root().Remove(d.name) // stays if it contains other files
 }
 
 func (s *store) touch(d *device) {
@@ -413,7 +413,7 @@ func (s *store) touch(d *device) {
 	d.version = s.version
 }
 
-// known says whether a key came before, without waiting for the picture.
+// known looks a key up without waiting for the picture.
 func (s *store) known(device string, k key) (kept, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -427,7 +427,7 @@ func (s *store) syncDirectory(name string) error {
 	dir, err := s.root().Open(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // pushed out meanwhile
+			return nil // deleted in the meantime
 		}
 		return diskError("write a picture's name", err)
 	}
@@ -438,8 +438,8 @@ func (s *store) syncDirectory(name string) error {
 	return nil
 }
 
-// open opens a kept picture's file.
+// open opens a stored picture's file.
 func (s *store) open(file string) (*os.File, error) { return s.root().Open(file) }
 
-// close gives the directory back.
+// close closes the directory.
 func (s *store) close() { s.opened.Load().close() }

@@ -11,24 +11,24 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// intake is what comes of a request's pictures.
+// intake collects a request's pictures.
 type intake struct {
 	server   *Server
 	result   receipt
-	typed    bool      // the type says that it is a picture, so it is no text that is larger
+	typed    bool      // declared as a picture: its length is the picture's, not that of base64 text
 	hold     bool      // the device may be named later: pictures are pending until release
-	pending  []pending // in the order in which they came
+	pending  []pending // in the order of arrival
 	unclosed bool      // a multipart body lacked its closing boundary
 }
 
-// pending is a checked picture that is on the disk, and has no name yet.
+// pending is a checked picture that is on disk but not named yet.
 type pending struct {
 	incoming *incoming
 	label    label
 	found    info
 }
 
-// keep keeps a checked picture, or holds it.
+// keep stores a checked picture, or holds it.
 func (t *intake) keep(in *incoming, l *label, found *info, data []byte) error {
 	if t.hold {
 		if err := in.seal(); err != nil {
@@ -48,10 +48,10 @@ func (t *intake) keep(in *incoming, l *label, found *info, data []byte) error {
 	return nil
 }
 
-// maxNameField is one byte more than a name has.
+// maxNameField is one byte more than the longest name.
 const maxNameField = maxDeviceName + 1
 
-// name takes the device's name from a form's field, unless the request says it elsewhere.
+// name reads the device's name from a form field, unless the request gives it elsewhere.
 func (t *intake) name(field io.Reader) error {
 	text, err := io.ReadAll(io.LimitReader(field, maxNameField))
 	if err != nil || !t.hold || len(text) == 0 {
@@ -64,7 +64,7 @@ func (t *intake) name(field io.Reader) error {
 	return nil
 }
 
-// release keeps what is pending, under the device that is known by now.
+// release stores the pending pictures, under the device known by now.
 func (t *intake) release() error {
 	t.hold = false
 	var failed error
@@ -81,18 +81,18 @@ func (t *intake) release() error {
 	return failed
 }
 
-// errNoPicture is by the first bytes.
+// errNoPicture is decided by the first bytes.
 var errNoPicture = fmt.Errorf("neither JPEG nor PNG: %w", frame.ErrBadPicture)
 
-// small pictures never leave the buffer that they are read into but for their file.
+// Smaller pictures go from the read buffer straight to their file.
 const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// textFactor is how much larger than its picture a text may be: base64 of which each character is escaped has 4, line breaks come on top.
+// textFactor is how much larger than its picture a text may be: base64 with every character escaped has 4, plus line breaks.
 const textFactor = 5
 
-// take reads a picture, or several one behind the other, to the end of src, checks and keeps them. size is what src is said to have; -1: nobody said.
+// take reads one or several concatenated pictures to the end of src, checks and stores them. size is src's declared size; -1: unknown.
 func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 	if size > s.config.MaxUpload && (to.typed || size/textFactor > s.config.MaxUpload) {
 		return s.tooLarge(size)
@@ -120,7 +120,7 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 			return err
 		}
 		if _, ok := formatOf(b[:n]); !ok {
-			return fmt.Errorf("what the base64 text stands for is %w", noPicture(b[:n]))
+			return fmt.Errorf("the decoded base64 text is %w", noPicture(b[:n]))
 		}
 	}
 	if size > s.config.MaxUpload {
@@ -135,7 +135,7 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 	return s.keepAll(nil, b[:n], l, to)
 }
 
-// begin fills b; whole says that nothing follows.
+// begin fills b; whole reports whether nothing follows.
 func (s *Server) begin(b []byte, src io.Reader, size int64) (n int, whole bool, err error) {
 	n, err = fill(b, src)
 	whole = errors.Is(err, io.EOF)
@@ -145,7 +145,7 @@ func (s *Server) begin(b []byte, src io.Reader, size int64) (n int, whole bool, 
 	case n == 0:
 		return n, whole, errEmpty
 	case whole && size >= 0 && int64(n) < size:
-		return n, whole, refusef(http.StatusUnprocessableEntity, "the part has %d bytes, and Content-Length: %d", n, size)
+		return n, whole, refusef(http.StatusUnprocessableEntity, "the part has %d bytes but Content-Length: %d", n, size)
 	}
 	return n, whole, nil
 }
@@ -154,7 +154,7 @@ func (s *Server) tooLarge(size int64) error {
 	return refusef(http.StatusRequestEntityTooLarge, "a picture of %d bytes: at most %d", size, s.config.MaxUpload)
 }
 
-// takeLarge goes on with a picture of which b is the beginning: by way of its file.
+// takeLarge continues with a picture that starts with b, through its file.
 func (s *Server) takeLarge(src io.Reader, size int64, l *label, b []byte, to *intake) error {
 	in, err := s.store.begin()
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Server) takeLarge(src io.Reader, size int64, l *label, b []byte, to *in
 	return s.keepAll(in, data, l, to)
 }
 
-// maxPooled bounds what is held for later when nothing is to do.
+// maxPooled limits the memory kept for reuse while idle.
 const maxPooled = 1 << 20
 
 var largeBuffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -201,12 +201,12 @@ func (s *Server) spool(in *incoming, src io.Reader, size int64, b []byte) error 
 		return refusef(http.StatusRequestEntityTooLarge, "the picture has more than %d bytes", s.config.MaxUpload)
 	}
 	if size >= 0 && in.size < size {
-		return refusef(http.StatusUnprocessableEntity, "the part has %d bytes, and Content-Length: %d", in.size, size)
+		return refusef(http.StatusUnprocessableEntity, "the part has %d bytes but Content-Length: %d", in.size, size)
 	}
 	return nil
 }
 
-// keepAll keeps the pictures that stand one behind the other in data. in has all of data already; nil: nothing is on the disk yet.
+// keepAll stores the pictures concatenated in data. in already has all of data; nil: nothing is on disk yet.
 func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error {
 	found, err := inspect(data, s.config.MaxPixels)
 	if err != nil {
@@ -215,12 +215,12 @@ func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error 
 		}
 		return err
 	}
-	at := 0 // of found
+	at := 0 // in found
 	for i := 0; ; i++ {
 		next, start, more, bad := s.following(data, at+found.size, &found)
 		own := *l
 		if more {
-			// The key itself is the last one's: when it is known, all are kept.
+			// The last one gets the key itself: if it is known, all are stored.
 			own.key = l.key.numbered(i)
 		}
 		if i > 0 && own.numbered {
@@ -240,7 +240,7 @@ func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error 
 	}
 }
 
-// keepOne keeps a picture, whose file in may be; nil: it has none yet.
+// keepOne stores a picture; in may be its file; nil: it has none yet.
 func (s *Server) keepOne(in *incoming, data []byte, l *label, found *info, to *intake) (err error) {
 	if in == nil {
 		if in, err = s.store.begin(); err != nil {
@@ -257,8 +257,8 @@ func (s *Server) keepOne(in *incoming, data []byte, l *label, found *info, to *i
 	return to.keep(in, l, found, data)
 }
 
-// following looks for another picture behind one that ends at end. Cameras and recorders send several one behind the other; phones write a smaller preview
-// or a gain map behind a picture, which is a part of that and none of its own. bad says that one begins there and is not whole.
+// following looks for another picture after one that ends at end. Cameras and recorders send several in a row; phones append a smaller preview
+// or a gain map, which belongs to the picture before it. bad reports that one starts there but is incomplete.
 func (s *Server) following(data []byte, end int, before *info) (next info, start int, more, bad bool) {
 	for end < len(data) && (data[end] == 0 || data[end] == '\r' || data[end] == '\n' || data[end] == 0xff && end+1 < len(data) && data[end+1] != soi) {
 		end++ // padding, line ends, fill bytes before a marker
@@ -280,13 +280,13 @@ func (s *Server) following(data []byte, end int, before *info) (next info, start
 // soi is the second byte of a JPEG.
 const soi = 0xd8
 
-// onlyReader and onlyWriter keep io.CopyBuffer from other ways than the buffer.
+// onlyReader and onlyWriter make io.CopyBuffer use the buffer.
 type (
 	onlyReader struct{ io.Reader }
 	onlyWriter struct{ io.Writer }
 )
 
-// fill reads until b is full or src ends. Unlike io.ReadFull it leaves the error as src has it: a cut connection is no end.
+// fill reads until b is full or src ends. Unlike io.ReadFull it keeps src's error: a cut connection is not the end.
 func fill(b []byte, src io.Reader) (n int, err error) {
 	for n < len(b) && err == nil {
 		var m int

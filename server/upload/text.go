@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// maxTextHead is how far into a body its base64 may begin: behind data:image/jpeg;base64, a field's name, or JSON's {"image":".
+// maxTextHead is how far into a body its base64 may begin: after data:image/jpeg;base64, a field's name, or JSON's {"image":".
 const maxTextHead = 512
 
-// textStarts are where base64 begins: behind the mark of a data URL, or with the first bytes of a JPEG or a PNG in the alphabets of base64, as they are, in a
-// URL-encoded form or with JSON's escapes.
+// textStarts mark where base64 begins: after a data URL's marker, or with the first bytes of a JPEG or a PNG in base64, plain, URL-encoded or
+// with JSON's escapes.
 var textStarts = []struct {
-	text   string
-	behind bool
+	text  string
+	after bool
 }{
 	{";base64,", true},
 	{";base64%2c", true},
@@ -28,11 +28,11 @@ var textStarts = []struct {
 	{"ivborw0kggo", false},
 }
 
-// findText returns where in a body that begins with head the base64 of a picture begins. Small devices send pictures so: as text, in a data URL, in a form of
-// the urlencoded kind or in JSON.
+// findText returns where the base64 of a picture begins in a body that starts with head. Small devices send pictures as text, in a data URL, in an
+// urlencoded form or in JSON.
 func findText(head []byte) (start int, ok bool) {
 	head = head[:min(len(head), maxTextHead)]
-	lower := bytes.Clone(head) // bytes.ToLower would change the length of what is no UTF-8
+	lower := bytes.Clone(head) // bytes.ToLower would change the length of invalid UTF-8
 	for i, c := range lower {
 		if c >= 'A' && c <= 'Z' {
 			lower[i] = c + 'a' - 'A'
@@ -44,13 +44,13 @@ func findText(head []byte) (start int, ok bool) {
 		if i < 0 {
 			continue
 		}
-		if s.behind {
+		if s.after {
 			i += len(s.text)
 		}
-		if start < 0 || i < start || s.behind {
+		if start < 0 || i < start || s.after {
 			start = i
 		}
-		if s.behind {
+		if s.after {
 			break
 		}
 	}
@@ -65,14 +65,14 @@ func findText(head []byte) (start int, ok bool) {
 	return start, true
 }
 
-// newText returns the bytes that the base64 in src stands for, up to what is no base64 any more. Both alphabets, line breaks, escapes of forms and of JSON, and
-// a missing padding are understood.
+// newText returns a reader of the bytes decoded from the base64 in src, up to the first byte that is not base64. It accepts both alphabets, line
+// breaks, form and JSON escapes, and missing padding.
 func newText(src io.Reader) io.Reader {
 	f := &textFilter{src: src}
 	return &textReader{base64.NewDecoder(base64.RawStdEncoding, f), f}
 }
 
-// textReader ends where the text ends, also within a group of four characters: whether the picture is whole, its bytes tell.
+// textReader ends where the text ends, even within a group of four characters: the picture's bytes show whether it is complete.
 type textReader struct {
 	decoder io.Reader
 	filter  *textFilter
@@ -87,10 +87,10 @@ func (t *textReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// textFilter leaves base64's own characters, of the standard alphabet.
+// textFilter passes only base64 characters, in the standard alphabet.
 type textFilter struct {
 	src    io.Reader
-	escape []byte // an escape that has begun: %, %2 or \
+	escape []byte // a pending escape: %, %2 or \
 	ended  bool
 	err    error
 }
@@ -123,12 +123,12 @@ func (f *textFilter) Read(p []byte) (int, error) {
 	}
 }
 
-// take looks at one character; ok is false when nothing comes of it.
+// take processes one character; ok is false if it yields none.
 func (f *textFilter) take(c byte) (byte, bool) {
 	if len(f.escape) > 0 {
 		f.escape = append(f.escape, c)
 		switch {
-		case f.escape[0] == '\\' && c != '/': // a line break in JSON; others do not occur
+		case f.escape[0] == '\\' && c != '/': // a line break in JSON; no others occur
 			f.ended = c != 'n' && c != 'r' && c != 't'
 			f.escape = f.escape[:0]
 			return 0, false
@@ -158,7 +158,7 @@ func (f *textFilter) take(c byte) (byte, bool) {
 	case c == ' ' || c == '\t' || c == '\r' || c == '\n':
 		return 0, false
 	}
-	f.ended = true // padding, or what follows the text
+	f.ended = true // padding, or data after the text
 	return 0, false
 }
 

@@ -14,32 +14,32 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// Config is what a Server needs. The zero value of each field but Dir is usable.
+// Config configures a Server. Zero is a usable value of each field except Dir.
 type Config struct {
-	// HTTP says where to serve, who is allowed in, and so on; its Refuse and Log must be zero. MaxClients is how many may watch live pictures or
-	// the gallery's news at once.
+	// HTTP is the web server's configuration; its Refuse and Log must be zero. MaxClients limits the viewers of live pictures and
+	// those of the gallery's news.
 	HTTP web.Config
-	// Dir is where pictures are kept; made if it is not there. No other server may use it.
+	// Dir is where pictures are stored; created if missing. No other server may use it.
 	Dir string
-	// Keep is how long, by the pictures' own time; 0: for ever.
+	// Keep is how long pictures are kept, by their own time; 0: forever.
 	Keep time.Duration
-	// MaxBytes is what all pictures take on the disk together, in blocks of 4 KiB. Those of devices that have more than their share, which is the same for
-	// each device, go first, the oldest of them. 0: no limit.
+	// MaxBytes limits the disk space of all pictures, in blocks of 4 KiB. Pictures of devices that exceed their share, which is the same for
+	// each device, are deleted first, the oldest of them. 0: no limit.
 	MaxBytes int64
 	// MaxUpload is the largest picture in bytes; 0: 20 MiB.
 	MaxUpload int64
 	// MaxPixels is the largest picture in width x height; 0: 40 million.
 	MaxPixels int
-	// MaxDevices is how many devices are taken; 0: 1000. Those of which nothing is kept any more do not count.
+	// MaxDevices limits the number of devices; 0: 1000. Those without stored pictures do not count.
 	MaxDevices int
-	// MaxUploads is how many uploads may run at once, endless ones too; 0: 1000. MaxPerAddress is how many of them from one address, but this machine's own,
-	// where proxies are; 0: half of MaxUploads. MaxPerDevice is how many of one device; 0: 64. When there are as many, the one that has been idle longest
-	// goes for a new one.
+	// MaxUploads limits concurrent uploads, including endless ones; 0: 1000. MaxPerAddress limits those from one address other than this machine's,
+	// where proxies are; 0: half of MaxUploads. MaxPerDevice limits those of one device; 0: 64. When a limit is reached, the upload that has been idle
+	// longest is ended for a new one.
 	MaxUploads, MaxPerAddress, MaxPerDevice int
-	// Sync writes each picture through to the disk before the reply says that it is kept: no power cut can lose it then, and each costs
-	// the disk's time.
+	// Sync writes each picture to the disk before the reply confirms it: a power cut cannot lose it then, but each upload
+	// waits for the disk.
 	Sync bool
-	// Log gets what an operator should know; nil: nothing.
+	// Log gets messages for the operator; nil disables logging.
 	Log *zap.Logger
 }
 
@@ -54,7 +54,7 @@ func (c *Config) check() error {
 		c.MaxUpload = 20 << 20
 	}
 	if c.MaxUpload > maxPicture {
-		return fmt.Errorf("upload: pictures of %d bytes: at most %d are possible", c.MaxUpload, maxPicture)
+		return fmt.Errorf("upload: MaxUpload of %d bytes: at most %d are possible", c.MaxUpload, maxPicture)
 	}
 	if c.MaxPixels == 0 {
 		c.MaxPixels = 40_000_000
@@ -80,15 +80,15 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Server takes pictures. Start it once; Close ends it for good.
+// Server receives pictures. Start it once; Close ends it for good.
 type Server struct {
 	config Config
 	web    *web.Server
 	store  *store
 	began  time.Time
 
-	checks  chan struct{} // one for each picture that is in memory as a whole
-	slots   slots         // of uploads that run
+	checks  chan struct{} // one for each picture held in memory
+	slots   slots         // of running uploads
 	running sync.WaitGroup
 	counts  counts
 
@@ -103,13 +103,13 @@ type Server struct {
 
 // counts are totals since the start.
 type counts struct {
-	refused atomic.Uint64 // uploads, and parts of streams
-	cut     atomic.Uint64 // uploads that ended in the middle
-	full    atomic.Uint64 // refused because the disk is
-	failed  atomic.Uint64 // that could not be kept for another reason of this machine's
+	refused atomic.Uint64 // uploads and parts of streams
+	cut     atomic.Uint64 // incomplete uploads
+	full    atomic.Uint64 // refused because the disk is full
+	failed  atomic.Uint64 // not stored because of another local problem
 }
 
-// New checks c and reads the files that it names. It opens nothing else yet.
+// New validates c and reads the files it names. It opens nothing else yet.
 func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -128,12 +128,12 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Start takes over the directory, finds what is in it (one to two seconds for 200,000 pictures), opens the addresses and serves until Close.
+// Start opens the directory, indexes its contents (one to two seconds for 200,000 pictures), opens the addresses and serves until Close.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.store != nil {
-		return errors.New("upload: start: was started already")
+		return errors.New("upload: start: already started")
 	}
 	store, err := openStore(&s.config)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Close ends the server: running uploads may end until ctx does and are cut off then, or after a second. It joins all goroutines
+// Close ends the server: running uploads may finish until ctx ends and are then cut off, or after a second. It joins all goroutines
 // and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
 	if ctx == nil {
@@ -172,8 +172,8 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-// Reload takes Keep, MaxBytes, MaxDevices and of HTTP what web.Server's Reload takes from c, and reads the files that it names again; the rest
-// needs a new start. On an error nothing has changed.
+// Reload applies Keep, MaxBytes, MaxDevices and, from HTTP, whatever web.Server's Reload applies, and rereads the files c names; other
+// changes need a restart. On an error nothing changes.
 func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
@@ -188,10 +188,10 @@ func (s *Server) Reload(c Config) error {
 	return s.store.makeRoom(nil, 0)
 }
 
-// health returns why /healthz is to fail; nil: pictures can be kept.
+// health returns why /healthz should fail; nil if pictures can be stored.
 func (s *Server) health() error { return s.store.problem() }
 
-// enter says whether another upload may begin; running.Done ends it.
+// enter reports whether another upload may begin; running.Done ends it.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,34 +201,34 @@ func (s *Server) enter() bool {
 	return !s.closed
 }
 
-// URLs returns an address for each way that a device could reach the running server.
+// URLs returns an address for each way a device could reach the running server.
 func (s *Server) URLs() []string { return s.web.URLs() }
 
-// State is what there is, and what came since the start.
+// State is the stored pictures, and totals since the start.
 type State struct {
 	Devices       int    `json:"devices"`
-	Pictures      int    `json:"pictures"` // kept
-	Bytes         int64  `json:"bytes"`    // that they take on the disk
-	Received      uint64 `json:"received"` // pictures, without duplicates
+	Pictures      int    `json:"pictures"` // stored
+	Bytes         int64  `json:"bytes"`    // on disk
+	Received      uint64 `json:"received"` // pictures, excluding duplicates
 	ReceivedBytes uint64 `json:"received_bytes"`
 	Duplicates    uint64 `json:"duplicates"`
-	Refused       uint64 `json:"refused"` // uploads, and parts of streams, for what they were
-	Cut           uint64 `json:"cut"`     // uploads that ended in the middle
-	Full          uint64 `json:"full"`    // refused because the disk is
-	Failed        uint64 `json:"failed"`  // that could not be kept for another reason of this machine's
+	Refused       uint64 `json:"refused"` // uploads and parts of streams, rejected for their content
+	Cut           uint64 `json:"cut"`     // incomplete uploads
+	Full          uint64 `json:"full"`    // because the disk is full
+	Failed        uint64 `json:"failed"`  // not stored because of another local problem
 	Expired       uint64 `json:"expired"` // deleted because of their age
 	PushedOut     uint64 `json:"pushed_out"`
-	Uploads       int64  `json:"uploads"` // that run
+	Uploads       int64  `json:"uploads"` // running now
 	Viewers       int64  `json:"viewers"`
-	Unreadable    int    `json:"unreadable_directories"` // whose pictures are neither shown nor deleted by age
-	Error         string `json:"error,omitempty"`        // why nothing can be kept now
+	Unreadable    int    `json:"unreadable_directories"` // their pictures are neither shown nor expired
+	Error         string `json:"error,omitempty"`        // why nothing can be stored now
 }
 
 // State may be called from any goroutine once the server has started.
 func (s *Server) State() State {
 	c := &s.store.counts
 	state := State{
-		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.pushedOut.Load(),
+		Received: c.kept.Load(), ReceivedBytes: c.keptBytes.Load(), Duplicates: c.duplicates.Load(), Expired: c.aged.Load(), PushedOut: c.evictedPictures.Load(),
 		Refused: s.counts.refused.Load(), Cut: s.counts.cut.Load(), Full: s.counts.full.Load(),
 		Failed: s.counts.failed.Load(), Uploads: s.slots.count(), Viewers: int64(s.web.Stats().Viewers),
 	}
@@ -245,7 +245,7 @@ func (s *Server) State() State {
 	return state
 }
 
-// maintain does what time brings: pictures grow old, live pictures are watched no more.
+// maintain runs the periodic work: expiring pictures, closing unwatched live streams.
 func (s *Server) maintain() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()

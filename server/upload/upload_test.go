@@ -25,7 +25,7 @@ import (
 	"github.com/maixstream/maixstream/server/upload"
 )
 
-func TestRawPicturesAreKept(t *testing.T) {
+func TestRawPicturesAreStored(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -53,7 +53,7 @@ func TestRawPicturesAreKept(t *testing.T) {
 				t.Errorf("answered %+v", a)
 			}
 			if !bytes.Equal(read(t, dir, a.File), c.body) {
-				t.Error("the file is another one")
+				t.Error("the file differs")
 			}
 			reply, b := get(t, s, "/snapshot/cam")
 			if !bytes.Equal(b, c.body) || reply.Header.Get("X-Sequence") == "" || reply.Header.Get("Content-Type") != "image/"+map[string]string{".jpg": "jpeg", ".png": "png"}[c.extension] {
@@ -66,20 +66,20 @@ func TestRawPicturesAreKept(t *testing.T) {
 	}
 }
 
-func TestSyncedPicturesAreKept(t *testing.T) {
+func TestSyncedPicturesAreStored(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.Sync = true })
 	for i, body := range [][]byte{jpegOf(t, 1), noisy(t, 100<<10), pngOf(t, 2)} {
 		for _, device := range []string{"a", "b"} {
 			a := postOK(t, s, "?device="+device, body, headers{"X-Timestamp": stampOf(time.Now().Add(-24 * time.Duration(i) * time.Hour))})
 			if !bytes.Equal(read(t, dir, a.File), body) {
-				t.Errorf("%s is another picture", a.File)
+				t.Errorf("%s differs", a.File)
 			}
 		}
 	}
 }
 
-func TestWhatFollowsThePictureIsCutOff(t *testing.T) {
+func TestTrailingDataIsCutOff(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	for _, body := range [][]byte{jpegOf(t, 1), pngOf(t, 1), noisy(t, 100<<10)} {
@@ -107,14 +107,14 @@ func TestNameTimeAndSequenceComeFromTheSender(t *testing.T) {
 	if reply.Header.Get("X-Timestamp") != stamp[:len(stamp)-3]+"000" || reply.Header.Get("X-Sequence") != "77" {
 		t.Errorf("%v, sent X-Timestamp %s", reply.Header, stamp)
 	}
-	// The query wins over the header, both over the address.
+	// The query overrides the header, both override the address.
 	if a := postOK(t, s, "?device=door", jpegOf(t, 1), headers{"X-Device": "garden"}); a.Device != "door" {
 		t.Errorf("device %q", a.Device)
 	}
 	if a := postOK(t, s, "", jpegOf(t, 1), nil); a.Device != "127.0.0.1" {
 		t.Errorf("device %q", a.Device)
 	}
-	for _, stamp := range []string{"0.5", "4102444800", "12"} { // a clock that was never set, and one that runs ahead
+	for _, stamp := range []string{"0.5", "4102444800", "12"} { // a clock that was never set, and one that is ahead
 		a := postOK(t, s, "", jpegOf(t, 1), headers{"X-Timestamp": stamp})
 		if !strings.Contains(a.File, time.Now().UTC().Format("/2006-01-")) {
 			t.Errorf("X-Timestamp %s: %s", stamp, a.File)
@@ -122,7 +122,7 @@ func TestNameTimeAndSequenceComeFromTheSender(t *testing.T) {
 	}
 }
 
-func TestFormsAreTakenWhateverTheFieldIsCalled(t *testing.T) {
+func TestFormFieldNameDoesNotMatter(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
 	form := func(write func(*multipart.Writer)) answer {
@@ -171,7 +171,7 @@ func TestFormsAreTakenWhateverTheFieldIsCalled(t *testing.T) {
 	}
 }
 
-// part is one of an endless stream.
+// part writes a part of an endless stream.
 func part(w *multipart.Writer, body []byte, length bool, h headers) error {
 	header := textproto.MIMEHeader{"Content-Type": {"image/jpeg"}}
 	if length {
@@ -187,7 +187,7 @@ func part(w *multipart.Writer, body []byte, length bool, h headers) error {
 	return err
 }
 
-func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
+func TestStreamPartsAreStoredImmediately(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -210,13 +210,13 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 			if err := part(w, body, true, headers{"X-Timestamp": fmt.Sprintf("%d.000001", stamp.Unix()), "X-Sequence": fmt.Sprint(100 + i), "Idempotency-Key": fmt.Sprint("key", i)}); err != nil {
 				t.Fatal(err)
 			}
-			// Not a byte follows, not even a boundary.
+			// Nothing follows, not even a boundary.
 			testenv.Eventually(t, fmt.Sprint("picture ", i, " is shown"), func() bool {
 				reply, b := get(t, s, "/snapshot/"+device)
 				return bytes.Equal(b, body) && reply.Header.Get("X-Sequence") == fmt.Sprint(100+i)
 			})
 		}
-		if err := part(w, jpegOf(t, 2), false, headers{"Idempotency-Key": "key2"}); err != nil { // was here before
+		if err := part(w, jpegOf(t, 2), false, headers{"Idempotency-Key": "key2"}); err != nil { // a duplicate
 			t.Fatal(err)
 		}
 		sum += len(jpegOf(t, 2))
@@ -239,10 +239,10 @@ func TestEachPartOfAStreamIsKeptAtOnce(t *testing.T) {
 	}
 }
 
-// A camera that sends a picture a minute is no slow sender, whether the boundary comes with the picture or with the next one.
-func TestAStreamMayRest(t *testing.T) {
+// A camera that sends one picture per minute is not a slow sender, whether the boundary follows at once or with the next picture.
+func TestStreamMayPause(t *testing.T) {
 	testenv.NoLeaks(t)
-	const stall = time.Second // a loaded machine may hold up a part's bytes nearly so long
+	const stall = time.Second // a loaded machine may delay a part's bytes nearly that long
 	s := receive(t, t.TempDir(), func(c *upload.Config) { c.HTTP.StallTimeout = stall })
 	var streams sync.WaitGroup
 	for device, early := range map[string]bool{"late": false, "early": true} {
@@ -393,7 +393,7 @@ func flip(b []byte, at int) []byte {
 	return b
 }
 
-// pngOfSize is a PNG whose header claims a size, with as many zero pixels as fit 1 MB of zeros, packed.
+// pngOfSize returns a PNG whose header claims a size, with as many zero pixels as 1 MB of zeros holds, compressed.
 func pngOfSize(t *testing.T, w, h uint32) []byte {
 	t.Helper()
 	b := bytes.NewBufferString("\x89PNG\r\n\x1a\n")
@@ -415,7 +415,7 @@ func pngOfSize(t *testing.T, w, h uint32) []byte {
 	return b.Bytes()
 }
 
-func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
+func TestTruncatedUploadsLeaveNothing(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -425,7 +425,7 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:len(large)/2]),
 		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(large), large[:100]),
 		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(large), large[:len(large)-1]),
-		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(large), large), // whole, but not said to be
+		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(large), large), // complete, but not terminated
 		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", len(stream), stream[:len(stream)-2]),
 		fmt.Sprintf("POST /upload?device=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(stream), stream),
 	} {
@@ -445,7 +445,7 @@ func TestUploadsThatAreCutLeaveNothing(t *testing.T) {
 	}
 }
 
-// Uploads that are under way cost a buffer each, not what they have sent.
+// Running uploads cost one buffer each, not what they have sent.
 func TestMemoryOfUnfinishedUploads(t *testing.T) {
 	const connections, sent = 50, 2 << 20
 	dir := t.TempDir()
@@ -453,7 +453,7 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 	body := noisy(t, sent)[:sent]
 	heap := func() int64 {
 		runtime.GC()
-		runtime.GC() // pools are emptied by the second one
+		runtime.GC() // the second one empties pools
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc + m.StackInuse)
@@ -485,11 +485,11 @@ func TestMemoryOfUnfinishedUploads(t *testing.T) {
 	runtime.KeepAlive(body)
 	t.Logf("%d KiB an upload", each>>10)
 	if each > 200<<10 {
-		t.Errorf("an upload of which %d KiB have come holds %d KiB of memory", sent>>10, each>>10)
+		t.Errorf("an upload that has sent %d KiB uses %d KiB of memory", sent>>10, each>>10)
 	}
 }
 
-func TestSlowSendersAreCutOff(t *testing.T) {
+func TestSlowSendersAreDisconnected(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, func(c *upload.Config) { c.HTTP.StallTimeout = 300 * time.Millisecond })
@@ -510,7 +510,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
+func TestRepeatedKeyIsOnePicture(t *testing.T) {
 	testenv.NoLeaks(t)
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
@@ -524,7 +524,7 @@ func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
 		t.Error("another device's key counts")
 	}
 
-	// At once: all go in, all are told of one file.
+	// Concurrently: all succeed, and all are given the same file.
 	const n = 16
 	large := noisy(t, 200<<10)
 	answers := make([]answer, n)
@@ -545,18 +545,18 @@ func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
 		}
 	}
 	if originals != 1 {
-		t.Errorf("%d of %d were taken as new", originals, n)
+		t.Errorf("%d of %d counted as new", originals, n)
 	}
 	if list := files(t, dir); len(list) != 3 {
 		t.Errorf("files: %v", list)
 	}
-	// A restart remembers.
+	// Keys survive a restart.
 	stop(t, s)
 	s = receive(t, dir, nil)
 	if a := postOK(t, s, "?device=a", jpegOf(t, 1), h); !a.Duplicate || a.File != first.File {
 		t.Errorf("after a restart: %+v, want a duplicate of %s", a, first.File)
 	}
-	// A key whose picture is gone is new.
+	// The key of a deleted picture is new.
 	if err := os.Remove(filepath.Join(dir, first.File)); err != nil {
 		t.Fatal(err)
 	}
@@ -570,7 +570,7 @@ func TestTheSameKeyTwiceIsOnePicture(t *testing.T) {
 func TestKeysAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := receive(t, dir, nil)
-	const n = 2200 // the file is written anew after 2048
+	const n = 2200 // the file is rewritten after 2048
 	for i := range n {
 		if a := postOK(t, s, "?device=a", jpegOf(t, 1), headers{"Idempotency-Key": fmt.Sprint(i)}); a.Duplicate {
 			t.Fatalf("key %d", i)
@@ -580,7 +580,7 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Errorf("%d bytes of keys", size)
 	}
 	for restart := range 2 {
-		for key, want := range map[int]bool{n - 1: true, n - 512: true, 0: restart > 0} { // 0 is sent again, and thus new
+		for key, want := range map[int]bool{n - 1: true, n - 512: true, 0: restart > 0} { // 0 was sent again, and is thus new
 			if a := postOK(t, s, "?device=a", jpegOf(t, 1), headers{"Idempotency-Key": fmt.Sprint(key)}); a.Duplicate != want && key != n-512 {
 				t.Errorf("key %d, restart %d: %+v", key, restart, a)
 			}
@@ -590,7 +590,7 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 }
 
-func TestWhoMayIn(t *testing.T) {
+func TestAuthentication(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/server/internal/page"
 )
 
-// assets are what browsers ask for beside a page of a server called name, some of it without the page's credentials.
+// assets are what browsers request in addition to a page of the server called name, some of it without the page's credentials.
 func assets(name string) []Route {
 	routes := []Route{asset(page.ManifestPath, page.ManifestType, func(r *http.Request) string { return page.Manifest(name, r.URL.Query().Get("token")) })}
 	for _, a := range page.Assets() {
@@ -16,7 +16,7 @@ func assets(name string) []Route {
 	return routes
 }
 
-// asset serves a file that a browser may keep for a day.
+// asset serves a file that browsers may cache for a day.
 func asset(path, kind string, body func(*http.Request) string) Route {
 	return Route{Path: path, Methods: "GET, HEAD", Handler: func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -18,16 +18,16 @@ import (
 	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// auth knows who is allowed in.
+// auth holds the users, tokens and sessions that grant access.
 type auth struct {
 	users  map[string]account
 	tokens map[digest]right
-	decoy  []byte // compared for unknown users, so that the time of a refusal does not tell who exists
+	decoy  []byte // compared for unknown users, so that timing does not reveal which users exist
 	key    []byte
-	// deviceTokens: a token may have a device's name behind it.
+	// deviceTokens: a token may be followed by a device name.
 	deviceTokens bool
 
-	// bcrypt takes tens of milliseconds (seconds on the board) by design: one at a time, and what was right is remembered.
+	// bcrypt takes tens of milliseconds (seconds on the board) by design: one at a time, and successes are cached.
 	verify sync.Mutex
 	mu     sync.Mutex
 	known  map[digest]time.Time // until when a user and password need not be verified again
@@ -36,7 +36,7 @@ type auth struct {
 	attempts attempts
 }
 
-// account is a user's.
+// account is a user's entry.
 type account struct {
 	hash string // bcrypt
 	has  right
@@ -49,7 +49,7 @@ const (
 	maxKnown = 1024
 )
 
-// newAuth reads the files; nil when there are none. Only two with the same key can be compared; nil: a new key.
+// newAuth reads the files; it returns nil if there are none. Only auths with the same key can be compared; nil: a new key.
 func newAuth(authFile, tokenFile string, deviceTokens bool, key []byte) (*auth, error) {
 	if authFile == "" && tokenFile == "" {
 		return nil, nil
@@ -75,12 +75,12 @@ func newAuth(authFile, tokenFile string, deviceTokens bool, key []byte) (*auth, 
 	return a, nil
 }
 
-// same says whether both allow exactly the same.
+// same reports whether both grant exactly the same access.
 func (a *auth) same(b *auth) bool {
 	return maps.Equal(a.users, b.users) && maps.Equal(a.tokens, b.tokens)
 }
 
-// viewMark ends the line of a user or token that may only view.
+// viewMark ends the line of a view-only user or token.
 const viewMark = "view"
 
 func readLines(what, name string, add func(line string, has right) error) error {
@@ -89,7 +89,7 @@ func readLines(what, name string, add func(line string, has right) error) error 
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
-		return fmt.Errorf("%s %s: this is UTF-16; save it as UTF-8", what, name)
+		return fmt.Errorf("%s %s: the file is UTF-16; save it as UTF-8", what, name)
 	}
 	n, entries := 0, 0
 	for line := range strings.Lines(text) {
@@ -108,7 +108,7 @@ func readLines(what, name string, add func(line string, has right) error) error 
 		entries++
 	}
 	if entries == 0 {
-		return fmt.Errorf("%s %s: no entry in it, so nobody could get in", what, name)
+		return fmt.Errorf("%s %s: no entry, so nobody could get in", what, name)
 	}
 	return nil
 }
@@ -116,17 +116,17 @@ func readLines(what, name string, add func(line string, has right) error) error 
 func (a *auth) addUser(line string, has right) error {
 	user, hash, ok := strings.Cut(line, ":")
 	if !ok || user == "" {
-		return errors.New("want user:bcrypt-hash (htpasswd -nB USER makes such a line), and the word view behind it for a user who may only view")
+		return errors.New("want user:bcrypt-hash (see htpasswd -nB USER), followed by the word view for a view-only user")
 	}
 	_, err := bcrypt.Cost([]byte(hash))
 	if err == nil && strings.ContainsAny(hash, " \t") {
-		err = fmt.Errorf("a word behind it that is not %q", viewMark)
+		err = fmt.Errorf("unexpected word after it: only %q is allowed", viewMark)
 	}
 	if err != nil {
-		return fmt.Errorf("user %q: not a bcrypt hash (htpasswd -nB USER makes one): %w", user, err)
+		return fmt.Errorf("user %q: not a bcrypt hash (htpasswd -nB USER creates one): %w", user, err)
 	}
 	if _, double := a.users[user]; double {
-		return fmt.Errorf("user %q: stands here twice", user)
+		return fmt.Errorf("user %q: duplicate entry", user)
 	}
 	a.users[user], a.decoy = account{hash, has}, []byte(hash)
 	return nil
@@ -137,13 +137,13 @@ func (a *auth) addToken(line string, has right) error {
 		line, has.device = fields[0], fields[1]
 	}
 	if len(line) < 16 || strings.ContainsAny(line, " \t") {
-		return errors.New("a token has at least 16 characters and no spaces (openssl rand -hex 16 makes one); the word view behind it is for one that may only view")
+		return errors.New("a token must have at least 16 characters and no spaces (openssl rand -hex 16 creates one); the word view after it makes it view-only")
 	}
 	a.tokens[a.digest("token", line)] = has
 	return nil
 }
 
-// digest is keyed, so that neither memory nor timing tells anything about passwords and tokens.
+// digest is keyed, so that neither memory nor timing reveals passwords and tokens.
 func (a *auth) digest(parts ...string) (d digest) {
 	m := hmac.New(sha256.New, a.key)
 	for _, p := range parts {
@@ -153,17 +153,17 @@ func (a *auth) digest(parts ...string) (d digest) {
 	return d
 }
 
-// verdict is what is known about who sent a request.
+// verdict is the result of checking a request's credentials.
 type verdict int
 
 const (
 	unknown   verdict = iota
 	admitted          // by Basic, Bearer or ?token=
-	inSession         // by the page's cookie: the browser sends it by itself, so whose wish the request was must be checked
-	tooMany           // wrong ones have come
+	inSession         // by the page's cookie, which browsers send unasked: the request's origin must be checked
+	tooMany           // after too many failures
 )
 
-// judge decides about a request from a sender. Whatever is right in it allows it in, whatever else stands beside that.
+// judge checks a request's credentials. Any valid one grants access, whatever else the request contains.
 func (a *auth) judge(r *http.Request, sender string) (verdict, right) {
 	c := credentialsOf(r)
 	for _, token := range c.tokens {
@@ -192,7 +192,7 @@ func (a *auth) judge(r *http.Request, sender string) (verdict, right) {
 	return v, viewOnly
 }
 
-// token needs no slow comparison: a right one is allowed in however many wrong ones came before it.
+// token needs no slow comparison: a valid one is accepted however many wrong ones preceded it.
 func (a *auth) token(sender, token string) (verdict, right) {
 	if has, ok := a.tokens[a.digest("token", token)]; ok {
 		return admitted, has
@@ -204,19 +204,19 @@ func (a *auth) token(sender, token string) (verdict, right) {
 	return unknown, viewOnly
 }
 
-// password verifies a user's password for a sender.
+// password verifies a user's password; sender is for rate limiting.
 func (a *auth) password(sender, user, password string) (verdict, right) {
 	known, exists := a.users[user]
 	d := a.digest("password", user, password)
 	if a.remembers(d) {
 		return admitted, known.has
 	}
-	if !a.attempts.allowed(sender) { // without waiting for the lock, which the attempts of others may hold
+	if !a.attempts.allowed(sender) { // without waiting for the lock, which others' attempts may hold
 		return tooMany, viewOnly
 	}
 	a.verify.Lock()
 	defer a.verify.Unlock()
-	if a.remembers(d) { // verified while we waited
+	if a.remembers(d) { // verified while waiting
 		return admitted, known.has
 	}
 	if !a.attempts.allowed(sender) {
@@ -226,7 +226,7 @@ func (a *auth) password(sender, user, password string) (verdict, right) {
 	if !exists {
 		hash = a.decoy
 	}
-	if hash == nil || !fits(hash, password) || !exists {
+	if hash == nil || !matchesHash(hash, password) || !exists {
 		a.attempts.failed(sender)
 		return unknown, viewOnly
 	}
@@ -239,8 +239,8 @@ func (a *auth) password(sender, user, password string) (verdict, right) {
 	return admitted, known.has
 }
 
-// fits compares a password as it came, and as older programs have written it into the hash.
-func fits(hash []byte, password string) bool {
+// matchesHash compares a password as sent, and in the encoding that older programs hashed.
+func matchesHash(hash []byte, password string) bool {
 	if bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil {
 		return true
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// proxies are those whose word on where a request came from counts.
+// proxies are the trusted ones, whose forwarded addresses count.
 type proxies struct {
 	networks []netip.Prefix
-	unix     bool // whoever connects to a Unix socket
+	unix     bool // clients of a Unix socket
 }
 
 func parseProxies(list []string) (proxies, error) {
@@ -34,7 +34,7 @@ func parseProxies(list []string) (proxies, error) {
 	return p, nil
 }
 
-// trusts takes no address, which is not valid, for a Unix socket's other side.
+// trusts takes an invalid address for the peer of a Unix socket.
 func (p *proxies) trusts(ip netip.Addr) bool {
 	if !ip.IsValid() {
 		return p.unix
@@ -47,8 +47,8 @@ func (p *proxies) trusts(ip netip.Addr) bool {
 	return false
 }
 
-// client returns the address that r comes from, as far as it is known: where a trusted proxy passed it on, the one that the proxy saw. It is not valid
-// for a Unix socket. forwarded says that a proxy, trusted or not, passed it on.
+// client returns the address r comes from, as far as known: if a trusted proxy forwarded it, the one the proxy saw. It is not valid
+// for a Unix socket. forwarded reports whether a proxy, trusted or not, forwarded it.
 func (p *proxies) client(r *http.Request) (ip netip.Addr, forwarded bool) {
 	ip = addressOf(r.RemoteAddr)
 	passed := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -63,12 +63,12 @@ func (p *proxies) client(r *http.Request) (ip netip.Addr, forwarded bool) {
 	return ip, forwarded
 }
 
-// secure says whether the browser that r comes from speaks TLS.
+// secure reports whether the browser that sent r uses TLS.
 func (p *proxies) secure(r *http.Request) bool {
 	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" && p.trusts(addressOf(r.RemoteAddr))
 }
 
-// parseForwarded reads an address in X-Forwarded-For: some proxies add the port, and brackets to an address of IPv6.
+// parseForwarded parses an address in X-Forwarded-For: some proxies add the port, and brackets around IPv6 addresses.
 func parseForwarded(text string) (netip.Addr, bool) {
 	text = strings.Trim(strings.TrimSpace(text), `"`)
 	if at, err := netip.ParseAddrPort(text); err == nil {
@@ -78,7 +78,7 @@ func parseForwarded(text string) (netip.Addr, bool) {
 	return ip, err == nil
 }
 
-// addressOf is the host of a host:port; not valid for a Unix socket.
+// addressOf is the host of host:port; not valid for a Unix socket.
 func addressOf(hostport string) netip.Addr {
 	at, err := netip.ParseAddrPort(hostport)
 	if err != nil {
@@ -87,7 +87,7 @@ func addressOf(hostport string) netip.Addr {
 	return at.Addr()
 }
 
-// senderOf is what limits count by: an address, for IPv6 its /64 network, which has one owner. Whoever has no address is "local".
+// senderOf is the key for rate limits: an address, or for IPv6 its /64 network, which has one owner; "local" without an address.
 func senderOf(ip netip.Addr) string {
 	ip = ip.Unmap()
 	if ip.Is6() {
@@ -100,22 +100,22 @@ func senderOf(ip netip.Addr) string {
 	return ip.String()
 }
 
-// Client returns the address that r comes from: where a trusted proxy passed it on, the one that the proxy saw. It is not valid for a Unix socket.
+// Client returns the address r comes from: if a trusted proxy forwarded it, the one the proxy saw. It is not valid for a Unix socket.
 func (s *Server) Client(r *http.Request) netip.Addr {
 	ip, _ := s.live.Load().proxies.client(r)
 	return ip
 }
 
-// Sender is what limits count an address by: itself, or its /64 network where it is one of IPv6, which has one owner. Whoever has no address is "local".
+// Sender is the key under which rate limits count an address: the address, or for IPv6 its /64 network, which has one owner; "local" without an address.
 func Sender(ip netip.Addr) string { return senderOf(ip) }
 
-// sender is senderOf the address that r comes from.
+// sender is senderOf for the address r comes from.
 func (l *live) sender(r *http.Request) string {
 	ip, _ := l.proxies.client(r)
 	return senderOf(ip)
 }
 
-// hostOf is a Host header without its port and brackets, in lower case.
+// hostOf is a Host header without port and brackets, in lower case.
 func hostOf(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

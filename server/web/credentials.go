@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// credentials are what a request offers to be allowed in by.
+// credentials are those a request offers.
 type credentials struct {
 	tokens    []string
 	passwords []userPassword
@@ -15,10 +15,10 @@ type credentials struct {
 
 type userPassword struct{ user, password string }
 
-// mostPasswords of one request are verified: each costs a bcrypt.
-const mostPasswords = 2
+// maxPasswords limits the passwords verified per request: each costs a bcrypt.
+const maxPasswords = 2
 
-// credentialsOf reads a request's: a proxy may have put its own Authorization beside, or in the place of, what a client offers.
+// credentialsOf reads a request's credentials: a proxy may have added its Authorization, or replaced the client's.
 func credentialsOf(r *http.Request) (c credentials) {
 	for _, token := range r.URL.Query()["token"] {
 		if token != "" {
@@ -32,7 +32,7 @@ func credentialsOf(r *http.Request) (c credentials) {
 		case rest == "":
 		case strings.EqualFold(scheme, "Bearer"):
 			c.tokens = append(c.tokens, rest)
-		case strings.EqualFold(scheme, "Basic") && len(c.passwords) < mostPasswords:
+		case strings.EqualFold(scheme, "Basic") && len(c.passwords) < maxPasswords:
 			if p, ok := parseBasic(rest); ok {
 				c.passwords = append(c.passwords, p)
 			}
@@ -41,7 +41,7 @@ func credentialsOf(r *http.Request) (c credentials) {
 	return c
 }
 
-// parseBasic reads what stands behind Basic (RFC 7617). The first colon ends the user; the password may have more.
+// parseBasic parses Basic credentials (RFC 7617). The first colon ends the user; the password may contain more.
 func parseBasic(encoded string) (p userPassword, ok bool) {
 	plain, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
@@ -51,7 +51,7 @@ func parseBasic(encoded string) (p userPassword, ok bool) {
 	return p, ok
 }
 
-// toUTF8 takes what is not UTF-8 for Latin-1, which older clients send and older editors write.
+// toUTF8 takes invalid UTF-8 for Latin-1, which older clients send and older editors write.
 func toUTF8(text string) string {
 	if utf8.ValidString(text) {
 		return text
@@ -63,7 +63,7 @@ func toUTF8(text string) string {
 	return string(runes)
 }
 
-// toLatin1 is the inverse; ok is false when text has other characters.
+// toLatin1 is the inverse; ok is false if text has other characters.
 func toLatin1(text string) (latin string, ok bool) {
 	b := make([]byte, 0, len(text))
 	for _, c := range text {

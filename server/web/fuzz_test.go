@@ -37,7 +37,7 @@ func fuzzAuth(f *testing.F) (a *auth, session string) {
 	return a, a.sessions.start(a, operate)
 }
 
-// Whoever is let in has shown what is right, in whatever form, and gets no more than it is for.
+// Access always needs valid credentials, in whatever form, and grants no more than they are for.
 func FuzzCredentials(f *testing.F) {
 	a, key := fuzzAuth(f)
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -51,7 +51,7 @@ func FuzzCredentials(f *testing.F) {
 		r := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": {authorization, second}, "Cookie": {cookie}}}
 		r.URL = &url.URL{Path: "/", RawQuery: second}
 		c := credentialsOf(r)
-		if len(c.passwords) > mostPasswords || slices.Contains(c.tokens, "") {
+		if len(c.passwords) > maxPasswords || slices.Contains(c.tokens, "") {
 			t.Fatalf("%q", c)
 		}
 		for _, p := range c.passwords {
@@ -68,22 +68,22 @@ func FuzzCredentials(f *testing.F) {
 		password := slices.Contains(c.passwords, userPassword{"anna", fuzzPassword})
 		switch {
 		case v == admitted && !token && !password:
-			t.Errorf("admitted with %q", c)
+			t.Errorf("access with %q", c)
 		case v == inSession && !strings.Contains(cookie, key):
 			t.Errorf("in a session with %q", cookie)
 		case token && v != admitted:
-			t.Errorf("a right token does not help: %v", v)
+			t.Errorf("a valid token was rejected: %v", v)
 		case token && !password && v == admitted && has != viewOnly:
-			t.Error("a token that may only view may do more")
+			t.Error("a view-only token may do more")
 		case v == unknown || v == tooMany:
 			if has != viewOnly {
-				t.Error("whoever is not let in may change things")
+				t.Error("changes allowed without access")
 			}
 		}
 	})
 }
 
-// Who is not trusted says nothing of where a request is from, and names that a stranger can have are not answered.
+// Untrusted senders cannot forge a request's address, and names that a stranger can have are not answered.
 func FuzzForwarded(f *testing.F) {
 	trusting, err := parseProxies([]string{"10.0.0.0/8", "::1", "unix"})
 	if err != nil {
@@ -93,7 +93,7 @@ func FuzzForwarded(f *testing.F) {
 	f.Add(`"[2001:db8::1]:4711"`, "[::1]:80", "[::1]:80")
 	f.Add("unknown,,1.2.3.4:x", "@", "EVIL.example.")
 	f.Add("::ffff:10.0.0.1%eth0", "", "localhost.evil.example")
-	own := ownNames()
+	own := localNames()
 	f.Fuzz(func(t *testing.T, forwarded, remote, host string) {
 		r := &http.Request{Header: http.Header{"X-Forwarded-For": strings.Split(forwarded, "\n")}, RemoteAddr: remote, Host: host}
 		direct := addressOf(remote)
@@ -102,10 +102,10 @@ func FuzzForwarded(f *testing.F) {
 		}
 		ip, _ := trusting.client(r)
 		if !trusting.trusts(direct) && ip != direct {
-			t.Errorf("%v says it is %v", direct, ip)
+			t.Errorf("%v claims to be %v", direct, ip)
 		}
 		if Sender(ip) == "" {
-			t.Errorf("%v is counted by nothing", ip)
+			t.Errorf("%v has no rate-limit key", ip)
 		}
 		l := &live{}
 		name := hostOf(host)
@@ -116,7 +116,7 @@ func FuzzForwarded(f *testing.F) {
 	})
 }
 
-// A file is refused, or all that is in it lets in whom it says, and read again it says the same.
+// A file is rejected, or its entries grant access to those it names, and rereading it gives the same result.
 func FuzzAuthAndTokenFile(f *testing.F) {
 	const hash = "$2y$04$9bTUmMFTFQVKEh0FtB3nkuIdZhTZPLkvKzHUFPSwBNVnrnkPXVb2K"
 	f.Add([]byte("anna:"+hash+"\n# nobody\n\nbert:"+hash+" view\r\n"), []byte("0123456789abcdef\n\tfedcba9876543210 view"))
@@ -140,7 +140,7 @@ func FuzzAuthAndTokenFile(f *testing.F) {
 				}
 			}
 			if b, err := newAuth(users, "", false, a.key); err != nil || !a.same(b) || len(a.users) == 0 {
-				t.Errorf("read again: %v", err)
+				t.Errorf("reread: %v", err)
 			}
 		}
 		a, err = newAuth("", tokens, true, nil)
@@ -149,10 +149,10 @@ func FuzzAuthAndTokenFile(f *testing.F) {
 		}
 		if err == nil {
 			if _, empty := a.tokens[a.digest("token", "")]; empty || len(a.tokens) == 0 {
-				t.Error("no token lets in")
+				t.Error("no token grants access")
 			}
 			if b, err := newAuth("", tokens, true, a.key); err != nil || !a.same(b) {
-				t.Errorf("read again: %v", err)
+				t.Errorf("reread: %v", err)
 			}
 		}
 	})

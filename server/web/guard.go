@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// guard serves what is mounted at prefix to those who are allowed in.
+// guard serves h at prefix to those with access.
 func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 	stripped := http.StripPrefix(strings.TrimSuffix(prefix, "/"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		viewer, ok := h.(Viewer)
 		if why, _ := r.Context().Value(controlKey{}).(error); why != nil && changes(r) && !(ok && viewer.Views(r)) {
 			s.denied.Add(1)
-			s.Refuse(w, http.StatusForbidden, hinted(why.Error(), s.config.Hints.Control))
+			s.Refuse(w, http.StatusForbidden, withHint(why.Error(), s.config.Hints.Control))
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l, has := s.live.Load(), operate
-		// Browsers send OPTIONS, the preflight of a request to another origin, without credentials.
+		// Browsers send OPTIONS, a cross-origin request's preflight, without credentials.
 		if l.auth != nil && r.Method != http.MethodOptions {
 			var v verdict
 			if v, has = l.auth.judge(r, l.sender(r)); v != admitted && v != inSession {
@@ -34,7 +34,7 @@ func (s *Server) guard(prefix string, h http.Handler) http.Handler {
 	})
 }
 
-// outer does what is the same for all paths: headers, the Host, and changes that another site's page asks for.
+// outer does what is common to all paths: headers, the Host check, and the check for changes requested by another site's page.
 func (s *Server) outer(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
 		w := &progressWriter{ResponseWriter: plain, control: http.NewResponseController(plain), stall: s.config.StallTimeout}
@@ -45,14 +45,14 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		l.common(w, r)
 		if !l.answers(r) {
 			s.denied.Add(1)
-			s.Refuse(w, http.StatusForbidden, hinted("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
+			s.Refuse(w, http.StatusForbidden, withHint("this server is not known by the name "+quoted(r.Host)+", and without authentication it answers only to "+
 				"addresses and its own names", s.config.Hints.Host))
 			return
 		}
-		// With CORS "*" the operator lets every page change settings; but none may with the browser's session.
+		// With CORS "*" the operator lets every page change settings, but not with the browser's session.
 		if l.cors != "*" || l.auth != nil && l.auth.sessions.of(l.auth, r) != nil {
 			if err := l.origins.Check(r); err != nil {
-				s.Refuse(w, http.StatusForbidden, hinted("a page of another site asked for this, and its origin is not allowed; "+
+				s.Refuse(w, http.StatusForbidden, withHint("a page of another site asked for this, and its origin is not allowed; "+
 					"or a proxy does not pass on the Host header unchanged", s.config.Hints.Origin))
 				return
 			}
@@ -61,9 +61,9 @@ func (s *Server) outer(h http.Handler) http.Handler {
 	})
 }
 
-// outlive gives a request of HTTP/1 a context that ends with its handler or with the server, but not when the client closes its sending half: net/http
-// takes that for the client's leaving, but nc -N, socat and some proxies do so and wait for the reply. Who has left is noticed by writing. HTTP/2
-// knows both apart.
+// outlive gives an HTTP/1 request a context that ends with its handler or the server, but not when the client closes its sending half: net/http
+// takes that for a disconnect, but nc -N, socat and some proxies do so and wait for the reply. A real disconnect shows when writing. HTTP/2
+// distinguishes the two.
 func (s *Server) outlive(r *http.Request) (outliving *http.Request, done func()) {
 	if r.ProtoMajor != 1 {
 		return r, func() {}
@@ -83,8 +83,8 @@ func (l *live) common(w http.ResponseWriter, r *http.Request) {
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Server", "maixstream")
-	// Pages that can change things are not shown within other sites' pages, which could have somebody click there unawares. Handlers of what can do
-	// nothing take it away (Embeddable).
+	// Pages that can change things must not be embedded in other sites' pages, which could trick somebody into clicking there. Handlers of harmless
+	// ones remove the header (Embeddable).
 	h.Set("Content-Security-Policy", l.ancestors)
 	if l.cors == "" {
 		return
@@ -93,18 +93,18 @@ func (l *live) common(w http.ResponseWriter, r *http.Request) {
 	if l.cors != "*" {
 		h.Set("Vary", "Origin")
 	}
-	h.Set("Access-Control-Expose-Headers", "ETag, Link, Location, X-Timestamp, X-Sequence, X-Time") // WHEP's players want the first three
+	h.Set("Access-Control-Expose-Headers", "ETag, Link, Location, X-Timestamp, X-Sequence, X-Time") // WHEP players need the first three
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, X-Device, X-Sequence, X-Timestamp")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 }
 
-// Embeddable lets every page show the reply within itself: for pictures, and pages that can change nothing. It must be called before the headers are
+// Embeddable lets every page embed the reply: for pictures, and pages that cannot change anything. It must be called before the headers are
 // written.
 func Embeddable(w http.ResponseWriter) { w.Header().Del("Content-Security-Policy") }
 
-func hinted(text, hint string) string {
+func withHint(text, hint string) string {
 	if hint == "" {
 		return text
 	}

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// answers says whether a request for its Host is answered. With authentication all are. Without it, any page that somebody here looks at could reach
-// this server by a name of its own that it points to this address (DNS rebinding), so only names count that no stranger can have: addresses, localhost,
-// this machine's names, those of multicast DNS, those of the certificate, and the configured ones. Requests without a Host are not a browser's.
+// answers reports whether a request for its Host is answered. With authentication all are. Without it, any page open in a local browser could reach
+// this server by a name that it points to this address (DNS rebinding), so only names that no stranger can have are accepted: addresses, localhost,
+// this machine's names, those of multicast DNS, of the certificate, and the configured ones. Requests without a Host are not from browsers.
 func (l *live) answers(r *http.Request) bool {
 	host := hostOf(r.Host)
 	if l.auth != nil || host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local") {
@@ -20,15 +20,15 @@ func (l *live) answers(r *http.Request) bool {
 	if _, err := netip.ParseAddr(host); err == nil || slices.Contains(l.hosts, host) {
 		return true
 	}
-	// A browser shows a page of https://NAME only when the certificate is NAME's.
+	// A browser shows a page of https://NAME only if the certificate is valid for NAME.
 	if r.TLS != nil && l.cert != nil && l.cert.Leaf != nil && l.cert.Leaf.VerifyHostname(host) == nil {
 		return true
 	}
-	return slices.Contains(ownNames(), host)
+	return slices.Contains(localNames(), host)
 }
 
-// ownNames are this machine's, with and without the domains that its resolver adds.
-func ownNames() []string {
+// localNames returns this machine's names, with and without the resolver's search domains.
+func localNames() []string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
 		return nil
@@ -42,7 +42,7 @@ func ownNames() []string {
 	return names
 }
 
-// searchDomains are those of resolv.conf(5); none where there is no such file.
+// searchDomains returns those of resolv.conf(5), if it exists.
 func searchDomains() (domains []string) {
 	f, err := os.Open("/etc/resolv.conf")
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package web
 
-// protocols are what TLS offers: a program for boards leaves HTTP/2 out for its size.
+// protocols are what TLS offers: programs for boards omit HTTP/2 for its size.
 var protocols = []string{"http/1.1"}

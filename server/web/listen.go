@@ -16,7 +16,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// listen opens everything that the Config names; on error nothing stays open.
+// listen opens everything the Config names; on error nothing stays open.
 func (s *Server) listen() (err error) {
 	c := &s.config
 	defer func() {
@@ -33,7 +33,7 @@ func (s *Server) listen() (err error) {
 		}
 		for _, l := range passed {
 			if l == nil {
-				return errors.New("sockets from systemd: one is not a stream socket that listens (ListenStream= in the .socket unit)")
+				return errors.New("sockets from systemd: one is not a listening stream socket (ListenStream= in the .socket unit)")
 			}
 			s.listeners = append(s.listeners, l)
 		}
@@ -73,38 +73,38 @@ func listenError(address string, err error) error {
 	return fmt.Errorf("listen at %s: %w", address, err)
 }
 
-// maxUnixPath is sizeof(sun_path) less the zero byte: 108 on Linux, 104 on macOS and the BSDs.
+// maxUnixPath is sizeof(sun_path) minus the zero byte: 108 on Linux, 104 on macOS and the BSDs.
 const maxUnixPath = 103
 
 func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, error) {
 	if len(path) > maxUnixPath {
-		return nil, fmt.Errorf("listen at %s: a Unix socket's path has at most %d bytes, not %d", path, maxUnixPath, len(path))
+		return nil, fmt.Errorf("listen at %s: a Unix socket path can have at most %d bytes, not %d", path, maxUnixPath, len(path))
 	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("listen at %s: there is a file that is not a socket", path)
+			return nil, fmt.Errorf("listen at %s: the file exists and is not a socket", path)
 		}
 		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			conn.Close()
 			return nil, fmt.Errorf("listen at %s: another program serves there already", path)
 		}
 		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen at %s: remove the socket of a dead server: %w", path, err)
+			return nil, fmt.Errorf("listen at %s: remove a stale socket: %w", path, err)
 		}
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
-	if err := giveTo(path, mode, group); err != nil {
+	if err := grantGroup(path, mode, group); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
 	return l, nil
 }
 
-// giveTo lets a group's programs, such as nginx, connect to a socket.
-func giveTo(path string, mode fs.FileMode, group string) error {
+// grantGroup lets a group's programs, such as nginx, connect to a socket.
+func grantGroup(path string, mode fs.FileMode, group string) error {
 	if group != "" {
 		g, err := user.LookupGroup(group)
 		if err != nil {
@@ -115,7 +115,7 @@ func giveTo(path string, mode fs.FileMode, group string) error {
 			return fmt.Errorf("group %s: %w", group, err)
 		}
 		if err := os.Chown(path, -1, id); err != nil {
-			return fmt.Errorf("give the socket to the group %s, which the user that runs the program must be in: %w", group, err)
+			return fmt.Errorf("give the socket to group %s, which this program's user must be in: %w", group, err)
 		}
 	}
 	if mode != 0 {
@@ -130,7 +130,7 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// Addrs returns the addresses that the running server listens at.
+// Addrs returns the addresses the running server listens at.
 func (s *Server) Addrs() []net.Addr {
 	var addrs []net.Addr
 	for _, l := range s.listeners {
@@ -139,8 +139,8 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// URLs returns an address for each way that a viewer could reach the running server: every interface's when it listens at all of
-// them, those of the network before the machine's own. Unix sockets are given as unix:PATH.
+// URLs returns an address for each way a viewer could reach the running server: every interface's if it listens at all of
+// them, the network's before the loopback's. Unix sockets are returned as unix:PATH.
 func (s *Server) URLs() []string {
 	scheme := "http"
 	if s.tls != nil {
@@ -171,7 +171,7 @@ func (s *Server) URLs() []string {
 	return urls
 }
 
-// HostAddresses returns this machine's addresses that a browser can be given: no link-local ones (they need a zone), IPv4 before IPv6,
+// HostAddresses returns this machine's addresses for use in a browser: no link-local ones (they need a zone), IPv4 before IPv6,
 // the loopback last.
 func HostAddresses() []string {
 	addrs, err := net.InterfaceAddrs()

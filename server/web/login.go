@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/server/internal/page"
 )
 
-// InSession says whether r is allowed in by its session, which is extended then.
+// InSession reports whether r belongs to a session, which is extended then.
 func (s *Server) InSession(r *http.Request) bool {
 	l := s.live.Load()
 	if l.auth == nil {
@@ -18,8 +18,8 @@ func (s *Server) InSession(r *http.Request) bool {
 	return v == inSession
 }
 
-// deny answers somebody who is not allowed in: a person at a browser with the login form, a program with a challenge. path is relative to where the
-// form is.
+// deny replies to a request without access: to a person at a browser with the login form, to a program with a challenge. path is relative to
+// the form's directory.
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, path string, a *auth, v verdict) {
 	s.denied.Add(1)
 	if wantsPage(r, path) {
@@ -36,24 +36,24 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, path string, a *au
 		return
 	}
 	w.Header().Set("WWW-Authenticate", challenge(a, r))
-	s.Refuse(w, http.StatusUnauthorized, "a user and password, or a token, are needed")
+	s.Refuse(w, http.StatusUnauthorized, "a user and password or a token is required")
 }
 
 const (
 	tooManyText = "Too many wrong passwords. Wait a little, then try again."
-	retryAfter  = "5" // seconds, as wrongEvery
+	retryAfter  = "5" // seconds, same as wrongEvery
 )
 
-// wantsPage says whether a person asked for r by typing an address or following a link. Only paths without a slash within have the form:
-// its own address is relative to theirs, so that it works below any prefix. Who sends credentials has been asked for them by a window of the
-// browser's, or is a program; that one is asked again.
+// wantsPage reports whether a person opened r by typing an address or following a link. Only paths without a slash have the form:
+// its URL is relative to theirs, so that it works below any prefix. Requests with credentials come from the browser's password
+// prompt or from a program; they get the challenge again.
 func wantsPage(r *http.Request, path string) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html") &&
 		!strings.Contains(path, "/") && r.Header.Get("Authorization") == ""
 }
 
-// challenge is for WWW-Authenticate. The requests of a page get one that no browser knows: at Basic it would open a window of its own. They
-// have a header of the page's, ask for events, or have the cookie of a session that is over; who sends credentials is no page's form.
+// challenge is the WWW-Authenticate value. A page's requests get one unknown to browsers, because Basic would open a password prompt. They
+// have a header of the page, ask for events, or have the cookie of an expired session; requests with credentials are not from the page's form.
 func challenge(a *auth, r *http.Request) string {
 	page := r.Header.Get("X-Requested-With") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
 		len(sessionKeys(r)) > 0 && r.Header.Get("Authorization") == ""
@@ -81,7 +81,7 @@ func (s *Server) loginForm(w http.ResponseWriter, a *auth, f page.Form, v verdic
 	d.Serve(w, code)
 }
 
-// login takes the form.
+// login handles the form.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	l := s.live.Load()
 	a := l.auth
@@ -120,13 +120,13 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	redirect(w, "./")
 }
 
-// redirect keeps the path relative, which http.Redirect would not.
+// redirect keeps the path relative, unlike http.Redirect.
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// localPath returns next if it is a path of this server without a directory, and "" otherwise.
+// localPath returns next if it is a path of this server without a directory, otherwise "".
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(u.Path, `/\:`) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// progressWriter gives each piece of a reply its time, not the reply as a whole: a slow reader that is steady gets all of it, and one that reads
-// nothing is cut off. It hides io.ReaderFrom, with which the whole would be one write.
+// progressWriter sets a deadline for each piece of a reply, not for the whole: a slow but steady reader gets all of it, and one that reads
+// nothing is disconnected. It hides io.ReaderFrom, which would write the whole at once.
 type progressWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -14,7 +14,7 @@ type progressWriter struct {
 	begun   bool // headers were written
 }
 
-// progressChunk is what a client must take within the stall timeout, in bytes.
+// progressChunk is what a client must read within the stall timeout, in bytes.
 const progressChunk = 8 << 10
 
 // WriteHeader implements http.ResponseWriter.

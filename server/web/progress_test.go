@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// deadlines counts how often a reply's deadline was set.
+// deadlines counts how often the deadline was set.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	set []time.Time
@@ -18,8 +18,8 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A large reply has a deadline for each piece, so that a slow reader that is steady gets all of it.
-func TestADeadlineIsPerProgress(t *testing.T) {
+// A large reply gets a deadline per piece, so that a slow but steady reader gets all of it.
+func TestDeadlineIsPerChunk(t *testing.T) {
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	w := &progressWriter{ResponseWriter: d, control: http.NewResponseController(d), stall: time.Minute}
 	const size = 1 << 20

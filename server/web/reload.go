@@ -10,9 +10,9 @@ import (
 	"github.com/maixstream/maixstream/internal/secretfile"
 )
 
-// live is the part of the Config, and of the files that it names, that a running server can exchange. It is never written, only replaced.
+// live is the part of the Config, and of its files, that can be replaced while running. It is immutable.
 type live struct {
-	auth       *auth // nil: everybody may
+	auth       *auth // nil: access for everybody
 	cors       string
 	maxClients int
 	cert       *tls.Certificate // nil: no TLS
@@ -23,7 +23,7 @@ type live struct {
 	ancestors  string // as a Content-Security-Policy
 }
 
-// readLive makes it; old is what it replaces, nil at first.
+// readLive creates it; old is the one it replaces, nil at first.
 func readLive(c *Config, old *live) (*live, error) {
 	l := &live{cors: c.CORS, maxClients: c.MaxClients, origins: http.NewCrossOriginProtection()}
 	l.control = c.Control
@@ -48,7 +48,7 @@ func readLive(c *Config, old *live) (*live, error) {
 		return nil, err
 	}
 	if key != nil && l.auth != nil && old.auth.same(l.auth) {
-		l.auth = old.auth // whoever is logged in stays so
+		l.auth = old.auth // keeps sessions logged in
 	}
 	if c.TLSCert != "" {
 		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -60,23 +60,22 @@ func readLive(c *Config, old *live) (*live, error) {
 	return l, nil
 }
 
-// Reload takes AuthFile, TokenFile, TLSCert, TLSKey, CORS, MaxClients, Hosts, Control, FrameAncestors and TrustedProxies from c, and reads the
-// files that it names again; c's other
-// fields are not looked at. Who is connected already stays connected. On an error nothing has changed. A configuration without
-// authentication is refused when the one in use has it: a file that a full disk cut short must not open the server.
+// Reload applies AuthFile, TokenFile, TLSCert, TLSKey, CORS, MaxClients, Hosts, Control, FrameAncestors and TrustedProxies from c, and rereads
+// those files; c's other fields are ignored. Existing connections stay open. On an error nothing changes. A configuration without authentication
+// is rejected if the current one has it: a file truncated by a full disk must not open the server.
 func (s *Server) Reload(c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	if (c.TLSCert == "") != (s.live.Load().cert == nil) {
-		return errors.New("TLS cannot be switched on or off while addresses are served: start again")
+		return errors.New("turning TLS on or off requires a restart")
 	}
 	l, err := readLive(&c, s.live.Load())
 	if err != nil {
 		return err
 	}
 	if old := s.live.Load(); old.auth != nil && l.auth == nil {
-		return errors.New("the new configuration has no authentication, and the one in use has: to serve without, start again")
+		return errors.New("the new configuration has no authentication, but the current one has; removing it requires a restart")
 	}
 	s.live.Store(l)
 	secretfile.Warn(s.config.Log, c.AuthFile, c.TokenFile, c.TLSKey)

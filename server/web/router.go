@@ -7,34 +7,34 @@ import (
 	"github.com/maixstream/maixstream/server/internal/page"
 )
 
-// Route is a path and what serves it.
+// Route is a path and its handler.
 type Route struct {
 	// Path is a pattern of http.ServeMux without a method.
 	Path string
-	// Methods are those that Handler takes, as in "GET, HEAD".
+	// Methods are those Handler accepts, as in "GET, HEAD".
 	Methods string
 	Handler http.HandlerFunc
-	// Views says that no method changes anything: who may only view may use them all.
+	// Views means that no method changes anything: view-only users may use them all.
 	Views bool
-	// Alias says that the path has another name, under which it is offered.
+	// Alias means that the path has another, canonical name.
 	Alias bool
 }
 
-// Router hands each request to the route of its path. It answers OPTIONS, methods that a path does not have (405, with Allow) and unknown paths
-// (404, for a browser with links to the paths there are) by itself.
+// Router dispatches each request to the route of its path. It answers OPTIONS, methods a path does not have (405, with Allow) and unknown paths
+// (404, for a browser with links to the known paths) itself.
 type Router struct {
 	mux    *http.ServeMux
 	views  map[string]bool // by path
 	refuse func(w http.ResponseWriter, code int, text string)
 }
 
-// NewRouter makes a Router. refuse writes its refusals; nil: as plain text. It panics when two routes have the same path, or one has the path /.
+// NewRouter returns a Router. refuse writes its refusals; nil: plain text. It panics if two routes have the same path, or one has the path /.
 func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes ...Route) *Router {
 	if refuse == nil {
 		refuse = refuseText
 	}
 	r := &Router{http.NewServeMux(), map[string]bool{}, refuse}
-	var paths []string // that a browser can be sent to
+	var paths []string // shown to browsers
 	for _, route := range routes {
 		r.views[route.Path] = route.Views
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
@@ -62,10 +62,10 @@ func (r *Router) Views(request *http.Request) bool {
 	return r.views[path]
 }
 
-// Viewer is a handler that knows of requests with other methods than GET and HEAD that change nothing. Others are taken to change something.
+// Viewer is a handler that knows which requests with methods other than GET and HEAD change nothing. Without it all are taken to change something.
 type Viewer interface{ Views(*http.Request) bool }
 
-// methods hands requests with these methods to h.
+// methods passes requests with these methods to h.
 func (r *Router) methods(methods string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		for m := range strings.SplitSeq(methods, ", ") {

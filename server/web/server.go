@@ -1,5 +1,5 @@
-// Package web is the HTTP shell around what a program serves: addresses, TLS, systemd's sockets, Unix sockets, who is allowed in, sessions,
-// origins, limits, the headers of all replies, and refusals. It serves the handlers that are mounted in it, and knows nothing of what they show.
+// Package web is the HTTP shell around a program's handlers: addresses, TLS, systemd's sockets, Unix sockets, access control, sessions,
+// origins, limits, common headers, and refusals. It serves the mounted handlers, and knows nothing of their content.
 package web
 
 import (
@@ -33,7 +33,7 @@ type Server struct {
 	places, followers       places
 	refused, denied, panics atomic.Uint64
 
-	ending context.Context // of requests: ended when the server does not wait for them any longer
+	ending context.Context // the requests' context: ended when the server no longer waits for them
 	end    context.CancelFunc
 
 	mu      sync.Mutex
@@ -41,7 +41,7 @@ type Server struct {
 	serving sync.WaitGroup
 }
 
-// New checks c and reads the files that it names. It opens nothing else yet.
+// New validates c and reads the files it names. It opens nothing else yet.
 func New(c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -56,10 +56,10 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Requests reach h only from those who are allowed in,
-// but for OPTIONS, which browsers send without credentials: h must answer those without doing or showing anything, as Router does. Below
-// prefix, too, are the shell's own /login, /logout, /healthz and icons, which everybody gets. Mount must not be called after Start; it
-// panics when there is something at prefix.
+// Mount serves h below prefix, which begins and ends with a slash; h sees paths without it. Only requests with access reach h,
+// except OPTIONS, which browsers send without credentials: h must answer those without changing or revealing anything, as Router does. Below
+// prefix are also the shell's /login, /logout, /healthz and icons, which are open to all. Mount must not be called after Start; it
+// panics if prefix is taken.
 func (s *Server) Mount(prefix string, h http.Handler) {
 	s.root = s.root || prefix == "/"
 	outside := strings.TrimSuffix(prefix, "/")
@@ -80,7 +80,7 @@ func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.http != nil {
-		return errors.New("start: was started already")
+		return errors.New("start: already started")
 	}
 	if err := s.listen(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *Server) Start() error {
 	}
 	s.http = &http.Server{
 		Handler: s.outer(s.mux),
-		// A slow-loris gets no further than this. No WriteTimeout: it would end streams; each reply sets its own deadline.
+		// Stops slow-loris attacks. No WriteTimeout: it would end streams; each reply sets its own deadline.
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       60 * time.Second,
@@ -116,8 +116,8 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Close ends the server: the addresses are free again, running requests may end until ctx does and are cut off then, or after a second.
-// Connections that handlers have taken over (hijacked) are theirs to close. It joins all goroutines and may be called twice.
+// Close ends the server: the addresses are freed, running requests may finish until ctx ends and are then cut off, or after a second.
+// Hijacked connections are the handlers' to close. It joins all goroutines and may be called twice.
 func (s *Server) Close(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("close: no context")
@@ -137,7 +137,7 @@ func (s *Server) Close(ctx context.Context) error {
 	defer s.end()
 	if s.http.Shutdown(ctx) != nil {
 		s.end()
-		_ = s.http.Close() // some did not end in time
+		_ = s.http.Close() // some did not finish in time
 	}
 	s.serving.Wait()
 	return nil
@@ -149,14 +149,14 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// Conn returns the connection on which a request came: one of TLS may carry others, too (HTTP/2). It may be asked, but neither written nor
-// closed. nil: the request came by another server.
+// Conn returns the connection of a request: with TLS it may carry others, too (HTTP/2). It may be inspected, but neither written nor
+// closed. nil: the request came through another server.
 func Conn(r *http.Request) net.Conn {
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	return conn
 }
 
-// TLS returns what other servers need to serve with the same certificate, which a Reload may exchange; nil without one.
+// TLS returns a configuration for other servers to use the same certificate, which a Reload may replace; nil without one.
 func (s *Server) TLS() *tls.Config {
 	if s.config.TLSCert == "" {
 		return nil
@@ -165,9 +165,9 @@ func (s *Server) TLS() *tls.Config {
 	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12}
 }
 
-// Allow decides for servers of other protocols as HTTP does: by a user of the AuthFile with its password, or by a token of the TokenFile;
-// what is not given is "". Without files everybody is allowed in. from is where the request came from, host:port: wrong ones are counted together
-// with those that came from there over HTTP.
+// Allow checks access for servers of other protocols as HTTP does: by a user of the AuthFile with its password, or by a token of the TokenFile;
+// "" if not given. Without files everybody has access. from is the request's source, host:port: failures are counted together
+// with those over HTTP.
 func (s *Server) Allow(from, user, password, token string) bool {
 	a := s.live.Load().auth
 	if a == nil {
@@ -183,7 +183,7 @@ func (s *Server) Allow(from, user, password, token string) bool {
 	return v == admitted
 }
 
-// warnOpen says once that everybody who can reach this server is allowed in.
+// warnOpen warns once if everybody who can reach this server has access.
 func (s *Server) warnOpen() {
 	if s.live.Load().auth != nil {
 		return
@@ -196,7 +196,7 @@ func (s *Server) warnOpen() {
 	}
 }
 
-// Refuse replies with an error: as text, or as Config.Refuse writes it.
+// Refuse replies with an error: as text, or through Config.Refuse.
 func (s *Server) Refuse(w http.ResponseWriter, code int, text string) {
 	if s.config.Refuse != nil {
 		s.config.Refuse(w, code, text)

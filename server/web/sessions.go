@@ -13,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// sessions are those who have logged in on the page. They are kept in memory: a restart asks everybody again.
+// sessions are the logged-in browsers. They are kept in memory: after a restart everybody has to log in again.
 type sessions struct {
 	mu   sync.Mutex
 	open map[digest]*session
@@ -26,16 +26,16 @@ type session struct {
 }
 
 const (
-	sessionFor  = 7 * 24 * time.Hour // after it was used last
+	sessionFor  = 7 * 24 * time.Hour // since it was last used
 	maxSessions = 1024
-	maxCookie   = 64 // bytes of a session's key at most
-	// cookieFor is as long as browsers keep any: the server knows when a session is over.
+	maxCookie   = 64 // largest session key in bytes
+	// cookieFor is the longest browsers allow: the server knows when a session has expired.
 	cookieFor = 400 * 24 * time.Hour
 )
 
-// start makes a session and returns its key.
+// start creates a session and returns its key.
 func (s *sessions) start(a *auth, has right) string {
-	key := rand.Text() // 128 bits at least
+	key := rand.Text() // at least 128 bits
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *sessions) start(a *auth, has right) string {
 	return key
 }
 
-// makeRoom ends those that are over, or the one used longest ago.
+// makeRoom ends expired sessions, or the least recently used one.
 func (s *sessions) makeRoom(now time.Time) {
 	var oldest digest
 	var first time.Time
@@ -69,7 +69,7 @@ func (s *sessions) close(d digest) {
 	}
 }
 
-// of returns the session that r belongs to, which is extended; nil: none.
+// of returns r's session and extends it; nil: none.
 func (s *sessions) of(a *auth, r *http.Request) *session {
 	now := time.Now()
 	s.mu.Lock()
@@ -94,8 +94,8 @@ func (s *sessions) end(a *auth, r *http.Request) {
 
 const cookiePrefix = "maixstream_"
 
-// nameCookie names the cookie by what makes the server another one than its neighbours, and stays the same when it is started again: browsers send a
-// cookie to all ports and paths of a host, where servers with sessions of their own may be.
+// nameCookie derives the cookie's name from what distinguishes this server from others on the host, and is stable across restarts: browsers send a
+// cookie to all ports and paths of a host, where other servers with sessions may run.
 func (s *Server) nameCookie() {
 	h := sha256.New()
 	host, _ := os.Hostname()
@@ -106,8 +106,8 @@ func (s *Server) nameCookie() {
 	s.cookie = cookiePrefix + hex.EncodeToString(h.Sum(nil)[:6])
 }
 
-// sessionKeys are the values of r's cookies that may be a session's: a browser may have one for this path and one for a path above it. Other
-// servers' are among them; they are no keys here.
+// sessionKeys are the values of r's cookies that may be a session's: a browser may have one for this path and one for a parent. Other
+// servers' are among them; they match no session.
 func sessionKeys(r *http.Request) (keys []string) {
 	for _, c := range r.Cookies() {
 		if strings.HasPrefix(c.Name, cookiePrefix) && c.Value != "" && len(c.Value) <= maxCookie && len(keys) < maxSessionKeys {
@@ -119,10 +119,10 @@ func sessionKeys(r *http.Request) (keys []string) {
 
 const maxSessionKeys = 16
 
-// setCookie gives the browser its session's key; "" takes it away. Without a Path the browser takes the folder of the address that it asked for, as it
-// knows it: also below a proxy's path.
+// setCookie sends the browser its session's key; "" deletes it. Without a Path the browser uses the directory of the URL it requested,
+// which also works below a proxy's path.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, key string) {
-	c := &http.Cookie{ //nolint:gosec // without Secure where the browser came without TLS: it would not send the cookie back
+	c := &http.Cookie{ //nolint:gosec // not Secure for a browser without TLS, which would not return it
 		Name: s.cookie, Value: key, MaxAge: int(cookieFor.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: s.live.Load().proxies.secure(r),
 	}
@@ -132,8 +132,8 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, key string) {
 	http.SetCookie(w, c)
 }
 
-// attempts bounds wrong passwords and tokens for each sender, a few at once, then one every few seconds; and those of all together, because one that has
-// many addresses is not stopped by counting each.
+// attempts limits wrong passwords and tokens per sender, a few at once, then one every few seconds; and in total, because a sender with
+// many addresses is not stopped by the limit for each.
 type attempts struct {
 	mu       sync.Mutex
 	limiters map[string]*rate.Limiter
@@ -146,10 +146,10 @@ const (
 	maxAddresses = 4096
 
 	allWrongAtOnce = 100
-	allWrongEvery  = rate.Limit(1) // a second
+	allWrongEvery  = rate.Limit(1) // per second
 )
 
-// allowed says whether sender may try once more.
+// allowed reports whether sender may try again.
 func (a *attempts) allowed(sender string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -173,7 +173,7 @@ func (a *attempts) failed(sender string) {
 	a.all.Allow()
 }
 
-// makeRoom forgets the addresses that have waited long enough, or any.
+// makeRoom forgets senders that may try again, or any.
 func (a *attempts) makeRoom() {
 	for sender, l := range a.limiters {
 		if l.Tokens() >= wrongAtOnce {

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// Stats is what a Server counts.
+// Stats is a Server's counters.
 type Stats struct {
-	Viewers    int    // that have a place now
+	Viewers    int    // with a place now
 	MaxViewers int    // 0: no limit
-	Refused    uint64 // viewers for whom there was no place, since the start
-	Denied     uint64 // requests of those who are not allowed in, or not to change things, since the start
+	Refused    uint64 // viewers rejected because MaxClients was reached, since the start
+	Denied     uint64 // requests rejected by access control, since the start
 	Panics     uint64 // of handlers, since the start
 }
 
-// Stats may be called from any goroutine.
+// Stats returns the counters. It may be called from any goroutine.
 func (s *Server) Stats() Stats {
 	return Stats{
 		Viewers: s.places.count(), MaxViewers: s.live.Load().maxClients,
@@ -23,28 +23,28 @@ func (s *Server) Stats() Stats {
 	}
 }
 
-// Admit gives a request that stays, such as a stream, one of the places that MaxClients allows; leave, which may be called more than once, gives
-// it back. When there is none free, whoever has more places than the newcomer would have loses its oldest. Without a place for it Admit
-// replies so and returns false. end is called when the visit must end, because the session that it belongs to has, or for a newcomer: in a
-// goroutine of its own, perhaps more than once, and perhaps after leave.
+// Admit gives a long-running request, such as a stream, one of the places that MaxClients allows; leave, which may be called more than once,
+// frees it. If none is free, a sender with more places than the newcomer would have loses its oldest. Otherwise Admit replies
+// with an error and returns false. end is called when the visit must end, because its session ended or to make room: in a
+// separate goroutine, perhaps more than once, and perhaps after leave.
 func (s *Server) Admit(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool) {
 	most := s.live.Load().maxClients
 	if leave, ok = s.places.admit(s.live.Load(), r, most, end); !ok {
 		s.refused.Add(1)
 		w.Header().Set("Retry-After", "5")
-		s.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("there are %d viewers already, which is all that is allowed", most))
+		s.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("there are %d viewers already, which is the limit", most))
 	}
 	return leave, ok
 }
 
-// maxFollowers bounds how many follow a state at once.
+// maxFollowers limits how many follow a state at once.
 const maxFollowers = 256
 
-// Follow is Admit for those who follow a state: they have places of their own.
+// Follow is Admit for requests that follow a state, which have separate places.
 func (s *Server) Follow(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool) {
 	if leave, ok = s.followers.admit(s.live.Load(), r, maxFollowers, end); !ok {
 		w.Header().Set("Retry-After", "5")
-		s.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("%d follow the state already, which is all that is allowed", maxFollowers))
+		s.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("%d clients follow the state already, which is the limit", maxFollowers))
 	}
 	return leave, ok
 }
@@ -62,7 +62,7 @@ func (p *places) admit(l *live, r *http.Request, most int, end func()) (leave fu
 	if l.auth == nil {
 		return leave, true
 	}
-	if over := l.auth.overOf(r); over != nil {
+	if over := l.auth.sessionEnd(r); over != nil {
 		go func() {
 			select {
 			case <-over:
@@ -74,8 +74,8 @@ func (p *places) admit(l *live, r *http.Request, most int, end func()) (leave fu
 	return leave, true
 }
 
-// overOf returns what is closed when the session ends by which r is allowed in; nil: it is by none.
-func (a *auth) overOf(r *http.Request) <-chan struct{} {
+// sessionEnd returns a channel that is closed when r's session ends; nil: r has none.
+func (a *auth) sessionEnd(r *http.Request) <-chan struct{} {
 	c := credentialsOf(r)
 	for _, token := range c.tokens {
 		if _, ok := a.tokens[a.digest("token", token)]; ok {
@@ -88,13 +88,13 @@ func (a *auth) overOf(r *http.Request) <-chan struct{} {
 	return nil
 }
 
-// places are those that visits have.
+// places are the visits' places.
 type places struct {
 	mu     sync.Mutex
-	visits []*visit // the oldest first
+	visits []*visit // oldest first
 }
 
-// visit has a place.
+// visit is a request with a place.
 type visit struct {
 	sender string
 	end    func()
@@ -106,7 +106,7 @@ func (p *places) count() int {
 	return len(p.visits)
 }
 
-// take gives v a place if there is one of most (0: any number), or one that another sender must give up.
+// take gives v a place if fewer than most (0: no limit) are taken, or if another sender must give one up.
 func (p *places) take(v *visit, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +122,7 @@ func (p *places) take(v *visit, most int) bool {
 	return true
 }
 
-// unfair returns the oldest visit of the sender with the most, if that has more than newcomer would have.
+// unfair returns the oldest visit of the sender with the most, if it has more than newcomer would have.
 func (p *places) unfair(newcomer string) (oldest *visit) {
 	has := map[string]int{}
 	for _, v := range p.visits {

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// certificate writes a key and a certificate that it signed itself.
+// certificate writes a key and a self-signed certificate.
 func certificate(t *testing.T, dir string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -65,8 +65,8 @@ func startLogged(t *testing.T, c web.Config) (*web.Server, *observer.ObservedLog
 	return s, seen
 }
 
-// A server that everybody can reach, and that lets everybody in, says so once; one of this machine alone, or with a password, does not.
-func TestAnOpenServerSaysSo(t *testing.T) {
+// A server that everybody can reach, without authentication, warns once; one on the loopback, or with a password, does not.
+func TestOpenServerWarns(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte("a long password"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +90,8 @@ func TestAnOpenServerSaysSo(t *testing.T) {
 	}
 }
 
-// Files with secrets that every user of the machine may read are named, at the start and at each reload.
-func TestSecretFilesOfAServer(t *testing.T) {
+// Secret files readable by every user of the machine are named, at the start and at each reload.
+func TestSecretFileWarnings(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		testenv.Unable(t, "Windows has no modes")
 	}

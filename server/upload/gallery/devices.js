@@ -47,7 +47,7 @@ function add(info) {
   item.append(button);
   const d = { info, item, button, image, facts, shown: "", visible: false };
   devices.set(info.name, d);
-  // By name, as /devices has them.
+  // In the order of /devices: by name.
   let next = null;
   for (const other of $("grid").children) {
     if (other.firstChild.dataset.device > info.name) { next = other; break; }
@@ -60,7 +60,7 @@ function add(info) {
 function show(d) {
   if (!d.visible || document.hidden || d.shown === d.info.newest.file) return;
   d.shown = d.info.newest.file;
-  // The old picture stays until the new one is there.
+  // Keep the old picture until the new one has loaded.
   const next = new Image();
   next.onload = () => { if (d.shown === next.file) d.image.src = next.src; };
   next.file = d.shown;
@@ -97,25 +97,25 @@ function news(n) {
   $("empty").hidden = devices.size > 0;
   filter();
   words();
-  if (!arrivedOnce) arrivedOnce = true, restore(); // the address may name a device
+  if (!arrivedOnce) arrivedOnce = true, restore(); // the URL may name a device
 }
 let arrivedOnce = false;
 
-// In the header, and before it where a device is shown.
+// In the page's header, and in that of the open device.
 const lost = (text) => { for (const id of ["notice", "lost"]) $(id).textContent = text; };
 let events, quiet;
 function listen() {
   if (events) events.close();
   events = null;
   if (document.hidden) return;
-  events = authorization ? null : new EventSource(url("events")); // no header can be given to one
+  events = authorization ? null : new EventSource(url("events")); // an EventSource cannot send headers
   if (!events) return pollDevices();
   const fresh = events;
   let first = true;
   events.onmessage = (e) => {
     lost("");
     const n = JSON.parse(e.data);
-    if (first) { // everything: whoever is not in it is gone
+    if (first) { // complete: devices that are missing are gone
       const names = new Set((n.devices || []).map((d) => d.name));
       n.gone = [...devices.keys()].filter((name) => !names.has(name));
       first = false;
@@ -130,13 +130,13 @@ function listen() {
     if (fresh.readyState !== EventSource.CLOSED) return;
     quiet = setTimeout(async () => {
       if (events !== fresh) return;
-      await ask("devices").catch(() => null); // shows the login form when the session is over
+      await ask("devices").catch(() => null); // shows the login form if the session has expired
       listen();
     }, 2000);
   };
 }
 
-// pollDevices asks for what events would tell.
+// pollDevices polls for what events would report.
 async function pollDevices() {
   try {
     const reply = await ask("devices");

@@ -1,8 +1,8 @@
-// One device, large: its newest picture as it comes, or its kept pictures over time. The address says which device and which moment, so that it can be
-// kept and sent, and Back goes back.
+// One device, large: live, or its stored pictures over time. The URL contains the device and the moment, so that it can be bookmarked and shared,
+// and Back works.
 let current = null; // { name, pictures, total, live, still, changed }
 
-// go opens a device, or another moment of it, as a new place in the history.
+// go opens a device, or another moment of it, as a new history entry.
 function go(name, at) {
   history.pushState(null, "", here(name, at));
   restore();
@@ -15,11 +15,11 @@ function here(name, at) {
   return url("", query);
 }
 
-// restore shows what the address says.
+// restore shows the state in the URL.
 async function restore() {
   const query = new URLSearchParams(location.search), name = query.get("device"), at = Number(query.get("at"));
   if (!name || !devices.has(name)) {
-    if (name && arrivedOnce) lost("There is no device " + name + " any more.");
+    if (name && arrivedOnce) lost("Device " + name + " no longer exists.");
     if ($("view").open) $("view").close();
     return;
   }
@@ -41,7 +41,7 @@ function view(name) {
   setLive(true);
 }
 
-// pictures asks for some of the device's.
+// pictures fetches a selection of the device's pictures.
 async function pictures(query) {
   for (const name of Object.keys(query)) if (query[name] === "") delete query[name];
   const reply = await ask("devices/" + encodeURIComponent(current.name) + "/pictures", { query });
@@ -73,7 +73,7 @@ async function load() {
   }
 }
 
-// place puts the slider where the shown picture is.
+// place moves the slider to the shown picture.
 function place() {
   let nearest = current.pictures.length - 1;
   if (!current.live && current.still) {
@@ -83,7 +83,7 @@ function place() {
   $("slider").value = nearest;
 }
 
-// thumbnails are some pictures evenly along the time line.
+// thumbnails are pictures spread evenly along the timeline.
 function thumbnails() {
   const list = current.pictures, room = Math.max(3, Math.min(12, Math.floor($("bottom").clientWidth / 90))), n = Math.min(room, list.length);
   $("strip").hidden = n < 2;
@@ -110,7 +110,7 @@ function setLive(on) {
   $("live").setAttribute("aria-pressed", on);
   if (on) {
     current.still = null;
-    // The time makes it a new request: browsers join requests for one picture.
+    // The time makes the request unique: browsers share one request per URL.
     $("large").src = document.hidden ? "data:," : url("stream/" + encodeURIComponent(current.name), { t: Date.now() });
     $("slider").value = $("slider").max;
     links(url("snapshot/" + encodeURIComponent(current.name)), current.name + ".jpg");
@@ -124,7 +124,7 @@ function links(address, name) {
   $("download").download = name;
 }
 
-// still shows a kept picture. Going to the past is a step in the history, moving about there is not.
+// still shows a stored picture. Switching from live adds a history entry, moving within the past does not.
 function still(p, keep = true) {
   const was = current.live;
   if (was) setLive(false);
@@ -136,7 +136,7 @@ function still(p, keep = true) {
   caption();
 }
 
-// fresh says whether pictures come: one is live for as long as the next could be on its way.
+// fresh reports whether the device is sending: it is live until the next picture is overdue.
 function fresh(info) {
   const old = Date.now() / 1000 - skew - info.arrived;
   return old < Math.max(10, info.fps > 0 ? 3 / info.fps : 0);
@@ -161,7 +161,7 @@ function caption() {
   $("slider").setAttribute("aria-valuetext", p ? when(p.time) : "no picture");
 }
 
-async function step(direction) { // exactly one picture, also between those of the timeline
+async function step(direction) { // exactly one picture, including those not on the timeline
   const c = current;
   const from = c.live ? devices.get(c.name)?.info.newest : c.still;
   if (!from) return;
@@ -171,7 +171,7 @@ async function step(direction) { // exactly one picture, also between those of t
   else if (direction === "after") newest();
 }
 
-// newest goes back from the past to what comes.
+// newest returns from the past to live.
 function newest() {
   if (current.live) return;
   history.pushState(null, "", here(current.name));
@@ -179,7 +179,7 @@ function newest() {
   load();
 }
 
-// Playing shows the pictures of the timeline one after the other, each for a tenth of a second, or for as long as it takes to load.
+// Playing shows the timeline's pictures in turn, each for a tenth of a second, or as long as it takes to load.
 let playing = null;
 function stopPlaying() {
   playing = null;
@@ -190,14 +190,14 @@ async function play() {
   if (playing) return stopPlaying();
   const c = current, run = playing = {};
   let i = Number($("slider").value);
-  if (c.live || i >= c.pictures.length - 1) i = -1; // from the beginning
+  if (c.live || i >= c.pictures.length - 1) i = -1; // start from the beginning
   if (c.live) setLive(false), playing = run;
   put("play", "Stop");
   $("play").setAttribute("aria-pressed", "true");
   while (playing === run && current === c && ++i < c.pictures.length) {
     const next = new Image();
     next.src = fileURL(c.pictures[i].file);
-    await Promise.all([next.decode().catch(() => {}), sleep(100)]); // one that is gone meanwhile is left out
+    await Promise.all([next.decode().catch(() => {}), sleep(100)]); // skip one that was deleted
     if (playing === run && current === c) still(c.pictures[i]);
   }
   if (playing === run) stopPlaying();
