@@ -280,7 +280,7 @@ func TestClampedControlIsSaid(t *testing.T) {
 	}))
 	defer server.Close()
 	code, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=33", "gain=3")
-	if code != exitDone || problem != "focus_absolute=33: the device has taken 35\n" {
+	if code != exitDone || problem != "focus_absolute=33: the device chose 35\n" {
 		t.Errorf("code %d, %q", code, problem)
 	}
 	if _, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=35"); problem != "" {

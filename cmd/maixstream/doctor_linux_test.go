@@ -198,8 +198,8 @@ func TestDoctorLooksAfterTheService(t *testing.T) {
 	}{
 		{"frames", runs, portOf(plain), frames, 200, doctor.OK, "runs (pid 12); 30.0 fps of 640x480, 2 viewers"},
 		{"frames by TLS", runs, portOf(secure), frames, 200, doctor.OK, "30.0 fps"},
-		{"a password", runs, portOf(plain), "", 401, doctor.OK, "wants a password"},
-		{"no pictures", runs, portOf(plain), `{"signal":false,"reason":"camera: no frame for 3.0 s"}`, 200, doctor.Wrong, "no pictures come: camera: no frame for 3.0 s"},
+		{"a password", runs, portOf(plain), "", 401, doctor.OK, "requires a password"},
+		{"no pictures", runs, portOf(plain), `{"signal":false,"reason":"camera: no frame for 3.0 s"}`, 200, doctor.Wrong, "no pictures: camera: no frame for 3.0 s"},
 		{"no answer", runs, portOf(closed), "", 200, doctor.Wrong, "does not answer"},
 		{"another program's port", runs, portOf(plain), "", 404, doctor.Wrong, "404"},
 		{"not running", "echo 'maixstream: does not run'; exit 1", "8000", "", 200, doctor.Wrong, "does not run"},

@@ -43,7 +43,7 @@ func TestPushDocumentNamesEveryFlag(t *testing.T) {
 	}
 }
 
-// Every command of the document is run as it stands, in a folder that has the files it names, against receive, and a server that takes PUT.
+// Every command of the document is run unchanged, in a folder with the files it names, against receive, and a server that accepts PUT.
 func TestCommandsOfThePushDocument(t *testing.T) {
 	testenv.Long(t, "takes half a minute")
 	text, err := os.ReadFile(pushDocument)
@@ -118,7 +118,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 	}
 }
 
-// davServer takes pictures by PUT, over TLS, from who has the password. (The package push is tested against nginx itself.)
+// davServer accepts pictures by PUT, over TLS, with a password. (The package push is tested against nginx itself.)
 type davServer struct {
 	*httptest.Server
 	ca       []byte

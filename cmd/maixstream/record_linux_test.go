@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// H.264 is recorded without a viewer; kill -9 leaves a film that plays, and the next start goes on beside it.
+// H.264 is recorded without a viewer; kill -9 leaves a playable file, and the next start records beside it.
 func TestRecordingOfH264OutlivesKill(t *testing.T) {
 	if err := openh264.Available(); err != nil {
 		testenv.Missing(t, "OpenH264's library", "make setup-test")

@@ -29,7 +29,7 @@ func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
 	}
 }
 
-// A server that accepts and says nothing takes longer to be given up than --timeout.
+// A server that accepts and never replies is given up after --timeout.
 func TestSnapshotTimeoutIncludesTheFirstOpening(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
