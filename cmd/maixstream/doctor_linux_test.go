@@ -63,8 +63,8 @@ func TestDoctorVerb(t *testing.T) {
 		code                  int
 		says                  []string
 	}{
-		{"all fine", "maixcam", "", nil, exitDone, []string{"ok     sensor         gc4653 answers", "All is fine."}},
-		{"something wrong", "maixcam", "sensor=none", nil, exitFailed, []string{"WRONG  sensor         none answers", "to do: with the power off, check", "1 thing is wrong."}},
+		{"all fine", "maixcam", "", nil, exitDone, []string{"ok     sensor         gc4653 answers", "No problems."}},
+		{"something wrong", "maixcam", "sensor=none", nil, exitFailed, []string{"WRONG  sensor         no answer", "to do: with the power off, check", "1 problem."}},
 		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "Nothing is wrong"}},
 		{"a PC, and the camera is wanted", "none", "", []string{"--source", "camera"}, exitFailed, []string{"WRONG  board          not a MaixCAM"}},
 		{"memory for a large picture", "maixcam", "ion=50331648", []string{"--size", "2560x1440", "--fps", "25"}, exitFailed, []string{"WRONG  ION memory"}},
@@ -200,7 +200,7 @@ func TestDoctorLooksAfterTheService(t *testing.T) {
 		{"frames by TLS", runs, portOf(secure), frames, 200, doctor.OK, "30.0 fps"},
 		{"a password", runs, portOf(plain), "", 401, doctor.OK, "requires a password"},
 		{"no pictures", runs, portOf(plain), `{"signal":false,"reason":"camera: no frame for 3.0 s"}`, 200, doctor.Wrong, "no pictures: camera: no frame for 3.0 s"},
-		{"no answer", runs, portOf(closed), "", 200, doctor.Wrong, "does not answer"},
+		{"no answer", runs, portOf(closed), "", 200, doctor.Wrong, "no answer at"},
 		{"another program's port", runs, portOf(plain), "", 404, doctor.Wrong, "404"},
 		{"not running", "echo 'maixstream: does not run'; exit 1", "8000", "", 200, doctor.Wrong, "does not run"},
 	} {

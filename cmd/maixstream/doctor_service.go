@@ -52,7 +52,7 @@ func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 	state, err := askState(ctx, address)
 	switch {
 	case err != nil:
-		c.Status, c.Remedy = doctor.Wrong, "it may still be starting: try again in a few seconds;  "+log
+		c.Status, c.Remedy = doctor.Wrong, "it may still be starting: try again in a few seconds; "+log
 		c.Found += fmt.Sprintf("; but no answer at %s: %v", address, err)
 	case state == nil:
 		c.Found += fmt.Sprintf("; answers at %s, which requires a password", address)

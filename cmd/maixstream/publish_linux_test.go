@@ -213,7 +213,7 @@ func TestWrongPublishAddresses(t *testing.T) {
 		{[]string{"--publish", "rtsp://host"}, "--publish: no path: want rtsp://HOST/PATH"},
 		{[]string{"--publish", "file:" + empty}, "--publish: address file " + empty + ": nothing in it"},
 		{[]string{"--publish", "file:" + filepath.Join(t.TempDir(), "missing")}, "no such file"},
-		{[]string{"--publish", "rtmp://host/app/SECRET", "--h264", "off"}, "--publish with --h264 off"},
+		{[]string{"--publish", "rtmp://host/app/SECRET", "--h264", "off"}, "remove --h264 off"},
 		{[]string{"--publish", "rtmp://host/app/SECRET", "--publish-ca-file", empty}, "no certificate in it"},
 	} {
 		code, out, problems := verbRun(t, nil, append([]string{"serve", "--source", "testcard", "--listen", "127.0.0.1:0", "--announce=false"}, c.args...)...)

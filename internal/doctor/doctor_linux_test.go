@@ -108,7 +108,7 @@ func TestLibraryThatCrashes(t *testing.T) {
 		copy(content[file.Section(".init").Offset:], []byte{0x0f, 0x0b, 0x0f, 0x0b}) // ud2; on riscv64, too, nothing that runs
 		return content
 	})
-	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"opening libvpu.so takes the process with it", "SIGILL"}, []string{"image"})
+	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"opening libvpu.so crashes the process", "SIGILL"}, []string{"image"})
 }
 
 func TestWhatCannotBeLookedAtIsNoBrokenLibrary(t *testing.T) {
@@ -119,7 +119,7 @@ func TestWhatCannotBeLookedAtIsNoBrokenLibrary(t *testing.T) {
 		c.Addresses = func() ([]doctor.Address, error) { return []doctor.Address{{Interface: "wlan0", IP: "192.0.2.7"}}, nil }
 		r := doctor.Examine(t.Context(), c)
 		t.Logf("%s: %+v", name, b.check(r, "libraries"))
-		b.wrong(r, "libraries", []string{"not looked at"}, []string{"make device"})
+		b.wrong(r, "libraries", []string{"not checked"}, []string{"make device"})
 	}
 }
 
@@ -252,7 +252,7 @@ func TestNodesMissing(t *testing.T) {
 
 func TestNoSensor(t *testing.T) {
 	b := newBoard(t, "maixcam", "sensor=none")
-	b.wrong(b.examine(doctor.Config{}), "sensor", []string{"none answers", "touch controller at 0x14"}, []string{"cable"})
+	b.wrong(b.examine(doctor.Config{}), "sensor", []string{"no answer", "touch controller at 0x14"}, []string{"cable"})
 }
 
 func TestAnotherSensorThanAskedFor(t *testing.T) {
@@ -311,7 +311,7 @@ func TestPoolsLeftByADeadProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = command.Wait()
-	b.wrong(b.examine(doctor.Config{}), "camera", []string{"VB pools are left of a program that died"}, []string{"start maixstream", "reboot"})
+	b.wrong(b.examine(doctor.Config{}), "camera", []string{"VB pools are left by a program that died"}, []string{"start maixstream", "reboot"})
 	// The remedy is the right one.
 	_, in, out := b.stream("maixstream")
 	if err := in.Close(); err != nil {
@@ -335,7 +335,7 @@ func TestBuffersLeftByADeadProcess(t *testing.T) {
 		b.maixsim("insmod", filepath.Join(b.root, "mnt/system/ko", module+".ko"))
 	}
 	r := b.examine(doctor.Config{Width: 1280, Height: 720})
-	if c := b.check(r, "ION memory"); r.Wrong() != 0 || !strings.Contains(c.Found, "12.3 MiB are left of a program that died: the next start frees them") {
+	if c := b.check(r, "ION memory"); r.Wrong() != 0 || !strings.Contains(c.Found, "12.3 MiB are left by a program that died: the next start frees them") {
 		t.Errorf("%d wrong; %+v", r.Wrong(), c)
 	}
 }
@@ -355,7 +355,7 @@ func TestTooLittleION(t *testing.T) {
 		t.Errorf("640x480 does not fit into 26 MiB: %d wrong", r.Wrong())
 	}
 	r := b.examine(doctor.Config{Width: 2560, Height: 1440, FPS: 25})
-	b.wrong(r, "ION memory", []string{"26.0 MiB of 48.0 MiB free", "2560x1440", "takes about"}, []string{"smaller --size"})
+	b.wrong(r, "ION memory", []string{"26.0 MiB of 48.0 MiB free", "2560x1440", "needs about"}, []string{"smaller --size"})
 	if c := b.check(r, "ION memory"); len(c.Items) < 5 {
 		t.Errorf("what takes it is not listed: %q", c.Items)
 	}

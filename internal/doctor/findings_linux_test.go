@@ -31,7 +31,7 @@ func TestOlderVintage(t *testing.T) {
 	b.Setenv("MAIXSTREAM_MPI_LIBS", dir)
 	r := b.examine(doctor.Config{LibDir: dir})
 	c := b.check(r, "sensor drivers")
-	for _, want := range []string{"libsns_full.so of 20", "older vintage", "gc4653 has 2560x1440 up to 30 fps only"} {
+	for _, want := range []string{"libsns_full.so of 20", "older version", "gc4653 has 2560x1440 up to 30 fps only"} {
 		if !strings.Contains(c.Found, want) {
 			t.Errorf("found %q, which lacks %q", c.Found, want)
 		}
