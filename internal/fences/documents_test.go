@@ -52,7 +52,7 @@ var (
 	notInLinks = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchor is how GitHub names a heading.
+// anchor returns GitHub's anchor for a heading.
 func anchor(heading string) string {
 	text := notInLinks.ReplaceAllString(strings.ToLower(heading), "")
 	return strings.ReplaceAll(strings.TrimSpace(text), " ", "-")
@@ -132,7 +132,7 @@ func braces(name string) []string {
 	return all
 }
 
-// The README's table says why each dependency is there, and lists no other.
+// The README's table gives the reason for each dependency, and lists no other.
 func TestTableOfDependenciesIsThatOfGoMod(t *testing.T) {
 	direct := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+\.\S+/\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {

@@ -16,7 +16,7 @@ var (
 	patch   = regexp.MustCompile("curl [^\n]*PATCH[^\n]*")
 )
 
-// Whoever copies a Go program from a document has one that compiles.
+// Go programs copied from a document compile.
 func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 	root, dir, count := testenv.Root(t), t.TempDir(), 0
 	for _, name := range documents(t) {
@@ -57,7 +57,7 @@ func TestLibraryDocumentHasTheExamplesAsTheyAre(t *testing.T) {
 	}
 }
 
-// The server refuses a PATCH without a type: a page of another site could send it.
+// The server rejects a PATCH without a JSON content type: another site's page could send it.
 func TestEveryPatchInTheDocumentsHasItsType(t *testing.T) {
 	count := 0
 	for _, name := range documents(t) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Tests skip through testenv, and a package whose tests may skip reports how many did.
+// Tests skip through testenv, and packages whose tests may skip report how many did.
 func TestSkippedTestsAreReportedByTheirPackage(t *testing.T) {
 	files, positions := sources(t)
 	skips, reports := map[string]bool{}, map[string]bool{}

@@ -1,6 +1,6 @@
 //go:build !cgo
 
-// Package baseline needs cgo: without it there is nothing to call.
+// Package baseline needs cgo: without it there is no libjpeg-turbo to call.
 package baseline
 
 import (

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// set is what all groups need.
+// set is shared by all groups.
 type set struct {
 	runs    int           // of each figure
 	window  time.Duration // of one run
@@ -24,9 +24,9 @@ type set struct {
 	program string // the maixstream to run
 	simLibs string // directory of the simulator's libraries
 	simRoot string // the simulated board's files
-	webcam  string // the library that pretends a webcam
+	webcam  string // the library that simulates a webcam
 	board   board
-	// peersDir has go2rtc and mediamtx.
+	// peersDir contains go2rtc and mediamtx.
 	peersDir string
 }
 
@@ -120,7 +120,7 @@ func makeDocument(doc, dir string) error {
 	return file.Close()
 }
 
-// measurement is one group's name, and what measures it.
+// measurement is one group's name and function.
 type measurement struct {
 	name    string
 	measure func(*set) (*group, error)
