@@ -8,7 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// WriteTable writes r for a person; beside each stage's figures the change since baseline, if that is not nil.
+// WriteTable writes r as a table, with the changes since baseline if that is not nil.
 func (r *Result) WriteTable(w io.Writer, baseline *Result) error {
 	s := &r.Setup
 	fmt.Fprintf(w, "%s (%s), %dx%d, %g fps wanted, quality %d, encoder %s", s.Source, s.Kind, s.Width, s.Height, s.FPS, s.Quality, s.Encoder)
@@ -58,13 +58,13 @@ func (s *Stage) row(w io.Writer) {
 	fmt.Fprintf(w, "%s\t%.1f\t%s\t%.1f\t%.2f\t%s\t%d\t%.2f\t%.0f\t%s\t\n", s.Name, s.FPS, ms, s.CPUMicros, s.CPUPercent, perCore, s.Copies, s.Allocs, s.Bytes, limit)
 }
 
-// Change is one figure of two runs.
+// Change is one figure in two runs.
 type Change struct {
 	Stage, Figure string
 	Before, After float64
 }
 
-// Ratio is after by before, 0 when there was nothing before.
+// Ratio returns after divided by before, 0 if there was nothing before.
 func (c Change) Ratio() float64 {
 	if c.Before == 0 {
 		return 0

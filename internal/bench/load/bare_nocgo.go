@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// HasBare says whether this program was built with the bare loop.
+// HasBare reports whether this program was built with the bare loop.
 const HasBare = false
 
 func bare(*net.TCPListener, int, [][]byte, int) error {

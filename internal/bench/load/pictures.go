@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// WritePictures writes pictures to a file for a Role: each with its length before it, 4 bytes, little end first.
+// WritePictures writes pictures to a file for a Role, each preceded by its length, 4 bytes, little-endian.
 func WritePictures(path string, pictures [][]byte) error {
 	var all []byte
 	for _, p := range pictures {
