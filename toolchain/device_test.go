@@ -115,8 +115,8 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// exported may be seen by the libraries of the image: Go's own callbacks, and the helpers that libsys and libisp look for. Had it
-// more, a library that wants its own libjpeg could get ours.
+// exported symbols are for the image's libraries: Go's callbacks, and the helpers that libsys and libisp need. With
+// more, a library that expects its own libjpeg could get ours.
 var exported = regexp.MustCompile(`^(_?cgo_.*|_cgoexp_.*|x_cgo_.*|x_crosscall2_ptr|crosscall2|main|_init|_fini|__atomic_compare_exchange_1|__sync_fetch_and_(add|and)_1|(source|destination)[A-Z][a-z]+|goPanic|error_longjmp)$`)
 
 func TestExportsTheAtomicHelpersAndNoLibrary(t *testing.T) {
@@ -142,7 +142,7 @@ func TestExportsTheAtomicHelpersAndNoLibrary(t *testing.T) {
 	}
 }
 
-// newInMusl came with musl 1.2.0 or later: images with the vendor's first riscv64 musl do not have them.
+// newInMusl came with musl 1.2.0 or later: images with the vendor's first riscv64 musl lack them.
 var newInMusl = []string{"qsort_r", "_Fork", "gettid", "reallocarray", "copy_file_range", "memfd_create", "mlock2", "getentropy", "statx", "preadv2", "pwritev2", "strlcpy_chk"}
 
 func TestWantsOfLibcOnlyWhatEveryImageHas(t *testing.T) {
@@ -177,7 +177,7 @@ func TestFileToolAgrees(t *testing.T) {
 	}
 }
 
-// The same sources in another directory, with nothing of Go's build cache, give the same bytes.
+// The same sources in another directory, without Go's build cache, yield the same bytes.
 func TestReproducible(t *testing.T) {
 	testenv.Long(t, "builds everything once more")
 	dir := filepath.Join(t.TempDir(), "another place")

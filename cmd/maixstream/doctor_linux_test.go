@@ -65,7 +65,7 @@ func TestDoctorVerb(t *testing.T) {
 	}{
 		{"all fine", "maixcam", "", nil, exitDone, []string{"ok     sensor         gc4653 answers", "No problems."}},
 		{"something wrong", "maixcam", "sensor=none", nil, exitFailed, []string{"WRONG  sensor         no answer", "to do: with the power off, check", "1 problem."}},
-		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "Nothing is wrong"}},
+		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "No problems"}},
 		{"a PC, and the camera is wanted", "none", "", []string{"--source", "camera"}, exitFailed, []string{"WRONG  board          not a MaixCAM"}},
 		{"memory for a large picture", "maixcam", "ion=50331648", []string{"--size", "2560x1440", "--fps", "25"}, exitFailed, []string{"WRONG  ION memory"}},
 		{"another directory", "maixcam", "", []string{"--mpi-lib-dir", "/nowhere"}, exitFailed, []string{"WRONG  libraries      cannot be opened: libsys.so"}},

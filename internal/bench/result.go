@@ -58,7 +58,7 @@ type Stage struct {
 	Copies int `json:"copies_per_frame"`
 	// Allocs is the number of objects per frame on Go's heap.
 	Allocs float64 `json:"allocs_per_frame"`
-	// Limit describes what LimitMicros, CPU time per frame, was measured on; Ratio is the stage's own time divided by it, measured the same way. "" and 0 mean none.
+	// Limit describes what LimitMicros, CPU time per frame, was measured on; Ratio is the stage's time divided by it, measured likewise. "" and 0: none.
 	Limit       string  `json:"limit,omitempty"`
 	LimitMicros float64 `json:"limit_us_per_frame,omitempty"`
 	Ratio       float64 `json:"ratio,omitempty"`

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# program.sh ARCH FILE: the program for a PC's Linux, amd64 or arm64, into FILE: with libjpeg-turbo inside, so that any
-# distribution's glibc is all that it needs, and the same bytes from the same commit wherever it is built.
-#   MAIXSTREAM_LDFLAGS  more for the linker, as -X main.version=…
+# program.sh ARCH FILE: the program for a Linux PC, amd64 or arm64, into FILE: with libjpeg-turbo linked in, so that it needs only
+# a distribution's glibc, and with the same bytes for the same commit wherever it is built.
+#   MAIXSTREAM_LDFLAGS  further linker flags, such as -X main.version=…
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 arch=$1 file=$2
