@@ -33,7 +33,7 @@ func unitsWith(t *testing.T, program string) string {
 	return dir
 }
 
-func TestUnitsAreRight(t *testing.T) {
+func TestUnitsAreValid(t *testing.T) {
 	dir := unitsWith(t, filepath.Join(unpacked(t, "*-linux-amd64.tar.gz"), "maixstream"))
 	service, socket := filepath.Join(dir, "maixstream.service"), filepath.Join(dir, "maixstream.socket")
 	cmd := exec.Command("systemd-analyze", "--man=no", "verify", service, socket)

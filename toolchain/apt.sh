@@ -14,7 +14,7 @@ done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 how="install them by hand: apt-get install ${missing[*]}"
-command -v apt-get >/dev/null || { echo "apt.sh: these Debian packages are needed and this machine has no apt-get: ${missing[*]}" >&2; exit 1; }
+command -v apt-get >/dev/null || { echo "apt.sh: missing Debian packages, and no apt-get on this machine: ${missing[*]}" >&2; exit 1; }
 sudo=()
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "apt.sh: not root and no sudo; $how" >&2; exit 1; }

@@ -21,7 +21,7 @@ var vendorFlags = []string{"-mcpu=c906fdv", "-march=rv64imafdcv0p7xthead", "-mcm
 
 // A compiler with the vendor's name and flags is used for all C code, and its output fits the board, too.
 // Ours stands in for the vendor's.
-func TestCrossCompileTakesAnotherToolchain(t *testing.T) {
+func TestCrossCompileSelectsAnotherToolchain(t *testing.T) {
 	settings, err := exec.Command("bash", "-c", `settings=$(./env.sh) && eval "$settings" && echo "$PREFIX"`).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ exec %[1]sgcc "${left[@]}"
 	}
 }
 
-func TestCrossCompileWithoutThatToolchain(t *testing.T) {
+func TestCrossCompileWithAMissingToolchain(t *testing.T) {
 	build := exec.Command("./env.sh")
 	build.Env = append(os.Environ(), "CROSS_COMPILE=riscv64-nobody-linux-musl-")
 	if out, err := build.CombinedOutput(); err == nil || !strings.Contains(string(out), "no riscv64-nobody-linux-musl-gcc in PATH") {

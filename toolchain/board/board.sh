@@ -12,7 +12,7 @@ http_port=${BOARD_HTTP:-8888}
 running() { [ -s "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null && grep -qa qemu-system-riscv64 "/proc/$(cat "$dir/pid")/cmdline"; }
 
 start() {
-  running && { echo "the virtual board runs already (pid $(cat "$dir/pid"))"; return; }
+  running && { echo "the virtual board is already running (pid $(cat "$dir/pid"))"; return; }
   [ -e "$dir/root.ext4" ] || "$here/build.sh" "$dir" "${BOARD_CAMERA:-}"
   rm -f "$dir/pid"
   : >"$dir/console.log"
@@ -32,7 +32,7 @@ wait_up() {
     sleep 0.2
   done
   tail -n 30 "$dir/console.log" >&2
-  echo "board.sh: the virtual board did not come up within ${BOARD_WAIT:-120} s" >&2
+  echo "board.sh: the virtual board did not boot within ${BOARD_WAIT:-120} s" >&2
   exit 1
 }
 
@@ -62,10 +62,10 @@ END
   ;;
 wait) wait_up ;;
 stop)
-  running || { echo "the virtual board does not run"; exit 0; }
+  running || { echo "the virtual board is not running"; exit 0; }
   # This machine has no Ctrl-Alt-Del: over ssh, or else by the power switch.
   log_in poweroff </dev/null >/dev/null 2>&1 || true
-  ended 20 || { echo "it did not shut down: power off"; kill -KILL "$(cat "$dir/pid")"; ended 5; }
+  ended 20 || { echo "it did not shut down: switching off"; kill -KILL "$(cat "$dir/pid")"; ended 5; }
   rm -f "$dir/pid"
   ;;
 cut)
@@ -83,6 +83,6 @@ ssh)
   log_in "$@"
   ;;
 log) cat "$dir/console.log" ;;
-status) if running; then echo "the virtual board runs (pid $(cat "$dir/pid"))"; else echo "the virtual board does not run"; exit 1; fi ;;
+status) if running; then echo "the virtual board is running (pid $(cat "$dir/pid"))"; else echo "the virtual board is not running"; exit 1; fi ;;
 *) echo "usage: board.sh start|wait|stop|cut|new|ssh|log|status" >&2; exit 2 ;;
 esac

@@ -89,7 +89,7 @@ func TestBoard(t *testing.T) {
 
 func refusesOthers(b *board) {
 	b.run("sed -i s/id=maixcam/id=other/ /boot/board")
-	b.refused(b.one, `no MaixCAM image: /boot/board has id "other"`)
+	b.refused(b.one, `not a MaixCAM image: /boot/board has id "other"`)
 	b.run("sed -i s/id=other/id=maixcam/ /boot/board")
 	notProgram := filepath.Join(b.dir, "text")
 	if err := os.WriteFile(notProgram, []byte("#!/bin/sh\n"), 0o755); err != nil {

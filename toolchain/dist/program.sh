@@ -8,7 +8,7 @@ arch=$1 file=$2
 case "$arch" in
 amd64) triplet=x86_64-linux-gnu processor=x86_64 ;;
 arm64) triplet=aarch64-linux-gnu processor=aarch64 ;;
-*) echo "program.sh: no such architecture: $arch (amd64, arm64; the board's program is made by make device)" >&2; exit 2 ;;
+*) echo "program.sh: unknown architecture: $arch (amd64, arm64; the board's program is made by make device)" >&2; exit 2 ;;
 esac
 export MAIXSTREAM_CACHE=${MAIXSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maixstream}
 export CC=$triplet-gcc AR=$triplet-ar RANLIB=$triplet-ranlib
