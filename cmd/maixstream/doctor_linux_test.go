@@ -41,14 +41,14 @@ func buildProgram(t *testing.T) string {
 	return filepath.Join(buildFolder, "maixstream")
 }
 
-// What buildProgram has built, once for all tests.
+// The result of buildProgram, built once for all tests.
 var (
 	build       sync.Once
 	buildFolder string
 	buildError  error
 )
 
-// onSimulatedBoard lays out a board for this test and what it starts. It returns its root and what makes a command of the program.
+// onSimulatedBoard lays out a board for this test and its child processes. It returns the board's root and a constructor of commands of the program.
 func onSimulatedBoard(t *testing.T, program, kind, settings string) (root string, command func(args ...string) *exec.Cmd) {
 	t.Helper()
 	root, _ = testenv.Board(t, kind, settings)
@@ -109,7 +109,7 @@ func TestDoctorJSON(t *testing.T) {
 	}
 }
 
-// What serve says of a camera that fails points to the verb that explains it.
+// serve's error for a failing camera points to doctor.
 func TestServePointsToDoctor(t *testing.T) {
 	program := buildProgram(t)
 	t.Run("no sensor", func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestServePointsToDoctor(t *testing.T) {
 	})
 }
 
-// installService puts a service script in the board's place that answers as toolchain/flash/onboard/S99maixstream does.
+// installService installs a service script that behaves like toolchain/flash/onboard/S99maixstream.
 func installService(t *testing.T, root, status, port string) {
 	t.Helper()
 	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\nstatus) %s ;;\naddress) echo 127.0.0.1:%s ;;\nesac\n", status, port)
@@ -175,7 +175,7 @@ func installService(t *testing.T, root, status, port string) {
 	}
 }
 
-func TestDoctorLooksAfterTheService(t *testing.T) {
+func TestDoctorChecksTheService(t *testing.T) {
 	const runs = "echo 'maixstream: runs (pid 12)'"
 	state, code := "", http.StatusOK
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the program prints as what it is to print")
 
-// What somebody sees who starts the program for the first time, word by word. Each runs alone in a network of its own, where port 8000 is free.
+// A first-time user's exact output. Each case runs alone in a separate network namespace, where port 8000 is free.
 func TestFirstStart(t *testing.T) {
 	if os.Getuid() != 0 {
 		testenv.Missing(t, "the right to make network namespaces", "root")

@@ -24,8 +24,8 @@ var mainScript []byte
 
 func main() {
 	program := pflag.String("program", "build/riscv64/maixstream", "the program for the board")
-	version := pflag.String("version", "", "its version, as git describe says it")
-	dir := pflag.String("dir", "build", "where to put the package")
+	version := pflag.String("version", "", "its version, from git describe")
+	dir := pflag.String("dir", "build", "output directory")
 	pflag.Parse()
 	file, err := write(*program, *version, *dir)
 	if err != nil {

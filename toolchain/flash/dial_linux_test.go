@@ -165,7 +165,7 @@ func TestUnreachableBoard(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	o.host = "maixcam-0000.invalid"
-	if err := logIn(t, o); err == nil || !strings.Contains(err.Error(), "the address that the board's screen shows") {
+	if err := logIn(t, o); err == nil || !strings.Contains(err.Error(), "the address on the board's screen") {
 		t.Errorf("%v", err)
 	}
 }

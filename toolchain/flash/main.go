@@ -46,15 +46,15 @@ func run(ctx context.Context, args []string) int {
 		config = "."
 	}
 	flags := pflag.NewFlagSet("flash", pflag.ContinueOnError)
-	flags.StringVar(&o.host, "host", "", "the board: name or address, as maixcam-xxxx.local")
-	flags.StringVar(&o.user, "user", "root", "who logs in")
+	flags.StringVar(&o.host, "host", "", "the board's name or address, such as maixcam-xxxx.local")
+	flags.StringVar(&o.user, "user", "root", "login user")
 	flags.IntVar(&o.port, "port", 22, "ssh port")
 	flags.StringVar(&o.key, "key", "", "private key `FILE` (default: the ssh agent, then ~/.ssh/id_ed25519 and id_rsa)")
 	flags.StringVar(&o.passwordFile, "password-file", "", "`FILE` whose first line is the password (or MAIXSTREAM_PASSWORD in the environment, or a prompt)")
-	flags.StringVar(&o.knownHosts, "known-hosts", filepath.Join(config, "maixstream", "known_hosts"), "`FILE` that remembers boards' keys")
-	flags.StringVar(&o.program, "program", "build/riscv64/maixstream", "the program that make device built")
+	flags.StringVar(&o.knownHosts, "known-hosts", filepath.Join(config, "maixstream", "known_hosts"), "`FILE` of known boards' host keys")
+	flags.StringVar(&o.program, "program", "build/riscv64/maixstream", "program built by make device")
 	flags.DurationVar(&o.wait, "wait", 60*time.Second, "how long the new version may take to show frames")
-	flags.StringVar(&o.web, "web", "", "`HOST:PORT` here that is forwarded to port 8000 of the board, as make board has it")
+	flags.StringVar(&o.web, "web", "", "local `HOST:PORT` forwarded to the board's port 8000, as by make board")
 	flags.BoolVar(&o.remove, "remove", false, "stop and remove maixstream from the board")
 	if err = flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return 0
