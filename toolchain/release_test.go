@@ -83,7 +83,7 @@ func TestReleaseRejectsBadTags(t *testing.T) {
 	git("tag", "v1.2.3")
 	git("tag", "v1.2.2") // its section is empty
 	git("tag", "v1.2")
-	git("tag", "v9.0.0") // it has none
+	git("tag", "v9.0.0") // no section
 	for _, c := range []struct {
 		name, tag, want string
 		before, after   func()

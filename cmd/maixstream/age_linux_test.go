@@ -91,7 +91,7 @@ func TestPicturesAreNewWhateverTheSourceSends(t *testing.T) {
 		rates = [][2]float64{{30, 1}, {30, 5}, {30, 29}, {60, 1}, {60, 5}, {60, 29}}
 	}
 	program, picture := buildProgram(t), casetest.Read(t, "base.jpg")
-	picture = append(picture[:len(picture)-2:len(picture)-2], append(make([]byte, 30_000), 0xff, 0xd9)...) // zeros behind the last block, which nobody minds
+	picture = append(picture[:len(picture)-2:len(picture)-2], append(make([]byte, 30_000), 0xff, 0xd9)...) // zeros after the last block, which are ignored
 	sender := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fps, _ := strconv.ParseFloat(r.URL.Query().Get("fps"), 64)
 		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=b")

@@ -88,7 +88,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				if endless { // until something has come; serve says nothing of its pushes
+				if endless { // until something arrives; serve does not report its pushes
 					came := func() bool { return strings.HasPrefix(out.String(), "20") }
 					if block[1] != "" {
 						came = func() bool {

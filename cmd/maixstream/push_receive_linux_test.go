@@ -35,7 +35,7 @@ type testReceiver struct {
 
 func newReceiver(t *testing.T, program string) *testReceiver {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.86.0.3:0") // where nobody else takes the port while the server is away
+	l, err := net.Listen("tcp", "127.86.0.3:0") // an address where nothing else takes the port while the server is away
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (in *inbox) list() []mail {
 	return append([]mail(nil), in.all...)
 }
 
-// nobody is where nobody listens: a port that the system gives to none.
+// nobody is an address without a server: a port that the system never allocates.
 const nobody = "http://127.0.0.1:1"
 
 // verbRun runs the program in this process.

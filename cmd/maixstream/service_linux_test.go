@@ -263,7 +263,7 @@ func TestWatchdogGetsNoPingFromAHungSource(t *testing.T) {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	s := testService(t, func(context.Context, pipeline.Settings) (frame.Source, error) {
-		<-end // a driver that does not return, whatever one tells it
+		<-end // a driver that never returns
 		return nil, frame.ErrGone
 	}, nil)
 	if late := pingsOf(t, s); late > 0 {
@@ -395,7 +395,7 @@ func (g *greySource) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture)
 
 var _ frame.JPEGSource = (*greySource)(nil)
 
-// A user who closes the terminal wants the camera back.
+// Closing the terminal must release the camera.
 func TestTerminalHangupEndsTheProgram(t *testing.T) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "stdout") // as /dev/stdout is, where nobody misses it
+	link := filepath.Join(t.TempDir(), "stdout") // like /dev/stdout, without affecting the real one
 	if err := os.Symlink("/proc/self/fd/1", link); err != nil {
 		t.Fatal(err)
 	}

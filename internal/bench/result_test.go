@@ -28,7 +28,7 @@ func result() *bench.Result {
 	}
 }
 
-func TestResultSurvivesItsJSON(t *testing.T) {
+func TestResultRoundTripsThroughJSON(t *testing.T) {
 	want := result()
 	var b bytes.Buffer
 	if err := want.WriteJSON(&b); err != nil {
@@ -47,7 +47,7 @@ func TestResultSurvivesItsJSON(t *testing.T) {
 	}
 }
 
-func TestComparisonGivesRatiosOfStagesThatBothHave(t *testing.T) {
+func TestCompareReturnsRatiosOfCommonStages(t *testing.T) {
 	before, after := result(), result()
 	before.Stages = before.Stages[:1]
 	after.Stages[0].CPUMicros, after.Setup.Clients = 500, 64

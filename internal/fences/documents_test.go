@@ -58,7 +58,7 @@ func anchor(heading string) string {
 	return strings.ReplaceAll(strings.TrimSpace(text), " ", "-")
 }
 
-func TestEveryLinkInTheDocumentsLeadsSomewhere(t *testing.T) {
+func TestLinksInDocumentsResolve(t *testing.T) {
 	root := testenv.Root(t)
 	for _, name := range documents(t) {
 		text := fence.ReplaceAllString(read(t, name), "")
@@ -133,7 +133,7 @@ func braces(name string) []string {
 }
 
 // The README's table gives the reason for each dependency, and lists no other.
-func TestTableOfDependenciesIsThatOfGoMod(t *testing.T) {
+func TestTableOfDependenciesMatchesGoMod(t *testing.T) {
 	direct := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+\.\S+/\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {
 		direct[m[1]] = true

@@ -77,7 +77,7 @@ func TestArrowsPointDown(t *testing.T) {
 }
 
 // The rules above reject the imports that they are meant to reject.
-func TestTheFenceRefuses(t *testing.T) {
+func TestFenceRejectsForbiddenImports(t *testing.T) {
 	for _, c := range []struct {
 		pkg, imported string
 		test, ok      bool
@@ -127,7 +127,7 @@ var public = []string{
 	"packaging", // the sample configuration, embedded: a file can be embedded only from its own folder or one above it
 }
 
-func TestPublicPackagesAreThoseMeantToBe(t *testing.T) {
+func TestPublicPackagesAreIntended(t *testing.T) {
 	files, _ := sources(t)
 	for _, f := range files {
 		if f.test || strings.Contains(f.pkg+"/", "internal/") || f.syntax.Name.Name == "main" || slices.Contains(public, f.pkg) || f.pkg == "packaging" {
@@ -150,7 +150,7 @@ var elsewhere = []struct {
 	{"net/http", []string{"cmd", "server", "pipeline/push", "hw/source", "internal", "toolchain", "examples"}, "HTTP is the server's, push's and that of sources by URL"},
 }
 
-func TestWhoMayImportWhatOfOthers(t *testing.T) {
+func TestRestrictedThirdPartyImports(t *testing.T) {
 	files, _ := sources(t)
 	for _, f := range files {
 		if f.test {

@@ -45,7 +45,7 @@ func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 	}
 }
 
-func TestLibraryDocumentHasTheExamplesAsTheyAre(t *testing.T) {
+func TestLibraryDocumentMatchesTheExamples(t *testing.T) {
 	shown := map[string]bool{}
 	for _, block := range goBlock.FindAllStringSubmatch(read(t, "docs/library.md"), -1) {
 		shown[block[1]] = true

@@ -34,7 +34,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 // Rename is os.Rename restricted to replacing regular files.
 func Rename(from, to string) error {
 	if info, err := os.Lstat(to); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("rename %s to %s: there is something that is no file (%s)", from, to, info.Mode().Type())
+		return fmt.Errorf("rename %s to %s: target is not a regular file (%s)", from, to, info.Mode().Type())
 	}
 	return os.Rename(from, to)
 }

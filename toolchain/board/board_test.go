@@ -230,7 +230,7 @@ func rollsBackAlone(b *board) {
 
 func interrupts(b *board) {
 	for _, step := range []string{"try", "swap", "wait"} {
-		// (a version that never has frames: nothing depends on how soon the interrupt comes)
+		// (a version that never has frames: the interrupt's timing does not matter)
 		said, err := b.at(step, func(c *exec.Cmd) { _ = c.Process.Signal(os.Interrupt) }, b.broken)
 		if err == nil || !strings.Contains(said, "interrupt") {
 			b.t.Errorf("at %q: %v: %s", step, err, said)
