@@ -15,7 +15,7 @@ import (
 // RunChild runs a benchmark's child process: args are those after "maixstream bench child".
 func RunChild(args []string) error {
 	if len(args) != 1 {
-		return errors.New("bench child: for maixstream bench itself, which gives it a role")
+		return errors.New("bench child: only for maixstream bench itself")
 	}
 	return load.RunChild(args[0])
 }
@@ -55,7 +55,7 @@ func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	select {
 	case err = <-read:
 	case <-time.After(d/2 + 10*time.Second):
-		err = fmt.Errorf("the viewers do not report")
+		err = fmt.Errorf("no report from the viewers")
 	}
 	if err != nil {
 		return err

@@ -96,10 +96,10 @@ func ReadResult(path string) (*Result, error) {
 	}
 	var r Result
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("%s: no result of maixstream bench --json: %w", path, err)
+		return nil, fmt.Errorf("%s: not a result of maixstream bench --json: %w", path, err)
 	}
 	if len(r.Stages) == 0 {
-		return nil, fmt.Errorf("%s: no result of maixstream bench --json: it has no stages", path)
+		return nil, fmt.Errorf("%s: not a result of maixstream bench --json: no stages", path)
 	}
 	return &r, nil
 }

@@ -73,7 +73,7 @@ func TestCompareReturnsRatiosOfCommonStages(t *testing.T) {
 	if err := after.WriteTable(&table, before); err != nil {
 		t.Fatal(err)
 	}
-	if text := table.String(); !strings.Contains(text, "0.50") || !strings.Contains(text, "careful: before, the setup") {
+	if text := table.String(); !strings.Contains(text, "0.50") || !strings.Contains(text, "caution: the setup before") {
 		t.Errorf("the comparison lacks the ratio or the warning:\n%s", text)
 	}
 }

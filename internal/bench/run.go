@@ -94,7 +94,7 @@ type arrival struct {
 // Run measures. It takes Duration and some seconds more.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.Duration <= 0 && c.Frames <= 0 {
-		return nil, errors.New("bench: neither a duration nor a number of frames")
+		return nil, errors.New("bench: no duration or number of frames")
 	}
 	told := c.Progress != nil
 	if !told {

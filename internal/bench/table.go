@@ -30,10 +30,10 @@ func (r *Result) WriteTable(w io.Writer, baseline *Result) error {
 			fmt.Fprintf(w, "limit of %s: %s\n", s.Name, s.Limit)
 		}
 	}
-	fmt.Fprintf(w, "the whole process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d "+
+	fmt.Fprintf(w, "process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d "+
 		"frames dropped", r.CPUPercent, humanize.IBytes(uint64(r.RSS)), r.FirstFrame, r.Dropped)
 	if s.Clients > 0 {
-		fmt.Fprintf(w, "\nviewers: %d frames, all whole; %d skipped for viewers that were not ready", r.Verified, r.Skipped)
+		fmt.Fprintf(w, "\nviewers: %d frames, all complete; %d skipped for viewers that were not ready", r.Verified, r.Skipped)
 	}
 	fmt.Fprintln(w)
 	if baseline != nil {
@@ -96,10 +96,10 @@ func (r *Result) Compare(before *Result) []Change {
 func (r *Result) writeComparison(w io.Writer, before *Result) error {
 	fmt.Fprintf(w, "\nbefore: %s (%s), %s\n", before.Version, before.Commit, before.Began.Format("2006-01-02 15:04"))
 	if before.Setup != r.Setup {
-		fmt.Fprintf(w, "careful: before, the setup was %+v\n", before.Setup)
+		fmt.Fprintf(w, "caution: the setup before was %+v\n", before.Setup)
 	}
 	if before.Machine.CPU != r.Machine.CPU || before.Machine.Cores != r.Machine.Cores {
-		fmt.Fprintf(w, "careful: before, the machine was %s with %d cores; only \"of limit\" compares\n", before.Machine.CPU, before.Machine.Cores)
+		fmt.Fprintf(w, "caution: the machine before was %s with %d cores; only \"of limit\" is comparable\n", before.Machine.CPU, before.Machine.Cores)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "stage\tfigure\tbefore\tafter\tafter/before\t")

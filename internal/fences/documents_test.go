@@ -106,13 +106,13 @@ func TestEveryPathAndTargetInTheDocumentsExists(t *testing.T) {
 		for _, found := range treePath.FindAllStringSubmatch(code, -1) {
 			for _, one := range braces(found[1]) {
 				if matches, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(one))); len(matches) == 0 {
-					t.Errorf("%s: there is no %s", name, one)
+					t.Errorf("%s: %s does not exist", name, one)
 				}
 			}
 		}
 		for _, found := range makeTarget.FindAllStringSubmatch(code, -1) {
 			if !strings.Contains(targets, "\n"+found[1]+":") {
-				t.Errorf("%s: there is no make %s", name, found[1])
+				t.Errorf("%s: no make target %s", name, found[1])
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func TestTableOfDependenciesMatchesGoMod(t *testing.T) {
 	}
 	for module := range direct {
 		if !listed[module] {
-			t.Errorf("README.md does not say why %s is there", module)
+			t.Errorf("README.md gives no reason for %s", module)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func TestPublicPackagesAreIntended(t *testing.T) {
 		if f.test || strings.Contains(f.pkg+"/", "internal/") || f.syntax.Name.Name == "main" || slices.Contains(public, f.pkg) || f.pkg == "packaging" {
 			continue
 		}
-		t.Errorf("%s: package %s is public: it belongs below the nearest internal/, or on the list in this test", f.path, f.pkg)
+		t.Errorf("%s: package %s is public: move it below the nearest internal/, or add it to this test's list", f.path, f.pkg)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 		for _, block := range goBlock.FindAllStringSubmatch(read(t, name), -1) {
 			count++
 			if !strings.HasPrefix(block[1], "package ") && !strings.HasPrefix(block[1], "// Command ") {
-				t.Errorf("%s: a Go block that is no complete program:\n%s", name, block[1])
+				t.Errorf("%s: incomplete Go program:\n%s", name, block[1])
 				continue
 			}
 			program := filepath.Join(dir, "main.go")
@@ -41,7 +41,7 @@ func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 		}
 	}
 	if count < 4 {
-		t.Errorf("%d Go programs were found in the documents", count)
+		t.Errorf("found %d Go programs in the documents", count)
 	}
 }
 
@@ -52,7 +52,7 @@ func TestLibraryDocumentMatchesTheExamples(t *testing.T) {
 	}
 	for _, name := range []string{"examples/serve-camera/main.go", "examples/push-picture/main.go"} {
 		if !shown[read(t, name)] {
-			t.Errorf("docs/library.md does not show %s as it is: copy it into its block", name)
+			t.Errorf("docs/library.md differs from %s: copy it into its block", name)
 		}
 	}
 }
@@ -69,6 +69,6 @@ func TestEveryPatchInTheDocumentsHasItsType(t *testing.T) {
 		}
 	}
 	if count == 0 {
-		t.Error("no document has a curl of PATCH any more: nothing was checked")
+		t.Error("no document has a curl PATCH command: nothing was checked")
 	}
 }

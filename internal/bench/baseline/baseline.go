@@ -22,7 +22,7 @@ func Encode(f *frame.Frame, quality, n int) (size int, cpu time.Duration, err er
 		return 0, 0, err
 	}
 	if f.Format != frame.YUV420 || f.Strides[1] != f.Strides[2] {
-		return 0, 0, errors.New("straight: the frame must be yuv420 with equal chroma strides")
+		return 0, 0, errors.New("libjpeg: the frame must be yuv420 with equal chroma strides")
 	}
 	var ns C.int64_t
 	var message [200]C.char

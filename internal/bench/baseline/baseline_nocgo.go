@@ -12,5 +12,5 @@ import (
 
 // Encode returns frame.ErrUnsupported, wrapped.
 func Encode(*frame.Frame, int, int) (int, time.Duration, error) {
-	return 0, 0, fmt.Errorf("straight: built without cgo: %w", frame.ErrUnsupported)
+	return 0, 0, fmt.Errorf("libjpeg: built without cgo: %w", frame.ErrUnsupported)
 }

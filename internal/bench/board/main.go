@@ -28,9 +28,9 @@ import (
 func main() {
 	var b bench
 	pflag.StringVar(&b.control, "control", "toolchain/board/board.sh", "the `SCRIPT` that controls the virtual board, which runs and has maixstream installed")
-	pflag.StringVar(&b.base, "url", "http://127.0.0.1:8888", "where maixstream's port is forwarded to")
-	pflag.DurationVar(&b.length, "duration", 20*time.Second, "how long each figure is measured")
-	document := pflag.String("write", "", "the document whose table is replaced; none: only print")
+	pflag.StringVar(&b.base, "url", "http://127.0.0.1:8888", "address to which maixstream's port is forwarded")
+	pflag.DurationVar(&b.length, "duration", 20*time.Second, "duration of each measurement")
+	document := pflag.String("write", "", "document whose table is replaced; by default only print")
 	pflag.Parse()
 	table, err := b.run()
 	if err == nil {
@@ -64,7 +64,7 @@ func (b bench) run() (string, error) {
 	defer func() { // restore the board's settings
 		_, err := b.board("cat >/etc/default/maixstream && /etc/init.d/S99maixstream restart", strings.NewReader(kept+"\n"))
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "bench: put the settings back:", err)
+			fmt.Fprintln(os.Stderr, "bench: restore the settings:", err)
 		}
 	}()
 	program, err := b.board("/opt/maixstream/maixstream version", nil)
@@ -277,7 +277,7 @@ func replace(document, table string) error {
 	head, rest, found := strings.Cut(string(text), opening)
 	_, foot, foundToo := strings.Cut(rest, closing)
 	if !found || !foundToo {
-		return errors.New(document + " has no place for the table: " + strings.TrimSpace(opening) + " and " + strings.TrimSpace(closing))
+		return errors.New(document + " has no markers for the table: " + strings.TrimSpace(opening) + " and " + strings.TrimSpace(closing))
 	}
 	return os.WriteFile(document, []byte(head+opening+"\n"+table+"\n"+closing+foot), 0o644)
 }

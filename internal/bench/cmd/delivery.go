@@ -113,7 +113,7 @@ func (s *set) profile() (*group, error) {
 		"sends, which the bare loop has, too. What is left " +
 		"separates the server from it."}
 	if _, err := exec.LookPath("go"); err != nil {
-		g.Skipped = "no go command, whose pprof reads profiles"
+		g.Skipped = "no go command for pprof"
 		return g, nil
 	}
 	// Few viewers cost so little that a profile at 30 frames per second would have a handful of samples.

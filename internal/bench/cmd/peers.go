@@ -69,7 +69,7 @@ func (s *set) peers() (*group, error) {
 // peer returns the other program's name, and a directory for its pictures; or sets g.Skipped.
 func (s *set) peer(g *group) (name, dir string, err error) {
 	if s.webcam == "" {
-		g.Skipped = "no pretended webcam was given"
+		g.Skipped = "no simulated webcam given"
 		return "", "", nil
 	}
 	out, err := exec.Command("ustreamer", "--version").Output()

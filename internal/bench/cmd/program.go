@@ -28,7 +28,7 @@ func (s *set) hardware() (*group, error) {
 		"copy of the picture into the ring's slot) " +
 		"and `ISP0_RUN` (the libraries' own loop, the simulator's as well)."}
 	if s.simLibs == "" {
-		g.Skipped = "no simulator was given"
+		g.Skipped = "no simulator given"
 		return g, nil
 	}
 	for _, clients := range []int{0, 8} {

@@ -95,7 +95,7 @@ func (s *set) instructions() (*group, error) {
 		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five " +
 		"viewers of this stream."}
 	if s.board.program == "" {
-		g.Skipped = "no program for the board was given"
+		g.Skipped = "no program for the board given"
 		return g, nil
 	}
 	if _, err := exec.LookPath("qemu-riscv64"); err != nil {

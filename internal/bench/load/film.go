@@ -155,7 +155,7 @@ func (f *film) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	for rest := f.units[i]; len(rest) >= 4; {
 		n := int(binary.BigEndian.Uint32(rest))
 		if rest = rest[4:]; n > len(rest) {
-			return errors.New("film: a unit that is cut off")
+			return errors.New("film: truncated unit")
 		}
 		u.NALs, rest = append(u.NALs, rest[:n]), rest[n:]
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNoLink is wrapped by NewLink's error if this machine cannot create one.
-var ErrNoLink = errors.New("no link of a given rate can be made")
+var ErrNoLink = errors.New("cannot create a link of limited rate")
 
 // Link is a pair of network namespaces, connected with a limited rate out of the first.
 type Link struct {

@@ -50,8 +50,8 @@ func TestViewersDetectBrokenPictures(t *testing.T) {
 	}{
 		{"whole", whole, ""},
 		{"one bit flipped", flipped, "checksum"},
-		{"no end marker", noEnd, "no JPEG"},
-		{"no start marker", append([]byte{0}, whole[1:]...), "no JPEG"},
+		{"no end marker", noEnd, "not a JPEG"},
+		{"no start marker", append([]byte{0}, whole[1:]...), "not a JPEG"},
 	} {
 		file := filepath.Join(t.TempDir(), "pictures")
 		if err := load.WritePictures(file, [][]byte{c.picture}); err != nil {

@@ -26,7 +26,7 @@ func readPictures(path string) ([][]byte, error) {
 	for len(all) >= 4 {
 		n := int(binary.LittleEndian.Uint32(all))
 		if all = all[4:]; n < 1 || n > len(all) {
-			return nil, fmt.Errorf("%s: a picture of %d bytes, and %d are left", path, n, len(all))
+			return nil, fmt.Errorf("%s: a picture of %d bytes, but only %d are left", path, n, len(all))
 		}
 		pictures, all = append(pictures, all[:n:n]), all[n:]
 	}

@@ -100,7 +100,7 @@ func (r *Role) play() error {
 			break
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d of %d players have no frame within 10 s", len(players)-playing, len(players))
+			return fmt.Errorf("%d of %d players have no frame after 10 s", len(players)-playing, len(players))
 		}
 	}
 	fmt.Println("{}")

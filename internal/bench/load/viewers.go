@@ -312,14 +312,14 @@ func (s *viewer) whole(markers, sums bool) error {
 	tail, end := s.last[behind:], s.last[behind-2:behind]
 	switch {
 	case string(tail) != s.trailer:
-		return fmt.Errorf("the boundary behind it is torn: %q", tail)
+		return fmt.Errorf("damaged boundary after it: %q", tail)
 	case !markers:
 	case s.first != [2]byte{0xFF, 0xD8}:
-		return fmt.Errorf("begins with % x, which is no JPEG", s.first)
+		return fmt.Errorf("begins with % x: not a JPEG", s.first)
 	case end[0] != 0xFF || end[1] != 0xD9:
-		return fmt.Errorf("ends with % x, which is no JPEG", end)
+		return fmt.Errorf("ends with % x: not a JPEG", end)
 	case sums && binary.BigEndian.Uint32(s.last[behind-sumBytes:]) != s.sum:
-		return errors.New("its checksum is wrong")
+		return errors.New("wrong checksum")
 	}
 	return nil
 }
