@@ -67,7 +67,7 @@ func (p *pushFlags) push(ctx context.Context, url string, files []string, t term
 	defer out.follow(pusher)()
 	err = pusher.Run(ctx, source)
 	out.end(pusher.State())
-	if live != nil && err == nil && ctx.Err() == nil && came(pusher.State()) == 0 {
+	if live != nil && err == nil && ctx.Err() == nil && received(pusher.State()) == 0 {
 		return live.empty(*p.source)
 	}
 	return p.verdict(ctx, err, pusher.State(), out, t)
@@ -92,8 +92,8 @@ func (l *liveSource) empty(name string) error {
 	return fmt.Errorf(text, name)
 }
 
-// came counts the pictures that came from the source, delivered or not.
-func came(s push.State) uint64 {
+// received counts the pictures from the source, delivered or not.
+func received(s push.State) uint64 {
 	if s.Spool != nil { // may hold pictures of an earlier run
 		return s.Spool.Kept + s.GivenUp + s.Skipped
 	}

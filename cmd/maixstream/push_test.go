@@ -97,8 +97,8 @@ func (in *inbox) list() []mail {
 	return append([]mail(nil), in.all...)
 }
 
-// nobody is an address without a server: a port that the system never allocates.
-const nobody = "http://127.0.0.1:1"
+// unusedAddress is an address without a server: a port that the system never allocates.
+const unusedAddress = "http://127.0.0.1:1"
 
 // verbRun runs the program in this process.
 func verbRun(t *testing.T, stdin io.Reader, args ...string) (code int, out, problems string) {
@@ -238,9 +238,9 @@ func TestPushReportsErrors(t *testing.T) {
 		says string
 	}{
 		{[]string{in.URL, file}, exitFailed, "a.jpg: " + in.URL + ": 403 Forbidden"},
-		{[]string{"--retry", "0", nobody, file}, exitFailed, "connect: connection refused"},
-		{[]string{"--retry", "200ms", nobody, file}, exitFailed, "connect: connection refused"},
-		{[]string{"--retry", "0", "--as", "multipart", nobody, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "0", unusedAddress, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "200ms", unusedAddress, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "0", "--as", "multipart", unusedAddress, file}, exitFailed, "connect: connection refused"},
 		{[]string{in.URL, filepath.Join(dir, "none.jpg")}, exitUsage, "no such file"},
 		{[]string{in.URL, t.TempDir()}, exitUsage, "no photographs"},
 		{nil, exitUsage, "URL"},
@@ -268,7 +268,7 @@ func TestPushReportsErrors(t *testing.T) {
 func TestPushKeepsInTheSpoolWhatANewProcessDelivers(t *testing.T) {
 	dir, jpg, _ := samples(t)
 	spool := filepath.Join(dir, "spool")
-	code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "100ms", nobody, filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
+	code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "100ms", unusedAddress, filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
 	if code != exitFailed || out != "" || !strings.Contains(problems, "2 pictures wait in "+spool) {
 		t.Fatal(code, out, problems)
 	}

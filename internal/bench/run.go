@@ -61,11 +61,11 @@ const (
 
 type run struct {
 	Config
-	told   bool // Progress is set
-	meter  *meter
-	result *Result
-	feed   Feed
-	alone  *alone
+	reporting bool // Progress is set
+	meter     *meter
+	result    *Result
+	feed      Feed
+	alone     *alone
 
 	bareWindow, window window // without viewers, with them
 	bareUse, use       spent  // of this process in them
@@ -96,11 +96,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.Duration <= 0 && c.Frames <= 0 {
 		return nil, errors.New("bench: no duration or number of frames")
 	}
-	told := c.Progress != nil
-	if !told {
+	reporting := c.Progress != nil
+	if !reporting {
 		c.Progress = func(float64, string) {}
 	}
-	r := &run{Config: c, told: told, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
+	r := &run{Config: c, reporting: reporting, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
 	if c.Open != nil {
 		if err := r.measureAlone(ctx); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -214,7 +214,7 @@ func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, d
 			return nil
 		}
 		step := left
-		if r.told {
+		if r.reporting {
 			r.Progress(from+(to-from)*float64(d-left)/float64(d), doing)
 			step = min(left, time.Second)
 		}

@@ -89,9 +89,9 @@ func webcams() Check {
 	}
 	switch {
 	case len(open) > 0:
-		c.Status, c.Found = OK, some(open)
+		c.Status, c.Found = OK, firstFew(open)
 	case len(c.Items) > 0:
-		c.Found = some(c.Items) + " not accessible to this user"
+		c.Found = firstFew(c.Items) + " not accessible to this user"
 		c.Remedy = "add the user to the group video (usermod -aG video NAME) and log in again"
 	}
 	return c
@@ -110,7 +110,7 @@ func tuning() Check {
 			Remedy: "restore /mnt/cfg/param from the board's image",
 		}
 	}
-	return Check{Name: "tuning", Status: OK, Found: fmt.Sprintf("%s in %s", some(files), dir), Items: files}
+	return Check{Name: "tuning", Status: OK, Found: fmt.Sprintf("%s in %s", firstFew(files), dir), Items: files}
 }
 
 // Address is an address of this machine.
@@ -151,7 +151,7 @@ func network(addresses func() ([]Address, error), without Status) Check {
 	for _, a := range list {
 		c.Items = append(c.Items, a.Interface+" "+a.IP)
 	}
-	c.Found = some(c.Items)
+	c.Found = firstFew(c.Items)
 	if name, err := os.Hostname(); err == nil && name != "" && without == Wrong {
 		c.Found += "; " + strings.TrimSuffix(name, ".local") + ".local"
 	}

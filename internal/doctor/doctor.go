@@ -151,8 +151,8 @@ func (r *Report) Write(w io.Writer) error {
 	return err
 }
 
-// some lists the first few items.
-func some(items []string) string {
+// firstFew lists the first few items.
+func firstFew(items []string) string {
 	const few = 6
 	if len(items) <= few {
 		return strings.Join(items, ", ")

@@ -60,7 +60,7 @@ func nodes() Check {
 		c.Found = "missing, like their modules: " + strings.Join(missing, ", ")
 	case len(closed) > 0:
 		c.Status, c.Items = Wrong, closed
-		c.Found = "not accessible to this user: " + some(closed)
+		c.Found = "not accessible to this user: " + firstFew(closed)
 		c.Remedy = "run as root"
 	}
 	return c

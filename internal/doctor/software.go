@@ -39,14 +39,14 @@ func libraries(in *sg2002.Inspection) Check {
 	switch {
 	case len(missing) > 0:
 		c.Status, c.Remedy = Wrong, remedyLibraries
-		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", some(missing), problem)
+		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", firstFew(missing), problem)
 	case len(dirs) > 1:
 		var files []string
 		for _, file := range dirs {
 			files = append(files, file)
 		}
 		c.Status = Wrong
-		c.Found = fmt.Sprintf("mixed from two sets: %s; each has separate state, so they crash", some(sorted(files)))
+		c.Found = fmt.Sprintf("mixed from two sets: %s; each has separate state, so they crash", firstFew(sorted(files)))
 		c.Remedy = "select one directory with --mpi-lib-dir, and clear LD_LIBRARY_PATH"
 	default:
 		c.Found = fmt.Sprintf("all %d found", count)
@@ -72,7 +72,7 @@ func symbols(in *sg2002.Inspection) Check {
 	switch {
 	case len(in.Missing) > 0:
 		c.Status = Wrong
-		c.Found = fmt.Sprintf("%d of %d missing: %s", len(in.Missing), in.Symbols, some(c.Items))
+		c.Found = fmt.Sprintf("%d of %d missing: %s", len(in.Missing), in.Symbols, firstFew(c.Items))
 		c.Remedy = "libraries of another SDK; " + remedyLibraries
 	case len(unopened) > 0:
 		c.Status, c.Found = Note, "those of missing libraries not checked, all others found"
@@ -102,7 +102,7 @@ func drivers(in *sg2002.Inspection) Check {
 	switch {
 	case len(bad) > 0:
 		c.Status, c.Items = Wrong, append(c.Items, bad...)
-		c.Found = "from a different SDK version: " + some(bad)
+		c.Found = "from a different SDK version: " + firstFew(bad)
 		c.Remedy = "use the image's own middleware: update image and MaixPy together, or name its directory with --mpi-lib-dir"
 	case len(names) == 0:
 		c.Status, c.Found, c.Remedy = Wrong, "no library with sensor drivers found", remedyDrivers
@@ -114,7 +114,7 @@ func drivers(in *sg2002.Inspection) Check {
 	}
 	if len(in.Broken) > 0 {
 		c.Items = append(c.Items, in.Broken...)
-		c.Found += "; not to be opened: " + some(in.Broken)
+		c.Found += "; not to be opened: " + firstFew(in.Broken)
 		if c.Status == OK {
 			c.Status, c.Remedy = Note, "other sensors and modes may need it; "+remedyDrivers
 		}
