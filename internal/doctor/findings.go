@@ -26,7 +26,7 @@ func lastStarts() (c Check, ok bool) {
 	if crash.Live {
 		c.Found += "; a running maixstream waits or retries because of it"
 	}
-	c.Remedy = "see the lines above for missing memory, an absent sensor, or libraries of a different version; reboot; if it persists, send maixstream doctor --report"
+	c.Remedy = "see the lines above for missing memory, an absent sensor, or libraries of another version; reboot; if that fails, send maixstream doctor --report"
 	return c, true
 }
 
