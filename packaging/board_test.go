@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The archive for the board installs itself under whichever of its names the image has the loader.
+// The archive for the board installs itself under whichever loader name the image has.
 func TestBoardArchive(t *testing.T) {
 	folder := unpacked(t, "*-linux-riscv64-musl.tar.gz")
 	root := t.TempDir()

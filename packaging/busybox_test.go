@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The init script under busybox alone, as on a board: start, reload, restart after a crash, stop. (The virtual board's tests install it.)
+// The init script with busybox only, as on a board: start, reload, restart after a crash, stop. (The virtual board's tests install it.)
 func TestBusyboxService(t *testing.T) {
 	root := t.TempDir()
 	script := `set -e

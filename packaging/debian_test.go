@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// debianRoot is a fresh minimal Debian of this machine's release, from its mirror; a copy is kept in build/.
+// debianRoot creates a minimal Debian of this machine's release, from its mirror; a copy is cached in build/.
 func debianRoot(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -47,7 +47,7 @@ func debianRoot(t *testing.T) string {
 	return root
 }
 
-// files lists everything below root, but for what Debian's own tools keep about packages and users.
+// files lists everything below root, except what Debian's tools record about packages and users.
 func files(t *testing.T, root string) (list []string) {
 	t.Helper()
 	theirs := regexp.MustCompile(`^/(var/lib/dpkg|var/cache|var/log|proc|sys|dev|run|tmp)/|^/etc/(passwd|group|shadow|gshadow)-$|^/etc/\.pwd\.lock$|^/var/lib/(dpkg|apt)`)
@@ -65,7 +65,7 @@ func files(t *testing.T, root string) (list []string) {
 
 var unitLine = regexp.MustCompile(`(?m)^(\w+)=(.*)$`)
 
-// execStart is the unit's command line, as systemd would make it out of a file with environment variables.
+// execStart returns the unit's command line, expanded by the rules of systemd with a file of environment variables.
 func execStart(t *testing.T, root string, env map[string]string) (argv []string, user string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "usr/lib/systemd/system/maixstream.service"))
@@ -76,7 +76,7 @@ func execStart(t *testing.T, root string, env map[string]string) (argv []string,
 		switch m[1] {
 		case "ExecStart":
 			for _, word := range strings.Fields(m[2]) {
-				if name, ok := strings.CutPrefix(word, "$"); ok { // $NAME as a word of its own is split at spaces
+				if name, ok := strings.CutPrefix(word, "$"); ok { // a separate word $NAME is split at spaces
 					argv = append(argv, strings.Fields(env[name])...)
 				} else {
 					argv = append(argv, word)
@@ -107,7 +107,7 @@ func TestDebianPackage(t *testing.T) {
 		t.Errorf("/etc/maixstream is %s", mode)
 	}
 
-	// As systemd starts it: the unit's command, its user, a notify socket, its state directory.
+	// Started like systemd does: the unit's command, user, notify socket and state directory.
 	env := map[string]string{"ARGS": "--size 320x240 --listen 127.0.0.1:0", "MAIXSTREAM_ANNOUNCE": "false", "MAIXSTREAM_SOURCE": "testcard"}
 	argv, user := execStart(t, root, env)
 	if len(argv) == 0 || user != "maixstream" {
@@ -142,7 +142,7 @@ func TestDebianPackage(t *testing.T) {
 	s.stop()
 	told("STOPPING=1")
 
-	// The user's own settings survive the package's next version and its removal, and go when it is purged.
+	// The user's settings survive an upgrade and removal, and are deleted by a purge.
 	chroot("dpkg", "--force-confold", "-i", "/tmp/maixstream.deb")
 	settings := filepath.Join(root, "etc/maixstream.yaml")
 	if text, err := os.ReadFile(settings); err != nil || string(text) != "overlay: mine\n" {

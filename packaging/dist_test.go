@@ -1,6 +1,6 @@
 //go:build dist
 
-// Package packaging_test installs, runs and removes what make dist has made: make test-dist.
+// Package packaging_test installs, runs and removes the output of make dist: make test-dist.
 package packaging_test
 
 import (
@@ -23,13 +23,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if signal.Ignored(syscall.SIGHUP) { // tests under nohup: the programs that they start shall not ignore it as well
+	if signal.Ignored(syscall.SIGHUP) { // under nohup: child processes must not inherit the ignored signal
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(testenv.Main(m).Run())
 }
 
-// dist returns the one release file that fits a pattern.
+// dist returns the only release file that matches a pattern.
 func dist(t *testing.T, pattern string) string {
 	t.Helper()
 	dir := os.Getenv("MAIXSTREAM_DIST")
@@ -43,7 +43,7 @@ func dist(t *testing.T, pattern string) string {
 	return found[0]
 }
 
-// command runs a program of this machine and returns what it printed; a failure ends the test.
+// command runs a program of this machine and returns its output; a failure ends the test.
 func command(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -56,7 +56,7 @@ func command(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// unpacked returns the folder that a release archive has in it.
+// unpacked returns the folder inside a release archive.
 func unpacked(t *testing.T, pattern string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,7 +68,7 @@ func unpacked(t *testing.T, pattern string) string {
 	return filepath.Join(dir, entries[0].Name())
 }
 
-func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
+func TestChecksumsCoverAllFiles(t *testing.T) {
 	sums := dist(t, "SHA256SUMS")
 	text, err := os.ReadFile(sums)
 	if err != nil {
@@ -95,18 +95,18 @@ func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
 			t.Errorf("%s has no checksum", e.Name())
 		}
 	}
-	if len(listed) != 8 { // two packages, three archives and their bills
+	if len(listed) != 8 { // two packages, three archives and their SBOMs
 		t.Errorf("%d files: %v", len(listed), listed)
 	}
 }
 
-// A second run, under another user's habits, gives the same bytes.
+// A second run, with a different user environment, yields the same bytes.
 func TestReleaseFilesAreReproducible(t *testing.T) {
 	testenv.Long(t, "packs everything again")
 	again := filepath.Join(t.TempDir(), "dist")
 	script := fmt.Sprintf("umask 077; cd .. && toolchain/dist/dist.sh %q >/dev/null", again)
 	cmd := exec.Command("bash", "-c", script)
-	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "ARCHES=amd64") // one is made like the others
+	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "ARCHES=amd64") // one represents all
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -124,12 +124,12 @@ func TestReleaseFilesAreReproducible(t *testing.T) {
 			t.Errorf("another checksum than in\n%s: %s", first, line)
 		}
 	}
-	if lines != 3 { // package, archive, bill
+	if lines != 3 { // package, archive, SBOM
 		t.Errorf("%d files", lines)
 	}
 }
 
-// The bill lists every module that the program says it is made of, and the licences of all of them come along.
+// The bill of materials lists every module recorded in the program, and all their licences are included.
 func TestBillOfMaterialsIsComplete(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64", "riscv64-musl"} {
 		folder := unpacked(t, "*-linux-"+arch+".tar.gz")
@@ -186,7 +186,7 @@ func TestBillOfMaterialsIsComplete(t *testing.T) {
 
 var lintianLine = regexp.MustCompile(`^([EW]): maixstream: (\S+)`)
 
-// What Debian's checker finds wrong is known, with a reason.
+// Every Lintian finding is a known one, with a reason.
 func TestLintian(t *testing.T) {
 	known := map[string]string{
 		"copyright-file-contains-full-apache-2-license":  "the archives have the same file, where no /usr/share/common-licenses is",
@@ -197,7 +197,7 @@ func TestLintian(t *testing.T) {
 		"initial-upload-closes-no-bugs":     "not an upload to Debian",
 	}
 	cmd := exec.Command("lintian", "--allow-root", "--tag-display-limit", "0", dist(t, "maixstream_*_amd64.deb"))
-	out, _ := cmd.Output() // its code says that there are errors, known ones too
+	out, _ := cmd.Output() // exits non-zero for errors, known ones too
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 2 {
 		t.Fatalf("lintian did not run: %v\n%s", cmd.ProcessState, out)
 	}

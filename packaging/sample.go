@@ -1,4 +1,4 @@
-// Package packaging has what packages bring besides the program.
+// Package packaging embeds files that packages install besides the program.
 package packaging
 
 import _ "embed"

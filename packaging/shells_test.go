@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What a user has typed, and words that each shell must offer then.
+// Input of a user, and words that each shell must offer for it.
 var typed = []struct {
 	line  string
 	wants []string
@@ -53,7 +53,7 @@ func TestFishCompletes(t *testing.T) {
 	}
 }
 
-// zsh has no question that a script could ask: it is typed to, at a terminal of its own, and what it shows is read.
+// zsh has no scripting interface to its completion: the test types at a pseudo-terminal and reads the display.
 func TestZshCompletes(t *testing.T) {
 	dir := unpacked(t, "*-linux-amd64.tar.gz")
 	script := `
@@ -92,13 +92,13 @@ print -r -- "$out"
 
 var longFlag = regexp.MustCompile(`--[a-z][a-z-]+`)
 
-// The manual page is sound for both of its readers' programs and has every flag.
+// The manual page is valid for both implementations of man and has every flag.
 func TestManualPage(t *testing.T) {
 	folder := unpacked(t, "*-linux-amd64.tar.gz")
 	page := filepath.Join(folder, "maixstream.1")
-	out, _ := exec.Command("mandoc", "-T", "lint", "-W", "warning", page).Output() // its code says what it says
+	out, _ := exec.Command("mandoc", "-T", "lint", "-W", "warning", page).Output() // its exit code does not matter
 	for line := range strings.Lines(string(out)) {
-		if !strings.Contains(line, "missing date") { // the version is what matters
+		if !strings.Contains(line, "missing date") { // the version matters instead
 			t.Errorf("mandoc: %s", line)
 		}
 	}

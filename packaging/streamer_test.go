@@ -22,7 +22,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// soon is how long a program may take for what it does at once on a quick machine.
+// soon bounds waits for things that happen immediately on a quick machine.
 const soon = 60 * time.Second
 
 // streamer is a running maixstream serve.
@@ -42,7 +42,7 @@ func start(t *testing.T, cmd *exec.Cmd) *streamer {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = cmd.Wait() // its code is looked at
+		_ = cmd.Wait() // its exit code is checked elsewhere
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
@@ -80,7 +80,7 @@ func (s *streamer) url() (url string) {
 	return url
 }
 
-// frames reads n pictures of the stream, decodes each and returns the last's size.
+// frames reads n pictures of the stream, decodes each and returns the last one's size.
 func (s *streamer) frames(n int) (width, height int) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
@@ -117,7 +117,7 @@ func (s *streamer) frames(n int) (width, height int) {
 	return width, height
 }
 
-// stop ends it as a service manager does and wants code 0 within the promised time and some.
+// stop ends it as a service manager does and expects code 0 within the promised time plus a margin.
 func (s *streamer) stop() {
 	s.t.Helper()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
@@ -131,7 +131,7 @@ func (s *streamer) stop() {
 	}
 }
 
-// manager is the service manager's end of sd_notify.
+// manager is the service manager's side of sd_notify.
 func manager(t *testing.T, path string) (ready func(message string)) {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -157,7 +157,7 @@ func manager(t *testing.T, path string) (ready func(message string)) {
 
 var serveArguments = []string{"serve", "--source", "testcard", "--listen", "127.0.0.1:0", "--announce=false"}
 
-// The arm64 program is run by an emulator, and with everything that it needs: a glibc.
+// The arm64 program runs in an emulator, with all that it needs: a glibc.
 func TestARM64PackageStreams(t *testing.T) {
 	root := t.TempDir()
 	command(t, "dpkg-deb", "-x", dist(t, "maixstream_*_arm64.deb"), root)
@@ -169,7 +169,7 @@ func TestARM64PackageStreams(t *testing.T) {
 	s.stop()
 }
 
-// What the amd64 archive holds runs from where it was unpacked.
+// The amd64 archive's program runs from where it was unpacked.
 func TestArchiveStreams(t *testing.T) {
 	folder := unpacked(t, "*-linux-amd64.tar.gz")
 	s := start(t, exec.Command(filepath.Join(folder, "maixstream"),

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// unitsWith returns a folder with the units, whose program is another one.
+// unitsWith returns a folder with the units, with the program replaced.
 func unitsWith(t *testing.T, program string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,20 +33,20 @@ func unitsWith(t *testing.T, program string) string {
 	return dir
 }
 
-func TestUnitsAreRight(t *testing.T) {
+func TestUnitsAreValid(t *testing.T) {
 	dir := unitsWith(t, filepath.Join(unpacked(t, "*-linux-amd64.tar.gz"), "maixstream"))
 	service, socket := filepath.Join(dir, "maixstream.service"), filepath.Join(dir, "maixstream.socket")
 	cmd := exec.Command("systemd-analyze", "--man=no", "verify", service, socket)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
-	// In tenths; a service without any restriction has 9.6.
+	// In tenths; a service without restrictions has 9.6.
 	if out, err := exec.Command("systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold=20", service).CombinedOutput(); err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}
 }
 
-// allowed is the set of system calls that the service's filter lets through.
+// allowed returns the set of system calls allowed by the service's filter.
 func allowed(t *testing.T) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("systemd/maixstream.service")
@@ -75,7 +75,7 @@ func allowed(t *testing.T) map[string]bool {
 	return set
 }
 
-// A streamer with everything switched on makes no system call that the unit's filter refuses.
+// A streamer with everything enabled makes no system call that the unit's filter blocks.
 func TestSystemCallsAreWithinTheUnitsFilter(t *testing.T) {
 	allow := allowed(t)
 	if !allow["sendmsg"] || allow["reboot"] || allow["chroot"] {
@@ -91,7 +91,7 @@ func TestSystemCallsAreWithinTheUnitsFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// strace's -D makes the program the child that is started, so that signals reach it.
+	// With -D strace is the grandchild, so that signals reach the program.
 	cmd := exec.Command("strace", "-D", "-f", "-qq", "-o", trace, program, "serve", "--source", "testcard", "--listen", "127.0.0.1:0",
 		"--rtsp", rtsp, "--record", filepath.Join(dir, "record"), "--unix", filepath.Join(dir, "unix"), "--unix-mode", "0660", "--unix-group", group.Name)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=500000")

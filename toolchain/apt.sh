@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # toolchain/apt.sh GROUP...: make sure that the Debian packages of toolchain/packages/GROUP are installed.
-# Quick and offline when they are; one apt-get call when they are not; a clear message when that cannot work.
+# Quick and offline if they are; one apt-get call if not; a clear message if that cannot work.
 set -euo pipefail
 cd "$(dirname "$0")"
 missing=()
@@ -14,18 +14,18 @@ done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 how="install them by hand: apt-get install ${missing[*]}"
-command -v apt-get >/dev/null || { echo "apt.sh: these Debian packages are needed and this machine has no apt-get: ${missing[*]}" >&2; exit 1; }
+command -v apt-get >/dev/null || { echo "apt.sh: missing Debian packages, and no apt-get on this machine: ${missing[*]}" >&2; exit 1; }
 sudo=()
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "apt.sh: not root and no sudo; $how" >&2; exit 1; }
-  sudo=(sudo env DEBIAN_FRONTEND=noninteractive) # it passes no environment on
+  sudo=(sudo env DEBIAN_FRONTEND=noninteractive) # sudo drops the environment
 fi
 echo "installing Debian packages: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
-# One installer at a time: several make targets may ask at once.
+# One installer at a time: several make targets may run concurrently.
 exec 9>"${TMPDIR:-/tmp}/maixstream-apt-$(id -u).lock"
 flock 9
-# What they print is shown only when they fail. No terminal of its own: minimal systems have no /dev/pts.
+# Output is shown only on failure. No pseudo-terminal: minimal systems have no /dev/pts.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 quietly() { "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" </dev/null >"$said" 2>&1 || { cat "$said" >&2; return 1; }; }

@@ -19,15 +19,15 @@ import (
 // vendorFlags are those of the vendor's own builds (MaixCDK's platforms/maixcam.yaml). Only the vendor's compiler knows them.
 var vendorFlags = []string{"-mcpu=c906fdv", "-march=rv64imafdcv0p7xthead", "-mcmodel=medany", "-mabi=lp64d"}
 
-// A compiler under the vendor's name that takes the vendor's flags is used for everything that is C, and what it makes fits the board, too.
-// Behind the name is our own, for want of the vendor's.
-func TestCrossCompileTakesAnotherToolchain(t *testing.T) {
+// A compiler with the vendor's name and flags is used for all C code, and its output fits the board, too.
+// Ours stands in for the vendor's.
+func TestCrossCompileSelectsAnotherToolchain(t *testing.T) {
 	settings, err := exec.Command("bash", "-c", `settings=$(./env.sh) && eval "$settings" && echo "$PREFIX"`).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ours := strings.TrimSpace(string(settings))
-	// The same place each time: the compiler's path is part of what Go's cache knows a build by.
+	// Always the same place: Go's cache identifies a build by the compiler's path, too.
 	dir, err := filepath.Abs("../build/another-toolchain")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ exec %[1]sgcc "${left[@]}"
 	if wrong, err := os.ReadFile(filepath.Join(dir, "wrong")); err == nil {
 		t.Errorf("%s", wrong)
 	}
-	calls, err := os.ReadFile(filepath.Join(dir, "calls")) // the link at least: C objects may be in Go's cache
+	calls, err := os.ReadFile(filepath.Join(dir, "calls")) // at least the link; C objects may be in Go's cache
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ exec %[1]sgcc "${left[@]}"
 	}
 }
 
-func TestCrossCompileWithoutThatToolchain(t *testing.T) {
+func TestCrossCompileWithAMissingToolchain(t *testing.T) {
 	build := exec.Command("./env.sh")
 	build.Env = append(os.Environ(), "CROSS_COMPILE=riscv64-nobody-linux-musl-")
 	if out, err := build.CombinedOutput(); err == nil || !strings.Contains(string(out), "no riscv64-nobody-linux-musl-gcc in PATH") {

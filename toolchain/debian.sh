@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Files from the Debian mirror that this machine's own apt uses, through an apt of our own: the machine's lists, sources
-# and installed packages stay as they are. Everything is checked by apt against Debian's archive keys.
+# Files from this machine's Debian mirror, through a separate apt: the machine's lists, sources
+# and installed packages stay unchanged. apt verifies everything against Debian's archive keys.
 #
 #   debian.sh orig SUITE SOURCE VERSION SHA256 DIR   upstream tarball of a source package, into DIR
-#   debian.sh mirror                                 where Debian's packages come from here
+#   debian.sh mirror                                 print this machine's Debian mirror
 #   debian.sh debs SUITE ARCH DIR PACKAGE...         binary packages, unpacked below DIR (no dependencies, no scripts)
 #
 # orig pins the upstream release and its bytes: a later Debian revision of the same release has the same tarball.
@@ -13,7 +13,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 die() { echo "debian.sh: $*" >&2; exit 1; }
 
-# mirror prints where this machine gets Debian's packages (not the security archive's, and no third party's).
+# mirror prints this machine's mirror of Debian's packages (not the security archive, nor a third party's).
 mirror() {
   local line
   line=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 '^Debian|Debian|main|') || true
@@ -25,7 +25,7 @@ mirror() {
   echo "${line%%|*}"
 }
 
-# apt_root SUITE ARCH makes an apt of our own and sets apt=(its options).
+# apt_root SUITE ARCH creates a separate apt and sets apt=(its options).
 apt_root() {
   local root=$cache/apt/$1-$2 site
   site=$(mirror)
@@ -39,7 +39,7 @@ END
     -o Dir::State="$root/state" -o Dir::State::status="$root/state/status" -o Dir::Cache="$root/cache" -o Dir::Log="$root/log"
     -o APT::Architecture="$2" -o APT::Architectures="$2" -o APT::Sandbox::User=root -o Acquire::Languages=none
     -o Acquire::Retries=3 -o APT::Install-Recommends=false -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
-  # One update an hour is enough, and none when the lists have been there and the network is gone is apt's own error later.
+  # At most one update per hour; if existing lists are stale and the network is down, apt reports it later.
   if [ -z "$(find "$root/updated" -mmin -60 2>/dev/null)" ]; then
     apt-get "${apt[@]}" update >&2 || die "apt-get update for $1/$2 failed: is the mirror $site reachable?"
     touch "$root/updated"
@@ -47,7 +47,7 @@ END
 }
 
 exec 9>"${TMPDIR:-/tmp}/maixstream-debian-$(id -u).lock"
-flock 9 # one at a time: apt's lists are shared by all that run with the same cache
+flock 9 # one at a time: processes with the same cache share apt's lists
 
 case "${1:-}" in
 mirror) mirror ;;

@@ -40,7 +40,7 @@ func read(t *testing.T) ([]byte, *elf.File) {
 	return text, file
 }
 
-func TestProgramIsARiscvExecutableOfMuslsLoaderOnly(t *testing.T) {
+func TestProgramIsARiscvExecutableForMusl(t *testing.T) {
 	text, file := read(t)
 	if file.Machine != elf.EM_RISCV || file.Class != elf.ELFCLASS64 || file.Type != elf.ET_EXEC {
 		t.Errorf("%v %v %v", file.Machine, file.Class, file.Type)
@@ -79,7 +79,7 @@ func TestThreadStacksAreBigEnoughForVendorCode(t *testing.T) {
 	t.Error("no PT_GNU_STACK: musl would give threads 128 KiB")
 }
 
-func TestStrippedAndSmall(t *testing.T) {
+func TestProgramIsStrippedAndSmall(t *testing.T) {
 	text, file := read(t)
 	t.Logf("%d bytes", len(text))
 	if len(text) >= maxSize {
@@ -92,7 +92,7 @@ func TestStrippedAndSmall(t *testing.T) {
 	}
 }
 
-func TestNoPathOfTheBuildMachineInside(t *testing.T) {
+func TestProgramHasNoPathOfTheBuildMachine(t *testing.T) {
 	text, _ := read(t)
 	here, err := filepath.Abs("..")
 	if err != nil {
@@ -115,11 +115,11 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// exported may be seen by the libraries of the image: Go's own callbacks, and the helpers that libsys and libisp look for. Had it
-// more, a library that wants its own libjpeg could get ours.
+// exported symbols are for the image's libraries: Go's callbacks, and the helpers that libsys and libisp need. With
+// more, a library that expects its own libjpeg could get ours.
 var exported = regexp.MustCompile(`^(_?cgo_.*|_cgoexp_.*|x_cgo_.*|x_crosscall2_ptr|crosscall2|main|_init|_fini|__atomic_compare_exchange_1|__sync_fetch_and_(add|and)_1|(source|destination)[A-Z][a-z]+|goPanic|error_longjmp)$`)
 
-func TestExportsTheAtomicHelpersAndNoLibrary(t *testing.T) {
+func TestProgramExportsOnlyHelpers(t *testing.T) {
 	_, file := read(t)
 	symbols, err := file.DynamicSymbols()
 	if err != nil {
@@ -142,10 +142,10 @@ func TestExportsTheAtomicHelpersAndNoLibrary(t *testing.T) {
 	}
 }
 
-// newInMusl came with musl 1.2.0 or later: images with the vendor's first riscv64 musl do not have them.
+// newInMusl came with musl 1.2.0 or later: images with the vendor's first riscv64 musl lack them.
 var newInMusl = []string{"qsort_r", "_Fork", "gettid", "reallocarray", "copy_file_range", "memfd_create", "mlock2", "getentropy", "statx", "preadv2", "pwritev2", "strlcpy_chk"}
 
-func TestWantsOfLibcOnlyWhatEveryImageHas(t *testing.T) {
+func TestProgramNeedsOnlyCommonLibcSymbols(t *testing.T) {
 	_, file := read(t)
 	symbols, err := file.ImportedSymbols()
 	if err != nil || len(symbols) == 0 {
@@ -158,7 +158,7 @@ func TestWantsOfLibcOnlyWhatEveryImageHas(t *testing.T) {
 	}
 }
 
-func TestSaysItsVersionUnderQemu(t *testing.T) {
+func TestProgramPrintsItsVersionUnderQemu(t *testing.T) {
 	out, err := exec.Command("./qemu.sh", program, "version").CombinedOutput()
 	if err != nil || !regexp.MustCompile(`^maixstream \S+ \([0-9a-f]{12}\)\n$`).Match(out) {
 		t.Errorf("%v: %q", err, out)
@@ -177,7 +177,7 @@ func TestFileToolAgrees(t *testing.T) {
 	}
 }
 
-// The same sources in another directory, with nothing of Go's build cache, give the same bytes.
+// The same sources in another directory, without Go's build cache, yield the same bytes.
 func TestReproducible(t *testing.T) {
 	testenv.Long(t, "builds everything once more")
 	dir := filepath.Join(t.TempDir(), "another place")

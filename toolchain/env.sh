@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# env.sh: where the board's toolchain is, as shell assignments; builds what is not there yet.
-#   MAIXSTREAM_CACHE  the cache directory (default: maixstream in the user's cache); everything in it can be built again
-#   CROSS_COMPILE     prefix of another riscv64 musl toolchain, as riscv64-unknown-linux-musl- (the vendor's)
+# env.sh: prints the locations of the board's toolchain as shell assignments; builds missing parts.
+#   MAIXSTREAM_CACHE  the cache directory (default: maixstream in the user's cache); everything in it can be rebuilt
+#   CROSS_COMPILE     prefix of another riscv64 musl toolchain, such as riscv64-unknown-linux-musl- (the vendor's)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export MAIXSTREAM_CACHE=${MAIXSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maixstream}
-# A directory's name tells what it was built from, so that a changed recipe never meets an old result.
+# A directory's name identifies its inputs, so that a changed recipe never uses an old result.
 key() { cat "$@" | sha256sum | cut -c1-12; }
 
 sysroot_dir=$MAIXSTREAM_CACHE/musl-$(key "$here"/{pins.sh,musl.specs,build-sysroot.sh})

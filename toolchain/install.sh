@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# install.sh install|uninstall: what make install puts below PREFIX (default /usr/local): the program, its manual page, completions, and
+# install.sh install|uninstall: what make install installs below PREFIX (default /usr/local): the program, its manual page, completions, and
 # systemd's units with the program's path in them. A user's own installation (PREFIX=$HOME/.local, not as root) has no service.
-#   DESTDIR  a root to stage into, for packagers: nothing outside is touched
-#   PROGRAM  what is installed (default build/maixstream)
+#   DESTDIR  a staging root, for packagers: nothing outside is touched
+#   PROGRAM  the program to install (default build/maixstream)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-/usr/local} destdir=${DESTDIR:-} program=${PROGRAM:-build/maixstream}
-[[ $prefix == /* ]] || { echo "install.sh: PREFIX=$prefix: an absolute path is needed" >&2; exit 2; }
+[[ $prefix == /* ]] || { echo "install.sh: PREFIX=$prefix: must be an absolute path" >&2; exit 2; }
 prefix=${prefix%/}
 settings=$destdir/etc/maixstream.yaml
 at=$destdir$prefix
@@ -17,7 +17,7 @@ fish=$at/share/fish/vendor_completions.d/maixstream.fish
 
 case "${1:-}" in
 install)
-  # Not built here: under sudo that would be root's business, with root's PATH.
+  # Not built here: under sudo, root would build it, with root's PATH.
   [ -x "$program" ] || { echo "install.sh: no $program yet: make build (as yourself), then make install again" >&2; exit 1; }
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -29,7 +29,7 @@ install)
   install -D -m 644 "$work/zsh" "$zsh"
   install -D -m 644 "$work/fish" "$fish"
   if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then
-    echo "installed $at/bin/maixstream (no service: that takes root)"
+    echo "installed $at/bin/maixstream (no service: requires root)"
     exit 0
   fi
   for unit in maixstream.service maixstream.socket; do
@@ -52,7 +52,7 @@ uninstall)
     systemctl disable --now maixstream.service maixstream.socket
   fi
   rm -f "$at/bin/maixstream" "$at/share/man/man1/maixstream.1" "$bash" "$zsh" "$fish" "$units"/maixstream.{service,socket}
-  if [ -e "$settings" ]; then echo "removed; your settings stay: $settings"; else echo "removed"; fi
+  if [ -e "$settings" ]; then echo "removed; settings kept: $settings"; else echo "removed"; fi
   ;;
 *) echo "usage: install.sh install|uninstall" >&2; exit 2 ;;
 esac

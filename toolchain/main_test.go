@@ -1,4 +1,4 @@
-// Package toolchain_test tests the scripts of this folder and, with -tags device, looks at the program that make device built.
+// Package toolchain_test tests the scripts of this folder and, with -tags device, the program built by make device.
 package toolchain_test
 
 import (

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# need-go.sh: says in one message what to do when there is no Go, or one that is too old; make calls it before it installs anything.
+# need-go.sh: reports in one message a missing or outdated Go, and the remedy; make calls it before installing anything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
@@ -10,7 +10,7 @@ if ! command -v "$go" >/dev/null; then
   echo "no Go in PATH; maixstream needs Go $wanted or later: $get" >&2
   exit 1
 fi
-# From 1.21 on go fetches the version that go.mod wants, or says why it cannot; an older one takes no notice of it.
+# Since 1.21 go fetches the version that go.mod requires, or reports why it cannot; older ones ignore the requirement.
 if ! said=$("$go" env GOVERSION 2>&1); then
   echo "maixstream needs Go $wanted or later, and $(command -v "$go") says: $said" >&2
   echo "$get" >&2

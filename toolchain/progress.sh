@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# progress.sh build ARGUMENTS...: go build, saying how far it is: on a terminal in one line, elsewhere in a line every hundred packages.
-# GO is the go command to call. Nothing is said when little is to be compiled.
+# progress.sh build ARGUMENTS...: go build with progress: one line on a terminal, elsewhere a line every hundred packages.
+# GO is the go command. It prints nothing if little has to be compiled.
 set -euo pipefail
 go=${MAIXSTREAM_GO:-${GO:-go}}
 [ "${1:-}" = build ] || { echo "usage: progress.sh build ARGUMENTS..." >&2; exit 2; }
 shift
-# What decides whether a package is compiled is given to go list, too; the name of the output is no argument of its.
+# Flags that affect whether a package is compiled are passed to go list, too; it does not accept the output's name.
 list=()
 for ((i = 1; i <= $#; i++)); do
   case "${!i}" in

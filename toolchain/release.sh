@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # release.sh vX.Y.Z: a release of that tag: everything in build/dist, with notes cut from CHANGELOG.md and checksums. It changes nothing
-# outside of build and uploads nothing. The same tag gives the same bytes.
+# outside of build and uploads nothing. The same tag yields the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 refuse() {
@@ -16,11 +16,11 @@ commit=$(git rev-parse -q --verify "refs/tags/$tag^{commit}") ||
   refuse "there is no tag $tag; give CHANGELOG.md its section, commit, and: git tag -a $tag -m 'maixstream $tag'"
 [ "$commit" = "$(git rev-parse HEAD)" ] || refuse "$tag is commit ${commit:0:12}, and $(git rev-parse --short=12 HEAD) is checked out; run: git checkout $tag"
 
-# The section is what stands between "## X.Y.Z", a date behind it or not, and the next heading of that kind.
+# The section is everything between "## X.Y.Z", optionally followed by a date, and the next heading of that kind.
 notes=$(awk -v version="${tag#v}" '
   /^## / { name = $2; gsub(/^\[?v?|\]$/, "", name); inside = name == version; found += inside; next }
   inside { print }
-  END { exit !found }' CHANGELOG.md) || refuse "CHANGELOG.md has no section \"## ${tag#v}\"; name its section Unreleased so, commit, and set the tag again"
+  END { exit !found }' CHANGELOG.md) || refuse "CHANGELOG.md has no section \"## ${tag#v}\"; rename its section Unreleased, commit, and set the tag again"
 [ -n "${notes//[[:space:]]/}" ] || refuse "the section \"## ${tag#v}\" of CHANGELOG.md is empty; write what users notice, commit, and set the tag again"
 
 make --no-print-directory dist VERSION="$tag" COMMIT="${commit:0:12}"

@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// project is a repository with the release script, a changelog, and a make dist that is quick.
+// project is a repository with the release script, a changelog, and a fast make dist.
 func project(t *testing.T) (dir string, git func(args ...string)) {
 	t.Helper()
 	testenv.Program(t, "git")
@@ -78,12 +78,12 @@ func TestReleaseHasNotesAndChecksums(t *testing.T) {
 	}
 }
 
-func TestReleaseRefuses(t *testing.T) {
+func TestReleaseRejectsBadTags(t *testing.T) {
 	dir, git := project(t)
 	git("tag", "v1.2.3")
 	git("tag", "v1.2.2") // its section is empty
 	git("tag", "v1.2")
-	git("tag", "v9.0.0") // it has none
+	git("tag", "v9.0.0") // no section
 	for _, c := range []struct {
 		name, tag, want string
 		before, after   func()

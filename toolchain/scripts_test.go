@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// write makes a file that can be executed, with its folders.
+// write creates an executable file and its folders.
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -27,11 +27,11 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// run returns what a command says in dir, on both outputs, and how it ended.
+// run runs a command in dir and returns its combined output and error.
 func run(dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	// No settings of a make around this test, and no configuration of this machine's git.
+	// No settings of an outer make, and no configuration of this machine's git.
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "GIT_") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "GO=")
 	}), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
@@ -43,7 +43,7 @@ func run(dir string, env []string, name string, args ...string) (string, error) 
 	return out.String(), err
 }
 
-// files are all below dir.
+// files lists all files below dir.
 func files(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -58,7 +58,7 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// make nightly tries each target that a document names.
+// make nightly tries each target named in a document.
 func TestNightlyKnowsEachDocumentedTarget(t *testing.T) {
 	root := testenv.Root(t)
 	text, err := os.ReadFile("nightly/targets")
@@ -146,7 +146,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
-func TestInstallForOneUserTakesNoRoot(t *testing.T) {
+func TestInstallForOneUserNeedsNoRoot(t *testing.T) {
 	dir := t.TempDir()
 	program, home := filepath.Join(dir, "maixstream"), filepath.Join(dir, "home")
 	write(t, program, "#!/bin/sh\n")
@@ -163,7 +163,7 @@ func TestInstallForOneUserTakesNoRoot(t *testing.T) {
 	}
 }
 
-func TestGoIsAskedForOnceWithTheVersion(t *testing.T) {
+func TestMissingGoIsReportedOnceWithTheVersion(t *testing.T) {
 	mod, err := os.ReadFile("../go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestGoIsAskedForOnceWithTheVersion(t *testing.T) {
 	}
 }
 
-// The go command here compiles 250 packages, and downloads two modules for them.
+// This fake go command compiles 250 packages, and downloads two modules for them.
 const fakeGo = `#!/bin/sh
 case "$1" in
 list) echo 'go: downloading a.example/x v1.0.0' >&2; echo 'go: downloading a.example/y v1.0.0' >&2; seq -f pkg/p%g 250; echo "$*" >"$0.list" ;;
@@ -205,7 +205,7 @@ build) echo "$*" >"$0.build"; seq -f pkg/p%g 250 >&2; if [ -e "$0.broken" ]; the
 esac
 `
 
-func TestABuildSaysHowFarItIs(t *testing.T) {
+func TestBuildReportsProgress(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "go")
 	write(t, program, fakeGo)
 	env := []string{"GO=" + program}
@@ -229,7 +229,7 @@ func TestABuildSaysHowFarItIs(t *testing.T) {
 	}
 }
 
-func TestABuildOnATerminalTakesOneLine(t *testing.T) {
+func TestBuildOnATerminalUsesOneLine(t *testing.T) {
 	script := testenv.Program(t, "script")
 	program := filepath.Join(t.TempDir(), "go")
 	write(t, program, fakeGo)
@@ -239,7 +239,7 @@ func TestABuildOnATerminalTakesOneLine(t *testing.T) {
 	}
 }
 
-// apt installs nothing here: it says what Debian's says on a minimal system.
+// This fake apt installs nothing: it prints Debian's messages on a minimal system.
 func TestAptIsQuietUnlessItFails(t *testing.T) {
 	dir := t.TempDir()
 	copied, err := os.ReadFile("apt.sh")

@@ -25,8 +25,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// ageTest is how long each case runs: by default as long as it takes to see a queue grow; MAIXSTREAM_AGE_TEST=1m measures what the documents promise, on
-// a machine with nothing else to do.
+// ageTest is how long each case runs: by default just long enough to see a queue grow; MAIXSTREAM_AGE_TEST=1m measures what the documents promise, on
+// an otherwise idle machine.
 func ageTest(t *testing.T) (length time.Duration, strict bool) {
 	t.Helper()
 	text := os.Getenv("MAIXSTREAM_AGE_TEST")
@@ -40,13 +40,13 @@ func ageTest(t *testing.T) (length time.Duration, strict bool) {
 	return d, true
 }
 
-// born is a picture with its birth in a comment.
+// born returns a picture with its capture time in a comment.
 func born(picture []byte, at time.Time) []byte {
 	text := strconv.FormatInt(at.UnixNano(), 10)
 	return bytes.Join([][]byte{picture[:2], {0xff, 0xfe, 0, byte(len(text) + 2)}, []byte(text), picture[2:]}, nil)
 }
 
-// ageOf reads it; false: it is no picture of the camera's.
+// ageOf reads it; false if the picture is not the camera's.
 func ageOf(t *testing.T, picture []byte) (time.Duration, bool) {
 	at := bytes.Index(picture, []byte{0xff, 0xfe})
 	if at < 0 {
@@ -59,7 +59,7 @@ func ageOf(t *testing.T, picture []byte) (time.Duration, bool) {
 	return time.Since(time.Unix(0, nanos)), true
 }
 
-// camera writes pictures at a rate, like one that knows nothing of its reader.
+// camera writes pictures at a fixed rate, regardless of its reader.
 func camera(ctx context.Context, w io.Writer, picture []byte, fps float64, headers bool) {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / fps))
 	defer tick.Stop()
@@ -82,7 +82,7 @@ func camera(ctx context.Context, w io.Writer, picture []byte, fps float64, heade
 	}
 }
 
-// What a source sends is read at once: a picture's age does not depend on how few of them are wanted, with viewers that are slow and without any.
+// A source is read immediately: a picture's age does not depend on how few are wanted, with slow viewers and without viewers.
 func TestPicturesAreNewWhateverTheSourceSends(t *testing.T) {
 	testenv.Long(t, "takes half a minute")
 	length, strict := ageTest(t)
@@ -91,7 +91,7 @@ func TestPicturesAreNewWhateverTheSourceSends(t *testing.T) {
 		rates = [][2]float64{{30, 1}, {30, 5}, {30, 29}, {60, 1}, {60, 5}, {60, 29}}
 	}
 	program, picture := buildProgram(t), casetest.Read(t, "base.jpg")
-	picture = append(picture[:len(picture)-2:len(picture)-2], append(make([]byte, 30_000), 0xff, 0xd9)...) // zeros behind the last block, which nobody minds
+	picture = append(picture[:len(picture)-2:len(picture)-2], append(make([]byte, 30_000), 0xff, 0xd9)...) // zeros after the last block, which are ignored
 	sender := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fps, _ := strconv.ParseFloat(r.URL.Query().Get("fps"), 64)
 		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=b")
@@ -145,7 +145,7 @@ func TestPicturesAreNewWhateverTheSourceSends(t *testing.T) {
 	})
 }
 
-// viewedAges runs serve for a while without a viewer, then with one, and another that reads nothing.
+// viewedAges runs serve for a while without a viewer, then with one and another that reads nothing.
 func viewedAges(ctx context.Context, t *testing.T, program string, args []string, in io.Reader, length time.Duration) (ages []time.Duration) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"serve", "--listen", "127.0.0.1:0", "--announce=false", "--report", "0", "--log-level", "error"}, args...)...)
 	cmd.Stdin = in
@@ -197,7 +197,7 @@ func viewedAges(ctx context.Context, t *testing.T, program string, args []string
 	return ages[min(1, len(ages)):] // the first one may be as old as --idle-fps allows
 }
 
-// pushedAges runs push --every, whose pictures a server takes.
+// pushedAges runs push --every to a server that accepts everything.
 func pushedAges(ctx context.Context, t *testing.T, program string, args []string, _ io.Reader, length time.Duration) (ages []time.Duration) {
 	var mu sync.Mutex
 	inbox := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// announce makes the streams known on the local network, unless only this machine can reach them. The returned function withdraws and waits.
+// announce publishes the streams on the local network unless only this machine can reach them. The returned function withdraws them and waits.
 func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.Logger) (withdraw func()) {
 	services := s.services(shell.URLs())
 	if !*s.announced || len(services) == 0 {
@@ -22,7 +22,7 @@ func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.L
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		discover.Announce(ctx, func(err error) { log.Warn("not announced on the network; trying again", zap.Error(err)) }, services...)
+		discover.Announce(ctx, func(err error) { log.Warn("announcing on the network failed; retrying", zap.Error(err)) }, services...)
 	})
 	return func() {
 		cancel()
@@ -30,8 +30,8 @@ func (s *serveFlags) announce(ctx context.Context, shell *web.Server, log *zap.L
 	}
 }
 
-// services are what is served to others: at all addresses, whose list of URLs ends with localhost and has no other while there is no network, or
-// at one that others may reach.
+// services returns what is served to other machines: on all addresses (their list of URLs ends with localhost, and holds nothing else without a network), or
+// on one that others can reach.
 func (s *serveFlags) services(urls []string) []discover.Service {
 	var list []discover.Service
 	for _, text := range urls {
@@ -56,7 +56,7 @@ func (s *serveFlags) services(urls []string) []discover.Service {
 			list = append(list, discover.Service{Type: discover.RTSP, Port: port, TLS: address == s.rtsps, Version: thisProgram().version})
 		}
 	}
-	// Of two programs on one host each has a name of its own, the same for all that it serves.
+	// Two programs on one host need different names; each uses one name for all its services.
 	for i := range list {
 		if list[i].Name = *s.name; *s.name == "" {
 			list[i].Name = discover.HostName() + ":" + strconv.Itoa(list[0].Port)

@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// benchFlags are the flags of bench alone.
+// benchFlags are the flags of bench.
 type benchFlags struct {
 	*sourceFlags
 	*logFlags
@@ -52,7 +52,7 @@ func (b *benchFlags) check() error {
 	case *b.duration < 0:
 		return usagef("--duration %v: must not be negative", *b.duration)
 	case *b.duration > 0 && b.frames.value > 0:
-		return usagef("--duration and --frames: one of them")
+		return usagef("--duration and --frames are mutually exclusive")
 	case b.clients.value > 0 && !bench.DeliverySupported:
 		b.clients.value = 0
 	}
@@ -123,7 +123,7 @@ func (b *benchFlags) bench(ctx context.Context, t terminal) error {
 	return result.WriteTable(t.out, before)
 }
 
-// benchFeed is a pipeline that closes with its ring.
+// benchFeed is a pipeline that closes its ring, too.
 type benchFeed struct {
 	*pipeline.Pipeline
 	feed *feed
@@ -133,7 +133,7 @@ func (f *benchFeed) Close() { f.feed.close() }
 
 const clearLine = "\r\x1b[K"
 
-// overBar writes in the progress bar's place, which is drawn again below.
+// overBar writes over the progress bar, which is then redrawn below.
 type overBar struct{ out io.Writer }
 
 func (o overBar) Write(text []byte) (int, error) {
@@ -143,7 +143,7 @@ func (o overBar) Write(text []byte) (int, error) {
 	return o.out.Write(text)
 }
 
-// progressBar draws on out if that is a terminal (else progress is nil); done takes it away.
+// progressBar draws on out if that is a terminal (otherwise progress is nil); done erases it.
 func progressBar(out io.Writer) (progress func(float64, string), done func()) {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -30,7 +30,7 @@ func TestBenchRefusesContradictions(t *testing.T) {
 		args string
 		says string
 	}{
-		{"--frames 10 --duration 1s", "one of them"},
+		{"--frames 10 --duration 1s", "mutually exclusive"},
 		{"--duration -1s", "--duration"},
 		{"--frames -1", "--frames"},
 		{"--clients many", "--clients"},
@@ -47,7 +47,7 @@ func TestBenchRefusesContradictions(t *testing.T) {
 	}
 }
 
-// A benchmark's children are a verb of its own; nothing in the environment makes another verb one.
+// A benchmark's child processes are a hidden verb; no environment variable turns another verb into one.
 func TestOnlyBenchHasChildren(t *testing.T) {
 	code, out, problem := runIn(t, []string{"version"}, "", map[string]string{"MAIXSTREAM_BENCH_ROLE": `{"Kind":"viewers"}`})
 	if code != exitDone || !strings.HasPrefix(out, "maixstream ") {

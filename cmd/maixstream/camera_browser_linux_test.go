@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// What the simulated camera sees is seen in a browser, at both rates and on both paths; no raw byte is touched by the CPU on the way, and each
+// The simulated camera's scene appears in a browser, at both rates and on both paths; the CPU touches no raw byte on the way, and each
 // JPEG is copied once.
 func TestCameraIsSeenInChromium(t *testing.T) {
 	testenv.Long(t, "takes twenty seconds")

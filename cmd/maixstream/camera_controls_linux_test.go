@@ -27,7 +27,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv/browser"
 )
 
-// patchControls sends a change of the camera's controls, and returns the status and what the reply says.
+// patchControls changes the camera's controls, and returns the reply's status and text.
 func patchControls(base, body string) (code int, text string, err error) {
 	request, err := http.NewRequest(http.MethodPatch, base+"/api/controls", strings.NewReader(body))
 	if err != nil {
@@ -43,7 +43,7 @@ func patchControls(base, body string) (code int, text string, err error) {
 	return reply.StatusCode, string(b), err
 }
 
-// meanOf is the mean colour of a snapshot at the left, where the simulator's scene has nothing that a zoom or the time would change.
+// meanOf returns the mean colour of a snapshot's left part, where neither zoom nor time changes the simulator's scene.
 func meanOf(t *testing.T, base string) (y, cb, cr float64) {
 	t.Helper()
 	img := snapshotOf(t, base)
@@ -71,7 +71,7 @@ func snapshotOf(t *testing.T, base string) image.Image {
 	return img
 }
 
-// whites counts how many of a snapshot's points are as white as the scene's square.
+// whites counts the points of a snapshot that are as white as the scene's square.
 func whites(t *testing.T, base string) (n int) {
 	t.Helper()
 	img := snapshotOf(t, base)
@@ -85,7 +85,7 @@ func whites(t *testing.T, base string) (n int) {
 	return n
 }
 
-// The picture that viewers get follows what is set over HTTP, and what the camera does not have or take is refused with a reason.
+// The picture follows controls set over HTTP; unknown controls and invalid values are rejected with a reason.
 func TestCameraFollowsItsControls(t *testing.T) {
 	for _, path := range []string{"frame", "bound"} {
 		t.Run(path, func(t *testing.T) {
@@ -160,8 +160,8 @@ func TestSourceWithoutControls(t *testing.T) {
 	}
 }
 
-// Two clients change everything while the stream and, where there is one, the H.264 are read: nothing stalls, and nothing leaks.
-// SOAK_CHANGES says how many changes each path gets (make soak: ten thousand).
+// Two clients change everything while the stream and any H.264 are read: nothing stalls, nothing leaks.
+// SOAK_CHANGES is the number of changes per path (make soak: ten thousand).
 func TestManyChangesWhileStreaming(t *testing.T) {
 	testenv.Long(t, "takes half a minute")
 	each := 150
@@ -222,7 +222,7 @@ func TestManyChangesWhileStreaming(t *testing.T) {
 							if err == nil && code == http.StatusOK {
 								break
 							}
-							// A machine that does much else makes the simulated camera late: what then is not carried out says so, and is asked for again.
+							// On a busy machine the simulated camera is late: changes that it reports as not applied are repeated.
 							if err != nil || code != http.StatusServiceUnavailable && code != http.StatusInternalServerError || time.Since(start) > time.Minute {
 								t.Errorf("change %d: %s: %d %s %v", i, body, code, text, err)
 								return
@@ -265,7 +265,7 @@ func TestManyChangesWhileStreaming(t *testing.T) {
 	}
 }
 
-// hasFilm says whether the camera makes H.264, too.
+// hasFilm reports whether the camera provides H.264, too.
 func hasFilm(t *testing.T, base string) bool {
 	t.Helper()
 	var state struct {
@@ -282,8 +282,8 @@ func hasFilm(t *testing.T, base string) bool {
 	return state.H264.Available
 }
 
-// Two people have the page open: what one sets, the other sees, and the picture gets darker for both.
-func TestTwoBrowsersStayInStep(t *testing.T) {
+// With two browsers open, one's change appears in the other, and the picture gets darker in both.
+func TestTwoBrowsersStayInSync(t *testing.T) {
 	testenv.Long(t, "takes ten seconds")
 	base, _, end := onCamera(t, "--size", "320x240", "--state-file", "none")
 	defer end()

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// cameraState is what these tests read of /state.
+// cameraState is the part of /state used here.
 type cameraState struct {
 	Signal bool   `json:"signal"`
 	Reason string `json:"reason"`
@@ -54,8 +54,8 @@ func change(t *testing.T, url, body string) (code int, said string) {
 	return reply.StatusCode, string(text)
 }
 
-// A start without a sensor says so, and streams when one appears.
-func TestSensorThatAppearsLater(t *testing.T) {
+// Without a sensor serve starts, reports that, and streams when one appears.
+func TestServeWaitsForASensor(t *testing.T) {
 	url, root, end := onCameraWith(t, "unplug=1", nil)
 	until(t, "a word about the sensor", func() bool {
 		s := stateOf(t, url)
@@ -68,9 +68,9 @@ func TestSensorThatAppearsLater(t *testing.T) {
 	end()
 }
 
-// The default start has 30 frames a second with either vintage of the sensors' drivers. 60 and back while it runs: with the newer one in the mode for that;
-// the older one lacks it, says so, and streams on.
-func TestVintagesOfTheSensorLibrary(t *testing.T) {
+// By default serve starts at 30 fps with either version of the sensor drivers. 60 and back while running: the newer driver changes its mode;
+// the older one has none for it, reports that, and streams on.
+func TestBothVersionsOfTheSensorLibrary(t *testing.T) {
 	for _, older := range []bool{false, true} {
 		t.Run(fmt.Sprintf("older=%v", older), func(t *testing.T) {
 			prepare := func(root, libraries string) {

@@ -27,7 +27,7 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// quarters names the colours of the pattern's corners, row by row, as a person sees them.
+// quarters names the colours of the pattern's corners, row by row, as displayed.
 func quarters(t *testing.T, encoded []byte) string {
 	t.Helper()
 	img, err := picture.Decode(encoded, picture.Limits{})
@@ -58,7 +58,7 @@ func cornersWanted(c casetest.JPEG) string {
 	return "r g b rgb"
 }
 
-// odd serves odd pictures at /N.jpg, and as a stream at /N.
+// oddCamera serves odd pictures at /N.jpg, and as a stream at /N.
 func oddCamera(t *testing.T, cases []casetest.JPEG) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,8 +88,8 @@ func oddCamera(t *testing.T, cases []casetest.JPEG) *httptest.Server {
 	return s
 }
 
-// What others show is shown, whatever way it comes in and goes out.
-func TestWhatOthersShowIsShown(t *testing.T) {
+// Pictures that other programs show are shown, through every input and output.
+func TestValidJPEGsAreShown(t *testing.T) {
 	program, cases, dir := buildProgram(t), casetest.Shown(t), t.TempDir()
 	cam, in, receiver := oddCamera(t, cases), newInbox(t), newReceiver(t, program)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -163,7 +163,7 @@ func TestWhatOthersShowIsShown(t *testing.T) {
 		}
 	})
 
-	// push sends files as they are, or turned and converted; receive keeps what it gets.
+	// push sends files unchanged, or rotated and converted; receive stores what it gets.
 	if _, err := output(nil, "push", in.URL, dir); err != nil {
 		t.Error(err)
 	}
@@ -206,7 +206,7 @@ func TestWhatOthersShowIsShown(t *testing.T) {
 	}
 }
 
-// streamed is the first picture that a viewer of serve gets.
+// streamed returns the first picture that a viewer of serve gets.
 func streamed(ctx context.Context, t *testing.T, program, source string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--announce=false", "--log-level", "error", "--source", source)
@@ -246,7 +246,7 @@ func streamed(ctx context.Context, t *testing.T, program, source string) []byte 
 	return jpg
 }
 
-// What is transparent is white, or what is wished for, wherever a JPEG is made of it.
+// Transparent areas are white, or in the requested colour, wherever a JPEG is made.
 func TestHiddenColoursStayHidden(t *testing.T) {
 	program, dir, in := buildProgram(t), t.TempDir(), newInbox(t)
 	name := filepath.Join(dir, "a.png")
@@ -270,8 +270,8 @@ func TestHiddenColoursStayHidden(t *testing.T) {
 	}
 }
 
-// Films play at their own rate, all of their pictures.
-func TestFilmsArePlayedWhole(t *testing.T) {
+// Video files play at their own rate, without omitting pictures.
+func TestVideoFilesArePlayedCompletely(t *testing.T) {
 	program, dir := buildProgram(t), t.TempDir()
 	for _, film := range casetest.Films() {
 		t.Run(film.Name, func(t *testing.T) {

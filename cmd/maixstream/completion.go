@@ -23,7 +23,7 @@ func setupCompletion(*pflag.FlagSet) func(context.Context, []string, terminal) e
 	}
 }
 
-// flagsOf returns a verb's flags as runVerb has them.
+// flagsOf returns the flags that runVerb defines for a verb.
 func flagsOf(v verb) []*pflag.Flag {
 	set := pflag.NewFlagSet(v.name, pflag.ContinueOnError)
 	set.SortFlags = false
@@ -38,7 +38,7 @@ func flagsOf(v verb) []*pflag.Flag {
 	return list
 }
 
-// choicesOf returns the words that a flag takes, nil when it takes anything.
+// choicesOf returns the words that a flag accepts, nil if it accepts any value.
 func choicesOf(f *pflag.Flag) []string {
 	if c, ok := f.Value.(*choiceValue); ok {
 		return c.choices
@@ -46,7 +46,7 @@ func choicesOf(f *pflag.Flag) []string {
 	return nil
 }
 
-// argChoices returns the words that a verb takes behind its flags, nil when it takes anything.
+// argChoices returns the words that a verb accepts after its flags, nil if it accepts anything.
 func argChoices(v verb) []string {
 	if !strings.Contains(v.args, "|") {
 		return nil
@@ -54,13 +54,13 @@ func argChoices(v verb) []string {
 	return strings.Split(v.args, "|")
 }
 
-// takesFile says whether a flag's value is a path.
+// takesFile reports whether a flag's value is a path.
 func takesFile(f *pflag.Flag) bool {
 	name, _ := pflag.UnquoteUsage(f)
 	return name == "FILE" || name == "DIR" || name == "PATH"
 }
 
-// firstLine is what fits beside a flag in a menu.
+// firstLine returns the part of a flag's help that fits into a menu.
 func firstLine(f *pflag.Flag) string {
 	_, usage := pflag.UnquoteUsage(f)
 	line, _, _ := strings.Cut(usage, "\n")

@@ -20,7 +20,7 @@ func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// fillFlags gives flags that are not on the command line the value of their environment variable, or else that of the
+// fillFlags sets flags that are not on the command line from their environment variables, or else from the
 // configuration file.
 func fillFlags(flags *pflag.FlagSet, config *string, env func(string) (string, bool)) error {
 	var problem error
@@ -53,7 +53,7 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 	for key := range values {
 		keys = append(keys, key)
 	}
-	sort.Strings(keys) // the first problem reported is always the same one
+	sort.Strings(keys) // deterministic: always report the same problem first
 	for _, key := range keys {
 		if key == "controls" && flags.Lookup("control") != nil {
 			if err := setControls(flags, values[key]); err != nil {
@@ -63,7 +63,7 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 		}
 		f := flags.Lookup(key)
 		if f == nil || key == "config" || key == "help" {
-			return usagef("configuration %s: unknown key %q: keys are the flags' names", path, key)
+			return usagef("configuration %s: unknown key %q: keys are flag names", path, key)
 		}
 		if f.Changed {
 			continue
@@ -75,7 +75,7 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 	return nil
 }
 
-// setControls takes a mapping of the camera's controls: controls: {brightness: 120}. Those on the command line win.
+// setControls reads a mapping of camera controls: controls: {brightness: 120}. Those on the command line win.
 func setControls(flags *pflag.FlagSet, value any) error {
 	controls, ok := value.(map[string]any)
 	if !ok {
@@ -98,7 +98,7 @@ func setFromYAML(flags *pflag.FlagSet, key string, value any) error {
 	case []any:
 		list, ok := flags.Lookup(key).Value.(pflag.SliceValue)
 		if !ok {
-			return fmt.Errorf("takes one value, not a list")
+			return fmt.Errorf("wants one value, not a list")
 		}
 		items := make([]string, len(v))
 		for i, item := range v {
@@ -107,7 +107,7 @@ func setFromYAML(flags *pflag.FlagSet, key string, value any) error {
 		flags.Lookup(key).Changed = true
 		return list.Replace(items)
 	case map[string]any:
-		return fmt.Errorf("takes one value, not a mapping")
+		return fmt.Errorf("wants one value, not a mapping")
 	case nil:
 		return fmt.Errorf("has no value")
 	default:
@@ -115,7 +115,7 @@ func setFromYAML(flags *pflag.FlagSet, key string, value any) error {
 	}
 }
 
-// readAgain fills a verb's flags, which have their defaults yet, from its command line, the environment and the configuration file, for a
+// readAgain fills a verb's flags, still at their defaults, from its command line, the environment and the configuration file, for a
 // reload.
 func readAgain(flags *pflag.FlagSet, t terminal) error {
 	config, _ := addCommonFlags(flags)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A configuration is taken, or refused as one: with a reason, and exit code 2.
+// A configuration is accepted, or rejected as one: with a reason, and exit code 2.
 func FuzzConfiguration(f *testing.F) {
 	for _, text := range []string{
 		"quality: 70\nfps: 15\n", "listen: [':8000', 1, null]\n", "controls: {brightness: 120}\n", "controls: [1]\n", "size: {a: b}\n", "a: &a [*a]\n", "? [x]\n: y\n", "quality: 0x10\n",

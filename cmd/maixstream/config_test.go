@@ -31,7 +31,7 @@ func write(t *testing.T, text string) string {
 
 func noEnv(string) (string, bool) { return "", false }
 
-func TestCommandLineWinsOverEnvironmentOverFile(t *testing.T) {
+func TestCommandLineOverridesEnvironmentOverridesFile(t *testing.T) {
 	flags, size, fps, push := testFlags()
 	if err := flags.Parse([]string{"--size", "320x240"}); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestCommandLineWinsOverEnvironmentOverFile(t *testing.T) {
 	}
 }
 
-func TestFileProblemsNameFileAndKey(t *testing.T) {
+func TestFileErrorsNameFileAndKey(t *testing.T) {
 	for name, text := range map[string]string{
 		`unknown key "sise"`:        "sise: 3x3\n",
 		`"--size" flag: a size is`:  "size: big\n",
@@ -71,7 +71,7 @@ func TestFileProblemsNameFileAndKey(t *testing.T) {
 	}
 }
 
-func TestEnvironmentProblemsNameTheVariable(t *testing.T) {
+func TestEnvironmentErrorsNameTheVariable(t *testing.T) {
 	flags, _, _, _ := testFlags()
 	none := ""
 	err := fillFlags(flags, &none, func(k string) (string, bool) { return "huge", k == "MAIXSTREAM_SIZE" })
@@ -80,7 +80,7 @@ func TestEnvironmentProblemsNameTheVariable(t *testing.T) {
 	}
 }
 
-func TestValuesRefuseWhatMakesNoSense(t *testing.T) {
+func TestInvalidValuesAreRejected(t *testing.T) {
 	small := &rangeValue{80, 1, 100}
 	for _, c := range []struct {
 		value pflag.Value

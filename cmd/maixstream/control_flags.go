@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// wishes are the controls that the flags ask for: --control, --zoom and --pan.
+// wishes returns the controls that --control, --zoom and --pan ask for.
 func (s *sourceFlags) wishes() (wishes []pipeline.ControlWish) {
 	if s.zoom > 1 {
 		percent := func(name string, v float64) {
@@ -25,7 +25,7 @@ func (s *sourceFlags) wishes() (wishes []pipeline.ControlWish) {
 	return append(wishes, controlWishes(*s.control)...)
 }
 
-// controlWishes understands NAME=VALUE, of which check has seen that both are there.
+// controlWishes parses NAME=VALUE; check has verified that both are present.
 func controlWishes(texts []string) (wishes []pipeline.ControlWish) {
 	for _, text := range texts {
 		name, value, _ := strings.Cut(text, "=")
@@ -34,7 +34,7 @@ func controlWishes(texts []string) (wishes []pipeline.ControlWish) {
 	return wishes
 }
 
-// checkControls reports controls that an opened source does not have, or values that it does not take, and a zoom that it has itself.
+// checkControls rejects controls that an opened source lacks, values that it does not accept, and --zoom if the source has a zoom control itself.
 func (s *sourceFlags) checkControls(source frame.Source) error {
 	if s.zoom <= 1 && len(*s.control) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func (s *sourceFlags) checkControls(source frame.Source) error {
 		case own == nil:
 			return usagef("--zoom: the pictures of %s are passed through as they are", source.Info().Name)
 		case own.Unit != "%":
-			return usagef("--zoom: %s has a zoom of its own: use --control zoom_absolute=N (%s)", source.Info().Name, own.Range())
+			return usagef("--zoom: %s has its own zoom: use --control zoom_absolute=N (%s)", source.Info().Name, own.Range())
 		}
 	}
 	if _, err := pipeline.Understand(list, s.wishes()); err != nil {
@@ -61,7 +61,7 @@ func (s *sourceFlags) checkControls(source frame.Source) error {
 	return nil
 }
 
-// openState is the file in which serve keeps controls.
+// openState opens the file in which serve keeps controls.
 func (s *serveFlags) openState(env func(string) (string, bool), log *zap.Logger) *stateFile {
 	path := *s.stateFile
 	switch path {

@@ -23,17 +23,17 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// controlled is whose controls the verb lists and sets: a device, or a running server's camera.
+// controlled is where controls are listed and set: a local device, or a running server's camera.
 type controlled interface {
 	list(ctx context.Context) (stream.ControlList, error)
-	// set sets what is written as NAME=VALUE, and everything else to its default if reset.
+	// set applies NAME=VALUE settings, after resetting everything else to its default if reset.
 	set(ctx context.Context, texts []string, reset bool) (stream.ControlList, error)
 	close() error
 }
 
 func setupControls(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
-	name := flags.StringP("source", "s", "auto", "whose controls: a camera as serve's --source names it, or a running server's:\nhttp://HOST:8000 (?token=… where it "+
-		"asks for one)")
+	name := flags.StringP("source", "s", "auto", "camera, as for serve's --source, or a running server:\nhttp://HOST:8000 (with ?token=… if it "+
+		"requires one)")
 	reset := flags.Bool("reset", false, "reset all controls to their defaults first")
 	asJSON := flags.Bool("json", false, "print JSON, as /api/controls does")
 	return func(ctx context.Context, args []string, t terminal) error {
@@ -80,7 +80,7 @@ func openControlled(name string) (controlled, error) {
 	if source.IsURL(name) {
 		u, err := url.Parse(name)
 		if err != nil || u.Host == "" {
-			return nil, usagef("--source %s: not a URL like http://HOST:8000", name)
+			return nil, usagef("--source %s: not a URL such as http://HOST:8000", name)
 		}
 		return &remoteControls{u}, nil
 	}
@@ -100,7 +100,7 @@ func openControlled(name string) (controlled, error) {
 	return &localControls{c, opened.Close}, nil
 }
 
-// noControls is a source without any.
+// noControls is a source without controls.
 type noControls struct{}
 
 func (noControls) Controls() ([]frame.Control, error) { return nil, nil }
@@ -109,7 +109,7 @@ func (noControls) SetControls(_ context.Context, values []frame.ControlValue) er
 }
 func (noControls) ControlsChanged() <-chan struct{} { return nil }
 
-// localControls are a device's of this machine.
+// localControls are those of a device on this machine.
 type localControls struct {
 	frame.Controller
 	done func() error
@@ -198,7 +198,7 @@ func (r *remoteControls) ask(ctx context.Context, method string, body []byte) (l
 	if reply.StatusCode != http.StatusOK {
 		var problem struct{ Error string }
 		if json.Unmarshal(text, &problem) != nil || problem.Error == "" {
-			problem.Error = "the server replies " + reply.Status
+			problem.Error = "server replied " + reply.Status
 		}
 		if reply.StatusCode == http.StatusUnprocessableEntity {
 			return list, usageError{errors.New(problem.Error)}
@@ -206,24 +206,24 @@ func (r *remoteControls) ask(ctx context.Context, method string, body []byte) (l
 		return list, errors.New(problem.Error)
 	}
 	if err := json.Unmarshal(text, &list); err != nil {
-		return list, fmt.Errorf("%s: not the controls of a maixstream: %w", u.Redacted(), err)
+		return list, fmt.Errorf("%s: not a maixstream server: %w", u.Redacted(), err)
 	}
 	return list, nil
 }
 
-// noteClamped says which numbers the device has not taken as they were given, but has put a neighbour in their place.
+// noteClamped reports numbers that the device replaced with a neighbouring value.
 func noteClamped(w io.Writer, list stream.ControlList, wishes []pipeline.ControlWish) {
 	for _, wish := range wishes {
 		given, err := strconv.ParseInt(wish.Text, 0, 64)
 		for i := range list.Controls {
 			if c := &list.Controls[i]; err == nil && c.Name == wish.Name && c.Value != nil && *c.Value != given && !c.Inactive {
-				fmt.Fprintf(w, "%s=%d: the device has taken %d\n", c.Name, given, *c.Value)
+				fmt.Fprintf(w, "%s=%d: the device chose %d\n", c.Name, given, *c.Value)
 			}
 		}
 	}
 }
 
-// printControls lists controls for people.
+// printControls prints controls as a table.
 func printControls(w io.Writer, list stream.ControlList) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i := range list.Controls {
@@ -258,7 +258,7 @@ func printControls(w io.Writer, list stream.ControlList) error {
 	return table.Flush()
 }
 
-// remark says why a control does nothing now.
+// remark returns why a control has no effect now.
 func remark(c *stream.Control) string {
 	switch {
 	case c.Locked != "":

@@ -72,7 +72,7 @@ func controlValue(t *testing.T, base, name string) (value int64) {
 	return value
 }
 
-func TestControlsAreKeptOverARestart(t *testing.T) {
+func TestControlsSurviveARestart(t *testing.T) {
 	env := map[string]string{"XDG_STATE_HOME": t.TempDir()}
 	base, stop := serving(t, env, "--zoom", "3", "--pan", "0.25,0")
 	for name, want := range map[string]int64{"zoom_absolute": 300, "pan_absolute": -50, "tilt_absolute": 100} {
@@ -189,7 +189,7 @@ func TestSettingsAreKeptOnRequest(t *testing.T) {
 	stop()
 }
 
-func TestStateFileThatCannotBeReadIsLeftAlone(t *testing.T) {
+func TestUnreadableStateFileIsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	if err := os.WriteFile(path, []byte("{half"), 0o600); err != nil {
 		t.Fatal(err)
@@ -271,8 +271,8 @@ func TestWrongControls(t *testing.T) {
 	}
 }
 
-// A device that takes a neighbour of what it was given is not one that refuses: the command says which value it has.
-func TestClampedControlIsSaid(t *testing.T) {
+// A device that replaces a value with a neighbour does not reject it: the command reports the value set.
+func TestClampedControlIsReported(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"controls": [
 			{"name": "focus_absolute", "kind": "integer", "minimum": 0, "maximum": 250, "step": 1, "default": 0, "value": 35, "inactive": false},
@@ -280,7 +280,7 @@ func TestClampedControlIsSaid(t *testing.T) {
 	}))
 	defer server.Close()
 	code, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=33", "gain=3")
-	if code != exitDone || problem != "focus_absolute=33: the device has taken 35\n" {
+	if code != exitDone || problem != "focus_absolute=33: the device chose 35\n" {
 		t.Errorf("code %d, %q", code, problem)
 	}
 	if _, _, problem := maixstream("controls", "--source", server.URL, "focus_absolute=35"); problem != "" {

@@ -19,15 +19,15 @@ import (
 func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
 	source := choice("auto", "camera")
 	size, fps := sizeValue{640, 480}, fpsValue(30)
-	flags.VarP(source, "source", "s", "what should work; camera: a MaixCAM's, so that any other machine is reported")
+	flags.VarP(source, "source", "s", "source to check; camera: fail unless this is a MaixCAM")
 	flags.Var(&size, "size", "picture size to check memory for, in pixels")
 	flags.Var(&fps, "fps", "frames per second, which select the sensor's mode")
-	overlay := flags.String("overlay", "", "overlay `TEXT`, which takes memory")
+	overlay := flags.String("overlay", "", "overlay `TEXT` to check memory for")
 	sensor := flags.String("sensor", "auto", "expected sensor `NAME`")
 	libDir := flags.String("mpi-lib-dir", "", "`DIR` with the chip's libraries, if not in the usual places")
 	asJSON := flags.Bool("json", false, "print JSON")
-	full := flags.Bool("report", false, "print all that a maintainer needs to help from afar: libraries and their checksums, memory, modules; no secrets")
-	// What doctor starts itself with: libraries are opened in a process of their own.
+	full := flags.Bool("report", false, "print details for a bug report: libraries and their checksums, memory, modules; no secrets")
+	// Used by doctor itself: libraries are opened in a separate process.
 	inspect := flags.Bool("inspect", false, "")
 	_ = flags.MarkHidden("inspect")
 	return func(ctx context.Context, _ []string, t terminal) error {
@@ -40,7 +40,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 		}
 		self, err := os.Executable()
 		if err != nil {
-			return fmt.Errorf("find this program's own file: %w", err)
+			return fmt.Errorf("locate the executable: %w", err)
 		}
 		report := doctor.Examine(ctx, doctor.Config{
 			Source: source.value, Width: size.width, Height: size.height, FPS: float64(fps), Overlay: *overlay, Sensor: *sensor, LibDir: *libDir,
@@ -67,7 +67,7 @@ func setupDoctor(flags *pflag.FlagSet) func(context.Context, []string, terminal)
 	}
 }
 
-// advise adds to what is wrong with a source what its user can do about it.
+// advise adds a remedy to a source's error.
 func (s *sourceFlags) advise(err error) error {
 	switch camera := *s.source == "camera" || *s.source == "auto"; {
 	case errors.Is(err, sg2002.ErrNoBoard):

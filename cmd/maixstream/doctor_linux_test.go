@@ -41,14 +41,14 @@ func buildProgram(t *testing.T) string {
 	return filepath.Join(buildFolder, "maixstream")
 }
 
-// What buildProgram has built, once for all tests.
+// The result of buildProgram, built once for all tests.
 var (
 	build       sync.Once
 	buildFolder string
 	buildError  error
 )
 
-// onSimulatedBoard lays out a board for this test and what it starts. It returns its root and what makes a command of the program.
+// onSimulatedBoard lays out a board for this test and its child processes. It returns the board's root and a constructor of commands of the program.
 func onSimulatedBoard(t *testing.T, program, kind, settings string) (root string, command func(args ...string) *exec.Cmd) {
 	t.Helper()
 	root, _ = testenv.Board(t, kind, settings)
@@ -63,9 +63,9 @@ func TestDoctorVerb(t *testing.T) {
 		code                  int
 		says                  []string
 	}{
-		{"all fine", "maixcam", "", nil, exitDone, []string{"ok     sensor         gc4653 answers", "All is fine."}},
-		{"something wrong", "maixcam", "sensor=none", nil, exitFailed, []string{"WRONG  sensor         none answers", "to do: with the power off, check", "1 thing is wrong."}},
-		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "Nothing is wrong"}},
+		{"all fine", "maixcam", "", nil, exitDone, []string{"ok     sensor         gc4653 answers", "No problems."}},
+		{"something wrong", "maixcam", "sensor=none", nil, exitFailed, []string{"WRONG  sensor         no answer", "to do: with the power off, check", "1 problem."}},
+		{"a PC", "none", "", nil, exitDone, []string{"note   board          not a MaixCAM", "No problems"}},
 		{"a PC, and the camera is wanted", "none", "", []string{"--source", "camera"}, exitFailed, []string{"WRONG  board          not a MaixCAM"}},
 		{"memory for a large picture", "maixcam", "ion=50331648", []string{"--size", "2560x1440", "--fps", "25"}, exitFailed, []string{"WRONG  ION memory"}},
 		{"another directory", "maixcam", "", []string{"--mpi-lib-dir", "/nowhere"}, exitFailed, []string{"WRONG  libraries      cannot be opened: libsys.so"}},
@@ -109,7 +109,7 @@ func TestDoctorJSON(t *testing.T) {
 	}
 }
 
-// What serve says of a camera that fails points to the verb that explains it.
+// serve's error for a failing camera points to doctor.
 func TestServePointsToDoctor(t *testing.T) {
 	program := buildProgram(t)
 	t.Run("no sensor", func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestServePointsToDoctor(t *testing.T) {
 	})
 }
 
-// installService puts a service script in the board's place that answers as toolchain/flash/onboard/S99maixstream does.
+// installService installs a service script that behaves like toolchain/flash/onboard/S99maixstream.
 func installService(t *testing.T, root, status, port string) {
 	t.Helper()
 	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\nstatus) %s ;;\naddress) echo 127.0.0.1:%s ;;\nesac\n", status, port)
@@ -175,7 +175,7 @@ func installService(t *testing.T, root, status, port string) {
 	}
 }
 
-func TestDoctorLooksAfterTheService(t *testing.T) {
+func TestDoctorChecksTheService(t *testing.T) {
 	const runs = "echo 'maixstream: runs (pid 12)'"
 	state, code := "", http.StatusOK
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -198,9 +198,9 @@ func TestDoctorLooksAfterTheService(t *testing.T) {
 	}{
 		{"frames", runs, portOf(plain), frames, 200, doctor.OK, "runs (pid 12); 30.0 fps of 640x480, 2 viewers"},
 		{"frames by TLS", runs, portOf(secure), frames, 200, doctor.OK, "30.0 fps"},
-		{"a password", runs, portOf(plain), "", 401, doctor.OK, "wants a password"},
-		{"no pictures", runs, portOf(plain), `{"signal":false,"reason":"camera: no frame for 3.0 s"}`, 200, doctor.Wrong, "no pictures come: camera: no frame for 3.0 s"},
-		{"no answer", runs, portOf(closed), "", 200, doctor.Wrong, "does not answer"},
+		{"a password", runs, portOf(plain), "", 401, doctor.OK, "requires a password"},
+		{"no pictures", runs, portOf(plain), `{"signal":false,"reason":"camera: no frame for 3.0 s"}`, 200, doctor.Wrong, "no pictures: camera: no frame for 3.0 s"},
+		{"no answer", runs, portOf(closed), "", 200, doctor.Wrong, "no answer at"},
 		{"another program's port", runs, portOf(plain), "", 404, doctor.Wrong, "404"},
 		{"not running", "echo 'maixstream: does not run'; exit 1", "8000", "", 200, doctor.Wrong, "does not run"},
 	} {

@@ -16,22 +16,22 @@ import (
 	"github.com/maixstream/maixstream/internal/doctor"
 )
 
-// serviceScript is what make flash installs on a board.
+// serviceScript is installed on a board by make flash.
 const serviceScript = "/etc/init.d/S99maixstream"
 
-// serviceCheck looks after maixstream as a service: whether it is installed, runs, and delivers frames. ok is false on machines that have no such
+// serviceCheck checks whether the maixstream service is installed, runs and delivers frames. ok is false on machines without such
 // services.
 func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 	c = doctor.Check{Name: "service", Status: doctor.OK}
 	script := sg2002.Root(serviceScript)
 	_, err := os.Stat(script)
-	if err != nil && sg2002.OnBoard() { // the virtual board's service is its own, and its camera's files are elsewhere
+	if err != nil && sg2002.OnBoard() { // the virtual board has its own service, and its camera's files are elsewhere
 		script = serviceScript
 		_, err = os.Stat(script)
 	}
 	if err != nil {
 		c.Status, c.Found = doctor.Note, "maixstream is not installed as a service"
-		c.Remedy = "make flash HOST=… on a PC installs it, if it is to start with the board"
+		c.Remedy = "to start it at boot, run make flash HOST=… on a PC"
 		return c, sg2002.OnBoard()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -39,33 +39,33 @@ func serviceCheck(ctx context.Context) (c doctor.Check, ok bool) {
 	log := "its log says why it ended: " + serviceScript + " log; then " + serviceScript + " start"
 	said, err := exec.CommandContext(ctx, script, "status").CombinedOutput()
 	if err != nil {
-		c.Status, c.Found, c.Remedy = doctor.Wrong, "installed, but it does not run: "+oneLine(said), log
+		c.Status, c.Found, c.Remedy = doctor.Wrong, "installed but not running:  "+oneLine(said), log
 		return c, true
 	}
 	c.Found = oneLine(said)
 	listens, err := exec.CommandContext(ctx, script, "address").Output()
 	if err != nil {
-		c.Status, c.Found = doctor.Note, c.Found+"; where it listens cannot be found out"
+		c.Status, c.Found = doctor.Note, c.Found+"; its address is unknown"
 		return c, true
 	}
 	address := oneLine(listens)
 	state, err := askState(ctx, address)
 	switch {
 	case err != nil:
-		c.Status, c.Remedy = doctor.Wrong, "it may be starting up: try again in a few seconds; "+log
-		c.Found += fmt.Sprintf("; but at %s it does not answer: %v", address, err)
+		c.Status, c.Remedy = doctor.Wrong, "it may still be starting: try again in a few seconds; "+log
+		c.Found += fmt.Sprintf("; but no answer at %s: %v", address, err)
 	case state == nil:
-		c.Found += fmt.Sprintf("; answers at %s, and wants a password for more", address)
+		c.Found += fmt.Sprintf("; answers at %s, which requires a password", address)
 	case !state.Signal:
-		c.Status, c.Remedy = doctor.Wrong, "see the lines above; "+serviceScript+" log has all of it"
-		c.Found += "; but no pictures come: " + state.Reason
+		c.Status, c.Remedy = doctor.Wrong, "see the lines above; full log: "+serviceScript+" log"
+		c.Found += "; but no pictures: " + state.Reason
 	default:
 		c.Found += fmt.Sprintf("; %.1f fps of %dx%d, %d viewers, at %s", state.FPS, state.Newest.Width, state.Newest.Height, state.Server.Viewers, address)
 	}
 	return c, true
 }
 
-// serviceState is what matters here of /state.
+// serviceState is the part of /state used here.
 type serviceState struct {
 	Signal bool    `json:"signal"`
 	Reason string  `json:"reason"`
@@ -79,9 +79,9 @@ type serviceState struct {
 	} `json:"server"`
 }
 
-// askState reads /state of a service on this machine; nil: it wants a password.
+// askState reads /state of a service on this machine. It returns nil if the service requires a password.
 func askState(ctx context.Context, address string) (*serviceState, error) {
-	// The certificate is for the name that viewers use; this way does not leave the machine.
+	// The certificate is for the name that viewers use; this connection does not leave the machine.
 	transport := &http.Transport{DisableKeepAlives: true}
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the loopback, see above
 	client := &http.Client{Transport: transport, Timeout: 3 * time.Second}
@@ -99,7 +99,7 @@ func askState(ctx context.Context, address string) (*serviceState, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case reply.StatusCode == http.StatusBadRequest && strings.Contains(string(body), "HTTPS server"): // net/http's answer to plain HTTP
+		case reply.StatusCode == http.StatusBadRequest && strings.Contains(string(body), "HTTPS server"): // net/http's reply to plain HTTP
 			continue
 		case reply.StatusCode == http.StatusUnauthorized:
 			return nil, nil

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the program prints as what it is to print")
 
-// What somebody sees who starts the program for the first time, word by word. Each runs alone in a network of its own, where port 8000 is free.
+// A first-time user's exact output. Each case runs alone in a separate network namespace, where port 8000 is free.
 func TestFirstStart(t *testing.T) {
 	if os.Getuid() != 0 {
 		testenv.Missing(t, "the right to make network namespaces", "root")
@@ -69,7 +69,7 @@ func TestFirstStart(t *testing.T) {
 	}
 }
 
-// sorted brings lines into one order: those of the log and those of standard output come as they come.
+// sorted sorts lines: those of the log and those of standard output arrive in any order.
 func sorted(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -82,7 +82,7 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// On a terminal the addresses stay, and one line below them is written over; log lines stand above it.
+// On a terminal the addresses stay, one line below them is overwritten, and log lines appear above it.
 func TestTerminalHasOneStatusLine(t *testing.T) {
 	script := testenv.Program(t, "script")
 	self, err := os.Executable()

@@ -23,7 +23,7 @@ func onCamera(t *testing.T, args ...string) (url, root string, end func()) {
 	return onCameraWith(t, "", nil, args...)
 }
 
-// onCameraWith does so with settings of the simulator, on a board and with libraries of its own that prepare has changed.
+// onCameraWith does so with simulator settings, on a board and with libraries modified by prepare.
 func onCameraWith(t *testing.T, settings string, prepare func(root, libraries string), args ...string) (url, root string, end func()) {
 	t.Helper()
 	root, command := onSimulatedBoard(t, buildProgram(t), "maixcam", settings)
@@ -109,7 +109,7 @@ func TestFullSnapshotIsRefusedWithAReason(t *testing.T) {
 	}
 }
 
-// A call of the chip's libraries that never comes back ends the program, so that who started it starts it again: nothing else helps.
+// A call into the chip's libraries that never returns ends the program so that its supervisor restarts it: nothing else helps.
 func TestCallThatHangsEndsTheProgram(t *testing.T) {
 	program := buildProgram(t)
 	taker := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))

@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// guardFlags say who is allowed in; serve and receive share them.
+// guardFlags restrict access; serve and receive share them.
 type guardFlags struct {
 	hosts, ancestors, proxies *[]string
 	unixMode, unixGroup       *string
@@ -17,7 +17,7 @@ type guardFlags struct {
 	tlsCert, tlsKey           *string
 }
 
-// addGuardFlags adds them to a verb's flags; readable is what --cors lets other pages do.
+// addGuardFlags adds them to a verb's flags; readable is what --cors allows other pages to do.
 func addGuardFlags(flags *pflag.FlagSet, readable string) *guardFlags {
 	g := &guardFlags{}
 	g.hosts = flags.StringSlice("host", nil, "without authentication, also answer requests for this host `NAME` (addresses and the machine's own names always are)")
@@ -36,13 +36,13 @@ func addGuardFlags(flags *pflag.FlagSet, readable string) *guardFlags {
 // check reports flags that contradict each other.
 func (g *guardFlags) check() error {
 	if (*g.tlsCert == "") != (*g.tlsKey == "") {
-		return usagef("--tls-cert and --tls-key belong together: only one of them is given")
+		return usagef("--tls-cert and --tls-key must be given together")
 	}
 	_, err := g.mode()
 	return err
 }
 
-// mode is --unix-mode; 0: as the system makes it.
+// mode returns --unix-mode; 0 is the system's default.
 func (g *guardFlags) mode() (fs.FileMode, error) {
 	if *g.unixMode == "" {
 		return 0, nil
@@ -56,7 +56,7 @@ func (g *guardFlags) mode() (fs.FileMode, error) {
 
 func (g *guardFlags) apply(c *web.Config) {
 	c.Hosts, c.FrameAncestors, c.TrustedProxies, c.UnixGroup = *g.hosts, *g.ancestors, *g.proxies, *g.unixGroup
-	c.UnixMode, _ = g.mode() // checked before
+	c.UnixMode, _ = g.mode() // validated by check
 	c.CORS, c.AuthFile, c.TokenFile, c.TLSCert, c.TLSKey = *g.cors, *g.authFile, *g.tokenFile, *g.tlsCert, *g.tlsKey
 	c.Hints = web.Hints{Origin: "--cors ORIGIN allows it", Host: "--host NAME allows another", Control: "see --control"}
 }

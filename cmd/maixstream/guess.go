@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// otherNames are what µStreamer, mjpg-streamer and others call what a flag of serve does; each value is what to write here.
-var otherNames = map[string]string{ //nolint:gosec // names of flags, among them those of passwords
+// otherNames maps flags of µStreamer, mjpg-streamer and others to the equivalent here.
+var otherNames = map[string]string{ //nolint:gosec // flag names, some of them for passwords
 	"port": "--listen :8000", "p": "--listen :8000", "bind": "--listen ADDRESS:8000", "address": "--listen ADDRESS:8000",
 	"host": "--listen ADDRESS:8000", "device": "--source /dev/video0", "d": "--source /dev/video0", "input": "--source", "i": "--source", "camera": "--source camera",
 	"resolution": "--size 640x480", "r": "--size 640x480", "width": "--size 640x480", "height": "--size 640x480",
@@ -20,7 +20,7 @@ var otherNames = map[string]string{ //nolint:gosec // names of flags, among them
 	"cert": "--tls-cert FILE", "key": "--tls-key FILE", "verbose": "--log-level debug", "debug": "--log-level debug", "title": "--name NAME",
 }
 
-// explainFlags adds to an error of the command line's parser what was probably meant.
+// explainFlags adds to a command line parser's error what was probably meant.
 func explainFlags(err error, flags *pflag.FlagSet) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -30,7 +30,7 @@ func explainFlags(err error, flags *pflag.FlagSet) error {
 	if ours, ok := otherNames[name]; ok {
 		flag, _, _ := strings.Cut(strings.TrimPrefix(ours, "--"), " ")
 		if flags.Lookup(flag) != nil {
-			return fmt.Errorf("%w: here it is %s", err, ours)
+			return fmt.Errorf("%w: use %s", err, ours)
 		}
 	}
 	var known []string
@@ -45,7 +45,7 @@ func explainFlags(err error, flags *pflag.FlagSet) error {
 	return err
 }
 
-// nearest returns the word that a typo was probably meant to be; "": none is near.
+// nearest returns the word that a typo probably stands for, "" if none is close.
 func nearest(typo string, words []string) string {
 	best, least := "", 3
 	for _, word := range words {
@@ -53,7 +53,7 @@ func nearest(typo string, words []string) string {
 			best, least = word, d
 		}
 	}
-	if best == "" && len(typo) >= 3 { // a beginning, as --tok for --token-file
+	if best == "" && len(typo) >= 3 { // a prefix, such as --tok for --token-file
 		for _, word := range words {
 			if strings.HasPrefix(word, typo) {
 				return word
@@ -63,7 +63,7 @@ func nearest(typo string, words []string) string {
 	return best
 }
 
-// distance is how many letters are inserted, left out, changed or swapped with their neighbours between two words.
+// distance counts the letters inserted, omitted, changed or swapped with their neighbours between two words.
 func distance(a, b string) int {
 	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

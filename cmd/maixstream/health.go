@@ -10,19 +10,19 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// watchdogPatience is how late a picture may be: the pipeline gives a silent source three seconds and tries again every five, and what opens a camera takes
-// its time. On top comes how long stalled viewers may hold every slot.
+// watchdogPatience is how late a picture may be: the pipeline waits three seconds for a silent source and reopens it every five, opening a camera takes
+// time, and stalled viewers may hold every slot for a while.
 const watchdogPatience = 20 * time.Second
 
-// health judges whether serve does what it is there for. /healthz tells the judgement, make flash waits for it there, and the service manager's watchdog goes
-// by the part of it that a new start may mend.
+// health judges whether serve works. /healthz reports the result, which make flash waits for, and the service manager's watchdog depends on
+// the part of it that a restart may fix.
 type health struct {
 	pipeline  *pipeline.Pipeline
-	recording *record.Switch // nil: none
+	recording *record.Switch // nil without recording
 	patience  time.Duration  // beyond two frame times
 }
 
-// check returns what is wrong; nil: nothing. restart says whether starting the program again may help: not against an unplugged webcam, nor a full disk.
+// check returns what is wrong, or nil. restart reports whether a restart may help: not with an unplugged webcam or a full disk.
 func (h health) check() (problem error, restart bool) {
 	problem = h.pipeline.Health(h.patience)
 	restart = errors.Is(problem, pipeline.ErrHung)
@@ -34,8 +34,8 @@ func (h health) check() (problem error, restart bool) {
 	return problem, restart
 }
 
-// tell is check as /healthz has it. While there is time for the first picture it says that there is none yet.
-func (h health) tell() error {
+// report is check for /healthz: until the first picture is overdue, it returns web.ErrStarting.
+func (h health) report() error {
 	problem, _ := h.check()
 	if problem == nil && h.pipeline.State().Published == 0 {
 		return fmt.Errorf("%w: no picture yet", web.ErrStarting)

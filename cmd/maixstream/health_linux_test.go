@@ -29,7 +29,7 @@ func healthz(t *testing.T, url string) (code int, text string) {
 	return reply.StatusCode, string(body)
 }
 
-// /healthz is well once pictures come, and not while they cannot be recorded.
+// /healthz is healthy once pictures arrive, and unhealthy while they cannot be recorded.
 func TestHealthOfARecording(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "card")
 	p := program(t, nil, "serve", "--source", "testcard", "--size", "64x48", "--listen", "127.0.0.1:0", "--announce=false", "--report", "0s", "--record", dir, "--record-max", "4MiB")

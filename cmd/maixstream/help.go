@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagGroups are the headings of --help, and the flags below each. What no group names stands below "Options", in the order that it was defined in.
+// flagGroups are the headings of --help with their flags. Flags in no group are listed under "Options", in the order of their definition.
 var flagGroups = []struct {
 	title string
 	flags []string
@@ -21,12 +21,12 @@ var flagGroups = []struct {
 		"auth-file", "token-file", "host", "cors", "frame-ancestors", "trusted-proxy", "max-clients", "max-per-address", "stall-timeout",
 	}},
 	{"Record", []string{"record", "record-as", "record-max"}},
-	{"Push", []string{"push"}}, // and all that begin with push-
+	{"Push", []string{"push"}}, // and all push- flags
 	{"Publish", []string{"publish", "publish-ca-file"}},
 	{"Log", []string{"report", "log-level", "log-format", "config", "help"}},
 }
 
-// examples stand on top of a verb's --help.
+// examples are printed at the top of a verb's --help.
 var examples = map[string][]string{
 	"serve": {
 		"maixstream                                        the camera of a MaixCAM, elsewhere a test card",
@@ -50,7 +50,7 @@ var examples = map[string][]string{
 	},
 }
 
-// inGroup says whether a flag stands below one of the headings.
+// inGroup reports whether a flag belongs to a group.
 func inGroup(names []string, flag string) bool {
 	return slices.Contains(names, flag) || slices.Contains(names, "push") && strings.HasPrefix(flag, "push-")
 }
@@ -120,7 +120,7 @@ func printGroup(w io.Writer, title string, flags []*pflag.Flag) {
 	}
 }
 
-// defaultOf says what a flag is when it is not given; "": nothing worth saying.
+// defaultOf describes a flag's default, "" if it is not worth mentioning.
 func defaultOf(f *pflag.Flag) string {
 	value := strings.TrimSuffix(strings.TrimPrefix(f.DefValue, "["), "]")
 	switch {
@@ -132,7 +132,7 @@ func defaultOf(f *pflag.Flag) string {
 	return " (default " + value + ")"
 }
 
-// wrap breaks a text's lines at blanks, so that none is longer than width where that is possible.
+// wrap breaks a text's lines at spaces so that, where possible, none is longer than width.
 func wrap(text string, width int, newline string) string {
 	var lines []string
 	for paragraph := range strings.SplitSeq(text, "\n") {
@@ -156,5 +156,5 @@ func printOverview(w io.Writer, all []verb) {
 	for _, v := range all {
 		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
 	}
-	fmt.Fprintf(w, "\nmaixstream help VERB lists a verb's flags. Without a verb it is %s.\n", all[0].name)
+	fmt.Fprintf(w, "\nmaixstream help VERB lists a verb's flags. The default verb is %s.\n", all[0].name)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Each flag of serve stands below a heading, each heading has a flag, and no line is broken where it need not be.
+// Each flag of serve is in a group, no group is empty, and no line is wrapped needlessly.
 func TestHelpIsGrouped(t *testing.T) {
 	code, help, _ := runIn(t, []string{"help", "serve"}, "", nil)
 	if code != 0 || strings.Contains(help, "[=true|false]") || strings.Contains(help, "\nOptions:") {
@@ -56,7 +56,7 @@ func TestHelpInEveryForm(t *testing.T) {
 	}
 }
 
-func TestWhatPeopleWriteForAddressesAndWebcams(t *testing.T) {
+func TestAddressAndWebcamShorthands(t *testing.T) {
 	for text, want := range map[string]string{"8000": ":8000", ":8000": ":8000", "127.0.0.1:80": "127.0.0.1:80", "[::]:80": "[::]:80", "": "", "0": "0", "camera": "camera", "99999": "99999"} {
 		if got := listenAddress(text); got != want {
 			t.Errorf("listen %q: %q, want %q", text, got, want)

@@ -10,14 +10,14 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// keeper keeps one source's settings in the state file, where somebody asks for it.
+// keeper stores one source's settings in the state file on request.
 type keeper struct {
 	file   *stateFile
 	source string
 	kept   atomic.Bool
 }
 
-// keeper returns what keeps this source's settings; nil: there is no file to keep them in.
+// keeper returns the keeper of this source's settings, nil without a state file.
 func (s *serveFlags) keeper() stream.Keeper {
 	if s.state == nil || s.state.path == "" {
 		return nil
@@ -49,11 +49,11 @@ func (k *keeper) Keep(settings pipeline.Settings, on bool) error {
 
 var _ stream.Keeper = (*keeper)(nil)
 
-// settings returns the settings that were kept of a source; nil: none.
+// settings returns the stored settings of a source, nil if there are none.
 func (f *stateFile) settings(source string) *stream.Settings {
 	state, err := f.read()
 	if err != nil {
-		return nil // controls says so
+		return nil // logged by controls
 	}
 	kept := state.Sources[source].Settings
 	if kept == nil {
@@ -67,7 +67,7 @@ func (f *stateFile) settings(source string) *stream.Settings {
 	return kept
 }
 
-// applyKept gives what the command line does not say the value that was kept, as far as a source (nil: not known) can follow.
+// applyKept applies stored values to settings absent from the command line, as far as a source (nil: not known) supports them.
 func (s *sourceFlags) applyKept(settings *pipeline.Settings, source frame.Source) {
 	if s.kept == nil {
 		return
@@ -102,7 +102,7 @@ func (s *sourceFlags) applyKept(settings *pipeline.Settings, source frame.Source
 	}
 }
 
-// only returns v, or nothing where it is not possible.
+// only returns v, or nil if it is not possible.
 func only[T any](possible bool, v T) (result T) {
 	if possible {
 		result = v

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// searchLibrariesIn makes the loader search dir first. The chip's libraries name one another without a path, and the loader reads its search
-// path only when a program starts: so the program starts itself again, in the same process.
+// searchLibrariesIn makes the loader search dir first. The chip's libraries refer to one another without a path, and the loader reads its search
+// path only when a program starts, so the program re-executes itself in the same process.
 func searchLibrariesIn(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -34,5 +34,5 @@ func searchLibrariesIn(dir string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("start again with %s first among the libraries: %w", dir, unix.Exec(self, os.Args, os.Environ()))
+	return fmt.Errorf("restart with %s first in LD_LIBRARY_PATH: %w", dir, unix.Exec(self, os.Args, os.Environ()))
 }

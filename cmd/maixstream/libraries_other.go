@@ -2,5 +2,5 @@
 
 package main
 
-// searchLibrariesIn has nothing to do: the chip's libraries are for Linux.
+// searchLibrariesIn does nothing: the chip's libraries are for Linux only.
 func searchLibrariesIn(string) error { return nil }

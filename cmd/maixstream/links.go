@@ -57,7 +57,7 @@ func setupLinks(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 	}
 }
 
-// serverURL reads what a person types for a server: its URL, or only its host and port.
+// serverURL parses a server given as a URL, or only host and port.
 func serverURL(text string) (*url.URL, error) {
 	full := text
 	if !strings.Contains(full, "://") {
@@ -84,7 +84,7 @@ func portOr(u *url.URL) string {
 	return "80"
 }
 
-// askServer learns from a running server what it serves. note is what could not be learnt.
+// askServer asks a running server what it serves. note describes what remains unknown.
 func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.Server, note string, err error) {
 	shown := *base
 	server.Base = &shown
@@ -109,7 +109,7 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 	}
 	defer reply.Body.Close()
 	if reply.StatusCode == http.StatusUnauthorized {
-		return server, "The server asks for a password, so whether it has RTSP is not known: maixstream links http://USER:PASSWORD@HOST:8000 tells.", nil
+		return server, "The server requires a password, so its RTSP is unknown; try maixstream links http://USER:PASSWORD@HOST:8000.", nil
 	}
 	var state struct {
 		Name string `json:"name"`
@@ -123,7 +123,7 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 		Server *json.RawMessage `json:"server"`
 	}
 	if err := json.NewDecoder(io.LimitReader(reply.Body, 1<<20)).Decode(&state); err != nil || reply.StatusCode != http.StatusOK || state.Server == nil {
-		return server, "", fmt.Errorf("what answers at %s is not maixstream serve (%s)", base.Redacted(), reply.Status)
+		return server, "", fmt.Errorf("the server at %s is not maixstream serve (%s)", base.Redacted(), reply.Status)
 	}
 	server.Name, server.H264 = state.Name, state.H264.Available
 	for _, r := range state.RTSP {
@@ -136,7 +136,7 @@ func askServer(ctx context.Context, base *url.URL, insecure bool) (server links.
 	return server, "", nil
 }
 
-// printLinks writes a name and a text each; the further lines of a text stand below its first.
+// printLinks writes names and texts in two columns; further lines of a text are aligned with its first.
 func printLinks(w io.Writer, list []links.Link) {
 	const column = 16
 	for _, l := range list {
@@ -144,7 +144,7 @@ func printLinks(w io.Writer, list []links.Link) {
 	}
 }
 
-// ownAddress is the address of this machine that others can most probably reach; "localhost" when there is none.
+// ownAddress returns the address of this machine that others can most probably reach, "localhost" if there is none.
 func ownAddress() string {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -164,8 +164,8 @@ func ownAddress() string {
 	return best
 }
 
-// printAddresses says at the start where pictures are to be seen: every address of the page in a line of its own, and on a terminal what else
-// there is, with a code for a phone.
+// printAddresses prints where to watch: each address of the page on its own line, and on a terminal the other addresses
+// and a QR code for a phone.
 func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 bool) {
 	for _, u := range urls {
 		fmt.Fprintln(w, u)
@@ -174,14 +174,14 @@ func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 bool) {
 		return
 	}
 	base, err := url.Parse(urls[0])
-	if err != nil || base.Host == "" { // a Unix socket
+	if err != nil || base.Host == "" { // Unix socket
 		return
 	}
 	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps, H264: h264})
 	fmt.Fprintln(w)
 	printLinks(w, list)
 	if ip := net.ParseIP(base.Hostname()); base.Hostname() != "localhost" && !ip.IsLoopback() {
-		_ = links.WriteQR(w, list[0].Text) // for an address it is never too long
+		_ = links.WriteQR(w, list[0].Text) // addresses always fit into a QR code
 	}
-	fmt.Fprintf(w, "maixstream links %s has the lines for OctoPrint, Home Assistant, go2rtc and others.\n\n", base.Host)
+	fmt.Fprintf(w, "maixstream links %s prints settings for OctoPrint, Home Assistant, go2rtc and others.\n\n", base.Host)
 }

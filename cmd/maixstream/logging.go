@@ -11,15 +11,15 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// outliveReaders keeps a server running when whoever read its output has gone: a log keeper that ended, tee that was killed. Go ends a program at
-// SIGPIPE on standard output or error unless it is asked for; then the write fails, and the line is lost. It is not ignored, which programs that are
-// started would inherit.
+// outliveReaders keeps a server running when the reader of its output has gone: a log collector that ended, a killed tee. By default Go ends a program at
+// SIGPIPE on standard output or error; with a handler, the write fails and the line is lost. Ignoring the signal instead would be inherited by
+// child processes.
 func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// logFlags are the flags of every verb that logs.
+// logFlags are the flags of verbs that log.
 type logFlags struct {
 	level, format *choiceValue
-	now           zap.AtomicLevel // of the logger, so that it can change while it is used
+	now           zap.AtomicLevel // the logger's level, changeable while in use
 }
 
 func addLogFlags(flags *pflag.FlagSet) *logFlags {
@@ -29,11 +29,11 @@ func addLogFlags(flags *pflag.FlagSet) *logFlags {
 	return l
 }
 
-// logger writes to w, one line an entry. What libraries write to Go's own log goes there, too, in the same form.
+// logger writes to w, one line per entry. Lines that libraries write to Go's standard log end up there, too, in the same form.
 func (l *logFlags) logger(w io.Writer) *zap.Logger {
 	level, err := zapcore.ParseLevel(l.level.value)
 	if err != nil {
-		level = zapcore.InfoLevel // cannot be: the flag has only zap's own names
+		level = zapcore.InfoLevel // unreachable: the flag accepts only zap's names
 	}
 	l.now.SetLevel(level)
 	config := zap.NewProductionEncoderConfig()

@@ -1,4 +1,4 @@
-// Command maixstream streams a camera's pictures as JPEG over HTTP, sends pictures to a server, and is that server.
+// Command maixstream streams a camera's pictures as JPEG over HTTP, pushes pictures to a server, and receives pushed pictures.
 package main
 
 import (

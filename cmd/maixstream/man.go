@@ -24,17 +24,17 @@ as single pictures and as RTP/JPEG over RTSP.
 Each picture is encoded once for all viewers, and a slow viewer gets the newest
 one instead of old ones.
 .PP
-At its start it prints the addresses where a browser finds it.
+On startup it prints the addresses to open in a browser.
 `
 	manSignals = `.SH SIGNALS
 .TP
 .BR SIGTERM ", " SIGINT
-end everything in order, within two seconds
+shut down within two seconds
 .TP
 .B SIGHUP
-read the configuration, passwords, tokens and certificates again; what cannot
-change while pictures are streamed is named in the log.
-At a terminal it ends the program, as for others.
+reload the configuration, passwords, tokens and certificates; settings that cannot
+change while streaming are named in the log.
+At a terminal it ends the program, as usual.
 `
 	manFiles = `.SH FILES
 .TP
@@ -45,14 +45,14 @@ the configuration of the service: each setting with its default
 variables of the service: ARGS, with more flags, and MAIXSTREAM_\&...
 .TP
 .I /etc/maixstream
-a place for passwords, tokens and keys, which others cannot read
+passwords, tokens and keys; not readable by other users
 .TP
 .I /var/lib/maixstream
-a place for recordings
+recordings
 `
 )
 
-// writeMan writes the manual page, section 1, from the flags themselves.
+// writeMan writes the manual page (section 1) from the flag definitions.
 func writeMan(w io.Writer, all []verb) {
 	esc := func(s string) string {
 		s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(strings.ReplaceAll(s, "\n", " "))
@@ -63,7 +63,7 @@ func writeMan(w io.Writer, all []verb) {
 	}
 	fmt.Fprintf(w, ".TH MAIXSTREAM 1 \"\" \"maixstream %s\" \"User Commands\"\n", esc(thisProgram().version))
 	fmt.Fprintf(w, ".SH NAME\nmaixstream \\- JPEG streams from a MaixCAM or a PC, to browsers and to servers\n")
-	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n"+manDescription+".SH VERBS\nWithout a verb it is \\fB%s\\fR.\n", all[0].name)
+	fmt.Fprintf(w, ".SH SYNOPSIS\n.B maixstream\n[\\fIVERB\\fR] [\\fIFLAGS\\fR]\n"+manDescription+".SH VERBS\nThe default verb is \\fB%s\\fR.\n", all[0].name)
 	for _, v := range all {
 		fmt.Fprintf(w, ".SS maixstream %s\n%s.\n", esc(strings.TrimSpace(v.name+" [flags] "+v.args)), esc(v.summary))
 		for _, f := range flagsOf(v) {

@@ -9,12 +9,12 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// media is what serve streams over RTSP and RTSPS: a server for each.
+// media are serve's RTSP and RTSPS servers.
 type media struct {
 	servers atomic.Pointer[[]*rtsp.Server]
 }
 
-// start starts the servers that the flags ask for. Who is allowed in, and the certificate of RTSPS, are those of web.
+// start starts the servers that the flags ask for, with the access rules of web and, for RTSPS, its certificate.
 func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.Logger) error {
 	config := rtsp.Config{
 		Feed: feed, Allow: web.Allow, MaxReaders: s.maxClients.value, StallTimeout: *s.stallTimeout, Log: log,
@@ -40,7 +40,7 @@ func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.L
 		running = append(running, started)
 	}
 	if *s.rtsp != "" && *s.guard.tlsCert != "" {
-		log.Warn("RTSP is not encrypted: its pictures, and the passwords for it, can be read on the network (RTSPS is: --rtsps :8322)", zap.String("address", *s.rtsp))
+		log.Warn("RTSP is not encrypted: pictures and passwords are readable on the network; use RTSPS (--rtsps :8322)", zap.String("address", *s.rtsp))
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func (m *media) list() []*rtsp.Server {
 	return nil
 }
 
-// state is what /state shows of them.
+// state returns their part of /state.
 func (m *media) state() []rtsp.State {
 	var list []rtsp.State
 	for _, s := range m.list() {

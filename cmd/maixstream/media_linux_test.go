@@ -36,9 +36,9 @@ func selfSigned(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// RTSP and RTSPS beside HTTPS, with a reader that stalls and others that come and go: every line of the log is ours, /state shows both servers,
-// and the one that is not encrypted is warned of once.
-func TestNoLibraryWritesItsOwnLines(t *testing.T) {
+// RTSP and RTSPS beside HTTPS, with a stalled reader and others that connect and leave: every log line is ours, /state shows both servers,
+// and there is one warning about the unencrypted one.
+func TestLibrariesDoNotLogPastOurLogger(t *testing.T) {
 	cert, key := selfSigned(t)
 	plain, secure := testenv.FreeMediaAddress(t), testenv.FreeMediaAddress(t)
 	cmd := asProgram(t.Context(), "serve", "--listen", "127.0.0.1:0", "--source", "testcard", "--size", "1280x720", "--quality", "100", "--rtsp", plain, "--rtsps", secure,
@@ -139,8 +139,8 @@ func TestNoLibraryWritesItsOwnLines(t *testing.T) {
 	}
 }
 
-// A library that logs by itself writes past --log-level and --log-format. What imports a logger is looked at before it is used: add it here with the
-// reason why it is silent, or redirected by us.
+// A library that logs by itself bypasses --log-level and --log-format. Review packages that import a logger before using them: add them here with the
+// reason why they are silent, or how we redirect them.
 func TestLibrariesThatCanLogAreKnown(t *testing.T) {
 	known := map[string]string{
 		"github.com/bluenviron/gortsplib/v5":          "writes only where callbacks are missing: server/rtsp has them",

@@ -2,5 +2,5 @@
 
 package main
 
-// totalMemory is not asked for elsewhere: only Linux boards are small.
+// totalMemory is unused elsewhere: only Linux boards are small.
 func totalMemory() uint64 { return 1 << 40 }

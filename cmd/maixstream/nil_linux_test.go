@@ -33,8 +33,8 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// Calls of the library with nothing where a picture, context, writer, source or destination belongs return errors: they neither panic nor wait.
-func TestCallsWithNothingReturnErrors(t *testing.T) {
+// Library calls with nil for a picture, context, writer, source or destination return errors: they neither panic nor block.
+func TestNilArgumentsReturnErrors(t *testing.T) {
 	var none context.Context
 	ctx := t.Context()
 	must := func(err error) {

@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// answers says whether a server replies within a while.
+// answers reports whether a server replies within a while.
 func answers(url string) bool {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	reply, err := client.Get(url)
@@ -29,8 +29,8 @@ func answers(url string) bool {
 	return reply.StatusCode == http.StatusOK
 }
 
-// A server goes on when what reads its output ends: a pipe's reader, or tee behind 2>&1.
-func TestOutputWithoutAReaderIsNotTheEnd(t *testing.T) {
+// A server goes on when the reader of its output ends: a pipe's reader, or tee after 2>&1.
+func TestServeOutlivesTheReaderOfItsOutput(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestOutputWithoutAReaderIsNotTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			// tee's number is written, so that it alone can be ended.
+			// tee's process ID is written so that only it can be ended.
 			script := `{ exec "$0" ` + verb + `; } 2>&1 | { sh -c 'echo $$ >"$1/tee"; exec tee' - "$1" >"$1/log"; }`
 			cmd := exec.Command("bash", "-c", script, self, dir)
 			cmd.Env = append(os.Environ(), beProgram+"=1")
@@ -75,7 +75,7 @@ func TestOutputWithoutAReaderIsNotTheEnd(t *testing.T) {
 	}
 }
 
-// Out of file descriptors, the log says so once, and who waits is served when there are some again.
+// Out of file descriptors, the log reports it once, and waiting clients are served when there are some again.
 func TestOutOfFileDescriptors(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/maixstream/maixstream/internal/casetest"
 )
 
-// BenchmarkPassThrough gives the CPU time that serve spends on a picture of 112 kB that comes by standard input, 30 a second: to read and check it, and with one
-// viewer and eight, from which follow what publishing and the first viewer cost, and each further one.
+// BenchmarkPassThrough measures serve's CPU time per picture of 112 kB on standard input at 30 fps: to read and check it, and with one
+// viewer and eight, which yields the cost of publishing with the first viewer, and of each further one.
 func BenchmarkPassThrough(b *testing.B) {
 	base := casetest.Read(b, "base.jpg")
 	// Entropy-coded data has a stuffed 0xff every few hundred bytes.
@@ -75,7 +75,7 @@ func BenchmarkPassThrough(b *testing.B) {
 	b.ReportMetric((eight-one)/7, "each-further-ms/frame")
 }
 
-// programFor builds the program as it is delivered.
+// programFor builds the program as released.
 func programFor(b *testing.B) string {
 	b.Helper()
 	program := filepath.Join(b.TempDir(), "maixstream")
@@ -85,7 +85,7 @@ func programFor(b *testing.B) string {
 	return program
 }
 
-// cpuOf is the time that all threads of a process have run, in nanoseconds.
+// cpuOf returns the CPU time of all threads of a process, in nanoseconds.
 func cpuOf(b *testing.B, pid int) (sum uint64) {
 	b.Helper()
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))

@@ -30,7 +30,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The test binary is the program when this is set, so that signals and exit codes are a process's own.
+// With this variable set the test binary is the program, so that signals and exit codes are a real process's.
 const beProgram = "MAIXSTREAM_TEST_BE_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// afterTests remove what tests share.
+// afterTests removes what tests share.
 var afterTests []func()
 
 func asProgram(ctx context.Context, args ...string) *exec.Cmd {
@@ -73,7 +73,7 @@ func runIn(t *testing.T, args []string, stdin string, env map[string]string) (co
 	return code, out.String(), problems.String()
 }
 
-func TestBadInputIsSaidAndRefused(t *testing.T) {
+func TestBadInputIsRejected(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
 	empty := filepath.Join(dir, "empty")
@@ -105,10 +105,10 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"help of an unknown verb", []string{"help", "snapshit"}, nil, 2, "did you mean snapshot?"},
 		{"typo of a flag", serve("--qualitty", "3"), nil, 2, "did you mean --quality?"},
 		{"a flag's beginning", serve("--tok", "x"), nil, 2, "did you mean --token-file?"},
-		{"µStreamer's port", serve("--port", "8080"), nil, 2, "here it is --listen :8000"},
-		{"µStreamer's resolution", serve("--resolution", "640x480"), nil, 2, "here it is --size 640x480"},
-		{"µStreamer's device", serve("--device", "/dev/video0"), nil, 2, "here it is --source /dev/video0"},
-		{"µStreamer's short flags", serve("-r", "640x480"), nil, 2, "here it is --size 640x480"},
+		{"µStreamer's port", serve("--port", "8080"), nil, 2, "use --listen :8000"},
+		{"µStreamer's resolution", serve("--resolution", "640x480"), nil, 2, "use --size 640x480"},
+		{"µStreamer's device", serve("--device", "/dev/video0"), nil, 2, "use --source /dev/video0"},
+		{"µStreamer's short flags", serve("-r", "640x480"), nil, 2, "use --size 640x480"},
 		{"links of nothing", []string{"links", "http://127.0.0.1:1/"}, nil, 1, "nothing answers at http://127.0.0.1:1/"},
 		{"links of words", []string{"links", "ftp://x"}, nil, 2, "want the URL of a running maixstream"},
 		{"unknown flag", serve("--sise", "1x1"), nil, 2, "unknown flag: --sise"},
@@ -120,8 +120,8 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"size as a word", serve("--size", "vga"), nil, 2, "WIDTHxHEIGHT"},
 		{"quality 0", serve("--quality", "0"), nil, 2, "from 1 to 100"},
 		{"quality 101", serve("--quality", "101"), nil, 2, "from 1 to 100"},
-		{"fps 0", serve("--fps", "0"), nil, 2, "(one an hour) to 240"},
-		{"fps not a number", serve("--fps", "fast"), nil, 2, "(one an hour) to 240"},
+		{"fps 0", serve("--fps", "0"), nil, 2, "(one per hour) to 240"},
+		{"fps not a number", serve("--fps", "fast"), nil, 2, "(one per hour) to 240"},
 		{"workers negative", serve("--workers", "-1"), nil, 2, "from 0 to 64"},
 		{"rotate by 45", serve("--rotate", "45"), nil, 2, "one of 0, 90, 180, 270"},
 		{"encoder unknown", serve("--encoder", "gpu"), nil, 2, "one of auto, hardware, software"},
@@ -141,7 +141,7 @@ func TestBadInputIsSaidAndRefused(t *testing.T) {
 		{"rtsp without port", serve("--rtsp", "localhost"), nil, 2, "localhost"},
 		{"rtsp at no port", serve("--rtsp", ":0"), nil, 2, "from 1 to 65532"},
 		{"socket's path too long", serve("--unix", filepath.Join(dir, strings.Repeat("x", 120))), nil, 1, "at most 103 bytes"},
-		{"certificate without key", serve("--tls-cert", text), nil, 2, "--tls-cert and --tls-key belong together"},
+		{"certificate without key", serve("--tls-cert", text), nil, 2, "--tls-cert and --tls-key must be given together"},
 		{"certificate absent", serve("--tls-cert", absent, "--tls-key", absent), nil, 2, absent},
 		{"certificate of words", serve("--tls-cert", text, "--tls-key", text), nil, 2, "text.txt"},
 		{"page absent", serve("--html", absent), nil, 2, absent},
@@ -248,7 +248,7 @@ func start(t *testing.T, args ...string) *started {
 	return s
 }
 
-// end sends a signal and says how long the end took.
+// end sends a signal and returns how long the shutdown took.
 func (s *started) end(t *testing.T, signal os.Signal) time.Duration {
 	t.Helper()
 	begin := time.Now()
@@ -285,7 +285,7 @@ func (s *started) snapshot(t *testing.T) image.Image {
 	return picture
 }
 
-func TestSignalUnderLoadEndsItInTwoSeconds(t *testing.T) {
+func TestSignalUnderLoadEndsServeInTwoSeconds(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		record := t.TempDir()
 		s := start(t, "--source", "testcard", "--size", "320x240", "--record", record)
@@ -315,7 +315,7 @@ func TestSignalUnderLoadEndsItInTwoSeconds(t *testing.T) {
 		}
 		watching.Wait()
 		took := s.end(t, signal)
-		// The limit is two seconds; a loaded machine that runs the race detector is given more, but less than any timeout in the program would take.
+		// The limit is two seconds; a loaded machine running the race detector gets more, but less than any timeout in the program.
 		if took > 5*time.Second {
 			t.Errorf("%v took %v", signal, took)
 		}
@@ -340,8 +340,8 @@ func TestSignalUnderLoadEndsItInTwoSeconds(t *testing.T) {
 	}
 }
 
-// A webcam that is not there may be plugged in later: pictures say so until then.
-func TestAbsentWebcamIsWaitedFor(t *testing.T) {
+// An absent webcam may be plugged in later: pictures say so until then.
+func TestServeWaitsForAnAbsentWebcam(t *testing.T) {
 	s := start(t, "--source", "v4l2:/dev/video-none", "--size", "320x240")
 	reply, err := http.Get(s.url + "/snapshot")
 	if err != nil {
@@ -367,8 +367,8 @@ func TestAbsentWebcamIsWaitedFor(t *testing.T) {
 	s.end(t, syscall.SIGTERM)
 }
 
-// In this process, so that what stays behind is seen.
-func TestServeLeavesNothingBehind(t *testing.T) {
+// In this process, so that leaks are detected.
+func TestServeLeaksNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, w := io.Pipe()
@@ -401,7 +401,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-func TestReportTellsTimeRateAndMilliseconds(t *testing.T) {
+func TestReportLineHasTimeRateAndMilliseconds(t *testing.T) {
 	s := start(t, "--source", "testcard", "--report", "100ms")
 	reply, err := http.Get(s.url + "/stream")
 	if err != nil {
@@ -447,8 +447,8 @@ func TestFlagsShapeThePicture(t *testing.T) {
 	turned.end(t, syscall.SIGTERM)
 }
 
-// Each way of turning is seen in the picture itself: photographs stand still for long enough to be compared.
-func TestMirrorFlipAndOverlayAreSeen(t *testing.T) {
+// Each orientation is visible in the picture itself: photographs stand still long enough to be compared.
+func TestMirrorFlipAndOverlayAreApplied(t *testing.T) {
 	picture := image.NewRGBA(image.Rect(0, 0, 320, 240))
 	for y := range 240 {
 		for x := range 320 {
@@ -497,7 +497,7 @@ func TestMirrorFlipAndOverlayAreSeen(t *testing.T) {
 	}
 }
 
-func TestPassThroughSourceSaysWhatItCannot(t *testing.T) {
+func TestPassThroughSourceRejectsPictureFlags(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "two.mjpeg")
 	var b bytes.Buffer
 	for range 2 {
@@ -516,7 +516,7 @@ func TestPassThroughSourceSaysWhatItCannot(t *testing.T) {
 	}
 }
 
-// What cannot be read, and cannot become readable, is a failure and not the end of the pictures.
+// Data that cannot be read, now or later, is a failure and not the end of the pictures.
 func TestOtherVideoOnStandardInput(t *testing.T) {
 	cmd := asProgram(t.Context(), "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
 	cmd.Stdin = strings.NewReader("YUV4MPEG2 W2 H2 F1:1 C420p12\nFRAME\n......")
@@ -527,7 +527,7 @@ func TestOtherVideoOnStandardInput(t *testing.T) {
 	}
 }
 
-// Raw frames from a pipe are encoded, also when they come long after the program was started.
+// Raw frames from a pipe are encoded, even if they arrive long after the start.
 func TestRawFramesOnStandardInput(t *testing.T) {
 	video := []byte("YUV4MPEG2 W64 H48 F10:1 C420jpeg\n")
 	frames := append([]byte("FRAME\n"), bytes.Repeat([]byte{0x90}, 64*48*3/2)...)
@@ -617,7 +617,7 @@ func TestPicturesOnStandardInput(t *testing.T) {
 	if b := s.snapshot(t).Bounds(); b.Dx() != 160 || b.Dy() != 120 {
 		t.Errorf("%v", b)
 	}
-	// The pictures end: so does the program, in order.
+	// When the pictures end, the program ends with code 0.
 	_ = ffmpeg.Process.Kill()
 	for lines.Scan() {
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/publish"
 )
 
-// publishFlags say which servers get the H.264.
+// publishFlags select the servers to which H.264 is published.
 type publishFlags struct {
 	addresses secretsValue
 	caFile    *string
@@ -24,15 +24,15 @@ type publishFlags struct {
 func addPublishFlags(flags *pflag.FlagSet) *publishFlags {
 	p := &publishFlags{addresses: secretsValue{shown: publish.Shown}}
 	flags.Var(&p.addresses, "publish", "also send H.264 to this `URL`, rtmp://HOST/APP/KEY, rtmps://, rtsp://HOST/PATH or rtsps://, or the one in a file, file:PATH, "+
-		"which keeps the key secret; repeatable, none slows another or the viewers")
+		"which keeps the key secret; repeatable")
 	p.caFile = flags.String("publish-ca-file", "", "--publish: also trust the certificates in this `FILE` (PEM)")
 	return p
 }
 
-// check reports addresses that are none.
+// check rejects invalid addresses.
 func (p *publishFlags) check(h264 string) error {
 	if len(p.addresses.list) > 0 && h264 == "off" {
-		return usagef("--publish with --h264 off: what is published is H.264")
+		return usagef("--publish needs H.264: remove --h264 off")
 	}
 	for _, address := range p.addresses.list {
 		if err := publish.Check(address); err != nil {
@@ -42,14 +42,14 @@ func (p *publishFlags) check(h264 string) error {
 	return nil
 }
 
-// publications are servers that get the H.264.
+// publications are the servers to which H.264 is published.
 type publications struct {
 	publishers []*publish.Publisher
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
 }
 
-// start begins to publish the feed on every server.
+// start starts publishing the feed to every server.
 func (p *publishFlags) start(source *pipeline.Video, t terminal, log *zap.Logger) (*publications, error) {
 	all := &publications{}
 	for _, address := range p.addresses.list {
@@ -59,19 +59,19 @@ func (p *publishFlags) start(source *pipeline.Video, t terminal, log *zap.Logger
 		}
 		all.publishers = append(all.publishers, one)
 		if publish.SecretFile(address) == "" && slices.ContainsFunc(t.args, func(arg string) bool { return strings.Contains(arg, address) }) {
-			log.Warn("every user of this machine can see this URL in the list of processes; put it into a file, --publish file:PATH",
+			log.Warn("URL visible in the process list; put it into a file: --publish file:PATH",
 				zap.String("url", publish.Shown(address)))
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	all.cancel = cancel
 	for _, one := range all.publishers {
-		all.running.Go(func() { _ = one.Run(ctx) }) // it ends with ctx alone
+		all.running.Go(func() { _ = one.Run(ctx) }) // returns only when ctx ends
 	}
 	return all, nil
 }
 
-// state is what /state shows of them.
+// state returns their part of /state.
 func (p *publications) state() []publish.State {
 	list := make([]publish.State, len(p.publishers))
 	for i, one := range p.publishers {
@@ -85,7 +85,7 @@ func (p *publications) close() {
 	p.running.Wait()
 }
 
-// secretsValue is a list of which nothing that is printed shows the secrets.
+// secretsValue is a list flag that prints without its secrets.
 type secretsValue struct {
 	list  []string
 	shown func(string) string

@@ -20,7 +20,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// rtmpInbox is a server that takes every stream.
+// rtmpInbox is a server that accepts every stream.
 type rtmpInbox struct {
 	address string
 	mu      sync.Mutex
@@ -106,7 +106,7 @@ func TestServePublishes(t *testing.T) {
 	in := newRTMPInbox(t)
 	dir := t.TempDir()
 	file := func(name, text string) string { return testenv.File(t, dir, name, text) }
-	// Nobody listens at the second address.
+	// Nothing listens on the second address.
 	second := file("second", "rtsp://cam:secret-word@"+testenv.FreeAddress(t)+"/garden\n")
 	base := "source: testcard\nsize: 160x120\nlisten: 127.0.0.1:0\nannounce: false\nreport: 0s\n"
 	config := file("config.yaml", base+"publish: ['rtmp://"+in.address+"/live/first-secret', 'file:"+second+"']\n")
@@ -177,12 +177,12 @@ func TestServePublishes(t *testing.T) {
 	}
 }
 
-func TestKeyOnTheCommandLineIsWarnedOf(t *testing.T) {
+func TestKeyOnTheCommandLineLogsAWarning(t *testing.T) {
 	needOpenH264(t)
 	in := newRTMPInbox(t)
 	p := program(t, nil, "serve", "--source", "testcard", "--listen", "127.0.0.1:0", "--announce=false", "--report", "0",
 		"--publish", "rtmp://"+in.address+"/live/a-secret")
-	p.said("every user of this machine can see this URL", 0)
+	p.said("URL visible in the process list", 0)
 	until(t, "frames arrive", func() bool { _, frames, _ := in.got(); return frames > 0 })
 	_ = p.Process.Signal(syscall.SIGTERM)
 	if code, text := p.code(), p.text.String(); code != exitDone || strings.Contains(text, "secret") {
@@ -202,7 +202,7 @@ func TestWrongPublishAddresses(t *testing.T) {
 		{[]string{"--publish", "rtsp://host"}, "--publish: no path: want rtsp://HOST/PATH"},
 		{[]string{"--publish", "file:" + empty}, "--publish: address file " + empty + ": nothing in it"},
 		{[]string{"--publish", "file:" + filepath.Join(t.TempDir(), "missing")}, "no such file"},
-		{[]string{"--publish", "rtmp://host/app/SECRET", "--h264", "off"}, "--publish with --h264 off"},
+		{[]string{"--publish", "rtmp://host/app/SECRET", "--h264", "off"}, "remove --h264 off"},
 		{[]string{"--publish", "rtmp://host/app/SECRET", "--publish-ca-file", empty}, "no certificate in it"},
 	} {
 		code, out, problems := verbRun(t, nil, append([]string{"serve", "--source", "testcard", "--listen", "127.0.0.1:0", "--announce=false"}, c.args...)...)

@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/publish"
 )
 
-// publishFlags are those of a program that was built without publishing: none.
+// publishFlags are empty in a program built without publishing.
 type publishFlags struct{}
 
 func addPublishFlags(*pflag.FlagSet) *publishFlags { return &publishFlags{} }

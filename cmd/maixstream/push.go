@@ -24,7 +24,7 @@ func setupPush(flags *pflag.FlagSet) func(context.Context, []string, terminal) e
 	p := addPushFlags(flags)
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) == 0 {
-			return usagef("where to? maixstream push [flags] URL [FILE...]")
+			return usagef("URL missing: maixstream push [flags] URL [FILE...]")
 		}
 		if err := p.check(len(args) > 1); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (p *pushFlags) push(ctx context.Context, url string, files []string, t term
 		return usageError{err}
 	}
 	defer pusher.Close()
-	var live *liveSource // nil: FILEs
+	var live *liveSource // nil for FILEs
 	if source == nil {
 		if live, err = p.openLive(ctx, log); err != nil {
 			return err
@@ -67,20 +67,20 @@ func (p *pushFlags) push(ctx context.Context, url string, files []string, t term
 	defer out.follow(pusher)()
 	err = pusher.Run(ctx, source)
 	out.end(pusher.State())
-	if live != nil && err == nil && ctx.Err() == nil && came(pusher.State()) == 0 {
+	if live != nil && err == nil && ctx.Err() == nil && received(pusher.State()) == 0 {
 		return live.empty(*p.source)
 	}
 	return p.verdict(ctx, err, pusher.State(), out, t)
 }
 
-// liveSource is a source whose pictures grow old.
+// liveSource is a source whose pictures become outdated.
 type liveSource struct {
 	push.Live
 	end   func()       // closes it
-	ended func() error // why it gives no more pictures; nil or frame.ErrEnd: in order
+	ended func() error // why the source ended; nil or frame.ErrEnd: regularly
 }
 
-// empty is the error of a source that ended, in order as far as it knows, without a picture.
+// empty returns the error of a source that ended without a picture, for no other known reason.
 func (l *liveSource) empty(name string) error {
 	if name == "-" {
 		name = "standard input"
@@ -92,9 +92,9 @@ func (l *liveSource) empty(name string) error {
 	return fmt.Errorf(text, name)
 }
 
-// came is how many pictures came from the source, whatever became of them.
-func came(s push.State) uint64 {
-	if s.Spool != nil { // which may have had pictures of its own
+// received counts the pictures from the source, delivered or not.
+func received(s push.State) uint64 {
+	if s.Spool != nil { // may hold pictures of an earlier run
 		return s.Spool.Kept + s.GivenUp + s.Skipped
 	}
 	return s.Delivered + s.Refused + s.GivenUp + s.Skipped
@@ -138,13 +138,13 @@ func (p *pushFlags) openPNG(log *zap.Logger) (*liveSource, error) {
 	return &liveSource{source, source.close, source.ended}, nil
 }
 
-// verdict is how the verb ends.
+// verdict returns the verb's result.
 func (p *pushFlags) verdict(ctx context.Context, err error, s push.State, out *pushReport, t terminal) error {
 	if s.Spool != nil && s.Spool.Waiting > 0 {
 		fmt.Fprintf(t.err, "maixstream push: %d pictures wait in %s for the next push with this --spool\n", s.Spool.Waiting, s.Spool.Dir)
 	}
 	switch {
-	case ctx.Err() != nil: // a signal: in order
+	case ctx.Err() != nil: // a signal is a regular end
 		return nil
 	case err != nil:
 		return err
@@ -154,13 +154,13 @@ func (p *pushFlags) verdict(ctx context.Context, err error, s push.State, out *p
 	return nil
 }
 
-// pushReport prints what becomes of pictures: a line each, or on a terminal one line that is brought up to date.
+// pushReport prints each picture's result: one line per picture, or on a terminal one progress line.
 type pushReport struct {
 	mu       sync.Mutex
 	t        terminal
 	progress bool
 	failed   int
-	shown    bool // a progress line stands there
+	shown    bool // the progress line is on the terminal
 	last     push.Result
 }
 
@@ -175,7 +175,7 @@ func (r *pushReport) failures() int {
 	return r.failed
 }
 
-// maxReplyLine is how much of a reply's text is printed, in characters.
+// maxReplyLine limits how much of a reply's text is printed, in characters.
 const maxReplyLine = 1000
 
 func (r *pushReport) result(one push.Result) {
@@ -201,7 +201,7 @@ func (r *pushReport) result(one push.Result) {
 	}
 }
 
-// Write is the log's way to the terminal: a line of its own.
+// Write writes log lines to the terminal, above the progress line.
 func (r *pushReport) Write(line []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,7 +216,7 @@ func (r *pushReport) clear() {
 	}
 }
 
-// follow keeps the progress line up to date until the returned function is called.
+// follow updates the progress line until the returned function is called.
 func (r *pushReport) follow(p *push.Pusher) (end func()) {
 	if !r.progress {
 		return func() {}
@@ -249,7 +249,7 @@ func (r *pushReport) show(s push.State) {
 	r.shown = true
 }
 
-// end leaves the last progress line standing.
+// end leaves the last progress line on the terminal.
 func (r *pushReport) end(s push.State) {
 	if r.progress {
 		r.show(s)
@@ -260,7 +260,7 @@ func (r *pushReport) end(s push.State) {
 	}
 }
 
-// progressLine is what a person who waits wants to know, within 80 columns as a rule.
+// progressLine summarizes the state, usually within 80 columns.
 func progressLine(s push.State, last push.Result) string {
 	line := fmt.Sprintf("%d sent, %s", s.Delivered, humanize.IBytes(s.Bytes))
 	for _, one := range []struct {
@@ -288,7 +288,7 @@ func progressLine(s push.State, last push.Result) string {
 	return line
 }
 
-// startPushes begins to push the feed to every URL of --push. The returned functions give their state, and end them.
+// startPushes starts pushing the feed to every URL of --push. The returned functions report their state and stop them.
 func (s *serveFlags) startPushes(feed *feed, log *zap.Logger) (state func() []push.State, end func(), err error) {
 	var pushers []*push.Pusher
 	ctx, cancel := context.WithCancel(context.Background())

@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// counter returns what the simulator of the board counted.
+// counter returns a counter of the board's simulator.
 func counter(t *testing.T, root, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, ".sim", "counters"))
@@ -68,7 +68,7 @@ func TestPushFromTheBoardsCameraTouchesNoRawByte(t *testing.T) {
 			if touched, mapped := counter(t, root, "raw.touched"), counter(t, root, "raw.mapped"); touched != 0 || mapped != 0 {
 				t.Errorf("the CPU mapped %d bytes of raw pictures and touched %d", mapped, touched)
 			}
-			// Only once is a JPEG read out of the encoder's memory, however often it is sent.
+			// A JPEG is read out of the encoder's memory only once, however often it is sent.
 			if maps, frames, made := counter(t, root, "jpeg.maps"), counter(t, root, "jpeg.frames"), counter(t, root, "jpeg.bytes"); maps > frames || made < bytesOf {
 				t.Errorf("%d mappings of %d pictures, %d bytes made and %d sent", maps, frames, made, bytesOf)
 			}
@@ -76,7 +76,7 @@ func TestPushFromTheBoardsCameraTouchesNoRawByte(t *testing.T) {
 	}
 }
 
-// TestProgramOnTheBoard is no test by itself: it is the program that the next one runs, as a process, on the simulated board.
+// TestProgramOnTheBoard is the program that the next test runs, as a process, on the simulated board.
 func TestProgramOnTheBoard(t *testing.T) {
 	url := testenv.OnRequest(t, "TEST_PUSH_URL", "run by TestAProgramDrawsAndPostsOnTheBoard")
 	camera, err := hw.OpenCamera(hw.CameraConfig{Source: "camera", Width: 640, Height: 480})
@@ -119,7 +119,7 @@ func TestAProgramDrawsAndPostsOnTheBoard(t *testing.T) {
 	if r, g, b, _ := shown.At(60, 100).RGBA(); r < 0x8000 || g > r/2 || b > r/2 || shown.Bounds().Dx() != 640 {
 		t.Errorf("the line is %x %x %x", r>>8, g>>8, b>>8)
 	}
-	// The CPU reaches the rows that it draws on (and pages around them), not the picture.
+	// The CPU touches the rows that it draws on (and pages around them), not the picture.
 	const frameBytes = 640 * 480 * 3 / 2
 	if touched := counter(t, root, "raw.touched"); touched == 0 || touched > frameBytes*2/3 {
 		t.Errorf("the CPU touched %d of %d raw bytes", touched, frameBytes)

@@ -43,7 +43,7 @@ func TestPushDocumentNamesEveryFlag(t *testing.T) {
 	}
 }
 
-// Every command of the document is run as it stands, in a folder that has the files it names, against receive, and a server that takes PUT.
+// Every command of the document is run unchanged, in a folder with the files it names, against receive, and a server that accepts PUT.
 func TestCommandsOfThePushDocument(t *testing.T) {
 	testenv.Long(t, "takes half a minute")
 	text, err := os.ReadFile(pushDocument)
@@ -88,7 +88,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				if endless { // until something has come; serve says nothing of its pushes
+				if endless { // until something arrives; serve does not report its pushes
 					came := func() bool { return strings.HasPrefix(out.String(), "20") }
 					if block[1] != "" {
 						came = func() bool {
@@ -118,7 +118,7 @@ func TestCommandsOfThePushDocument(t *testing.T) {
 	}
 }
 
-// davServer takes pictures by PUT, over TLS, from who has the password. (The package push is tested against nginx itself.)
+// davServer accepts pictures by PUT, over TLS, with a password. (The package push is tested against nginx itself.)
 type davServer struct {
 	*httptest.Server
 	ca       []byte

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// targetFlags say how pictures go to a server; push and serve share them.
+// targetFlags describe how pictures are sent to a server; push and serve share them.
 type targetFlags struct {
 	prefix     string
 	as         *choiceValue
@@ -28,7 +28,7 @@ type targetFlags struct {
 	tokenFile  *string
 }
 
-// addTargetFlags adds them, each name with a prefix, and each text with a beginning that says whose they are.
+// addTargetFlags adds them, with a prefix to each name, and a prefix to each help text that tells whose flags they are.
 func addTargetFlags(flags *pflag.FlagSet, prefix, whose string) *targetFlags {
 	f := &targetFlags{prefix: prefix, as: choice("raw", "form", "multipart"), method: choice(http.MethodPost, http.MethodPut, http.MethodPatch), spoolMax: 256 << 20}
 	flags.Var(f.as, prefix+"as", whose+"how pictures are sent: each as a request's body, each as a file in a form, or all as parts of one endless request")
@@ -53,7 +53,7 @@ func hostname() string {
 	return name
 }
 
-// config makes a Pusher's configuration of the flags.
+// config returns a Pusher's configuration.
 func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 	c := push.Config{
 		URL: url, As: push.Mode(f.as.value), Device: *f.device, CAFile: *f.caFile, AuthFile: *f.authFile, TokenFile: *f.tokenFile,
@@ -66,7 +66,7 @@ func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 		c.Device = hostname()
 	}
 	if *f.spool != "" && f.as.value == string(push.Multipart) {
-		return c, usagef("--%sspool with --%sas multipart: in one request without end no picture is known to have arrived: send raw or form", f.prefix, f.prefix)
+		return c, usagef("--%sspool with --%sas multipart: an endless request confirms no single picture: send raw or form", f.prefix, f.prefix)
 	}
 	for _, line := range *f.header {
 		name, value, err := push.ParseHeader(line)
@@ -78,14 +78,14 @@ func (f *targetFlags) config(url string, log *zap.Logger) (push.Config, error) {
 	return c, nil
 }
 
-// pushFlags are the flags of push alone.
+// pushFlags are the flags of push.
 type pushFlags struct {
 	*sourceFlags
 	*targetFlags
 	*logFlags
 	flags   *pflag.FlagSet
 	every   *time.Duration
-	rare    time.Duration // between pictures of a source, where that is more than its slowest rate has; 0: it is not
+	rare    time.Duration // interval between a source's pictures if longer than its lowest frame rate allows, otherwise 0
 	count   rangeValue
 	field   *string
 	format  *choiceValue
@@ -105,16 +105,16 @@ func addPushFlags(flags *pflag.FlagSet) *pushFlags {
 	p.targetFlags = addTargetFlags(flags, "", "")
 	p.sourceFlags = addSourceFlags(flags)
 	p.logFlags = addLogFlags(flags)
-	p.level.value, flags.Lookup("log-level").DefValue = "warn", "warn" // it prints what becomes of each picture
+	p.level.value, flags.Lookup("log-level").DefValue = "warn", "warn" // each picture's result is printed anyway
 	return p
 }
 
-// check reports flags that contradict each other, and settles the pace.
+// check rejects contradictory flags and determines the frame rate.
 func (p *pushFlags) check(files bool) error {
 	paced := p.flags.Changed("every")
 	switch {
 	case paced && p.flags.Changed("fps"):
-		return usagef("--every and --fps say the same thing: one of them")
+		return usagef("--every and --fps are mutually exclusive")
 	case *p.every < 0 || (*p.every == 0 && !files):
 		return usagef("--every %v: must be more than 0", *p.every)
 	case *p.timeout <= 0:
@@ -122,7 +122,7 @@ func (p *pushFlags) check(files bool) error {
 	case *p.retry < 0:
 		return usagef("--retry %v: must not be negative", *p.retry)
 	case files && p.flags.Changed("source"):
-		return usagef("--source %s and FILEs: one of them", *p.source)
+		return usagef("--source %s and FILEs are mutually exclusive", *p.source)
 	}
 	switch {
 	case files && p.flags.Changed("fps"):
@@ -135,21 +135,21 @@ func (p *pushFlags) check(files bool) error {
 		switch {
 		case float64(p.fps) < pace.MinFPS && p.format.value == "png":
 			return usagef("--every %v: at most %v with --format png", *p.every, pace.Longest)
-		case float64(p.fps) < pace.MinFPS: // a source is not that slow: it is woken for each picture
+		case float64(p.fps) < pace.MinFPS: // too slow for a source: wake it for each picture
 			p.fps, p.rare = 1, *p.every
 		case p.fps > maxFPS:
-			return usagef("--every %v: at most %d pictures a second", *p.every, maxFPS)
+			return usagef("--every %v: at most %d pictures per second", *p.every, maxFPS)
 		}
 	}
 	if p.format.value == "png" && !files {
 		if *p.mirror || *p.flip || p.rotate.value != "0" || *p.overlay != "" {
-			return usagef("--format png sends pictures as the source gives them: without --mirror, --flip, --rotate and --overlay")
+			return usagef("--format png sends pictures unchanged: without --mirror, --flip, --rotate and --overlay")
 		}
 	}
 	return p.sourceFlags.check()
 }
 
-// pusherConfig is the whole configuration.
+// pusherConfig returns the complete configuration.
 func (p *pushFlags) pusherConfig(url string, files bool, log *zap.Logger) (push.Config, error) {
 	c, err := p.config(url, log)
 	if err != nil {

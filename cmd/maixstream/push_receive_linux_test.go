@@ -26,7 +26,7 @@ import (
 	"github.com/maixstream/maixstream/hw/picture"
 )
 
-// testReceiver is maixstream receive as a process of its own, which can be killed and come back at the same address.
+// testReceiver is maixstream receive as a separate process, which can be killed and restarted at the same address.
 type testReceiver struct {
 	t                     *testing.T
 	program, dir, address string
@@ -35,7 +35,7 @@ type testReceiver struct {
 
 func newReceiver(t *testing.T, program string) *testReceiver {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.86.0.3:0") // where nobody else takes the port while the server is away
+	l, err := net.Listen("tcp", "127.86.0.3:0") // an address where nothing else takes the port while the server is away
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,6 @@ func (r *testReceiver) start() {
 	}
 }
 
-// kill is kill -9.
 func (r *testReceiver) kill() {
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()
@@ -98,7 +97,7 @@ func (r *testReceiver) kept(device string) map[int][]byte {
 	return all
 }
 
-// numbered makes a folder of n pictures, each with its number in it.
+// numbered creates a folder of n pictures, each containing its number.
 func numbered(t *testing.T, n int) (dir string, pictures [][]byte) {
 	t.Helper()
 	dir = t.TempDir()
@@ -186,8 +185,8 @@ func TestThousandPicturesReachReceiveThroughTenKills(t *testing.T) {
 	t.Logf("%d of them had been kept before the server was killed, and were told by their keys", strings.Count(e.out, `"duplicate":true`))
 }
 
-// What a killed push had kept arrives all the same, in order, and what it sends twice has the same key.
-func TestAPushThatIsKilledLosesAndDoublesNothing(t *testing.T) {
+// The spool of a killed push still arrives, in order, and a picture sent twice has the same key.
+func TestKilledPushLosesAndDuplicatesNothing(t *testing.T) {
 	program := buildProgram(t)
 	var mu sync.Mutex
 	came := map[string]bool{} // keys
@@ -261,13 +260,13 @@ func TestAPushThatIsKilledLosesAndDoublesNothing(t *testing.T) {
 	t.Logf("%d came, %d of them by way of a process that was killed", len(stamps), len(kept))
 }
 
-// files lists all pictures that are kept.
+// files lists all stored pictures.
 func (r *testReceiver) files() []string {
 	files, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "*.*g"))
 	return files
 }
 
-// A source that ends without a picture is no success, whatever way its pictures would have gone.
+// A source that ends without a picture is an error, however its pictures would have been sent.
 func TestPushOfASourceWithoutAPictureFails(t *testing.T) {
 	in, program := newInbox(t), buildProgram(t)
 	for name, flags := range map[string][]string{

@@ -21,23 +21,23 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// maxFile bounds a picture file in bytes; it is that of picture.Limits.
+// maxFile bounds a picture file in bytes, as picture.Limits does.
 const maxFile = 64 << 20
 
-// fileSource gives the pictures in files, one after the other, all of them.
+// fileSource returns the pictures in files, one after the other.
 type fileSource struct {
 	names   []string
 	in      io.Reader
-	format  string // to which they are converted; "": as they are
+	format  string // to convert to; "": unchanged
 	quality int
-	// background is beneath what is transparent where a JPEG is made.
+	// background fills transparent areas when converting to JPEG.
 	background colorValue
 	every      time.Duration
 	due        time.Time
-	skip       func(name string, err error) // told of files that are no pictures
+	skip       func(name string, err error) // called for files that are not pictures
 }
 
-// openFiles lists the files; folders stand for the pictures in them.
+// openFiles lists the files; a folder stands for the pictures in it.
 func (p *pushFlags) openFiles(args []string, t terminal) (*fileSource, error) {
 	s := &fileSource{in: t.in, quality: p.quality.value, every: *p.every, background: p.background}
 	if p.flags.Changed("format") {
@@ -65,7 +65,7 @@ func (p *pushFlags) openFiles(args []string, t terminal) (*fileSource, error) {
 	return s, nil
 }
 
-// Next implements push.Source. Files that are no pictures are reported and left out.
+// Next implements push.Source. It reports and skips files that are not pictures.
 func (s *fileSource) Next(ctx context.Context, shot *push.Shot) error {
 	for {
 		if len(s.names) == 0 {
@@ -134,7 +134,7 @@ func (s *fileSource) read(name string) (data []byte, captured time.Time, err err
 	return data, captured, nil
 }
 
-// convert makes the picture one of the wanted format.
+// convert converts the picture to the wanted format.
 func (s *fileSource) convert(shot *push.Shot) error {
 	if s.format == "" || push.File(shot.Data).ContentType() == s.format {
 		return nil
@@ -164,7 +164,7 @@ func encode(img *picture.Image, format string, quality int) (*picture.Encoded, e
 	return img.JPEG(quality)
 }
 
-// pngSource gives a camera's newest picture as PNG. It reads the camera all the time, so that none waits in the camera and grows old there.
+// pngSource returns a camera's newest picture as PNG. It reads the camera continuously so that no picture waits there and becomes outdated.
 type pngSource struct {
 	camera *hw.Camera
 	period time.Duration
@@ -173,9 +173,9 @@ type pngSource struct {
 	wake   chan struct{}
 
 	mu     sync.Mutex
-	newest *push.Shot // nil: fetched
-	err    error      // why there are no more
-	why    error      // of io.EOF
+	newest *push.Shot // nil once fetched
+	err    error      // why there will be no more
+	why    error      // the cause of io.EOF
 }
 
 func (s *pngSource) ended() error {
@@ -203,7 +203,7 @@ func (s *pngSource) close() {
 func (s *pngSource) read(ctx context.Context) {
 	defer close(s.done)
 	var due time.Time
-	var skipped uint64 // since the last picture that was wanted
+	var skipped uint64 // since the last picture used
 	for n := uint64(1); ; {
 		img, err := s.camera.Read(ctx)
 		if err != nil {
@@ -222,7 +222,7 @@ func (s *pngSource) read(ctx context.Context) {
 			skipped++
 			continue
 		}
-		// Half a picture's time early is as good as half of it late.
+		// Half a picture's time early is no worse than half of it late.
 		due = now.Add(s.period - s.period/8)
 		encoded, err := img.PNG()
 		img.Release()
@@ -235,7 +235,7 @@ func (s *pngSource) read(ctx context.Context) {
 	}
 }
 
-// put makes a shot the newest one.
+// put replaces the newest shot.
 func (s *pngSource) put(shot *push.Shot, err error) {
 	s.mu.Lock()
 	if s.newest != nil && (shot != nil || errors.Is(err, io.EOF) && s.err != nil) {
@@ -286,7 +286,7 @@ func (s *pngSource) Next(ctx context.Context, shot *push.Shot) error {
 	return nil
 }
 
-// spoolOf gives each of several targets a spool of its own, which is the same one after a restart.
+// spoolOf returns a separate spool folder for each of several targets, the same after a restart.
 func spoolOf(dir, target string) string {
 	host := "target"
 	if u, err := url.Parse(target); err == nil && u.Hostname() != "" {

@@ -28,7 +28,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/push"
 )
 
-// inbox is a server that keeps what it gets.
+// inbox is a server that stores what it receives.
 type inbox struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -97,8 +97,8 @@ func (in *inbox) list() []mail {
 	return append([]mail(nil), in.all...)
 }
 
-// nobody is where nobody listens: a port that the system gives to none.
-const nobody = "http://127.0.0.1:1"
+// unusedAddress is an address without a server: a port that the system never allocates.
+const unusedAddress = "http://127.0.0.1:1"
 
 // verbRun runs the program in this process.
 func verbRun(t *testing.T, stdin io.Reader, args ...string) (code int, out, problems string) {
@@ -178,7 +178,7 @@ func TestPushOfASourceAsPNG(t *testing.T) {
 	}
 }
 
-// Pictures that are not wanted as PNG are counted as skipped, those of a camera that is faster than asked among them.
+// Pictures not sent as PNG are counted as skipped, including those of a camera that is faster than requested.
 func TestSkippedPNGsAreCounted(t *testing.T) {
 	camera, err := hw.OpenCamera(hw.CameraConfig{Source: "testcard", Width: 64, Height: 48, FPS: 100})
 	if err != nil {
@@ -215,7 +215,7 @@ func TestPushOfFilesFoldersAndStandardInput(t *testing.T) {
 		}
 	}
 
-	// What is no picture is said and left out; a format that is asked for is made.
+	// Files that are not pictures are reported and skipped; a requested format is converted to.
 	code, out, problems = verbRun(t, nil, "push", "--format", "jpeg", "--count", "2", "--every", "1ms", in.URL+"/{name}",
 		filepath.Join(dir, "note.txt"), filepath.Join(dir, "b.PNG"), filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
 	if code != exitFailed || strings.Count(out, "200 OK") != 2 || !strings.Contains(problems, "note.txt: not a picture") {
@@ -227,7 +227,7 @@ func TestPushOfFilesFoldersAndStandardInput(t *testing.T) {
 	}
 }
 
-func TestPushSaysWhatGoesWrong(t *testing.T) {
+func TestPushReportsErrors(t *testing.T) {
 	dir, _, _ := samples(t)
 	in := newInbox(t)
 	in.code = http.StatusForbidden
@@ -238,17 +238,17 @@ func TestPushSaysWhatGoesWrong(t *testing.T) {
 		says string
 	}{
 		{[]string{in.URL, file}, exitFailed, "a.jpg: " + in.URL + ": 403 Forbidden"},
-		{[]string{"--retry", "0", nobody, file}, exitFailed, "connect: connection refused"},
-		{[]string{"--retry", "200ms", nobody, file}, exitFailed, "connect: connection refused"},
-		{[]string{"--retry", "0", "--as", "multipart", nobody, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "0", unusedAddress, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "200ms", unusedAddress, file}, exitFailed, "connect: connection refused"},
+		{[]string{"--retry", "0", "--as", "multipart", unusedAddress, file}, exitFailed, "connect: connection refused"},
 		{[]string{in.URL, filepath.Join(dir, "none.jpg")}, exitUsage, "no such file"},
 		{[]string{in.URL, t.TempDir()}, exitUsage, "no photographs"},
 		{nil, exitUsage, "URL"},
 		{[]string{"server:8080/upload"}, exitUsage, "http:// or https://"},
-		{[]string{"--every", "1s", "--fps", "3", in.URL}, exitUsage, "one of them"},
+		{[]string{"--every", "1s", "--fps", "3", in.URL}, exitUsage, "mutually exclusive"},
 		{[]string{"--every", "0", in.URL}, exitUsage, "more than 0"},
 		{[]string{"--every", "1ms", in.URL}, exitUsage, "at most 240"},
-		{[]string{"--source", "testcard", in.URL, file}, exitUsage, "one of them"},
+		{[]string{"--source", "testcard", in.URL, file}, exitUsage, "mutually exclusive"},
 		{[]string{"--as", "pigeon", in.URL}, exitUsage, "raw, form, multipart"},
 		{[]string{"--header", "no colon", in.URL}, exitUsage, "X-Room: cellar"},
 		{[]string{"--spool", dir, "--as", "multipart", in.URL}, exitUsage, "raw or form"},
@@ -268,7 +268,7 @@ func TestPushSaysWhatGoesWrong(t *testing.T) {
 func TestPushKeepsInTheSpoolWhatANewProcessDelivers(t *testing.T) {
 	dir, jpg, _ := samples(t)
 	spool := filepath.Join(dir, "spool")
-	code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "100ms", nobody, filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
+	code, out, problems := verbRun(t, nil, "push", "--spool", spool, "--retry", "100ms", unusedAddress, filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.jpg"))
 	if code != exitFailed || out != "" || !strings.Contains(problems, "2 pictures wait in "+spool) {
 		t.Fatal(code, out, problems)
 	}
@@ -413,7 +413,7 @@ func TestPushOfASourceThatEnds(t *testing.T) {
 	}
 	in := newInbox(t)
 	code, out, problems := verbRun(t, nil, "push", "--source", film, "--loop=false", "--fps", "4", in.URL)
-	// All three, unless the machine had no time for one while the next one came.
+	// All three, unless the machine had no time for one before the next arrived.
 	if n := len(in.list()); code != exitDone || strings.Count(out, "200 OK") != n || n < 1 || n > 3 {
 		t.Error(code, out, problems)
 	}

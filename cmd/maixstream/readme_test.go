@@ -13,7 +13,7 @@ import (
 
 const root = "../.."
 
-// othersCommands have flags of their own.
+// othersCommands are commands of other programs, with different flags.
 var othersCommands = regexp.MustCompile(`systemctl [^\n` + "`" + `]*`)
 
 func readme(t *testing.T) string {
@@ -53,7 +53,7 @@ func TestReadmeGivesEachDependencyAReason(t *testing.T) {
 	}
 }
 
-func TestReadmeLinksToWhatIsThere(t *testing.T) {
+func TestReadmeLinksExist(t *testing.T) {
 	for _, documents := range []string{"README.md", "docs/*.md", "docs/recipes/*.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, documents))
 		if err != nil {
@@ -73,7 +73,7 @@ func TestReadmeLinksToWhatIsThere(t *testing.T) {
 	}
 }
 
-// words splits a command as a shell does, as far as documents need it.
+// words splits a command like a shell, as far as the documents need it.
 func words(command string) (list []string) {
 	var word strings.Builder
 	quote, open := rune(0), false
@@ -107,8 +107,8 @@ var (
 	anotherOption = regexp.MustCompile(`^\[|…|\.\.\.|^[A-Z]+…?$`)
 )
 
-// Each command of this program in a document's shell blocks is one that it takes: verb, flags and their values.
-func TestDocumentsCommandsAreTaken(t *testing.T) {
+// The program accepts each of its commands in the documents' shell blocks: verb, flags and their values.
+func TestCommandsInDocumentsAreAccepted(t *testing.T) {
 	seen := 0
 	for _, documents := range []string{"README.md", "docs/*.md", "docs/recipes/*.md", "CONTRIBUTING.md", "SECURITY.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, documents))

@@ -77,20 +77,20 @@ func addReceiveFlags(flags *pflag.FlagSet) *receiveFlags {
 	return r
 }
 
-// check reports flags that contradict each other, before anything is opened.
+// check rejects contradictory flags before anything is opened.
 func (r *receiveFlags) check() error {
 	for i := range *r.listen {
 		(*r.listen)[i] = listenAddress((*r.listen)[i])
 	}
 	switch {
 	case *r.dir == "":
-		return usagef("--dir: where pictures are to be kept")
+		return usagef("--dir must not be empty")
 	case *r.keep < 0:
 		return usagef("--keep %v: must not be negative", *r.keep)
 	case r.maxUpload < 1 || r.maxUpload > 1<<30:
 		return usagef("--max-upload %s: 1B to 1GiB", r.maxUpload.String())
 	case r.maxBytes > 0 && r.maxBytes < r.maxUpload:
-		return usagef("--max-bytes %s: less than one picture may have (--max-upload %s)", r.maxBytes.String(), r.maxUpload.String())
+		return usagef("--max-bytes %s: must be at least --max-upload (%s)", r.maxBytes.String(), r.maxUpload.String())
 	case *r.stallTimeout <= 0:
 		return usagef("--stall-timeout %v: must be more than 0", *r.stallTimeout)
 	case *r.report < 0:
@@ -108,7 +108,7 @@ func (r *receiveFlags) config(log *zap.Logger) upload.Config {
 		MaxDevices: r.maxDevices.value, MaxUploads: r.maxUploads.value, MaxPerAddress: r.perAddress.value, MaxPerDevice: r.perDevice.value, Sync: *r.sync, Log: log,
 	}
 	r.guard.apply(&config.HTTP)
-	if !r.flags.Changed("listen") { // the default steps back for systemd's sockets
+	if !r.flags.Changed("listen") { // systemd's sockets replace the default
 		config.HTTP.Listen, config.HTTP.DefaultListen = nil, receiveAddress
 	}
 	return config
@@ -139,15 +139,15 @@ func (r *receiveFlags) receive(ctx context.Context, t terminal) error {
 	return nil
 }
 
-// reception is receive while it runs.
+// reception is a running receive.
 type reception struct {
-	flags    *receiveFlags // as they hold now
+	flags    *receiveFlags // currently in force
 	terminal terminal
 	log      *zap.Logger
 	server   *upload.Server
 }
 
-// run reports, and follows SIGHUP, until a signal comes to end.
+// run reports, and reloads on SIGHUP, until a signal ends it.
 func (r *reception) run(ctx context.Context) {
 	hangup, stop := hangups(r.terminal.in)
 	defer stop()
@@ -174,15 +174,15 @@ func (r *reception) run(ctx context.Context) {
 	}
 }
 
-// receiveLine is what came in within so many seconds, and what there is.
+// receiveLine summarizes what arrived within an interval in seconds, and what is stored.
 func receiveLine(now time.Time, seconds float64, last, s *upload.State) string {
 	return fmt.Sprintf("%s  %6.1f pictures/s  %.2f MB/s  %d duplicates  %d refused  %d devices  %d kept  %s", now.Format(time.TimeOnly),
 		float64(s.Received-last.Received)/seconds, float64(s.ReceivedBytes-last.ReceivedBytes)/1e6/seconds, s.Duplicates-last.Duplicates,
 		s.Refused+s.Cut+s.Full-last.Refused-last.Cut-last.Full, s.Devices, s.Pictures, humanize.IBytes(uint64(s.Bytes)))
 }
 
-// reload follows the configuration as it is now, as far as that goes while the server runs. Passwords, tokens and certificates are read again in
-// any case. On an error everything stays as it was.
+// reload applies the current configuration as far as a running server can. Passwords, tokens and certificates are always read again.
+// On an error everything stays unchanged.
 func (r *reception) reload() {
 	fresh, err := r.flags.again(r.terminal)
 	if err == nil {
@@ -199,7 +199,7 @@ func (r *reception) reload() {
 	r.log.Info("reloaded: passwords, tokens, certificates, --cors, --keep, --max-bytes, --max-devices, --max-clients, --report, --log-level")
 }
 
-// again reads the command line, the environment and the configuration file once more, from the beginning.
+// again rereads the command line, the environment and the configuration file from scratch.
 func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
 	flags := pflag.NewFlagSet(r.flags.Name(), pflag.ContinueOnError)
 	fresh := addReceiveFlags(flags)
@@ -209,7 +209,7 @@ func (r *receiveFlags) again(t terminal) (*receiveFlags, error) {
 	return fresh, fresh.check()
 }
 
-// notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
+// notify notifies the service manager, if there is one (sd_notify(3)).
 func (r *reception) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		r.log.Warn("notifying the service manager failed", zap.String("state", state), zap.Error(err))

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestReceiveRunsUntilItIsTold(t *testing.T) {
+func TestReceiveRunsUntilSignalled(t *testing.T) {
 	dir := t.TempDir()
 	tokens := filepath.Join(dir, "tokens")
 	put := func(name, text string) string {
@@ -50,7 +50,7 @@ func TestReceiveRunsUntilItIsTold(t *testing.T) {
 	}
 	p.said("1 devices  1 kept", 0)
 
-	// Another token, and pictures of the day before yesterday are too old.
+	// A different token, and pictures of the day before yesterday are too old.
 	put("tokens", "second-token-16-long\n")
 	put("receive.yaml", strings.Replace(string(mustRead(t, config)), "keep: 0s", "keep: 24h", 1))
 	from := len(p.text.String())
@@ -90,7 +90,7 @@ func mustRead(t *testing.T, name string) []byte {
 	return b
 }
 
-func TestReceiveSaysWhatIsWrong(t *testing.T) {
+func TestReceiveReportsErrors(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// H.264 is recorded without a viewer; kill -9 leaves a film that plays, and the next start goes on beside it.
+// H.264 is recorded without a viewer; kill -9 leaves a playable file, and the next start records beside it.
 func TestRecordingOfH264OutlivesKill(t *testing.T) {
 	needOpenH264(t)
 	dir := t.TempDir()

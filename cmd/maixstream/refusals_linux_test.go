@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/internal/casetest"
 )
 
-// wrongKind is data that is no picture, or none that can be shown.
+// wrongKind is data that is not a picture, or not one that can be shown.
 type wrongKind struct {
 	name string
 	data []byte
@@ -58,8 +58,8 @@ func wrongKinds(t *testing.T) []wrongKind {
 	}
 }
 
-// What the program says of data that it cannot show: in testdata/refusals.txt, which go test ./cmd/maixstream -run Refusals -update writes.
-func TestRefusalsSayWhatWasGiven(t *testing.T) {
+// The program's errors for data that it cannot show are in testdata/refusals.txt, written by go test ./cmd/maixstream -run Refusals -update.
+func TestRefusalsNameTheInput(t *testing.T) {
 	program, dir := buildProgram(t), t.TempDir()
 	var said strings.Builder
 	say := func(how string, stdin []byte, args ...string) {

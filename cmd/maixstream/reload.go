@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// reloadable are the flags that a running serve follows; the others need a new start.
+// reloadable are the flags that a running serve applies; the others take effect at the next start.
 var reloadable = map[string]bool{
 	"size": true, "fps": true, "quality": true, "flip": true, "mirror": true, "rotate": true, "overlay": true, "idle-fps": true,
 	"bitrate": true, "gop": true, "max-clients": true, "html": true, "cors": true, "host": true, "frame-ancestors": true, "trusted-proxy": true,
@@ -21,7 +21,7 @@ var reloadable = map[string]bool{
 	"report": true, "log-level": true,
 }
 
-// again reads the command line, the environment and the configuration file once more, from the beginning.
+// again rereads the command line, the environment and the configuration file from scratch.
 func (s *serveFlags) again(t terminal) (*serveFlags, error) {
 	flags := pflag.NewFlagSet(s.flags.Name(), pflag.ContinueOnError)
 	fresh := addServeFlags(flags)
@@ -31,8 +31,8 @@ func (s *serveFlags) again(t terminal) (*serveFlags, error) {
 	return fresh, fresh.check()
 }
 
-// reload follows the configuration as it is now, as far as that goes while pictures are streamed. Passwords, tokens and certificates
-// are read again in any case. On an error everything stays as it was.
+// reload applies the current configuration as far as possible while streaming. Passwords, tokens and certificates
+// are always read again. On an error everything stays unchanged.
 func (s *service) reload(ctx context.Context) {
 	fresh, err := s.flags.again(s.terminal)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *service) reload(ctx context.Context) {
 	s.changeSource(ctx)
 }
 
-// follow takes over the fresh values of reloadable flags, says which those are, and logs which changes wait for a new start.
+// follow adopts new values of reloadable flags, returns their names, and logs which changes take effect only at the next start.
 func (s *service) follow(fresh *serveFlags) (changed []string) {
 	s.flags.flags.VisitAll(func(running *pflag.Flag) {
 		then := fresh.flags.Lookup(running.Name).Value
@@ -76,7 +76,7 @@ func (s *service) follow(fresh *serveFlags) (changed []string) {
 	return changed
 }
 
-// same says whether two values of a flag are. Text does not tell of those that hide secrets.
+// same reports whether two values of a flag are equal. Their texts do not suffice where secrets are hidden.
 func same(a, b pflag.Value) bool {
 	if list, ok := a.(pflag.SliceValue); ok {
 		return slices.Equal(list.GetSlice(), b.(pflag.SliceValue).GetSlice())
@@ -84,7 +84,7 @@ func same(a, b pflag.Value) bool {
 	return a.String() == b.String()
 }
 
-// changeOf is what the pipeline has to do about changed flags. Others stay as they are, as somebody may have set them by the page.
+// changeOf returns the pipeline's change for changed flags. Other settings stay, since they may have been set on the page.
 func (s *serveFlags) changeOf(changed []string) (c pipeline.Change) {
 	for _, name := range changed {
 		switch name {
@@ -116,7 +116,7 @@ func (s *serveFlags) changeOf(changed []string) (c pipeline.Change) {
 	return c
 }
 
-// changeSource asks the pipeline for what is pending; while the source is away it stays so.
+// changeSource applies pending changes to the pipeline; they remain pending while the source is unavailable.
 func (s *service) changeSource(ctx context.Context) {
 	_, err := s.pipeline.Change(ctx, s.flags.changeOf(s.pending))
 	var refused *pipeline.SettingError

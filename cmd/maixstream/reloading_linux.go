@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reloading is the notice that the configuration is read again; systemd wants to know since when (Type=notify-reload).
+// reloading returns the notification that a reload begins, with the time that systemd requires (Type=notify-reload).
 func reloading() string {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {

@@ -15,7 +15,7 @@ const samplePath = "../../packaging/maixstream.yaml"
 
 var sampleLine = regexp.MustCompile(`^#([a-z][a-z0-9-]*): (.*)$`)
 
-// serveSet is serve's flags as the program has them.
+// serveSet returns serve's flags.
 func serveSet() (*pflag.FlagSet, *string) {
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	addServeFlags(flags)
@@ -23,7 +23,7 @@ func serveSet() (*pflag.FlagSet, *string) {
 	return flags, config
 }
 
-// The sample names every flag with its default, and as a configuration it is right as it is and with all of it taken in.
+// The sample names every flag with its default, and is a valid configuration both unchanged and with every setting uncommented.
 func TestSampleConfigurationIsThatOfTheFlags(t *testing.T) {
 	text, err := os.ReadFile(samplePath)
 	if err != nil {

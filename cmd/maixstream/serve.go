@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// closeWithin is how long a signal may take to end everything.
+// closeWithin bounds the shutdown after a signal.
 const closeWithin = 1500 * time.Millisecond
 
 func setupServe(flags *pflag.FlagSet) func(context.Context, []string, terminal) error {
@@ -64,7 +64,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		if err := recording.Set(true); err != nil {
 			return err
 		}
-		defer func() { _ = recording.Close() }() // it logs why it failed
+		defer func() { _ = recording.Close() }() // Close logs why it failed
 	}
 	pushes, endPushes, err := s.startPushes(feed, log)
 	if err != nil {
@@ -116,32 +116,32 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 		health: judge,
 	}
 	running.run(ctx)
-	if ctx.Err() == nil { // the source has come to its end
+	if ctx.Err() == nil { // the source ended
 		err := feed.pipeline.Err()
 		if !errors.Is(err, frame.ErrEnd) {
-			return err // of a source that is stuck, too: who started the program starts it again
+			return err // also if the source is stuck: whoever started the program restarts it
 		}
 		log.Info("source ended", zap.Error(err))
 	}
 	return nil
 }
 
-// newServer makes the HTTP server and what it shows; what it refuses are invalid flags and files.
+// newServer returns the HTTP server and its handlers; its errors are invalid flags and files.
 func (s *serveFlags) newServer(shown stream.Config, judge health, log *zap.Logger) (*web.Server, *stream.Handler, error) {
 	html, err := s.page()
 	if err != nil {
 		return nil, nil, err
 	}
 	config := s.webConfig(log)
-	config.Health = judge.tell
+	config.Health = judge.report
 	shell, err := web.New(config)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	shown.Hints = stream.Hints{
-		Recording: "start the program with --record DIR", FullSnapshot: "a MaixCAM's camera or a webcam does with --full-snapshot",
-		Keep:  "start the program without --state-file none",
-		Video: "start the program without --h264 off", WebRTC: "start the program with --webrtc :8189",
+		Recording: "restart with --record DIR", FullSnapshot: "a MaixCAM's camera or a webcam does with --full-snapshot",
+		Keep:  "restart without --state-file none",
+		Video: "restart without --h264 off", WebRTC: "restart with --webrtc :8189",
 	}
 	shown.Shell, shown.HTML, shown.StallTimeout, shown.Version, shown.Name, shown.Log = shell, html, *s.stallTimeout, thisProgram().version, *s.name, log
 	handler, err := stream.New(shown)
@@ -159,13 +159,13 @@ func (s *serveFlags) webConfig(log *zap.Logger) web.Config {
 	}
 	s.guard.apply(&config)
 	config.Control = s.rights
-	if !s.listenGiven() { // the default steps back for systemd's sockets
+	if !s.listenGiven() { // systemd's sockets replace the default
 		config.Listen = nil
 	}
 	return config
 }
 
-// page reads the page that --html names; nil: the built-in one.
+// page reads the page named by --html; nil is the built-in one.
 func (s *serveFlags) page() ([]byte, error) {
 	if *s.html == "" {
 		return nil, nil
@@ -177,14 +177,14 @@ func (s *serveFlags) page() ([]byte, error) {
 	return page, nil
 }
 
-// reportLine is what a person who benchmarks reads: time, fps, ms.
+// reportLine is for benchmarking: time, fps, ms.
 func reportLine(now time.Time, s stream.State) string {
 	line := fmt.Sprintf("%s  %5.1f fps  %6.2f ms  %d viewers  %.2f MB/s", now.Format(time.TimeOnly), s.FPS, s.EncodeMS.P50, s.Server.Viewers, s.Server.BytesPerSec/1e6)
 	switch {
 	case !s.Signal:
 		line += "  no signal: " + s.Reason
 	case s.Idle:
-		line += "  (no viewers: resting)"
+		line += "  (no viewers: idle)"
 	}
 	return line
 }
@@ -197,5 +197,5 @@ func limitMemory() {
 	}
 }
 
-// smallMachine says whether memory is scarce, as on a MaixCAM.
+// smallMachine reports whether memory is scarce, as on a MaixCAM.
 func smallMachine() bool { return totalMemory() < 512<<20 }

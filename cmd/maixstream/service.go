@@ -19,22 +19,22 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// service is serve while it runs: it reports, follows SIGHUP, and tells the service manager how it is.
+// service is a running serve: it reports, reloads on SIGHUP, and notifies the service manager.
 type service struct {
-	flags    *serveFlags // as they hold now
+	flags    *serveFlags // currently in force
 	terminal terminal
 	log      *zap.Logger
 	pipeline *pipeline.Pipeline
 	web      *web.Server
 	stream   *stream.Handler
 	media    *media
-	line     *statusLine // of the terminal; nil: standard output is none
+	line     *statusLine // nil unless standard output is a terminal
 	health   health
 
-	pending []string // flags whose new values wait for the source, which is away
+	pending []string // changed flags that wait for an unavailable source
 }
 
-// run works until a signal comes or the source ends.
+// run returns after a signal or when the source ends.
 func (s *service) run(ctx context.Context) {
 	hangup, stop := hangups(s.terminal.in)
 	defer stop()
@@ -85,7 +85,7 @@ func (s *service) run(ctx context.Context) {
 	}
 }
 
-// report shows how it goes: in the terminal's status line, or in a line of its own.
+// report prints the state, in the terminal's status line or as a line.
 func (s *service) report(text string) {
 	if s.line != nil {
 		s.line.show(text)
@@ -94,7 +94,7 @@ func (s *service) report(text string) {
 	fmt.Fprintln(s.terminal.out, text)
 }
 
-// reportEvery is how often.
+// reportEvery returns the report interval.
 func (s *service) reportEvery() time.Duration {
 	if s.line != nil && !s.flags.flags.Changed("report") {
 		return time.Second
@@ -102,7 +102,7 @@ func (s *service) reportEvery() time.Duration {
 	return *s.flags.report
 }
 
-// newReport ticks at each line that is to be printed; never when every is 0.
+// newReport ticks for each report; never if every is 0.
 func newReport(every time.Duration) *time.Ticker {
 	if every > 0 {
 		return time.NewTicker(every)
@@ -112,11 +112,11 @@ func newReport(every time.Duration) *time.Ticker {
 	return t
 }
 
-// statusEvery is how often systemctl status is brought up to date when there is no watchdog.
+// statusEvery is how often the text of systemctl status is updated without a watchdog.
 const statusEvery = 10 * time.Second
 
-// newWatchdog ticks twice in the time after which the service manager gives up (sd_watchdog_enabled(3)). pings says whether it waits for
-// them.
+// newWatchdog ticks twice per watchdog timeout of the service manager (sd_watchdog_enabled(3)). pings reports whether it expects
+// pings.
 func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -128,14 +128,14 @@ func newWatchdog(log *zap.Logger) (t *time.Ticker, pings bool) {
 	return time.NewTicker(statusEvery), false
 }
 
-// notify tells the service manager something (sd_notify(3)); where there is none, nothing happens.
+// notify notifies the service manager, if there is one (sd_notify(3)).
 func (s *service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("notifying the service manager failed", zap.String("state", state), zap.Error(err))
 	}
 }
 
-// hangups delivers SIGHUP. At a terminal it means that the user has gone, and under nohup that it does not matter: both stay so.
+// hangups delivers SIGHUP. On a terminal it means that the user has gone, under nohup that it is to be ignored: both are left as they are.
 func hangups(in io.Reader) (c <-chan os.Signal, stop func()) {
 	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) || signal.Ignored(syscall.SIGHUP) {
 		return nil, func() {}

@@ -29,13 +29,13 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// soon is how long a test waits for what happens at once on a quick machine.
+// soon bounds waits for things that happen immediately on a quick machine.
 const soon = 30 * time.Second
 
-// programArgs makes the test binary the program itself: arguments, one a line.
+// programArgs turns the test binary into the program: arguments, one per line.
 const programArgs = "MAIXSTREAM_TEST_PROGRAM_ARGS"
 
-// TestProgramItself is no test: program starts the test binary with it, as the program.
+// TestProgramItself is not a test: program starts the test binary with it, as the program.
 func TestProgramItself(t *testing.T) {
 	args, ok := os.LookupEnv(programArgs)
 	if !ok {
@@ -46,7 +46,7 @@ func TestProgramItself(t *testing.T) {
 	main()
 }
 
-// process is a running program with what it has written.
+// process is a running program and its output.
 type process struct {
 	*exec.Cmd
 	t     *testing.T
@@ -94,7 +94,7 @@ func (p *process) code() int {
 	}
 }
 
-// said waits until the output has text after the first from bytes.
+// said waits until the output after the first from bytes contains text.
 func (p *process) said(text string, from int) {
 	p.t.Helper()
 	until(p.t, fmt.Sprintf("the program says %q", text), func() bool { return strings.Contains(p.text.String()[from:], text) })
@@ -161,7 +161,7 @@ func newServiceManager(t *testing.T) *serviceManager {
 	return &serviceManager{t, conn, path}
 }
 
-// next returns the next message, "" after a wait in vain.
+// next returns the next message, "" after a timeout.
 func (m *serviceManager) next(wait time.Duration) string {
 	buffer := make([]byte, 4096)
 	_ = m.conn.SetReadDeadline(time.Now().Add(wait))
@@ -172,7 +172,7 @@ func (m *serviceManager) next(wait time.Duration) string {
 	return string(buffer[:n])
 }
 
-// wants reads messages until one has the line.
+// wants reads messages until one has that line.
 func (m *serviceManager) wants(line string) string {
 	m.t.Helper()
 	for end := time.Now().Add(soon); time.Now().Before(end); {
@@ -187,7 +187,7 @@ func (m *serviceManager) wants(line string) string {
 	return ""
 }
 
-func TestServiceManagerIsToldWhatHappens(t *testing.T) {
+func TestServiceManagerIsNotified(t *testing.T) {
 	m := newServiceManager(t)
 	p := program(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=100000"},
 		"serve", "--source", "testcard", "--listen", "127.0.0.1:0", "--announce=false")
@@ -212,7 +212,7 @@ func TestServiceManagerIsToldWhatHappens(t *testing.T) {
 	}
 }
 
-// testService is a service around a pipeline whose source the test decides about.
+// testService is a service around a pipeline whose source is controlled by the test.
 func testService(t *testing.T, open func(context.Context, pipeline.Settings) (frame.Source, error), noSignal func(string, int, int) ([]byte, error)) *service {
 	r, err := ring.New(ring.Config{SlotSize: 1 << 16, Envelope: stream.Envelope()})
 	if err != nil {
@@ -238,7 +238,7 @@ func testService(t *testing.T, open func(context.Context, pipeline.Settings) (fr
 	return &service{log: zap.NewNop(), pipeline: p, stream: shown, health: health{pipeline: p, patience: 700 * time.Millisecond}}
 }
 
-// pingsOf runs a service under a watchdog for three seconds and counts the pings of the last half: at first all may look well.
+// pingsOf runs a service under a watchdog for three seconds and counts the pings of the last half: initially everything may look healthy.
 func pingsOf(t *testing.T, s *service) (late int) {
 	m := newServiceManager(t)
 	t.Setenv("NOTIFY_SOCKET", m.path)
@@ -259,11 +259,11 @@ func pingsOf(t *testing.T, s *service) (late int) {
 	return late
 }
 
-func TestWatchdogHearsNothingOfASourceThatHangs(t *testing.T) {
+func TestWatchdogGetsNoPingFromAHungSource(t *testing.T) {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	s := testService(t, func(context.Context, pipeline.Settings) (frame.Source, error) {
-		<-end // a driver that does not return, whatever one tells it
+		<-end // a driver that never returns
 		return nil, frame.ErrGone
 	}, nil)
 	if late := pingsOf(t, s); late > 0 {
@@ -271,7 +271,7 @@ func TestWatchdogHearsNothingOfASourceThatHangs(t *testing.T) {
 	}
 }
 
-func TestWatchdogIsServedWhileTheSourceIsAway(t *testing.T) {
+func TestWatchdogGetsPingsWhileTheSourceIsUnplugged(t *testing.T) {
 	picture := []byte("\xff\xd8 says no signal \xff\xd9")
 	s := testService(t, func(context.Context, pipeline.Settings) (frame.Source, error) {
 		return nil, fmt.Errorf("unplugged: %w", frame.ErrGone)
@@ -281,7 +281,7 @@ func TestWatchdogIsServedWhileTheSourceIsAway(t *testing.T) {
 		t.Error("no ping: the service would be killed because its camera is unplugged")
 	}
 	testenv.Eventually(t, "it is told", func() bool {
-		problem := s.health.tell()
+		problem := s.health.report()
 		return errors.Is(problem, pipeline.ErrNoSignal) && strings.Contains(problem.Error(), "unplugged")
 	})
 }
@@ -299,7 +299,7 @@ func TestReload(t *testing.T) {
 	users := file("users", "anna:"+hash("first")+"\n")
 	base := "source: testcard\nlisten: 127.0.0.1:0\nannounce: false\nreport: 0s\nauth-file: " + users + "\n"
 	config := file("config.yaml", base+"quality: 80\n")
-	// What the command line says holds against the file at a reload, too.
+	// The command line also overrides the file at a reload.
 	p := program(t, nil, "serve", "--config", config, "--fps", "25")
 	url := p.url()
 	if code, s := state(t, url, "anna", "first"); code != 200 || s.Settings.Quality != 80 || s.Settings.FPS != 25 {
@@ -350,7 +350,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-func TestReloadWaitsForASourceThatIsAway(t *testing.T) {
+func TestReloadWaitsForAnUnpluggedSource(t *testing.T) {
 	var mu sync.Mutex
 	var here bool
 	s := testService(t, func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -377,7 +377,7 @@ func TestReloadWaitsForASourceThatIsAway(t *testing.T) {
 	}
 }
 
-// greySource is a source of JPEG that never ends; its pictures are not looked at.
+// greySource is an endless source of JPEG whose content does not matter.
 type greySource struct{ frames uint64 }
 
 func (g *greySource) Info() frame.Info { return frame.Info{Name: "grey", FPS: 30} }
@@ -395,8 +395,8 @@ func (g *greySource) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture)
 
 var _ frame.JPEGSource = (*greySource)(nil)
 
-// A user who closes the terminal wants the camera back.
-func TestHangupOfTheTerminalEnds(t *testing.T) {
+// Closing the terminal must release the camera.
+func TestTerminalHangupEndsTheProgram(t *testing.T) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)

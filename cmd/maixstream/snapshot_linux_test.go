@@ -16,7 +16,7 @@ import (
 )
 
 func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "stdout") // as /dev/stdout is, where nobody misses it
+	link := filepath.Join(t.TempDir(), "stdout") // like /dev/stdout, without affecting the real one
 	if err := os.Symlink("/proc/self/fd/1", link); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
 	}
 }
 
-// A server that accepts and says nothing takes longer to be given up than --timeout.
+// A server that accepts and never replies is given up after --timeout.
 func TestSnapshotTimeoutIncludesTheFirstOpening(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

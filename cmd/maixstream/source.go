@@ -20,12 +20,12 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// feed is a pipeline with its ring.
+// feed is a pipeline and its ring.
 type feed struct {
 	pipeline *pipeline.Pipeline
 	ring     *ring.Ring
-	video    *video.Log // nil: none
-	fps      float64    // to begin with
+	video    *video.Log // nil without H.264
+	fps      float64    // initial
 }
 
 func (f *feed) close() {
@@ -36,7 +36,7 @@ func (f *feed) close() {
 	}
 }
 
-// startPipeline opens the source for the first time, so that a wrong name ends the program instead of showing "no signal", and runs it. ctx bounds the
+// startPipeline opens the source for the first time, so that a wrong name ends the program rather than showing "no signal", and runs it. ctx bounds the
 // first opening.
 func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFPS fpsValue) (*feed, error) {
 	settings := s.settings()
@@ -47,7 +47,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	secretfile.Warn(log, *s.sourceAuth)
 	first, err := s.openFirst(ctx, settings, log)
 	switch {
-	case errors.Is(err, frame.ErrGone): // it may come: the pipeline says so, tries again, and shows "no signal" until then
+	case errors.Is(err, frame.ErrGone): // it may appear later: the pipeline logs this, retries, and shows "no signal" meanwhile
 	case errors.Is(err, frame.ErrUnsupported), ctx.Err() != nil:
 		return nil, err
 	case err != nil:
@@ -105,7 +105,7 @@ func (s *sourceFlags) startPipeline(ctx context.Context, log *zap.Logger, idleFP
 	return &feed{p, frames, units, settings.FPS}, nil
 }
 
-// retry is the longest wait before a source that is away is opened again. Looking for a webcam, or into a pipe, costs nothing; a MaixCAM's camera is set up each time.
+// retry returns the longest interval between attempts to reopen a source. Looking for a webcam, or into a pipe, costs nothing; a MaixCAM's camera is set up each time.
 func (s *sourceFlags) retry() time.Duration {
 	if strings.HasPrefix(*s.source, "v4l2:") || *s.source == "-" {
 		return time.Second
@@ -113,7 +113,7 @@ func (s *sourceFlags) retry() time.Duration {
 	return 0
 }
 
-// settings are the pictures that the flags ask for.
+// settings returns the picture settings of the flags.
 func (s *sourceFlags) settings() pipeline.Settings {
 	rotate, _ := strconv.Atoi(s.rotate.value)
 	return pipeline.Settings{
@@ -122,7 +122,7 @@ func (s *sourceFlags) settings() pipeline.Settings {
 	}
 }
 
-// findLibraries makes the chip's libraries be found where --mpi-lib-dir says.
+// findLibraries makes the loader search --mpi-lib-dir for the chip's libraries.
 func (s *sourceFlags) findLibraries() error {
 	if *s.mpiLibDir == "" {
 		return nil
@@ -136,10 +136,10 @@ func closeSource(s frame.Source) {
 	}
 }
 
-// openFirst opens the source for the first time. A source that takes its time is not waited for when ctx ends.
+// openFirst opens the source for the first time. It stops waiting when ctx ends.
 func (s *sourceFlags) openFirst(ctx context.Context, settings pipeline.Settings, log *zap.Logger) (frame.Source, error) {
 	if !s.fpsGiven() {
-		settings.FPS = 0 // its own
+		settings.FPS = 0 // the source's own
 	}
 	type opened struct {
 		source frame.Source
@@ -159,10 +159,10 @@ func (s *sourceFlags) openFirst(ctx context.Context, settings pipeline.Settings,
 	}
 }
 
-// fpsGiven says whether the user wants a frame rate.
+// fpsGiven reports whether the user asked for a frame rate.
 func (s *sourceFlags) fpsGiven() bool { return s.paced || s.set.Changed("fps") }
 
-// ownRate is the rate that a source has by itself, and that its pictures are meant to be shown at; 0: none.
+// ownRate returns the frame rate at which a source's pictures are meant to be shown, 0 if it has none.
 func ownRate(source frame.Source) float64 {
 	switch info := source.Info(); info.Kind {
 	case "avi", "y4m", "mjpeg", "h264", "polled":
@@ -171,7 +171,7 @@ func ownRate(source frame.Source) float64 {
 	return 0
 }
 
-// explain puts errors of sources into words, with the flags that help.
+// explain rewords errors of sources, with the flags that help.
 func (s *sourceFlags) explain(err error) string {
 	var large *frame.TooLargeError
 	if errors.As(err, &large) {
@@ -180,7 +180,7 @@ func (s *sourceFlags) explain(err error) string {
 	return withoutPackages(err.Error())
 }
 
-// shownSource is a --source as logs may have it: without the secrets of a URL.
+// shownSource returns a --source for logs, without a URL's secrets.
 func shownSource(name string) string {
 	if u, err := url.Parse(name); err == nil && u.Host != "" {
 		u.User, u.RawQuery, u.Fragment = nil, "", ""
@@ -202,7 +202,7 @@ func (s *sourceFlags) open(now pipeline.Settings, log *zap.Logger) (frame.Source
 	return source, nil
 }
 
-// checkOpened reports flags that the opened source cannot follow.
+// checkOpened rejects flags that the opened source does not support.
 func (s *sourceFlags) checkOpened(source frame.Source) error {
 	info := source.Info()
 	_, jpeg := source.(frame.JPEGSource)
@@ -233,12 +233,12 @@ func (s *sourceFlags) checkOpened(source frame.Source) error {
 	return nil
 }
 
-// slotSize is room for the largest JPEG: of the size asked for, of the source's own, and of sizes that may be chosen later. It is address
+// slotSize returns room for the largest JPEG: of the requested size, the source's, and sizes that may be selected later. It is address
 // space; only what pictures fill becomes memory.
 func slotSize(source frame.Source, s pipeline.Settings) int {
 	const (
 		later = 6 << 20  // the bound at 1920x1080
-		whole = 32 << 20 // what sources pass through at most
+		whole = 32 << 20 // the largest that sources pass through
 	)
 	most := max(later, frame.MaxJPEGSize(s.Width, s.Height))
 	if source != nil {

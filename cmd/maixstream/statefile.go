@@ -18,13 +18,13 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// stateFile keeps what was set while the program ran, of each source, over restarts.
+// stateFile stores each source's runtime settings across restarts.
 type stateFile struct {
-	path string // "": nothing is kept
+	path string // "": nothing is stored
 	log  *zap.Logger
 
 	mu     sync.Mutex
-	failed bool // and that was logged
+	failed bool // and the failure was logged
 }
 
 // storedState is the file's JSON.
@@ -34,10 +34,10 @@ type storedState struct {
 
 type storedSource struct {
 	Controls map[string]int64 `json:"controls,omitempty"`
-	Settings *stream.Settings `json:"settings,omitempty"` // nil: those of the command line hold at the next start
+	Settings *stream.Settings `json:"settings,omitempty"` // nil: the command line's apply at the next start
 }
 
-// defaultStateFile is beside the service's data (systemd's StateDirectory=), else where the user's programs keep their state; "" where neither is known.
+// defaultStateFile is in the service's StateDirectory=, else in the user's state directory; "" if neither is known.
 func defaultStateFile(env func(string) (string, bool)) string {
 	if dir, ok := env("STATE_DIRECTORY"); ok && dir != "" {
 		return filepath.Join(filepath.SplitList(dir)[0], "state.json")
@@ -51,7 +51,7 @@ func defaultStateFile(env func(string) (string, bool)) string {
 	return ""
 }
 
-// controls returns what was kept of a source. A file that is not there is an empty one; one that cannot be read is said and left alone.
+// controls returns a source's stored controls. A missing file counts as empty; an unreadable one is logged and left alone.
 func (f *stateFile) controls(source string) []frame.ControlValue {
 	state, err := f.read()
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *stateFile) read() (state storedState, err error) {
 	return state, nil
 }
 
-// keep writes a source's controls into the file, beside those of other sources.
+// keep stores a source's controls, beside those of other sources.
 func (f *stateFile) keep(source string, values []frame.ControlValue) {
 	if f.path == "" {
 		return
@@ -102,7 +102,7 @@ func (f *stateFile) keep(source string, values []frame.ControlValue) {
 	f.failed = err != nil
 }
 
-// write changes what is stored of a source. mu is held.
+// write changes what is stored for a source. The caller holds mu.
 func (f *stateFile) write(source string, change func(*storedSource)) error {
 	state, err := f.read()
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal says whether a person sees what is written.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// statusLine is the last line of a terminal, which is written over, while what else is written scrolls above it.
+// statusLine is a terminal's last line, overwritten in place while other output scrolls above it.
 type statusLine struct {
 	mu   sync.Mutex
 	out  *os.File
@@ -30,7 +30,7 @@ func (s *statusLine) show(text string) {
 	fmt.Fprint(s.out, clearLine+s.text)
 }
 
-// cut makes a text fit the terminal: one that is wrapped could not be taken back.
+// cut shortens a text to the terminal's width: a wrapped line could not be erased.
 func (s *statusLine) cut(text string) string {
 	width, _, err := term.GetSize(int(s.out.Fd()))
 	if runes := []rune(text); err == nil && width > 1 && len(runes) >= width {
@@ -39,7 +39,7 @@ func (s *statusLine) cut(text string) string {
 	return text
 }
 
-// end leaves the line as it is and goes below it.
+// end keeps the line and moves below it.
 func (s *statusLine) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,7 @@ func (s *sizeValue) Type() string   { return "WxH" }
 func (s *sizeValue) Set(text string) error {
 	var w, h int
 	if n, err := fmt.Sscanf(strings.ToLower(text), "%dx%d", &w, &h); n != 2 || err != nil || fmt.Sprintf("%dx%d", w, h) != strings.ToLower(text) {
-		return fmt.Errorf("a size is WIDTHxHEIGHT in pixels, like 640x480")
+		return fmt.Errorf("want WIDTHxHEIGHT in pixels, such as 640x480")
 	}
 	if err := frame.CheckSize(w, h); err != nil {
 		return fmt.Errorf("out of range: 1x1 to %dx%d", frame.MaxDimension, frame.MaxDimension)
@@ -29,7 +29,7 @@ func (s *sizeValue) Set(text string) error {
 	return nil
 }
 
-// listenAddress completes what people write for an address to listen at: a port alone is one of all addresses.
+// listenAddress completes an address to listen on: a bare port means all addresses.
 func listenAddress(text string) string {
 	if port, err := strconv.ParseUint(text, 10, 16); err == nil && port > 0 {
 		return ":" + text
@@ -37,7 +37,7 @@ func listenAddress(text string) string {
 	return text
 }
 
-// sourceName completes what people write for a webcam: /dev/video0 and v4l2:0 are v4l2:/dev/video0.
+// sourceName completes a webcam's name: /dev/video0 and v4l2:0 are v4l2:/dev/video0.
 func sourceName(text string) string {
 	if strings.HasPrefix(text, "/dev/video") {
 		return "v4l2:" + text
@@ -53,7 +53,7 @@ func sourceName(text string) string {
 	return text
 }
 
-// choiceValue is a flag that takes one of a few words.
+// choiceValue is a flag that accepts one of a few words.
 type choiceValue struct {
 	value   string
 	choices []string
@@ -83,13 +83,13 @@ func (b *bytesValue) Type() string   { return "BYTES" }
 func (b *bytesValue) Set(text string) error {
 	n, err := humanize.ParseBytes(text)
 	if err != nil || n > math.MaxInt64 {
-		return fmt.Errorf("an amount of bytes is a number and a unit, like 256MiB or 1GB")
+		return fmt.Errorf("want a number of bytes with a unit, such as 256MiB or 1GB")
 	}
 	*b = bytesValue(n)
 	return nil
 }
 
-// rangeValue is a whole number within bounds.
+// rangeValue is a bounded integer.
 type rangeValue struct{ value, least, most int }
 
 func (r *rangeValue) String() string { return fmt.Sprint(r.value) }
@@ -103,7 +103,7 @@ func (r *rangeValue) Set(text string) error {
 	return nil
 }
 
-// fpsValue is a frame rate; fractions such as 0.5 (one frame in two seconds) are fine.
+// fpsValue is a frame rate; fractions such as 0.5 (one frame in two seconds) are allowed.
 type fpsValue float64
 
 // maxFPS is more than any sensor of the board reaches (180).
@@ -115,13 +115,13 @@ func (f *fpsValue) Set(text string) error {
 	var v float64
 	var rest string
 	if n, _ := fmt.Sscanf(text, "%g%s", &v, &rest); n != 1 || !(v >= pace.MinFPS && v <= maxFPS) {
-		return fmt.Errorf("frames a second: from %.6f (one an hour) to %d", pace.MinFPS, maxFPS)
+		return fmt.Errorf("frames per second: from %.6f (one per hour) to %d", pace.MinFPS, maxFPS)
 	}
 	*f = fpsValue(v)
 	return nil
 }
 
-// zoomValue is how many times larger things appear.
+// zoomValue is a magnification.
 type zoomValue float64
 
 func (z *zoomValue) String() string { return fmt.Sprint(float64(*z)) }
@@ -135,7 +135,7 @@ func (z *zoomValue) Set(text string) error {
 	return nil
 }
 
-// panValue is where in a picture the middle of the enlarged part lies, as far as the picture's edges allow.
+// panValue is the centre of the magnified part of a picture, clamped at the picture's edges.
 type panValue struct{ x, y float64 }
 
 func (p *panValue) String() string { return fmt.Sprintf("%g,%g", p.x, p.y) }
@@ -168,7 +168,7 @@ func (c *colorValue) Set(text string) error {
 		c.color = color.Black
 	default:
 		if n, err := fmt.Sscanf(text, "#%02x%02x%02x", &r, &g, &b); n != 3 || err != nil || len(text) != 7 {
-			return fmt.Errorf("a color is white, black or #RRGGBB, like #336699")
+			return fmt.Errorf("want white, black or #RRGGBB, such as #336699")
 		}
 		c.color = color.NRGBA{r, g, b, 255}
 	}

@@ -19,16 +19,16 @@ const (
 	exitUsage  = 2 // used wrongly
 )
 
-// terminal is what a verb has of the process around it.
+// terminal is a verb's environment: the process's streams and arguments.
 type terminal struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(name string) (string, bool)
-	args     []string // of the verb, as they were given: for a reload
+	args     []string // of the verb as given, for a reload
 }
 
-// verb is one subcommand. setup defines its flags and returns what runs once they are parsed; args are what is left of
-// the command line. An error that is a usageError ends the program with code 2, another one with 1.
+// verb is one subcommand. setup defines its flags and returns what to run once they are parsed; args are the remaining
+// arguments. A usageError exits with code 2, any other error with 1.
 type verb struct {
 	name    string
 	args    string // what follows the flags, for the usage line
@@ -46,7 +46,7 @@ func verbs() []verb {
 		{"links", "[URL]", "print a running server's addresses for use in other programs", setupLinks},
 		{"find", "", "list streams on the local network", setupFind},
 		{"config", "", "print a configuration file with all settings of serve, each with its default", setupConfig},
-		{"doctor", "", "diagnose this machine: what is wrong, and what to do", setupDoctor},
+		{"doctor", "", "diagnose this machine and suggest fixes", setupDoctor},
 		{"bench", "", "measure fps, times and CPU of every stage from the source to the viewers", setupBench},
 		{"completion", "bash|zsh|fish", "print completions for a shell", setupCompletion},
 		{"man", "", "print the manual page", setupMan},
@@ -54,14 +54,14 @@ func verbs() []verb {
 	}
 }
 
-// usageError is a mistake of the person at the keyboard.
+// usageError is a user's mistake.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// run is the program: the first argument names the verb; without one it is serve.
+// run is the program: the first argument names the verb, serve by default.
 func run(ctx context.Context, args []string, t terminal) int {
 	all := verbs()
 	chosen, args, code := choose(all, args, t)
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	return exitFailed
 }
 
-// choose finds the verb that the command line names, and its arguments. nil: there is nothing to run, but a code to end with.
+// choose finds the verb named on the command line, and its arguments. nil: exit with the code instead.
 func choose(all []verb, args []string, t terminal) (chosen *verb, rest []string, code int) {
 	if len(args) == 0 {
 		return &all[0], nil, 0
@@ -128,7 +128,7 @@ func choose(all []verb, args []string, t terminal) (chosen *verb, rest []string,
 	}
 }
 
-// unknownVerb says what else there is.
+// unknownVerb suggests an existing verb.
 func unknownVerb(w io.Writer, all []verb, name string) {
 	if near := nearest(name, names(all)); near != "" {
 		fmt.Fprintf(w, "maixstream: unknown verb %q: did you mean %s?\nmaixstream help lists the verbs.\n", name, near)
@@ -137,7 +137,7 @@ func unknownVerb(w io.Writer, all []verb, name string) {
 	fmt.Fprintf(w, "maixstream: unknown verb %q: one of %s\n", name, strings.Join(names(all), ", "))
 }
 
-// errReported ends the program with code 1 after the verb has said why itself.
+// errReported exits with code 1 when the verb has reported the cause itself.
 var errReported = errors.New("failed")
 
 func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
@@ -163,9 +163,9 @@ func runVerb(ctx context.Context, v verb, args []string, t terminal) error {
 	return start(ctx, flags.Args(), t)
 }
 
-// addCommonFlags adds what every verb has.
+// addCommonFlags adds the flags of every verb.
 func addCommonFlags(flags *pflag.FlagSet) (config *string, help *bool) {
-	return flags.String("config", "", "read settings from this YAML `FILE`: keys are the flags' names"),
+	return flags.String("config", "", "read settings from this YAML `FILE`; keys are flag names"),
 		flags.BoolP("help", "h", false, "print this help")
 }
 

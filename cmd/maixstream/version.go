@@ -9,15 +9,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Set by the linker in what make builds; see identity.
+// Set by the linker in make's builds; see identity.
 var version, commit string
 
-// identity is which program this is.
+// identity identifies this program's version.
 type identity struct{ version, commit string }
 
 func (i identity) String() string { return fmt.Sprintf("maixstream %s (%s)", i.version, i.commit) }
 
-// thisProgram is what the linker said, or else what the go command recorded: for go install, and for a bare go build.
+// thisProgram returns the linker's values, or else those recorded by the go command (go install, bare go build).
 func thisProgram() identity {
 	info, _ := debug.ReadBuildInfo()
 	return identify(identity{version, commit}, info)

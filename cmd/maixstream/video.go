@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// videoFlags say what the H.264 stream beside the pictures is like.
+// videoFlags describe the H.264 stream.
 type videoFlags struct {
 	h264    *choiceValue
 	bitrate bitrateValue
@@ -30,7 +30,7 @@ func addVideoFlags(flags *pflag.FlagSet) *videoFlags {
 	return v
 }
 
-// check reports values that are out of range.
+// check rejects values out of range.
 func (v *videoFlags) check() error {
 	if s := v.gop.Seconds(); s < pipeline.MinGOP || s > pipeline.MaxGOP {
 		return usagef("--gop %v: from %v to %v seconds", *v.gop, pipeline.MinGOP, pipeline.MaxGOP)
@@ -38,11 +38,11 @@ func (v *videoFlags) check() error {
 	return nil
 }
 
-// passedBytes is the log's size for a source that has H.264 alone: such sources have large key frames, far apart.
+// passedBytes is the log's size for a source that delivers only H.264: such sources have large key frames, far apart.
 const passedBytes = 16 << 20
 
-// configure adds H.264 to a pipeline's configuration. first is the source, nil if it is not there yet. The log that it returns is closed after the pipeline; nil:
-// H.264 is off.
+// configure adds H.264 to a pipeline's configuration. first is the source, nil if it is not there yet. Close the returned log after the pipeline; it is nil with
+// H.264 off.
 func (v *videoFlags) configure(c *pipeline.Config, first frame.Source) (*video.Log, error) {
 	c.Settings.Bitrate, c.Settings.GOP = int(v.bitrate), v.gop.Seconds()
 	if v.h264.value == "off" {
@@ -65,7 +65,7 @@ func (v *videoFlags) configure(c *pipeline.Config, first frame.Source) (*video.L
 	return log, nil
 }
 
-// bitrateValue is a flag like 2M or 800k, in bits a second.
+// bitrateValue is a flag such as 2M or 800k, in bits per second.
 type bitrateValue int
 
 func (b *bitrateValue) Type() string { return "BITS" }
@@ -90,7 +90,7 @@ func (b *bitrateValue) Set(text string) error {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if n = math.Round(n * unit); err != nil || !(n >= pipeline.MinBitrate && n <= pipeline.MaxBitrate) {
-		return fmt.Errorf("bits a second, like 2M or 800k: from %dk to %dM", pipeline.MinBitrate/1000, pipeline.MaxBitrate/1_000_000)
+		return fmt.Errorf("bits per second, such as 2M or 800k: from %dk to %dM", pipeline.MinBitrate/1000, pipeline.MaxBitrate/1_000_000)
 	}
 	*b = bitrateValue(n)
 	return nil

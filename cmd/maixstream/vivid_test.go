@@ -1,6 +1,6 @@
 //go:build linux && vivid
 
-// These tests start a virtual machine whose kernel has vivid, its own test driver for webcams (make test-vivid).
+// These tests start a virtual machine whose kernel has vivid, the kernel's webcam test driver (make test-vivid).
 package main
 
 import (
@@ -79,7 +79,7 @@ func startMachine(t *testing.T) *machine {
 	return m
 }
 
-// until returns what comes before a line that begins so, and its rest.
+// until returns the lines before one with that prefix, and the rest of that one.
 func (m *machine) until(mark string) (before []string, rest string) {
 	m.Helper()
 	timeout := time.After(2 * time.Minute)
@@ -135,7 +135,7 @@ var (
 	listedValue   = regexp.MustCompile(`\bvalue=(0x[0-9a-f]+|-?\d+)`)
 )
 
-// theirs is what v4l2-ctl says: the names of all controls that have one number, or none as buttons have, and the values.
+// theirs returns v4l2-ctl's view: the names of all controls with a single number, or with none (buttons), and the values.
 func (m *machine) theirs() (names []string, values map[string]int64) {
 	m.Helper()
 	values = map[string]int64{}
@@ -199,8 +199,8 @@ func (m *machine) patch(values map[string]int64) {
 	}
 }
 
-// extremes are the values that each control is set to, in rounds: the least, the most and the default. Left out is what breaks the
-// device, cannot be set, or moves by itself.
+// extremes are the values that each control is set to, in rounds: minimum, maximum and default. Left out are controls that break the
+// device, cannot be set, or change by themselves.
 func extremes(list []stream.Control) (rounds []map[string]int64) {
 	for i := range list {
 		c := &list[i]
@@ -222,7 +222,7 @@ func extremes(list []stream.Control) (rounds []map[string]int64) {
 	return rounds
 }
 
-// ownZoom says whether a control is our digital zoom's, not the driver's.
+// ownZoom reports whether a control is our digital zoom's, not the driver's.
 func ownZoom(name string) bool {
 	return slices.Contains([]string{"zoom_absolute", "pan_absolute", "tilt_absolute"}, name)
 }
@@ -273,7 +273,7 @@ func TestWebcamsControls(t *testing.T) {
 	m.stop()
 }
 
-// inThePage moves every control of the page's panel, and sees what another program moves.
+// inThePage moves every control of the page's panel, and checks that it follows another program's changes.
 func (m *machine) inThePage(rounds []map[string]int64) {
 	m.Helper()
 	ctx := browser.Start(m.T, 900, 1200)
@@ -354,7 +354,7 @@ func (m *machine) fullSnapshot() {
 	}
 }
 
-// outlives unplugs the webcam and plugs it in again, and starts the program again: what was set is there again.
+// outlives unplugs and replugs the webcam, and restarts the program: the settings are restored.
 func (m *machine) outlives() {
 	m.Helper()
 	set := map[string]int64{"brightness": 11, "contrast": 222, "hue": -100, "gain_automatic": 0, "gain": 55, "horizontal_flip": 1, "test_pattern": 3}

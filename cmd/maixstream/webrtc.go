@@ -13,13 +13,13 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// webrtcFlags say how media reach browsers by WebRTC.
+// webrtcFlags describe how WebRTC media reach browsers.
 type webrtcFlags struct {
-	flags   *pflag.FlagSet
-	address *string
-	hosts   *[]string
-	server  *whep.Server
-	taken   error // the default port is another program's
+	flags     *pflag.FlagSet
+	address   *string
+	hosts     *[]string
+	server    *whep.Server
+	portInUse error // another program uses the default port
 }
 
 const webrtcAddress = ":8189"
@@ -27,17 +27,17 @@ const webrtcAddress = ":8189"
 func addWebRTCFlags(flags *pflag.FlagSet) *webrtcFlags {
 	return &webrtcFlags{
 		flags:   flags,
-		address: flags.String("webrtc", webrtcAddress, "exchange WebRTC media at this `ADDRESS`, by UDP and TCP; \"\": no WebRTC"),
-		hosts:   flags.StringSlice("webrtc-host", nil, "`IP` addresses at which viewers reach this machine besides its own, such as a router's that forwards the port"),
+		address: flags.String("webrtc", webrtcAddress, "exchange WebRTC media on this `ADDRESS`, by UDP and TCP; \"\": no WebRTC"),
+		hosts:   flags.StringSlice("webrtc-host", nil, "further `IP` addresses of this machine for viewers, such as a router's that forwards the port"),
 	}
 }
 
-// start opens the port. The default steps back for a program that has it already; one that was asked for does not.
+// start opens the port. The default is given up if another program uses it; a port given by flag is not.
 func (w *webrtcFlags) start(s *serveFlags, log *zap.Logger) (stream.WebRTC, error) {
 	if *w.address == "" || s.video.h264.value == "off" {
 		return nil, nil
 	}
-	sessions := 0 // the package's own limit
+	sessions := 0 // 0 selects the package's limit
 	if smallMachine() {
 		sessions = 8
 	}
@@ -47,7 +47,7 @@ func (w *webrtcFlags) start(s *serveFlags, log *zap.Logger) (stream.WebRTC, erro
 		w.server = server
 		return server, nil
 	case errors.Is(err, syscall.EADDRINUSE) && !w.flags.Changed("webrtc"):
-		w.taken = err
+		w.portInUse = err
 		return nil, nil
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
 		return nil, err
@@ -55,15 +55,15 @@ func (w *webrtcFlags) start(s *serveFlags, log *zap.Logger) (stream.WebRTC, erro
 	return nil, usagef("--webrtc: %w", err)
 }
 
-// explain says why there is no WebRTC, once the rest has started.
+// explain logs why there is no WebRTC, after the rest has started.
 func (w *webrtcFlags) explain(log *zap.Logger) {
-	if w.taken != nil {
-		log.Warn("no WebRTC: another program uses its port", zap.Error(w.taken))
+	if w.portInUse != nil {
+		log.Warn("WebRTC disabled: port in use by another program", zap.Error(w.portInUse))
 	}
 }
 
 func (w *webrtcFlags) close() {
 	if w.server != nil {
-		_ = w.server.Close() // its sockets are closed whatever it says
+		_ = w.server.Close() // its sockets are closed regardless
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// webrtcFlags are those of a program that was built without WebRTC: none.
+// webrtcFlags are empty in a program built without WebRTC.
 type webrtcFlags struct{}
 
 func addWebRTCFlags(*pflag.FlagSet) *webrtcFlags { return &webrtcFlags{} }

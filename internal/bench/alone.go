@@ -17,11 +17,11 @@ import (
 
 const (
 	aloneFrames = 40
-	aloneWarm   = 8 // of them, whose figures do not count: buffers grow, caches fill
+	aloneWarm   = 8 // of them, not counted: buffers grow, caches fill
 	aloneTime   = 4 * time.Second
 )
 
-// cost is what one stage needed for some frames, alone in one thread.
+// cost is what one stage used for some frames, alone in one thread.
 type cost struct {
 	frames int
 	cpu    time.Duration
@@ -31,7 +31,7 @@ type cost struct {
 func (c cost) micros() float64         { return float64(c.cpu) / 1e3 / float64(max(c.frames, 1)) }
 func (c cost) allocsPerFrame() float64 { return float64(c.allocs) / float64(max(c.frames, 1)) }
 
-// take runs f and adds what it cost, unless the frame is one of the first.
+// take runs f and adds its cost, except for the first frames.
 func (c *cost) take(counts bool, f func() error) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -47,13 +47,13 @@ func (c *cost) take(counts bool, f func() error) error {
 	return err
 }
 
-// alone is what the stages and their limits cost one after the other.
+// alone is the cost of the stages and their limits, one after the other.
 type alone struct {
 	capture, captureLimit, encode, encodeLimit, publish, publishLimit cost
-	copied                                                            int // pictures' copies in user space that the source's read makes
+	copied                                                            int // copies of a picture in user space by the source's read
 
 	scratch []byte
-	planar  *frame.Frame // for libjpeg called straight
+	planar  *frame.Frame // for direct calls of libjpeg
 	ring    *ring.Ring
 }
 
@@ -126,7 +126,7 @@ func (a *alone) raw(ctx context.Context, source frame.RawSource, encoder frame.E
 			return err
 		})
 	}
-	// By turns, so that neither always finds the picture in the cache.
+	// Alternate, so that neither always finds the picture in the cache.
 	if i%2 == 1 {
 		a.straight(&f, quality, counts)
 	}
@@ -143,7 +143,7 @@ func (a *alone) raw(ctx context.Context, source frame.RawSource, encoder frame.E
 	return a.published(v, frame.Picture{Size: size, Width: f.Width, Height: f.Height, Quality: quality, Captured: f.Captured, Sequence: f.Sequence}, counts)
 }
 
-// straight measures libjpeg on f, or on a frame like it that is planar.
+// straight measures libjpeg on f, or on a similar planar frame.
 func (a *alone) straight(f *frame.Frame, quality int, counts bool) {
 	if f.Format != frame.YUV420 {
 		f = a.planar

@@ -12,18 +12,18 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// RunChild runs a child of a benchmark: args are those behind "maixstream bench child".
+// RunChild runs a benchmark's child process: args are those after "maixstream bench child".
 func RunChild(args []string) error {
 	if len(args) != 1 {
-		return errors.New("bench child: for maixstream bench itself, which gives it a role")
+		return errors.New("bench child: only for maixstream bench itself")
 	}
 	return load.RunChild(args[0])
 }
 
-// DeliverySupported says whether viewers can be measured on this system.
+// DeliverySupported reports whether viewers can be measured on this system.
 const DeliverySupported = true
 
-// measureDelivery serves the feed to viewers in a process of their own for d.
+// measureDelivery serves the feed to viewers in a separate process for d.
 func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	shell, end, err := load.Serve(r.feed, web.Config{Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
@@ -40,7 +40,7 @@ func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	}
 	var report load.Report
 	read := make(chan error, 1)
-	go func() { // the child is asked a little later and longer than this side measures: rates are computed by each side's own time
+	go func() { // the child starts a little later and measures longer than this side: each side computes rates from its own time
 		var err error
 		report, err = viewers.Read(d)
 		read <- err
@@ -55,7 +55,7 @@ func (r *run) measureDelivery(ctx context.Context, d time.Duration) error {
 	select {
 	case err = <-read:
 	case <-time.After(d/2 + 10*time.Second):
-		err = fmt.Errorf("the viewers do not report")
+		err = fmt.Errorf("no report from the viewers")
 	}
 	if err != nil {
 		return err
@@ -74,8 +74,8 @@ func connect(address string, n int) (*load.Child, error) {
 	return load.Start("", load.Role{Kind: "viewers", Address: address, Path: "/stream", Viewers: n, Markers: true, Record: true})
 }
 
-// measureServers serves the same pictures to as many viewers from a process that does nothing else, and with the least that it takes: by turns, because
-// other programs' work makes both slower.
+// measureServers serves the same pictures to as many viewers from a dedicated process, and from the bare loop: alternately, because
+// other programs' work slows both down.
 func (r *run) measureServers(ctx context.Context) error {
 	if len(r.pictures) == 0 {
 		return nil

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// RunChild fails: a benchmark has children on Linux only.
+// RunChild fails: benchmarks have child processes on Linux only.
 func RunChild([]string) error { return fmt.Errorf("bench child: %w", errors.ErrUnsupported) }
 
-// DeliverySupported says whether viewers can be measured on this system.
+// DeliverySupported reports whether viewers can be measured on this system.
 const DeliverySupported = false
 
 func (r *run) measureDelivery(context.Context, time.Duration) error {

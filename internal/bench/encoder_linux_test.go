@@ -26,7 +26,7 @@ func newEncoder(t testing.TB) frame.Encoder {
 	return e
 }
 
-// BenchmarkEncode gives the CPU time of a frame of each format: that of the thread, to which it is locked.
+// BenchmarkEncode measures the CPU time per frame of each format, on the thread to which it is locked.
 func BenchmarkEncode(b *testing.B) {
 	for _, size := range []frame.Size{{Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
 		scene := encodertest.Scene(size.Width, size.Height)
@@ -53,7 +53,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkAgainstBaseline alternates between this encoder and TurboJPEG called from C, and reports the ratio of their speeds (1: as fast).
+// BenchmarkAgainstBaseline alternates between this encoder and TurboJPEG called from C, and reports the ratio of their speeds (1: equal).
 func BenchmarkAgainstBaseline(b *testing.B) {
 	for _, size := range []frame.Size{{Width: 640, Height: 480}, {Width: 1280, Height: 720}, {Width: 1920, Height: 1080}} {
 		b.Run(fmt.Sprintf("%dx%d", size.Width, size.Height), func(b *testing.B) {
@@ -93,7 +93,7 @@ func BenchmarkAgainstBaseline(b *testing.B) {
 	}
 }
 
-// BenchmarkWorkers gives frames a second with one and two encoders at once.
+// BenchmarkWorkers measures frames per second with one and two concurrent encoders.
 func BenchmarkWorkers(b *testing.B) {
 	f := encodertest.FromImage(b, encodertest.Scene(1280, 720), frame.YUV420, 0)
 	for _, workers := range []int{1, 2} {

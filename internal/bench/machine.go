@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Machine is where a run took place.
+// Machine describes where a run took place.
 type Machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	Arch   string `json:"arch"`
 	System string `json:"system"`
 	Go     string `json:"go"`
-	// Load is the load average of the last minute when the run began: others' work, which makes times longer. "" when it is not known.
+	// Load is the load average over a minute when the run began: other work, which makes times longer. "" if unknown.
 	Load string `json:"load_average"`
 }
 
-// ThisMachine describes the machine at this moment.
+// ThisMachine describes this machine now.
 func ThisMachine() Machine {
 	m := Machine{CPU: "unknown", Cores: runtime.NumCPU(), Arch: runtime.GOARCH, System: runtime.GOOS, Go: runtime.Version()}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// mark is one frame's passage through one stage. Logs of them are made before the run: noting one allocates nothing.
+// mark is one frame's passage through one stage. Logs are allocated before the run, so adding a mark allocates nothing.
 type mark struct {
-	end      time.Time // when the stage was done with it
+	end      time.Time // when the stage finished it
 	number   uint64    // the source's
 	took     time.Duration
 	cpu      time.Duration
 	bytes    int
-	sequence uint64 // the ring's; of published frames only
+	sequence uint64 // the ring's; published frames only
 }
 
-// meter notes when frames pass the stages of a pipeline. Each log belongs to one goroutine at a time; they are read after the pipeline's end.
+// meter records when frames pass the stages of a pipeline. Each log belongs to one goroutine at a time; they are read after the pipeline's end.
 type meter struct {
-	room  int  // marks of a log
+	room  int  // marks per log
 	clock bool // read the capturing thread's clock
 
 	mu        sync.Mutex
@@ -49,7 +49,7 @@ func (m *meter) log(logs *[]*[]mark) *[]mark {
 	return &l
 }
 
-// locked runs f while no frame is noted as published.
+// locked runs f while no publication is recorded.
 func (m *meter) locked(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +62,7 @@ func add(log *[]mark, k mark) {
 	}
 }
 
-// instrument puts the meter around a pipeline's source and encoders.
+// instrument wraps a pipeline's source and encoders.
 func (m *meter) instrument(c *pipeline.Config) {
 	open, newEncoder := c.Open, c.NewEncoder
 	m.ring = c.Ring
@@ -91,7 +91,7 @@ func (m *meter) instrument(c *pipeline.Config) {
 	}
 }
 
-// watch notes what the ring publishes; stop ends that.
+// watch records what the ring publishes; stop ends that.
 func (m *meter) watch() (stop func()) {
 	var f ring.Frame
 	// The pipeline publishes under a lock: wake is never called twice at once.
@@ -113,15 +113,15 @@ func (m *meter) watch() (stop func()) {
 	return reader.Close
 }
 
-// meteredSource keeps the source's rate settable; nothing else is asked of a source here.
+// meteredSource keeps the source's rate changeable; no other capability is needed here.
 type meteredSource struct {
 	frame.Source
 	log   *[]mark
 	clock bool // read the thread's clock, too
 }
 
-// started locks the goroutine to its thread, if there is a clock to be read. A locked goroutine that waits costs switches of threads, which are
-// then counted as the stages' rest: so it is done only where the source was not measured alone.
+// started locks the goroutine to its thread, if its clock is read. Waiting in a locked goroutine costs thread switches, which
+// count as the stages' rest: so this is done only for sources that were not measured alone.
 func (s *meteredSource) started() (cpu time.Duration) {
 	if s.clock {
 		runtime.LockOSThread()
@@ -189,7 +189,7 @@ func (e *meteredEncoder) Encode(dst []byte, f *frame.Frame, quality int) (int, e
 	return n, err
 }
 
-// rawBytes is the size of a frame's pixels.
+// rawBytes returns the size of a frame's pixels.
 func rawBytes(f *frame.Frame) int {
 	n := 0
 	for i := range f.Format.Planes() {
@@ -199,7 +199,7 @@ func rawBytes(f *frame.Frame) int {
 	return n
 }
 
-// window is what was noted in a span of time.
+// window is what was recorded in a span of time.
 type window struct{ from, to time.Time }
 
 func (w window) of(logs ...*[]mark) []mark {
@@ -216,7 +216,7 @@ func (w window) of(logs ...*[]mark) []mark {
 
 func (w window) seconds() float64 { return w.to.Sub(w.from).Seconds() }
 
-// means returns the mean CPU time in µs and the mean size, 0 of none.
+// means returns the mean CPU time in µs and the mean size, 0 without marks.
 func means(marks []mark) (micros, bytes float64) {
 	for i := range marks {
 		micros += float64(marks[i].cpu) / 1e3

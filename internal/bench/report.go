@@ -2,7 +2,7 @@ package bench
 
 import "time"
 
-// report makes the stages of what was measured. The pipeline has ended: nobody writes the logs any more.
+// report computes the stages from the measurements. The pipeline has ended: the logs are complete.
 func (r *run) report() {
 	m, w := r.meter, r.window
 	captures, encodes, published := w.of(m.captures...), w.of(m.encodes...), w.of(&m.published)
@@ -52,7 +52,7 @@ func (s *Stage) limit(what string, limit, own cost) {
 	}
 }
 
-// captured is the mean CPU time in µs, and the mean size, of frames read. A source that was measured alone is not measured again.
+// captured returns the mean CPU time in µs, and the mean size, of frames read. A source measured alone is not measured again.
 func (r *run) captured(marks []mark) (micros, bytes float64) {
 	micros, bytes = means(marks)
 	if r.alone != nil {
@@ -61,7 +61,7 @@ func (r *run) captured(marks []mark) (micros, bytes float64) {
 	return micros, bytes
 }
 
-// rest is the CPU time, in µs a published frame, and the allocations, that a window's frames cost outside of the source's reads and the encoders.
+// rest returns the CPU time, in µs per published frame, and the allocations, of a window's frames outside of the source's reads and the encoders.
 func (r *run) rest(w window, use spent) (micros, allocs float64) {
 	captures, encodes := w.of(r.meter.captures...), w.of(r.meter.encodes...)
 	capture, _ := r.captured(captures)
@@ -70,7 +70,7 @@ func (r *run) rest(w window, use spent) (micros, allocs float64) {
 	return (float64(use.cpu)/1e3 - capture*float64(len(captures)) - encode*float64(len(encodes))) / n, float64(use.allocs) / n
 }
 
-// publishDelays is the time from the end of a frame's encoding, or reading, to its publication: where frames wait for those before them.
+// publishDelays returns the times from the end of a frame's encoding, or reading, to its publication: where frames wait for earlier ones.
 func (r *run) publishDelays(published []mark) []time.Duration {
 	done := map[uint64]time.Time{}
 	for _, logs := range [][]*[]mark{r.meter.captures, r.meter.encodes} { // the encoder's time replaces the source's
@@ -101,7 +101,7 @@ func (r *run) deliver() Stage {
 	var delays []time.Duration
 	for _, a := range d.arrivals {
 		if t, ok := when[a.sequence]; ok {
-			delays = append(delays, max(0, a.at.Sub(t.Round(0)))) // wall clocks: the viewers are another process
+			delays = append(delays, max(0, a.at.Sub(t.Round(0)))) // wall clock: the viewers are another process
 		}
 	}
 	s.MS = quantiles(delays)

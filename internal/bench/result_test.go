@@ -28,7 +28,7 @@ func result() *bench.Result {
 	}
 }
 
-func TestResultSurvivesItsJSON(t *testing.T) {
+func TestResultRoundTripsThroughJSON(t *testing.T) {
 	want := result()
 	var b bytes.Buffer
 	if err := want.WriteJSON(&b); err != nil {
@@ -47,7 +47,7 @@ func TestResultSurvivesItsJSON(t *testing.T) {
 	}
 }
 
-func TestComparisonGivesRatiosOfStagesThatBothHave(t *testing.T) {
+func TestCompareReturnsRatiosOfCommonStages(t *testing.T) {
 	before, after := result(), result()
 	before.Stages = before.Stages[:1]
 	after.Stages[0].CPUMicros, after.Setup.Clients = 500, 64
@@ -73,7 +73,7 @@ func TestComparisonGivesRatiosOfStagesThatBothHave(t *testing.T) {
 	if err := after.WriteTable(&table, before); err != nil {
 		t.Fatal(err)
 	}
-	if text := table.String(); !strings.Contains(text, "0.50") || !strings.Contains(text, "careful: before, the setup") {
+	if text := table.String(); !strings.Contains(text, "0.50") || !strings.Contains(text, "caution: the setup before") {
 		t.Errorf("the comparison lacks the ratio or the warning:\n%s", text)
 	}
 }

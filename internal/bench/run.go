@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/server/stream"
 )
 
-// Names of the stages, in order. Rest is what the process does outside of the others: wake-ups between them, the ring, timers, the collector.
+// Names of the stages, in order. Rest is what the process does outside of the others: wake-ups, the ring, timers, the garbage collector.
 const (
 	Capture = "capture"
 	Encode  = "encode"
@@ -26,25 +26,25 @@ const (
 	Deliver = "deliver"
 )
 
-// Config is what a run is made of. Start must be set, all else may be zero but one of Duration and Frames.
+// Config describes a run. Start is required, and one of Duration and Frames; all else may be zero.
 type Config struct {
-	// Open opens the source for the part of the run in which stages run alone, and NewEncoder makes its encoder. nil: that part is left
-	// out, and with it allocations and limits of all but delivery (standard input cannot be opened twice).
+	// Open opens the source for the part in which stages run alone, and NewEncoder creates its encoder. nil omits that
+	// part, and with it all allocations and limits except delivery's (standard input cannot be opened twice).
 	Open       func() (frame.Source, error)
 	NewEncoder func() (frame.Encoder, error)
-	SlotSize   int // the largest JPEG in bytes; of Open's part
+	SlotSize   int // the largest JPEG in bytes; for Open's part
 	// Start opens the source again and runs it into a ring; it calls instrument with the pipeline's Config before that is used.
 	Start func(instrument func(*pipeline.Config)) (Feed, error)
-	// Settings are what the source was opened with.
+	// Settings are those with which the source was opened.
 	Settings pipeline.Settings
-	// Clients is how many viewers are connected; 0: none. Linux only.
+	// Clients is the number of viewers; 0 for none. Linux only.
 	Clients int
-	// Duration is how long the whole is measured; or as long as so many Frames should take at the rate seen without viewers.
+	// Duration is how long everything is measured; otherwise as long as that many Frames should take at the rate seen without viewers.
 	Duration time.Duration
 	Frames   int
-	// Progress is told, about once a second, how much of the run is done (0 to 1) and what it is doing. nil: nobody.
+	// Progress is called about once per second with the completed share of the run (0 to 1) and the current activity. It may be nil.
 	Progress func(done float64, doing string)
-	// Profile, if not nil, gets a pprof CPU profile of the time with viewers.
+	// Profile, if not nil, receives a pprof CPU profile of the time with viewers.
 	Profile io.Writer
 }
 
@@ -61,11 +61,11 @@ const (
 
 type run struct {
 	Config
-	told   bool // there is somebody whom Progress tells
-	meter  *meter
-	result *Result
-	feed   Feed
-	alone  *alone
+	reporting bool // Progress is set
+	meter     *meter
+	result    *Result
+	feed      Feed
+	alone     *alone
 
 	bareWindow, window window // without viewers, with them
 	bareUse, use       spent  // of this process in them
@@ -74,7 +74,7 @@ type run struct {
 	served, bare       served // the server alone with the same pictures and viewers, and the bare loop
 }
 
-// delivered is what viewers saw.
+// delivered is what viewers received.
 type delivered struct {
 	frames, skipped int
 	bytes           int64
@@ -82,25 +82,25 @@ type delivered struct {
 	arrivals        []arrival
 }
 
-// served is what a server's process spent on each delivered frame, publishing included.
+// served is a server's usage per delivered frame, publishing included.
 type served struct{ micros, allocs float64 }
 
-// arrival is one frame's last byte at one viewer.
+// arrival is the arrival of a frame's last byte at one viewer.
 type arrival struct {
 	sequence uint64
 	at       time.Time
 }
 
-// Run measures. It takes Duration, and some seconds more.
+// Run measures. It takes Duration and some seconds more.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.Duration <= 0 && c.Frames <= 0 {
-		return nil, errors.New("bench: neither a duration nor a number of frames")
+		return nil, errors.New("bench: no duration or number of frames")
 	}
-	told := c.Progress != nil
-	if !told {
+	reporting := c.Progress != nil
+	if !reporting {
 		c.Progress = func(float64, string) {}
 	}
-	r := &run{Config: c, told: told, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
+	r := &run{Config: c, reporting: reporting, result: &Result{Began: time.Now(), Machine: ThisMachine()}}
 	if c.Open != nil {
 		if err := r.measureAlone(ctx); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -134,7 +134,7 @@ func (r *run) measureAlone(ctx context.Context) error {
 func (r *run) measureWhole(ctx context.Context) error {
 	most := r.Duration.Seconds()
 	if r.Frames > 0 {
-		most = float64(r.Frames) // a frame a second is the slowest that is waited for
+		most = float64(r.Frames) // a frame per second is the slowest rate to wait for
 	}
 	r.meter = newMeter(int(min(1<<18, (most+10)*1.2*max(r.Settings.FPS, 30))), r.Open == nil)
 	feed, err := r.Start(r.meter.instrument)
@@ -173,7 +173,7 @@ func (r *run) measureWhole(ctx context.Context) error {
 		if n == 0 {
 			return fmt.Errorf("no frame in %v: %s", quiet, feed.State().Reason)
 		}
-		// A little more than it should take.
+		// A little more than needed.
 		duration = time.Duration(float64(r.Frames+1) / (float64(n) / r.bareWindow.seconds()) * 1.02 * float64(time.Second))
 	}
 	if r.Clients > 0 {
@@ -197,7 +197,7 @@ func (r *run) publishedIn(w window) []mark {
 	return marks
 }
 
-// measure notes what this process does for d.
+// measure records this process's usage for d.
 func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, doing string) (window, spent, error) {
 	began, before := time.Now(), spentNow()
 	err := r.progress(ctx, d, from, to, doing)
@@ -205,7 +205,7 @@ func (r *run) measure(ctx context.Context, d time.Duration, from, to float64, do
 	return window{began, time.Now()}, use, err
 }
 
-// progress waits for d. It reports rarely, and to nobody not at all: what that costs is counted as the stages' rest.
+// progress waits for d. It reports rarely, and only if requested: its cost counts as the stages' rest.
 func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, doing string) error {
 	began := time.Now()
 	for {
@@ -214,7 +214,7 @@ func (r *run) progress(ctx context.Context, d time.Duration, from, to float64, d
 			return nil
 		}
 		step := left
-		if r.told {
+		if r.reporting {
 			r.Progress(from+(to-from)*float64(d-left)/float64(d), doing)
 			step = min(left, time.Second)
 		}
@@ -271,7 +271,7 @@ func (r *run) describe(s pipeline.State) {
 	r.result.Dropped = s.Dropped.Encoder + s.Dropped.Ring + s.Dropped.Broken
 }
 
-// pace is the rate at which other servers must publish to compare: what was measured, whole.
+// pace returns the rate at which other servers must publish for comparison: the measured one, rounded.
 func (r *run) pace() int {
 	return int(max(1, math.Round(float64(len(r.window.of(&r.meter.published)))/r.window.seconds())))
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/usage"
 )
 
-// spent is what this process used in a window.
+// spent is this process's usage in a window.
 type spent struct {
-	cpu     time.Duration // without what stands for hardware
+	cpu     time.Duration // without simulated hardware
 	allocs  uint64
 	threads map[string]usage.ThreadTime
 }
 
-// simulated begins the names of the threads with which the simulator of the chip's libraries does what sensor, scaler and encoder do on a board.
+// simulated is the name prefix of the threads in which the simulator of the chip's libraries does the work of sensor, scaler and encoder.
 const simulated = "sim-"
 
 func spentNow() (u spent) {
@@ -26,7 +26,7 @@ func spentNow() (u spent) {
 	return u
 }
 
-// since is what was spent between then and now.
+// since returns the usage between then and now.
 func (then spent) since() spent {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -41,7 +41,7 @@ func (then spent) since() spent {
 	return u
 }
 
-// byName sums threads of one name up, in µs per frame.
+// byName sums up threads of the same name, in µs per frame.
 func (u spent) byName(frames int) map[string]float64 {
 	sums := map[string]float64{}
 	for _, t := range u.threads {

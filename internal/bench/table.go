@@ -8,7 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// WriteTable writes r for a person; beside each stage's figures the change since baseline, if that is not nil.
+// WriteTable writes r as a table, with the changes since baseline if that is not nil.
 func (r *Result) WriteTable(w io.Writer, baseline *Result) error {
 	s := &r.Setup
 	fmt.Fprintf(w, "%s (%s), %dx%d, %g fps wanted, quality %d, encoder %s", s.Source, s.Kind, s.Width, s.Height, s.FPS, s.Quality, s.Encoder)
@@ -30,10 +30,10 @@ func (r *Result) WriteTable(w io.Writer, baseline *Result) error {
 			fmt.Fprintf(w, "limit of %s: %s\n", s.Name, s.Limit)
 		}
 	}
-	fmt.Fprintf(w, "the whole process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d "+
+	fmt.Fprintf(w, "process: %.1f %% of a core, %s resident, first frame after %.0f ms, %d "+
 		"frames dropped", r.CPUPercent, humanize.IBytes(uint64(r.RSS)), r.FirstFrame, r.Dropped)
 	if s.Clients > 0 {
-		fmt.Fprintf(w, "\nviewers: %d frames, all whole; %d skipped for viewers that were not ready", r.Verified, r.Skipped)
+		fmt.Fprintf(w, "\nviewers: %d frames, all complete; %d skipped for viewers that were not ready", r.Verified, r.Skipped)
 	}
 	fmt.Fprintln(w)
 	if baseline != nil {
@@ -58,13 +58,13 @@ func (s *Stage) row(w io.Writer) {
 	fmt.Fprintf(w, "%s\t%.1f\t%s\t%.1f\t%.2f\t%s\t%d\t%.2f\t%.0f\t%s\t\n", s.Name, s.FPS, ms, s.CPUMicros, s.CPUPercent, perCore, s.Copies, s.Allocs, s.Bytes, limit)
 }
 
-// Change is one figure of two runs.
+// Change is one figure in two runs.
 type Change struct {
 	Stage, Figure string
 	Before, After float64
 }
 
-// Ratio is after by before, 0 when there was nothing before.
+// Ratio returns after divided by before, 0 if there was nothing before.
 func (c Change) Ratio() float64 {
 	if c.Before == 0 {
 		return 0
@@ -96,10 +96,10 @@ func (r *Result) Compare(before *Result) []Change {
 func (r *Result) writeComparison(w io.Writer, before *Result) error {
 	fmt.Fprintf(w, "\nbefore: %s (%s), %s\n", before.Version, before.Commit, before.Began.Format("2006-01-02 15:04"))
 	if before.Setup != r.Setup {
-		fmt.Fprintf(w, "careful: before, the setup was %+v\n", before.Setup)
+		fmt.Fprintf(w, "caution: the setup before was %+v\n", before.Setup)
 	}
 	if before.Machine.CPU != r.Machine.CPU || before.Machine.Cores != r.Machine.Cores {
-		fmt.Fprintf(w, "careful: before, the machine was %s with %d cores; only \"of limit\" compares\n", before.Machine.CPU, before.Machine.Cores)
+		fmt.Fprintf(w, "caution: the machine before was %s with %d cores; only \"of limit\" is comparable\n", before.Machine.CPU, before.Machine.Cores)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "stage\tfigure\tbefore\tafter\tafter/before\t")

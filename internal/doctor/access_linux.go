@@ -2,5 +2,5 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-// mayOpen asks without opening: closing the last descriptor of a node makes its driver tidy up.
+// mayOpen checks access without opening: closing the last descriptor of a node makes its driver clean up.
 func mayOpen(path string) bool { return unix.Access(path, unix.R_OK|unix.W_OK) == nil }

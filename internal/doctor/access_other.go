@@ -2,5 +2,5 @@
 
 package doctor
 
-// mayOpen is never asked: only a MaixCAM has the nodes.
+// mayOpen is never called: only a MaixCAM has the nodes.
 func mayOpen(string) bool { return true }

@@ -19,7 +19,7 @@ func board() Check {
 	c := Check{Name: "board", Status: OK}
 	c.Found = map[string]string{"maixcam": "MaixCAM", "maixcam_pro": "MaixCAM-Pro"}[b.ID]
 	if c.Found == "" {
-		c.Status, c.Found = Note, fmt.Sprintf("a board named %q in /boot/board: treated as a MaixCAM", b.ID)
+		c.Status, c.Found = Note, fmt.Sprintf("a board named %q in /boot/board, treated as a MaixCAM", b.ID)
 		c.Remedy = "if there are no pictures, or the image is upside down, set id=maixcam or id=maixcam_pro there"
 	}
 	c.Found += fmt.Sprintf(" (%s", b.Model)
@@ -30,26 +30,26 @@ func board() Check {
 	return c
 }
 
-// notMaixCAM says plainly so, and what works all the same.
+// notMaixCAM states that this is not a MaixCAM, and what works nevertheless.
 func notMaixCAM(source string) Check {
 	c := Check{Name: "board", Status: Note}
 	kind := fmt.Sprintf("%s/%s", runtime.GOOS, runtime.GOARCH)
 	if model := sg2002.DescribeBoard().Model; model != "" {
 		kind = model
 	}
-	c.Found = fmt.Sprintf("not a MaixCAM (%s): its camera and hardware encoder are not here; test card, photographs, video files, webcams, "+
-		"serving, pushing, receiving, recording and all else work", kind)
+	c.Found = fmt.Sprintf("not a MaixCAM (%s): no camera or hardware encoder; test card, photographs, video files, webcams, "+
+		"serving, pushing, receiving and recording work", kind)
 	if strings.Contains(strings.ToLower(kind), "maixcam2") {
-		c.Found = "not a MaixCAM but a MaixCAM2, which has another chip: its camera cannot be used; files, webcams and all else work"
+		c.Found = "not a MaixCAM but a MaixCAM2, which has another chip: its camera is not supported; files and webcams work"
 	}
 	if source == "camera" {
 		c.Status = Wrong
-		c.Remedy = "run it on the board (make flash HOST=… installs it there), or take another source: --source testcard, --source v4l2:/dev/video0"
+		c.Remedy = "run it on the board (make flash HOST=… installs it there), or use another source: --source testcard, --source v4l2:/dev/video0"
 	}
 	return c
 }
 
-// encoder makes a small picture into a JPEG.
+// encoder encodes a small picture.
 func encoder() Check {
 	c := Check{Name: "encoder", Status: OK}
 	e, err := hw.NewEncoder()
@@ -65,7 +65,7 @@ func encoder() Check {
 	return c
 }
 
-// videoEncoder says whether there is H.264 beside the JPEGs.
+// videoEncoder checks whether H.264 is available.
 func videoEncoder() Check {
 	c := Check{Name: "H.264", Status: OK, Found: "OpenH264, " + openh264.Library}
 	err := openh264.Available()
@@ -90,15 +90,15 @@ func webcams() Check {
 	}
 	switch {
 	case len(open) > 0:
-		c.Status, c.Found = OK, some(open)
+		c.Status, c.Found = OK, firstFew(open)
 	case len(c.Items) > 0:
-		c.Found = some(c.Items) + " closed to this user"
+		c.Found = firstFew(c.Items) + " not accessible to this user"
 		c.Remedy = "add the user to the group video (usermod -aG video NAME) and log in again"
 	}
 	return c
 }
 
-// tuning looks for the file that makes the ISP's colours good.
+// tuning looks for the ISP's colour tuning file.
 func tuning() Check {
 	const dir = "/mnt/cfg/param"
 	files, _ := filepath.Glob(sg2002.Root(dir + "/cvi_sdr_bin*"))
@@ -107,11 +107,11 @@ func tuning() Check {
 	}
 	if len(files) == 0 {
 		return Check{
-			Name: "tuning", Status: Note, Found: "no cvi_sdr_bin in " + dir + ": pictures come, with the wrong colours",
+			Name: "tuning", Status: Note, Found: "no cvi_sdr_bin in " + dir + ": colours will be wrong",
 			Remedy: "restore /mnt/cfg/param from the board's image",
 		}
 	}
-	return Check{Name: "tuning", Status: OK, Found: fmt.Sprintf("%s in %s", some(files), dir), Items: files}
+	return Check{Name: "tuning", Status: OK, Found: fmt.Sprintf("%s in %s", firstFew(files), dir), Items: files}
 }
 
 // Address is an address of this machine.
@@ -137,12 +137,12 @@ func interfaceAddresses() ([]Address, error) {
 	return list, nil
 }
 
-// network says where others reach this machine; without an address is as bad as the caller says.
+// network lists the addresses at which others reach this machine; without is the status if there are none.
 func network(addresses func() ([]Address, error), without Status) Check {
 	c := Check{Name: "network", Status: OK}
 	list, err := addresses()
 	if err == nil && len(list) == 0 {
-		err = errors.New("no address but this machine's own")
+		err = errors.New("no address besides loopback")
 	}
 	if err != nil {
 		c.Status, c.Found = without, err.Error()
@@ -152,7 +152,7 @@ func network(addresses func() ([]Address, error), without Status) Check {
 	for _, a := range list {
 		c.Items = append(c.Items, a.Interface+" "+a.IP)
 	}
-	c.Found = some(c.Items)
+	c.Found = firstFew(c.Items)
 	if name, err := os.Hostname(); err == nil && name != "" && without == Wrong {
 		c.Found += "; " + strings.TrimSuffix(name, ".local") + ".local"
 	}

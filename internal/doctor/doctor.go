@@ -1,6 +1,6 @@
-// Package doctor looks over a machine that is to stream: on a MaixCAM its libraries, kernel modules, device nodes, sensor and memory, one
-// check each, every one with what was found and, where that is wrong, what to do. Nothing that it does disturbs a stream that runs: it reads
-// files, opens the chip's libraries in a process of its own without calling them, and leaves the sensor's bus alone while the camera is in use.
+// Package doctor examines a machine that is to stream: on a MaixCAM its libraries, kernel modules, device nodes, sensor and memory, one
+// check each, with a finding and, for problems, a remedy. It never disturbs a running stream: it reads
+// files, opens the chip's libraries in a separate process without calling them, and leaves the sensor's bus alone while the camera is in use.
 package doctor
 
 import (
@@ -15,7 +15,7 @@ import (
 // Status is a check's outcome.
 type Status string
 
-// A Note is worth knowing and stands in nobody's way: it does not make a Report wrong.
+// A Note is worth knowing but no problem: it does not make a Report wrong.
 const (
 	OK    Status = "ok"
 	Note  Status = "note"
@@ -26,18 +26,18 @@ const (
 type Check struct {
 	Name   string   `json:"name"`
 	Status Status   `json:"status"`
-	Found  string   `json:"found"`            // what is there, or what is wrong
+	Found  string   `json:"found"`            // what is there, or the problem
 	Remedy string   `json:"remedy,omitempty"` // what to do
-	Items  []string `json:"items,omitempty"`  // all of what Found may shorten: files, functions, addresses
+	Items  []string `json:"items,omitempty"`  // everything that Found abbreviates: files, functions, addresses
 }
 
-// Report is what Examine found.
+// Report is the result of Examine.
 type Report struct {
 	MaixCAM bool    `json:"maixcam"`
 	Checks  []Check `json:"checks"`
 }
 
-// Wrong counts what is wrong.
+// Wrong counts the problems.
 func (r *Report) Wrong() int {
 	n := 0
 	for _, c := range r.Checks {
@@ -48,23 +48,23 @@ func (r *Report) Wrong() int {
 	return n
 }
 
-// Config says what the machine is to be able to do. Zero fields take the default in brackets.
+// Config describes what the machine should be capable of. Zero fields take the default in brackets.
 type Config struct {
-	Source        string  // auto, or camera: then a machine that is not a MaixCAM is wrong [auto]
+	Source        string  // auto, or camera: a machine other than a MaixCAM is then wrong [auto]
 	Width, Height int     // of the pictures, pixels [640x480]
 	FPS           float64 // [30]
 	Overlay       string  // the text over the pictures [none]
-	Sensor        string  // auto, or the name of the sensor that should be there [auto]
-	LibDir        string  // where the chip's libraries are [the loader's search path]
+	Sensor        string  // auto, or the name of the expected sensor [auto]
+	LibDir        string  // directory of the chip's libraries [the loader's search path]
 
-	// Inspector is the command that calls Inspect: a process of its own, because libraries that are broken may take it with them. It gets
+	// Inspector is the command that calls Inspect: a separate process, because broken libraries may crash it. It gets
 	// the Config as JSON on standard input.
 	Inspector []string
-	// Addresses returns the addresses of this machine that others may reach it by [those of its interfaces].
+	// Addresses returns the addresses at which others may reach this machine [those of its interfaces].
 	Addresses func() ([]Address, error)
 }
 
-// Examine does all checks. It takes a second or two, at most inspectWithin.
+// Examine runs all checks. It takes a second or two, at most inspectWithin.
 func Examine(ctx context.Context, c Config) *Report {
 	if c.Source == "" {
 		c.Source = "auto"
@@ -108,7 +108,7 @@ func Examine(ctx context.Context, c Config) *Report {
 		r.add(ion(&in, state, c))
 		r.add(video(&in, state, c))
 	} else {
-		r.add(Check{Name: "sensor", Status: Note, Found: "not asked: see libraries"})
+		r.add(Check{Name: "sensor", Status: Note, Found: "not checked: see libraries"})
 	}
 	if c, ok := lastStarts(); ok {
 		r.add(c)
@@ -121,10 +121,10 @@ func Examine(ctx context.Context, c Config) *Report {
 
 func (r *Report) add(c Check) { r.Checks = append(r.Checks, c) }
 
-// Add appends a check of the caller's own.
+// Add appends a check by the caller.
 func (r *Report) Add(c Check) { r.add(c) }
 
-// Write writes the report for a person: a line a check, what to do below it, and a line that sums up.
+// Write writes the report for people: one line per check, a remedy below it, and a summary.
 func (r *Report) Write(w io.Writer) error {
 	var text strings.Builder
 	for _, c := range r.Checks {
@@ -139,20 +139,20 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	switch n := r.Wrong(); {
 	case n == 1:
-		fmt.Fprintln(&text, "\n1 thing is wrong.")
+		fmt.Fprintln(&text, "\n1 problem.")
 	case n > 1:
-		fmt.Fprintf(&text, "\n%d things are wrong; the first may be the cause of others.\n", n)
+		fmt.Fprintf(&text, "\n%d problems; the first may cause others.\n", n)
 	case r.MaixCAM:
-		fmt.Fprintln(&text, "\nAll is fine.")
+		fmt.Fprintln(&text, "\nNo problems.")
 	default:
-		fmt.Fprintln(&text, "\nNothing is wrong; only a MaixCAM's camera is not to be had here.")
+		fmt.Fprintln(&text, "\nNo problems, except that this machine has no MaixCAM camera.")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }
 
-// some lists the first few of many.
-func some(items []string) string {
+// firstFew lists the first few items.
+func firstFew(items []string) string {
 	const few = 6
 	if len(items) <= few {
 		return strings.Join(items, ", ")

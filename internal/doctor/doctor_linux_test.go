@@ -45,7 +45,7 @@ func TestAllIsFine(t *testing.T) {
 	}
 }
 
-func TestAnotherMachineIsSaidToBeNoMaixCAM(t *testing.T) {
+func TestOtherMachineIsReportedAsNoMaixCAM(t *testing.T) {
 	b := newBoard(t, "none", "")
 	r := b.examine(doctor.Config{})
 	if c := r.Checks[0]; c.Name != "board" || c.Status != doctor.Note || !strings.Contains(c.Found, "not a MaixCAM") || !strings.Contains(c.Found, "test card") {
@@ -57,14 +57,14 @@ func TestAnotherMachineIsSaidToBeNoMaixCAM(t *testing.T) {
 	if c := b.check(r, "encoder"); c.Status != doctor.OK {
 		t.Errorf("encoder: %+v", c)
 	}
-	// What H.264 needs is no fault.
+	// A missing H.264 encoder is no fault.
 	h264 := b.check(r, "H.264")
 	if err := openh264.Available(); err == nil && (h264.Status != doctor.OK || !strings.Contains(h264.Found, openh264.Library)) {
 		t.Errorf("H.264: %+v", h264)
 	} else if err != nil && (h264.Status != doctor.Note || h264.Remedy == "") {
 		t.Errorf("H.264: %+v", h264)
 	}
-	// Whoever wants the camera there is told that it is wrong.
+	// Asking for the camera there is an error.
 	b.wrong(b.examine(doctor.Config{Source: "camera"}), "board", []string{"not a MaixCAM"}, []string{"--source testcard", "make flash"})
 }
 
@@ -87,14 +87,14 @@ func TestLibraryBroken(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	b.libraries(func(name string, content []byte) []byte {
 		if name == "libisp.so" {
-			return content[:100] // a copy that was cut off
+			return content[:100] // a truncated copy
 		}
 		return content
 	})
 	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"libisp.so"}, []string{"image"})
 }
 
-// What a broken library does when it is opened happens to another process.
+// A broken library crashes only the process that opens it.
 func TestLibraryThatCrashes(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	b.libraries(func(name string, content []byte) []byte {
@@ -105,13 +105,13 @@ func TestLibraryThatCrashes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		copy(content[file.Section(".init").Offset:], []byte{0x0f, 0x0b, 0x0f, 0x0b}) // ud2; on riscv64, too, nothing that runs
+		copy(content[file.Section(".init").Offset:], []byte{0x0f, 0x0b, 0x0f, 0x0b}) // ud2; invalid on riscv64, too
 		return content
 	})
-	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"opening libvpu.so takes the process with it", "SIGILL"}, []string{"image"})
+	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"opening libvpu.so crashes the process", "SIGILL"}, []string{"image"})
 }
 
-func TestWhatCannotBeLookedAtIsNoBrokenLibrary(t *testing.T) {
+func TestFailedInspectionIsNoBrokenLibrary(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	for name, c := range map[string]doctor.Config{"no such program": {Inspector: []string{"/nowhere/maixstream"}}, "no program": {}, "another sensor": {
 		Inspector: []string{os.Args[0], "inspect"}, Sensor: "imx219",
@@ -119,7 +119,7 @@ func TestWhatCannotBeLookedAtIsNoBrokenLibrary(t *testing.T) {
 		c.Addresses = func() ([]doctor.Address, error) { return []doctor.Address{{Interface: "wlan0", IP: "192.0.2.7"}}, nil }
 		r := doctor.Examine(t.Context(), c)
 		t.Logf("%s: %+v", name, b.check(r, "libraries"))
-		b.wrong(r, "libraries", []string{"not looked at"}, []string{"make device"})
+		b.wrong(r, "libraries", []string{"not checked"}, []string{"make device"})
 	}
 }
 
@@ -150,7 +150,7 @@ func TestLibrariesOfTwoSets(t *testing.T) {
 	b.wrong(b.examine(doctor.Config{}), "libraries", []string{"two sets", one, other}, []string{"--mpi-lib-dir", "LD_LIBRARY_PATH"})
 }
 
-// damageSize changes the size of a symbol, as the newer SDK's sensor objects have another.
+// damageSize changes the size of a symbol, as in the newer SDK's sensor objects.
 func damageSize(t *testing.T, content []byte, symbol string, size uint64) []byte {
 	t.Helper()
 	file, err := elf.NewFile(bytes.NewReader(content))
@@ -171,7 +171,7 @@ func damageSize(t *testing.T, content []byte, symbol string, size uint64) []byte
 	return content
 }
 
-func TestSensorDriverOfAnotherVintage(t *testing.T) {
+func TestSensorDriverOfAnotherVersion(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	b.libraries(func(name string, content []byte) []byte {
 		if name == "libsophgo-middleware.so" {
@@ -196,7 +196,7 @@ func TestNoSensorDrivers(t *testing.T) {
 	b.wrong(b.examine(doctor.Config{}), "sensor drivers", []string{"no library with sensor drivers"}, []string{"MaixPy"})
 }
 
-// A library that is there and cannot be opened is no library that is missing: the loader's reason is told, and what is used in its place.
+// A library that exists but cannot be opened is not reported as missing, but with the loader's error and the library used instead.
 func TestSensorDriversThatCannotBeOpened(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	b.libraries(func(name string, content []byte) []byte {
@@ -221,7 +221,7 @@ func TestSensorWithoutDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.libraries(func(name string, content []byte) []byte {
-		if name == "libsophgo-middleware.so" { // the old libraries know the gc4653 alone
+		if name == "libsophgo-middleware.so" { // the old libraries support only the gc4653
 			return nil
 		}
 		return content
@@ -252,10 +252,10 @@ func TestNodesMissing(t *testing.T) {
 
 func TestNoSensor(t *testing.T) {
 	b := newBoard(t, "maixcam", "sensor=none")
-	b.wrong(b.examine(doctor.Config{}), "sensor", []string{"none answers", "touch controller at 0x14"}, []string{"cable"})
+	b.wrong(b.examine(doctor.Config{}), "sensor", []string{"no answer", "touch controller at 0x14"}, []string{"cable"})
 }
 
-func TestAnotherSensorThanAskedFor(t *testing.T) {
+func TestUnexpectedSensor(t *testing.T) {
 	b := newBoard(t, "maixcam", "sensor=gc02m1")
 	b.wrong(b.examine(doctor.Config{Sensor: "gcore_gc4653"}), "sensor", []string{"gc02m1 answers, not gcore_gc4653"}, []string{"--sensor"})
 	if r := b.examine(doctor.Config{Sensor: "gc02m1"}); r.Wrong() != 0 {
@@ -274,14 +274,14 @@ func TestCameraHeldByAnotherProcess(t *testing.T) {
 	}
 }
 
-// Another program of the simulator's own, which the kernel counts and whose name is its file's.
+// A program of the simulator, which the kernel counts under its file's name.
 func TestCameraHeldByAProgramThatOnlyHolds(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	holder, _, _ := b.start(b.tool, "hold", b.root)
 	b.wrong(b.examine(doctor.Config{}), "camera", []string{fmt.Sprintf("in use by process %d (maixsim)", holder.Process.Pid)}, []string{"kill"})
 }
 
-func TestRunningStreamIsFineAndNotDisturbed(t *testing.T) {
+func TestRunningStreamIsNotDisturbed(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	command, in, out := b.stream("maixstream")
 	for range 3 {
@@ -311,8 +311,8 @@ func TestPoolsLeftByADeadProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = command.Wait()
-	b.wrong(b.examine(doctor.Config{}), "camera", []string{"VB pools are left of a program that died"}, []string{"start maixstream", "reboot"})
-	// The remedy is the right one.
+	b.wrong(b.examine(doctor.Config{}), "camera", []string{"VB pools are left by a program that died"}, []string{"start maixstream", "reboot"})
+	// The remedy works.
 	_, in, out := b.stream("maixstream")
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
@@ -324,7 +324,7 @@ func TestPoolsLeftByADeadProcess(t *testing.T) {
 	}
 }
 
-// Buffers that outlive a process, and the reload of the modules as well, are no memory that is missing: the next start frees them.
+// Buffers that outlive a process, even across a reload of the modules, do not count as used: the next start frees them.
 func TestBuffersLeftByADeadProcess(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	b.maixsim("leak", b.root)
@@ -335,7 +335,7 @@ func TestBuffersLeftByADeadProcess(t *testing.T) {
 		b.maixsim("insmod", filepath.Join(b.root, "mnt/system/ko", module+".ko"))
 	}
 	r := b.examine(doctor.Config{Width: 1280, Height: 720})
-	if c := b.check(r, "ION memory"); r.Wrong() != 0 || !strings.Contains(c.Found, "12.3 MiB are left of a program that died: the next start frees them") {
+	if c := b.check(r, "ION memory"); r.Wrong() != 0 || !strings.Contains(c.Found, "12.3 MiB are left by a program that died: the next start frees them") {
 		t.Errorf("%d wrong; %+v", r.Wrong(), c)
 	}
 }
@@ -350,18 +350,18 @@ func waitFor(t *testing.T, what string, done func() bool) {
 }
 
 func TestTooLittleION(t *testing.T) {
-	b := newBoard(t, "maixcam", "ion=50331648") // 48 MiB, as images of the sister board have
+	b := newBoard(t, "maixcam", "ion=50331648") // 48 MiB, as in images of the sister board
 	if r := b.examine(doctor.Config{}); r.Wrong() != 0 {
 		t.Errorf("640x480 does not fit into 26 MiB: %d wrong", r.Wrong())
 	}
 	r := b.examine(doctor.Config{Width: 2560, Height: 1440, FPS: 25})
-	b.wrong(r, "ION memory", []string{"26.0 MiB of 48.0 MiB free", "2560x1440", "takes about"}, []string{"smaller --size"})
+	b.wrong(r, "ION memory", []string{"26.0 MiB of 48.0 MiB free", "2560x1440", "needs about"}, []string{"smaller --size"})
 	if c := b.check(r, "ION memory"); len(c.Items) < 5 {
 		t.Errorf("what takes it is not listed: %q", c.Items)
 	}
 }
 
-func TestMemoryFiguresAreThoseOfAStream(t *testing.T) {
+func TestPredictedMemoryMatchesAStream(t *testing.T) {
 	for _, c := range []sg2002.Config{
 		{Width: 640, Height: 480, FPS: 25},
 		{Width: 320, Height: 240, FPS: 60},
@@ -404,7 +404,7 @@ func TestVideoEncoderOfTheChip(t *testing.T) {
 	if c := b.check(r, "H.264"); c.Status != doctor.Note || !strings.Contains(c.Found, "coda980.bin") || c.Remedy == "" || r.Wrong() != 0 {
 		t.Errorf("without firmware: %+v", c)
 	}
-	b = newBoard(t, "maixcam", "ion=61865984") // 59 MiB, of which 22 are the firmware's: room for a stream of 1280x720, no more
+	b = newBoard(t, "maixcam", "ion=61865984") // 59 MiB, of which the firmware takes 22: just enough for a stream of 1280x720
 	if c := b.check(b.examine(doctor.Config{Width: 1280, Height: 720}), "H.264"); c.Status != doctor.Note || !strings.Contains(c.Found, "are left") {
 		t.Errorf("without room: %+v", c)
 	}
@@ -424,8 +424,8 @@ func TestNoNetwork(t *testing.T) {
 	b.wrong(b.examine(doctor.Config{Addresses: none}), "network", []string{"no address"}, []string{"Wi-Fi"})
 }
 
-// What cannot be looked into is said, and is not called wrong.
-func TestWhatCannotBeSeenIsANote(t *testing.T) {
+// Findings that cannot be determined are notes, not errors.
+func TestUnknownFindingsAreNotes(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	for _, path := range []string{"sys/kernel/debug", "mnt/cfg/param", "proc/meminfo", "proc/cvitek"} {
 		if err := os.RemoveAll(filepath.Join(b.root, path)); err != nil {

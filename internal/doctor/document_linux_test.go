@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-// docs/hardware.md is for people who check the program against a board, line by line; so it is checked against the program first.
+// docs/hardware.md is for people who check the program against a board, line by line; so it is checked against the program here.
 const (
 	document     = "../../docs/hardware.md"
 	sources      = "../../hw/sg2002/*.c"
@@ -27,7 +27,7 @@ const (
 	declaredList = "../../third_party/sg2002/include/cvi_symbols.h"
 )
 
-// step is a row of one of the document's tables of calls.
+// step is a row of a table of calls in the document.
 type step struct{ name, when string }
 
 // chapters are the document's text and its tables of calls, by heading.
@@ -57,7 +57,7 @@ func chapters(t *testing.T) (text map[string]string, steps map[string][]step) {
 	return text, steps
 }
 
-// names finds the functions that a text names.
+// names returns the functions named in a text.
 func names(text string, pattern string) map[string]bool {
 	found := map[string]bool{}
 	for _, name := range regexp.MustCompile(pattern).FindAllString(text, -1) {
@@ -66,7 +66,7 @@ func names(text string, pattern string) map[string]bool {
 	return found
 }
 
-// resolved are the functions that are looked for when the libraries are opened, each with its library.
+// resolved returns the functions looked up when the libraries are opened, with their libraries.
 func resolved(t *testing.T, file string) map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(file)
@@ -80,7 +80,7 @@ func resolved(t *testing.T, file string) map[string]string {
 	return list
 }
 
-// called are the functions of the libraries and of sensors' drivers that the C code calls.
+// called returns the functions of the libraries and sensor drivers that the C code calls.
 func called(t *testing.T, functions map[string]string) map[string]bool {
 	t.Helper()
 	files, _ := filepath.Glob(sources)
@@ -95,7 +95,7 @@ func called(t *testing.T, functions map[string]string) map[string]bool {
 	code = regexp.MustCompile(`(?s)/\*.*?\*/|"(\\.|[^"\\])*"`).ReplaceAllString(code, "")
 	list := map[string]bool{}
 	for name := range names(code, `\b(CVI|pfn)\w+`) {
-		if strings.HasPrefix(name, "pfn") && name != "pfnMirrorFlip" { // that one is handed to VI, which calls it
+		if strings.HasPrefix(name, "pfn") && name != "pfnMirrorFlip" { // VI calls that one
 			list[name] = true
 		} else if functions[name] != "" {
 			list[name] = true
@@ -104,7 +104,7 @@ func called(t *testing.T, functions map[string]string) map[string]bool {
 	return list
 }
 
-func TestResolvedIsWhatIsCalled(t *testing.T) {
+func TestResolvedFunctionsAreThoseCalled(t *testing.T) {
 	wanted, declared := resolved(t, calledList), resolved(t, declaredList)
 	if len(declared) < 100 || len(wanted) < 50 {
 		t.Fatalf("%d functions declared, %d looked for", len(declared), len(wanted))
@@ -118,7 +118,7 @@ func TestResolvedIsWhatIsCalled(t *testing.T) {
 			t.Errorf("%s is in %q, %s says %q", name, declared[name], calledList, library)
 		}
 	}
-	// That those that are called are in the list, the compiler sees to.
+	// The compiler ensures that all called functions are in the list.
 }
 
 func TestDocumentNamesEveryCall(t *testing.T) {
@@ -150,7 +150,7 @@ func TestDocumentNamesEveryCall(t *testing.T) {
 	}
 }
 
-// calls is a program for the test below: it opens a camera, does what its name says, and closes it: calls NAME.
+// calls is a program for the test below, calls NAME: it opens a camera, performs the named action, and closes it.
 func calls() (err error) {
 	config := sg2002.Config{Width: 640, Height: 480, FPS: 60}
 	name := os.Args[2]
@@ -210,7 +210,7 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 	const get, release = "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame"
 	for _, c := range []struct {
 		name     string
-		flags    []string // of the column "when", besides the usual
+		flags    []string // of the column "when", in addition to the usual ones
 		chapters []string // between Start and Shutdown
 	}{
 		{"after a kill", []string{"pools left", "buffers left"}, []string{"Path frame"}},
@@ -238,7 +238,7 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 			b := newBoard(t, "maixcam", "trace=1")
 			if c.name == "after a kill" {
 				b.maixsim("leak", b.root)
-				if err := os.Remove(filepath.Join(b.root, ".sim", "trace.log")); err != nil { // the calls of the one that died
+				if err := os.Remove(filepath.Join(b.root, ".sim", "trace.log")); err != nil { // the killed process's calls
 					t.Fatal(err)
 				}
 				add("Find what dead processes left")
@@ -277,7 +277,7 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 	}
 }
 
-// trace returns the calls that the simulator saw, in order.
+// trace returns the calls recorded by the simulator, in order.
 func (b *board) trace() []string {
 	b.Helper()
 	log, err := os.ReadFile(filepath.Join(b.root, ".sim", "trace.log"))
@@ -296,14 +296,14 @@ func (b *board) trace() []string {
 	return list
 }
 
-// once makes calls that are repeated, such as waits for a frame, one.
+// once collapses repeated calls, such as waits for a frame.
 func once(list []string) []string { return slices.Compact(list) }
 
 func around(list []string, i int) string {
 	return fmt.Sprint(list[max(0, min(i-2, len(list))):min(i+3, len(list))])
 }
 
-// What is written for people elsewhere has no business with the machines that it was written on.
+// Public documents do not mention the machines on which they were written.
 func TestDocumentNamesNoMachine(t *testing.T) {
 	content, err := os.ReadFile(document)
 	if err != nil {

@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"bytes"
-	"crypto/md5" // names a build of the vendor's, as its own lists do; nothing rests on it
+	"crypto/md5" // identifies a vendor's build, as the vendor's lists do; not for security
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-// lastStarts says in which call of the chip's libraries the last starts died; ok is false when none did.
+// lastStarts reports in which call of the chip's libraries the last starts died; ok is false if none did.
 func lastStarts() (c Check, ok bool) {
 	crash := sg2002.LastCrash()
 	if crash.Times == 0 {
@@ -24,14 +24,14 @@ func lastStarts() (c Check, ok bool) {
 	c = Check{Name: "last starts", Status: Wrong}
 	c.Found = fmt.Sprintf("%d in a row ended inside the chip's libraries, in %s", crash.Times, crash.Call)
 	if crash.Live {
-		c.Found += "; a maixstream that runs waits because of it, or tries again"
+		c.Found += "; a running maixstream waits or retries because of it"
 	}
-	c.Remedy = "see the lines above for missing memory, an absent sensor, or libraries of another vintage; reboot; if it stays, send maixstream doctor --report"
+	c.Remedy = "see the lines above for missing memory, an absent sensor, or libraries of another version; reboot; if that fails, send maixstream doctor --report"
 	return c, true
 }
 
-// WriteReport writes all that a maintainer needs to help with a MaixCAM from afar, and nothing that is secret: no configuration, no passwords or tokens, no log
-// of the program, no addresses of the network.
+// WriteReport writes everything that a maintainer needs to help with a MaixCAM remotely, and nothing
+// secret: no configuration, passwords, tokens or program log, and no network addresses.
 func (r *Report) WriteReport(w io.Writer, version string) error {
 	var text strings.Builder
 	b := sg2002.DescribeBoard()
@@ -68,7 +68,7 @@ func firstLine(path string) string {
 	return line
 }
 
-// libraryFiles are the chip's libraries wherever a board may have them.
+// libraryFiles are the chip's libraries in all places where a board may have them.
 func libraryFiles() []string {
 	var files []string
 	for _, pattern := range []string{
@@ -92,7 +92,7 @@ func describeFile(path string) string {
 	return fmt.Sprintf("%x %8d %s %s", md5.Sum(content), len(content), date, path)
 }
 
-// excerpt is a file of the kernel's, or as much as a report has room for.
+// excerpt returns a kernel file, shortened to what a report has room for.
 func excerpt(path string) string {
 	content, err := os.ReadFile(sg2002.Root(path))
 	if err != nil {
@@ -102,7 +102,7 @@ func excerpt(path string) string {
 	return strings.TrimSpace(string(content[:min(len(content), most)]))
 }
 
-// cameraLines are the newest lines of the kernel's log that the camera's modules wrote.
+// cameraLines returns the newest lines of the camera modules in the kernel log.
 func cameraLines(log []byte) string {
 	var lines []string
 	for line := range bytes.Lines(log) {

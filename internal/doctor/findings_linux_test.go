@@ -12,8 +12,8 @@ import (
 	"github.com/maixstream/maixstream/internal/doctor"
 )
 
-// The image's own library has one mode of one sensor: which file it is, of when, what it has, and where a newer one lies.
-func TestOlderVintage(t *testing.T) {
+// The image's own library has one mode of one sensor: the finding names the file, its date and mode, and where a newer one is.
+func TestOlderDriverVersion(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	dir := b.TempDir()
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(b.tool), "*.so"))
@@ -31,7 +31,7 @@ func TestOlderVintage(t *testing.T) {
 	b.Setenv("MAIXSTREAM_MPI_LIBS", dir)
 	r := b.examine(doctor.Config{LibDir: dir})
 	c := b.check(r, "sensor drivers")
-	for _, want := range []string{"libsns_full.so of 20", "older vintage", "gc4653 has 2560x1440 up to 30 fps only"} {
+	for _, want := range []string{"libsns_full.so of 20", "older version", "gc4653 has 2560x1440 up to 30 fps only"} {
 		if !strings.Contains(c.Found, want) {
 			t.Errorf("found %q, which lacks %q", c.Found, want)
 		}
@@ -41,7 +41,7 @@ func TestOlderVintage(t *testing.T) {
 	}
 }
 
-// A start that died inside the libraries is named with the call, until one succeeds.
+// The call in which a start died inside the libraries is reported until a start succeeds.
 func TestCrashOfTheLastStart(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	page := make([]byte, 4096)
@@ -53,7 +53,7 @@ func TestCrashOfTheLastStart(t *testing.T) {
 	b.wrong(b.examine(doctor.Config{}), "last starts", []string{"1 in a row", "CVI_ISP_Init"}, []string{"--report"})
 }
 
-// A report has what a maintainer asks for, and no address or name of the network.
+// A report has everything that a maintainer asks for, and no network address or name.
 func TestReportForAMaintainer(t *testing.T) {
 	b := newBoard(t, "maixcam", "")
 	var text strings.Builder

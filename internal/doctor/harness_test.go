@@ -23,7 +23,7 @@ import (
 	"github.com/maixstream/maixstream/internal/doctor"
 )
 
-// TestMain makes this binary several programs: the one that opens libraries for doctor, one that streams, and one that counts memory.
+// TestMain turns this binary into several programs: one opens libraries for doctor, one streams, and one measures memory.
 func TestMain(m *testing.M) {
 	roles := map[string]func() error{
 		"inspect": func() error { return doctor.Inspect(os.Stdin, os.Stdout) },
@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Main(m).Run())
 }
 
-// stream is a program that has the camera: stream NAME. It prints a line when pictures come; at the end of its input it waits for more of them,
-// and prints how many rules of the libraries were broken.
+// stream is a program that uses the camera: stream NAME. It prints a line when pictures arrive; at the end of its input it waits for further ones,
+// and prints how many of the libraries' rules were violated.
 func stream() error {
 	if err := os.WriteFile("/proc/self/comm", []byte(os.Args[2]), 0); err != nil {
 		return err
@@ -84,7 +84,7 @@ func stream() error {
 	return nil
 }
 
-// memory prints what Inspect says that a stream takes, and what it takes: memory CONFIG.
+// memory prints a stream's memory use as predicted by Inspect, and as measured: memory CONFIG.
 func memory() error {
 	var c sg2002.Config
 	if err := json.Unmarshal([]byte(os.Args[2]), &c); err != nil {
@@ -123,7 +123,7 @@ type board struct {
 	tool string // the simulator's program
 }
 
-// newBoard lays out a board's files; settings are the simulator's from its boot on.
+// newBoard lays out a board's files; settings are the simulator's from boot.
 func newBoard(t *testing.T, kind, settings string) *board {
 	t.Helper()
 	root, tool := testenv.Board(t, kind, settings)
@@ -137,7 +137,7 @@ func (b *board) maixsim(args ...string) {
 	}
 }
 
-// start starts a program that goes on until its input ends, and waits for its first line.
+// start starts a program that runs until its input ends, and waits for its first line.
 func (b *board) start(name string, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Scanner) {
 	b.Helper()
 	command := exec.Command(name, args...)
@@ -164,13 +164,13 @@ func (b *board) start(name string, args ...string) (*exec.Cmd, io.WriteCloser, *
 	return command, in, lines
 }
 
-// stream starts a program of a name that has the camera and gets pictures.
+// stream starts a program under that name that uses the camera and gets pictures.
 func (b *board) stream(name string) (*exec.Cmd, io.WriteCloser, *bufio.Scanner) {
 	b.Helper()
 	return b.start(os.Args[0], "stream", name)
 }
 
-// examine is maixstream doctor.
+// examine runs maixstream doctor.
 func (b *board) examine(c doctor.Config) *doctor.Report {
 	b.Helper()
 	c.Inspector = []string{os.Args[0], "inspect"}
@@ -186,7 +186,7 @@ func (b *board) examine(c doctor.Config) *doctor.Report {
 	return r
 }
 
-// wrong checks that exactly one thing is wrong, by its name, with these words in what was found and in what to do.
+// wrong checks that exactly one check, of that name, fails, with these words in its finding and its remedy.
 func (b *board) wrong(r *doctor.Report, name string, found, remedy []string) {
 	b.Helper()
 	var names []string
@@ -214,7 +214,7 @@ func (b *board) wrong(r *doctor.Report, name string, found, remedy []string) {
 	}
 }
 
-// check returns a check by its name.
+// check returns a check by name.
 func (b *board) check(r *doctor.Report, name string) doctor.Check {
 	b.Helper()
 	for _, c := range r.Checks {
@@ -226,7 +226,7 @@ func (b *board) check(r *doctor.Report, name string) doctor.Check {
 	return doctor.Check{}
 }
 
-// libraries makes a directory with the simulator's libraries but those that change says: its result is the library's content, nil for none.
+// libraries creates a directory with the simulator's libraries, modified by change: it returns a library's content, nil to omit it.
 func (b *board) libraries(change func(name string, content []byte) []byte) {
 	b.Helper()
 	dir := b.TempDir()

@@ -16,21 +16,21 @@ import (
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-// inspectWithin is how long opening libraries and asking a bus may take.
+// inspectWithin limits opening the libraries and querying the bus.
 const inspectWithin = 20 * time.Second
 
-// mark stands before the answer, opening before each library that is about to be opened: libraries may print something, too.
+// mark precedes the answer, opening precedes the name of each library about to be opened: libraries may print something, too.
 const mark, opening = "\nmaixstream-inspection: ", "\nmaixstream-opening: "
 
-// wanted is what the other process is told.
+// wanted is the other process's input.
 type wanted struct {
 	Width, Height           int
 	FPS                     float64
 	Overlay, Sensor, LibDir string
 }
 
-// Inspect is the work of the process that Config.Inspector starts: it reads what is wanted from in, opens the libraries, and writes what it
-// found to out.
+// Inspect is run by the process that Config.Inspector starts: it reads what is wanted from in, opens the libraries, and writes its
+// findings to out.
 func Inspect(in io.Reader, out io.Writer) error {
 	var w wanted
 	if err := json.NewDecoder(in).Decode(&w); err != nil {
@@ -49,11 +49,11 @@ func Inspect(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// inspect has the libraries opened by another process and returns what it found, or why there is nothing and what to do.
+// inspect has another process open the libraries. It returns the findings, or the problem and its remedy.
 func inspect(ctx context.Context, c Config) (found sg2002.Inspection, remedy string, err error) {
-	const notStarted = "start maixstream from its own file, on the board that it was built for (make device)"
+	const notStarted = "run the maixstream executable built for this board (make device)"
 	if len(c.Inspector) == 0 {
-		return found, notStarted, errors.New("not looked at: no program given that opens them")
+		return found, notStarted, errors.New("not checked: no inspector program given")
 	}
 	question, err := json.Marshal(wanted{c.Width, c.Height, c.FPS, c.Overlay, c.Sensor, c.LibDir})
 	if err != nil {
@@ -64,7 +64,7 @@ func inspect(ctx context.Context, c Config) (found sg2002.Inspection, remedy str
 	command := exec.CommandContext(ctx, c.Inspector[0], c.Inspector[1:]...)
 	command.WaitDelay = time.Second
 	command.Env = os.Environ()
-	if dir := libDir(c); dir != "" { // the libraries name one another without a path
+	if dir := libDir(c); dir != "" { // the libraries refer to one another without a path
 		command.Env = append(command.Env, "LD_LIBRARY_PATH="+strings.TrimSuffix(dir+":"+os.Getenv("LD_LIBRARY_PATH"), ":"))
 	}
 	command.Stdin = bytes.NewReader(question)
@@ -73,27 +73,27 @@ func inspect(ctx context.Context, c Config) (found sg2002.Inspection, remedy str
 	err = command.Run()
 	if _, answer, ok := bytes.Cut(out.Bytes(), []byte(mark)); ok {
 		if err := json.Unmarshal(answer, &found); err != nil {
-			return found, notStarted, fmt.Errorf("not looked at: the answer of the process that opens them: %w", err)
+			return found, notStarted, fmt.Errorf("not checked: inspector's output: %w", err)
 		}
 		return found, "", nil
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(problem.String()), "\n") // Go's runtime says which signal it was, and then a lot about itself
+	first, _, _ := strings.Cut(strings.TrimSpace(problem.String()), "\n") // Go's runtime prints the signal first, followed by a long dump
 	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case ctx.Err() != nil:
-		return found, remedyLibraries, fmt.Errorf("opening %s does not come to an end", lastOpened(out.String()))
+		return found, remedyLibraries, fmt.Errorf("opening %s hangs", lastOpened(out.String()))
 	case !ended:
-		return found, notStarted, fmt.Errorf("not looked at: %w", err)
-	case exit.ExitCode() == 1: // the program's own words
+		return found, notStarted, fmt.Errorf("not checked: %w", err)
+	case exit.ExitCode() == 1: // the program's own error
 		if _, words, ok := strings.Cut(first, "camera: "); ok {
 			first = words
 		}
-		return found, "take a program that was built for the board (make device) and flags that it knows (maixstream doctor --help)", errors.New("not looked at: " + first)
+		return found, "use a program built for the board (make device) and valid flags (maixstream doctor --help)", errors.New("not checked: " + first)
 	}
-	return found, remedyLibraries, fmt.Errorf("opening %s takes the process with it: %s (%w)", lastOpened(out.String()), first, err)
+	return found, remedyLibraries, fmt.Errorf("opening %s crashes the process: %s (%w)", lastOpened(out.String()), first, err)
 }
 
-// lastOpened is the library that was being opened when the process ended.
+// lastOpened returns the library being opened when the process ended.
 func lastOpened(out string) string {
 	at := strings.LastIndex(out, opening)
 	if at < 0 {

@@ -11,13 +11,13 @@ import (
 
 const ionSummary = "/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"
 
-// ion compares the memory that the hardware's buffers come from with what a stream of the size asked for takes.
+// ion compares the memory for the hardware's buffers with what a stream of the requested size needs.
 func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 	c := Check{Name: "ION memory", Status: OK}
 	if !in.ION.Known {
-		c.Status, c.Found = Note, "how much is free cannot be seen: "+ionSummary+" has another format than expected"
+		c.Status, c.Found = Note, "free memory unknown: unexpected format of "+ionSummary
 		if _, err := os.Stat(sg2002.Root(ionSummary)); err != nil {
-			c.Found = fmt.Sprintf("how much is free cannot be seen: %v", err)
+			c.Found = fmt.Sprintf("free memory unknown: %v", err)
 			c.Remedy = "mount -t debugfs none /sys/kernel/debug, as root"
 		}
 		return c
@@ -25,39 +25,39 @@ func ion(in *sg2002.Inspection, state cameraState, config Config) Check {
 	var need int64
 	for _, part := range in.Memory {
 		need += part.Bytes
-		word := "takes"
+		word := "needs"
 		if part.Guess {
-			word = "may take"
+			word = "may need"
 		}
 		c.Items = append(c.Items, fmt.Sprintf("%s: %s %s", part.Name, word, mebibytes(part.Bytes)))
 	}
 	free := in.ION.Size - in.ION.Used + in.ION.Orphaned
 	c.Found = fmt.Sprintf("%s of %s free", mebibytes(free), mebibytes(in.ION.Size))
-	what := fmt.Sprintf("%dx%d (sensor %s) takes about %s", config.Width, config.Height, in.Mode, mebibytes(need))
+	what := fmt.Sprintf("%dx%d (sensor %s) needs about %s", config.Width, config.Height, in.Mode, mebibytes(need))
 	switch {
 	case state.inUse:
 		c.Found += " while the camera is in use"
 		return c
 	case state.leaked:
-		c.Found += "; what the program that died has left counts as used until it is cleared (see camera)"
+		c.Found += "; a crashed program's leftovers count as used until cleared (see camera)"
 		return c
 	case need > free:
 		c.Status = Wrong
-		c.Remedy = "choose a smaller --size, or a lower --fps with a smaller mode of the sensor; stop what else takes it (" + ionSummary +
+		c.Remedy = "choose a smaller --size, or a lower --fps with a smaller mode of the sensor; stop other users of it (" + ionSummary +
 			" names the buffers): apps, the launcher's screen; or reboot"
 	}
 	c.Found += "; " + what
 	if in.ION.Orphaned > 0 {
-		c.Found += fmt.Sprintf("; %s are left of a program that died: the next start frees them", mebibytes(in.ION.Orphaned))
+		c.Found += fmt.Sprintf("; %s are left by a program that died: the next start frees them", mebibytes(in.ION.Orphaned))
 	}
 	return c
 }
 
-// video says whether the chip's H.264 encoder can work beside the stream. It is no fault if not: JPEG goes on.
+// video checks whether the chip's H.264 encoder can run beside the stream. If not, that is no fault: JPEG works without it.
 func video(in *sg2002.Inspection, state cameraState, config Config) Check {
 	v := &in.Video
 	c := Check{Name: "H.264", Status: OK}
-	c.Found = fmt.Sprintf("hardware; %dx%d takes %s of ION memory while somebody takes it", config.Width, config.Height, mebibytes(v.Bytes))
+	c.Found = fmt.Sprintf("hardware; %dx%d takes %s of ION memory while in use", config.Width, config.Height, mebibytes(v.Bytes))
 	free := in.ION.Size - in.ION.Used + in.ION.Orphaned
 	if !state.inUse {
 		for _, part := range in.Memory {
@@ -69,17 +69,17 @@ func video(in *sg2002.Inspection, state cameraState, config Config) Check {
 		c.Status, c.Found = Note, "none: "+v.Firmware+", the encoder's firmware, is missing"
 		c.Remedy = "restore it from the board's image (NanoKVM's has it, too), for /video.mp4 and RTSP's /h264"
 	case !v.Fits:
-		c.Status, c.Found = Note, fmt.Sprintf("none of %dx%d: the encoder does not make pictures of this size", config.Width, config.Height)
+		c.Status, c.Found = Note, fmt.Sprintf("none of %dx%d: the encoder does not support this size", config.Width, config.Height)
 		c.Remedy = "choose another --size, for /video.mp4 and RTSP's /h264"
 	case in.ION.Known && !state.leaked && v.Bytes > free:
 		c.Status = Note
-		c.Found += fmt.Sprintf(", and beside the stream %s are left", mebibytes(max(free, 0)))
-		c.Remedy = "choose a smaller --size, for /video.mp4 and RTSP's /h264; JPEG goes on without"
+		c.Found += fmt.Sprintf(", but only %s are left beside the stream", mebibytes(max(free, 0)))
+		c.Remedy = "choose a smaller --size, for /video.mp4 and RTSP's /h264; JPEG works without it"
 	}
 	return c
 }
 
-// tightMemory is what Linux should have to spare for the program, in bytes: serve takes 19 MiB on the virtual board, without viewers.
+// tightMemory is what Linux should have available for the program, in bytes: serve needs 19 MiB on the virtual board, without viewers.
 const tightMemory = 24 << 20
 
 var memoryLine = regexp.MustCompile(`(?m)^(MemTotal|MemAvailable):\s*(\d+) kB`)
@@ -94,13 +94,13 @@ func linuxMemory() Check {
 	}
 	available, known := values["MemAvailable"]
 	if !known {
-		c.Status, c.Found = Note, fmt.Sprintf("how much is free cannot be seen in /proc/meminfo (%v)", err)
+		c.Status, c.Found = Note, fmt.Sprintf("free memory unknown from /proc/meminfo (%v)", err)
 		return c
 	}
 	c.Found = fmt.Sprintf("%s of %s available", mebibytes(available), mebibytes(values["MemTotal"]))
 	if available < tightMemory {
 		c.Status = Wrong
-		c.Found += fmt.Sprintf(", and the program should have %s", mebibytes(tightMemory))
+		c.Found += fmt.Sprintf(", but the program needs %s", mebibytes(tightMemory))
 		c.Remedy = "stop apps that are not needed (ps, top); fewer viewers (--max-clients) and a smaller --size need less"
 	}
 	return c

@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/sg2002"
 )
 
-// sensor says which sensor answers, and whether there is a driver for it.
+// sensor reports which sensor answers, and whether there is a driver for it.
 func sensor(in *sg2002.Inspection, want string) Check {
 	c := Check{Name: "sensor", Status: OK}
 	answer := in.Sensor
@@ -16,11 +16,11 @@ func sensor(in *sg2002.Inspection, want string) Check {
 		c.Status, c.Found = Note, "not asked: "+answer.NotAsked
 		return c
 	case answer.Bus != "":
-		c.Status, c.Found = Wrong, "its i2c bus does not work: "+answer.Bus
+		c.Status, c.Found = Wrong, "i2c bus failure: "+answer.Bus
 		c.Remedy = "see device nodes and kernel modules above; run as root; the bus is /dev/i2c-4"
 		return c
 	case answer.Name == "":
-		c.Status, c.Found = Wrong, "none answers on i2c bus 4"
+		c.Status, c.Found = Wrong, "no answer on i2c bus 4"
 		if len(answer.Others) > 0 {
 			var others []string
 			for _, address := range answer.Others {
@@ -36,7 +36,7 @@ func sensor(in *sg2002.Inspection, want string) Check {
 	if want != "auto" && !strings.HasSuffix(want, answer.Name) {
 		c.Status = Wrong
 		c.Found += fmt.Sprintf(", not %s", want)
-		c.Remedy = "leave --sensor and MMF_SENSOR_NAME away: the sensor is found by itself"
+		c.Remedy = "omit --sensor and MMF_SENSOR_NAME: the sensor is detected"
 		return c
 	}
 	for _, d := range in.Drivers {

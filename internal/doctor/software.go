@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	remedyLibraries = "update the board's image (maixhub.com, Upgrade system), or give the directory that has them with --mpi-lib-dir"
+	remedyLibraries = "update the board's image (maixhub.com, Upgrade system), or name their directory with --mpi-lib-dir"
 	remedyDrivers   = "install MaixPy or an app that uses the camera (they bring libsophgo-middleware.so), or update the board's image"
 )
 
-// libraries says whether the loader finds each of the chip's libraries, and all in one place.
+// libraries checks that the loader finds each of the chip's libraries, all in one place.
 func libraries(in *sg2002.Inspection) Check {
 	c := Check{Name: "libraries", Status: OK}
 	var missing []string
@@ -39,15 +39,15 @@ func libraries(in *sg2002.Inspection) Check {
 	switch {
 	case len(missing) > 0:
 		c.Status, c.Remedy = Wrong, remedyLibraries
-		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", some(missing), problem)
+		c.Found = fmt.Sprintf("cannot be opened: %s (%s)", firstFew(missing), problem)
 	case len(dirs) > 1:
 		var files []string
 		for _, file := range dirs {
 			files = append(files, file)
 		}
 		c.Status = Wrong
-		c.Found = fmt.Sprintf("of two sets mixed: %s; each has state of its own, and they crash", some(sorted(files)))
-		c.Remedy = "give the one directory with --mpi-lib-dir, and clear LD_LIBRARY_PATH"
+		c.Found = fmt.Sprintf("mixed from two sets: %s; each has separate state, so they crash", firstFew(sorted(files)))
+		c.Remedy = "select one directory with --mpi-lib-dir, and clear LD_LIBRARY_PATH"
 	default:
 		c.Found = fmt.Sprintf("all %d found", count)
 		for dir := range dirs {
@@ -57,7 +57,7 @@ func libraries(in *sg2002.Inspection) Check {
 	return c
 }
 
-// symbols says whether every function that the program needs is there.
+// symbols checks that every function that the program needs exists.
 func symbols(in *sg2002.Inspection) Check {
 	c := Check{Name: "functions", Status: OK, Found: fmt.Sprintf("all %d found", in.Symbols)}
 	for _, s := range in.Missing {
@@ -72,15 +72,15 @@ func symbols(in *sg2002.Inspection) Check {
 	switch {
 	case len(in.Missing) > 0:
 		c.Status = Wrong
-		c.Found = fmt.Sprintf("%d of %d missing: %s", len(in.Missing), in.Symbols, some(c.Items))
-		c.Remedy = "these are libraries of another SDK; " + remedyLibraries
+		c.Found = fmt.Sprintf("%d of %d missing: %s", len(in.Missing), in.Symbols, firstFew(c.Items))
+		c.Remedy = "libraries of another SDK; " + remedyLibraries
 	case len(unopened) > 0:
-		c.Status, c.Found = Note, "those of the missing libraries were not looked for, the others are there"
+		c.Status, c.Found = Note, "those of missing libraries not checked, all others found"
 	}
 	return c
 }
 
-// drivers says whether the sensors' drivers are there, and of the vintage whose layout the program knows: calling into another would crash.
+// drivers checks that the sensors' drivers exist and have a layout that the program knows: calling into another would crash.
 func drivers(in *sg2002.Inspection) Check {
 	c := Check{Name: "sensor drivers", Status: OK}
 	var names, bad, files []string
@@ -93,7 +93,7 @@ func drivers(in *sg2002.Inspection) Check {
 		names = append(names, d.Sensor)
 		c.Items = append(c.Items, fmt.Sprintf("%s: %s of %s: %s", d.Object, d.File, d.Date, d.Modes))
 		if d.Older {
-			older = fmt.Sprintf("; %s of %s is the older vintage: %s has %s only", d.File, d.Date, d.Sensor, d.Modes)
+			older = fmt.Sprintf("; %s of %s is the older version: %s has %s only", d.File, d.Date, d.Sensor, d.Modes)
 		}
 		if len(files) == 0 || files[len(files)-1] != d.File {
 			files = append(files, d.File)
@@ -102,8 +102,8 @@ func drivers(in *sg2002.Inspection) Check {
 	switch {
 	case len(bad) > 0:
 		c.Status, c.Items = Wrong, append(c.Items, bad...)
-		c.Found = "of another SDK's vintage: " + some(bad)
-		c.Remedy = "use the middleware that belongs to the image: update image and MaixPy together, or give its directory with --mpi-lib-dir"
+		c.Found = "from a different SDK version: " + firstFew(bad)
+		c.Remedy = "use the image's own middleware: update image and MaixPy together, or name its directory with --mpi-lib-dir"
 	case len(names) == 0:
 		c.Status, c.Found, c.Remedy = Wrong, "no library with sensor drivers found", remedyDrivers
 	default:
@@ -114,7 +114,7 @@ func drivers(in *sg2002.Inspection) Check {
 	}
 	if len(in.Broken) > 0 {
 		c.Items = append(c.Items, in.Broken...)
-		c.Found += "; not to be opened: " + some(in.Broken)
+		c.Found += "; not to be opened: " + firstFew(in.Broken)
 		if c.Status == OK {
 			c.Status, c.Remedy = Note, "other sensors and modes may need it; "+remedyDrivers
 		}

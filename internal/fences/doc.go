@@ -1,2 +1,2 @@
-// Package fences holds tests of the whole tree: which package may import which, which are public, what libraries may say, and that documents point at what exists.
+// Package fences tests the tree as a whole: imports, public packages, library messages, and references in documents.
 package fences

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every exported name of a package that others import says what it is, and begins with its name.
+// Every exported name of an importable package has a doc comment that begins with the name.
 func TestEveryExportedNameHasADocComment(t *testing.T) {
 	files, positions := sources(t)
 	packaged := map[string]bool{} // folders whose package comment was seen
@@ -55,7 +55,7 @@ func begins(text, name string) bool {
 	return strings.HasPrefix(text, "Deprecated:")
 }
 
-// exportedReceiver says whether a function is none of a hidden type.
+// exportedReceiver reports whether a function is exported: not a method of an unexported type.
 func exportedReceiver(d *ast.FuncDecl) bool {
 	if d.Recv == nil || len(d.Recv.List) == 0 {
 		return true
@@ -71,7 +71,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && name.IsExported()
 }
 
-// checkGroup checks types, constants and variables. One comment may do for several constants or variables.
+// checkGroup checks types, constants and variables. One comment may cover several constants or variables.
 func checkGroup(d *ast.GenDecl, positions *token.FileSet, complain func(token.Pos, string, *ast.CommentGroup, bool)) {
 	var last *ast.CommentGroup
 	for _, spec := range d.Specs {
@@ -106,8 +106,8 @@ func checkGroup(d *ast.GenDecl, positions *token.FileSet, complain func(token.Po
 	}
 }
 
-// checkFields checks the fields of a struct and the methods of an interface. One comment does for those that follow it without an
-// empty line, the type's own for the first.
+// checkFields checks the fields of a struct and the methods of an interface. A comment also covers those that follow without an
+// empty line, the type's own comment the first.
 func checkFields(s *ast.TypeSpec, last *ast.CommentGroup, positions *token.FileSet, complain func(token.Pos, string, *ast.CommentGroup, bool)) {
 	var fields *ast.FieldList
 	switch kind := s.Type.(type) {

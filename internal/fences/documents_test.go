@@ -52,13 +52,13 @@ var (
 	notInLinks = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchor is how GitHub names a heading.
+// anchor returns GitHub's anchor for a heading.
 func anchor(heading string) string {
 	text := notInLinks.ReplaceAllString(strings.ToLower(heading), "")
 	return strings.ReplaceAll(strings.TrimSpace(text), " ", "-")
 }
 
-func TestEveryLinkInTheDocumentsLeadsSomewhere(t *testing.T) {
+func TestLinksInDocumentsResolve(t *testing.T) {
 	root := testenv.Root(t)
 	for _, name := range documents(t) {
 		text := fence.ReplaceAllString(read(t, name), "")
@@ -106,13 +106,13 @@ func TestEveryPathAndTargetInTheDocumentsExists(t *testing.T) {
 		for _, found := range treePath.FindAllStringSubmatch(code, -1) {
 			for _, one := range braces(found[1]) {
 				if matches, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(one))); len(matches) == 0 {
-					t.Errorf("%s: there is no %s", name, one)
+					t.Errorf("%s: %s does not exist", name, one)
 				}
 			}
 		}
 		for _, found := range makeTarget.FindAllStringSubmatch(code, -1) {
 			if !strings.Contains(targets, "\n"+found[1]+":") {
-				t.Errorf("%s: there is no make %s", name, found[1])
+				t.Errorf("%s: no make target %s", name, found[1])
 			}
 		}
 	}
@@ -132,8 +132,8 @@ func braces(name string) []string {
 	return all
 }
 
-// The README's table says why each dependency is there, and lists no other.
-func TestTableOfDependenciesIsThatOfGoMod(t *testing.T) {
+// The README's table gives the reason for each dependency, and lists no other.
+func TestTableOfDependenciesMatchesGoMod(t *testing.T) {
 	direct := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+\.\S+/\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1) {
 		direct[m[1]] = true
@@ -150,7 +150,7 @@ func TestTableOfDependenciesIsThatOfGoMod(t *testing.T) {
 	}
 	for module := range direct {
 		if !listed[module] {
-			t.Errorf("README.md does not say why %s is there", module)
+			t.Errorf("README.md gives no reason for %s", module)
 		}
 	}
 }

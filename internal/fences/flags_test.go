@@ -13,7 +13,7 @@ import (
 
 var flagName = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+`)
 
-// Libraries say what is wrong; which flag mends it only the program knows.
+// Libraries report the problem; only the program knows which flag fixes it.
 func TestLibrariesNameNoFlag(t *testing.T) {
 	files, positions := sources(t)
 	for _, f := range files {

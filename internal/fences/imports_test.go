@@ -17,7 +17,7 @@ var layers = []struct {
 	{"pipeline", []string{"hw", "internal"}},
 	{"hw", []string{"internal"}},
 	{"hw/frame", []string{}},
-	{"internal", []string{"hw/frame"}}, // leaves, but for the two below
+	{"internal", []string{"hw/frame"}}, // leaves, except for the two below
 	{"internal/bench", []string{"server", "pipeline", "hw", "internal"}},
 	{"internal/doctor", []string{"hw", "internal"}},
 	{"examples", []string{"server", "pipeline", "hw"}},
@@ -27,7 +27,7 @@ var layers = []struct {
 	{"third_party", []string{}},
 }
 
-// forTests are the packages that only tests import, from any layer. internal/bench does as a test does.
+// forTests are the packages that only tests import, from any layer. internal/bench counts as a test.
 var forTests = []string{"internal/testenv", "internal/testenv/browser", "internal/encodertest", "hw/internal/sourcetest", "internal/bench/load", "internal/bench/baseline"}
 
 func layerOf(pkg string) (folder string, may []string) {
@@ -39,7 +39,7 @@ func layerOf(pkg string) (folder string, may []string) {
 	return folder, may
 }
 
-// refusal says why a file of pkg must not import another package of this module, "" if it may.
+// refusal returns why a file of pkg must not import another package of this module, "" if it may.
 func refusal(pkg, imported string, test bool) string {
 	from, may := layerOf(pkg)
 	to, _ := layerOf(imported)
@@ -76,8 +76,8 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-// The rules above refuse what they are there for.
-func TestTheFenceRefuses(t *testing.T) {
+// The rules above reject the imports that they are meant to reject.
+func TestFenceRejectsForbiddenImports(t *testing.T) {
 	for _, c := range []struct {
 		pkg, imported string
 		test, ok      bool
@@ -127,17 +127,17 @@ var public = []string{
 	"packaging", // the sample configuration, embedded: a file can be embedded only from its own folder or one above it
 }
 
-func TestPublicPackagesAreThoseMeantToBe(t *testing.T) {
+func TestPublicPackagesAreIntended(t *testing.T) {
 	files, _ := sources(t)
 	for _, f := range files {
 		if f.test || strings.Contains(f.pkg+"/", "internal/") || f.syntax.Name.Name == "main" || slices.Contains(public, f.pkg) || f.pkg == "packaging" {
 			continue
 		}
-		t.Errorf("%s: package %s is public: it belongs below the nearest internal/, or on the list in this test", f.path, f.pkg)
+		t.Errorf("%s: package %s is public: move it below the nearest internal/, or add it to this test's list", f.path, f.pkg)
 	}
 }
 
-// elsewhere are packages of others that only some folders may import.
+// elsewhere are third-party packages that only some folders may import.
 var elsewhere = []struct {
 	imported string
 	only     []string
@@ -150,7 +150,7 @@ var elsewhere = []struct {
 	{"net/http", []string{"cmd", "server", "pipeline/push", "hw/source", "internal", "toolchain", "examples"}, "HTTP is the server's, push's and that of sources by URL"},
 }
 
-func TestWhoMayImportWhatOfOthers(t *testing.T) {
+func TestRestrictedThirdPartyImports(t *testing.T) {
 	files, _ := sources(t)
 	for _, f := range files {
 		if f.test {
@@ -164,7 +164,7 @@ func TestWhoMayImportWhatOfOthers(t *testing.T) {
 	}
 }
 
-// The simulator has the real libraries' names, and is found by their path only: no C file includes its own, no cgo line links it.
+// The simulator has the real libraries' names, and is found only through the loader's path: no C file includes its headers, no cgo line links it.
 func TestTheSimulatorIsNotPartOfTheProgram(t *testing.T) {
 	files, _ := sources(t)
 	for _, f := range files {

@@ -16,14 +16,14 @@ var (
 	patch   = regexp.MustCompile("curl [^\n]*PATCH[^\n]*")
 )
 
-// Whoever copies a Go program from a document has one that compiles.
+// Go programs copied from a document compile.
 func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 	root, dir, count := testenv.Root(t), t.TempDir(), 0
 	for _, name := range documents(t) {
 		for _, block := range goBlock.FindAllStringSubmatch(read(t, name), -1) {
 			count++
 			if !strings.HasPrefix(block[1], "package ") && !strings.HasPrefix(block[1], "// Command ") {
-				t.Errorf("%s: a Go block that is no complete program:\n%s", name, block[1])
+				t.Errorf("%s: incomplete Go program:\n%s", name, block[1])
 				continue
 			}
 			program := filepath.Join(dir, "main.go")
@@ -41,23 +41,23 @@ func TestGoProgramsInTheDocumentsCompile(t *testing.T) {
 		}
 	}
 	if count < 4 {
-		t.Errorf("%d Go programs were found in the documents", count)
+		t.Errorf("found %d Go programs in the documents", count)
 	}
 }
 
-func TestLibraryDocumentHasTheExamplesAsTheyAre(t *testing.T) {
+func TestLibraryDocumentMatchesTheExamples(t *testing.T) {
 	shown := map[string]bool{}
 	for _, block := range goBlock.FindAllStringSubmatch(read(t, "docs/library.md"), -1) {
 		shown[block[1]] = true
 	}
 	for _, name := range []string{"examples/serve-camera/main.go", "examples/push-picture/main.go"} {
 		if !shown[read(t, name)] {
-			t.Errorf("docs/library.md does not show %s as it is: copy it into its block", name)
+			t.Errorf("docs/library.md differs from %s: copy it into its block", name)
 		}
 	}
 }
 
-// The server refuses a PATCH without a type: a page of another site could send it.
+// The server rejects a PATCH without a JSON content type: another site's page could send it.
 func TestEveryPatchInTheDocumentsHasItsType(t *testing.T) {
 	count := 0
 	for _, name := range documents(t) {
@@ -69,6 +69,6 @@ func TestEveryPatchInTheDocumentsHasItsType(t *testing.T) {
 		}
 	}
 	if count == 0 {
-		t.Error("no document has a curl of PATCH any more: nothing was checked")
+		t.Error("no document has a curl PATCH command: nothing was checked")
 	}
 }

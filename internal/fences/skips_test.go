@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Tests skip through testenv, and a package whose tests may skip reports how many did.
+// Tests skip through testenv, and packages whose tests may skip report how many did.
 func TestSkippedTestsAreReportedByTheirPackage(t *testing.T) {
 	files, positions := sources(t)
 	skips, reports := map[string]bool{}, map[string]bool{}
@@ -26,14 +26,14 @@ func TestSkippedTestsAreReportedByTheirPackage(t *testing.T) {
 			case x.Name == "testenv" && call.Sel.Name == "Main":
 				reports[f.pkg] = true
 			case (x.Name == "t" || x.Name == "b") && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, call.Sel.Name):
-				t.Errorf("%s: skip through testenv, which counts it", positions.Position(call.Pos()))
+				t.Errorf("%s: skip through testenv, to count it", positions.Position(call.Pos()))
 			}
 			return true
 		})
 	}
 	for pkg := range skips {
 		if !reports[pkg] {
-			t.Errorf("%s: its tests may skip: func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }", pkg)
+			t.Errorf("%s: its tests may skip: add func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }", pkg)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 const module = "github.com/maixstream/maixstream/"
 
-// source is one Go file of this module, whatever its build constraints say.
+// source is one Go file of this module, regardless of its build constraints.
 type source struct {
 	path    string // below the module's root
 	pkg     string // its folder
@@ -83,7 +83,7 @@ func parseAll(root string) (files []*source, positions *token.FileSet, err error
 	return files, positions, err
 }
 
-// below says whether a package is that folder or one in it.
+// below reports whether a package is in that folder or below it.
 func below(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
 
 func read(t *testing.T, name string) string {

@@ -1,4 +1,4 @@
-// Package links writes the addresses of a running server as other programs want them.
+// Package links returns the addresses of a running server in the form that other programs expect.
 package links
 
 import (
@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Server is what is known of a server.
+// Server describes a running server.
 type Server struct {
-	// Base is the address of its page, such as http://maixcam.local:8000/; credentials, query and fragment are left out of all links.
+	// Base is the page's address, such as http://maixcam.local:8000/; links omit its credentials, query and fragment.
 	Base *url.URL
-	// RTSP is its addresses for RTSP and RTSPS, host:port or :port; "": none.
+	// RTSP and RTSPS are addresses, host:port or :port; "" disables them.
 	RTSP, RTSPS string
-	// H264 says that there is H.264 beside the JPEGs.
+	// H264 reports whether H.264 is available alongside JPEG.
 	H264 bool
-	// Name is what it is called; "": maixstream.
+	// Name is the stream's name; "" means maixstream.
 	Name string
 }
 
 // Link is one line to copy.
 type Link struct {
-	Name string `json:"name"` // what it is, or for which program
+	Name string `json:"name"` // description, or the program it is for
 	Text string `json:"text"` // an address, a command, or lines of a configuration
 }
 
-// Addresses returns the plain addresses of a server, the page's first.
+// Addresses returns a server's plain addresses, the page first.
 func Addresses(s Server) []Link {
 	at := s.page()
 	list := []Link{{"Page", at}, {"Picture alone", at + "?bare"}, {"Stream", at + "stream"}, {"Snapshot", at + "snapshot"}}
@@ -45,7 +45,7 @@ func Addresses(s Server) []Link {
 	return list
 }
 
-// page is the address of the page, which the others stand below.
+// page returns the address of the page, the base of all others.
 func (s *Server) page() string {
 	base := *s.Base
 	base.User, base.RawQuery, base.Fragment, base.RawFragment, base.RawPath = nil, "", "", "", ""
@@ -55,7 +55,7 @@ func (s *Server) page() string {
 	return base.String()
 }
 
-// Of returns a server's addresses, and what other programs want of them.
+// Of returns a server's addresses and settings for other programs.
 func Of(s Server) []Link {
 	at := s.page()
 	stream, snapshot := at+"stream", at+"snapshot"
@@ -64,7 +64,7 @@ func Of(s Server) []Link {
 		name = "maixstream"
 	}
 	list := Addresses(s)
-	media, h264 := "", "" // over RTSP, the plain one if there are two
+	media, h264 := "", "" // over RTSP, unencrypted if both are available
 	for _, l := range list {
 		switch {
 		case media == "" && strings.HasPrefix(l.Text, "rtsp") && strings.HasSuffix(l.Text, "/jpeg"):
@@ -99,7 +99,7 @@ func Of(s Server) []Link {
 	)
 }
 
-// key is a name as a key of YAML.
+// key turns a name into a YAML key.
 func key(name string) string {
 	out := strings.Map(func(r rune) rune {
 		switch {

@@ -22,7 +22,7 @@ func of(t *testing.T, base string, s links.Server) map[string]string {
 	return list
 }
 
-func TestLinksHaveTheHostThatWasUsedAndNoCredentials(t *testing.T) {
+func TestLinksUseTheRequestedHostWithoutCredentials(t *testing.T) {
 	for base, want := range map[string][2]string{
 		"http://maixcam.local:8000":              {"http://maixcam.local:8000/stream", "rtsp://maixcam.local:8554/jpeg"},
 		"https://anna:secret@cam.example/":       {"https://cam.example/stream", "rtsp://cam.example:8554/jpeg"},
@@ -43,7 +43,7 @@ func TestLinksHaveTheHostThatWasUsedAndNoCredentials(t *testing.T) {
 	}
 }
 
-func TestEveryProgramHasItsLine(t *testing.T) {
+func TestEveryProgramHasItsLink(t *testing.T) {
 	list := of(t, "http://cam:8000/", links.Server{Name: "Front garden", RTSPS: "0.0.0.0:8322"})
 	for name, part := range map[string]string{
 		"Page": "http://cam:8000/", "Snapshot": "http://cam:8000/snapshot", "RTSPS": "rtsps://cam:8322/jpeg", "OctoPrint": "Stream URL: http://cam:8000/stream",
@@ -59,7 +59,7 @@ func TestEveryProgramHasItsLine(t *testing.T) {
 	}
 }
 
-func TestH264HasItsAddresses(t *testing.T) {
+func TestH264Addresses(t *testing.T) {
 	list := of(t, "http://cam:8000/", links.Server{RTSP: ":8554", RTSPS: ":8322", H264: true})
 	for name, part := range map[string]string{
 		"H.264 (MP4)": "http://cam:8000/video.mp4", "RTSP": "rtsp://cam:8554/jpeg", "RTSP (H.264)": "rtsp://cam:8554/h264", "RTSPS (H.264)": "rtsps://cam:8322/h264",

@@ -8,10 +8,10 @@ import (
 	"rsc.io/qr"
 )
 
-// quiet is the light border that readers need (ISO/IEC 18004: 4 modules; 2 suffice on a terminal, whose own edge follows).
+// quiet is the quiet zone that readers need (ISO/IEC 18004: 4 modules; 2 suffice on a terminal, whose margin follows).
 const quiet = 2
 
-// WriteQR draws a text as a QR code for a terminal: two modules in a character, black on white whatever the terminal's colours are.
+// WriteQR draws a text as a QR code for a terminal: two modules per character, black on white regardless of the terminal's colours.
 func WriteQR(w io.Writer, text string) error {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// What is drawn is read by a program that others made.
+// A third-party program reads the QR code.
 func TestCodeIsReadBack(t *testing.T) {
 	reader := testenv.Program(t, "zbarimg")
 	const address = "http://192.168.100.123:8000/"

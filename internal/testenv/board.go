@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Simulator returns the directory of the simulator's libraries for this machine, and maixsim among them.
+// Simulator returns the directory of the simulator's libraries and maixsim for this machine.
 func Simulator(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(Root(t), "build", "sim", runtime.GOARCH)
@@ -20,10 +20,10 @@ func Simulator(t testing.TB) string {
 	return dir
 }
 
-// BoardDir makes a directory for a simulated board's files, which is removed after the test.
+// BoardDir creates a directory for a simulated board's files, removed after the test.
 func BoardDir(t testing.TB) string {
 	t.Helper()
-	root, err := os.MkdirTemp("", "maixcam") // not t.TempDir: what outlives a killed process may write while it is removed
+	root, err := os.MkdirTemp("", "maixcam") // not t.TempDir: descendants of a killed process may still write while it is removed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +38,8 @@ func BoardDir(t testing.TB) string {
 	return root
 }
 
-// Board lays out a simulated board of that kind (maixcam, maixcam_pro, none) for this test and what it starts, by their environment; settings are the
-// simulator's from its boot on (MAIXSIM_SET). It returns the board's root and the path of maixsim.
+// Board lays out a simulated board of that kind (maixcam, maixcam_pro, none) and selects it in the environment for this test and its
+// child processes; settings are the simulator's from boot (MAIXSIM_SET). It returns the board's root and the path of maixsim.
 func Board(t testing.TB, kind, settings string) (root, maixsim string) {
 	t.Helper()
 	libraries := Simulator(t)

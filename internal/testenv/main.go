@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// Runner runs a package's tests. It is a goleak.TestingM, too.
+// Runner runs a package's tests. It also implements goleak.TestingM.
 type Runner struct{ m *testing.M }
 
-// Main prepares to run a package's tests and to report those that were skipped.
+// Main returns a Runner that reports skipped tests.
 func Main(m *testing.M) Runner { return Runner{m} }
 
 // Run runs the tests, reports what was skipped, and returns the process's exit code.
@@ -21,7 +21,7 @@ func (r Runner) Run() int {
 	return code
 }
 
-// packageName is the path of the package under test below the module's root: tests run in its directory.
+// packageName returns the path of the package under test below the module's root: tests run in its directory.
 func packageName() string {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FreePort returns a TCP port of host that was free a moment ago. Where it must stay free until a program listens on it, take a loopback address that
-// nothing else uses (127.86.0.1): the system hands out ports of one address independently of the others'.
+// FreePort returns a TCP port of host that was free a moment ago. If it must stay free until a program listens on it, use a loopback address that
+// nothing else uses (127.86.0.1): the system allocates ports of one address independently of others'.
 func FreePort(t testing.TB, host string) int {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -24,7 +24,7 @@ func FreeAddress(t testing.TB) string {
 	return fmt.Sprintf("127.0.0.1:%d", FreePort(t, "127.0.0.1"))
 }
 
-// FreeMediaAddress is FreeAddress for an RTSP server: the pair of UDP ports above the TCP port, which media take, is free as well.
+// FreeMediaAddress is FreeAddress for an RTSP server: the pair of UDP ports for media above the TCP port is free as well.
 func FreeMediaAddress(t testing.TB) string {
 	t.Helper()
 	for range 50 {

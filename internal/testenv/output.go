@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Output collects what a running program writes. Any goroutine may read it meanwhile.
+// Output collects a running program's output. It is safe for concurrent use.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -28,7 +28,7 @@ func (o *Output) String() string {
 	return o.text.String()
 }
 
-// Axe returns the source of axe-core, which checks a page's accessibility.
+// Axe returns the source of axe-core, a checker of web accessibility.
 func Axe(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Root(t), "build", "axe", "node_modules", "axe-core", "axe.min.js"))

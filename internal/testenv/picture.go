@@ -11,7 +11,7 @@ import (
 	_ "image/png"
 )
 
-// File writes a file below dir, makes its folders, and returns its path.
+// File writes a file below dir, creating folders, and returns its path.
 func File(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -40,7 +40,7 @@ func Middle(img image.Image) [3]uint8 {
 	return [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}
 }
 
-// Near says whether two colours differ by no more than JPEG's loss.
+// Near reports whether two colours are equal up to JPEG's loss.
 func Near(a, b [3]uint8) bool {
 	for k := range a {
 		if d := int(a[k]) - int(b[k]); d > 12 || d < -12 {

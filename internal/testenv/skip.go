@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// CI says whether everything that tests need must be there.
+// CI reports whether all prerequisites of tests must be present.
 func CI() bool {
 	set := os.Getenv("CI")
 	return set != "" && set != "false" && set != "0"
 }
 
-// Missing skips the test because this machine lacks what; remedy is what to run or to be ("make setup-test", "root"). With CI=true it fails instead.
+// Missing skips the test because this machine lacks what; remedy is what to run or who to be ("make setup-test", "root"). With CI=true it fails instead.
 func Missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	if CI() {
@@ -25,7 +25,7 @@ func Missing(t testing.TB, what, remedy string) {
 	skip(t, fmt.Sprintf("%s is missing (%s)", what, remedy))
 }
 
-// Long skips a test that takes too long for -short; why says how long.
+// Long skips a test that is too long for -short; why says how long.
 func Long(t testing.TB, why string) {
 	t.Helper()
 	if testing.Short() {
@@ -33,13 +33,13 @@ func Long(t testing.TB, why string) {
 	}
 }
 
-// Unable skips a test that this machine cannot run and nobody could make it run, in CI neither: why says what is different here.
+// Unable skips a test that this machine can never run, even in CI; why says what is different here.
 func Unable(t testing.TB, why string) {
 	t.Helper()
 	skip(t, why)
 }
 
-// OnRequest returns the value of an environment variable without which this is no test of the ordinary run; who says who sets it. It is not counted as skipped.
+// OnRequest returns the value of an environment variable, and skips the test without it; who says who sets it. It does not count as skipped.
 func OnRequest(t testing.TB, variable, who string) string {
 	t.Helper()
 	value := os.Getenv(variable)
@@ -77,7 +77,7 @@ func skip(t testing.TB, reason string, more ...string) {
 	t.Skip(strings.Join(append([]string{reason}, more...), ": "))
 }
 
-// summary is one line about the tests skipped so far, "" for none.
+// summary returns one line about the tests skipped so far, "" for none.
 func summary() string {
 	skipped.Lock()
 	defer skipped.Unlock()

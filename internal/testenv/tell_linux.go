@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tell prints a line that the person who runs the tests sees. Given several packages, go test discards the output of each that passes (cmd/go's documentation,
-// "package list mode"), and with it what was skipped: the line goes to the go command's own standard error then.
+// tell prints a line to whoever runs the tests. Given several packages, go test discards the output of passing ones (cmd/go's documentation,
+// "package list mode"), including this report: the line then goes to the go command's standard error.
 func tell(line string) {
 	if out := goStderr(); out != nil {
 		defer out.Close()
@@ -21,7 +21,7 @@ func tell(line string) {
 	fmt.Fprint(os.Stderr, line)
 }
 
-// goStderr is the standard error of the go command that discards this process's output, nil if there is none.
+// goStderr returns the standard error of the go command that discards this process's output, nil if there is none.
 func goStderr() *os.File {
 	parent := os.Getppid()
 	folder := fmt.Sprintf("/proc/%d/", parent)
@@ -31,7 +31,7 @@ func goStderr() *os.File {
 	if testing.Verbose() || strings.TrimSpace(string(name)) != "go" || err != nil || ourErr != nil || os.SameFile(theirs, ours) {
 		return nil
 	}
-	// A duplicate shares the position in a file; opened anew, a file would have two writers that overwrite each other.
+	// A duplicate shares the file offset; reopened, a file would have two writers overwriting each other.
 	if process, err := unix.PidfdOpen(parent, 0); err == nil {
 		defer unix.Close(process)
 		if fd, err := unix.PidfdGetfd(process, 2, 0); err == nil {

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// goTest runs the packages in testdata as somebody would type it.
+// goTest runs the packages in testdata as on a command line.
 func goTest(t *testing.T, ci string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"test", "-count=1"}, args...)...)
@@ -34,7 +34,7 @@ func TestSkippedTestsAreReported(t *testing.T) {
 	if err != nil || runtime.GOOS == "linux" && problems != want || strings.Contains(out, "skipped") {
 		t.Errorf("several packages: %v, %s%s", err, out, problems)
 	}
-	// Into one file, as people redirect it: nothing is overwritten.
+	// Redirected into one file, nothing is overwritten.
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Eventually waits until f holds: for a minute, which suffices on a loaded machine.
+// Eventually waits until f returns true, for up to a minute, which suffices on a loaded machine.
 func Eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
@@ -18,7 +18,7 @@ func Eventually(t testing.TB, what string, f func() bool) {
 	}
 }
 
-// NoLeaks checks that no goroutine started from now on is left when the test ends; call it first. Connections end in their own time: it waits for them.
+// NoLeaks checks that no goroutine started from now on remains when the test ends; call it first. It gives connections time to close.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
@@ -30,7 +30,7 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
-// Leaked returns an error that names the goroutines left, once those that are about to end have had 20 seconds.
+// Leaked returns an error naming the remaining goroutines, after giving them 20 seconds to end.
 func Leaked(options ...goleak.Option) error {
 	err := goleak.Find(options...)
 	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); {

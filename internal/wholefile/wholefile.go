@@ -1,4 +1,4 @@
-// Package wholefile writes files so that they are there whole or not at all, also after a power cut.
+// Package wholefile writes files atomically, even across a power cut.
 package wholefile
 
 import (
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Write writes data to path. A regular file, or what a symbolic link to one leads to, is replaced in one step and keeps its mode; a new one gets mode. What
-// is there and is no regular file, a device, a pipe or a terminal, is written to and stays what it is.
+// Write writes data to path. A regular file, or the target of a symbolic link to one, is replaced atomically and keeps its mode; a new one gets mode. Anything
+// else, such as a device, a pipe or a terminal, is written to in place.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	target, info, err := resolve(path)
 	if err != nil {
@@ -31,15 +31,15 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// Rename is os.Rename that replaces nothing but a regular file.
+// Rename is os.Rename restricted to replacing regular files.
 func Rename(from, to string) error {
 	if info, err := os.Lstat(to); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("rename %s to %s: there is something that is no file (%s)", from, to, info.Mode().Type())
+		return fmt.Errorf("rename %s to %s: target is not a regular file (%s)", from, to, info.Mode().Type())
 	}
 	return os.Rename(from, to)
 }
 
-// resolve follows links, also one that leads to a file that is not there yet. info is nil when there is none.
+// resolve follows links, also to a file that does not exist. info is nil if there is no file.
 func resolve(path string) (target string, info fs.FileInfo, err error) {
 	for range 40 {
 		info, err := os.Lstat(path)
@@ -52,7 +52,7 @@ func resolve(path string) (target string, info fs.FileInfo, err error) {
 			return path, info, nil
 		}
 		if follows, err := os.Stat(path); err == nil && (!follows.Mode().IsRegular() || strings.HasPrefix(path, "/proc/")) {
-			return path, open{follows}, nil // /dev/stdout leads to what a process has open, by links that need not be paths
+			return path, open{follows}, nil // /dev/stdout leads to an open file of the process, through links that need not be paths
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
@@ -63,7 +63,7 @@ func resolve(path string) (target string, info fs.FileInfo, err error) {
 	return "", nil, errors.New("too many symbolic links")
 }
 
-// absolute is where a link leads.
+// absolute returns a link's target.
 func absolute(path, link string) string {
 	if filepath.IsAbs(link) {
 		return link
@@ -71,7 +71,7 @@ func absolute(path, link string) string {
 	return filepath.Join(filepath.Dir(path), link)
 }
 
-// open is what is not replaced, whatever it is.
+// open is a file that must not be replaced, whatever its type.
 type open struct{ fs.FileInfo }
 
 // Mode implements fs.FileInfo.
@@ -91,7 +91,7 @@ func replace(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // once renamed there is nothing to remove
+	defer os.Remove(file.Name()) // fails harmlessly after the rename
 	_, err = file.Write(data)
 	if err := errors.Join(err, file.Chmod(mode), file.Sync(), file.Close()); err != nil {
 		return err

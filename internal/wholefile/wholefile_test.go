@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/internal/wholefile"
 )
 
-func TestFilesAreReplacedAndLinksStay(t *testing.T) {
+func TestFilesAreReplacedAndLinksKept(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	if err := os.WriteFile(at("old"), []byte("old"), 0o600); err != nil {
@@ -41,7 +41,7 @@ func TestFilesAreReplacedAndLinksStay(t *testing.T) {
 	}
 }
 
-func TestNothingButFilesIsReplaced(t *testing.T) {
+func TestOnlyRegularFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	if err := wholefile.Write(os.DevNull, []byte("x"), 0o644); err != nil {
 		t.Error(err)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs maixstream on a MaixCAM from this folder, on the board itself, as root: ./install.sh
-# (make flash does the same over ssh, and takes the old version back when the new one shows no picture.)
-# Removed again by: /etc/init.d/S99maixstream remove
-#   DESTDIR=DIR  into a system below DIR; nothing is started then
+# (make flash does the same over ssh, and rolls back if the new version shows no picture.)
+# To remove: /etc/init.d/S99maixstream remove
+#   DESTDIR=DIR  into a system below DIR; starts nothing
 set -e
 cd "$(dirname "$0")"
 say() { echo "maixstream: $*"; }
@@ -18,14 +18,14 @@ program=$DESTDIR/opt/maixstream/maixstream
 script=$DESTDIR/etc/init.d/S99maixstream
 mkdir -p "$DESTDIR/opt/maixstream" "$DESTDIR/etc/init.d"
 cp maixstream "$program.new"
-# The kernel reads the loader's name at this place; it is at most as long as what stands there.
+# The kernel reads the loader's name at this offset; the new name is at most as long as the old.
 printf '%s\0' "$loader" | dd of="$program.new" bs=1 seek=@OFFSET@ conv=notrunc 2>/dev/null
 chmod 755 "$program.new"
 if [ -z "$DESTDIR" ]; then
   "$program.new" version || { say "the program does not run here; nothing was changed"; rm -f "$program.new"; exit 1; }
   [ ! -x "$script" ] || "$script" stop
 fi
-# At each moment there is a whole program under the name that is started: the power may be cut.
+# The power may be cut at any moment: a complete program always has the name that is started.
 [ -n "$DESTDIR" ] || sync
 [ ! -e "$program" ] || ln -f "$program" "$program.old"
 mv -f "$program.new" "$program"

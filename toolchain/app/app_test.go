@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func TestVersionIsWhatTheAppStoreTakes(t *testing.T) {
+func TestVersionSuitsTheAppStore(t *testing.T) {
 	for described, want := range map[string]string{
 		"v1.2.3": "1.2.3", "1.2.3": "1.2.3", "v0.10.0-4-gabcdef0-dirty": "0.10.0", "c146609": "0.0.0", "": "0.0.0", "v1.2": "0.0.0", "unknown": "0.0.0",
 	} {

@@ -13,7 +13,7 @@ const iconSize = 128 // pixels, square
 // icon draws a lens with three waves beside it, on a rounded square.
 func icon() ([]byte, error) {
 	img := image.NewNRGBA(image.Rect(0, 0, iconSize, iconSize))
-	const sub = 4 // samples a pixel and direction, for smooth edges
+	const sub = 4 // samples per pixel and direction, for smooth edges
 	for y := range iconSize {
 		for x := range iconSize {
 			var r, g, b, a int
@@ -31,7 +31,7 @@ func icon() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// shade is the icon's colour at a point.
+// shade returns the icon's colour at a point.
 func shade(x, y float64) color.NRGBA {
 	const corner = 26.0
 	dx, dy := math.Max(0, math.Abs(x-iconSize/2)-(iconSize/2-corner)), math.Max(0, math.Abs(y-iconSize/2)-(iconSize/2-corner))

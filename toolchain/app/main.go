@@ -1,6 +1,6 @@
-// Command app makes the package with which maixstream is installed as an app of MaixCAM's launcher: `make app`.
+// Command app builds the package that installs maixstream as an app of MaixCAM's launcher: `make app`.
 //
-// The package is a zip with one folder, the app's id, as the board's app store tool takes it (app_store_cli install FILE).
+// The package is a zip with one folder, named by the app's ID, as the board's app store tool expects (app_store_cli install FILE).
 package main
 
 import (
@@ -24,8 +24,8 @@ var mainScript []byte
 
 func main() {
 	program := pflag.String("program", "build/riscv64/maixstream", "the program for the board")
-	version := pflag.String("version", "", "its version, as git describe says it")
-	dir := pflag.String("dir", "build", "where to put the package")
+	version := pflag.String("version", "", "its version, from git describe")
+	dir := pflag.String("dir", "build", "output directory")
 	pflag.Parse()
 	file, err := write(*program, *version, *dir)
 	if err != nil {
@@ -37,7 +37,7 @@ func main() {
 
 var release = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)`)
 
-// appVersion is major.minor.patch, all that the app store takes: a commit without a release before it is 0.0.0.
+// appVersion returns major.minor.patch, all that the app store accepts: a commit before the first release is 0.0.0.
 func appVersion(described string) string {
 	if m := release.FindStringSubmatch(described); m != nil {
 		return m[1]
@@ -60,7 +60,7 @@ files:
 `, id, version)
 }
 
-// write makes the package and returns its name. The same program and version give the same bytes.
+// write writes the package and returns its name. The same program and version yield the same bytes.
 func write(program, described, dir string) (string, error) {
 	text, err := os.ReadFile(program)
 	if err != nil {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# board.sh start|wait|stop|cut|new|ssh|log|status: the virtual board, a MaixCAM in qemu. Its disk keeps what was done to it.
+# board.sh start|wait|stop|cut|new|ssh|log|status: the virtual board, a MaixCAM in qemu. Its disk is persistent.
 #   BOARD_DIR   its files (default build/board)      BOARD_SSH, BOARD_HTTP  ports on 127.0.0.1 (default 2222, 8888)
 #   BOARD_CPUS  cores (default 1)                    BOARD_CAMERA  none: a new disk without the simulated camera
-# stop shuts down in order, cut pulls the power, new makes a fresh disk.
+# stop shuts down cleanly, cut pulls the power, new creates a fresh disk.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # where a user's Debian has no mke2fs in PATH
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ http_port=${BOARD_HTTP:-8888}
 running() { [ -s "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null && grep -qa qemu-system-riscv64 "/proc/$(cat "$dir/pid")/cmdline"; }
 
 start() {
-  running && { echo "the virtual board runs already (pid $(cat "$dir/pid"))"; return; }
+  running && { echo "the virtual board is already running (pid $(cat "$dir/pid"))"; return; }
   [ -e "$dir/root.ext4" ] || "$here/build.sh" "$dir" "${BOARD_CAMERA:-}"
   rm -f "$dir/pid"
   : >"$dir/console.log"
@@ -24,7 +24,7 @@ start() {
     { echo "board.sh: qemu did not start, see above; where another program has a port, BOARD_SSH=… BOARD_HTTP=… choose others (now $ssh_port and $http_port)" >&2; exit 1; }
 }
 
-# wait_up waits until the board has booted: it says so on its console.
+# wait_up waits until the board has booted, as reported on its console.
 wait_up() {
   for ((n = 0; n < ${BOARD_WAIT:-120} * 5; n++)); do
     grep -qa 'virtual board: up' "$dir/console.log" && return
@@ -32,17 +32,17 @@ wait_up() {
     sleep 0.2
   done
   tail -n 30 "$dir/console.log" >&2
-  echo "board.sh: the virtual board did not come up within ${BOARD_WAIT:-120} s" >&2
+  echo "board.sh: the virtual board did not boot within ${BOARD_WAIT:-120} s" >&2
   exit 1
 }
 
-# log_in COMMAND...: over ssh, without a question: the board listens on 127.0.0.1 only and has the factory's password.
+# log_in COMMAND...: over ssh, without prompting: the board listens on 127.0.0.1 only and has the factory password.
 log_in() {
   SSH_ASKPASS_REQUIRE=force SSH_ASKPASS="$here/askpass.sh" ssh -p "$ssh_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR -o ConnectTimeout=60 -o PreferredAuthentications=password root@127.0.0.1 "$@"
 }
 
-# ended waits at most $1 seconds for the machine to go off.
+# ended waits at most $1 seconds for power-off.
 ended() {
   for ((n = 0; n < $1 * 5; n++)); do
     running || return 0
@@ -62,10 +62,10 @@ END
   ;;
 wait) wait_up ;;
 stop)
-  running || { echo "the virtual board does not run"; exit 0; }
-  # Ctrl-Alt-Del has no wire on this machine: over ssh, and if that fails by the power switch.
+  running || { echo "the virtual board is not running"; exit 0; }
+  # This machine has no Ctrl-Alt-Del: over ssh, or else by the power switch.
   log_in poweroff </dev/null >/dev/null 2>&1 || true
-  ended 20 || { echo "it did not shut down: power off"; kill -KILL "$(cat "$dir/pid")"; ended 5; }
+  ended 20 || { echo "it did not shut down: switching off"; kill -KILL "$(cat "$dir/pid")"; ended 5; }
   rm -f "$dir/pid"
   ;;
 cut)
@@ -83,6 +83,6 @@ ssh)
   log_in "$@"
   ;;
 log) cat "$dir/console.log" ;;
-status) if running; then echo "the virtual board runs (pid $(cat "$dir/pid"))"; else echo "the virtual board does not run"; exit 1; fi ;;
+status) if running; then echo "the virtual board is running (pid $(cat "$dir/pid"))"; else echo "the virtual board is not running"; exit 1; fi ;;
 *) echo "usage: board.sh start|wait|stop|cut|new|ssh|log|status" >&2; exit 2 ;;
 esac

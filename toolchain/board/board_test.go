@@ -1,6 +1,6 @@
 //go:build board
 
-// Package board_test is the way from source to a running board, end to end on the virtual board: make test-board.
+// Package board_test tests the path from source to a running board, end to end on the virtual board: make test-board.
 package board_test
 
 import (
@@ -24,7 +24,7 @@ import (
 // root is the repository.
 const root = "../.."
 
-// The board of this test run; its parts follow each other in TestBoard.
+// The board of this test run; its parts run in sequence in TestBoard.
 type board struct {
 	t         *testing.T
 	env       []string
@@ -50,7 +50,7 @@ func TestBoard(t *testing.T) {
 		}
 		b.control("cut")
 	})
-	// Most of what follows is about programs and disks: a source that costs the emulated core little.
+	// Most of the rest is about programs and disks: use a source that costs the emulated core little.
 	b.run(`echo 'ARGS="--source testcard --size 320x240 --fps 10"' >>/etc/default/maixstream`)
 	for _, step := range []struct {
 		name string
@@ -82,14 +82,14 @@ func TestBoard(t *testing.T) {
 			t.Logf("%.1f s", time.Since(began).Seconds())
 		})
 		if !ok {
-			return // what follows builds on it
+			return // later parts depend on it
 		}
 	}
 }
 
 func refusesOthers(b *board) {
 	b.run("sed -i s/id=maixcam/id=other/ /boot/board")
-	b.refused(b.one, `no MaixCAM image: /boot/board has id "other"`)
+	b.refused(b.one, `not a MaixCAM image: /boot/board has id "other"`)
 	b.run("sed -i s/id=other/id=maixcam/ /boot/board")
 	notProgram := filepath.Join(b.dir, "text")
 	if err := os.WriteFile(notProgram, []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -105,7 +105,7 @@ func firstFlash(b *board) {
 			b.t.Errorf("the installer does not say %s:\n%s", want, out)
 		}
 	}
-	if strings.Contains(out, "10.0.2.15") { // the emulator's inner network
+	if strings.Contains(out, "10.0.2.15") { // the emulator's internal network
 		b.t.Errorf("the installer prints an address that cannot be opened:\n%s", out)
 	}
 	b.runs("one")
@@ -146,7 +146,7 @@ func chromiumShows(b *board) {
 	shown := map[string]bool{}
 	for len(shown) < 3 {
 		picture, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
-			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas") // an image or a canvas itself
+			const picture = document.querySelector("#picture"), canvas = document.createElement("canvas") // an image or a canvas
 			if ((picture.naturalWidth ?? picture.width) != 320) return ""
 			canvas.width = 320, canvas.height = 240
 			canvas.getContext("2d").drawImage(picture, 0, 0)
@@ -178,7 +178,7 @@ func noRoom(b *board) {
 	b.run("dd if=/dev/zero of=/filler bs=1M 2>/dev/null; sync; true")
 	b.refused(b.two, "KiB free")
 	b.run("rm /filler; sync")
-	// And when it is full only while the copy is under way.
+	// And with the disk full only while copying.
 	said, err := b.at("copy", func(c *exec.Cmd) {
 		if err := c.Process.Signal(syscall.SIGSTOP); err != nil {
 			b.t.Error(err)
@@ -230,7 +230,7 @@ func rollsBackAlone(b *board) {
 
 func interrupts(b *board) {
 	for _, step := range []string{"try", "swap", "wait"} {
-		// (a version that never has frames: nothing depends on how soon the interrupt comes)
+		// (a version that never has frames: the interrupt's timing does not matter)
 		said, err := b.at(step, func(c *exec.Cmd) { _ = c.Process.Signal(os.Interrupt) }, b.broken)
 		if err == nil || !strings.Contains(said, "interrupt") {
 			b.t.Errorf("at %q: %v: %s", step, err, said)
@@ -252,7 +252,7 @@ func restarts(b *board) {
 	}
 }
 
-// powerCuts pulls the plug in each step. The board must boot with a whole version, installed or new; after the confirm only
+// powerCuts pulls the plug in each step. The board must boot with a complete version, installed or new; after the confirm only
 // with the new one, before the swap only with the old one.
 func powerCuts(b *board) {
 	installed, other := b.two, b.one
@@ -266,7 +266,7 @@ func powerCuts(b *board) {
 		b.t.Logf("power cut at %q: %s was installed, %s was being flashed, %s runs", step, old, next, version)
 		switch {
 		case version == old:
-		case step == "confirm": // was it written already? both are right
+		case step == "confirm": // either way is right
 			installed, other = other, installed
 		default:
 			b.t.Errorf("power cut at %q: the unconfirmed version %s runs", step, version)
@@ -286,8 +286,8 @@ func reboots(b *board) {
 	was := b.runs("one", "two")
 	const bootID = "cat /proc/sys/kernel/random/boot_id"
 	boot := b.run(bootID)
-	b.run("(sleep 1; reboot) >/dev/null 2>&1 &")                              // behind the end of this login
-	for deadline := time.Now().Add(2 * patience); ; time.Sleep(time.Second) { // it still answers while it goes down
+	b.run("(sleep 1; reboot) >/dev/null 2>&1 &")                              // after this login ends
+	for deadline := time.Now().Add(2 * patience); ; time.Sleep(time.Second) { // it still answers while shutting down
 		now, err := b.command("ssh", bootID).Output()
 		if id := strings.TrimSpace(string(now)); err == nil && id != "" && id != boot {
 			break
@@ -329,7 +329,7 @@ func cameraStreams(b *board) {
 	}
 	b.curls(5)
 	report := b.run(". /etc/default/maixstream; /opt/maixstream/maixstream doctor")
-	for _, want := range []string{"all 9 found in /mnt/system/usr/lib", "(maixstream)", "maixstream: runs (pid", "fps of 640x480", "hardware; 640x480 takes 2.7 MiB", "All is fine."} {
+	for _, want := range []string{"all 9 found in /mnt/system/usr/lib", "(maixstream)", "maixstream: runs (pid", "fps of 640x480", "hardware; 640x480 takes 2.7 MiB", "No problems."} {
 		if !strings.Contains(report, want) {
 			b.t.Errorf("maixstream doctor does not say %q:\n%s", want, report)
 		}
@@ -339,8 +339,8 @@ func cameraStreams(b *board) {
 	b.runs(version)
 }
 
-// videoComes has ffmpeg decode H.264 of the camera over HTTP and RTSP. (Debian's libopenh264 is of another C library than the board's, so the simulator's
-// own encoder makes it: a stream as any other, of a picture that hardly moves.)
+// videoComes lets ffmpeg decode the camera's H.264 over HTTP and RTSP. (Debian's libopenh264 needs a different C library from the board's, so the simulator's
+// own encoder provides it: a valid stream of a picture that hardly moves.)
 func (b *board) videoComes() {
 	b.t.Helper()
 	rtsp := freePort(b.t)
@@ -356,7 +356,7 @@ func (b *board) videoComes() {
 	for _, input := range [][]string{{"-i", b.url("/video.mp4")}, {"-rtsp_transport", "tcp", "-i", fmt.Sprintf("rtsp://127.0.0.1:%d/h264", rtsp)}} {
 		var said []byte
 		var err error
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Second) { // the tunnel may not be there yet
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Second) { // the tunnel may not be up yet
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			arguments := slices.Concat([]string{"-v", "error", "-xerror", "-err_detect", "explode"}, input, []string{"-frames:v", "10", "-f", "null", "-"})
 			said, err = exec.CommandContext(ctx, "ffmpeg", arguments...).CombinedOutput()
@@ -383,7 +383,7 @@ func unflashes(b *board) {
 	}
 }
 
-// name is the version that is built into one of the test's programs.
+// name returns the version built into one of the test's programs.
 func name(program string) string { return filepath.Base(program) }
 
 func tail(text string, lines int) string {
@@ -407,7 +407,7 @@ func runsAsApp(b *board) {
 	if out, err := install.CombinedOutput(); err != nil || strings.Join(strings.Fields(string(out)), " ") != "app.yaml icon.png main.sh maixstream" {
 		b.t.Fatalf("unpack the app: %v\n%s", err, out)
 	}
-	b.flashes(b.two) // the service holds the camera, and gives way
+	b.flashes(b.two) // the service holds the camera, and releases it
 
 	pid := b.run("cd /maixapp/apps/maixstream && setsid ./main.sh >/tmp/app.log 2>&1 </dev/null & echo $!")
 	b.runs("one")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh DIR [CAMERA]: the virtual board's files in DIR: vmlinux, initramfs, board.dtb, and new disks root.ext4 and boot.vfat.
-# CAMERA none leaves out the simulator of the camera's libraries, which has the place of the MPI's: the test card is served then.
+# CAMERA none omits the simulator of the camera's libraries, which replaces the MPI's: the test card is served then.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
@@ -25,7 +25,7 @@ cp -r "$kernel/modules" "$work/first/modules"
 install -m 755 "$here/init" "$work/first/init"
 (cd "$work/first" && find . | cpio -o -H newc --quiet) >"$work/initramfs"
 
-# The root file system, laid out like MaixCAM's.
+# The root file system, with MaixCAM's layout.
 root=$work/root
 mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run,root,mnt/{system/{usr/{lib/3rd,bin},lib,ko},cfg/param,data},maixapp/{apps/launcher,tmp},lib,usr/{bin,sbin,lib/python3.11/site-packages/maix/dl_lib},var/log,etc/dropbear,opt}
 ln -s ../run "$root/var/run"
@@ -40,12 +40,12 @@ for applet in $(qemu-riscv64 "$programs/busybox" --list-full); do
   [ -e "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
 done
 ln -sf /bin/busybox "$root/sbin/init"
-# musl, under one of the loader's three names, and not the one that programs are linked with: the installer has to fit them.
+# musl, under one of the loader's three names, other than the one that programs are linked with: the installer has to adapt them.
 install -m 755 "$SYSROOT/usr/lib/libc.so" "$root/lib/libc.so"
 ln -s libc.so "$root/lib/ld-musl-riscv64xthead.so.1"
 "$CC" $TARGET_CFLAGS -O2 -static -o "$root/maixapp/apps/launcher/launcher" "$here/onboard/launcher.c"
 "${PREFIX}strip" "$root/maixapp/apps/launcher/launcher"
-# One ssh identity for all virtual boards of this user, so that a new disk is not taken for a stranger.
+# One ssh identity for all of this user's virtual boards, so that a new disk is not taken for an impostor.
 hostkey=$MAIXSTREAM_CACHE/board-hostkey
 [ -s "$hostkey" ] || qemu-riscv64 "$programs/dropbearkey" -t ed25519 -f "$hostkey" >/dev/null 2>&1
 install -m 600 "$hostkey" "$root/etc/dropbear/dropbear_ed25519_host_key"
@@ -61,7 +61,7 @@ mke2fs -q -t ext4 -L root -d "$root" "$work/root.ext4" 192M
 mkfs.vfat -C -n BOOT "$work/boot.vfat" 4096 >/dev/null
 mcopy -i "$work/boot.vfat" "$here"/root/boot/* ::
 
-# qemu's own device tree under MaixCAM's name.
+# qemu's device tree, with MaixCAM's name.
 "$here/qemu-system.sh" "$work/initramfs" "$kernel/vmlinux" -machine virt,dumpdtb="$work/board.dtb" >/dev/null 2>&1
 fdtput -t s "$work/board.dtb" / model "LicheeRv Nano MaixCAM (virtual)"
 cp "$kernel/vmlinux" "$work/vmlinux"

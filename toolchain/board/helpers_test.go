@@ -23,10 +23,10 @@ import (
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
-// patience is how long a thing may take that takes seconds on a free machine.
+// patience bounds things that take seconds on an idle machine.
 const patience = 3 * time.Minute
 
-// boardLoader is the one name that musl's loader has on the virtual board.
+// boardLoader is the only name of musl's loader on the virtual board.
 const boardLoader = "/lib/ld-musl-riscv64xthead.so.1"
 
 // newBoard builds the programs and chooses ports; nothing runs yet.
@@ -46,10 +46,10 @@ func newBoard(t *testing.T) *board {
 	b.env = append(os.Environ(), "BOARD_DIR="+dir, fmt.Sprint("BOARD_SSH=", b.ssh), fmt.Sprint("BOARD_HTTP=", b.http), fmt.Sprint("BOARD_WAIT=", int(patience.Seconds())))
 	host := exec.Command("go", "build", "-o", b.flash, "./toolchain/flash")
 	build := []*exec.Cmd{host}
-	// The two versions differ in what they call themselves only.
+	// The two versions differ only in their version strings.
 	for _, program := range []string{b.one, b.two} {
 		cross := exec.Command("toolchain/go.sh", "build", "-o", program, "./cmd/maixstream")
-		if other := os.Getenv("BOARD_TEST_PROGRAM"); other != "" { // a directory with a stand-in, while working on the test itself
+		if other := os.Getenv("BOARD_TEST_PROGRAM"); other != "" { // a directory with a stand-in, for work on the test itself
 			cross = exec.Command("cp", filepath.Join(other, filepath.Base(program)), program)
 		}
 		cross.Env = append(os.Environ(), "MAIXSTREAM_LDFLAGS=-X main.version="+filepath.Base(program)+" -X main.commit=test")
@@ -65,8 +65,8 @@ func newBoard(t *testing.T) *board {
 	return b
 }
 
-// freePort is one that nobody listened on a moment ago, and that the system gives to nobody who asks for any: it has to be free again
-// each time that the board is switched on, with other tests beside this one.
+// freePort returns a port that was free a moment ago, outside of the range that the system allocates from: it must be free again
+// whenever the board is switched on, with other tests running.
 func freePort(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
@@ -92,7 +92,7 @@ func freePort(t *testing.T) int {
 
 func (b *board) url(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", b.http, path) }
 
-// command is one of board.sh's.
+// command returns a board.sh command.
 func (b *board) command(args ...string) *exec.Cmd {
 	c := exec.Command("./board.sh", args...)
 	c.Env = b.env
@@ -106,7 +106,7 @@ func (b *board) control(verb string) {
 	}
 }
 
-// run runs a shell command on the board and returns what it printed.
+// run runs a shell command on the board and returns its output.
 func (b *board) run(command string) string {
 	b.t.Helper()
 	out, err := b.command("ssh", command).CombinedOutput()
@@ -116,12 +116,12 @@ func (b *board) run(command string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// installer is the command that `make flash` runs.
+// installer returns the command run by `make flash`.
 func (b *board) installer(args ...string) *exec.Cmd {
 	return exec.Command(b.flash, append([]string{"--host=127.0.0.1", fmt.Sprint("--port=", b.ssh), fmt.Sprint("--web=127.0.0.1:", b.http), "--known-hosts=" + filepath.Join(b.dir, "known_hosts"), "--wait=" + patience.String()}, args...)...)
 }
 
-// flashes installs a program and returns what the installer said.
+// flashes installs a program and returns the installer's output.
 func (b *board) flashes(program string) string {
 	b.t.Helper()
 	out, err := b.installer("--program=" + program).CombinedOutput()
@@ -131,7 +131,7 @@ func (b *board) flashes(program string) string {
 	return string(out)
 }
 
-// refused expects the installation to fail, and its message to have all the texts.
+// refused expects the installation to fail with a message containing all texts.
 func (b *board) refused(program string, texts ...string) {
 	b.t.Helper()
 	out, err := b.installer("--program=" + program).CombinedOutput()
@@ -145,13 +145,13 @@ func (b *board) refused(program string, texts ...string) {
 	}
 }
 
-// killedAt starts an installation and kills it as soon as it announces the step.
+// killedAt starts an installation and kills it when it announces the step.
 func (b *board) killedAt(step, program string, args ...string) {
 	b.t.Helper()
 	_, _ = b.at(step, func(c *exec.Cmd) { _ = c.Process.Kill() }, program, args...)
 }
 
-// at starts an installation, calls do as soon as it announces the step, and returns how it ended and what it said then.
+// at starts an installation, calls do when it announces the step, and returns its error and output.
 func (b *board) at(step string, do func(*exec.Cmd), program string, args ...string) (string, error) {
 	b.t.Helper()
 	c := b.installer(append([]string{"--program=" + program}, args...)...)
@@ -179,7 +179,7 @@ func (b *board) at(step string, do func(*exec.Cmd), program string, args ...stri
 	return problems.String(), err
 }
 
-// whole checks that the program on the board is, but for the loader's name, one of these files.
+// whole checks that the program on the board is, apart from the loader's name, one of these files.
 func (b *board) whole(programs ...string) {
 	b.t.Helper()
 	size := b.run("stat -c %s /opt/maixstream/maixstream && sha256sum </opt/maixstream/maixstream")
@@ -191,7 +191,7 @@ func (b *board) whole(programs ...string) {
 	b.t.Errorf("the program on the board (%s) is none of %v", size, programs)
 }
 
-// version asks the program that runs on the board; "" while it does not answer.
+// version asks the program running on the board; "" while it does not answer.
 func (b *board) version() string {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	reply, err := client.Get(b.url("/state"))
@@ -223,7 +223,7 @@ func (b *board) runs(versions ...string) string {
 	return ""
 }
 
-// fitted is size and checksum of a program as the installer puts it on this board.
+// fitted returns size and checksum of a program as the installer adapts it to this board.
 func (b *board) fitted(program string) string {
 	b.t.Helper()
 	text, err := os.ReadFile(program)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# qemu-system.sh INITRAMFS KERNEL OPTIONS...: the machine of the virtual board: one core and 256 MB, as the SG2002's.
+# qemu-system.sh INITRAMFS KERNEL OPTIONS...: the virtual board's machine: one core and 256 MB, like the SG2002.
 set -euo pipefail
 initramfs=$1 kernel=$2
 shift 2

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// readFrames reads n pictures of a stream's body, decodes the first, and calls each (may be nil) for every one.
+// readFrames reads n pictures of a stream's body, decodes the first, and calls each (may be nil) for every picture.
 func readFrames(body io.Reader, n int, each func()) (int, error) {
 	parts := multipart.NewReader(body, "frame")
 	for i := range n {
@@ -42,10 +42,10 @@ func readFrames(body io.Reader, n int, each func()) (int, error) {
 	return n, nil
 }
 
-// seen is what a viewer has got so far.
+// seen is what a viewer has received so far.
 type seen struct{ connections, frames, inThis int }
 
-// viewer watches a stream and comes back when it ends, as a browser's page does.
+// viewer watches a stream and reconnects when it ends, like the page in a browser.
 type viewer struct {
 	mu   sync.Mutex
 	now  seen

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # dist.sh DIR: the release's files into DIR: Debian packages (amd64, arm64), archives (amd64, arm64, riscv64-musl), a software bill of
-# materials for each, SHA256SUMS. The same commit gives the same bytes.
+# materials for each, SHA256SUMS. The same commit yields the same bytes.
 #   VERSION, COMMIT   as git describes them, unless given
-#   BOARD_PROGRAM     the board's program, as make device made it
+#   BOARD_PROGRAM     the board's program, built by make device
 #   ARCHES            only for these: amd64 arm64 riscv64
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -31,7 +31,7 @@ rm -rf "$dir"
 mkdir -p "$dir/work"
 dir=$(cd "$dir" && pwd)
 
-# What is the same for all.
+# Common to all.
 common=$dir/work/common
 mkdir -p "$common/docs"
 "$go" build -ldflags "$ldflags" -o "$dir/work/host" ./cmd/maixstream
@@ -47,13 +47,13 @@ for part in docs/service.md docs/device.md docs/recipes; do if [ -e $part ]; the
 find "$common/docs" -type f ! -name '*.md' ! -name '*.png' ! -name '*.jpg' ! -name '*.jpeg' ! -name '*.svg' -delete
 find "$common/docs" -type d -empty -delete
 
-# archive NAME STAGE: an archive whose bytes are decided by its files' alone.
+# archive NAME STAGE: an archive whose bytes depend only on its files.
 archive() {
   tar --create --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=ustar -C "$2/.." "$(basename "$2")" |
     gzip -9n >"$dir/$1"
 }
 
-# describe ARCH STAGE LICENCE: who else's software is in it.
+# describe ARCH STAGE LICENCE: third-party software in it.
 describe() {
   local jpeg=$3
   (
@@ -63,7 +63,7 @@ describe() {
     "$dir/work/cyclonedx-gomod" bin -json -licenses -std -noserial -notimestamp -version "$release" -output "$dir/work/sbom.json" "$2/maixstream" 2>"$dir/work/sbom.log" ||
       { cat "$dir/work/sbom.log" >&2; exit 1; }
   )
-  # What is linked in and is no Go module.
+  # Linked libraries that are not Go modules.
   jq --arg version "$LIBJPEG_TURBO_VERSION" --arg sha256 "$LIBJPEG_TURBO_SHA256" '
     del(.metadata.tools[].hashes) # of the tool as it was built here
     | .metadata.component.licenses = [{license: {id: "Apache-2.0"}}]
@@ -91,7 +91,7 @@ pc() {
   MAIXSTREAM_CACHE=$cache MAIXSTREAM_LDFLAGS=$ldflags toolchain/dist/program.sh $arch "$stage/maixstream"
   # shellcheck disable=SC2012
   describe $arch "$stage" "$(ls -td "$cache/libjpeg-$arch-"*/ok | head -n 1 | xargs dirname)"
-  # The least glibc that has every function that the program calls, in the versions that it was linked with.
+  # The oldest glibc with every function, in the versions that the program was linked with.
   GLIBC=$(readelf --dyn-syms --wide "$stage/maixstream" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
   export GLIBC=${GLIBC#GLIBC_} ARCH=$arch STAGE=$dir/work/$arch/deb
   cp -R "$common" "$STAGE"
@@ -113,7 +113,7 @@ board() {
   libjpeg=$(eval "$settings" && echo "$LIBJPEG")
   describe riscv64 "$stage" "$libjpeg"
   cp -R toolchain/flash/onboard/S99maixstream packaging/maixstream.yaml "$common/docs" LICENSE "$stage/"
-  # Where the loader's name stands in the program: images have it under three names, and the installer writes the right one there.
+  # Offset of the loader's name in the program: images use three names, and the installer writes the right one there.
   offset=$(readelf --program-headers --wide "$stage/maixstream" | awk '$1 == "INTERP" {print $2}')
   sed "s/@OFFSET@/$((offset))/" packaging/board/install.sh >"$stage/install.sh"
   chmod 755 "$stage/install.sh" "$stage/S99maixstream" "$stage/maixstream"

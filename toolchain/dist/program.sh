@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# program.sh ARCH FILE: the program for a PC's Linux, amd64 or arm64, into FILE: with libjpeg-turbo inside, so that any
-# distribution's glibc is all that it needs, and the same bytes from the same commit wherever it is built.
-#   MAIXSTREAM_LDFLAGS  more for the linker, as -X main.version=…
+# program.sh ARCH FILE: the program for a Linux PC, amd64 or arm64, into FILE: with libjpeg-turbo linked in, so that it needs only
+# a distribution's glibc, and with the same bytes for the same commit wherever it is built.
+#   MAIXSTREAM_LDFLAGS  further linker flags, such as -X main.version=…
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 arch=$1 file=$2
 case "$arch" in
 amd64) triplet=x86_64-linux-gnu processor=x86_64 ;;
 arm64) triplet=aarch64-linux-gnu processor=aarch64 ;;
-*) echo "program.sh: no such architecture: $arch (amd64, arm64; the board's program is made by make device)" >&2; exit 2 ;;
+*) echo "program.sh: unknown architecture: $arch (amd64, arm64; the board's program is made by make device)" >&2; exit 2 ;;
 esac
 export MAIXSTREAM_CACHE=${MAIXSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/maixstream}
 export CC=$triplet-gcc AR=$triplet-ar RANLIB=$triplet-ranlib

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Where things are on the board; onboard/S99maixstream has the same names.
+// Paths on the board, as in onboard/S99maixstream.
 const (
 	boardDir     = "/opt/maixstream"
 	boardProgram = boardDir + "/maixstream"
@@ -30,11 +30,11 @@ var checkScript string
 // board is a logged-in MaixCAM.
 type board struct{ ssh *ssh.Client }
 
-// run runs a shell command on the board, with in (may be nil) as its standard input, and returns what it printed.
+// run runs a shell command on the board, with in (may be nil) as its standard input, and returns its output.
 func (b board) run(ctx context.Context, command string, in io.Reader) (string, error) {
 	session, err := b.ssh.NewSession()
 	if err != nil {
-		return "", fmt.Errorf("the connection to the board is gone: %w", err)
+		return "", fmt.Errorf("connection to the board lost: %w", err)
 	}
 	defer session.Close()
 	stop := context.AfterFunc(ctx, func() { session.Close() })
@@ -52,10 +52,10 @@ func (b board) run(ctx context.Context, command string, in io.Reader) (string, e
 	if errors.As(err, &exit) && exit.Signal() == "" {
 		return said, fmt.Errorf("the board says: %s (exit code %d)", said, exit.ExitStatus())
 	}
-	return said, fmt.Errorf("the connection to the board is gone: %w %s", err, said)
+	return said, fmt.Errorf("connection to the board lost: %w %s", err, said)
 }
 
-// facts are what check.sh found out about a board.
+// facts are check.sh's findings about a board.
 type facts struct {
 	uid       int
 	machine   string   // uname -m
@@ -64,20 +64,20 @@ type facts struct {
 	host      string   // its name
 	loaders   []string // musl's, by name
 	missing   []string // commands that the service needs
-	installed string   // version of the maixstream that is there; "": none
+	installed string   // version of the installed maixstream; "" if none
 	free      int64    // KiB on the file system of boardDir
 	writable  bool
-	cameras   []string // other processes that hold the camera: pid and command line
+	cameras   []string // other processes using the camera: pid and command line
 	addresses []string
 }
 
 func (b board) facts(ctx context.Context) (facts, error) {
-	// It runs the installed program, which may be one that hangs.
+	// It runs the installed program, which may hang.
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("no answer within two minutes"))
 	defer cancel()
 	text, err := b.run(ctx, "sh -s", strings.NewReader(checkScript))
 	if err != nil {
-		return facts{}, fmt.Errorf("look at the board: %w", err)
+		return facts{}, fmt.Errorf("inspect the board: %w", err)
 	}
 	return parseFacts(text), nil
 }
@@ -118,20 +118,20 @@ func parseFacts(text string) facts {
 	return f
 }
 
-// refuse says why nothing must be installed on such a board; nil if nothing speaks against it. size is the program's in bytes.
+// refuse returns why nothing must be installed on such a board, or nil. size is the program's in bytes.
 func (f facts) refuse(size int64) error {
 	model := strings.ToLower(f.model)
-	// Old and new version and the packed copy's rest are there at the same time, and the log.
+	// Old and new version, the rest of the packed copy, and the log exist at the same time.
 	need := (size+(4<<20))>>10 + 1
 	switch {
 	case strings.Contains(model, "maixcam2"):
-		return fmt.Errorf("this is a MaixCAM2 (%s): another chip, for which there is no maixstream", f.model)
+		return fmt.Errorf("this is a MaixCAM2 (%s): another chip, which maixstream does not support", f.model)
 	case !strings.Contains(model, "maixcam") && !strings.Contains(model, "licheerv nano"):
-		return fmt.Errorf("this is no MaixCAM: its device tree calls it %q", f.model)
+		return fmt.Errorf("this is not a MaixCAM: its device tree calls it %q", f.model)
 	case f.id != "maixcam" && f.id != "maixcam_pro":
-		return fmt.Errorf("this is no MaixCAM image: /boot/board has id %q, not maixcam or maixcam_pro", f.id)
+		return fmt.Errorf("this is not a MaixCAM image: /boot/board has id %q, not maixcam or maixcam_pro", f.id)
 	case f.machine != "riscv64":
-		return fmt.Errorf("the board runs a %s system, the program is for riscv64", f.machine)
+		return fmt.Errorf("the board runs a %s system, but the program is for riscv64", f.machine)
 	case f.uid != 0:
 		return errors.New("log in as root: the service and the camera need it")
 	case len(f.missing) > 0:

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// answer is what check.sh says of a MaixCAM.
+// answer is check.sh's output on a MaixCAM.
 const answer = `uid=0
 machine=riscv64
 model=LicheeRv Nano
@@ -27,7 +27,7 @@ address=192.168.0.17
 address=10.131.167.1
 `
 
-func TestNothingSpeaksAgainstAMaixCAM(t *testing.T) {
+func TestMaixCAMIsAccepted(t *testing.T) {
 	f := parseFacts(answer)
 	if err := f.refuse(10 << 20); err != nil {
 		t.Error(err)
@@ -40,9 +40,9 @@ func TestNothingSpeaksAgainstAMaixCAM(t *testing.T) {
 	}
 }
 
-func TestRefusesWithTheReason(t *testing.T) {
+func TestUnsuitableBoardsAreRejectedWithAReason(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
-		{"model=LicheeRv Nano", "model=", `no MaixCAM: its device tree calls it ""`},
+		{"model=LicheeRv Nano", "model=", `not a MaixCAM: its device tree calls it ""`},
 		{"model=LicheeRv Nano", "model=Raspberry Pi 4", `"Raspberry Pi 4"`},
 		{"model=LicheeRv Nano", "model=Sipeed MaixCAM2", "another chip"},
 		{"board=maixcam", "board=nanokvm", `id "nanokvm"`},
@@ -74,10 +74,10 @@ func TestAddressesForViewers(t *testing.T) {
 			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
-	// A virtual board's own addresses are those of a network inside of the emulator.
+	// A virtual board's own addresses belong to a network inside the emulator.
 	for address, want := range map[string]string{
 		"127.0.0.1:8000": "localhost:8888",
-		"127.0.0.1:9000": "192.168.0.17:9000 10.131.167.1:9000 maixcam-1234.local:9000", // what is not forwarded
+		"127.0.0.1:9000": "192.168.0.17:9000 10.131.167.1:9000 maixcam-1234.local:9000", // not forwarded
 	} {
 		if got := strings.Join(seenAt(address, f, "localhost:8888"), " "); got != want {
 			t.Errorf("forwarded %s: %s, want %s", address, got, want)
@@ -85,8 +85,8 @@ func TestAddressesForViewers(t *testing.T) {
 	}
 }
 
-// The question itself, put to a machine that is no MaixCAM.
-func TestThisMachineIsNoMaixCAM(t *testing.T) {
+// check.sh itself, on a machine that is not a MaixCAM.
+func TestThisMachineIsNotAMaixCAM(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		testenv.Unable(t, "asks a Linux")
 	}

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/term"
 )
 
-// factoryPassword is what every MaixCAM image comes with; it is tried before anybody is asked.
+// factoryPassword is every MaixCAM image's default; it is tried before prompting.
 const factoryPassword = "root"
 
-// dial logs in. The board's key is remembered at the first visit and has to be the same ever after.
+// dial logs in. The board's host key is remembered on the first visit and must never change.
 func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	address := net.JoinHostPort(o.host, strconv.Itoa(o.port))
 	check, err := hostKeys(o.knownHosts)
@@ -36,13 +36,13 @@ func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	if err != nil {
 		var dns *net.DNSError
 		if errors.As(err, &dns) {
-			return nil, fmt.Errorf("connect to %s: %w (no mDNS here? take the address that the board's screen shows)", o.host, err)
+			return nil, fmt.Errorf("connect to %s: %w (no mDNS here? use the address on the board's screen)", o.host, err)
 		}
 		return nil, fmt.Errorf("connect to %s: %w (is the board on, and ssh enabled in its settings?)", address, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute)) // the login as a whole, with an answer typed
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute)) // for the entire login, including a typed password
 	c, channels, requests, err := ssh.NewClientConn(conn, address, &ssh.ClientConfig{User: o.user, Auth: methods, HostKeyCallback: check})
 	if err != nil {
 		conn.Close()
@@ -52,7 +52,7 @@ func dial(ctx context.Context, o options) (*ssh.Client, error) {
 	return ssh.NewClient(c, channels, requests), nil
 }
 
-// hostKeys checks a board's key against file, and adds a board that is not in it.
+// hostKeys checks a board's key against file, adding unknown boards.
 func hostKeys(file string) (ssh.HostKeyCallback, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("remember boards' keys: %w", err)
@@ -88,7 +88,7 @@ func hostKeys(file string) (ssh.HostKeyCallback, error) {
 	}, nil
 }
 
-// logins are the ways to log in, in the order of trying: keys, the given password, the factory's, the user's answer.
+// logins returns the login methods in the order of trying: keys, the given password, the factory's, the user's input.
 func logins(ctx context.Context, o options) ([]ssh.AuthMethod, error) {
 	var methods []ssh.AuthMethod
 	signers, err := signers(o.key)
@@ -122,17 +122,17 @@ func logins(ctx context.Context, o options) ([]ssh.AuthMethod, error) {
 		}
 		if !term.IsTerminal(int(os.Stdin.Fd())) {
 			if o.key != "" {
-				return "", fmt.Errorf("the board does not take the key %s (ssh-copy-id puts it there), and no right password is known: PASSWORD_FILE=FILE or "+
+				return "", fmt.Errorf("the board does not accept the key %s (install it with ssh-copy-id), and no valid password is known: PASSWORD_FILE=FILE or "+
 					"MAIXSTREAM_PASSWORD in the environment", o.key)
 			}
-			return "", errors.New("no right password: give it by PASSWORD_FILE=FILE or MAIXSTREAM_PASSWORD in the environment, or a key by KEY=FILE")
+			return "", errors.New("no valid password: set PASSWORD_FILE=FILE, MAIXSTREAM_PASSWORD in the environment, or a key with KEY=FILE")
 		}
 		return askPassword(ctx, fmt.Sprintf("password of %s at %s: ", o.user, o.host))
 	}
 	return append(methods, ssh.RetryableAuthMethod(ssh.PasswordCallback(next), tries)), nil
 }
 
-// askPassword asks on the terminal, without an echo. An interrupt ends it at once and leaves the terminal as it was.
+// askPassword prompts on the terminal, without echo. An interrupt ends it immediately and restores the terminal.
 func askPassword(ctx context.Context, prompt string) (string, error) {
 	fd := int(os.Stdin.Fd())
 	before, err := term.GetState(fd)
@@ -149,7 +149,7 @@ func askPassword(ctx context.Context, prompt string) (string, error) {
 	}()
 	select {
 	case err = <-answered:
-	case <-ctx.Done(): // the read goes on, and ends with the process
+	case <-ctx.Done(): // the read continues, and ends with the process
 		fmt.Println()
 		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
 	}
@@ -157,7 +157,7 @@ func askPassword(ctx context.Context, prompt string) (string, error) {
 	return string(text), err
 }
 
-// signers returns the private keys to try: the given file's, or the agent's and the user's usual files; nil if there are none.
+// signers returns the private keys to try: the given file's, or the agent's and the user's default files; nil if there are none.
 func signers(file string) (func() ([]ssh.Signer, error), error) {
 	if file != "" {
 		signer, err := readKey(file)
@@ -176,7 +176,7 @@ func signers(file string) (func() ([]ssh.Signer, error), error) {
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		for _, name := range []string{"id_ed25519", "id_rsa"} {
-			// One with a passphrase belongs into the agent; it is not worth a question here.
+			// A key with a passphrase belongs in the agent; don't prompt for it here.
 			if signer, err := readKey(filepath.Join(home, ".ssh", name)); err == nil {
 				found = append(found, signer)
 			}
@@ -196,7 +196,7 @@ func readKey(file string) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(text)
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
-		return nil, errors.New("it has a passphrase: add it to the ssh agent (ssh-add) and leave KEY away")
+		return nil, errors.New("it has a passphrase: add it to the ssh agent (ssh-add) and omit KEY")
 	}
 	return signer, err
 }

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sshServer stands in for a board's: it only lets in, by this password. tries counts the passwords that it was shown.
+// sshServer stands in for a board's: it only accepts logins with this password. tries counts the passwords received.
 func sshServer(t *testing.T, password string) (o options, tries *atomic.Int32) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -65,7 +65,7 @@ func sshServer(t *testing.T, password string) (o options, tries *atomic.Int32) {
 			}()
 		}
 	}()
-	// Nothing of who runs this test: its keys, its agent, its terminal.
+	// Nothing from the user who runs this test: no keys, agent or terminal.
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
 	setStdin(t, os.DevNull)
@@ -91,7 +91,7 @@ func logIn(t *testing.T, o options) error {
 	return err
 }
 
-func TestLogsInByTheFactorysPasswordOrTheGivenOne(t *testing.T) {
+func TestLoginByFactoryOrGivenPassword(t *testing.T) {
 	o, _ := sshServer(t, "root")
 	if err := logIn(t, o); err != nil {
 		t.Errorf("the factory's: %v", err)
@@ -111,7 +111,7 @@ func TestLogsInByTheFactorysPasswordOrTheGivenOne(t *testing.T) {
 	}
 }
 
-func TestWrongPasswordSaysWhereARightOneGoes(t *testing.T) {
+func TestWrongPasswordErrorNamesTheSettings(t *testing.T) {
 	o, tries := sshServer(t, "another")
 	err := logIn(t, o)
 	if err == nil || !strings.Contains(err.Error(), "PASSWORD_FILE=FILE") || !strings.Contains(err.Error(), "log in as root at 127.0.0.1:") {
@@ -126,7 +126,7 @@ func TestWrongPasswordSaysWhereARightOneGoes(t *testing.T) {
 	}
 }
 
-// A password must not go to whoever has taken the board's place.
+// A password must not go to an impostor.
 func TestChangedHostKeyIsRefusedBeforeThePassword(t *testing.T) {
 	first, _ := sshServer(t, "root")
 	if err := logIn(t, first); err != nil {
@@ -153,7 +153,7 @@ func TestChangedHostKeyIsRefusedBeforeThePassword(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestUnreachableBoard(t *testing.T) {
 	o, _ := sshServer(t, "root")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -165,7 +165,7 @@ func TestNobodyThere(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	o.host = "maixcam-0000.invalid"
-	if err := logIn(t, o); err == nil || !strings.Contains(err.Error(), "the address that the board's screen shows") {
+	if err := logIn(t, o); err == nil || !strings.Contains(err.Error(), "the address on the board's screen") {
 		t.Errorf("%v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestInterruptEndsThePasswordsPrompt(t *testing.T) {
 		_, err := dial(ctx, o)
 		ended <- err
 	}()
-	for tries.Load() == 0 || echo() { // the factory's password, and then the question
+	for tries.Load() == 0 || echo() { // the factory password, and then the prompt
 		select {
 		case err := <-ended:
 			t.Fatalf("it ended without a question: %v", err)

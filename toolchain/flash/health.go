@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// state is what matters here of the program's /state.
+// state is the part of /state used here.
 type state struct {
 	Version   string `json:"version"`
 	Signal    bool   `json:"signal"`
@@ -23,25 +23,24 @@ type state struct {
 	Published uint64 `json:"published"`
 }
 
-// waitForFrames waits until /healthz is well, /state is the new version's, and the number of frames in it grows. Where /state wants a password, /healthz alone
-// must say that there are frames. It asks
-// through the ssh connection: whether the port can be reached from here is no matter of the installation. It returns http or https.
+// waitForFrames waits until /healthz is healthy, /state is the new version's, and its number of frames grows. If /state requires a password, /healthz alone
+// must report frames. It uses the ssh connection: whether the port is reachable from here does not matter to the installation. It returns http or https.
 func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, version string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	// With TLS set up, the certificate is for the name that viewers use; this way ends on the board itself, within ssh.
+	// With TLS, the certificate is for the name that viewers use; this connection ends on the board itself, within ssh.
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	transport.DialContext = func(ctx context.Context, _, to string) (net.Conn, error) {
 		return b.ssh.DialContext(ctx, "tcp", to)
 	}
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
-	first, problem := state{}, errors.New("it did not answer yet")
+	first, problem := state{}, errors.New("no answer yet")
 	scheme := "http"
 	for seen := false; ; {
 		s, err := ask(ctx, client, scheme+"://"+address)
 		switch {
 		case errors.Is(err, errLocked):
-			say("wait", "/healthz says that frames come; which version makes them is not checked, because /state wants a password")
+			say("wait", "/healthz reports frames; the version is not checked because /state requires a password")
 			return scheme, nil
 		case errors.Is(err, errWantsTLS):
 			scheme = "https"
@@ -51,14 +50,14 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, 
 				return "", fmt.Errorf("it ended %d times", n)
 			}
 		case !slices.Contains(strings.Fields(version), s.Version):
-			problem = fmt.Errorf("version %s answers, not %s", s.Version, version)
+			problem = fmt.Errorf("version %s answers instead of %s", s.Version, version)
 		case !s.Signal && s.Reason != "":
 			problem = fmt.Errorf("no frames: %s", s.Reason)
 		case !s.Signal || s.Published == 0:
-			problem = errors.New("it answers, but no frame has come yet")
-		case !seen || s.Published < first.Published: // the second: it was started again in between
+			problem = errors.New("it answers, but has no frame yet")
+		case !seen || s.Published < first.Published: // the program restarted in between
 			seen, first = true, s
-			problem = errors.New("one frame came, and no second one")
+			problem = errors.New("no second frame after the first")
 		case s.Published > first.Published:
 			return scheme, nil
 		}
@@ -73,28 +72,28 @@ func (b board) waitForFrames(ctx context.Context, limit time.Duration, address, 
 	}
 }
 
-// enoughEnds is how often a new version may end before it is given up: a camera that another program has just let go may cost a start.
+// enoughEnds is how often a new version may end before it is given up: a camera just released by another program may cost a start.
 const enoughEnds = 4
 
-// ends is how often the program has ended since the service started; 0 if that cannot be said.
+// ends returns how often the program has ended since the service started; 0 if unknown.
 func (b board) ends(ctx context.Context) int {
 	text, err := b.run(ctx, boardScript+" ends", nil)
 	if err != nil {
-		return 0 // the way to the board is what is wrong, and told elsewhere
+		return 0 // the connection to the board is broken, which is reported elsewhere
 	}
 	n, _ := strconv.Atoi(text)
 	return n
 }
 
 var (
-	errLocked   = errors.New("wants a password")
-	errWantsTLS = errors.New("wants TLS") // net/http's answer to plain HTTP
+	errLocked   = errors.New("requires a password")
+	errWantsTLS = errors.New("requires TLS") // net/http's reply to plain HTTP
 )
 
 // ask reads /healthz and /state.
 func ask(ctx context.Context, client *http.Client, base string) (state, error) {
 	var s state
-	var well string // what /healthz says
+	var well string // the reply of /healthz
 	for _, path := range []string{"/healthz", "/state"} {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 		if err != nil {

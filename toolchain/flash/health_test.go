@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestWhatABoardsAnswersMean(t *testing.T) {
+func TestBoardsReplies(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		health   int

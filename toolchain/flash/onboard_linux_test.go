@@ -13,11 +13,11 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// service is the board's service script below a directory of its own, with shell scripts as programs.
+// service is the board's service script below a separate directory, with shell scripts as programs.
 type service struct {
 	t                      *testing.T
 	root, script, dir, bin string
-	boot                   string // file that names the boot
+	boot                   string // names the boot
 	copies                 int
 }
 
@@ -35,7 +35,7 @@ func newService(t *testing.T) *service {
 	s.write(s.script, text)
 	s.write(s.boot, "boot-1\n")
 	s.settings("")
-	s.write(s.bin+"/sync", "#!/bin/sh\n") // what else this machine has to write may take long
+	s.write(s.bin+"/sync", "#!/bin/sh\n") // writing this machine's other data may take long
 	t.Cleanup(func() { _, _ = s.call("stop") })
 	return s
 }
@@ -47,7 +47,7 @@ func (s *service) write(name, text string) {
 	}
 }
 
-// settings are the user's, in shell. The launcher is the virtual board's tests' matter: to look for it among all of this machine's
+// settings are the user's, in shell. The launcher is left to the virtual board's tests: searching for it among all of this machine's
 // processes takes long.
 func (s *service) settings(text string) {
 	s.t.Helper()
@@ -68,7 +68,7 @@ func (s *service) runs() {
 	}
 }
 
-// read is a file's text, "" for one that is not there.
+// read returns a file's text, "" for a missing one.
 func (s *service) read(name string) string {
 	text, err := os.ReadFile(name)
 	if err != nil && !os.IsNotExist(err) {
@@ -93,12 +93,12 @@ func (s *service) must(args ...string) string {
 	return out
 }
 
-// program is one that says its name, and runs until it is told to stop.
+// program returns a script that prints its name, and runs until terminated.
 func program(name string) string {
 	return "#!/bin/sh\n# " + name + "\ntrap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"
 }
 
-// swap puts a program on trial as the installer does, and returns the name of its copy.
+// swap puts a program on trial like the installer, and returns the name of its copy.
 func (s *service) swap(name string) (file string, err error) {
 	s.copies++
 	file = fmt.Sprintf("%s/maixstream.new.%d", s.dir, s.copies)
@@ -117,7 +117,7 @@ func (s *service) install(name string) {
 	s.must("confirm", file)
 }
 
-// has checks which program and which earlier one are installed ("": none), and that nothing of a swap is left.
+// has checks which program and which earlier one are installed ("": none), and that no part of a swap is left.
 func (s *service) has(name, old string) {
 	s.t.Helper()
 	for file, want := range map[string]string{"maixstream": name, "maixstream.old": old} {
@@ -148,11 +148,11 @@ func TestSwapConfirmAndRollback(t *testing.T) {
 	s.runs()
 	s.must("rollback")
 	s.has("one", "one")
-	s.must("rollback") // both names are of one file now
+	s.must("rollback") // both names now refer to one file
 	s.has("one", "one")
 }
 
-// An installer that gives up must leave what was installed, not what was there before that.
+// An installer that gives up must restore the installed version, not the one before it.
 func TestUndoGoesBackToTheInstalledVersionAndNoFurther(t *testing.T) {
 	s := newService(t)
 	s.install("one")
@@ -172,7 +172,7 @@ func TestUndoGoesBackToTheInstalledVersionAndNoFurther(t *testing.T) {
 	s.must("undo")
 	s.has("two", "two")
 	s.runs()
-	s.must("undo") // the board was quicker
+	s.must("undo") // the board was faster
 	s.has("two", "two")
 
 	first := newService(t)
@@ -183,7 +183,7 @@ func TestUndoGoesBackToTheInstalledVersionAndNoFurther(t *testing.T) {
 	first.has("", "")
 }
 
-// Flashed again before the board has taken an unconfirmed version back: that one must not count as the old one.
+// Flashed again before the board has rolled back an unconfirmed version: that one must not count as the old one.
 func TestSwapOverAnOpenTrialKeepsTheConfirmedVersion(t *testing.T) {
 	s := newService(t)
 	s.install("good")
@@ -195,7 +195,7 @@ func TestSwapOverAnOpenTrialKeepsTheConfirmedVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The first trial's end is not the second's, though it is of the same program.
+	// The first trial's end does not end the second, even for the same program.
 	s.must("watch", "boot-1 "+first, "0")
 	if got, want := s.read(s.dir+"/trial"), "boot-1 "+second+"\n"; got != want {
 		t.Fatalf("the trial is %q, not %q", got, want)
@@ -210,7 +210,7 @@ func TestSwapOverAnOpenTrialKeepsTheConfirmedVersion(t *testing.T) {
 	}
 }
 
-func TestSwapThatFailsHalfWayLeavesTheOldVersionRunning(t *testing.T) {
+func TestFailedSwapLeavesTheOldVersionRunning(t *testing.T) {
 	for _, broken := range []string{"ln", "mv"} {
 		s := newService(t)
 		s.install("one")
@@ -234,7 +234,7 @@ func TestSwapThatFailsHalfWayLeavesTheOldVersionRunning(t *testing.T) {
 	}
 }
 
-// The power is cut before and after each command of a swap; whatever is on the disk then, the board boots with the confirmed version.
+// The power is cut before and after each command of a swap; the board boots with the confirmed version in every resulting state of the disk.
 func TestPowerCutAnywhereInASwap(t *testing.T) {
 	for _, c := range []struct {
 		name, installed string
@@ -277,7 +277,7 @@ exit $code
 			if err != nil || len(snapshots) < 10 {
 				t.Fatalf("%d snapshots, %v", len(snapshots), err)
 			}
-			// The next boot, without what would be started.
+			// The next boot, without the services that it would start.
 			functions, _, found := strings.Cut(s.read(s.script), "\ncase \"$1\" in\nstart |")
 			if !found {
 				t.Fatal("the script's verbs have changed")
@@ -285,7 +285,7 @@ exit $code
 			s.write(s.root+"/functions", functions)
 			s.write(s.boot, "boot-2\n")
 			for _, snapshot := range snapshots {
-				for _, empty := range []bool{false, true} { // a file that was being written has its name, and may have nothing else
+				for _, empty := range []bool{false, true} { // a file being written has its name, but may be empty
 					if empty && s.read(snapshot+"/trial") == "" {
 						continue
 					}
@@ -345,7 +345,7 @@ func TestAddressOfTheService(t *testing.T) {
 	}
 }
 
-func TestServiceStartsAProgramAgainThatEnds(t *testing.T) {
+func TestServiceRestartsAProgramThatEnds(t *testing.T) {
 	s := newService(t)
 	s.write(s.dir+"/maixstream", "#!/bin/sh\necho its last words\nexit 3\n")
 	s.must("start")
@@ -363,10 +363,10 @@ func TestServiceStartsAProgramAgainThatEnds(t *testing.T) {
 	}
 }
 
-// Whoever kills the log's keeper ends neither the service nor its program, and the log goes on.
-func TestServiceOutlivesItsLogsKeeper(t *testing.T) {
+// Killing the log keeper ends neither the service nor its program, and the log continues.
+func TestServiceOutlivesItsLogKeeper(t *testing.T) {
 	s := newService(t)
-	// As the program does, it takes a write that fails.
+	// Like the program, it ignores a failed write.
 	s.write(s.dir+"/maixstream", "#!/bin/sh\ntrap '' PIPE\ntrap 'exit 0' TERM\nn=0\nwhile :; do n=$((n + 1)); echo line $n; sleep 0.05; done 2>/dev/null\n")
 	s.must("start")
 	s.runs()
@@ -398,7 +398,7 @@ func TestServiceOutlivesItsLogsKeeper(t *testing.T) {
 	}
 }
 
-// childrenOf are the processes that a process has started.
+// childrenOf returns the processes started by a process.
 func childrenOf(t *testing.T, parent string) (children []string) {
 	t.Helper()
 	names, err := filepath.Glob("/proc/[0-9]*/stat")

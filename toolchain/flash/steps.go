@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
-// say prints a step. Its wording after the colon is what a person follows; tests follow the step's name.
+// say prints a step. The wording after the colon is for people; tests rely on the step's name.
 func say(step, format string, args ...any) {
 	fmt.Printf("flash: %-7s %s\n", step, fmt.Sprintf(format, args...))
 }
@@ -62,7 +62,7 @@ func flash(ctx context.Context, o options) error {
 	if err := n.try(ctx, b); err != nil {
 		return fmt.Errorf("%w; nothing was changed", errors.Join(err, n.drop(b)))
 	}
-	say("swap", "%s becomes the program, the old one is kept", n.version)
+	say("swap", "installing %s on trial; the old version is kept", n.version)
 	if err := n.swap(ctx, b, o.wait+15*time.Second); err != nil {
 		return b.giveUp(fmt.Errorf("swap the program: %w", err))
 	}
@@ -76,18 +76,18 @@ func flash(ctx context.Context, o options) error {
 	if err != nil {
 		return b.giveUp(err)
 	}
-	say("confirm", "frames after %.1f s: the new version stays", time.Since(began).Seconds())
+	say("confirm", "frames after %.1f s; keeping the new version", time.Since(began).Seconds())
 	if _, err := b.run(ctx, boardScript+" confirm "+n.file, nil); err != nil {
 		return b.giveUp(fmt.Errorf("confirm: %w", err))
 	}
-	say("done", "%s runs on %s and at every start of the board", n.version, f.host)
+	say("done", "%s runs on %s, now and after every boot", n.version, f.host)
 	for _, seen := range seenAt(address, f, o.web) {
 		fmt.Printf("  %s://%s\n", scheme, seen)
 	}
 	return nil
 }
 
-// unflash removes the program, its service, its log and what earlier interrupted installations left.
+// unflash removes the program, its service, its log and leftovers of interrupted installations.
 func unflash(ctx context.Context, o options) error {
 	client, err := dial(ctx, o)
 	if err != nil {
@@ -103,17 +103,17 @@ func unflash(ctx context.Context, o options) error {
 	if out != "" {
 		fmt.Println(out)
 	}
-	say("done", "maixstream is gone from %s; settings in /etc/default/maixstream and /etc/maixstream.yaml, if any, are yours and stay", o.host)
+	say("done", "maixstream removed from %s; settings in /etc/default/maixstream and /etc/maixstream.yaml are kept", o.host)
 	return nil
 }
 
-// newCopy is the program on its way to the board.
+// newCopy is the program being copied to the board.
 type programCopy struct {
 	bytes   []byte
 	sum     string
 	file    string // temporary name on the board
 	script  string // of the service, likewise
-	version string // what it says of itself on the board
+	version string // as reported by it on the board
 }
 
 func newCopy(program []byte) *programCopy {
@@ -122,7 +122,7 @@ func newCopy(program []byte) *programCopy {
 	return &programCopy{bytes: program, sum: hex.EncodeToString(sum[:]), file: boardProgram + ".new." + tag, script: boardScript + ".new." + tag}
 }
 
-// send puts program and service script on the board's disk under temporary names and compares checksums.
+// send writes program and service script to the board's disk under temporary names and compares checksums.
 func (n *programCopy) send(ctx context.Context, b board) error {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -133,9 +133,9 @@ func (n *programCopy) send(ctx context.Context, b board) error {
 		return err
 	}
 	say("copy", "%.1f MiB", float64(packed.Len())/(1<<20))
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("it took more than ten minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("took more than ten minutes"))
 	defer cancel()
-	// What an interrupted installation left goes first: it may be what fills the disk.
+	// Remove leftovers of an interrupted installation first: they may be what fills the disk.
 	command := "mkdir -p " + boardDir + " && rm -f " + boardProgram + ".new.* " + boardScript + ".new.* && gunzip -c >" + n.file + " && chmod 755 " + n.file
 	if _, err := b.run(ctx, command, &packed); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (n *programCopy) send(ctx context.Context, b board) error {
 	return nil
 }
 
-// try runs the copy as far as it can be run beside the old version.
+// try runs the copy as far as possible beside the old version.
 func (n *programCopy) try(ctx context.Context, b board) error {
 	say("try", "%s version", n.file)
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("no answer within two minutes"))
@@ -165,15 +165,15 @@ func (n *programCopy) try(ctx context.Context, b board) error {
 		return fmt.Errorf("the new program does not run on this board: %w", err)
 	}
 	if n.version = out; out == "" {
-		return errors.New("the new program does not tell its version")
+		return errors.New("the new program does not report its version")
 	}
 	return nil
 }
 
-// swap installs the service script and starts the new version on trial: without a confirm within limit, the board takes the old
-// one back.
+// swap installs the service script and starts the new version on trial: without a confirm within limit, the board rolls
+// back.
 func (n *programCopy) swap(ctx context.Context, b board, limit time.Duration) error {
-	// An interrupt waits for the end of this short step: the board would go on with it beside the undoing of it.
+	// An interrupt waits for this short step: the board would otherwise continue it while it is being undone.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), 3*time.Minute, errors.New("no answer within three minutes"))
 	defer cancel()
 	_, err := b.run(ctx, fmt.Sprintf("mv -f %s %s && sync && %s swap %s %s %d", n.script, boardScript, boardScript, n.file, n.sum, int(limit.Seconds())), nil)
@@ -188,7 +188,7 @@ func (n *programCopy) drop(b board) error {
 	return err
 }
 
-// giveUp brings the old version back and adds to cause what that said and the board's last log lines. It works after an interrupt too.
+// giveUp restores the old version and adds the outcome and the board's last log lines to cause. It works after an interrupt, too.
 func (b board) giveUp(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -208,7 +208,7 @@ func (b board) giveUp(cause error) error {
 	return fmt.Errorf("%w\nthe board's last log lines:\n  %s\n%s", cause, strings.ReplaceAll(log, "\n", "\n  "), out)
 }
 
-// address is where the installed program listens, host:port, as it is asked on the board.
+// address returns where the installed program listens, host:port, as seen from the board.
 func (b board) address(ctx context.Context) (string, error) {
 	address, err := b.run(ctx, boardScript+" address", nil)
 	if err != nil {
@@ -217,8 +217,8 @@ func (b board) address(ctx context.Context) (string, error) {
 	return address, nil
 }
 
-// seenAt returns the addresses for viewers of what listens at address on the board: all of the board's, unless it is one of them. Of a virtual
-// board, whose own addresses nobody outside can open, it is the address here that is forwarded to its port 8000.
+// seenAt returns the addresses for viewers of a server listening at address on the board: all of the board's, unless it is one of them. For a virtual
+// board, whose own addresses are unreachable from outside, it is the local address forwarded to its port 8000.
 func seenAt(address string, f facts, forwarded string) []string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host != "127.0.0.1" {

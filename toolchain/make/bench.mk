@@ -12,7 +12,7 @@ bench-build: build
 	@$(MAKE) --no-print-directory sim-root >/dev/null
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/bench/standard ./internal/bench/cmd
 
-bench-document: bench-build ## write docs/BENCHMARKS.md again, from the results at hand
+bench-document: bench-build ## rewrite docs/BENCHMARKS.md from existing results
 	$(BENCHSET) -document
 
 COUNT := $(BUILD)/bench/libcount.so
@@ -20,7 +20,7 @@ $(COUNT): internal/bench/insncount/count.c
 	@mkdir -p $(dir $@)
 	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -o $@ $<
 
-bench-riscv64: bench-build device $(COUNT) ## count the board's instructions a frame under QEMU, for docs/BENCHMARKS.md
+bench-riscv64: bench-build device $(COUNT) ## count the board's instructions per frame under QEMU, for docs/BENCHMARKS.md
 	eval "$$(toolchain/env.sh)"; \
 	$(MAKE) --no-print-directory sim-libs SIM_ARCH=riscv64 SIM_CC="$${PREFIX}gcc" SIM_JPEG="-I$$LIBJPEG/include $$LIBJPEG/lib/libjpeg.a" >/dev/null && \
 	$(BENCHSET) -set riscv64 -board-program $(DEVICE) -board-sysroot "$$SYSROOT" -board-plugin $(abspath $(COUNT)) \
@@ -38,7 +38,7 @@ bench-peers: bench-build $(WEBCAM) ## compare with Debian's ustreamer, given the
 bench-h264: bench-build recipe-programs ## compare H.264 over RTSP and by WebRTC with MediaMTX and go2rtc, for docs/BENCHMARKS.md
 	$(BENCHSET) -set h264 -peers-dir $(abspath $(BUILD)/recipes) $(if $(BENCH_ONLY),-only '$(BENCH_ONLY)')
 
-bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-h264, bench-riscv64 (about 20 minutes, on a machine that does nothing else)
+bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-h264, bench-riscv64 (about 20 minutes, on an idle machine)
 	@$(MAKE) --no-print-directory bench
 	@$(MAKE) --no-print-directory bench-peers
 	@$(MAKE) --no-print-directory bench-h264
@@ -47,10 +47,10 @@ bench-all: ## all of docs/BENCHMARKS.md: bench, bench-peers, bench-h264, bench-r
 bench-libjpeg: setup ## encoder against the libjpeg-turbo baseline, and CPU time per frame of each format
 	$(GO) test -run '^$$' -bench . -benchtime 100x ./internal/bench
 
-bench-receive: setup ## a hundred devices posting 5 pictures a second each for a minute, twice: loss, CPU time, memory
+bench-receive: setup ## a hundred devices posting 5 pictures per second each for a minute, twice: loss, CPU time, memory
 	MAIXSTREAM_SECONDS=60 $(GO) test -count=1 -v -timeout 10m -run '^TestHundredDevices$$' ./server/upload
 
-# A disk and ports of its own, so that a developer's board stays as it is. BENCH_WRITE= only prints.
+# Separate disk and ports, so that a developer's board stays unchanged. BENCH_WRITE= only prints.
 BENCH_BOARD := BOARD_DIR=$(BUILD)/board-bench BOARD_SSH=2232 BOARD_HTTP=8898
 BENCH_WRITE ?= docs/device.md
 BENCH_FLAGS ?=

@@ -1,6 +1,6 @@
 ##@ From source to board: cross toolchain, virtual board, app package
 .PHONY: toolchain
-toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board, about 2 minutes of CPU time (CROSS_COMPILE=… takes another one)
+toolchain: setup-device ## the riscv64 musl toolchain and libjpeg-turbo for the board, about 2 minutes of CPU time (CROSS_COMPILE=… selects another one)
 	@toolchain/env.sh
 
 .PHONY: app board board-new board-stop board-cut
@@ -12,7 +12,7 @@ BOARD := BOARD_DIR=$(BUILD)/board toolchain/board/board.sh
 board: setup-board ## boot the virtual board (ports: BOARD_SSH=2222 BOARD_HTTP=8888, cores: BOARD_CPUS=1)
 	@$(BOARD) start
 
-board-new: setup-board ## make a fresh disk for the virtual board
+board-new: setup-board ## create a fresh disk for the virtual board
 	@$(BOARD) new
 
 board-stop: ## shut the virtual board down
@@ -21,9 +21,9 @@ board-stop: ## shut the virtual board down
 board-cut: ## pull the virtual board's power
 	@$(BOARD) cut
 
-# Only from the command line: USER and HOST are often in the environment, and mean something else there.
+# Only from the command line: USER and HOST in the environment usually mean something else.
 flag = $(if $(filter command line,$(origin $(1))),--$(2)='$($(1))')
-# (built and not run by go, which would add a line of its own about the exit code)
+# (not by go run, which would print an extra line about the exit code)
 FLASH := $(GO) build -o $(BUILD)/flash ./toolchain/flash && $(BUILD)/flash
 FLASH_FLAGS = $(call flag,HOST,host) $(call flag,USER,user) $(call flag,PORT,port) $(call flag,KEY,key) $(call flag,PASSWORD_FILE,password-file) $(call flag,WAIT,wait) \
 	$(if $(filter 127.0.0.1 localhost,$(HOST)),--web $(HOST):$(or $(BOARD_HTTP),8888))
@@ -35,7 +35,7 @@ named:
 # The emulator tests take what `make device` builds, and need no network once the toolchain's cache is filled.
 .PHONY: test-device test-riscv64 test-board
 
-test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, same bytes twice; another compiler
+test-device: setup-board device ## check the board's program: machine, loader, libraries, paths, size, reproducibility; another compiler
 	$(GO) vet -tags device,board ./toolchain/...
 	$(GO) test -count=1 -tags device -timeout 20m $(GOTESTFLAGS) ./toolchain
 

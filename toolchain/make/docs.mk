@@ -8,6 +8,6 @@ test-recipes: build recipe-programs ## every recipe's commands, with the real pr
 	cd docs/recipes && PATH=$(abspath $(BUILD)):$(abspath $(BUILD)/recipes):/usr/bin:/bin:/usr/sbin:/sbin:$$PATH \
 	  unshare --net --mount ../../toolchain/recipes/network.sh ../../$(BUILD)/recipes/recipes.test -test.v -test.timeout 10m -test.run '$(RECIPES)'
 
-screenshots: setup-test ## the pictures of the pages in docs/
+screenshots: setup-test ## screenshots of the pages in docs/
 	@toolchain/apt.sh screenshots
 	MAIXSTREAM_SCREENSHOTS=$(CURDIR)/docs $(GO) test -count=1 -tags screenshots -run '^Test(Gallery)?Screenshots$$' ./server/...

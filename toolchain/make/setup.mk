@@ -1,6 +1,6 @@
 ##@ Set-up
 .PHONY: need-go setup setup-test setup-axe setup-device setup-board setup-dist setup-recipes
-# All C but what is generated.
+# All C except generated code.
 C_FILES = $(filter-out third_party/sg2002/abi/facts.h,$(shell git ls-files '*.c' '*.h'))
 TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 
@@ -8,10 +8,10 @@ TOOL := $(GO) tool -modfile=toolchain/lint/go.mod
 need-go:
 	@GO='$(GO)' toolchain/need-go.sh
 
-setup: need-go ## install what a build needs (Debian packages); does nothing when all is there
+setup: need-go ## install build dependencies (Debian packages); does nothing if all are installed
 	@toolchain/apt.sh build
 
-setup-test: need-go setup-axe ## install what the tests need besides
+setup-test: need-go setup-axe ## install the tests' additional dependencies
 	@toolchain/apt.sh build test sim
 
 setup-device: need-go

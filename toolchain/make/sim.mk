@@ -13,7 +13,7 @@ SIM_CFLAGS ?=
 SIM_JPEG ?= -ljpeg
 SIM_OUT = $(BUILD)/sim/$(SIM_ARCH)
 SIM_FLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -pthread $(SIM_CFLAGS)
-# As the real ones: no SONAME, lazy, symbols of one another found when they are first called.
+# Like the real ones: no SONAME, lazy binding, resolving one another's symbols when first called.
 SIM_LINK = -shared -Wl,-z,lazy -Wl,--as-needed
 
 SIM_HEADERS := $(wildcard $(SIM_SRC)/*.h hw/openh264/*.h third_party/sg2002/include/*.h third_party/sg2002/abi/*.h)
@@ -31,7 +31,7 @@ sim-libs: $(SIM_FILES) ## build the simulator of the MPI's libraries (build/sim/
 
 $(SIM_OUT)/libsys.so: $(SIM_CORE) $(SIM_SRC)/loaded.c $(SIM_SRC)/check.c
 $(SIM_OUT)/libvpu.so: $(addprefix $(SIM_SRC)/,engine.c scene.c draw.c vi.c vpss.c vpss_frames.c rgn.c)
-# (the PC's encoder is the simulated core's, too: libopenh264, opened at run time)
+# (the simulated core uses the PC's encoder, too: libopenh264, opened at run time)
 SIM_H264 := hw/openh264
 $(SIM_OUT)/libvenc.so: $(addprefix $(SIM_SRC)/,venc.c venc_hw.c venc_h264.c jpeg.c h264.c coarse.c) $(SIM_H264)/encode.c $(SIM_H264)/convert.c
 $(SIM_OUT)/libvenc.so: SIM_EXTRA = -I$(SIM_H264) $(SIM_JPEG) -ldl
@@ -44,7 +44,7 @@ $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: $(SIM_SRC)/sensor.c
 $(SIM_OUT)/libsns_gc4653.so $(SIM_OUT)/libsns_full.so: SIM_EXTRA = -DOLD_VINTAGE
 $(SIM_EMPTY:%=$(SIM_OUT)/%.so): $(SIM_SRC)/empty.c
 
-# (| setup: the compiler and the headers, on a machine where nothing was made before)
+# (| setup: the compiler and the headers, on a fresh machine)
 $(SIM_OUT)/%.so: $(SIM_HEADERS) | setup
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) $(SIM_LINK) -o $@ $(filter %.c,$^) $(SIM_EXTRA)
@@ -60,8 +60,8 @@ $(SIM_OUT)/simtest: $(wildcard $(SIM_TEST)/*.c $(SIM_TEST)/*.h) $(SIM_HEADERS)
 	@mkdir -p $(SIM_OUT)
 	$(SIM_CC) $(SIM_FLAGS) -rdynamic -o $@ $(filter $(SIM_TEST)/%.c,$^) $(SIM_JPEG_TEST) -ldl
 
-# Under sanitizers; leaks of the simulator's own memory are not looked for: scenarios end in the middle.
-test-sim: ## run the simulator through right and wrong callers, under AddressSanitizer and UBSan
+# Under sanitizers, without leak checks of the simulator's memory: scenarios end midway.
+test-sim: ## run the simulator with correct and incorrect callers, under AddressSanitizer and UBSan
 	@toolchain/apt.sh build sim
 	@$(MAKE) --no-print-directory sim-libs $(BUILD)/sim/amd64-asan/simtest SIM_ARCH=amd64-asan \
 		SIM_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' >/dev/null

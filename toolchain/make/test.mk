@@ -13,16 +13,16 @@ test-row-board:
 test-go: setup-test sim-libs ## every package's tests, with the race detector
 	$(GO) test -race $(GOTESTFLAGS) ./...
 
-test-cgo: setup-test sim-libs ## the packages with C, under the strict check of cgo's pointer rules
+test-cgo: setup-test sim-libs ## the packages with C, with strict checks of cgo's pointer rules
 	GOEXPERIMENT=cgocheck2 $(GO) test -short $(GOTESTFLAGS) $$($(GO) list -f '{{if .CgoFiles}}{{.ImportPath}}{{end}}' ./...)
 
-test-nocgo: setup-test ## what must work without a C compiler
+test-nocgo: setup-test ## everything that must work without a C compiler
 	CGO_ENABLED=0 $(GO) test -short $(GOTESTFLAGS) ./...
 
 test-asan-libjpeg: setup-test ## the C around libjpeg-turbo, under AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 $(GO) test -short -asan $(GOTESTFLAGS) ./hw/libjpeg/...
 
-test-poison: setup-test ## pictures, and their sending, with released memory made inaccessible
+test-poison: setup-test ## pictures and pushing, with released memory made inaccessible
 	$(GO) test -tags poison $(GOTESTFLAGS) ./hw/picture
 	$(GO) test -tags poison $(GOTESTFLAGS) -run 'Post|Early|Example' ./pipeline/push
 
@@ -32,7 +32,7 @@ test-vivid: setup-test ## webcams against the kernel's vivid driver, in a small 
 	hw/source/internal/v4l2/vivid/vm.sh $(BUILD)/vivid/v4l2.test -test.v -test.timeout 200s
 	VIVID_TIMEOUT=600 CI=true $(GO) test -tags vivid -count=1 -timeout 12m -v $(GOTESTFLAGS) -run '^TestWebcamsControls$$' ./cmd/maixstream
 
-# The camera's tests on the simulator of the MPI's libraries, beside what test-go runs of them.
+# The camera's tests on the simulator of the MPI's libraries, besides those run by test-go.
 SG2002 := ./hw/sg2002
 SG2002_ASAN := $(abspath $(BUILD))/sim/amd64-asan
 SG2002_RISCV64 := $(abspath $(BUILD))/sim/riscv64
@@ -62,11 +62,11 @@ soak: setup-test sim-libs ## a million pictures with faults injected now and the
 	CI=true SOAK_FRAMES=$(SOAK_FRAMES) $(GO) test -count=1 -v -timeout 0 -run '^TestSoak$$' $(GOTESTFLAGS) $(SG2002)
 	CI=true SOAK_CHANGES=$(SOAK_CHANGES) $(GO) test -count=1 -v -timeout 0 -run '^TestManyChangesWhileStreaming$$' $(GOTESTFLAGS) ./cmd/maixstream
 
-nightly: need-go ## each target that README and docs name, in a bare Debian of its own (hours; NIGHTLY='run board' for some)
+nightly: need-go ## each target named in README and docs, in a separate bare Debian (hours; NIGHTLY='run board' for some)
 	@toolchain/nightly/nightly.sh $(NIGHTLY)
 
-# Minimizing each interesting input takes a minute by default, in which nothing new is tried.
+# By default minimizing each interesting input takes a minute, during which nothing new is tried.
 FUZZTIME ?= 1m
-fuzz: setup-test sim-libs ## fuzz every parser of outside bytes, FUZZTIME=1m each
+fuzz: setup-test sim-libs ## fuzz every parser of external data, FUZZTIME=1m each
 	@for package in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 		echo "$$package $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package || exit 1; done; done

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Run by nightly.sh in the bare system, in the tree: what the rows of targets call. PORT is a free one.
+# Run by nightly.sh in the bare system, in the tree: functions for the rows of targets. PORT is a free one.
 set -euo pipefail
 
-# answers URL: waits until something replies there. Nothing that is not installed is used for it.
+# answers URL: waits until something replies there, using nothing that is not installed.
 answers() {
   local host=${1%%:*} port=${1##*:}
   for ((n = 0; n < ${2:-1800}; n++)); do
@@ -17,11 +17,11 @@ answers() {
     fi
     sleep 1
   done
-  echo "nightly: nothing replies at $1" >&2
+  echo "nightly: no reply from $1" >&2
   return 1
 }
 
-# serves COMMAND...: it serves pictures at PORT, and ends in order.
+# serves COMMAND...: it serves pictures at PORT, and ends cleanly.
 serves() {
   "$@" &
   local job=$!
@@ -32,7 +32,7 @@ serves() {
   wait "$job"
 }
 
-# a_release makes one from a tag and installs its package.
+# a_release creates one from a tag and installs its package.
 a_release() {
   sed -i '0,/^## Unreleased/s//## 0.0.1/' CHANGELOG.md
   git -c user.name=nightly -c user.email=nightly@localhost commit -qam 'A release'
@@ -49,7 +49,7 @@ a_release() {
   apt-get -qq -o Dpkg::Use-Pty=0 purge -y maixstream
 }
 
-# a_board boots the virtual board, installs the program on it, opens its page, and takes all of it away again.
+# a_board boots the virtual board, installs the program on it, opens its page, and removes everything.
 a_board() {
   export BOARD_SSH=$((PORT + 1)) BOARD_HTTP=$PORT
   echo root >/root/password

@@ -11,7 +11,7 @@ fail() { echo "nightly: $*" >&2; exit 1; }
 "$here/../apt.sh" nightly
 mkdir -p "$dir"
 
-# The system that all begin with. The mirror is the one that this machine's apt has.
+# The base of all systems. The mirror is that of this machine's apt.
 if [ ! -e "$dir/base.tar" ]; then
   mirror=$(MAIXSTREAM_CACHE=$dir "$here/../debian.sh" mirror)
   rm -rf "$dir/base"
@@ -42,7 +42,7 @@ try() {
   mkdir -p "$root/usr/local/go"
   cp -L /etc/resolv.conf "$root/etc/resolv.conf"
   echo "nightly: $1: $3"
-  # In a process namespace of its own, with which everything ends that was started in it.
+  # In a separate process namespace, whose end terminates everything started in it.
   timeout --foreground "${2}m" unshare --mount --pid --fork --kill-child --propagation private bash -c '
     set -e
     root=$1 goroot=$2 command=$3
@@ -63,7 +63,7 @@ try() {
   fi
 }
 
-# free_port prints a port of which nothing listens on it and the next.
+# free_port prints a port such that it and the next are unused.
 free_port() {
   local port
   for ((port = 20000 + RANDOM % 10000; ; port += 2)); do

@@ -1,9 +1,9 @@
-// Command notices prints the licences of everything that is linked into a program: what its distribution asks for.
+// Command notices prints the licences of everything linked into a program, as its distribution requires.
 //
 //	GOOS=linux GOARCH=arm64 notices PACKAGE [NAME=FILE…]
 //
-// The modules are those that go list finds for the package under the environment's GOOS, GOARCH and CGO_ENABLED; each NAME=FILE is a
-// licence text of something that is no Go module.
+// The modules are those found by go list for the package under the environment's GOOS, GOARCH and CGO_ENABLED; each NAME=FILE is the
+// licence text of something that is not a Go module.
 package main
 
 import (
@@ -48,7 +48,7 @@ func write(w io.Writer, pkg string, others []string) error {
 		return err
 	}
 	if len(own) == 0 {
-		return fmt.Errorf("%s: no licence of its own", root)
+		return fmt.Errorf("%s: no licence file", root)
 	}
 	for _, file := range own {
 		if err := appendFile(&out, file); err != nil {
@@ -99,7 +99,7 @@ func appendFile(out *bytes.Buffer, path string) error {
 	return nil
 }
 
-// linked returns the modules that a program is made of, the standard library among them, and the main module's directory.
+// linked returns the modules linked into a program, including the standard library, and the main module's directory.
 func linked(pkg string) (modules []module, root string, err error) {
 	list := exec.Command("go", "list", "-deps", "-json=Module,Standard", pkg)
 	list.Stderr = os.Stderr
@@ -134,7 +134,7 @@ func linked(pkg string) (modules []module, root string, err error) {
 
 var licenceName = regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|patents)([-.].*)?$`)
 
-// licences returns the licence files of a directory.
+// licences returns the licence files in a directory.
 func licences(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh DIR: go2rtc and MediaMTX into DIR, in the versions of the go.mod beside this script.
+# build.sh DIR: builds go2rtc and MediaMTX in DIR, in the versions of the go.mod beside this script.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -12,8 +12,8 @@ go=${GO:-go}
 
 "$go" build -o "$out/go2rtc" github.com/AlexxIT/go2rtc
 
-# MediaMTX puts files into its program that its own build makes or downloads: a version, and the HLS player of its page,
-# which no test here looks at. So it is built from a copy of its source that has them.
+# MediaMTX embeds files that its own build creates or downloads: a version, and the HLS player of its page,
+# which no test here uses. So it is built from a copy of its source with these files.
 "$go" mod download github.com/bluenviron/mediamtx
 source=$("$go" list -m -f '{{.Dir}}' github.com/bluenviron/mediamtx)
 copy=$(mktemp -d "$out/mediamtx-source.XXXXXX")

@@ -2,8 +2,8 @@
 # network.sh COMMAND...: runs a command on "the PC" of a network that has "the board" on it, too, as maixcam.local; to be called in
 # fresh network and mount namespaces:   unshare --net --mount network.sh COMMAND...
 #   ip netns exec board COMMAND...   then runs something on the board
-# connect.prusa3d.com is the PC, too, where a test stands in for it.
-# So the recipes' commands work just as they are written, and no port of this machine is touched.
+# connect.prusa3d.com is the PC, too, where a test replaces it.
+# So the recipes' commands work exactly as written, and no port of this machine is used.
 set -euo pipefail
 mount --make-rprivate /
 mkdir -p /run/netns

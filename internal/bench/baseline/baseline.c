@@ -33,7 +33,7 @@ static void on_error(j_common_ptr c)
 	longjmp(s->jump, 1);
 }
 
-/* One picture, as cjpeg or TurboJPEG write planes that are there already. */
+/* Compresses one picture from existing planes like cjpeg or TurboJPEG. */
 static void compress(j_compress_ptr c, const uint8_t *const planes[3], const int strides[3], int width, int height, int quality)
 {
 	int padded = (height + 15) / 16 * 16;
@@ -73,7 +73,7 @@ long mx_straight(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int yst
 
 	snprintf(message, 200, "out of memory");
 	if (width % 16 || ystride < width || cstride < width / 2) {
-		snprintf(message, 200, "%d pixels wide: must be a multiple of 16", width); /* else the last blocks would need copied rows */
+		snprintf(message, 200, "%d pixels wide: must be a multiple of 16", width); /* or else the last blocks would need copied rows */
 		return -1;
 	}
 	memory = malloc(cap);
@@ -94,7 +94,7 @@ long mx_straight(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int yst
 		size = cap;
 		jpeg_mem_dest(&s.c, &out, &size);
 		compress(&s.c, planes, strides, width, height, quality);
-		if (out != memory) { /* it grew: cannot be with so much room */
+		if (out != memory) { /* it was reallocated: impossible with this much room */
 			free(out);
 			snprintf(message, 200, "a picture larger than its bound");
 			n = 0;

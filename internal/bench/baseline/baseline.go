@@ -1,7 +1,7 @@
 //go:build cgo
 
-// Package baseline calls libjpeg-turbo as its own C programs do, with nothing of this module in between: the limit that
-// benchmarks of the encoder are measured against.
+// Package baseline calls libjpeg-turbo as C programs do, without this module's code in between: the limit with which
+// the encoder's benchmarks are compared.
 package baseline
 
 // #include "baseline.h"
@@ -16,13 +16,13 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Encode compresses f, which is YUV420 and a multiple of 16 pixels wide, n times in one C call and returns the JPEG's size in bytes and the CPU time of all n.
+// Encode compresses f, YUV420 and a multiple of 16 pixels wide, n times in one C call. It returns the JPEG's size in bytes and the total CPU time.
 func Encode(f *frame.Frame, quality, n int) (size int, cpu time.Duration, err error) {
 	if err := f.Check(); err != nil {
 		return 0, 0, err
 	}
 	if f.Format != frame.YUV420 || f.Strides[1] != f.Strides[2] {
-		return 0, 0, errors.New("straight: the frame must be yuv420 with equal chroma strides")
+		return 0, 0, errors.New("libjpeg: the frame must be yuv420 with equal chroma strides")
 	}
 	var ns C.int64_t
 	var message [200]C.char

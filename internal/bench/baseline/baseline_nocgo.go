@@ -1,6 +1,6 @@
 //go:build !cgo
 
-// Package baseline needs cgo: without it there is nothing to call.
+// Package baseline needs cgo: without it there is no libjpeg-turbo to call.
 package baseline
 
 import (
@@ -12,5 +12,5 @@ import (
 
 // Encode returns frame.ErrUnsupported, wrapped.
 func Encode(*frame.Frame, int, int) (int, time.Duration, error) {
-	return 0, 0, fmt.Errorf("straight: built without cgo: %w", frame.ErrUnsupported)
+	return 0, 0, fmt.Errorf("libjpeg: built without cgo: %w", frame.ErrUnsupported)
 }

@@ -1,7 +1,7 @@
 // Command bench measures the board's program on the virtual board and writes the figures into a document: `make bench-board`.
 //
-// The virtual board's core is an emulated one: CPU figures compare with one another, and with those of another day on the same
-// machine, and not with a MaixCAM's. Memory and frames are as on a board.
+// The virtual board's core is emulated: CPU figures are comparable with one another, and with earlier ones from the same
+// machine, but not with a MaixCAM's. Memory and frames are as on a board.
 package main
 
 import (
@@ -28,9 +28,9 @@ import (
 func main() {
 	var b bench
 	pflag.StringVar(&b.control, "control", "toolchain/board/board.sh", "the `SCRIPT` that controls the virtual board, which runs and has maixstream installed")
-	pflag.StringVar(&b.base, "url", "http://127.0.0.1:8888", "where maixstream's port is forwarded to")
-	pflag.DurationVar(&b.length, "duration", 20*time.Second, "how long each figure is measured")
-	document := pflag.String("write", "", "the document whose table is replaced; none: only print")
+	pflag.StringVar(&b.base, "url", "http://127.0.0.1:8888", "address to which maixstream's port is forwarded")
+	pflag.DurationVar(&b.length, "duration", 20*time.Second, "duration of each measurement")
+	document := pflag.String("write", "", "document whose table is replaced; by default only print")
 	pflag.Parse()
 	table, err := b.run()
 	if err == nil {
@@ -50,7 +50,7 @@ type bench struct {
 	length        time.Duration
 }
 
-// clip is where the board keeps the pictures that are sent without being encoded.
+// clip is the board's file of pictures that are sent without encoding.
 const clip = "/tmp/clip.mjpeg"
 
 func (b bench) run() (string, error) {
@@ -61,10 +61,10 @@ func (b bench) run() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { // the board's own settings come back
+	defer func() { // restore the board's settings
 		_, err := b.board("cat >/etc/default/maixstream && /etc/init.d/S99maixstream restart", strings.NewReader(kept+"\n"))
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "bench: put the settings back:", err)
+			fmt.Fprintln(os.Stderr, "bench: restore the settings:", err)
 		}
 	}()
 	program, err := b.board("/opt/maixstream/maixstream version", nil)
@@ -72,7 +72,7 @@ func (b bench) run() (string, error) {
 		return "", err
 	}
 	var out strings.Builder
-	load, _ := os.ReadFile("/proc/loadavg") // what else this machine does takes from the emulated core
+	load, _ := os.ReadFile("/proc/loadavg") // other work on this machine slows the emulated core down
 	load, _, _ = bytes.Cut(load, []byte(" "))
 	fmt.Fprintf(&out, "%s, %s, 640x480 at 30 fps, each over %v; the machine has %d cores and a load of %s:\n\n",
 		program, time.Now().UTC().Format(time.DateOnly), b.length, runtime.NumCPU(), load)
@@ -116,7 +116,7 @@ func (b bench) board(command string, in io.Reader) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// upload makes a second of moving picture, about 40 kB a frame.
+// upload creates a second of moving pictures, about 40 kB each.
 func (b bench) upload() error {
 	var movie bytes.Buffer
 	for n := range 30 {
@@ -134,7 +134,7 @@ func (b bench) upload() error {
 	return err
 }
 
-// start starts the service with args and returns how long it took until a program on the board had a picture.
+// start starts the service with args and returns how long it took until a program on the board got a picture.
 func (b bench) start(settings, args string) (time.Duration, error) {
 	script := fmt.Sprintf("/etc/init.d/S99maixstream stop\nprintf '%%s\\n' 'ARGS=\"%s\"' >>/etc/default/maixstream\n", args) + `
 read from _ </proc/uptime
@@ -159,8 +159,8 @@ echo $from $to`
 }
 
 type figures struct {
-	fps float64 // of one viewer, on the average
-	cpu float64 // 1 is the whole core
+	fps float64 // of one viewer, on average
+	cpu float64 // 1 is the entire core
 	rss float64 // MiB
 }
 
@@ -181,7 +181,7 @@ func (b bench) measure(viewers int) (figures, error) {
 	}
 	seen.Wait()
 	if viewers == 0 {
-		time.Sleep(5 * time.Second) // the start is over, and the last viewer forgotten
+		time.Sleep(5 * time.Second) // startup is over, and the last viewer gone
 	}
 	before, err := b.ticks()
 	if err != nil {
@@ -204,7 +204,7 @@ func (b bench) measure(viewers int) (figures, error) {
 	return f, nil
 }
 
-// watch counts the frames of a stream over length from the first one on; then it calls first.
+// watch counts a stream's frames over length, from the first one on, at which it calls first.
 func watch(url string, length time.Duration, first func()) (int, error) {
 	once := sync.OnceFunc(first)
 	defer once()
@@ -218,7 +218,7 @@ func watch(url string, length time.Duration, first func()) (int, error) {
 	}
 	parts := multipart.NewReader(reply.Body, "frame")
 	var end time.Time
-	for n := -1; ; n++ { // the first one begins the time
+	for n := -1; ; n++ { // time starts with the first one
 		part, err := parts.NextRawPart()
 		if err != nil {
 			return n, fmt.Errorf("GET %s: after %d frames: %w", url, n+1, err)
@@ -235,7 +235,7 @@ func watch(url string, length time.Duration, first func()) (int, error) {
 	}
 }
 
-// usage is what the board's program has used: seconds of CPU, MiB of memory, and the board's clock then.
+// usage is what the board's program has used: seconds of CPU, MiB of memory, at this time of the board's clock.
 type usage struct{ cpu, rss, uptime float64 }
 
 func (b bench) ticks() (usage, error) {
@@ -248,7 +248,7 @@ func (b bench) ticks() (usage, error) {
 	if len(lines) != 3 {
 		return u, fmt.Errorf("read usage: %q", out)
 	}
-	_, rest, _ := strings.Cut(lines[0], ") ") // behind the program's name: the third field, the state, comes first
+	_, rest, _ := strings.Cut(lines[0], ") ") // after the program's name, beginning with the third field, the state
 	stat, up, status := strings.Fields(rest), strings.Fields(lines[1]), strings.Fields(lines[2])
 	if len(stat) < 13 || len(up) < 1 || len(status) < 2 {
 		return u, fmt.Errorf("read usage: %q", out)
@@ -268,7 +268,7 @@ const (
 	closing = "<!-- /bench-board -->\n"
 )
 
-// replace puts the table between the document's marks.
+// replace puts the table between the document's markers.
 func replace(document, table string) error {
 	text, err := os.ReadFile(document)
 	if err != nil {
@@ -277,7 +277,7 @@ func replace(document, table string) error {
 	head, rest, found := strings.Cut(string(text), opening)
 	_, foot, foundToo := strings.Cut(rest, closing)
 	if !found || !foundToo {
-		return errors.New(document + " has no place for the table: " + strings.TrimSpace(opening) + " and " + strings.TrimSpace(closing))
+		return errors.New(document + " has no markers for the table: " + strings.TrimSpace(opening) + " and " + strings.TrimSpace(closing))
 	}
 	return os.WriteFile(document, []byte(head+opening+"\n"+table+"\n"+closing+foot), 0o644)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// begin is how soon there is H.264.
+// begin measures the delay until the first H.264 arrives.
 func (s *set) begin() (*group, error) {
 	g := &group{Title: "How soon H.264 is there", Text: "`maixstream serve --source testcard --size 1280x720` without any viewer: from connecting, " +
 		"which wakes the encoder, to the last byte of the first picture. And a reader of `/video.mp4` that takes nothing for five seconds: " +
@@ -104,7 +104,7 @@ func (f *mp4Reader) next() (captured time.Time, err error) {
 			return captured, err
 		}
 		switch string(head[4:]) {
-		case "prft": // in NTP's seconds, from 1900 on
+		case "prft": // in NTP seconds, since 1900
 			captured = time.Unix(int64(binary.BigEndian.Uint32(content[8:]))-2208988800, int64(uint64(binary.BigEndian.Uint32(content[12:]))*1e9>>32))
 		case "mdat":
 			return captured, nil
@@ -112,7 +112,7 @@ func (f *mp4Reader) next() (captured time.Time, err error) {
 	}
 }
 
-// upTo reads until a picture captured after on, and says how long that took.
+// upTo reads until a picture captured after on, and returns how long that took.
 func (f *mp4Reader) upTo(on time.Time) (time.Duration, error) {
 	for {
 		captured, err := f.next()

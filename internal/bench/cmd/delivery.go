@@ -28,7 +28,7 @@ func (s *set) delivery() (*group, error) {
 		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it " +
 		"out: what " +
 		"remains is delivery alone: the more viewers share a frame, the less publishing counts. Delay is from before publishing to the last byte read by the viewer."}
-	idle := make([]float64, s.runs) // µs a published frame without viewers
+	idle := make([]float64, s.runs) // µs per published frame without viewers
 	for i := range idle {
 		use, err := publishing(s.window)
 		if err != nil {
@@ -37,7 +37,7 @@ func (s *set) delivery() (*group, error) {
 		idle[i] = use
 		g.add("publishing, CPU per published frame", "µs", use)
 	}
-	// A frame in which the machine did something else makes all its viewers late: with few frames one of them is the hundredth that p99 tells of.
+	// A frame during which the machine was busy is late for all its viewers: with few frames it alone makes up the hundredth that p99 shows.
 	for _, c := range []load.Delivery{{Viewers: 8, Duration: 4 * s.window}, {Viewers: 64, Duration: 2 * s.window}, {Viewers: 256, Duration: s.window}} {
 		c.FPS, c.Size = fps, frameSize
 		viewers := c.Viewers
@@ -79,7 +79,7 @@ func (s *set) delivery() (*group, error) {
 	return g, nil
 }
 
-// publishing is the CPU time of a published frame in µs, in a server without viewers.
+// publishing returns the CPU time per published frame in µs, in a server without viewers.
 func publishing(window time.Duration) (float64, error) {
 	c, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 	if err != nil {
@@ -113,10 +113,10 @@ func (s *set) profile() (*group, error) {
 		"sends, which the bare loop has, too. What is left " +
 		"separates the server from it."}
 	if _, err := exec.LookPath("go"); err != nil {
-		g.Skipped = "no go command, whose pprof reads profiles"
+		g.Skipped = "no go command for pprof"
 		return g, nil
 	}
-	// Few viewers need so little that a profile of 30 frames a second would have a handful of samples.
+	// Few viewers cost so little that a profile at 30 frames per second would have a handful of samples.
 	for _, c := range []struct {
 		viewers, fps int
 		windows      time.Duration
@@ -130,7 +130,7 @@ func (s *set) profile() (*group, error) {
 	return g, nil
 }
 
-// profiled is pprof's table of a server's CPU time.
+// profiled returns pprof's table of a server's CPU time.
 func profiled(d load.Delivery) (string, error) {
 	file, err := os.CreateTemp("", "maixstream-bench-*.prof")
 	if err != nil {
@@ -159,7 +159,7 @@ func profiled(d load.Delivery) (string, error) {
 	return "Duration:" + strings.TrimRight(table, "\n"), nil
 }
 
-// crowd is a thousand viewers.
+// crowd measures a thousand viewers.
 func (s *set) crowd() (*group, error) {
 	const viewers = 1024
 	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong " +
@@ -171,7 +171,7 @@ func (s *set) crowd() (*group, error) {
 		if err != nil {
 			return nil, err
 		}
-		time.Sleep(1500 * time.Millisecond) // each slot of the ring has been used
+		time.Sleep(1500 * time.Millisecond) // until each slot of the ring has been used
 		before, err := server.Usage()
 		var d load.Delivered
 		if err == nil {

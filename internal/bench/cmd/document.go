@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// writeDocument makes docs/BENCHMARKS.md of results; those behind the first add their groups, with machine and date of their own.
+// writeDocument writes docs/BENCHMARKS.md; results after the first add their groups, with their own machine and date.
 func writeDocument(w io.Writer, all ...*results) error {
 	r := all[0]
 	p := &printer{w: w}
@@ -65,7 +65,7 @@ func (r *results) quickly() string {
 	return ""
 }
 
-// number shows three digits or so.
+// number formats about three digits.
 func number(v float64) string {
 	digits := 0
 	if a := math.Abs(v); a < 100 && a != math.Trunc(a) {

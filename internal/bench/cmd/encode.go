@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
-// encode compares the encoder with libjpeg called straight.
+// encode compares the encoder with direct calls of libjpeg.
 func (s *set) encode() (*group, error) {
 	g := &group{Title: "Software encoder", Text: "A scene of smooth shades, edges and fine texture, quality 80; CPU time of the thread. libjpeg-turbo called straight " +
 		"(`internal/bench/baseline`) compresses the same " +
@@ -110,7 +110,7 @@ func (s *set) encodeOnce(g *group, size string, planar, packed *frame.Frame) err
 	return nil
 }
 
-// throughput is frames a second, by wall time, of some encoders at once, each in a goroutine of its own; and CPU time of a frame in seconds.
+// throughput returns the frames per second of concurrent encoders, one goroutine each, by wall time; and the CPU time per frame in seconds.
 func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu float64, err error) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
@@ -127,7 +127,7 @@ func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu fl
 			}
 			defer e.Close()
 			dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
-			_, errs[w] = e.Encode(dst, f, 80) // its memory grows
+			_, errs[w] = e.Encode(dst, f, 80) // its buffers grow
 			ready.Done()
 			<-start
 			for time.Since(began) < d && errs[w] == nil {
@@ -153,7 +153,7 @@ func throughput(f *frame.Frame, workers int, d time.Duration) (perSecond, cpu fl
 	return float64(n) / took, (after - before).Seconds() / float64(n), nil
 }
 
-// ycc is the mean colour of a block.
+// ycc returns the mean colour of a block.
 func ycc(img *image.RGBA, x, y, w, h int) (luma, cb, cr uint8) {
 	var r, g, b, n int
 	for v := y; v < min(y+h, img.Rect.Max.Y); v++ {
@@ -165,12 +165,12 @@ func ycc(img *image.RGBA, x, y, w, h int) (luma, cb, cr uint8) {
 	return color.RGBToYCbCr(uint8(r/n), uint8(g/n), uint8(b/n))
 }
 
-// planarOf makes a planar 4:2:0 frame.
+// planarOf returns a planar 4:2:0 frame.
 func planarOf(img *image.RGBA) *frame.Frame {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
 	f, err := frame.Alloc(frame.YUV420, width, height)
 	if err != nil {
-		panic(err) // the sizes are ours
+		panic(err) // cannot happen with our sizes
 	}
 	for y := range height {
 		for x := range width {
@@ -185,7 +185,7 @@ func planarOf(img *image.RGBA) *frame.Frame {
 	return f
 }
 
-// packedOf makes a YUYV frame, as webcams deliver them.
+// packedOf returns a YUYV frame, as webcams deliver.
 func packedOf(img *image.RGBA) *frame.Frame {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
 	f, err := frame.Alloc(frame.YUYV, width, height)

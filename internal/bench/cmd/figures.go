@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench"
 )
 
-// results is what the runs gave; the document is made from its JSON alone.
+// results are those of all runs; the document is generated from their JSON.
 type results struct {
 	Version string        `json:"version"`
 	Commit  string        `json:"commit"`
@@ -32,17 +32,17 @@ type group struct {
 	Figures []*figure `json:"figures,omitempty"`
 }
 
-// figure is one line: a value of each run.
+// figure is one line: a value per run.
 type figure struct {
 	Name   string    `json:"name"`
 	Unit   string    `json:"unit"`
 	Values []float64 `json:"values"`
-	// Goal is what the median is held against: at most, or at least where AtLeast is set. nil: there is none.
+	// Goal is the limit for the median: a maximum, or a minimum if AtLeast is set. nil means none.
 	Goal    *float64 `json:"goal,omitempty"`
 	AtLeast bool     `json:"at_least,omitempty"`
 }
 
-// add appends a run's value to the figure of that name.
+// add appends a run's value to the figure with that name.
 func (g *group) add(name, unit string, value float64) *figure {
 	for _, f := range g.Figures {
 		if f.Name == name {
@@ -69,7 +69,7 @@ func (f *figure) median() float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-// met says whether the median reaches the goal.
+// met reports whether the median reaches the goal.
 func (f *figure) met() bool {
 	if f.AtLeast {
 		return f.median() >= *f.Goal

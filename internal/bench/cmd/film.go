@@ -35,7 +35,7 @@ func (s *set) film() (*group, error) {
 		return g, nil
 	}
 	if s.peersDir == "" {
-		g.Skipped = "no go2rtc and MediaMTX were given"
+		g.Skipped = "no go2rtc and MediaMTX given"
 		return g, nil
 	}
 	dir, err := os.MkdirTemp("", "maixstream-bench-")
@@ -194,7 +194,7 @@ func startPeer(address string, cmd *exec.Cmd) (*filmServer, error) {
 	}
 }
 
-// freeAddress is one whose port was free a moment ago.
+// freeAddress returns an address whose port was free a moment ago.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -204,7 +204,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// filmFigures are of one server with so many readers.
+// filmFigures are one server's with that many readers.
 type filmFigures struct{ micros, rate, resident float64 }
 
 func (s *set) filmRun(start func() (*filmServer, error), kind string, readers int) (f filmFigures, err error) {
@@ -242,7 +242,7 @@ func (s *set) filmRun(start func() (*filmServer, error), kind string, readers in
 	}, nil
 }
 
-// resting compares JPEG's cost with H.264 available and not.
+// resting compares JPEG's cost with H.264 available and without.
 func (s *set) resting() (*group, error) {
 	g := &group{Title: "JPEG while nobody takes H.264", Text: "`maixstream serve --source testcard --size 1280x720` with one viewer of `/stream`, with " +
 		"`--h264 auto`, whose encoder rests, and `--h264 off` by turns: CPU time of the whole process per delivered frame."}

@@ -14,14 +14,14 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// links are slower than what is offered.
+// links measures links slower than the stream.
 func (s *set) links() (*group, error) {
 	g := &group{Title: "Age of frames on a slow link", Text: "One viewer in another network namespace, behind `tc tbf burst 16kb latency 50ms` of the given rate; 70 " +
 		"KiB at 30 fps (17 Mbit/s) are " +
 		"offered. Age is from capture to the last byte."}
 	for _, link := range []struct {
 		rate     string
-		carries  float64 // bytes a second
+		carries  float64 // bytes per second
 		p50, p99 float64 // goals, ms; 0: none
 	}{{"10mbit", 10e6 / 8, 150, 200}, {"4mbit", 4e6 / 8, 0, 350}} {
 		for range s.runs {
@@ -66,7 +66,7 @@ func overLink(rate string, window time.Duration) (r load.Report, err error) {
 	return v.Read(window)
 }
 
-// slow are viewers that take less than is offered, or nothing.
+// slow measures viewers that read less than is offered, or nothing.
 func (s *set) slow() (*group, error) {
 	g := &group{Title: "Slow and stalled viewers", Text: "On loopback, 70 KiB at 30 fps (2.2 MB/s) offered. A slow viewer reads 500 kB/s. Stalled ones read nothing " +
 		"for two seconds; what " +
@@ -117,7 +117,7 @@ func (s *set) slowOn(server *load.Child, g *group) error {
 	return nil
 }
 
-// kernelMemory is the most that the kernel holds for one connection at the server's address, in bytes.
+// kernelMemory returns the most that the kernel holds for one connection at the server's address, in bytes.
 func kernelMemory(address string) (float64, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -128,7 +128,7 @@ func kernelMemory(address string) (float64, error) {
 		return 0, fmt.Errorf("ss: %w: %s", err, out)
 	}
 	most := -1.0
-	// r: received; f: reserved; w: queued for sending, with what t counts (ss(8)).
+	// r: received; f: reserved; w: queued for sending, including t (ss(8)).
 	for _, fields := range regexp.MustCompile(`skmem:\(r(\d+),rb\d+,t\d+,tb\d+,f(\d+),w(\d+),`).FindAllStringSubmatch(string(out), -1) {
 		sum := 0.0
 		for _, f := range fields[1:] {

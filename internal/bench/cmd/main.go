@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// set is what all groups need.
+// set is shared by all groups.
 type set struct {
 	runs    int           // of each figure
 	window  time.Duration // of one run
@@ -24,9 +24,9 @@ type set struct {
 	program string // the maixstream to run
 	simLibs string // directory of the simulator's libraries
 	simRoot string // the simulated board's files
-	webcam  string // the library that pretends a webcam
+	webcam  string // the library that simulates a webcam
 	board   board
-	// peersDir has go2rtc and mediamtx.
+	// peersDir contains go2rtc and mediamtx.
 	peersDir string
 }
 
@@ -40,25 +40,25 @@ func main() {
 
 func run() error {
 	s := set{runs: 5, window: 2500 * time.Millisecond}
-	flag.BoolVar(&s.quick, "quick", false, "short runs, and few")
+	flag.BoolVar(&s.quick, "quick", false, "few and short runs")
 	flag.StringVar(&s.program, "program", "build/maixstream", "the maixstream to run")
 	flag.StringVar(&s.simLibs, "sim-libs", "", "directory of the simulator's libraries")
 	flag.StringVar(&s.simRoot, "sim-root", "", "directory of the simulated board's files")
-	flag.StringVar(&s.webcam, "webcam", "", "the library that pretends a webcam to ustreamer")
+	flag.StringVar(&s.webcam, "webcam", "", "the library that simulates a webcam for ustreamer")
 	flag.StringVar(&s.peersDir, "peers-dir", "", "directory of go2rtc and mediamtx")
 	flag.StringVar(&s.board.program, "board-program", "", "the board's maixstream")
-	flag.StringVar(&s.board.sysroot, "board-sysroot", "", "where its loader and C library are")
+	flag.StringVar(&s.board.sysroot, "board-sysroot", "", "directory of its loader and C library")
 	flag.StringVar(&s.board.plugin, "board-plugin", "", "the plugin that counts instructions")
 	flag.StringVar(&s.board.simLibs, "board-sim-libs", "", "directory of the simulator's libraries for the board")
 	flag.StringVar(&s.board.simRoot, "board-sim-root", "", "directory for a simulated board's files")
 	flag.StringVar(&s.board.simTool, "board-sim-tool", "", "this machine's maixsim")
-	dir := flag.String("dir", "build/bench", "where results go, and where those of other sets are found (DIR/*.json)")
+	dir := flag.String("dir", "build/bench", "directory of results, also those of other sets (DIR/*.json)")
 	doc := flag.String("doc", "docs/BENCHMARKS.md", "the document to write; \"\": none")
-	only := flag.String("only", "", "run only groups whose name contains this; the document is not written")
+	only := flag.String("only", "", "run only groups whose name contains this, without writing the document")
 	name := flag.String("set", "standard", "standard, peers, h264 or riscv64: the groups to run")
 	version := flag.String("version", "unknown", "of the program")
 	commit := flag.String("commit", "unknown", "of the program")
-	documentOnly := flag.Bool("document", false, "run nothing: write the document from the results that are there")
+	documentOnly := flag.Bool("document", false, "run nothing: write the document from existing results")
 	flag.Parse()
 	if s.quick {
 		s.runs, s.window = 2, time.Second
@@ -83,7 +83,7 @@ func run() error {
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(*dir, "standard.json")); errors.Is(err, os.ErrNotExist) {
-			fmt.Fprintf(os.Stderr, "there are no results of make bench yet, to which these would be added: %s is left as it is\n", *doc)
+			fmt.Fprintf(os.Stderr, "no results of make bench yet to add these to: %s left unchanged\n", *doc)
 			return writeDocument(os.Stdout, r)
 		}
 	}
@@ -120,7 +120,7 @@ func makeDocument(doc, dir string) error {
 	return file.Close()
 }
 
-// measurement is one group's name, and what measures it.
+// measurement is one group's name and function.
 type measurement struct {
 	name    string
 	measure func(*set) (*group, error)

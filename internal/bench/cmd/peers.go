@@ -20,7 +20,7 @@ import (
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
-// peers compares with µStreamer; both get the same JPEGs.
+// peers compares with µStreamer, given the same JPEGs.
 func (s *set) peers() (*group, error) {
 	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer " +
 		"(`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
@@ -66,10 +66,10 @@ func (s *set) peers() (*group, error) {
 	return g, nil
 }
 
-// peer returns the name of what is compared with, and a directory for its pictures; or it says in g why it cannot be.
+// peer returns the other program's name, and a directory for its pictures; or sets g.Skipped.
 func (s *set) peer(g *group) (name, dir string, err error) {
 	if s.webcam == "" {
-		g.Skipped = "no pretended webcam was given"
+		g.Skipped = "no simulated webcam given"
 		return "", "", nil
 	}
 	out, err := exec.Command("ustreamer", "--version").Output()
@@ -80,7 +80,7 @@ func (s *set) peer(g *group) (name, dir string, err error) {
 	return "ustreamer " + strings.TrimSpace(string(out)), dir, err
 }
 
-// webcamPeer compares what it costs to make JPEGs of a webcam's packed frames.
+// webcamPeer compares the cost of encoding a webcam's packed frames.
 func (s *set) webcamPeer() (*group, error) {
 	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Packed 4:2:2 (YUYV) frames of the encoder's scene to JPEGs of quality 80, 4:2:0, " +
 		"at 30 fps, one worker. ustreamer has them from the pretended webcam and one " +
@@ -124,7 +124,7 @@ func (s *set) webcamPeer() (*group, error) {
 	return g, nil
 }
 
-// paced is the encoder's CPU time of a frame in milliseconds, when it has one to do 30 times a second.
+// paced returns the encoder's CPU time per frame in milliseconds at 30 frames per second.
 func paced(f *frame.Frame, d time.Duration) (float64, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -134,7 +134,7 @@ func paced(f *frame.Frame, d time.Duration) (float64, error) {
 	}
 	defer e.Close()
 	dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
-	if _, err := e.Encode(dst, f, 80); err != nil { // its memory grows
+	if _, err := e.Encode(dst, f, 80); err != nil { // its buffers grow
 		return 0, err
 	}
 	tick := time.NewTicker(time.Second / fps)
@@ -176,7 +176,7 @@ func makePictures(file string, size frame.Size) (mean float64, err error) {
 	return mean, load.WritePictures(file, all)
 }
 
-// ustreamer is ustreamer's CPU time of a delivered frame in µs, with pictures from the pretended webcam, and what its viewers saw.
+// ustreamer returns ustreamer's CPU time per delivered frame in µs, with pictures from the simulated webcam, and its viewers' report.
 func (s *set) ustreamer(pictures, format string, size frame.Size, viewers int) (float64, load.Report, error) {
 	v, err := s.startUstreamer(pictures, format, size)
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *set) ustreamer(pictures, format string, size frame.Size, viewers int) (
 	return float64(used) / 1e3 / float64(max(seen.Frames, 1)), seen, err
 }
 
-// watched is the CPU time of a server while viewers look, and what they saw.
+// watched returns a server's CPU time while it has viewers, and their report.
 func (s *set) watched(v *serving, viewers int) (time.Duration, load.Report, error) {
 	c, err := load.Start("", load.Role{Kind: "viewers", Address: v.address, Path: "/stream", Viewers: viewers, Markers: true})
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *set) watched(v *serving, viewers int) (time.Duration, load.Report, erro
 }
 
 func (s *set) startUstreamer(pictures, format string, size frame.Size) (*serving, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // it wants a port's number: one that was free a moment ago
+	l, err := net.Listen("tcp", "127.0.0.1:0") // it needs a port number: one that was free a moment ago
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/usage"
 )
 
-// hardware is the board's path in the simulator of the chip's libraries.
+// hardware measures the board's path in the simulator of the chip's libraries.
 func (s *set) hardware() (*group, error) {
 	g := &group{Title: "Hardware path, in the simulator", Text: "`maixstream bench --source camera --size 1280x720` with the simulator of the chip's libraries, 30 " +
 		"fps. What its " +
@@ -28,7 +28,7 @@ func (s *set) hardware() (*group, error) {
 		"copy of the picture into the ring's slot) " +
 		"and `ISP0_RUN` (the libraries' own loop, the simulator's as well)."}
 	if s.simLibs == "" {
-		g.Skipped = "no simulator was given"
+		g.Skipped = "no simulator given"
 		return g, nil
 	}
 	for _, clients := range []int{0, 8} {
@@ -62,7 +62,7 @@ func (s *set) hardware() (*group, error) {
 	return g, nil
 }
 
-// goThreads are the threads without a name of their own.
+// goThreads returns the time of unnamed threads.
 func goThreads(r *bench.Result) float64 { return r.Threads["maixstream"] }
 
 // bench runs maixstream bench --json.
@@ -81,7 +81,7 @@ func (s *set) bench(environment []string, args ...string) (*bench.Result, error)
 	return &r, nil
 }
 
-// serving is a maixstream serve.
+// serving is a running maixstream serve.
 type serving struct {
 	cmd     *exec.Cmd
 	address string
@@ -116,10 +116,10 @@ func (v *serving) end() {
 	_ = v.cmd.Wait()
 }
 
-// cpu is the CPU time of the process so far.
+// cpu returns the CPU time of the process so far.
 func (v *serving) cpu() (time.Duration, error) { return usage.Process(v.cmd.Process.Pid) }
 
-// idle is a server that nobody looks at.
+// idle measures a server without viewers.
 func (s *set) idle() (*group, error) {
 	g := &group{Title: "Idle", Text: "`maixstream serve --source testcard` without viewers: CPU time of the whole process, three seconds after its start."}
 	for range s.runs {
@@ -146,7 +146,7 @@ func (s *set) idle() (*group, error) {
 	return g, nil
 }
 
-// start is the time from the program's start to a viewer's first picture.
+// start measures the time from the program's start to a viewer's first picture.
 func (s *set) start() (*group, error) {
 	g := &group{Title: "Start", Text: "From the start of `maixstream serve --source testcard` (the process does not exist yet) to the last byte of the first picture " +
 		"at a viewer that connects as soon as " +

@@ -19,15 +19,15 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
-// board is what runs the board's program on this machine.
+// board runs the board's program on this machine.
 type board struct {
 	program, sysroot, plugin, simLibs, simRoot, simTool string
 }
 
-// Assumptions of the projection for the board's core (C906, in order, one instruction a cycle at best, 1 GHz).
+// Assumptions of the projection for the board's core (C906, in order, at best one instruction per cycle, 1 GHz).
 const (
-	cyclesPerInstruction = 2.0 // small caches and no second level
-	kernelFactor         = 8.0 // kernel time of a send there by kernel time of a send here: a third of the clock, and fewer instructions a cycle
+	cyclesPerInstruction = 2.0 // small caches, no second level
+	kernelFactor         = 8.0 // ratio of kernel time per send, board to this machine: a third of the clock, and fewer instructions per cycle
 )
 
 // counted is a program whose instructions are counted.
@@ -36,7 +36,7 @@ type counted struct {
 	pid  int
 }
 
-// command runs the board's program and counts its instructions in file.
+// command returns the command that runs the board's program and counts its instructions in file.
 func (b *board) command(file string, environment ...string) []string {
 	c := []string{"qemu-riscv64", "-L", b.sysroot, "-plugin", b.plugin + ",out=" + file}
 	for _, e := range environment {
@@ -45,7 +45,7 @@ func (b *board) command(file string, environment ...string) []string {
 	return append(c, b.program)
 }
 
-// read returns the instructions so far, by the threads' names.
+// read returns the instructions so far, by thread name.
 func (c *counted) read() (map[string]uint64, error) {
 	all, err := os.ReadFile(c.file)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *counted) read() (map[string]uint64, error) {
 	return sums, nil
 }
 
-// own says whether a thread is the program's own, and not one of the simulator or the libraries. Under the emulator, Go's threads are named after it
+// own reports whether a thread is the program's own, not one of the simulator or the libraries. Under the emulator, Go's threads are named after it
 // or after the program.
 func own(name string) bool {
 	return !strings.HasPrefix(name, "sim-") && name != "ISP0_RUN" && name != "mpi"
@@ -84,7 +84,7 @@ func ownSum(before, after map[string]uint64) (sum float64) {
 	return sum
 }
 
-// instructions counts what the board's program executes for each frame.
+// instructions counts the instructions of the board's program per frame.
 func (s *set) instructions() (*group, error) {
 	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's own executable under `qemu-riscv64`, its instructions in user " +
 		"space counted by a plugin " +
@@ -95,7 +95,7 @@ func (s *set) instructions() (*group, error) {
 		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five " +
 		"viewers of this stream."}
 	if s.board.program == "" {
-		g.Skipped = "no program for the board was given"
+		g.Skipped = "no program for the board given"
 		return g, nil
 	}
 	if _, err := exec.LookPath("qemu-riscv64"); err != nil {
@@ -143,7 +143,7 @@ func (s *set) instructions() (*group, error) {
 	return g, nil
 }
 
-// serverInstructions returns the instructions of each published frame, and how many viewers got it.
+// serverInstructions returns the instructions per published frame, and how many viewers got it.
 func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered float64, err error) {
 	server, err := load.StartProgram(s.board.command(file), "", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *set) serverInstructions(file string, viewers int) (perFrame, delivered 
 	return counts / published, float64(report.Frames) / published, err
 }
 
-// between counts what a server executes and publishes while f runs.
+// between returns what a server executes and publishes while f runs.
 func (s *set) between(server *load.Child, c *counted, f func() error) (load.Usage, float64, error) {
 	first, err := server.Usage()
 	if err != nil {
@@ -192,14 +192,14 @@ func (s *set) between(server *load.Child, c *counted, f func() error) (load.Usag
 	return last, ownSum(before, after), err
 }
 
-// pathInstructions returns the instructions of each of the simulated camera's frames, with so many viewers, and with one of H.264 besides.
+// pathInstructions returns the instructions per frame of the simulated camera, with that many viewers, and optionally one of H.264.
 func (s *set) pathInstructions(file string, viewers int, video bool) (float64, error) {
 	b := &s.board
 	if err := exec.Command(b.simTool, "root", b.simRoot, "--board", "maixcam").Run(); err != nil {
 		return 0, fmt.Errorf("%s root: %w", b.simTool, err)
 	}
 	prefix := b.command(file, "LD_LIBRARY_PATH="+b.simLibs, "MAIXSTREAM_ROOT="+b.simRoot, "MAIXSIM_TOOL="+b.simTool,
-		"MAIXSIM_SET=quiet=1") // the emulator keeps a signal open on every thread, which the simulator takes for a fault
+		"MAIXSIM_SET=quiet=1") // the emulator keeps a signal open on every thread, which the simulator reports as a fault
 	server, err := serveBy(prefix, "--source", "camera", "--mpi-lib-dir", b.simLibs, "--size", "1280x720")
 	if err != nil {
 		return 0, err
@@ -245,7 +245,7 @@ func (s *set) pathInstructions(file string, viewers int, video bool) (float64, e
 	return ownSum(before, after) / frames, nil
 }
 
-// watchVideo reads a server's MP4, and counts its bytes, until it is closed.
+// watchVideo reads a server's MP4, counting bytes, until closed.
 func watchVideo(address string, bytes *atomic.Int64) (io.Closer, error) {
 	reply, err := http.Get("http://" + address + "/video.mp4") //nolint:noctx // closing ends it
 	if err != nil {

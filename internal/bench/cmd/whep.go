@@ -25,7 +25,7 @@ func (s *set) whep() (*group, error) {
 		return g, nil
 	}
 	if s.peersDir == "" {
-		g.Skipped = "no go2rtc and MediaMTX were given"
+		g.Skipped = "no go2rtc and MediaMTX given"
 		return g, nil
 	}
 	dir, err := os.MkdirTemp("", "maixstream-bench-")

@@ -1,5 +1,5 @@
 /*
- * A plugin for QEMU's user emulation: counts the instructions that each thread of the emulated program executes.
+ * A plugin for QEMU's user emulation that counts the instructions executed by each thread of the emulated program.
  *   qemu-riscv64 -plugin libcount.so,out=FILE program
  * FILE is then an array of `struct thread`, one for each thread that ever ran, which may be read at any time.
  */
@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What is used of QEMU's plugin interface, version 1 (its manual, "TCG Plugins"; Debian has no package with the header). */
+/* The part of QEMU's plugin interface, version 1, used here (its manual, "TCG Plugins"; Debian has no package with the header). */
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 typedef struct qemu_info_t qemu_info_t;
@@ -27,7 +27,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 enum { THREADS = 4096 };
 
 struct thread {
-	uint64_t id;           /* of the kernel, as in /proc/PID/task */
+	uint64_t id;           /* the kernel's, as in /proc/PID/task */
 	uint64_t instructions; /* executed so far */
 };
 
@@ -39,7 +39,7 @@ static void executed(unsigned cpu, void *instructions)
 		return;
 	if (threads[cpu].id == 0)
 		threads[cpu].id = (uint64_t)syscall(SYS_gettid);
-	threads[cpu].instructions += (uintptr_t)instructions; /* its own thread's alone */
+	threads[cpu].instructions += (uintptr_t)instructions; /* written only by its own thread */
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)

@@ -25,12 +25,12 @@ static void send_to(struct viewer *v, const struct iovec iov[3])
 {
 	ssize_t n = writev(v->fd, iov, 3);
 
-	/* A viewer that does not keep up gets a torn stream, which it reports: it is not what is measured. */
+	/* A viewer that falls behind gets a torn stream, and reports it: that case is not measured. */
 	if (n > 0)
 		v->left -= (size_t)n < v->left ? (size_t)n : v->left;
 }
 
-/* Takes one connection, reads its request and answers with a stream's first bytes. */
+/* Accepts one connection, reads its request and replies with a stream's first bytes. */
 static int welcome(int l)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n--frame\r\n";

@@ -14,9 +14,9 @@ import (
 	"unsafe"
 )
 
-// bare is the least that serving takes, in C: one thread, one epoll, a timer, and for each frame one writev of head and picture to each
-// viewer, from memory that holds the picture already. It is C because Go's own runtime costs as much again in such a loop: its monitor looks after each
-// system call that waits. It answers standard input itself, and ends with it.
+// bare is the minimal server, in C: one thread, one epoll, a timer, and per frame and viewer one writev of head and picture,
+// from memory that holds the picture already. It is in C because Go's runtime would double the cost of such a loop: its monitor tracks each
+// blocking system call. It answers standard input itself, and ends with it.
 func bare(l *net.TCPListener, viewers int, pictures [][]byte, fps int) error {
 	file, err := l.File()
 	if err != nil {
@@ -29,7 +29,7 @@ func bare(l *net.TCPListener, viewers int, pictures [][]byte, fps int) error {
 		starts[i], sizes[i] = C.size_t(len(memory)), C.size_t(len(p))
 		memory = append(memory, p...)
 	}
-	// The viewers' connections come to this process's listener, and nobody else takes them.
+	// Only the viewers connect to this process's listener.
 	runtime.LockOSThread()
 	var what *C.char
 	if errno := C.mx_bare(C.int(file.Fd()), C.int(viewers), C.int(fps), (*C.uint8_t)(unsafe.SliceData(memory)),
@@ -39,5 +39,5 @@ func bare(l *net.TCPListener, viewers int, pictures [][]byte, fps int) error {
 	return nil
 }
 
-// HasBare says whether this program was built with the bare loop.
+// HasBare reports whether this program was built with the bare loop.
 const HasBare = true

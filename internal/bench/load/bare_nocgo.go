@@ -7,9 +7,9 @@ import (
 	"net"
 )
 
-// HasBare says whether this program was built with the bare loop.
+// HasBare reports whether this program was built with the bare loop.
 const HasBare = false
 
 func bare(*net.TCPListener, int, [][]byte, int) error {
-	return errors.New("the bare loop is C, and this program was built without (CGO_ENABLED=0)")
+	return errors.New("the bare loop needs cgo (built with CGO_ENABLED=0)")
 }

@@ -15,20 +15,20 @@ import (
 	"github.com/maixstream/maixstream/internal/bench/usage"
 )
 
-// Child is a process in a role. One goroutine uses it.
+// Child is a process with a Role. It is not safe for concurrent use.
 type Child struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
-	// Address is where a server's child listens.
+	// Address is where a server listens.
 	Address string
 }
 
-// childArgs are the arguments of every child, before its role as JSON.
+// childArgs are every child's arguments, followed by its role as JSON.
 var childArgs = []string{"bench", "child"}
 
-// Start runs this program again in a role, in the network namespace of that name ("": the machine's own), and waits until it serves or has connected.
-// prefix, if any, is a program and its arguments that run it (an emulator, a profiler).
+// Start runs this program again with a role, in the named network namespace ("": the default), and waits until it serves or has connected.
+// prefix, if any, is a program with arguments that runs it (an emulator, a profiler).
 func Start(namespace string, role Role, prefix ...string) (*Child, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -83,13 +83,13 @@ func (c *Child) answer(into any) error {
 	return nil
 }
 
-// PID is the child's process number.
+// PID returns the child's process ID.
 func (c *Child) PID() int { return c.cmd.Process.Pid }
 
-// CPU is the time that the child has spent so far.
+// CPU returns the child's CPU time so far.
 func (c *Child) CPU() (time.Duration, error) { return usage.Process(c.PID()) }
 
-// Usage asks a server's child what it has used.
+// Usage asks a server for its usage.
 func (c *Child) Usage() (u Usage, err error) {
 	if _, err := io.WriteString(c.in, "\n"); err != nil {
 		return u, fmt.Errorf("bench, child: %w", err)
@@ -98,7 +98,7 @@ func (c *Child) Usage() (u Usage, err error) {
 	return u, err
 }
 
-// Read has a viewers' child read for d and returns what it saw.
+// Read lets viewers read for d and returns their report.
 func (c *Child) Read(d time.Duration) (r Report, err error) {
 	if _, err := fmt.Fprintln(c.in, d); err != nil {
 		return r, fmt.Errorf("bench, child: %w", err)

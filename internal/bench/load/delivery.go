@@ -4,16 +4,16 @@ package load
 
 import "time"
 
-// Delivery is one comparison's set-up.
+// Delivery is the set-up of a comparison.
 type Delivery struct {
 	Viewers, FPS int
 	Size         int    // of Payload pictures in bytes
-	Pictures     string // or a file of WritePictures
+	Pictures     string // or a file written by WritePictures
 	Duration     time.Duration
 	Warm         time.Duration // before it; 0: half a second
 }
 
-// Delivered sums up what servers of one kind spent and their viewers saw.
+// Delivered sums up what servers of one kind used and their viewers received.
 type Delivered struct {
 	Frames    int
 	Published uint64
@@ -23,7 +23,7 @@ type Delivered struct {
 	Last      Report
 }
 
-// Micros is CPU time per delivered frame in µs, 0 when none was.
+// Micros returns CPU time per delivered frame in µs, 0 without frames.
 func (d *Delivered) Micros() float64 {
 	if d.Frames == 0 {
 		return 0
@@ -31,10 +31,10 @@ func (d *Delivered) Micros() float64 {
 	return float64(d.CPU) / 1e3 / float64(d.Frames)
 }
 
-// Allocs is objects on Go's heap per delivered frame.
+// Allocs returns objects on Go's heap per delivered frame.
 func (d *Delivered) Allocs() float64 { return float64(d.Objects) / float64(max(d.Frames, 1)) }
 
-// Add runs a server of that kind ("server" or "bare") with its viewers, each in a process of its own, and adds what it spent.
+// Add runs a server of that kind ("server" or "bare") and its viewers, each in a separate process, and adds its usage.
 func (d *Delivered) Add(c Delivery, kind string) error {
 	s, err := Start("", Role{Kind: kind, Address: "127.0.0.1:0", Viewers: c.Viewers, FPS: c.FPS, Size: c.Size, Pictures: c.Pictures})
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *Delivered) Add(c Delivery, kind string) error {
 	return d.Measure(c, s)
 }
 
-// Measure connects viewers to a running server and adds what it spends on them.
+// Measure connects viewers to a running server and adds its usage.
 func (d *Delivered) Measure(c Delivery, s *Child) error {
 	v, err := Start("", Role{Kind: "viewers", Address: s.Address, Path: "/stream", Viewers: c.Viewers, Markers: true, Sums: c.Pictures == ""})
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *Delivered) Measure(c Delivery, s *Child) error {
 	d.Frames += d.Last.Frames
 	d.Published += after.Published - before.Published
 	d.CPU += used - cpu
-	// To answer allocates, too: as much as between the first two answers.
+	// Replying allocates, too: as much as between the first two replies.
 	if all, own := after.Allocs-before.Allocs, before.Allocs-asking.Allocs; all > own {
 		d.Objects += all - own
 	}

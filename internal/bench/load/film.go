@@ -21,7 +21,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// WriteFilm writes access units to a file for a Role: a run that begins with a key frame, and is repeated.
+// WriteFilm writes access units to a file for a Role: a sequence that begins with a key frame, and is repeated.
 func WriteFilm(path string, units []frame.AccessUnit) error {
 	var all [][]byte
 	for i := range units {
@@ -34,7 +34,7 @@ func WriteFilm(path string, units []frame.AccessUnit) error {
 	return WritePictures(path, all)
 }
 
-// serveFilm serves the film in Pictures over RTSP or by WebRTC, as H.264 that its source has itself, until its input ends.
+// serveFilm serves the film in Pictures over RTSP or WebRTC, as the source's own H.264, until its input ends.
 func (r *Role) serveFilm() error {
 	units, err := readPictures(r.Pictures)
 	if err != nil {
@@ -57,7 +57,7 @@ func (r *Role) serveFilm() error {
 		return err
 	}
 	p.Start()
-	defer p.Video().Watch()() // published whether it has readers or not, as by the others
+	defer p.Video().Watch()() // publish even without readers, as the other servers do
 	if r.Kind == "film-whep" {
 		end, err := serveWHEP(p, r.Address)
 		if err != nil {
@@ -86,7 +86,7 @@ func (r *Role) serveFilm() error {
 	return nil
 }
 
-// film is a source that has H.264 of its own. Its JPEGs come once a second: nobody looks at them.
+// film is a source with its own H.264. It delivers one JPEG per second, which nothing reads.
 type film struct {
 	units  [][]byte
 	fps    int
@@ -110,7 +110,7 @@ func newFilm(units [][]byte, fps int) (*film, error) {
 	return f, nil
 }
 
-// writer collects what is written to it.
+// writer collects written bytes.
 type writer []byte
 
 func (w *writer) Write(b []byte) (int, error) {
@@ -155,7 +155,7 @@ func (f *film) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	for rest := f.units[i]; len(rest) >= 4; {
 		n := int(binary.BigEndian.Uint32(rest))
 		if rest = rest[4:]; n > len(rest) {
-			return errors.New("film: a unit that is cut off")
+			return errors.New("film: truncated unit")
 		}
 		u.NALs, rest = append(u.NALs, rest[:n]), rest[n:]
 	}

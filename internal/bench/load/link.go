@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// ErrNoLink is wrapped by NewLink's error when this machine cannot make one.
-var ErrNoLink = errors.New("no link of a given rate can be made")
+// ErrNoLink is wrapped by NewLink's error if this machine cannot create one.
+var ErrNoLink = errors.New("cannot create a link of limited rate")
 
-// Link is two network namespaces, joined by a cable of a given rate out of the first.
+// Link is a pair of network namespaces, connected with a limited rate out of the first.
 type Link struct {
 	Here, There string // the namespaces' names
 	Address     string // of Here
 }
 
-// NewLink makes a Link with tc's token bucket, rate as tc writes it ("10mbit"): a burst of 16 KiB, and a queue of at most 50 ms. It needs root and iproute2.
+// NewLink creates a Link with tc's token bucket, rate in tc's notation ("10mbit"): a burst of 16 KiB, and a queue of at most 50 ms. It needs root and iproute2.
 func NewLink(rate string) (*Link, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: network namespaces need root", ErrNoLink)
@@ -31,7 +31,7 @@ func NewLink(rate string) (*Link, error) {
 	}
 	name := fmt.Sprintf("maixstream-%d", os.Getpid())
 	l := &Link{Here: name + "-a", There: name + "-b", Address: "10.99.77.1"}
-	l.Close() // what a killed run of the same number has left
+	l.Close() // leftovers of a killed run with the same process ID
 	for _, command := range []string{
 		"ip netns add " + l.Here,
 		"ip netns add " + l.There,

@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every kind of server delivers whole pictures, and says what it spent.
-func TestServersDeliverWholePictures(t *testing.T) {
+// Every kind of server delivers complete pictures, and reports its usage.
+func TestServersDeliverCompletePictures(t *testing.T) {
 	for _, kind := range []string{"server", "bare"} {
 		if kind == "bare" && !load.HasBare {
 			continue
@@ -36,8 +36,8 @@ func TestServersDeliverWholePictures(t *testing.T) {
 	}
 }
 
-// What viewers must notice, they notice.
-func TestViewersNoticeBrokenPictures(t *testing.T) {
+// Viewers detect every kind of broken picture.
+func TestViewersDetectBrokenPictures(t *testing.T) {
 	whole := load.Payload(1, 30_000)
 	flipped := load.Payload(1, 30_000)
 	flipped[15_000] ^= 1
@@ -50,8 +50,8 @@ func TestViewersNoticeBrokenPictures(t *testing.T) {
 	}{
 		{"whole", whole, ""},
 		{"one bit flipped", flipped, "checksum"},
-		{"no end marker", noEnd, "no JPEG"},
-		{"no start marker", append([]byte{0}, whole[1:]...), "no JPEG"},
+		{"no end marker", noEnd, "not a JPEG"},
+		{"no start marker", append([]byte{0}, whole[1:]...), "not a JPEG"},
 	} {
 		file := filepath.Join(t.TempDir(), "pictures")
 		if err := load.WritePictures(file, [][]byte{c.picture}); err != nil {
@@ -75,7 +75,7 @@ func TestViewersNoticeBrokenPictures(t *testing.T) {
 	}
 }
 
-// The RTSP server of a film delivers all of it to its players.
+// The RTSP server of a film delivers it completely.
 func TestFilmIsPlayed(t *testing.T) {
 	address := testenv.FreeMediaAddress(t)
 	file := filepath.Join(t.TempDir(), "film")

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// WritePictures writes pictures to a file for a Role: each with its length before it, 4 bytes, little end first.
+// WritePictures writes pictures to a file for a Role, each preceded by its length, 4 bytes, little-endian.
 func WritePictures(path string, pictures [][]byte) error {
 	var all []byte
 	for _, p := range pictures {
@@ -26,7 +26,7 @@ func readPictures(path string) ([][]byte, error) {
 	for len(all) >= 4 {
 		n := int(binary.LittleEndian.Uint32(all))
 		if all = all[4:]; n < 1 || n > len(all) {
-			return nil, fmt.Errorf("%s: a picture of %d bytes, and %d are left", path, n, len(all))
+			return nil, fmt.Errorf("%s: a picture of %d bytes, but only %d are left", path, n, len(all))
 		}
 		pictures, all = append(pictures, all[:n:n]), all[n:]
 	}

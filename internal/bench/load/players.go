@@ -17,7 +17,7 @@ import (
 	"github.com/pion/rtp"
 )
 
-// player reads one RTSP stream of H.264 over TCP and counts what comes.
+// player reads one RTSP stream of H.264 over TCP and counts packets.
 type player struct {
 	client        gortsplib.Client
 	frames, bytes atomic.Int64
@@ -27,7 +27,7 @@ type player struct {
 	close         func()
 }
 
-// startPlayer connects; a server that does not have the stream yet is asked again for ten seconds.
+// startPlayer connects; it retries for ten seconds if the server does not have the stream yet.
 func startPlayer(address, path string) (*player, error) {
 	u, err := base.ParseURL("rtsp://" + address + path)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *player) count(packet *rtp.Packet) {
 	}
 }
 
-// play connects, waits until all of them have frames, says so with a line, and answers "DURATION" with the Report of that time.
+// play connects, waits until all players have frames, reports that with a line, and answers "DURATION" with a Report over that time.
 func (r *Role) play() error {
 	players, start := make([]*player, r.Viewers), startPlayer
 	if r.Kind == "players-whep" {
@@ -100,7 +100,7 @@ func (r *Role) play() error {
 			break
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d of %d players have no frame within 10 s", len(players)-playing, len(players))
+			return fmt.Errorf("%d of %d players have no frame after 10 s", len(players)-playing, len(players))
 		}
 	}
 	fmt.Println("{}")
@@ -137,7 +137,7 @@ func measure(players []*player, d time.Duration) Report {
 	return r
 }
 
-// FirstFrame connects over RTSP/TCP and says how long it took until the first frame was there.
+// FirstFrame connects over RTSP/TCP and returns how long the first frame took.
 func FirstFrame(address, path string) (time.Duration, error) {
 	u, err := base.ParseURL("rtsp://" + address + path)
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// What is measured runs in a process of its own, so that nothing else counts as its CPU time and memory: this program again, as the verb "bench child".
-// A child answers each line on its standard input with a line of JSON, and ends with its input.
+// Each measured part runs in a separate process, so that nothing else counts as its CPU time and memory: this program again, as the verb "bench child".
+// A child answers each line on its standard input with a line of JSON, and ends at the end of its input.
 
-// Role is what a child does.
+// Role is a child's task.
 type Role struct {
-	// Kind is "viewers", "bare" (the least that a server could do) or "server" (this module's); or "players" and "film", the same of H.264 over RTSP,
+	// Kind is "viewers", "bare" (the minimal server) or "server" (this module's); or "players" and "film", the same for H.264 over RTSP,
 	// and "players-whep" and "film-whep", by WebRTC.
 	Kind    string
-	Address string // host:port to connect to, or to listen at
-	Viewers int    // how many connect, or are served by the bare loop
+	Address string // host:port to connect to, or to listen on
+	Viewers int    // number to connect, or to be served by the bare loop
 
 	// Of viewers.
 	Path                  string // of the stream
@@ -32,12 +32,12 @@ type Role struct {
 	Stalled               bool // connect and never read
 
 	// Of servers.
-	FPS, Size int    // Payload pictures of Size bytes so many times a second
-	Pictures  string // or the pictures in this file, as WritePictures writes it; of "film", as WriteFilm does
-	Profile   string // "server", "film": write a CPU profile to this file, of all the time until the end
+	FPS, Size int    // Payload pictures of Size bytes, FPS per second
+	Pictures  string // or the pictures in this file, written by WritePictures; for "film", by WriteFilm
+	Profile   string // "server", "film": write a CPU profile of the entire run to this file
 }
 
-// Usage is what a server's child has used so far.
+// Usage is what a server has used so far.
 type Usage struct {
 	RSS    int64  // bytes resident now
 	Allocs uint64 // objects on Go's heap so far
@@ -45,13 +45,13 @@ type Usage struct {
 	Published uint64
 }
 
-// RunChild does what this process was started for by Start: role is the argument behind "bench child".
+// RunChild runs the role that Start gave to this process: role is the argument after "bench child".
 func RunChild(role string) error {
 	var r Role
 	if err := json.Unmarshal([]byte(role), &r); err != nil {
 		return fmt.Errorf("bench child: role: %w", err)
 	}
-	// A Ctrl-C at the terminal reaches children, too: they end with their input, once their parent has asked for the last figures.
+	// A Ctrl-C at the terminal reaches children, too: they end with their input, after their parent has asked for the last figures.
 	signal.Ignore(os.Interrupt)
 	signal.Reset(syscall.SIGTERM)
 	var err error
@@ -73,7 +73,7 @@ func RunChild(role string) error {
 	return nil
 }
 
-// RunIfChild runs the role of a process that Start started, and does not return then. Test binaries and the command that writes the document call it first.
+// RunIfChild runs the role of a process started by Start, and then does not return. Test binaries and the command that writes the document call it first.
 func RunIfChild() {
 	args := os.Args[1:]
 	if len(args) != len(childArgs)+1 || !slices.Equal(args[:len(childArgs)], childArgs) {
@@ -86,7 +86,7 @@ func RunIfChild() {
 	os.Exit(0)
 }
 
-// view connects, says so with a line, reads all the time, and answers "DURATION" with the Report of that time from then on.
+// view connects, reports that with a line, reads continuously, and answers "DURATION" with a Report over that time from then on.
 func (r *Role) view() error {
 	var v *Viewers
 	var err error

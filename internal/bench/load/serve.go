@@ -22,7 +22,7 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
-// serve says its address with a line and serves until its input ends.
+// serve prints its address and serves until its input ends.
 func (r *Role) serve() error {
 	pictures, err := r.pictures()
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *Role) serve() error {
 	return s.run(l, pictures, r.FPS)
 }
 
-// profile begins the CPU profile that is asked for, if one is. It ends with pprof.StopCPUProfile.
+// profile starts the requested CPU profile, if any. It ends with pprof.StopCPUProfile.
 func (r *Role) profile() error {
 	if r.Profile == "" {
 		return nil
@@ -65,10 +65,10 @@ func (r *Role) profile() error {
 	return pprof.StartCPUProfile(file)
 }
 
-// profileHz is more than the runtime's 100: a server that is busy a tenth of the time would give few samples.
+// profileHz exceeds the runtime's 100: a server that is busy a tenth of the time would yield few samples.
 const profileHz = 1000
 
-// served is a server whose ring a ticker fills.
+// served is a server whose ring is filled by a ticker.
 type served struct {
 	mu        sync.Mutex
 	published uint64
@@ -117,7 +117,7 @@ func (s *served) run(l net.Listener, pictures [][]byte, fps int) error {
 	}
 }
 
-// Serve shows a feed as the program does. end closes the server, within a second.
+// Serve serves a feed as the program does. end closes the server within a second.
 func Serve(feed stream.Feed, c web.Config) (shell *web.Server, end func(), err error) {
 	if shell, err = web.New(c); err != nil {
 		return nil, nil, err
@@ -138,13 +138,13 @@ func Serve(feed stream.Feed, c web.Config) (shell *web.Server, end func(), err e
 	return shell, end, nil
 }
 
-// Feed is a stream.Feed around a ring that somebody else fills; it has no settings.
+// Feed is a stream.Feed around a ring that is filled elsewhere; it has no settings.
 type Feed struct{ Frames *ring.Ring }
 
 // Ring returns Frames.
 func (f *Feed) Ring() *ring.Ring { return f.Frames }
 
-// Watch does nothing: the ring is filled in any case.
+// Watch does nothing: the ring is always being filled.
 func (f *Feed) Watch() func() { return func() {} }
 
 // Snapshot fills fr with the next frame captured at or after notBefore.
@@ -162,10 +162,10 @@ func (f *Feed) Snapshot(ctx context.Context, notBefore time.Time, fr *ring.Frame
 	}
 }
 
-// State says that there is a signal.
+// State returns a state with a signal.
 func (f *Feed) State() pipeline.State { return pipeline.State{Signal: true} }
 
-// Change refuses.
+// Change returns an error.
 func (f *Feed) Change(context.Context, pipeline.Change) (pipeline.Settings, error) {
 	return pipeline.Settings{}, frame.ErrUnsupported
 }

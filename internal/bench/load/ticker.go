@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ticker is a timer of the kernel that Go's poller waits for, as it waits for a device. A goroutine that the poller wakes runs at once on the thread
-// that polled, where one that a time.Ticker wakes has a second thread woken, to search for work; and reading it with a raw system call leaves the runtime's monitor
-// asleep, which each other system call wakes.
+// ticker is a kernel timer that Go's poller waits for, as for a device. A goroutine woken by the poller runs immediately on the thread
+// that polled, whereas a time.Ticker wakes a second thread to search for work; and a raw system call to read it leaves the runtime's monitor
+// asleep, unlike any other system call.
 type ticker struct {
 	file *os.File
 	conn syscall.RawConn
-	read func(fd uintptr) bool // made once
+	read func(fd uintptr) bool // allocated once
 }
 
 func newTicker(period time.Duration) (*ticker, error) {
@@ -43,5 +43,5 @@ func newTicker(period time.Duration) (*ticker, error) {
 	return t, nil
 }
 
-// wait waits for the next tick. Ticks that nobody waited for are lost.
+// wait waits for the next tick. Missed ticks are lost.
 func (t *ticker) wait() error { return t.conn.Read(t.read) }

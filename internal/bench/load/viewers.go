@@ -23,69 +23,69 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Report is what the viewers saw.
+// Report is what the viewers received.
 type Report struct {
 	Viewers int
-	Frames  int           // received, by all
+	Frames  int           // received by all
 	Skipped int           // gaps in the sequence numbers
 	Bytes   int64         // of pictures
-	Elapsed time.Duration // that was measured
+	Elapsed time.Duration // of the measurement
 	// P50, P95, P99 and Max are from a frame's X-Timestamp to its last byte read.
 	P50, P95, P99, Max time.Duration
-	// Least is the fewest frames that one viewer got.
+	// Least is the smallest number of frames of any viewer.
 	Least int
-	// Arrivals tells of each frame, when Viewers.Record is set.
+	// Arrivals lists each frame if Viewers.Record is set.
 	Arrivals []Arrival `json:",omitempty"`
 }
 
-// Arrival is one frame's last byte at one viewer.
+// Arrival is the arrival of a frame's last byte at one viewer.
 type Arrival struct {
 	Sequence uint64 `json:"s"`
 	UnixUS   int64  `json:"t"`
 }
 
-// Viewers are connections to one stream (in its plain form), read by one goroutine with an epoll of its own. It is waited for in Go's poller, and read by raw
-// system calls, which leave the runtime's monitor asleep: what reading costs delays the last viewer's frame, and is not the server's fault.
+// Viewers are connections to one stream (in its plain form), read by one goroutine with a dedicated epoll. Go's poller waits for it, and raw
+// system calls read it, which leave the runtime's monitor asleep: the cost of reading delays the last viewer's frame, which is not the server's fault.
 type Viewers struct {
-	poller  *os.File // the epoll, as Go's poller knows it; nil of stalled ones
+	poller  *os.File // the epoll in Go's poller; nil for stalled viewers
 	conn    syscall.RawConn
 	events  []unix.EpollEvent
 	ready   int                      // of events
-	poll    func(epoll uintptr) bool // made once
+	poll    func(epoll uintptr) bool // allocated once
 	viewers []viewer
 	buffer  []byte
 	ages    []time.Duration
 	frames  int
 	bytes   int64
 	skipped int
-	read4K  int // pieces read, while the speed is limited
-	// Check, when not nil, is given each complete picture; the bytes are valid during the call only. It costs a copy.
+	read4K  int // pieces read under a speed limit
+	// Check, if not nil, gets each complete picture; the bytes are valid during the call only. It costs a copy.
 	Check func(viewer int, sequence uint64, jpg []byte) error
-	// Record keeps each frame's arrival for the Report.
+	// Record adds each frame's arrival to the Report.
 	Record bool
-	// Markers has each picture's length and its first and last two bytes checked, Sums the checksums of Payload's pictures, too.
+	// Markers checks each picture's length and its first and last two bytes, Sums the checksums of Payload's pictures, too.
 	Markers, Sums bool
 	arrivals      []Arrival
-	// BytesPerSec, when not 0, is how much all of them together read at most, in pieces of 4 KiB.
+	// BytesPerSec, if not 0, limits how much all of them together read, in pieces of 4 KiB.
 	BytesPerSec float64
 	err         error
 }
 
 type viewer struct {
 	fd       int
-	head     []byte // of the part that is being read, until its headers are complete
-	left     int    // bytes of the picture and its boundary still to come
+	head     []byte // of the current part, until its headers are complete
+	left     int    // remaining bytes of the picture and its boundary
 	size     int
 	captured int64 // µs of Unix time
 	sequence uint64
-	gap      int // frames that it missed before this one
+	gap      int // frames missed before this one
 	frames   int
 	began    bool   // the response's own headers have been passed
 	jpg      []byte // for Check
-	trailer  string // what follows each picture
+	trailer  string // follows each picture
 	first    [2]byte
-	last     [lastBytes]byte // of what was read
-	sum      uint32          // of the picture so far, but its last sumBytes
+	last     [lastBytes]byte // bytes read
+	sum      uint32          // of the picture so far, except its last sumBytes
 }
 
 const slowPiece = 4 << 10
@@ -96,13 +96,13 @@ const (
 	lastBytes = len("\r\n--\r\n") + longest + sumBytes
 )
 
-// Connect asks for the stream at address (host:port) n times. path is the request's, "/stream" as a rule.
+// Connect requests the stream at address (host:port) n times. path is usually "/stream".
 func Connect(address, path string, n int) (*Viewers, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("viewers: epoll: %w", err)
 	}
-	if err := unix.SetNonblock(epoll, true); err != nil { // what makes Go's poller take it
+	if err := unix.SetNonblock(epoll, true); err != nil { // required by Go's poller
 		unix.Close(epoll)
 		return nil, fmt.Errorf("viewers: epoll: %w", err)
 	}
@@ -136,7 +136,7 @@ func Connect(address, path string, n int) (*Viewers, error) {
 	return v, nil
 }
 
-// ConnectStalled is Connect for viewers that will never read.
+// ConnectStalled is Connect for viewers that never read.
 func ConnectStalled(address, path string, n int) (*Viewers, error) {
 	v := &Viewers{}
 	for i := range n {
@@ -180,7 +180,7 @@ func (v *Viewers) Close() {
 	}
 }
 
-// Read reads for d and reports what came in that time.
+// Read reads for d and reports what arrived in that time.
 func (v *Viewers) Read(d time.Duration) (Report, error) {
 	v.ages, v.arrivals, v.frames, v.bytes, v.skipped, v.read4K = v.ages[:0], v.arrivals[:0], 0, 0, 0, 0
 	for i := range v.viewers {
@@ -284,7 +284,7 @@ func (v *Viewers) finish(index int) error {
 	return err
 }
 
-// look takes note of the picture's next bytes without keeping them. s.left still counts them.
+// look records the picture's next bytes without storing them. s.left still counts them.
 func (s *viewer) look(b []byte, sums bool) {
 	at := s.size + len(s.trailer) - s.left
 	for i := at; i < 2 && i-at < len(b); i++ {
@@ -306,26 +306,26 @@ func (s *viewer) look(b []byte, sums bool) {
 	}
 }
 
-// whole says what is wrong with the picture that was read to its end.
+// whole returns what is wrong with a completely read picture.
 func (s *viewer) whole(markers, sums bool) error {
 	behind := lastBytes - len(s.trailer)
 	tail, end := s.last[behind:], s.last[behind-2:behind]
 	switch {
 	case string(tail) != s.trailer:
-		return fmt.Errorf("the boundary behind it is torn: %q", tail)
+		return fmt.Errorf("damaged boundary after it: %q", tail)
 	case !markers:
 	case s.first != [2]byte{0xFF, 0xD8}:
-		return fmt.Errorf("begins with % x, which is no JPEG", s.first)
+		return fmt.Errorf("begins with % x: not a JPEG", s.first)
 	case end[0] != 0xFF || end[1] != 0xD9:
-		return fmt.Errorf("ends with % x, which is no JPEG", end)
+		return fmt.Errorf("ends with % x: not a JPEG", end)
 	case sums && binary.BigEndian.Uint32(s.last[behind-sumBytes:]) != s.sum:
-		return errors.New("its checksum is wrong")
+		return errors.New("wrong checksum")
 	}
 	return nil
 }
 
-// Payload makes size bytes (at least 16) as incompressible as a JPEG's, with a JPEG's markers at both ends and a checksum before the last; no decoder would
-// take them. i makes them differ.
+// Payload returns size bytes (at least 16) as incompressible as a JPEG's, with a JPEG's markers at both ends and a checksum before the last; it is not
+// decodable. i varies the content.
 func Payload(i, size int) []byte {
 	b := make([]byte, size)
 	random := rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)})
@@ -336,7 +336,7 @@ func Payload(i, size int) []byte {
 	return b
 }
 
-// headers collects header bytes until they end and reads them; it returns what is behind.
+// headers collects header bytes until they are complete and parses them; it returns the remaining bytes.
 func (s *viewer) headers(b []byte) ([]byte, error) {
 	had := len(s.head)
 	s.head = append(s.head, b[:min(len(b), cap(s.head)-had)]...)

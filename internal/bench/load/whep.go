@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/server/whep"
 )
 
-// serveWHEP serves a pipeline's H.264 by WebRTC, which is asked for at address, until end is called.
+// serveWHEP serves a pipeline's H.264 by WebRTC, with WHEP at address, until end is called.
 func serveWHEP(p *pipeline.Pipeline, address string) (end func(), err error) {
 	media, err := whep.New(whep.Config{Address: "127.0.0.1:0", MaxSessions: 1000, MaxPerHost: 1000})
 	if err != nil {
@@ -42,7 +42,7 @@ func serveWHEP(p *pipeline.Pipeline, address string) (end func(), err error) {
 	}, nil
 }
 
-// startWatcher is a player by WebRTC, which it asks for by WHEP; a server that does not have the stream yet is asked again for ten seconds.
+// startWatcher is a WebRTC player connecting by WHEP; it retries for ten seconds if the server does not have the stream yet.
 func startWatcher(address, path string) (*player, error) {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		p := &player{}

@@ -1,9 +1,9 @@
-// Package usage reads what threads and processes use: CPU time, resident memory. Only Linux tells; elsewhere every figure is 0.
+// Package usage reads resources used by threads and processes: CPU time, resident memory. Only Linux is supported; elsewhere every figure is 0.
 package usage
 
 import "time"
 
-// ThreadTime is one thread's name and its CPU time so far.
+// ThreadTime is a thread's name and CPU time so far.
 type ThreadTime struct {
 	Name string
 	CPU  time.Duration

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Thread returns the calling thread's CPU time. The caller is locked to that thread.
+// Thread returns the calling thread's CPU time. The caller must be locked to that thread.
 func Thread() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
@@ -19,7 +19,7 @@ func Thread() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// Threads returns each live thread of this process by its number.
+// Threads returns each live thread of this process by its ID.
 func Threads() map[string]ThreadTime {
 	threads, _ := os.ReadDir("/proc/self/task")
 	times := make(map[string]ThreadTime, len(threads))
@@ -43,7 +43,7 @@ func Self() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Process returns another process's CPU time, user and system, ended threads included. Reading it costs that process nothing.
+// Process returns another process's CPU time, user and system, ended threads included, without costing that process anything.
 func Process(pid int) (time.Duration, error) {
 	var t unix.Timespec
 	clock := ^int32(pid)<<3 | 2 // the scheduler's clock of a process (CPUCLOCK_SCHED in the kernel's include/linux/posix-timers_types.h)
@@ -53,7 +53,7 @@ func Process(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// Resident returns a process's resident memory in bytes, 0 when it cannot be read.
+// Resident returns a process's resident memory in bytes, 0 if it cannot be read.
 func Resident(pid int) int64 {
 	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	fields := strings.Fields(string(text))

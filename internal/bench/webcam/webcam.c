@@ -1,8 +1,8 @@
 /*
- * A webcam that is not there, for a program that is started with LD_PRELOAD: /dev/video99 delivers the pictures of a file in turn, JPEGs as MJPEG, or packed
+ * A simulated webcam for a program started with LD_PRELOAD: /dev/video99 delivers the pictures of a file in turn, JPEGs as MJPEG, or packed
  * 4:2:2 with WEBCAM_FORMAT=YUYV.
  *   WEBCAM_PICTURES=FILE WEBCAM_FPS=30 WEBCAM_SIZE=1280x720 LD_PRELOAD=webcam.so program --device /dev/video99
- * FILE is what fanbench.WritePictures writes: each picture behind its length, 4 bytes, little end first. The device is a timerfd, so select, poll and epoll
+ * FILE is what fanbench.WritePictures writes: each picture preceded by its length, 4 bytes, little-endian. The device is a timerfd, so select, poll and epoll
  * wait for it as for a real one. Buffers hold their pictures from the beginning: a frame costs no copy, as with a device that writes memory itself.
  */
 #define _GNU_SOURCE
@@ -98,7 +98,7 @@ static int dequeue(struct v4l2_buffer *b)
 
 	if (read(device, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return -1;      /* EAGAIN */
-	if (head == tail) { /* the program holds all buffers: the picture is lost */
+	if (head == tail) { /* the program holds all buffers: drop the picture */
 		errno = EAGAIN;
 		return -1;
 	}
@@ -187,7 +187,7 @@ static int control(unsigned long request, void *arg)
 	return -1;
 }
 
-/* What the program calls. */
+/* Interposed functions. */
 
 static int opened(const char *name, int flags, mode_t mode)
 {
@@ -266,7 +266,7 @@ void *mmap64(void *address, size_t length, int protection, int flags, int fd, of
 	return mapped(address, length, protection, flags, fd, offset);
 }
 
-/* It is looked first whether the device is there. */
+/* Programs check first whether the device exists. */
 int access(const char *name, int mode)
 {
 	static int (*next)(const char *, int);

@@ -11,8 +11,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// Start starts Chromium with a window of that size and returns a context of one tab of it, which ends with the test or after some minutes.
-// Only the test's own pages are requested: everything that a browser does on its own is off.
+// Start starts Chromium with a window of that size and returns the context of one tab, which ends with the test or after some minutes.
+// It requests only the test's own pages: the browser's background activity is off.
 func Start(t testing.TB, width, height int) context.Context {
 	t.Helper()
 	path := testenv.Program(t, "chromium", "chromium-browser", "google-chrome")
@@ -29,7 +29,7 @@ func Start(t testing.TB, width, height int) context.Context {
 	return ctx
 }
 
-// Shown returns the colour in the middle of an element, as it is on the screen.
+// Shown returns the displayed colour in the middle of an element.
 func Shown(ctx context.Context, t testing.TB, selector string) [3]uint8 {
 	t.Helper()
 	png, err := chromedp.Run(ctx, chromedp.Screenshot(selector))

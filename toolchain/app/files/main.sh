@@ -4,15 +4,15 @@
 cd "$(dirname "$0")" || exit 1
 service=/etc/init.d/S99maixstream
 export GOMEMLIMIT=${GOMEMLIMIT:-64MiB}
-# The launcher keeps what is printed in a file: not a line every second.
+# The launcher keeps the output in a file: no line per second.
 export MAIXSTREAM_REPORT=${MAIXSTREAM_REPORT:-1m}
 
-# An app package cannot know the loader's name on this image: the loader is called by whichever name is there.
+# An app package cannot know the loader's name on this image: run whichever loader exists.
 for loader in /lib/ld-musl-riscv64v0p7_xthead.so.1 /lib/ld-musl-riscv64xthead.so.1 /lib/ld-musl-riscv64.so.1; do
   [ -e "$loader" ] && break
 done
 
-# Only one process can have the camera: an installed service pauses meanwhile.
+# Only one process can use the camera: an installed service pauses meanwhile.
 paused=
 if [ -x "$service" ] && "$service" status >/dev/null 2>&1; then
   "$service" stop >/dev/null 2>&1

@@ -1,4 +1,4 @@
-/* Stands in for MaixCAM's launcher on the virtual board: it runs until it is told to stop. */
+/* Stands in for MaixCAM's launcher on the virtual board: it runs until terminated. */
 #include <unistd.h>
 
 int main(void)

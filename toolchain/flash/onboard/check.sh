@@ -1,4 +1,4 @@
-# What the installer wants to know of a board, one key=value a line. It is read by sh over ssh and changes nothing.
+# Facts about a board for the installer, one key=value per line. sh reads it over ssh; it changes nothing.
 echo "uid=$(id -u)"
 echo "machine=$(uname -m)"
 echo "model=$(tr -d '\0' </proc/device-tree/model 2>/dev/null)"
@@ -10,7 +10,7 @@ dir=/opt/maixstream
 [ -x $dir/maixstream ] && echo "installed=$($dir/maixstream version 2>&1 | head -n 1)"
 while [ ! -d "$dir" ]; do dir=${dir%/*}; dir=${dir:-/}; done
 free=$(df -Pk "$dir" | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
-# What interrupted installations left goes before the copy, and is no room taken.
+# Leftovers of interrupted installations are removed before the copy, so they count as free.
 for left in "$dir"/maixstream.new.*; do [ -f "$left" ] && free=$((free + $(du -k "$left" | sed 's/[^0-9].*//'))); done
 echo "free=$free"
 touch "$dir/.maixstream-probe" 2>/dev/null && rm -f "$dir/.maixstream-probe" && echo "writable=$dir"

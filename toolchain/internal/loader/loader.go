@@ -1,4 +1,4 @@
-// Package loader fits a dynamic riscv64 program to the name that a board's image has for musl's loader.
+// Package loader adapts a dynamic riscv64 program to the name of musl's loader in a board's image.
 package loader
 
 import (
@@ -8,17 +8,17 @@ import (
 	"fmt"
 )
 
-// Names are musl's loader names in use on MaixCAM's family of images, the vendor's own first.
+// Names are musl's loader names in MaixCAM's family of images, the vendor's first.
 var Names = []string{
 	"/lib/ld-musl-riscv64v0p7_xthead.so.1",
 	"/lib/ld-musl-riscv64xthead.so.1",
 	"/lib/ld-musl-riscv64.so.1",
 }
 
-// ErrNotForBoard: the program is not a dynamic riscv64 executable.
+// ErrNotForBoard reports that the program is not a dynamic riscv64 executable.
 var ErrNotForBoard = errors.New("not a dynamic riscv64 program (make device builds one)")
 
-// Choose returns the first of Names that is among those a board has.
+// Choose returns the first of Names that a board has.
 func Choose(have []string) (string, error) {
 	for _, name := range Names {
 		for _, one := range have {
@@ -30,8 +30,8 @@ func Choose(have []string) (string, error) {
 	return "", fmt.Errorf("choose loader: the board has none of musl's known loaders (%v), only %v", Names, have)
 }
 
-// Fit returns a copy of program (a whole ELF file) that asks for the loader name. The name is written over the old one in place,
-// so it may be at most as long as that: programs are linked with the longest of Names.
+// Fit returns a copy of program (a complete ELF file) with the loader name. The name is overwritten in place,
+// so it may be at most as long as the old one: programs are linked with the longest of Names.
 func Fit(program []byte, name string) ([]byte, error) {
 	section, err := interpreter(program)
 	if err != nil {
@@ -47,7 +47,7 @@ func Fit(program []byte, name string) ([]byte, error) {
 	return fitted, nil
 }
 
-// Of returns the loader that program asks for.
+// Of returns the loader name in program.
 func Of(program []byte) (string, error) {
 	section, err := interpreter(program)
 	if err != nil {
@@ -57,7 +57,7 @@ func Of(program []byte) (string, error) {
 	return string(name), nil
 }
 
-// interpreter finds the program header that holds the loader's name, and checks that the file has all that its headers promise.
+// interpreter finds the program header of the loader's name, and checks that the file is as long as its headers claim.
 func interpreter(program []byte) (elf.ProgHeader, error) {
 	file, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
@@ -70,14 +70,14 @@ func interpreter(program []byte) (elf.ProgHeader, error) {
 	var found *elf.ProgHeader
 	for _, p := range file.Progs {
 		if p.Off > size || p.Filesz > size-p.Off {
-			return elf.ProgHeader{}, fmt.Errorf("%w: it is cut short", ErrNotForBoard)
+			return elf.ProgHeader{}, fmt.Errorf("%w: truncated", ErrNotForBoard)
 		}
 		if p.Type == elf.PT_INTERP && p.Filesz > 0 {
 			found = &p.ProgHeader
 		}
 	}
 	if found == nil {
-		return elf.ProgHeader{}, fmt.Errorf("%w: it names no loader", ErrNotForBoard)
+		return elf.ProgHeader{}, fmt.Errorf("%w: no loader name", ErrNotForBoard)
 	}
 	return *found, nil
 }

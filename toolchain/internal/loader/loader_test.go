@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/toolchain/internal/loader"
 )
 
-// program is the least ELF file with a loader's name in it, and some bytes behind.
+// program returns a minimal ELF file with a loader's name, and some bytes after it.
 func program(machine uint16, name string, room int) []byte {
 	var b bytes.Buffer
 	b.Write([]byte{0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0})
@@ -31,7 +31,7 @@ func program(machine uint16, name string, room int) []byte {
 
 const riscv, amd64 = 243, 62
 
-func TestFitWritesTheNameInPlaceAndNothingElse(t *testing.T) {
+func TestFitChangesOnlyTheName(t *testing.T) {
 	original := program(riscv, loader.Names[0], len(loader.Names[0])+1)
 	before := bytes.Clone(original)
 	for _, name := range loader.Names {
@@ -55,7 +55,7 @@ func TestFitWritesTheNameInPlaceAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestFitRefusesWhatIsNoProgramForTheBoard(t *testing.T) {
+func TestFitRejectsOtherFiles(t *testing.T) {
 	whole := program(riscv, loader.Names[0], 40)
 	for what, bad := range map[string][]byte{
 		"amd64":     program(amd64, "/lib64/ld-linux-x86-64.so.2", 40),
@@ -74,7 +74,7 @@ func TestFitRefusesWhatIsNoProgramForTheBoard(t *testing.T) {
 	}
 }
 
-func TestChooseTakesTheVendorsNameFirst(t *testing.T) {
+func TestChoosePrefersTheVendorsName(t *testing.T) {
 	for _, c := range []struct {
 		have []string
 		want string
