@@ -15,7 +15,7 @@ func Root(path string) string {
 	return path
 }
 
-// OnBoard says whether this is a MaixCAM or its sister board: the device tree's model says so. A MaixCAM2 has another chip.
+// OnBoard reports whether this is a MaixCAM or MaixCAM-Pro, by the device tree's model. A MaixCAM2 has another chip.
 func OnBoard() bool {
 	model, err := os.ReadFile(Root("/proc/device-tree/model"))
 	if err != nil {
@@ -25,7 +25,7 @@ func OnBoard() bool {
 	return !strings.Contains(text, "maixcam2") && (strings.Contains(text, "maixcam") || strings.Contains(text, "licheerv nano"))
 }
 
-// board is what the camera must know of the board that it sits on.
+// board is what the camera needs to know about its board.
 type board struct {
 	id           string // maixcam or maixcam_pro
 	pro          bool

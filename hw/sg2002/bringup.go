@@ -47,7 +47,7 @@ func (c *Camera) bringUp() (err error) {
 	return fmt.Errorf("camera: bring-up: %w", err)
 }
 
-// choices are the ways to run the sensor, the best first, without what has turned out to be unfit; they are never none.
+// choices lists the ways to run the sensor, best first, without those found unfit; it is never empty.
 func (c *Camera) choices(width, height int, fps float64) []setting {
 	all := c.sensor.choices(width, height, fps)
 	fit := slices.DeleteFunc(slices.Clone(all), func(s setting) bool {
@@ -59,7 +59,7 @@ func (c *Camera) choices(width, height int, fps float64) []setting {
 	return fit
 }
 
-// unfit says whether a start failed because the sensor's driver lacks the mode, or because memory is short for it, and remembers that.
+// unfit reports whether a start failed because the driver lacks the mode or memory is short for it, and remembers that.
 func (c *Camera) unfit(s setting, err error) bool {
 	failed, _ := errors.AsType[*Error](err)
 	why := "the sensor's driver lacks a mode"
@@ -76,7 +76,7 @@ func (c *Camera) unfit(s setting, err error) bool {
 	return true
 }
 
-// start brings everything up, with the sensor as it is to run.
+// start brings everything up with the sensor in the chosen mode.
 func (c *Camera) start(to setting) error {
 	c.mode = to
 	c.fill()
@@ -96,7 +96,7 @@ func (c *Camera) start(to setting) error {
 	return nil
 }
 
-// tell makes what Info says that of the configuration.
+// tell updates Info from the configuration.
 func (c *Camera) tell() {
 	c.info.Store(&frame.Info{
 		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
@@ -139,7 +139,7 @@ func (c *Camera) clearLeftovers() error {
 	return nil
 }
 
-// room checks that memory will suffice, and marks what dead processes left in it to be freed.
+// room checks that memory will suffice, and marks buffers of dead processes to be freed.
 func (c *Camera) room() error {
 	if inUse() {
 		return busyError() // before VB is up a process may have VI open already

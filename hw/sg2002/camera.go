@@ -51,7 +51,7 @@ type Camera struct {
 	log    *zap.Logger
 
 	closing atomic.Bool
-	mu      sync.Mutex // one operation at a time
+	mu      sync.Mutex // serializes operations
 	c       *C.struct_camera
 	done    *event         // of an operation of c
 	pins    runtime.Pinner // of the memory that it has
@@ -83,7 +83,7 @@ var (
 	_ frame.Overlayer     = (*Camera)(nil)
 )
 
-// one guards the hardware within this process; hung is set when a call of the libraries never came back, after which they are unusable.
+// one guards the hardware within this process; hung is set when a library call never returned, after which the libraries are unusable.
 var one struct {
 	sync.Mutex
 	open bool
@@ -175,7 +175,7 @@ func (c *Camera) result(code C.int) error {
 	return &Error{Call: C.GoString(c.c.failed.call), Code: uint32(c.c.failed.code)}
 }
 
-// doing names the call that is under way.
+// doing names the call in progress.
 func (c *Camera) doing() string {
 	if name := C.GoString(c.c.note); name != "" {
 		return name
@@ -183,7 +183,7 @@ func (c *Camera) doing() string {
 	return "a call of the chip's libraries"
 }
 
-// hangs gives the C side up for lost.
+// hangs marks the C side as hung.
 func (c *Camera) hangs() {
 	if !c.closing.Swap(true) {
 		c.abandonThread()
@@ -191,10 +191,10 @@ func (c *Camera) hangs() {
 	one.hung.Store(true)
 }
 
-// Info implements frame.Source. It never waits.
+// Info implements frame.Source. It never blocks.
 func (c *Camera) Info() frame.Info { return *c.info.Load() }
 
-// Close brings the camera down and frees it for others. It waits for a read that is under way. It may be called twice.
+// Close brings the camera down and releases it. It waits for a read in progress. It may be called twice.
 func (c *Camera) Close() error {
 	if c.closing.Swap(true) {
 		return nil

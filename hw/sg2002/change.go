@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// change runs f with the camera to itself; a camera that is closing refuses.
+// change runs f with exclusive access to the camera; it fails once the camera is closing.
 func (c *Camera) change(f func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

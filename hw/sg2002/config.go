@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Config is what a Camera is opened with. Zero fields take the default in brackets.
+// Config holds the options for Open. Zero fields select the default in brackets.
 type Config struct {
 	Width, Height int     // of the pictures, pixels, both even [640x480]
 	FPS           float64 // at most; it also chooses the sensor's mode [30]

@@ -34,7 +34,7 @@ const (
 
 const (
 	gainOne = C.GAIN_ONE
-	// mostGain is for a library that says none; sensors reach 16 to 64 times.
+	// mostGain is used when the library reports no maximum; sensors reach 16 to 64 times.
 	mostGain = 16 * gainOne
 	// shortestExposure is a few lines of a sensor, in µs.
 	shortestExposure = 10
@@ -266,7 +266,7 @@ func (l *light) apply(t *C.struct_tone, v frame.ControlValue) C.uint32_t {
 	return C.TONE_EXPOSURE
 }
 
-// give tells the image processor parts of a tone. c.mu is held.
+// give passes parts of a tone to the image processor. c.mu is held.
 func (c *Camera) give(t C.struct_tone, parts C.uint32_t) error {
 	if parts == 0 {
 		return nil
@@ -278,7 +278,7 @@ func (c *Camera) give(t C.struct_tone, parts C.uint32_t) error {
 	return c.run(C.CAMERA_TONE_SET, changeWithin)
 }
 
-// giveAgain is for a camera that was brought up anew. What it does not take any more is said and left.
+// giveAgain restores the controls after a new start. Those no longer accepted are logged and skipped.
 func (c *Camera) giveAgain() {
 	if err := c.give(c.light.wanted, c.light.set); err != nil {
 		c.log.Warn("camera: its controls could not be set again", zap.Error(err))

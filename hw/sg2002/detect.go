@@ -66,7 +66,7 @@ func (m *mpi) setPads(b board) error {
 	return unix.Munmap(page)
 }
 
-// simulated says whether the libraries are the simulator's and i2c and registers are reached through it.
+// simulated reports whether the libraries are the simulator's, through which i2c and registers are then reached.
 func (m *mpi) simulated() bool {
 	return os.Getenv("MAIXSTREAM_ROOT") != "" && m.table.i2c_transfer != nil && m.table.poke != nil
 }

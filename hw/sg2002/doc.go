@@ -6,5 +6,5 @@
 //
 // All calls of the MPI are made on one C thread that has all signals blocked, so that Go's own signals cannot cut the driver's
 // waits short, and so that no frame is ever sent to the encoder before the one before it was taken: the driver has one lock for all channels.
-// Every wait is finite. A call that does not come back is left behind with its thread.
+// Every wait is finite. A call that does not return is abandoned with its thread.
 package sg2002

@@ -31,7 +31,7 @@ func (e *CrashError) Error() string {
 // Unwrap makes it a source that is gone: opening it again later may help.
 func (e *CrashError) Unwrap() error { return frame.ErrGone }
 
-// Error is a call of the MPI that failed.
+// Error is a failed MPI call.
 type Error struct {
 	Call string // "CVI_VENC_CreateChn"
 	Code uint32 // as the library returned it
@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 // Unwrap makes each failed call a source that is gone: opening it again is what helps, if anything does.
 func (e *Error) Unwrap() error { return frame.ErrGone }
 
-// noMemory says whether the call failed for want of ION memory.
+// noMemory reports whether the call failed for lack of ION memory.
 func (e *Error) noMemory() bool {
 	return e.Code>>24 == 0xc0 && e.Code&0x1fff == 12
 }

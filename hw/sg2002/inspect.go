@@ -145,7 +145,7 @@ func lookAtVideo(config Config) Video {
 	return v
 }
 
-// drivers says for each sensor which library's driver would be used.
+// drivers reports which library's driver would be used for each sensor.
 func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
@@ -158,7 +158,7 @@ func (m *mpi) drivers() []SensorDriver {
 	return list
 }
 
-// look asks the camera's i2c bus who is there.
+// look probes the camera's i2c bus.
 func (m *mpi) look() SensorAnswer {
 	var answer SensorAnswer
 	switch {

@@ -21,7 +21,7 @@ type Inspection struct {
 	Mode      string         `json:"mode"` // the sensor's mode that was counted with, as gc4653 2560x1440 at 25 fps
 }
 
-// Crash says in which call of the chip's libraries the last starts died.
+// Crash reports the library call in which the last starts died.
 type Crash struct {
 	Call  string
 	Times int  // in a row; 0: none did
@@ -57,7 +57,7 @@ type SensorDriver struct {
 // NewerDrivers are where the newer vintage of the sensors' drivers lies as a rule.
 const NewerDrivers = "libsophgo-middleware.so in /usr/lib/python3.11/site-packages/maix/dl_lib (MaixPy) or in an app's dl_lib below /maixapp/apps"
 
-// describe says what a driver of a library has for a sensor.
+// describe returns what a library's driver supports for a sensor.
 func (d *SensorDriver) describe(s *sensor) {
 	d.Older = strings.HasPrefix(filepath.Base(d.File), "libsns_")
 	if info, err := os.Stat(d.File); err == nil {

@@ -68,7 +68,7 @@ func (c carveout) orphans(ispKept bool) []ionBuffer {
 	return list
 }
 
-// has says whether a buffer of that name is there.
+// has reports whether a buffer of that name exists.
 func (c carveout) has(name string) bool {
 	return slices.ContainsFunc(c.buffers, func(b ionBuffer) bool { return b.name == name })
 }

@@ -31,7 +31,7 @@ func MissingNodes() []string {
 	return missing
 }
 
-// Pools returns how many VB pools exist: those of a process that runs, or left by one that died.
+// Pools returns the number of VB pools, whether of a running process or left by a dead one.
 func Pools() int {
 	text, err := os.ReadFile(Root("/proc/cvitek/vb"))
 	if err != nil {
@@ -59,10 +59,10 @@ func users(module string) int {
 	return -1
 }
 
-// Loaded says whether a kernel module is loaded.
+// Loaded reports whether a kernel module is loaded.
 func Loaded(module string) bool { return users(module) >= 0 }
 
-// Holder names the process that has the camera's device open; "" when there is none but this one.
+// Holder names the other process that has the camera's device open; "" if there is none.
 func Holder() string {
 	if pid, name := HolderProcess(); pid != 0 {
 		return fmt.Sprintf("process %d (%s)", pid, name)
@@ -91,10 +91,10 @@ func HolderProcess() (pid int, name string) {
 	return 0, ""
 }
 
-// InUse says whether a process other than this one has the camera's device open, whoever it is: the kernel counts it.
+// InUse reports whether any other process has the camera's device open, by the kernel's count.
 func InUse() bool { return inUse() }
 
-// busyError says who has the camera.
+// busyError names the process that has the camera.
 func busyError() error {
 	holder := Holder()
 	if holder == "" {
@@ -168,7 +168,7 @@ func finishReload() error {
 // moduleLock is what lockModules holds; whoever opens the camera has it to itself.
 var moduleLock *os.File
 
-// tool runs a program of the board.
+// tool runs one of the board's programs.
 func tool(name string, args ...string) error {
 	path := name
 	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {

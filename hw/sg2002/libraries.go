@@ -176,7 +176,7 @@ func (m *mpi) openSensors(dir string) {
 	m.openNext()
 }
 
-// openNext opens one more library with sensors; false: there is none.
+// openNext opens one more sensor library; it returns false when there are no more.
 func (m *mpi) openNext() bool {
 	for len(m.others) > 0 {
 		path := m.others[0]
@@ -194,7 +194,7 @@ func (m *mpi) openNext() bool {
 	return false
 }
 
-// problems says which libraries with sensors are there and could not be opened; "" when there is none.
+// problems lists sensor libraries that exist but could not be opened; "" if there are none.
 func (m *mpi) problems() string {
 	if len(m.broken) == 0 {
 		return ""
