@@ -2,19 +2,19 @@ package pipeline
 
 import "github.com/maixstream/maixstream/hw/frame"
 
-// Can says which settings of the running source can be changed, so that a page offers nothing that would be refused. All are false and
-// Sizes is nil while the source is away.
+// Can says which settings of the running source can be changed, so that a page offers nothing that would be refused. While the source is
+// away all are false and Sizes is nil.
 type Can struct {
 	Quality bool
 	FPS     bool
 	Orient  bool // mirror and flip
 	Rotate  bool
 	Overlay bool
-	// Sizes to choose from, the present one among them: the source's own, or usual ones when it takes any size.
+	// Sizes to choose from, including the current one: the source's own, or the usual ones if it accepts any size.
 	Sizes []frame.Size
 }
 
-// can must say of each setting what apply would.
+// can must agree with apply on each setting.
 func (p *Pipeline) can(source frame.Source, settings *Settings) Can {
 	_, raw := source.(frame.RawSource)
 	if _, ready := source.(frame.JPEGSource); ready {

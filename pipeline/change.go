@@ -15,7 +15,7 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("setting %s = %v: %s", e.Name, e.Value, e.Reason)
 }
 
-// Change changes settings while the pipeline runs and returns all as they really are then. If one is refused, with a *SettingError,
+// Change changes settings while the pipeline runs and returns all settings in effect. If one is refused, with a *SettingError,
 // none is changed.
 func (p *Pipeline) Change(ctx context.Context, c Change) (Settings, error) {
 	if ctx == nil {
@@ -72,8 +72,8 @@ func set[T any](field *T, wish *T) {
 	}
 }
 
-// apply does what the source does by itself; what the workers do takes effect with the settings. wanted is corrected to what is really used. All
-// that can be refused is refused before anything is done.
+// apply changes what the source does itself; what the workers do takes effect with the settings. wanted is corrected to the values in effect. Everything
+// that can be refused is refused before anything changes.
 func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (reopen bool, err error) {
 	_, raw := source.(frame.RawSource)
 	if _, ready := source.(frame.JPEGSource); ready {
@@ -105,7 +105,7 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 	case wanted.Overlay != old.Overlay && !transforms && !canOverlay:
 		return false, &SettingError{"overlay", wanted.Overlay, passed}
 	}
-	if moder, ok := source.(frame.ModeSetter); ok && wanted.FPS != old.FPS { // first: the mode says which sizes there are
+	if moder, ok := source.(frame.ModeSetter); ok && wanted.FPS != old.FPS { // first: the mode determines the available sizes
 		used, failed := moder.SetMode(wanted.Width, wanted.Height, wanted.FPS)
 		if failed != nil {
 			return false, refused("fps", wanted.FPS, failed)
@@ -148,7 +148,7 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 	return reopen, nil
 }
 
-// checkResize says whether the source must be opened again for a size, or that it cannot have it.
+// checkResize reports whether the source must be reopened for a size, or an error if it cannot have it.
 func (p *Pipeline) checkResize(source frame.Source, canResize bool, wanted *Settings) (reopen bool, err error) {
 	size := fmt.Sprintf("%dx%d", wanted.Width, wanted.Height)
 	if err := frame.CheckSize(wanted.Width, wanted.Height); err != nil {
@@ -178,7 +178,7 @@ func listSizes(sizes []frame.Size) string {
 	return text
 }
 
-// refused turns a source's "cannot" into a refused setting; other errors stay what they are.
+// refused turns a source's ErrUnsupported into a refused setting; other errors are returned unchanged.
 func refused(name string, value any, err error) error {
 	if errors.Is(err, frame.ErrUnsupported) || errors.Is(err, frame.ErrSize) {
 		return &SettingError{name, value, err.Error()}

@@ -14,42 +14,42 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Config is what a Pipeline is made of. Open and Ring must be set, NewEncoder too if Open can return a source that has no JPEGs.
+// Config configures a Pipeline. Open and Ring are required, and NewEncoder if Open can return a source without JPEGs.
 type Config struct {
 	// Open opens the source for the given settings. It is called again, with backoff, whenever the source is gone.
 	Open func(ctx context.Context, s Settings) (frame.Source, error)
-	// NewEncoder makes a software encoder, one for each worker.
+	// NewEncoder makes a software encoder, one per worker.
 	NewEncoder func() (frame.Encoder, error)
-	// NewDecoder makes the decoder of a source that has H.264 alone; nil: such a source has no JPEGs.
+	// NewDecoder makes the decoder for a source that delivers only H.264; nil: such a source has no JPEGs.
 	NewDecoder func() (frame.VideoDecoder, error)
-	// Workers is how many frames are encoded at once; 0: one for each core.
+	// Workers is how many frames are encoded concurrently; 0: one per core.
 	Workers int
-	// NewTransform makes what turns raw frames and writes over them, one for each worker; nil: raw frames stay as they are.
+	// NewTransform makes what orients raw frames and draws text on them, one per worker; nil: raw frames stay unchanged.
 	NewTransform func() frame.Transform
-	// Ring takes the frames. The pipeline is its only producer until Close has returned; the caller closes it after that.
+	// Ring receives the frames. The pipeline is its only producer until Close has returned; the caller closes it afterwards.
 	Ring *ring.Ring
-	// Settings to begin with; Quality, FPS, Width and Height must be set.
+	// Settings at start; Quality, FPS, Width and Height are required.
 	Settings Settings
-	// Controls are set on each source that is opened, as far as it has them; see Pipeline.SetControls.
+	// Controls are set on each source that is opened, if it has them; see Pipeline.SetControls.
 	Controls []frame.ControlValue
-	// ControlWishes come after Controls, and win over them.
+	// ControlWishes are set after Controls and override them.
 	ControlWishes []ControlWish
-	// KeepControls is told all that is set of the camera's controls after each change; nil disables it. It must not call the Pipeline.
+	// KeepControls is called with all controls that were set, after each change; nil disables it. It must not call the Pipeline.
 	KeepControls func([]frame.ControlValue)
-	// IdleFPS is the frame rate while nobody looks; 0: 1.
+	// IdleFPS is the frame rate without viewers; 0: 1.
 	IdleFPS float64
-	// NoSignal makes the JPEG that is shown while the source is away; nil: none is shown.
+	// NoSignal makes the JPEG shown while the source is away; nil: none is shown.
 	NoSignal func(reason string, width, height int) ([]byte, error)
-	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is opened again; 0: 3 s.
+	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is reopened; 0: 3 s.
 	StallTimeout time.Duration
-	// Retry is the longest wait before a source that is away is opened again; 0: 5 s.
+	// Retry is the longest wait before an absent source is reopened; 0: 5 s.
 	Retry time.Duration
-	// EndIsFinal ends the pipeline when the source ends in order (frame.ErrEnd), has no picture (frame.ErrNoPicture), or has what it cannot read
-	// (frame.ErrUnsupported), instead of opening it again.
+	// EndIsFinal ends the pipeline when the source reaches its end (frame.ErrEnd), has no picture (frame.ErrNoPicture), or is unreadable
+	// (frame.ErrUnsupported), instead of reopening it.
 	EndIsFinal bool
-	// Explain puts an error of a source or encoder into the words that users read in State and logs, with advice that only the program knows. nil: Error.
+	// Explain converts an error of a source or encoder to the text that users read in State and logs, with advice that only the program knows. nil: Error.
 	Explain func(error) string
-	// Video is what makes H.264 beside the JPEGs; nil: there is none.
+	// Video configures H.264 alongside the JPEGs; nil: none.
 	Video *VideoConfig
 	Log   *zap.Logger // nil disables logging
 }
@@ -98,7 +98,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Bounds of the H.264 settings: Bitrate in bits a second, GOP in seconds. The chip's encoder takes up to 524 Mbit/s, which nobody wants.
+// Bounds of the H.264 settings: Bitrate in bits per second, GOP in seconds. The chip's encoder accepts up to 524 Mbit/s, which nobody wants.
 const (
 	MinBitrate     = 10_000
 	MaxBitrate     = 100_000_000
@@ -108,10 +108,10 @@ const (
 	DefaultGOP     = 2.0
 )
 
-// maxFPS is more than any sensor of the board reaches (180).
+// maxFPS is more than any of the board's sensors reaches (180).
 const maxFPS = 240
 
-// Check reports a setting that is out of range, with a *SettingError, or a size that no picture has.
+// Check returns a *SettingError for a setting out of range, or an error for an invalid size.
 func (s *Settings) Check() error {
 	if err := frame.CheckSize(s.Width, s.Height); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (s *Settings) Check() error {
 	return checkSettings(s)
 }
 
-// checkSettings reports a value that no source could take.
+// checkSettings returns an error for a value that no source could accept.
 func checkSettings(s *Settings) error {
 	switch {
 	case s.Quality < 1 || s.Quality > 100:

@@ -24,7 +24,7 @@ const (
 	jobFailed // drop it when its turn comes
 )
 
-// jobs is a bounded queue: frames that wait, and frames that are being encoded, in the order of their capture. Everything is made once.
+// jobs is a bounded queue: waiting frames, and frames being encoded, in the order of capture. All jobs are allocated once.
 type jobs struct {
 	mu       sync.Mutex
 	wake     sync.Cond
@@ -38,8 +38,8 @@ type jobs struct {
 func (q *jobs) init(workers int) {
 	q.wake.L = &q.mu
 	q.workers = workers
-	// One that waits for each worker keeps them all busy; more would only be delay. Behind a slow frame the others may run ahead by as many again.
-	// And one is being captured: so there is always a free one for the next.
+	// One waiting frame per worker keeps them all busy; more would only add delay. Behind a slow frame the others may run ahead by as many again.
+	// And one frame is being captured, so that one is always free for the next.
 	total := workers + 2*workers + 1
 	for range total {
 		q.free = append(q.free, &job{})
@@ -48,7 +48,7 @@ func (q *jobs) init(workers int) {
 	q.inFlight = make([]*job, 0, total)
 }
 
-// take gives capture an empty job; init made enough of them.
+// take returns an empty job for capture; init made enough of them.
 func (q *jobs) take() *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -57,7 +57,7 @@ func (q *jobs) take() *job {
 	return j
 }
 
-// push makes a filled job wait for a worker. If too many wait, the oldest is given up for it: dropped is returned, to be counted.
+// push queues a filled job. If too many wait, the oldest is dropped: dropped returns true, to be counted.
 func (q *jobs) push(j *job) (dropped bool) {
 	q.mu.Lock()
 	var old *job
@@ -84,7 +84,7 @@ func (q *jobs) giveBack(j *job) {
 	q.mu.Unlock()
 }
 
-// next waits for a frame to encode; nil when the queue is closed and empty.
+// next waits for a frame to encode; it returns nil when the queue is closed and empty.
 func (q *jobs) next() *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -102,7 +102,7 @@ func (q *jobs) next() *job {
 	return j
 }
 
-// close ends the workers when nothing waits any more; drop gives up what does.
+// close ends the workers when the queue is empty; drop discards what waits.
 func (q *jobs) close(drop bool) {
 	q.mu.Lock()
 	q.closed = true
@@ -143,7 +143,7 @@ func (s *session) captureRaw(source frame.RawSource) error {
 	return s.ctx.Err()
 }
 
-// work is one worker.
+// work runs one worker.
 func (s *session) work(i int) {
 	p := s.pipeline
 	for {
@@ -173,7 +173,7 @@ func (s *session) work(i int) {
 	}
 }
 
-// encode gives the frame its look and writes its JPEG into the job's slot.
+// encode applies the look to the frame and writes its JPEG into the job's slot.
 func (s *session) encode(i int, j *job) error {
 	settings := s.pipeline.settings.Load()
 	f := &j.frame
@@ -197,8 +197,8 @@ func (s *session) encode(i int, j *job) error {
 	return nil
 }
 
-// finish notes that a worker is done with a job, and publishes all whose turn it is: this one, if those before it are done, and those
-// behind it that only waited for it.
+// finish marks a job as done and publishes every job whose turn has come: this one, if those before it are done, and those
+// after it that only waited for it.
 func (s *session) finish(j *job, state jobState) {
 	p, q := s.pipeline, &s.jobs
 	p.mu.Lock()

@@ -8,19 +8,19 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// ErrHung: no picture comes, and the source is not being opened again either, as with a driver that does not return. Starting the program again may help.
+// ErrHung: no picture arrives, and the source is not being reopened either, as with a driver that does not return. Restarting the program may help.
 var ErrHung = errors.New("the pipeline hangs")
 
-// health is when something happened last, since the pipeline's start. Guarded by Pipeline.mu.
+// health records when things last happened, since the pipeline's start. Guarded by Pipeline.mu.
 type health struct {
-	shown   time.Duration // a picture of the source's was published
-	alive   time.Duration // that, or the source was opened again
-	slowest float64       // the lowest rate that was wanted since shown
+	shown   time.Duration // a picture from the source was published
+	alive   time.Duration // that, or the source was reopened
+	slowest float64       // the lowest rate wanted since shown
 }
 
-// Health reports why there are no pictures although they are due; nil: there are. The newest may be older by patience than two frame times, of the
-// slowest rate that was wanted since; from the start on there is as much time for the first. The error wraps ErrNoSignal while the source is tried again and
-// again, and ErrHung when not even that happens.
+// Health returns why there are no pictures although they are due, or nil. The newest may be patience plus two frame times old, at the
+// slowest rate wanted since then; the first picture has as much time from the start. The error wraps ErrNoSignal while the source is being retried,
+// and ErrHung if not even that happens.
 func (p *Pipeline) Health(patience time.Duration) error {
 	if err := p.Err(); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (p *Pipeline) Health(patience time.Duration) error {
 	return fmt.Errorf("%w: no picture for %v", ErrNoSignal, silent)
 }
 
-// healthy notes a sign of life: a picture of the source's, or another try to open it. p.mu is held.
+// healthy records a sign of life: a picture from the source, or another attempt to open it. p.mu is held.
 func (p *Pipeline) healthy(picture bool) {
 	p.health.alive = time.Since(p.started)
 	if picture {

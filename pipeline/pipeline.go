@@ -1,5 +1,5 @@
 // Package pipeline runs a source into a ring at the wanted rate: it paces, encodes raw frames on all cores, keeps statistics,
-// rests while nobody looks, watches over the source and opens it again when it is gone.
+// idles without viewers, supervises the source and reopens it when it is gone.
 package pipeline
 
 import (
@@ -17,22 +17,22 @@ import (
 
 type reservation = ring.Reservation
 
-// Pipeline is a source on its way into a ring. Its methods may be called from any goroutine.
+// Pipeline runs one source into a ring. Its methods are safe for concurrent use.
 type Pipeline struct {
 	config   Config
 	started  time.Time
 	count    counters
-	settings atomic.Pointer[Settings] // replaced whole
+	settings atomic.Pointer[Settings] // replaced as a whole
 	controls controls
 	idleFPS  atomic.Uint64 // math.Float64bits
 	watchers atomic.Int64
-	resting  atomic.Bool // nobody has looked for restAfter
+	resting  atomic.Bool // there has been no viewer for restAfter
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
-	done   chan struct{} // closed when the pipeline has ended, by Close or by the source's end
-	ended  error         // why, set before done is closed
+	done   chan struct{} // closed when the pipeline has ended, by Close or with the source
+	ended  error         // the cause, set before done is closed
 
 	changing sync.Mutex // one Change at a time
 	stills   stills
@@ -46,24 +46,24 @@ type Pipeline struct {
 	encoderName   string
 	activeWorkers int
 	signal        bool
-	away          bool // the source is, and that was logged
+	away          bool // the source is away, and that was logged
 	reason        string
-	noPictures    string // why there are no JPEGs, though there is a signal; "": there are
+	noPictures    string // why there are no JPEGs despite a signal; "" if there are
 	restTimer     *time.Timer
 	window        window
 	lastSecond    second
 	sequence      uint64
 	newest        Newest
-	substituted   bool // the newest frame says "no signal"
+	substituted   bool // the newest frame is the "no signal" picture
 	drops         drops
 	health        health
 }
 
-// restAfter is how long after the last viewer has gone the encoder goes on: a page that is loaded again, or a poller of /snapshot,
-// must not put it to sleep and wake it each time.
+// restAfter is how long the encoder continues after the last viewer has left: reloading a page, or polling /snapshot,
+// must not stop and start it each time.
 const restAfter = 2 * time.Second
 
-// New makes a pipeline; Start runs it.
+// New returns a pipeline; Start runs it.
 func New(c Config) (*Pipeline, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -80,11 +80,11 @@ func New(c Config) (*Pipeline, error) {
 	return p, nil
 }
 
-// Start opens the source and runs it in the background until Close. A source that cannot be opened is tried again: see State.
+// Start opens the source and runs it in the background until Close. A source that cannot be opened is retried: see State.
 func (p *Pipeline) Start() {
 	p.window.began = time.Now()
 	p.mu.Lock()
-	p.healthy(true) // there is as much time for the first picture as for the next
+	p.healthy(true) // the first picture has as much time as later ones
 	p.mu.Unlock()
 	p.wait.Go(p.measure)
 	p.wait.Go(func() {
@@ -94,7 +94,7 @@ func (p *Pipeline) Start() {
 	})
 }
 
-// Close ends the source and waits until all that the pipeline started has ended, but for a source that hangs: that is left behind after a
+// Close closes the source and waits until everything the pipeline started has ended, except a hung source, which is abandoned after a
 // second. It may be called twice.
 func (p *Pipeline) Close() {
 	p.cancel()
@@ -107,11 +107,11 @@ func (p *Pipeline) Close() {
 	}
 }
 
-// Done is closed when the pipeline has ended; Err then says why.
+// Done is closed when the pipeline has ended; Err then returns the cause.
 func (p *Pipeline) Done() <-chan struct{} { return p.done }
 
-// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) when the source ended, see also EndIsFinal;
-// frame.ErrStuck (wrapped) when this process cannot have it again.
+// Err returns why the pipeline ended, once Done is closed: nil after Close, frame.ErrEnd (wrapped) if the source ended (see EndIsFinal), or
+// frame.ErrStuck (wrapped) if this process cannot reopen it.
 func (p *Pipeline) Err() error {
 	select {
 	case <-p.done:
@@ -124,7 +124,7 @@ func (p *Pipeline) Err() error {
 // Ring returns the ring that the pipeline fills.
 func (p *Pipeline) Ring() *ring.Ring { return p.config.Ring }
 
-// Watch says that somebody looks: the encoder works from now on, until leave was called by all and a short while has passed. leave may be
+// Watch registers a viewer: the encoder works until every viewer has called leave and a short while has passed. leave may be
 // called twice.
 func (p *Pipeline) Watch() (leave func()) {
 	if p.watchers.Add(1) == 1 && p.resting.Swap(false) {
@@ -149,7 +149,7 @@ func (p *Pipeline) rest() {
 		return
 	}
 	p.resting.Store(true)
-	if p.watchers.Load() > 0 && p.resting.Swap(false) { // somebody came in between
+	if p.watchers.Load() > 0 && p.resting.Swap(false) { // a viewer came in between
 		return
 	}
 	p.retune()
@@ -157,7 +157,7 @@ func (p *Pipeline) rest() {
 
 func (p *Pipeline) idle() bool { return p.resting.Load() }
 
-// rate returns the frames a second that are wanted now.
+// rate returns the frame rate wanted now.
 func (p *Pipeline) rate() float64 {
 	fps := p.settings.Load().FPS
 	if p.idle() {
@@ -166,14 +166,14 @@ func (p *Pipeline) rate() float64 {
 	return fps
 }
 
-// SetIdleFPS changes the frame rate while nobody looks. fps must be more than 0.
+// SetIdleFPS changes the frame rate without viewers. fps must be positive.
 func (p *Pipeline) SetIdleFPS(fps float64) {
 	if p.idleFPS.Swap(math.Float64bits(fps)) != math.Float64bits(fps) {
 		p.retune()
 	}
 }
 
-// retune tells the source the rate that is wanted now, so that it makes no picture for nothing.
+// retune sets the source to the rate wanted now, so that it makes no picture in vain.
 func (p *Pipeline) retune() {
 	p.mu.Lock()
 	s := p.session
@@ -185,14 +185,14 @@ func (p *Pipeline) retune() {
 	s.fresh.Store(true)
 	select {
 	case s.tune <- struct{}{}:
-	default: // asked already
+	default: // already requested
 	}
 }
 
-// starting is the reason for no signal until the source was opened for the first time.
+// starting is the reason for no signal until the source is opened for the first time.
 const starting = "starting"
 
-// running is the session, nil while there is none, and why there is no signal.
+// running returns the session, nil if there is none, and why there is no signal.
 func (p *Pipeline) running() (*session, string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,8 +206,8 @@ func (p *Pipeline) lost() (away bool, reason, none string) {
 	return !p.signal && p.reason != starting, p.reason, p.noPictures
 }
 
-// Snapshot fills f with a frame captured at or after notBefore, waiting for it as long as ctx lets it. The error wraps ErrNoSignal while the
-// source is away, and ErrNoPictures where no JPEG can be made of what the source has. f must be released.
+// Snapshot stores a frame captured at or after notBefore in f, waiting for it until ctx is done. The error wraps ErrNoSignal while the
+// source is away, and ErrNoPictures if no JPEG can be made from the source. f must be released.
 func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Frame) error {
 	if ctx == nil || f == nil {
 		return errors.New("snapshot: no context or no frame")

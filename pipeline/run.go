@@ -16,11 +16,11 @@ import (
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 5 * time.Second
-	// abandonAfter is how long a source may take to end a read or a Close; then it is left behind.
+	// abandonAfter is how long a source may take to end a read or a Close before it is abandoned.
 	abandonAfter = time.Second
 )
 
-// errReopen ends a session whose settings need another one.
+// errReopen ends a session whose settings require a new one.
 var errReopen = errors.New("settings changed")
 
 // run opens the source again and again until the pipeline ends.
@@ -56,12 +56,12 @@ func (p *Pipeline) run() error {
 	}
 }
 
-// isFinal says whether opening the source again would lead to the same end.
+// isFinal reports whether reopening the source would have the same result.
 func isFinal(err error) bool {
 	return errors.Is(err, frame.ErrEnd) || errors.Is(err, frame.ErrNoPicture) || errors.Is(err, frame.ErrUnsupported)
 }
 
-// reasonOf is an error as a person who looks at the picture wants to read it.
+// reasonOf returns an error as shown to viewers.
 func (p *Pipeline) reasonOf(err error) string {
 	if err == nil {
 		return "the source ended"
@@ -69,8 +69,8 @@ func (p *Pipeline) reasonOf(err error) string {
 	return p.config.Explain(err)
 }
 
-// pause waits for the backoff and some jitter, so that many boards behind one broken thing don't come back at once. It shows the substitute
-// picture meanwhile. false: the pipeline ends.
+// pause waits for the backoff with jitter, so that many boards do not reconnect at once. It shows the substitute
+// picture meanwhile. It returns false if the pipeline ends.
 func (p *Pipeline) pause(backoff time.Duration, why string) bool {
 	until := time.Now().Add(backoff/2 + rand.N(backoff))
 	for {
@@ -119,7 +119,7 @@ func (p *Pipeline) showNoSignal(why string) {
 	p.substituted = true
 }
 
-// signalLost notes that the source is away, and says whether that is news: an outage is logged once, not at each try.
+// signalLost records that the source is away and reports whether that is new: an outage is logged once, not at each attempt.
 func (p *Pipeline) signalLost(why string) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +128,7 @@ func (p *Pipeline) signalLost(why string) (news bool) {
 	return news
 }
 
-// signalCame notes a session's first picture; one that was left behind no longer speaks for the source.
+// signalCame records a session's first picture; an abandoned session no longer counts.
 func (p *Pipeline) signalCame(s *session) {
 	p.mu.Lock()
 	if s.ctx.Err() != nil {
@@ -145,7 +145,7 @@ func (p *Pipeline) signalCame(s *session) {
 	}
 }
 
-// runSession opens the source once and runs it to its end.
+// runSession opens the source once and runs it until it ends.
 func (p *Pipeline) runSession() error {
 	settings := *p.settings.Load()
 	source, err := p.open(settings)
@@ -178,7 +178,7 @@ func (p *Pipeline) runSession() error {
 	return err
 }
 
-// open opens the source; a source that takes its time is not waited for when the pipeline ends.
+// open opens the source; it returns early if the pipeline ends.
 func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 	type opened struct {
 		source frame.Source
@@ -214,11 +214,11 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 	return nil, p.ctx.Err()
 }
 
-// oversee waits for a session's end, and brings it about when the source stalls.
+// oversee waits for a session's end, and ends it if the source stalls.
 func (p *Pipeline) oversee(s *session) error {
 	tick := time.NewTicker(min(p.config.StallTimeout, time.Second))
 	defer tick.Stop()
-	// A source that was asked for one picture in ten seconds is not late because it is asked for thirty a second now: what counts is the
+	// A source that was asked for one picture in ten seconds is not late because thirty per second are wanted now: what counts is the
 	// slowest rate since its last picture.
 	rate := p.rate()
 	slowest, last := rate, p.count.lastFrame.Load()
@@ -236,10 +236,10 @@ func (p *Pipeline) oversee(s *session) error {
 			slowest = min(slowest, rate)
 			select {
 			case changed <- struct{}{}:
-			default: // it is on its way
+			default: // already pending
 			}
 		case <-tick.C:
-			info := s.source.Info() // it may have learnt another rate
+			info := s.source.Info() // it may have learned another rate
 			p.mu.Lock()
 			p.info = info
 			p.mu.Unlock()
@@ -258,7 +258,7 @@ func (p *Pipeline) oversee(s *session) error {
 	}
 }
 
-// silence is the error of a source that delivers nothing, since a time from the pipeline's start on: with what it has dropped meanwhile.
+// silence is the error of a source that has delivered nothing since a time after the pipeline's start; it includes what was dropped meanwhile.
 func (p *Pipeline) silence(lasted, since time.Duration) error {
 	p.collectDrops()
 	p.mu.Lock()

@@ -28,20 +28,20 @@ type session struct {
 	fresh      atomic.Bool   // the next picture is wanted at once
 	gate       pace.Gate
 	lastNumber uint64                       // of the source's last picture
-	good       bool                         // a picture has come
-	paused     atomic.Int64                 // since Pipeline.started: until then nothing need come
-	reported   uint64                       // pictures that the source has left out, as far as they are counted; guarded by Pipeline.mu
+	good       bool                         // a picture has arrived
+	paused     atomic.Int64                 // since Pipeline.started: no picture is due until then
+	reported   uint64                       // dropped pictures of the source that have been counted; guarded by Pipeline.mu
 	video      atomic.Pointer[videoSession] // nil: none
-	units      *video.Log                   // of a source that has H.264 alone
+	units      *video.Log                   // of a source that delivers only H.264
 
-	// Of a source that has no JPEGs only.
+	// Only of a source without JPEGs.
 	encoders   []frame.Encoder
 	transforms []frame.Transform
 	jobs       jobs
 	workers    sync.WaitGroup
 }
 
-// prepare makes the encoders that the source needs, and asks the source for what it does by itself.
+// prepare makes the encoders that the source needs, and configures what the source does itself.
 func (s *session) prepare() error {
 	switch s.source.(type) {
 	case frame.JPEGSource:
@@ -72,7 +72,7 @@ func (s *session) prepare() error {
 	return nil
 }
 
-// prepareLog chooses where the units of a source that has H.264 alone go: nobody else takes them where H.264 is off.
+// prepareLog chooses the log for a source that delivers only H.264: a private one if H.264 is off.
 func (s *session) prepareLog() (err error) {
 	if v := s.pipeline.video; v != nil {
 		s.units = v.config.Log
@@ -89,18 +89,18 @@ func (s *session) encoderName() string {
 	return s.source.Info().Encoder
 }
 
-// patience begins the time that a source may take to end a read and a Close.
+// patience starts the time that a source may take to end a read and a Close.
 func patience() <-chan struct{} {
 	over := make(chan struct{})
 	time.AfterFunc(abandonAfter, func() { close(over) })
 	return over
 }
 
-// end makes a session end for the given reason, and leaves it behind when it does not.
+// end ends a session for the given reason, and abandons it if it does not end.
 func (s *session) end(why error) error {
 	s.cancel(why)
 	over := patience()
-	s.pipeline.closeSource(s.source, over) // ends a read that waits
+	s.pipeline.closeSource(s.source, over) // interrupts a pending read
 	select {
 	case <-s.done:
 	case <-over:
@@ -109,7 +109,7 @@ func (s *session) end(why error) error {
 	return why
 }
 
-// closeSource closes the source, but waits only until over for it.
+// closeSource closes the source, but waits for it only until over.
 func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	closed := make(chan struct{})
 	go func() {
@@ -125,7 +125,7 @@ func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	}
 }
 
-// follow tells the source the rate that is wanted when it has changed. Beside what oversees the session: a source that hangs may keep the call, too.
+// follow sets the source's rate when it has changed, in a goroutine of its own because a hung source may block the call, too.
 func (s *session) follow(changed <-chan struct{}) {
 	setter, ok := s.source.(frame.RateSetter)
 	if !ok {
@@ -143,7 +143,7 @@ func (s *session) follow(changed <-chan struct{}) {
 	}
 }
 
-// capture reads the source to its end.
+// capture reads the source until it ends.
 func (s *session) capture() {
 	stopVideo := s.startVideo()
 	switch source := s.source.(type) {
@@ -175,7 +175,7 @@ func (s *session) closeEncoders() {
 	}
 }
 
-// arrived notes a picture that the source delivered and says whether it is wanted.
+// arrived records a picture that the source delivered and reports whether it is wanted.
 func (s *session) arrived(captured time.Time, number uint64) bool {
 	if !s.note(number) {
 		return false
@@ -190,10 +190,10 @@ func (s *session) arrived(captured time.Time, number uint64) bool {
 	return true
 }
 
-// note notes a picture or unit that the source delivered; false: the session has ended.
+// note records a picture or unit that the source delivered; it returns false if the session has ended.
 func (s *session) note(number uint64) bool {
 	p := s.pipeline
-	if s.ctx.Err() != nil { // left behind: another session may run already
+	if s.ctx.Err() != nil { // abandoned: another session may be running
 		return false
 	}
 	p.count.captured.Add(1)
@@ -209,14 +209,14 @@ func (s *session) note(number uint64) bool {
 	return true
 }
 
-// broken notes a picture that could not be used and says whether the source can go on.
+// broken records an unusable picture and reports whether the source can continue.
 func (s *session) broken(err error) bool {
 	if errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
 		p := s.pipeline
 		p.mu.Lock()
 		p.dropped(1, err)
 		p.mu.Unlock()
-		s.lastNumber++ // it has a number, too, and is not missed besides
+		s.lastNumber++ // it has a number, too, and does not count as missed
 		return true
 	}
 	return false
@@ -226,7 +226,7 @@ func (s *session) broken(err error) bool {
 func (s *session) captureJPEG(source frame.JPEGSource) error {
 	p := s.pipeline
 	var slot reservation
-	var scratch []byte // where pictures go while readers hold every slot: the source must be kept running
+	var scratch []byte // for pictures read while readers hold every slot: the source must be kept running
 	held := false
 	defer func() {
 		if held {
@@ -263,7 +263,7 @@ func (s *session) captureJPEG(source frame.JPEGSource) error {
 			continue
 		}
 		p.mu.Lock()
-		if s.ctx.Err() == nil { // a session that was left behind must not publish any more
+		if s.ctx.Err() == nil { // an abandoned session must not publish
 			held = false
 			p.publish(slot, &picture)
 		}

@@ -7,20 +7,20 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// ErrNoSignal: the source is away, so there is no picture of now. It is wrapped with the reason.
+// ErrNoSignal: the source is away, so there is no current picture. It is wrapped with the reason.
 var ErrNoSignal = errors.New("no signal")
 
-// Settings are what can be asked of a running pipeline, as it really is.
+// Settings are what can be changed on a running pipeline, with the values in effect.
 type Settings struct {
 	Quality int     // 1..100
-	FPS     float64 // frames a second wanted
+	FPS     float64 // frames per second wanted
 	Width   int     // pixels
 	Height  int
 	Mirror  bool    // left to right
 	Flip    bool    // top to bottom
 	Rotate  int     // clockwise: 0, 90, 180 or 270 degrees
-	Bitrate int     // of the H.264 stream, bits a second
-	GOP     float64 // seconds from key frame to key frame of the H.264 stream
+	Bitrate int     // of the H.264 stream, bits per second
+	GOP     float64 // seconds between key frames of the H.264 stream
 	Overlay string  // text over the picture, with strftime's % fields; "": none
 }
 

@@ -17,23 +17,23 @@ import (
 const (
 	// stillWithin bounds how long the stream pauses for a larger picture.
 	stillWithin = 8 * time.Second
-	// stillRest is how long the stream goes on between two of them.
+	// stillRest is how long the stream runs between two of them.
 	stillRest = 2 * time.Second
-	// stillSettle is how long a camera that was just started has for its exposure.
+	// stillSettle is how long a camera that was just started has to settle its exposure.
 	stillSettle = 500 * time.Millisecond
-	// maxPassed is the largest JPEG that a source passes through, in bytes.
+	// maxPassed is the largest JPEG that is passed through, in bytes.
 	maxPassed = 32 << 20
 )
 
-// Still takes one picture of the size of the source's own sensor, beside the stream, into dst. It returns the bytes of dst that the picture
-// takes, or, if dst is too small, of a new slice. A source that must stop its stream for that (frame.StillOpener) takes one for all who ask at that
-// moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has no pictures but the stream's.
+// Still takes one picture of the sensor's full size, independently of the stream, into dst. It returns the part of dst that holds the picture,
+// or a new slice if dst is too small. A source that must pause its stream (frame.StillOpener) takes one for all who ask at that
+// moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has only the stream's pictures.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
 	if ctx == nil || picture == nil {
 		return nil, errors.New("still picture: no context or no picture")
 	}
 	s, reason := p.running()
-	if s == nil && reason == starting { // as Snapshot does: the first picture is on its way
+	if s == nil && reason == starting { // as in Snapshot: the first picture is on its way
 		var first ring.Frame
 		if err := p.Snapshot(ctx, time.Time{}, &first); err != nil {
 			return nil, fmt.Errorf("still picture: %w", err)
@@ -76,7 +76,7 @@ func stillBeside(ctx context.Context, source frame.Stiller, dst []byte, picture 
 	return dst[:picture.Size], nil
 }
 
-// streamed takes a picture of the stream, which has the camera's full size already.
+// streamed takes a picture from the stream, which already has the camera's full size.
 func (p *Pipeline) streamed(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
 	var f ring.Frame
 	if err := p.Snapshot(ctx, time.Now(), &f); err != nil {
@@ -87,7 +87,7 @@ func (p *Pipeline) streamed(ctx context.Context, dst []byte, picture *frame.Pict
 	return append(dst[:0], f.JPEG()...), nil
 }
 
-// stills are pictures for which the stream pauses: one at a time, for all who ask for it while it is on its way.
+// stills takes pictures for which the stream pauses: one at a time, shared by all who ask meanwhile.
 type stills struct {
 	mu      sync.Mutex
 	current *still // nil: none
@@ -96,16 +96,16 @@ type stills struct {
 	wait    sync.WaitGroup
 }
 
-// still is one such picture. What follows done is set before done is closed.
+// still is one such picture. The fields after done are set before done is closed.
 type still struct {
 	done chan struct{}
 
-	jpg     []byte // shared, to be read only
+	jpg     []byte // shared, read-only
 	picture frame.Picture
 	err     error
 }
 
-// take returns a picture that is captured from now on, in dst.
+// take copies a picture captured from now on to dst.
 func (t *stills) take(ctx context.Context, s *session, dst []byte, picture *frame.Picture) ([]byte, error) {
 	for asked := time.Now(); ; {
 		one, err := t.join(s)
@@ -137,7 +137,7 @@ func (t *stills) join(s *session) (*still, error) {
 		one := &still{done: make(chan struct{})}
 		t.current = one
 		rest := time.Until(t.ended.Add(stillRest))
-		t.wait.Go(func() { // whoever asked first may leave: the others wait on
+		t.wait.Go(func() { // the first to ask may leave while others wait
 			select {
 			case <-time.After(rest):
 				one.jpg, one.err = s.still(&one.picture)
@@ -153,7 +153,7 @@ func (t *stills) join(s *session) (*still, error) {
 	return t.current, nil
 }
 
-// close waits for the picture that is on its way; the session has been told to end.
+// close waits for a picture in progress; the session has been told to end.
 func (t *stills) close() {
 	t.mu.Lock()
 	t.closed = true
@@ -161,7 +161,7 @@ func (t *stills) close() {
 	t.wait.Wait()
 }
 
-// still stops the stream for one larger picture.
+// still pauses the stream for one larger picture.
 func (s *session) still(picture *frame.Picture) (jpg []byte, err error) {
 	p := s.pipeline
 	ctx, cancel := context.WithTimeoutCause(s.ctx, stillWithin, fmt.Errorf("no picture within %v", stillWithin))
@@ -207,7 +207,7 @@ func readStill(ctx context.Context, source frame.JPEGSource, picture *frame.Pict
 	return bytes.Clone(dst[:picture.Size]), nil
 }
 
-// encodeStill encodes a raw picture as those of the stream are, but whole and without text over it. One that came before ready is left as it is.
+// encodeStill encodes a raw picture with the stream's settings, but uncropped and without text. It ignores pictures from before ready.
 func (s *session) encodeStill(ctx context.Context, source frame.RawSource, ready time.Time, picture *frame.Picture) ([]byte, error) {
 	p := s.pipeline
 	settings := p.settings.Load()
@@ -231,7 +231,7 @@ func (s *session) encodeStill(ctx context.Context, source frame.RawSource, ready
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = encoder.Close() }() // a software encoder's Close has nothing to report
+	defer func() { _ = encoder.Close() }() // closing a software encoder cannot fail
 	dst := make([]byte, frame.MaxJPEGSize(f.Width, f.Height))
 	n, err := encoder.Encode(dst, f, settings.Quality)
 	if err != nil {

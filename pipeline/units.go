@@ -15,10 +15,10 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// ErrNoPictures: the source has H.264, and no JPEGs can be made of it. It is wrapped with the reason.
+// ErrNoPictures: the source delivers H.264, and no JPEGs can be made from it. It is wrapped with the reason.
 var ErrNoPictures = errors.New("no JPEG")
 
-// noPicturesError is ErrNoPictures with the reason, which says it itself.
+// noPicturesError is ErrNoPictures with a reason that is the whole text.
 type noPicturesError struct{ reason string }
 
 func (e *noPicturesError) Error() string { return e.reason }
@@ -27,13 +27,13 @@ func (e *noPicturesError) Error() string { return e.reason }
 func (e *noPicturesError) Unwrap() error { return ErrNoPictures }
 
 const (
-	// catchUp is how long decoding what has come since the last key frame may take, before pictures are left out up to the next one.
+	// catchUp bounds the time to decode what has arrived since the last key frame; after that, pictures are skipped up to the next one.
 	catchUp = 5 * time.Second
-	// everything is a lag that no reader has.
+	// everything is a lag that no reader reaches.
 	everything = time.Duration(math.MaxInt64)
 )
 
-// isCoded says whether a source has H.264 alone: JPEGs are made of it.
+// isCoded reports whether a source delivers only H.264: JPEGs are made from it.
 func isCoded(source frame.Source) bool {
 	switch source.(type) {
 	case frame.JPEGSource, frame.RawSource:
@@ -44,8 +44,8 @@ func isCoded(source frame.Source) bool {
 	return false
 }
 
-// captureUnits reads a source that has H.264 alone. Each unit goes into the log, whether or not somebody takes it: who comes later has what follows the last
-// key frame, which cannot be had from most such sources. The JPEGs are made of the log.
+// captureUnits reads a source that delivers only H.264. Each unit goes into the log even without readers: a later reader needs everything since the last
+// key frame, and most such sources cannot make one on request. The JPEGs are decoded from the log.
 func (s *session) captureUnits(source frame.VideoSource) error {
 	p, v := s.pipeline, s.pipeline.video
 	log := s.units
@@ -59,7 +59,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		group  group
 	)
 	group.bytes, group.units = log.Room()
-	defer func() { // the source takes back the bytes of the last unit
+	defer func() { // the source reclaims the bytes of the last unit
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = source.ReadUnit(ended, &u)
@@ -83,7 +83,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		if requester != nil && s.keyWanted() {
 			switch err := requester.RequestKey(); {
 			case errors.Is(err, frame.ErrUnsupported):
-				requester = nil // the next one that comes will do
+				requester = nil // its next key frame will do
 				onDemand()
 			case err != nil && v != nil:
 				v.mishap(err)
@@ -116,7 +116,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 	return s.ctx.Err()
 }
 
-// interruptUnits notes that units are missing from here on.
+// interruptUnits records that units are missing from here on.
 func (s *session) interruptUnits() {
 	if v := s.pipeline.video; v != nil {
 		v.interrupt()
@@ -134,12 +134,12 @@ func (s *session) keyWanted() bool {
 
 // group measures a source's groups of pictures.
 type group struct {
-	bytes, units int // what the log has room for
-	size, count  int // of this one
+	bytes, units int // the log's capacity
+	size, count  int // of the current group
 	told         bool
 }
 
-// add counts a unit. long: for the first time a group has become larger than the log.
+// add counts a unit. It returns true the first time that a group exceeds the log.
 func (g *group) add(u *frame.AccessUnit) (long bool) {
 	if u.Key {
 		g.size, g.count = 0, 0
@@ -153,7 +153,7 @@ func (g *group) add(u *frame.AccessUnit) (long bool) {
 	return true
 }
 
-// decoding makes raw frames of a session's units while somebody wants JPEGs.
+// decoding decodes a session's units while someone wants JPEGs.
 type decoding struct {
 	session *session
 	log     *video.Log
@@ -161,13 +161,13 @@ type decoding struct {
 	decoder frame.VideoDecoder
 	held    video.Unit
 	unit    frame.AccessUnit
-	lost    bool      // a unit could not be decoded: those up to the next key frame cannot be either
-	level   bool      // all that had come was decoded
-	began   time.Time // reading
-	wanted  time.Time // the last time that somebody wanted JPEGs
+	lost    bool      // a unit could not be decoded; neither can those up to the next key frame
+	level   bool      // everything that had arrived was decoded
+	began   time.Time // when reading began
+	wanted  time.Time // when someone last wanted JPEGs
 }
 
-// startDecoding makes JPEGs of what is in the log, in a goroutine of its own: H.264 does not wait for it. stop ends it and waits for it.
+// startDecoding makes JPEGs from the log in a separate goroutine: H.264 does not wait for it. stop ends it and waits for it.
 func (s *session) startDecoding(log *video.Log) (stop func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	d := &decoding{session: s, log: log}
@@ -186,7 +186,7 @@ func (s *session) startDecoding(log *video.Log) (stop func()) {
 
 func (d *decoding) run(ctx context.Context) {
 	defer d.close()
-	tick := d.log.NewReader(0) // is never read: it tells of each unit
+	tick := d.log.NewReader(0) // never read: it only signals new units
 	defer tick.Close()
 	for {
 		select {
@@ -209,7 +209,7 @@ func (d *decoding) run(ctx context.Context) {
 	}
 }
 
-// isWanted says whether somebody takes JPEGs, or has just left: a poller must not make it begin anew each time.
+// isWanted reports whether someone wants JPEGs or has just left: a poller must not restart it each time.
 func (d *decoding) isWanted(now time.Time) bool {
 	p := d.session.pipeline
 	watchers := p.watchers.Load()
@@ -222,7 +222,7 @@ func (d *decoding) isWanted(now time.Time) bool {
 	return !d.wanted.IsZero() && now.Sub(d.wanted) < restAfter
 }
 
-// open begins with the newest key frame that there is.
+// open starts with the newest key frame available.
 func (d *decoding) open() (err error) {
 	if d.decoder != nil {
 		return nil
@@ -280,7 +280,7 @@ func (d *decoding) take() {
 	case ok && !d.level:
 		f.Release()
 	case ok:
-		if now := time.Now(); f.Captured.After(now) { // it is to be shown soon
+		if now := time.Now(); f.Captured.After(now) { // it is to be displayed soon
 			f.Captured = now
 		}
 		d.session.pipeline.setNoPictures("")
@@ -288,7 +288,7 @@ func (d *decoding) take() {
 	}
 }
 
-// refuse notes why there are no JPEGs.
+// refuse records why there are no JPEGs.
 func (d *decoding) refuse(err error) {
 	p := d.session.pipeline
 	reason := "no JPEG from an H.264 source: " + p.config.Explain(err)
@@ -297,7 +297,7 @@ func (d *decoding) refuse(err error) {
 	}
 }
 
-// pushDecoded has a frame encoded, if it is wanted.
+// pushDecoded queues a frame for encoding if it is wanted.
 func (s *session) pushDecoded(f *frame.Frame) {
 	p := s.pipeline
 	if s.fresh.Swap(false) {
@@ -315,7 +315,7 @@ func (s *session) pushDecoded(f *frame.Frame) {
 	}
 }
 
-// setNoPictures notes why there are no JPEGs; "": there are. It says whether that is news.
+// setNoPictures records why there are no JPEGs ("" if there are) and reports whether that is new.
 func (p *Pipeline) setNoPictures(why string) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -324,7 +324,7 @@ func (p *Pipeline) setNoPictures(why string) (news bool) {
 	return news
 }
 
-// showNoPictures publishes why there are no JPEGs, in their place.
+// showNoPictures publishes a picture that says why there are no JPEGs.
 func (p *Pipeline) showNoPictures() {
 	p.mu.Lock()
 	why := p.noPictures

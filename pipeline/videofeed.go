@@ -13,27 +13,27 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// ErrNoVideo: there is no H.264 of this source. It is wrapped with the reason.
+// ErrNoVideo: this source has no H.264. It is wrapped with the reason.
 var ErrNoVideo = errors.New("no H.264")
 
-// VideoConfig is what a pipeline needs to have H.264 beside its JPEGs.
+// VideoConfig configures a pipeline's H.264.
 type VideoConfig struct {
-	// Log takes the access units. The pipeline is its only producer until Close has returned; the caller closes it after that.
+	// Log receives the access units. The pipeline is its only producer until Close has returned; the caller closes it afterwards.
 	Log *video.Log
-	// NewEncoder makes the encoder of raw frames and of decoded JPEGs. What its error wraps, frame.ErrUnsupported, says that there is none here;
-	// sources that have H.264 of their own work without. nil: only those have H.264.
+	// NewEncoder makes the encoder for raw frames and decoded JPEGs. If there is none, its error wraps frame.ErrUnsupported;
+	// sources with their own H.264 do not need it. nil: only those have H.264.
 	NewEncoder func(frame.VideoConfig) (frame.VideoEncoder, error)
-	// DecodeJPEG makes a raw frame of a source's JPEG; nil: sources of JPEG have no H.264.
+	// DecodeJPEG decodes a source's JPEG to a raw frame; nil: JPEG sources have no H.264.
 	DecodeJPEG func(jpeg []byte) (*frame.Frame, error)
 }
 
-// Video is a pipeline's H.264: of the same frames as its JPEGs, made only while somebody takes it. Its methods may be called from any goroutine.
+// Video is a pipeline's H.264, made from the same frames as its JPEGs, but only while someone reads it. Its methods are safe for concurrent use.
 type Video struct {
 	pipeline *Pipeline
 	config   VideoConfig
 	takers   atomic.Int64
-	limit    atomic.Int64  // bits a second at most; 0: none
-	woken    chan struct{} // a first taker has come, or the last one has gone
+	limit    atomic.Int64  // upper limit in bits per second; 0: none
+	woken    chan struct{} // the first reader has come, or the last one has left
 
 	count     videoCounters
 	reordered atomic.Bool // see Reordered
@@ -41,14 +41,14 @@ type Video struct {
 
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
-	reason   string // why there is none; "": there is
-	retry    bool   // whoever comes may try all the same
+	reason   string // why there is none; "" if there is
+	retry    bool   // a new reader may retry all the same
 	encoder  string
-	note     string // what is odd about it
+	note     string // what is unusual about it
 	second   videoSecond
 	window   videoSecond // the running second: counters when it began
 	began    time.Time
-	reported time.Time // when an encoder's failure was logged
+	reported time.Time // when an encoder failure was last logged
 }
 
 type videoCounters struct {
@@ -57,38 +57,38 @@ type videoCounters struct {
 
 type videoSecond struct{ units, bytes float64 }
 
-// VideoState is what /state shows of the H.264 stream.
+// VideoState describes the H.264 stream for /state.
 type VideoState struct {
 	Available bool
 	Reason    string // why it is not
 	Encoder   string // "OpenH264", "hardware (VENC)", "pass-through"
-	Note      string // what a person should know of the stream; "": nothing
-	Takers    int    // readers and recordings; 0: the encoder rests
-	Codec     string // as RFC 6381 has it: "avc1.42c01f"; "" before the first key frame
+	Note      string // what a person should know about the stream; "": nothing
+	Takers    int    // readers and recordings; 0: the encoder is idle
+	Codec     string // in RFC 6381 syntax: "avc1.42c01f"; "" before the first key frame
 	Width     int
 	Height    int
-	// FPS and BytesPerSec are of the last whole second.
+	// FPS and BytesPerSec are for the last full second.
 	FPS         float64
 	BytesPerSec float64
 	Units       uint64 // access units since the start
 	Keys        uint64 // key frames among them
-	Dropped     uint64 // frames that the encoder was too slow for, and units that nobody could have decoded
-	Failed      uint64 // frames that could not be coded
+	Dropped     uint64 // frames for which the encoder was too slow, and units that could not have been decoded
+	Failed      uint64 // frames that could not be encoded
 }
 
 func newVideo(p *Pipeline, c VideoConfig) *Video {
 	return &Video{pipeline: p, config: c, woken: make(chan struct{}, 1), reason: starting, began: time.Now()}
 }
 
-// Video returns the pipeline's H.264; nil if it was made without.
+// Video returns the pipeline's H.264; nil if it has none.
 func (p *Pipeline) Video() *Video { return p.video }
 
-// Log returns the log that the access units go to.
+// Log returns the log that receives the access units.
 func (v *Video) Log() *video.Log { return v.config.Log }
 
-// Watch says that somebody takes H.264: it is made from now on, beginning with a key frame, until leave was called by all. leave may be called twice.
+// Watch registers a reader: H.264 is made, starting with a key frame, until every reader has called leave. leave may be called twice.
 func (v *Video) Watch() (leave func()) {
-	// At no moment is there a watcher more than those of H.264, who is not one of JPEGs.
+	// Counting the reader here keeps it from ever counting as a JPEG viewer.
 	first := v.takers.Add(1) == 1
 	unwatch := v.pipeline.Watch()
 	if first {
@@ -105,21 +105,21 @@ func (v *Video) Watch() (leave func()) {
 func (v *Video) wake() {
 	select {
 	case v.woken <- struct{}{}:
-	default: // told already
+	default: // already signalled
 	}
 }
 
-// Limit lowers the encoder's bitrate to at most so many bits a second, for as long as the viewers' links carry no more; 0: to what the settings say.
-// The settings stay as they are.
+// Limit caps the encoder's bitrate, in bits per second, while the viewers' links carry no more; 0 removes the cap.
+// The settings do not change.
 func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
 
-// Reordered says whether pictures come in another order than they are shown in: B-frames, which a source has that is passed through.
+// Reordered reports whether pictures are coded in another order than they are displayed in: B-frames of a source that is passed through.
 func (v *Video) Reordered() bool { return v.reordered.Load() }
 
-// OnDemand says whether a key frame comes soon after it was requested. Some sources that are passed through have them only where they have them.
+// OnDemand reports whether a requested key frame comes soon. Some sources that are passed through cannot make one on request.
 func (v *Video) OnDemand() bool { return !v.distant.Load() }
 
-// Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is there.
+// Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is open.
 func (v *Video) Err() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -129,7 +129,7 @@ func (v *Video) Err() error {
 	return fmt.Errorf("%w: %s", ErrNoVideo, v.reason)
 }
 
-// State returns what the stream is at this moment.
+// State returns the current state of the stream.
 func (v *Video) State() VideoState {
 	s := VideoState{
 		Takers: int(v.takers.Load()), Units: v.count.units.Load(), Keys: v.count.keys.Load(), Dropped: v.count.dropped.Load(), Failed: v.count.failed.Load(),
@@ -144,7 +144,7 @@ func (v *Video) State() VideoState {
 	return s
 }
 
-// measure ends the running second.
+// measure ends the current second.
 func (v *Video) measure(now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -155,7 +155,7 @@ func (v *Video) measure(now time.Time) {
 	v.window, v.began = total, now
 }
 
-// wanted is what the settings ask of the encoder.
+// wanted returns the encoder configuration that the settings ask for.
 func (v *Video) wanted(info frame.Info) frame.VideoConfig {
 	s := v.pipeline.settings.Load()
 	fps := s.FPS
@@ -169,11 +169,11 @@ func (v *Video) wanted(info frame.Info) frame.VideoConfig {
 	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: time.Duration(s.GOP * float64(time.Second))}
 }
 
-// publish hands a unit of a session to the readers.
+// publish passes a session's unit to the readers.
 func (v *Video) publish(s *session, u *frame.AccessUnit) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s.ctx.Err() != nil { // left behind: another session may run already
+	if s.ctx.Err() != nil { // abandoned: another session may be running
 		return
 	}
 	if err := v.config.Log.Append(u); err != nil {
@@ -193,7 +193,7 @@ func (v *Video) publish(s *session, u *frame.AccessUnit) {
 	}
 }
 
-// interrupt notes that units are missing from here on: a new session's, or those of a time that nobody took any.
+// interrupt records that units are missing from here on: after a new session, or a time without readers.
 func (v *Video) interrupt() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -214,7 +214,7 @@ func (v *Video) mishap(err error) {
 	v.failed(err)
 }
 
-// setNote notes what is odd about the running session's stream.
+// setNote records what is unusual about the running session's stream.
 func (v *Video) setNote(note string) {
 	v.mu.Lock()
 	v.note = note
@@ -222,7 +222,7 @@ func (v *Video) setNote(note string) {
 	v.pipeline.config.Log.Info("H.264: " + note)
 }
 
-// failed logs a failure, at most once in ten seconds. v.mu is held.
+// failed logs a failure, at most once every ten seconds. v.mu is held.
 func (v *Video) failed(err error) {
 	if now := time.Now(); now.Sub(v.reported) > 10*time.Second {
 		v.reported = now
@@ -230,7 +230,7 @@ func (v *Video) failed(err error) {
 	}
 }
 
-// describe notes who makes the H.264 of the session that begins, or why nobody does.
+// describe records which encoder makes the H.264 of a new session, or why there is none.
 func (v *Video) describe(encoder string, err error) {
 	reason := ""
 	if err != nil {
@@ -247,7 +247,7 @@ func (v *Video) describe(encoder string, err error) {
 	}
 }
 
-// mayRetry lets the next taker try although the last one failed.
+// mayRetry lets the next reader retry although the last attempt failed.
 func (v *Video) mayRetry() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

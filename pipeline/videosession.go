@@ -11,31 +11,31 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// videoSession makes the H.264 of one session. In a goroutine of its own: JPEGs do not wait for it.
+// videoSession makes the H.264 of one session, in a goroutine of its own so that JPEGs do not wait for it.
 type videoSession struct {
 	video   *Video
 	session *session
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
-	// Of a raw source only: copies of its frames, as the JPEG's workers turn and release the frames themselves.
+	// Only of a raw source: copies of its frames, because the JPEG workers transform and release the frames themselves.
 	mu      sync.Mutex
 	free    []*frame.Frame
 	pending *frame.Frame
 	offered chan struct{}
 
-	// The goroutine's own.
+	// Owned by the goroutine.
 	name      string             // of a source's own encoder
-	encoder   frame.VideoEncoder // nil while nobody takes H.264
-	config    frame.VideoConfig  // what encoder was told
+	encoder   frame.VideoEncoder // nil without readers
+	config    frame.VideoConfig  // encoder's current configuration
 	transform frame.Transform
 	unit      frame.AccessUnit
 }
 
-// copies of a raw source's frames: one that is encoded, one that waits, one that is filled.
+// copies of a raw source's frames: one being encoded, one waiting, one being filled.
 const copies = 3
 
-// startVideo begins a session's H.264, if there is any. stop ends it and waits for it.
+// startVideo starts a session's H.264, if any. stop ends it and waits for it.
 func (s *session) startVideo() (stop func()) {
 	v := s.pipeline.video
 	if v == nil {
@@ -64,7 +64,7 @@ func (s *session) startVideo() (stop func()) {
 	}
 }
 
-// choose says how this source's H.264 is made; run is nil where the session itself reads it.
+// choose selects how this source's H.264 is made; run is nil if the session itself reads it.
 func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
 	v := vs.video
 	switch source := vs.session.source.(type) {
@@ -97,7 +97,7 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 	return run, probe.Name(), nil
 }
 
-// offer takes a copy of a raw frame, if somebody takes H.264. If the encoder has not begun with the one before, that is given up for it.
+// offer copies a raw frame if there are readers. A previous frame that the encoder has not started is replaced.
 func (vs *videoSession) offer(f *frame.Frame) {
 	if vs == nil || vs.video.takers.Load() == 0 {
 		return
@@ -123,11 +123,11 @@ func (vs *videoSession) offer(f *frame.Frame) {
 	vs.mu.Unlock()
 	select {
 	case vs.offered <- struct{}{}:
-	default: // told already
+	default: // already signalled
 	}
 }
 
-// copyFrame copies a frame into to, or into a new one if to is of another kind.
+// copyFrame copies a frame to to, or to a new frame if to has another shape.
 func copyFrame(to, f *frame.Frame) (*frame.Frame, error) {
 	if err := f.Map(); err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func copyFrame(to, f *frame.Frame) (*frame.Frame, error) {
 	return to, nil
 }
 
-// encodeRaw codes what is offered.
+// encodeRaw encodes the frames that are offered.
 func (vs *videoSession) encodeRaw(ctx context.Context) {
 	defer vs.rest()
 	if vs.session.pipeline.config.NewTransform != nil {
@@ -183,7 +183,7 @@ func (vs *videoSession) encodeRaw(ctx context.Context) {
 	}
 }
 
-// encodeJPEG decodes the ring's newest picture again and again, and codes it. The source's bytes stay as they are, so there is no look to be given.
+// encodeJPEG decodes and encodes the ring's newest picture, repeatedly. The source's JPEGs are not transformed, so neither is this.
 func (vs *videoSession) encodeJPEG(ctx context.Context) {
 	defer vs.rest()
 	reader := vs.session.pipeline.config.Ring.NewReader()
@@ -219,7 +219,7 @@ func (vs *videoSession) encodeJPEG(ctx context.Context) {
 	}
 }
 
-// encode codes one frame.
+// encode encodes one frame.
 func (vs *videoSession) encode(f *frame.Frame, turn bool) {
 	v := vs.video
 	if v.takers.Load() == 0 {
@@ -234,7 +234,7 @@ func (vs *videoSession) encode(f *frame.Frame, turn bool) {
 			vs.fail(err)
 			return
 		}
-		v.interrupt() // it knows nothing of the pictures before
+		v.interrupt() // it has no reference pictures
 	case wanted != vs.config:
 		if err = vs.encoder.Configure(wanted); err != nil {
 			vs.fail(err)
@@ -265,26 +265,26 @@ func (vs *videoSession) encode(f *frame.Frame, turn bool) {
 
 func (vs *videoSession) fail(err error) { vs.video.mishap(err) }
 
-// rest gives the encoder's memory back.
+// rest frees the encoder.
 func (vs *videoSession) rest() {
 	if vs.encoder != nil {
 		_ = vs.encoder.Close()
 		vs.encoder = nil
-		vs.video.interrupt() // who comes later is not shown a picture of now
+		vs.video.interrupt() // a later reader must not get a picture from now
 	}
 	vs.mu.Lock()
 	vs.free, vs.pending = nil, nil
 	vs.mu.Unlock()
 }
 
-// retryVideo is how long a source's encoder that has failed is left alone.
+// retryVideo is how long a source's failed encoder is left alone.
 const retryVideo = 5 * time.Second
 
-// read passes a source's own H.264 on.
+// read passes a source's own H.264 through.
 func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 	switcher, ok := source.(frame.VideoSwitcher)
 	if !ok {
-		_ = vs.pass(ctx, source) // whoever reads its pictures notices, too
+		_ = vs.pass(ctx, source) // the reader of the source's pictures sees the error, too
 		return
 	}
 	for ctx.Err() == nil {
@@ -299,7 +299,7 @@ func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 		err := switcher.SetVideo(true)
 		if err == nil {
 			vs.video.describe(vs.name, nil)
-			vs.video.interrupt() // the encoder knows nothing of the pictures before
+			vs.video.interrupt() // the encoder has no reference pictures
 			err = vs.passWhileTaken(ctx, source)
 			if again := switcher.SetVideo(false); again != nil && ctx.Err() == nil {
 				vs.fail(again)
@@ -310,12 +310,12 @@ func (vs *videoSession) read(ctx context.Context, source frame.VideoSource) {
 		case errors.Is(err, frame.ErrVideo):
 			vs.refused(ctx, err)
 		default:
-			return // the source has ended, which whoever reads its pictures notices, too
+			return // the source has ended; the reader of its pictures sees that, too
 		}
 	}
 }
 
-// passWhileTaken passes a source's H.264 on until nobody takes it, which is no error, or the source makes none any more.
+// passWhileTaken passes a source's H.264 through until there are no readers, which is not an error, or the source stops making any.
 func (vs *videoSession) passWhileTaken(ctx context.Context, source frame.VideoSource) error {
 	taken, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
@@ -333,7 +333,7 @@ func (vs *videoSession) passWhileTaken(ctx context.Context, source frame.VideoSo
 	})
 	defer watcher.Wait()
 	defer cancel()
-	if vs.video.takers.Load() == 0 { // the last one went before anybody watched
+	if vs.video.takers.Load() == 0 { // the last reader left before it was seen
 		return nil
 	}
 	if err := vs.pass(taken, source); taken.Err() == nil {
@@ -342,7 +342,7 @@ func (vs *videoSession) passWhileTaken(ctx context.Context, source frame.VideoSo
 	return nil
 }
 
-// refused notes that the source's encoder cannot work. Pictures go on, and whoever comes later tries again.
+// refused records that the source's encoder cannot work. Pictures continue, and a later reader retries.
 func (vs *videoSession) refused(ctx context.Context, err error) {
 	vs.video.describe(vs.name, err)
 	select {
@@ -352,7 +352,7 @@ func (vs *videoSession) refused(ctx context.Context, err error) {
 	vs.video.mayRetry()
 }
 
-// configure tells the source what is wanted of its encoder, if that is news.
+// configure passes a changed configuration to the source's encoder.
 func (vs *videoSession) configure(source frame.VideoSource) {
 	configurer, ok := source.(frame.VideoConfigurer)
 	if !ok {
@@ -366,7 +366,7 @@ func (vs *videoSession) configure(source frame.VideoSource) {
 	}
 }
 
-// pass passes a source's H.264 on until the context ends or the source gives none any more.
+// pass passes a source's H.264 through until ctx is done or the source has no more.
 func (vs *videoSession) pass(ctx context.Context, source frame.VideoSource) error {
 	v := vs.video
 	requester, _ := source.(frame.KeyRequester)
@@ -390,7 +390,7 @@ func (vs *videoSession) pass(ctx context.Context, source frame.VideoSource) erro
 		}
 		if v.takers.Load() == 0 {
 			if taken {
-				v.interrupt() // who comes later is not shown a picture of now
+				v.interrupt() // a later reader must not get a picture from now
 			}
 			taken = false
 			continue

@@ -58,7 +58,7 @@ func (z *zoom) with(values []frame.ControlValue) (percent, pan, tilt int64, othe
 	return percent, pan, tilt, others
 }
 
-// viewOf is the part of the picture that the three values show.
+// viewOf returns the part of the picture that the three values show.
 func viewOf(percent, pan, tilt int64) frame.View {
 	if percent <= 100 {
 		return frame.View{}
@@ -66,7 +66,7 @@ func viewOf(percent, pan, tilt int64) frame.View {
 	return frame.View{Zoom: float64(percent) / 100, X: 0.5 + float64(pan)/200, Y: 0.5 - float64(tilt)/200}
 }
 
-// canZoom says whether a pipeline shows a part of the source's pictures, by the source or by a transform. own are the source's controls.
+// canZoom reports whether the pipeline can show a part of the source's pictures, by the source or a transform. own are the source's controls.
 func canZoom(source frame.Source, own []frame.Control, transforms bool) bool {
 	if frame.FindControl(own, zoomControl) != nil {
 		return false
