@@ -28,16 +28,16 @@ type Options struct {
 	// Width and Height of the pictures in pixels, for sources that can choose: the test card and photographs exactly (default 640x480), webcams the
 	// nearest size that they have. Files and standard input have the size that they have.
 	Width, Height int
-	// FPS is how many pictures a second are delivered at most; a file with a rate of its own plays at that. Default: that rate, what comes from a stream, one a
+	// FPS is the maximum number of pictures per second; a file with its own rate plays at that. Default: that rate, a stream's rate, one a
 	// second of a URL that is a single picture, 30 of all others.
 	FPS float64
-	// Once ends a file behind its last picture (frame.ErrEnd) instead of beginning again.
+	// Once ends a file after its last picture (frame.ErrEnd) instead of looping it.
 	Once bool
-	// Recursive takes the photographs in folders below a folder, too.
+	// Recursive includes photographs in sub-folders.
 	Recursive bool
-	// Background is beneath what is transparent in photographs; nil: white.
+	// Background is laid behind transparent photographs; nil: white.
 	Background color.Color
-	// AuthFile has user:password in its first line, for a URL whose server asks for it; "": what the URL itself says.
+	// AuthFile has user:password in its first line, for a URL whose server requires it; "": the URL's own credentials.
 	AuthFile string
 	// Still lets a webcam take single pictures of its largest size, for which the stream pauses (frame.StillOpener).
 	Still bool
@@ -111,16 +111,16 @@ func Photographs(folder string, recursive bool, warn func(error)) ([]string, err
 	return photos.List(folder, recursive, warn)
 }
 
-// stdinIsFile says whether standard input is a file: a film, which need not be read as fast as it comes.
+// stdinIsFile reports whether standard input is a file: a film, which need not be read as fast as possible.
 func stdinIsFile() bool {
 	info, err := os.Stdin.Stat()
 	return err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows"
 }
 
-// readable is what files can be.
+// readable lists the supported kinds of files.
 const readable = "what can be read: MJPEG, AVI with motion JPEG, H.264 (Annex B), Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)"
 
-// openFile tells the type by the first bytes: names lie.
+// openFile recognises the kind by the first bytes: names lie.
 func openFile(path string, o Options) (frame.Source, error) {
 	head, err := beginning(path)
 	if err != nil {
@@ -138,7 +138,7 @@ func openFile(path string, o Options) (frame.Source, error) {
 	case name == "PNG":
 		return nil, errors.New("this is PNG, a single picture: name its folder to show the photographs in it")
 	case strings.HasPrefix(head, "\xff\xd8"):
-		// In a file of this name what stands behind the picture is a preview or a gain map of it, as phones write them.
+		// In a file with such a name, whatever follows the picture is a preview or a gain map of it, as phones write them.
 		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
 	case name != "" && name != "AVI":
 		return nil, fmt.Errorf("unknown type of file: this is %s; %s", name, readable)

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/internal/httpauth"
 )
 
-// IsURL says whether name is an address on a network, of a scheme that is supported or not.
+// IsURL reports whether name is a URL, whether or not its scheme is supported.
 func IsURL(name string) bool {
 	scheme, _, ok := strings.Cut(name, "://")
 	return ok && scheme != "" && !strings.ContainsAny(scheme, "/.:\\ ")
@@ -153,7 +153,7 @@ func (s *site) refusal(reply *http.Response) error {
 	return nil
 }
 
-// isPicture says whether a reply is a single picture and not a stream.
+// isPicture reports whether a reply is a single picture rather than a stream.
 func isPicture(reply *http.Response) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(reply.Header.Get("Content-Type")), ";")
 	kind = strings.TrimSpace(kind)

@@ -210,7 +210,7 @@ func (t *target) parseRTSP(key string) error {
 	return nil
 }
 
-// secure says whether the connection is encrypted.
+// secure reports whether the connection is encrypted.
 func (t *target) secure() bool { return strings.HasSuffix(t.url.Scheme, "s") }
 
 // address is the host and port to connect to.

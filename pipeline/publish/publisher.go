@@ -24,13 +24,13 @@ import (
 type Source interface {
 	// Log has the access units.
 	Log() *video.Log
-	// Watch says that somebody takes them, until leave is called.
+	// Watch registers a reader until leave is called.
 	Watch() (leave func())
-	// Err says why there are none; nil if there are.
+	// Err returns why there are no units; nil if there are.
 	Err() error
 }
 
-// Config says what a Publisher sends, and where. Address and Source must be set.
+// Config configures a Publisher. Address and Source are required.
 type Config struct {
 	// Address is rtmp://HOST/APP/KEY, rtmps://HOST/APP/KEY, rtsp://[USER:PASSWORD@]HOST/PATH or rtsps://…, or file:PATH: the address is in the first line of that
 	// file then, which is read before each attempt to connect. If the file has a second line, that is the stream key, and the first the server: rtmp://HOST/APP.
@@ -45,10 +45,10 @@ type Config struct {
 	Log *zap.Logger // nil: nothing
 }
 
-// State is what a Publisher does, and has done since the start. There are no secrets in it.
+// State describes what a Publisher is doing and has done since the start. It contains no secrets.
 type State struct {
 	URL       string  `json:"url"`
-	Connected bool    `json:"connected"`       // the server takes the stream
+	Connected bool    `json:"connected"`       // the server accepts the stream
 	Since     float64 `json:"since,omitempty"` // when it began to (Unix seconds)
 	// Over the last second or so:
 	FPS         float64 `json:"fps"`
@@ -82,7 +82,7 @@ const (
 // errClosed: it was the server.
 var errClosed = errors.New("the server closed the connection")
 
-// errSilent: the source gives nothing.
+// errSilent: the source delivers nothing.
 var errSilent = errors.New("no pictures from the source")
 
 // Publisher publishes a feed on one server. Run it once; State may be called from any goroutine.
@@ -136,7 +136,7 @@ func New(c Config) (*Publisher, error) {
 	return p, nil
 }
 
-// State returns what is done and was done so far.
+// State returns the current state.
 func (p *Publisher) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,12 +288,12 @@ func (p *Publisher) session(ctx context.Context, t *target, patient bool) (began
 	return s.began, err
 }
 
-// hungUp says whether an error is that the server has closed the connection.
+// hungUp reports whether an error means that the server has closed the connection.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// someUnit waits until the source gives something.
+// someUnit waits until the source delivers a unit.
 func (p *Publisher) someUnit(ctx context.Context) error {
 	reader := p.config.Source.Log().NewReader(p.config.Lag)
 	defer reader.Close()

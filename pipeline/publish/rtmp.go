@@ -154,7 +154,7 @@ func (r *rtmp) wait() error {
 
 func (r *rtmp) close() { r.client.Close() }
 
-// refusal is what a server says if that is an error.
+// refusal returns a server's message as an error if it is one.
 func refusal(arguments amf0.Data) error {
 	for _, a := range arguments {
 		info, ok := a.(amf0.Object)

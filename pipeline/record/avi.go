@@ -77,10 +77,10 @@ func (p *aviPiece) rate() float64 {
 	return p.fps
 }
 
-// takes says whether a picture can go into this file.
+// takes reports whether a picture fits this file.
 func (p *aviPiece) takes(f *picture) bool { return p.width == f.width && p.height == f.height }
 
-// need is what a picture adds to the file, its place in the index included.
+// need returns how much a picture adds to the file, including its index entry.
 func (p *aviPiece) need(f *picture) int64 { return int64(len(f.bytes)) + 8 + 1 + 16 }
 
 // add appends a picture in one write; step is its time since the one before.

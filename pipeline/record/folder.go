@@ -129,7 +129,7 @@ func (f *folder) scan(own string) error {
 // lately is how long ago a piece that is not finished was written to, if somebody still writes it: after a power cut nobody does.
 const lately = time.Minute
 
-// beingWritten says whether another program is writing a piece.
+// beingWritten reports whether another program is writing a piece.
 func beingWritten(p *stored) bool {
 	if age := time.Since(p.modified); age > lately || age < -lately {
 		return false
@@ -173,7 +173,7 @@ func (f *folder) makeRoom(running string, own, need int64) error {
 	return err
 }
 
-// dropOldest deletes the oldest piece that nobody writes; false: there is none.
+// dropOldest deletes the oldest piece that nobody is writing; it returns false if there is none.
 func (f *folder) dropOldest() (bool, error) {
 	for i, p := range f.pieces {
 		if beingWritten(&p) {
@@ -190,14 +190,14 @@ func (f *folder) dropOldest() (bool, error) {
 	return false, nil
 }
 
-// add takes in a piece that this recorder has finished.
+// add adds a piece that this recorder has finished.
 func (f *folder) add(p piece) {
 	o := p.about()
 	f.pieces = append(f.pieces, stored{o.name, o.number, p.total(), time.Now()})
 	f.bytes += p.total()
 }
 
-// create makes the next piece.
+// create starts the next piece.
 func (f *folder) create(first *picture, now time.Time) (piece, error) {
 	if err := f.scan(""); err != nil {
 		return nil, err

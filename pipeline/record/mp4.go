@@ -40,10 +40,10 @@ func newMP4(o output, first *picture, frameTime time.Duration) (piece, error) {
 	return p, p.append(p.header.Bytes(0))
 }
 
-// takes says whether the parameter sets that the file begins with are the picture's.
+// takes reports whether the file's parameter sets are the picture's.
 func (p *mp4Piece) takes(f *picture) bool { return p.parameters == f.parameters }
 
-// need is what a picture adds to the file, its place in the index included.
+// need returns how much a picture adds to the file, including its index entry.
 func (p *mp4Piece) need(f *picture) int64 {
 	return int64(mp4.Padding(p.size)+mp4.HeadSize+len(f.bytes)) + mp4.IndexEntry
 }

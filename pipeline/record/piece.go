@@ -24,9 +24,9 @@ type picture struct {
 // piece is a file that is being written. It can be played at any time, up to its last whole picture.
 type piece interface {
 	about() *output
-	// takes says whether the file's header holds for a picture, too.
+	// takes reports whether the file's header is valid for a picture, too.
 	takes(f *picture) bool
-	// need is what a picture adds to total, in bytes.
+	// need returns how much a picture adds to total, in bytes.
 	need(f *picture) int64
 	// add appends a picture; step is its time since the one before. After an error the file is as it was.
 	add(f *picture, step time.Duration) error
@@ -74,7 +74,7 @@ func (o *output) count(step time.Duration) {
 	o.frames++
 }
 
-// isThere says whether the file still has its name: folders are removed, and disks pulled, while a file in them is open.
+// isThere reports whether the file still has its name: folders are removed, and disks pulled, while a file in them is open.
 func (o *output) isThere() bool {
 	named, err := os.Stat(o.name)
 	open, err2 := o.file.Stat()

@@ -26,16 +26,16 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// Video is H.264 as a pipeline has it.
+// Video is a pipeline's H.264.
 type Video interface {
 	Log() *video.Log
 	// Watch is held while recording: the encoder must not rest.
 	Watch() (leave func())
-	// Err says why there is none.
+	// Err returns why there is none.
 	Err() error
 }
 
-// Config says what is recorded where. Dir and MaxBytes must be set, and one of Ring and Video.
+// Config configures a Recorder. Dir, MaxBytes, and one of Ring and Video are required.
 type Config struct {
 	// Ring is recorded as AVI.
 	Ring *ring.Ring
@@ -44,13 +44,13 @@ type Config struct {
 	// Watch, when not nil, is held while Ring is recorded: the encoder must not rest.
 	Watch func() (leave func())
 	Dir   string // made if it is not there, but not when it vanishes later: it may be where a disk was
-	// MaxBytes is what all pieces in Dir have together, at most; at least MinBytes.
+	// MaxBytes is the largest total size of all pieces in Dir; at least MinBytes.
 	MaxBytes int64
 	// PieceBytes is the size at which a piece ends; 0: a quarter of MaxBytes, 512 MiB at most.
 	PieceBytes int64
 	// FPS is the frame rate that a piece says until two frames have told. 0: 30. Of slow rates pieces end later, too.
 	FPS float64
-	// Patience is how long writing one frame may take until State.Error says so: network drives and worn cards hang. 0: 10 s.
+	// Patience is how long writing one frame may take before State.Error reports it: network drives and worn cards hang. 0: 10 s.
 	Patience time.Duration
 	Log      *zap.Logger // nil disables logging
 }
@@ -71,7 +71,7 @@ const (
 	step = 30 * time.Second
 )
 
-// State is what has been recorded so far.
+// State describes what has been recorded so far.
 type State struct {
 	Frames  uint64 `json:"frames"`
 	Skipped uint64 `json:"skipped"` // published meanwhile, and lost to a slow or failing disk
@@ -188,7 +188,7 @@ func (r *Recorder) State() State {
 	return state
 }
 
-// busy notes that a frame begins or ends being written.
+// busy records that writing a frame begins or ends.
 func (r *Recorder) busy(since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -306,7 +306,7 @@ func (r *Recorder) show() {
 	}
 }
 
-// own is what the running piece has.
+// own returns the size of the running piece.
 func (r *Recorder) own() int64 {
 	if r.piece == nil {
 		return 0
@@ -372,7 +372,7 @@ func (r *Recorder) write(f *picture, now time.Time) (recorded bool, err error) {
 	return true, nil
 }
 
-// over says whether a piece must end before a picture, or should at the next one that another piece can begin with.
+// over reports whether a piece must end before a picture, or should at the next one with which another piece can begin.
 func (r *Recorder) over(p piece, f *picture) (must, should bool) {
 	size, full := p.total()+p.need(f), r.config.PieceBytes
 	if r.config.Video == nil {
@@ -425,7 +425,7 @@ func (r *Recorder) end() error {
 	defer r.show()
 	o := p.about()
 	if !o.isThere() {
-		_ = o.file.Close() // nobody sees it any more
+		_ = o.file.Close() // it has no name any more
 		return r.failed(o, uint64(o.frames), errRemoved)
 	}
 	err := p.finish(r.folder.dropOldest)

@@ -14,17 +14,17 @@ type Reader struct {
 	last uint64
 }
 
-// Subscribe makes a reader whose wake is called after each frame is published and when the ring is closed, in the producer's
+// Subscribe returns a reader whose wake is called after each frame is published and when the ring is closed, in the producer's
 // goroutine: it must neither block nor allocate. Close ends it.
 func (r *Ring) Subscribe(wake func()) *Reader { return &Reader{ring: r, list: r.readers.Add(wake)} }
 
-// NewReader makes a reader for Next and Updates.
+// NewReader returns a reader for Next and Updates.
 func (r *Ring) NewReader() *Reader { return r.Subscribe(nil) }
 
 // Close ends the reader; frames that it holds stay valid until they are released. It may be called twice.
 func (rd *Reader) Close() { rd.ring.readers.Remove(rd.list) }
 
-// TryNext fills f with the newest frame if the reader has not had it yet. f must be released; what it held before must have been.
+// TryNext stores the newest frame in f if the reader has not had it yet. f must be released, and its previous frame must have been.
 func (rd *Reader) TryNext(f *Frame) bool {
 	s := rd.ring.acquire()
 	if s == nil {
@@ -74,7 +74,7 @@ type Frame struct {
 	Skipped uint64
 }
 
-// Meta returns what the frame carries; valid until Release.
+// Meta describes the frame; valid until Release.
 func (f *Frame) Meta() *Meta { return &f.slot.meta }
 
 // JPEG returns the picture's bytes; valid until Release, not to be written.
@@ -83,10 +83,10 @@ func (f *Frame) JPEG() []byte { return f.slot.jpeg }
 // Part returns the picture with its envelope around it, one piece of memory; valid until Release, not to be written.
 func (f *Frame) Part() []byte { return f.slot.part }
 
-// Held says whether f holds a frame.
+// Held reports whether f holds a frame.
 func (f *Frame) Held() bool { return f.slot != nil }
 
-// Share takes a second hold on the same frame, released on its own.
+// Share takes a second hold on the same frame, to be released separately.
 func (f *Frame) Share(other *Frame) {
 	f.slot.Share()
 	*other = Frame{ring: f.ring, slot: f.slot, Skipped: f.Skipped}

@@ -25,22 +25,22 @@ type Config struct {
 	Envelope Envelope
 }
 
-// Envelope is what stands directly before and after each JPEG in its slot, so that a reader that sends the three sends one
-// piece of memory. The ring does not know what it means.
+// Envelope is placed directly before and after each JPEG in its slot, so that a reader that sends all three sends one
+// piece of memory. The ring does not interpret it.
 type Envelope struct {
 	// HeadSize is the most bytes that Head appends.
 	HeadSize int
 	// Head appends the bytes before the JPEG to dst, which is empty and has HeadSize bytes of room. It runs in the
 	// producer's goroutine once a frame and must not allocate. nil: none.
 	Head func(dst []byte, m *Meta) []byte
-	// Tail is copied behind the JPEG.
+	// Tail is copied after the JPEG.
 	Tail []byte
 }
 
-// Meta is what a frame carries beside its bytes. It does not change while the frame is held.
+// Meta describes a frame. It does not change while the frame is held.
 type Meta struct {
 	frame.Picture
-	// Sequence rises by one with each frame published in this ring, from 1. It hides Picture.Sequence, which counts what the source took.
+	// Sequence increases by one with each frame published in this ring, from 1. It hides Picture.Sequence, which counts the source's pictures.
 	Sequence uint64
 	// Encoded is when the JPEG was complete, Published when readers could first see it.
 	Encoded, Published time.Time
@@ -74,7 +74,7 @@ type slot struct {
 	jpeg  []byte // of part
 }
 
-// New makes a ring.
+// New returns a ring.
 func New(c Config) (*Ring, error) {
 	if c.Slots == 0 {
 		c.Slots = 32
@@ -118,10 +118,10 @@ func (r *Ring) Free() int {
 	return n
 }
 
-// Reservation is a slot that the producer fills. The zero Reservation is none.
+// Reservation is a slot that the producer fills. The zero Reservation is empty.
 type Reservation struct{ slot *slot }
 
-// Reserve takes a free slot for the next frame, false when all are held or being written: the frame must be dropped then,
+// Reserve takes a free slot for the next frame and returns false if all are held or being written: the frame must be dropped then,
 // the producer never waits. Several slots may be reserved at once. Only the producer's goroutine calls Reserve, Publish and Discard;
 // the bytes may be written by any goroutine in between.
 func (r *Ring) Reserve() (Reservation, bool) {
@@ -135,7 +135,7 @@ func (r *Ring) Reserve() (Reservation, bool) {
 	return Reservation{}, false
 }
 
-// Buffer returns where the JPEG goes: SlotSize bytes, not Go memory on Linux. It is valid until Publish or Discard.
+// Buffer returns the memory for the JPEG: SlotSize bytes, not Go memory on Linux. It is valid until Publish or Discard.
 func (v Reservation) Buffer(r *Ring) []byte {
 	h := r.envelope.HeadSize
 	return v.slot.room[h : h+r.slotSize : h+r.slotSize]
@@ -170,7 +170,7 @@ func (r *Ring) Publish(v Reservation, p *frame.Picture, encoded time.Time) error
 	return nil
 }
 
-// Discard gives a reservation back unpublished.
+// Discard returns a reservation unpublished.
 func (r *Ring) Discard(v Reservation) {
 	v.slot.Discard()
 	if r.closed.Load() {
@@ -178,7 +178,7 @@ func (r *Ring) Discard(v Reservation) {
 	}
 }
 
-// acquire takes a reference to the newest frame; nil when there is none.
+// acquire takes a reference to the newest frame; nil if there is none.
 func (r *Ring) acquire() *slot {
 	for {
 		latest := handoff.Ref(r.latest.Load())
@@ -211,7 +211,7 @@ func (r *Ring) Close() {
 	r.free()
 }
 
-// free takes every slot that nobody holds, so that nobody can acquire it again; when it has them all, the memory goes.
+// free seals every slot that nobody holds; once all are sealed, the memory is released.
 func (r *Ring) free() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,14 +17,14 @@ import (
 var (
 	// ErrClosed is returned by reads of a log that was closed.
 	ErrClosed = errors.New("video log closed")
-	// ErrNeedsKey is behind Append's refusal of a unit that nobody could decode, as the one before it is missing.
+	// ErrNeedsKey is wrapped by Append's refusal of a unit that could not be decoded because the previous one is missing.
 	ErrNeedsKey = errors.New("dropped until the next key frame")
 )
 
 const (
-	// DefaultBytes is Config.Bytes unless told otherwise: two seconds of 8 Mbit/s and as much for key frames and held units.
+	// DefaultBytes is the default for Config.Bytes: two seconds of 8 Mbit/s, and as much again for key frames and held units.
 	DefaultBytes = 4 << 20
-	// DefaultLag is Config.Lag unless told otherwise.
+	// DefaultLag is the default for Config.Lag.
 	DefaultLag = 300 * time.Millisecond
 	// KeyInterval is the least time between two key frames made on request.
 	KeyInterval = 500 * time.Millisecond
@@ -46,7 +46,7 @@ type Parameters struct {
 	Width, Height int // pixels, cropped
 }
 
-// Meta is what a unit carries beside its bytes. It does not change while the unit is held.
+// Meta describes a unit. It does not change while the unit is held.
 type Meta struct {
 	// Sequence rises by one with each unit of this log, from 1.
 	Sequence uint64
@@ -95,7 +95,7 @@ type entry struct {
 	at    int    // where in Log.memory; the producer's own
 }
 
-// New makes a log.
+// New returns a log.
 func New(c Config) (*Log, error) {
 	if c.Bytes == 0 {
 		c.Bytes = DefaultBytes
@@ -113,7 +113,7 @@ func New(c Config) (*Log, error) {
 	l.used, l.free = make([]*entry, 0, units), make([]*entry, 0, units)
 	for i := range l.entries {
 		l.entries[i].index = i
-		l.entries[i].Claim() // nobody can take it before it was published
+		l.entries[i].Claim() // nobody can acquire it before it is published
 		l.free = append(l.free, &l.entries[i])
 	}
 	return l, nil
@@ -131,14 +131,14 @@ func (l *Log) Parameters() *Parameters { return l.parameters.Load() }
 // Sequence returns the newest unit's sequence, 0 before the first.
 func (l *Log) Sequence() uint64 { return l.last.Load() }
 
-// RequestKey asks for a key frame: KeyWanted tells the producer. Any goroutine may call it, as often as it likes.
+// RequestKey requests a key frame: KeyWanted reports it to the producer. It is safe for concurrent use and may be called any number of times.
 func (l *Log) RequestKey() {
 	if !l.wanted.Load() {
 		l.wanted.Store(true)
 	}
 }
 
-// KeyWanted says whether the next picture should be a key frame, at most once in KeyInterval. Only the producer calls it, before each picture.
+// KeyWanted reports whether the next picture should be a key frame, at most once per KeyInterval. Only the producer calls it, before each picture.
 func (l *Log) KeyWanted(now time.Time) bool {
 	if !l.wanted.Load() || now.Sub(l.granted) < KeyInterval {
 		return false
@@ -231,15 +231,15 @@ func (l *Log) append(u *frame.AccessUnit) error {
 	return nil
 }
 
-// kept says whether a NAL unit goes into the log. Access unit delimiters don't: RTP and MP4 delimit units themselves, and parameter sets that are
-// added would have to stand behind them.
+// kept reports whether a NAL unit goes into the log. Access unit delimiters do not: RTP and MP4 delimit units themselves, and added parameter sets
+// would have to follow them.
 func kept(nal []byte) bool {
 	return len(nal) > 0 && h264.NALUType(nal[0]&0x1f) != h264.NALUTypeAccessUnitDelimiter
 }
 
-// take returns an entry with size bytes of memory that nobody else has, in writing; nil if readers hold too much.
+// take returns an entry with size bytes of memory of its own, claimed for writing; nil if readers hold too much.
 func (l *Log) take(size int) *entry {
-	if len(l.free) == 0 { // as many units as can be: the oldest that nobody holds goes
+	if len(l.free) == 0 { // the log is full: drop the oldest unit that nobody holds
 		for i := range l.used {
 			if l.claim(i) {
 				break
@@ -286,7 +286,7 @@ func (l *Log) claim(i int) bool {
 	return true
 }
 
-// acquire takes a reference to a unit; nil when it is not there any more.
+// acquire takes a reference to a unit; nil if it is gone.
 func (l *Log) acquire(sequence uint64) *entry {
 	ref := handoff.Ref(l.order[sequence%units].Load())
 	if ref == 0 {

@@ -43,7 +43,7 @@ func (l *Log) parametersOf(u *frame.AccessUnit) (p *Parameters, missing [2][]byt
 	return &Parameters{SPS: bytes.Clone(sps), PPS: bytes.Clone(pps), Width: parsed.Width(), Height: parsed.Height()}, missing, nil
 }
 
-// Codec returns the stream's name as RFC 6381 has it, "avc1.42c01f": profile, constraints and level are read from the SPS, as they can differ from what
+// Codec returns the stream's codec string in RFC 6381 syntax, "avc1.42c01f": profile, constraints and level are read from the SPS, as they can differ from what
 // the encoder was asked for.
 func (p *Parameters) Codec() string {
 	return fmt.Sprintf("avc1.%02x%02x%02x", p.SPS[1], p.SPS[2], p.SPS[3])

@@ -18,11 +18,11 @@ type Reader struct {
 	lost bool   // it waits for a key frame
 }
 
-// NewReader makes a reader that begins at a key frame: the newest one if that is not older than lag, else one that is requested. lag is how far behind the
+// NewReader returns a reader that starts at a key frame: the newest one if that is not older than lag, otherwise one that is requested. lag is how far behind the
 // newest unit it may be, too, before it is moved; 0: the log's.
 func (l *Log) NewReader(lag time.Duration) *Reader { return l.Subscribe(lag, nil) }
 
-// Subscribe makes a reader whose wake is called after each unit is published and when the log is closed, in the producer's goroutine: it must
+// Subscribe returns a reader whose wake is called after each unit is published and when the log is closed, in the producer's goroutine: it must
 // neither block nor allocate. lag as NewReader's.
 func (l *Log) Subscribe(lag time.Duration, wake func()) *Reader {
 	if lag == 0 {
@@ -31,7 +31,7 @@ func (l *Log) Subscribe(lag time.Duration, wake func()) *Reader {
 	return &Reader{log: l, list: l.readers.Add(wake), lag: lag, next: 1, lost: true}
 }
 
-// SetLag changes how far behind the newest unit the reader may be, as NewReader's lag. Only the reader's goroutine calls it.
+// SetLag changes how far behind the newest unit the reader may be, like NewReader's lag. Only the reader's goroutine calls it.
 func (r *Reader) SetLag(lag time.Duration) {
 	if lag == 0 {
 		lag = r.log.lag
@@ -116,14 +116,14 @@ type Unit struct {
 	Skipped uint64
 }
 
-// Meta returns what the unit carries; valid until Release.
+// Meta describes the unit; valid until Release.
 func (u *Unit) Meta() *Meta { return &u.entry.meta }
 
 // Bytes returns the NAL units, each with its length before it as four bytes, big endian: the form that MP4 takes (ISO/IEC 14496-15, lengthSizeMinusOne
 // 3). Valid until Release, not to be written.
 func (u *Unit) Bytes() []byte { return u.entry.bytes }
 
-// NALs goes over the NAL units, without length; valid until Release, not to be written.
+// NALs iterates over the NAL units, without lengths; valid until Release, read-only.
 func (u *Unit) NALs(yield func(nal []byte) bool) {
 	for rest := u.entry.bytes; len(rest) >= 4; {
 		n := 4 + int(binary.BigEndian.Uint32(rest))
@@ -134,10 +134,10 @@ func (u *Unit) NALs(yield func(nal []byte) bool) {
 	}
 }
 
-// Held says whether u holds a unit.
+// Held reports whether u holds a unit.
 func (u *Unit) Held() bool { return u.entry != nil }
 
-// Share takes a second hold on the same unit, released on its own.
+// Share takes a second hold on the same unit, to be released separately.
 func (u *Unit) Share(other *Unit) {
 	u.entry.Share()
 	*other = Unit{entry: u.entry, Skipped: u.Skipped}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Readers are those whom a producer wakes. The list is copied when one comes or goes, so that the producer takes no lock. The zero Readers is empty.
+// Readers is the set of readers that a producer wakes. The list is copied on change, so that the producer takes no lock. The zero Readers is empty.
 type Readers struct {
 	list atomic.Pointer[[]*Reader]
 	mu   sync.Mutex
@@ -18,7 +18,7 @@ type Reader struct {
 	notify chan struct{}
 }
 
-// Add makes a reader. wake is called in the producer's goroutine and must neither block nor allocate; nil: Updates tells.
+// Add adds a reader. wake is called in the producer's goroutine and must neither block nor allocate; with nil, Updates signals instead.
 func (r *Readers) Add(wake func()) *Reader {
 	one := &Reader{wake: wake}
 	if wake == nil {
@@ -26,7 +26,7 @@ func (r *Readers) Add(wake func()) *Reader {
 		one.wake = func() {
 			select {
 			case one.notify <- struct{}{}:
-			default: // told already
+			default: // already signalled
 			}
 		}
 	}
@@ -59,5 +59,5 @@ func (r *Readers) all() []*Reader {
 	return nil
 }
 
-// Updates has a value after Wake was called since the last one was taken. Only of a reader without a wake of its own; otherwise nil.
+// Updates receives a value if Wake has been called since the last one was received. It is nil for readers with a wake function.
 func (r *Reader) Updates() <-chan struct{} { return r.notify }

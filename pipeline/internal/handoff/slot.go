@@ -5,7 +5,7 @@ package handoff
 
 import "sync/atomic"
 
-// Slot says who may touch the memory that it stands for: nobody, the one producer, or readers. Its state is one word, so that "still the content that I
+// Slot guards a piece of memory: it belongs to nobody, to the one producer, or to readers. Its state is one word, so that "still the content that I
 // saw" and "one reader more" are one atomic step:
 //
 //	generation (40 bits) | writing (1 bit) | references (23 bits)
@@ -25,7 +25,7 @@ const (
 	indexMask = 1<<indexBits - 1
 )
 
-// Ref names what was published in a slot, so that it is not taken for what is published there later. The zero Ref names nothing.
+// Ref identifies what was published in a slot, so that it is not confused with later content. The zero Ref identifies nothing.
 //
 //	generation (40 bits) | index+1 of the slot (16 bits)
 type Ref uint64
@@ -33,35 +33,35 @@ type Ref uint64
 // Index returns the slot's index as given to Publish; -1 of the zero Ref.
 func (r Ref) Index() int { return int(r&indexMask) - 1 }
 
-// Free says whether nobody reads or writes the slot.
+// Free reports whether nobody reads or writes the slot.
 func (s *Slot) Free() bool { return s.word.Load()&(writing|refsMask) == 0 }
 
 // References returns how many readers' references there are at this moment.
 func (s *Slot) References() int { return int(s.word.Load() & refsMask) }
 
-// Claim takes a free slot for writing, false if it is not free: what was published in it cannot be acquired any more. Only the producer calls it.
+// Claim takes a free slot for writing and returns false if it is not free. Its previous content can no longer be acquired. Only the producer calls it.
 func (s *Slot) Claim() bool {
 	old := s.word.Load()
 	return old&(writing|refsMask) == 0 && s.word.CompareAndSwap(old, (old>>genShift+1)&genMask<<genShift|writing)
 }
 
-// Publish ends writing and returns the name of what was written in this slot, the index-th. Only the producer calls it, after Claim.
+// Publish ends writing and returns the reference to the new content of this slot, which has the given index. Only the producer calls it, after Claim.
 func (s *Slot) Publish(index int) Ref {
 	state := s.word.Load() &^ writing
 	s.word.Store(state)
 	return Ref(state>>genShift<<indexBits | uint64(index+1))
 }
 
-// Discard ends writing; nobody can acquire what was written. Only the producer calls it, after Claim.
+// Discard ends writing without publishing. Only the producer calls it, after Claim.
 func (s *Slot) Discard() { s.word.Store(s.word.Load() &^ writing) }
 
-// Seal takes a free slot away for good, false if it is not free.
+// Seal takes a free slot out of use for good and returns false if it is not free.
 func (s *Slot) Seal() bool {
 	old := s.word.Load()
 	return old&(writing|refsMask) == 0 && s.word.CompareAndSwap(old, old|writing)
 }
 
-// Acquire takes a reference to what ref names, false if the slot was claimed since. Release gives it back.
+// Acquire takes a reference to ref's content and returns false if the slot has been claimed since. Release returns it.
 func (s *Slot) Acquire(ref Ref) bool {
 	for {
 		old := s.word.Load()
@@ -74,8 +74,8 @@ func (s *Slot) Acquire(ref Ref) bool {
 	}
 }
 
-// Share takes one reference more. Only who holds one calls it.
+// Share takes another reference. The caller must hold one.
 func (s *Slot) Share() { s.word.Add(1) }
 
-// Release gives a reference back.
+// Release returns a reference.
 func (s *Slot) Release() { s.word.Add(^uint64(0)) }
