@@ -48,14 +48,14 @@ func TestCommandLineOverridesEnvironmentOverridesFile(t *testing.T) {
 
 func TestFileErrorsNameFileAndKey(t *testing.T) {
 	for name, text := range map[string]string{
-		`unknown key "sise"`:        "sise: 3x3\n",
-		`"--size" flag: a size is`:  "size: big\n",
-		"size: takes one":           "size: [1x1, 2x2]\n",
-		"size: has no value":        "size:\n",
-		`"--idle-fps" flag: frames`: "idle-fps: 0\n",
-		"push: takes one":           "push: {a: b}\n",
-		`unknown key "config"`:      "config: other.yaml\n",
-		"cannot unmarshal":          "just text",
+		`unknown key "sise"`:         "sise: 3x3\n",
+		`"--size" flag: want WIDTHx`: "size: big\n",
+		"size: wants one":            "size: [1x1, 2x2]\n",
+		"size: has no value":         "size:\n",
+		`"--idle-fps" flag: frames`:  "idle-fps: 0\n",
+		"push: wants one":            "push: {a: b}\n",
+		`unknown key "config"`:       "config: other.yaml\n",
+		"cannot unmarshal":           "just text",
 	} {
 		flags, _, _, _ := testFlags()
 		path := write(t, text)

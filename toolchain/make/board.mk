@@ -44,7 +44,7 @@ test-device: setup-board device ## check the board's program: machine, loader, l
 # built without; and H.264, whose encoder is a library of a PC's.
 RISCV64_PACKAGES := ./pipeline/... ./server ./server/stream ./server/internal/fanout ./server/rtsp ./hw/frame/... ./internal/jpegcheck ./hw/internal/lettering ./hw/libjpeg/... ./hw/picture \
 	./hw/internal/transform ./hw/source/internal/testcard
-RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer|TestProxyOfTheEnvironment|TestStreamsOverHTTP2|Test.*Video.*|TestWHEP.*)$$
+RISCV64_SKIP := ^(TestChromium.*|TestSocketFromSystemd|TestTwoHundredViewersGetWholePictures|TestStalledViewersCostOthersNothing|TestCloseUnderLoad|TestFPSOfOneViewer|TestProxyOfTheEnvironment|TestStreamsOverHTTP2|Test.*Video.*|Test.*MP4.*|TestBothKindsShareAFolder|TestWHEP.*)$$
 
 test-riscv64: setup-board setup-test ## the board's program's packages under qemu-riscv64: pipeline, server, encoder, pictures
 	toolchain/go.sh test -short -timeout 15m -skip '$(RISCV64_SKIP)' $(GOTESTFLAGS) $(RISCV64_PACKAGES)
