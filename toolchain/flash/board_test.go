@@ -100,7 +100,7 @@ func TestThisMachineIsNotAMaixCAM(t *testing.T) {
 	if f.uid < 0 || f.machine == "" || f.free == 0 {
 		t.Errorf("%+v of %s", f, out)
 	}
-	if err := f.refuse(1 << 20); err == nil || !strings.Contains(err.Error(), "this is no MaixCAM") {
+	if err := f.refuse(1 << 20); err == nil || !strings.Contains(err.Error(), "this is not a MaixCAM") {
 		t.Errorf("%v", err)
 	}
 }
