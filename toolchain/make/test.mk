@@ -11,7 +11,7 @@ test-row-board:
 	$(call row,$(BOARD_TESTS))
 
 test-go: setup-test sim-libs ## every package's tests, with the race detector
-	$(GO) test -race $(GOTESTFLAGS) ./...
+	$(GO) test -race -timeout 30m $(GOTESTFLAGS) ./...
 
 test-cgo: setup-test sim-libs ## the packages with C, with strict checks of cgo's pointer rules
 	GOEXPERIMENT=cgocheck2 $(GO) test -short $(GOTESTFLAGS) $$($(GO) list -f '{{if .CgoFiles}}{{.ImportPath}}{{end}}' ./...)
