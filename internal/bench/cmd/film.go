@@ -22,6 +22,31 @@ import (
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
+// filmFor makes the film that a group's programs deliver and returns the file, in a folder of its own that takes the programs'
+// configurations, too, and its mean bytes per frame. If the group cannot run here, it is marked as skipped and there is
+// no film. remove deletes the folder.
+func (s *set) filmFor(g *group) (file string, size float64, remove func(), err error) {
+	remove = func() {}
+	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
+		g.Skipped = err.Error()
+		return "", 0, remove, nil
+	}
+	if s.peersDir == "" {
+		g.Skipped = "no go2rtc and MediaMTX given"
+		return "", 0, remove, nil
+	}
+	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	if err != nil {
+		return "", 0, remove, err
+	}
+	file = filepath.Join(dir, "film")
+	if size, err = makeFilm(file); err != nil {
+		os.RemoveAll(dir)
+		return "", 0, remove, err
+	}
+	return file, size, func() { os.RemoveAll(dir) }, nil
+}
+
 // film compares delivery of H.264 over RTSP with programs that do little else.
 func (s *set) film() (*group, error) {
 	g := &group{Title: "H.264 over RTSP, compared with MediaMTX and go2rtc", Text: "Readers over TCP of one stream of 1280x720 at 30 fps and 2 Mbit/s, " +
@@ -30,23 +55,13 @@ func (s *set) film() (*group, error) {
 		"The others have it from another such server by RTSP over TCP, and their figure includes receiving it: with one reader that is a good part of it, " +
 		"with 64 hardly any. CPU time is that of the whole " +
 		"process per delivered frame. Memory per reader is what the process has resident with 64 readers more than with one, divided by 63. All three run by turns."}
-	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
-		g.Skipped = err.Error()
-		return g, nil
-	}
-	if s.peersDir == "" {
-		g.Skipped = "no go2rtc and MediaMTX given"
-		return g, nil
-	}
-	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	file, size, remove, err := s.filmFor(g)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "film")
-	size, err := makeFilm(file)
-	if err != nil {
-		return nil, err
+	defer remove()
+	if g.Skipped != "" {
+		return g, nil
 	}
 	g.add("bytes of a frame, mean", "", size)
 	origin, err := newFilmServer(file)
@@ -59,8 +74,8 @@ func (s *set) film() (*group, error) {
 		start func() (*filmServer, error)
 	}{
 		{"maixstream", func() (*filmServer, error) { return newFilmServer(file) }},
-		{"MediaMTX", func() (*filmServer, error) { return s.newMediaMTX(dir, origin.address) }},
-		{"go2rtc", func() (*filmServer, error) { return s.newGo2rtc(dir, origin.address) }},
+		{"MediaMTX", func() (*filmServer, error) { return s.newMediaMTX(filepath.Dir(file), origin.address) }},
+		{"go2rtc", func() (*filmServer, error) { return s.newGo2rtc(filepath.Dir(file), origin.address) }},
 	}
 	for range s.runs {
 		var resident [3][65]float64

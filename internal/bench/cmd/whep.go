@@ -3,13 +3,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 
-	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/bench/load"
 )
 
@@ -20,22 +18,13 @@ func (s *set) whep() (*group, error) {
 		"they ask for lost packets and report what arrives, as browsers do. maixstream has the stream as its source's own; the others have it from another server "+
 		"by RTSP over TCP, and their figure includes receiving it. maixstream's includes pacing and an estimate of each viewer's link. CPU time is that of the whole "+
 		"process per delivered frame. All three run by turns.", viewers)}
-	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
-		g.Skipped = err.Error()
-		return g, nil
-	}
-	if s.peersDir == "" {
-		g.Skipped = "no go2rtc and MediaMTX given"
-		return g, nil
-	}
-	dir, err := os.MkdirTemp("", "maixstream-bench-")
+	file, _, remove, err := s.filmFor(g)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "film")
-	if _, err := makeFilm(file); err != nil {
-		return nil, err
+	defer remove()
+	if g.Skipped != "" {
+		return g, nil
 	}
 	origin, err := newFilmServer(file)
 	if err != nil {
@@ -47,8 +36,8 @@ func (s *set) whep() (*group, error) {
 		start func() (*filmServer, error)
 	}{
 		{"maixstream", func() (*filmServer, error) { return newWHEPServer(file) }},
-		{"MediaMTX", func() (*filmServer, error) { return s.newMediaMTXByWebRTC(dir, origin.address) }},
-		{"go2rtc", func() (*filmServer, error) { return s.newGo2rtcByWebRTC(dir, origin.address) }},
+		{"MediaMTX", func() (*filmServer, error) { return s.newMediaMTXByWebRTC(filepath.Dir(file), origin.address) }},
+		{"go2rtc", func() (*filmServer, error) { return s.newGo2rtcByWebRTC(filepath.Dir(file), origin.address) }},
 	}
 	for range s.runs {
 		var micros [3]float64
