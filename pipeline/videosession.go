@@ -44,7 +44,9 @@ func (s *session) startVideo() (stop func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	vs := &videoSession{video: v, session: s, cancel: cancel, offered: make(chan struct{}, 1)}
 	run, name, err := vs.choose()
-	v.describe(name, err)
+	if name != "" || err != nil {
+		v.describe(name, err)
+	}
 	if err != nil || run == nil {
 		cancel()
 		return func() {}
@@ -64,9 +66,10 @@ func (s *session) startVideo() (stop func()) {
 	}
 }
 
-// choose selects how this source's H.264 is made; run is nil if the session itself reads it.
+// choose selects how this source's H.264 is made. run is nil if the session itself reads it; name is "" if run finds out.
 func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
 	v := vs.video
+	var encode func(context.Context)
 	switch source := vs.session.source.(type) {
 	case frame.VideoSource:
 		name = source.Info().Encoder
@@ -79,22 +82,43 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 		vs.name = name
 		return func(ctx context.Context) { vs.read(ctx, source) }, name, nil
 	case frame.RawSource:
-		run = vs.encodeRaw
+		encode = vs.encodeRaw
 	case frame.JPEGSource:
 		if v.config.DecodeJPEG == nil {
 			return nil, "", fmt.Errorf("source %s delivers JPEG, and there is no decoder", source.Info().Name)
 		}
-		run = vs.encodeJPEG
+		encode = vs.encodeJPEG
 	}
 	if v.config.NewEncoder == nil {
 		return nil, "", errors.New("there is no encoder")
 	}
-	probe, err := v.config.NewEncoder(v.wanted(vs.session.source.Info()))
+	return func(ctx context.Context) {
+		if vs.probe(ctx) {
+			encode(ctx)
+		}
+	}, "", nil
+}
+
+// probe reports whether there is an encoder, and describes it. Loading its library takes a while: the session's first picture goes first.
+func (vs *videoSession) probe(ctx context.Context) bool {
+	reader := vs.session.pipeline.config.Ring.NewReader()
+	select {
+	case <-ctx.Done():
+	case <-vs.video.woken:
+	case <-reader.Updates():
+	}
+	reader.Close()
+	if ctx.Err() != nil {
+		return false
+	}
+	probe, err := vs.video.config.NewEncoder(vs.video.wanted(vs.session.source.Info()))
 	if err != nil {
-		return nil, "", err
+		vs.video.describe("", err)
+		return false
 	}
 	defer func() { _ = probe.Close() }()
-	return run, probe.Name(), nil
+	vs.video.describe(probe.Name(), nil)
+	return true
 }
 
 // offer copies a raw frame if there are readers. A previous frame that the encoder has not started is replaced.
