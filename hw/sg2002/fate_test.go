@@ -257,7 +257,7 @@ func TestMemoryShort(t *testing.T) {
 			prepare := func(t *testing.T, root string) { bootWith(t, root, fmt.Sprintf("ion=%d", ion)) }
 			onBoard(t, scenario{prepare: prepare, settings: fmt.Sprintf("ion=%d", ion)}, func(b *bench) {
 				_, err := Open(b.Context(), Config{Width: 2560, Height: 1440})
-				b.expect(err, frame.ErrGone, "MiB of ION memory are needed", "are free")
+				b.expect(err, frame.ErrGone, "MiB of ION memory needed", "are free")
 				if used := b.Counter("ion.used"); used != 22<<20 {
 					b.Errorf("%d bytes are used after a refusal", used)
 				}
@@ -474,7 +474,7 @@ func TestCallNeverReturns(t *testing.T) {
 			b.set("stall=CVI_ISP_Exit:1:120000")
 			start := time.Now()
 			b.expect(camera.Close(), frame.ErrGone, "CVI_ISP_Exit", "driver hung; restart required")
-			if took := time.Since(start); took > 3*downWithin {
+			if took := time.Since(start); took > 3*downTimeout {
 				b.Errorf("close took %v", took)
 			}
 			_, err := Open(b.Context(), Config{})

@@ -126,7 +126,7 @@ func TestTuningFiles(t *testing.T) {
 func TestKilledStream(t *testing.T) {
 	page := make([]byte, noteSize)
 	copy(page, "CVI_VPSS_GetChnFrame")
-	page[notePhase] = noteStreams
+	page[notePhase] = noteStreaming
 	n := &note{page: page}
 	n.read()
 	if n.crash.Times != 0 || !strings.Contains(n.news, "CVI_VPSS_GetChnFrame") || !strings.Contains(n.news, "killed") {

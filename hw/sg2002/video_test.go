@@ -360,7 +360,7 @@ func TestVideoRefused(t *testing.T) {
 			for err == nil { // those from before the change
 				err = camera.ReadUnit(ctx, &u)
 			}
-			b.expect(err, frame.ErrVideo, "H.264 of 1280x720", "MiB of ION memory are needed", "are free", "smaller size")
+			b.expect(err, frame.ErrVideo, "H.264 of 1280x720", "MiB of ION memory needed", "are free", "smaller size")
 			b.expect(camera.CheckVideo(), frame.ErrVideo, "1280x720")
 			b.expect(camera.SetVideo(true), frame.ErrVideo, "1280x720")
 			stop()
