@@ -52,7 +52,7 @@ static bool saturation_get(struct camera *c, struct tone *t)
 	if (!CALL(c, CVI_ISP_GetSaturationAttr, VI_PIPE, &a))
 		return false;
 	t->manual_saturation = a.enOpType == OP_TYPE_MANUAL;
-	t->saturation = t->manual_saturation ? a.stManual.Saturation : a.stAuto.Saturation[0]; /* the first is that of the lowest gain */
+	t->saturation = t->manual_saturation ? a.stManual.Saturation : a.stAuto.Saturation[0]; /* the first is for the lowest gain */
 	return true;
 }
 

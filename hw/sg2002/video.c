@@ -9,15 +9,15 @@
 #include "scaler.h"
 
 enum {
-	SEND_MS = 50,     /* the codec's lock is free as a rule: the last picture is through */
-	LATE_MS = 1000,   /* a picture that has not come by then is lost */
-	LAST_MS = 1000,   /* at the end */
+	SEND_MS = 50,     /* the codec's lock is normally free: the last picture is done */
+	LATE_MS = 1000,   /* after which a picture counts as lost */
+	LAST_MS = 1000,   /* the same at the end */
 	READER_MS = 3000, /* that a reader may take to copy a unit */
-	BUSY_FRAMES = 3,  /* in a row that the encoder does not take, before it is made again */
-	FIRST_QP = 35,    /* these four are what the products on this chip ship */
+	BUSY_FRAMES = 3,  /* refused in a row before the encoder is recreated */
+	FIRST_QP = 35,    /* these four are what products with this chip use */
 	LEAST_QP = 20,
 	MOST_QP = 51,
-	MOST_KEY_SHARE = 10, /* of a key frame, in pictures: smaller ones mean less delay on a thin link */
+	MOST_KEY_SHARE = 10, /* a key frame's size, in average pictures: smaller means less delay on a slow link */
 	STATISTICS_S = 2,
 	KEY_QP_DELTA = 2,
 	UNSPECIFIED_FORMAT = 5, /* ITU-T H.264 table E-2 */
@@ -33,12 +33,12 @@ static int64_t now_ms(void)
 
 static void set_rates(VENC_CHN_ATTR_S *a, const struct video_config *k)
 {
-	a->stRcAttr.stH264Cbr.u32SrcFrameRate = k->rate; /* what really comes: a higher one would make the driver drop pictures */
+	a->stRcAttr.stH264Cbr.u32SrcFrameRate = k->rate; /* the actual rate: with a higher one the driver would drop pictures */
 	a->stRcAttr.stH264Cbr.fr32DstFrameRate = k->rate;
 	a->stRcAttr.stH264Cbr.u32BitRate = k->kilobits;
 }
 
-/* What the stream looks like, before the start: later it has no effect. It streams without, too, so a refusal is noted, no more. */
+/* Fine settings of the stream, before the start: later they have no effect. Refusals are only recorded, since it streams without them. */
 static void shape(struct camera *c)
 {
 	struct failure before = c->failed;
@@ -58,7 +58,7 @@ static void shape(struct camera *c)
 	} else {
 		ok = false;
 	}
-	VENC_H264_VUI_S vui; /* colours as JPEG has them; players take limited range without */
+	VENC_H264_VUI_S vui; /* the same colours as JPEG; without it players assume limited range */
 	memset(&vui, 0, sizeof vui);
 	if (CALL(c, CVI_VENC_GetH264Vui, VIDEO_CHN, &vui)) {
 		VENC_VUI_VIDEO_SIGNAL_S *signal = &vui.stVuiVideoSignal;
@@ -86,7 +86,7 @@ static bool up(struct camera *c)
 	a.stVencAttr.u32Profile = 0; /* baseline */
 	a.stVencAttr.bByFrame = 1;
 	a.stVencAttr.bEsBufQueueEn = 1;
-	a.stVencAttr.bIsoSendFrmEn = 1; /* else the codec's lock is held until the stream is got: by a process that dies, too */
+	a.stVencAttr.bIsoSendFrmEn = 1; /* otherwise the codec's lock is held until the stream is fetched, even by a process that dies */
 	a.stRcAttr.enRcMode = VENC_RC_MODE_H264CBR;
 	a.stRcAttr.stH264Cbr.u32Gop = k->coding.gop;
 	a.stRcAttr.stH264Cbr.u32StatTime = STATISTICS_S;
@@ -104,7 +104,7 @@ static bool up(struct camera *c)
 	v->is = k->coding;
 	v->busy = 0;
 	v->key_asked = false;
-	__atomic_store_n(&c->gate->key, 0, __ATOMIC_RELAXED); /* the first picture is one */
+	__atomic_store_n(&c->gate->key, 0, __ATOMIC_RELAXED); /* the first picture is one anyway */
 	return true;
 }
 
@@ -126,7 +126,7 @@ static int32_t get_stream(struct camera *c, int32_t wait_ms)
 	return code;
 }
 
-/* Takes the unit away from the reader: nobody looks at it afterwards. false: who has it does not give it back. */
+/* Takes the unit back, so that nothing reads it any more. false: its reader does not release it. */
 static bool take_unit_back(struct camera *c)
 {
 	int64_t until = now_ms() + READER_MS;
@@ -142,7 +142,7 @@ static bool take_unit_back(struct camera *c)
 	}
 }
 
-/* Takes the channel down; what else is out is kept or given back by the caller. */
+/* Destroys the channel; the caller keeps or releases whatever else is out. */
 static void channel_end(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -153,10 +153,10 @@ static void channel_end(struct camera *c)
 	}
 	if (v->channel) {
 		v->channel = false;
-		/* Made over one that is there, its memory and its thread would be lost, and again with each. */
+		/* Creating it over an existing one would leak its memory and thread, each time. */
 		if (!CALL(c, CVI_VENC_DestroyChn, VIDEO_CHN) && !CALL(c, CVI_VENC_DestroyChn, VIDEO_CHN))
 			v->stuck = true;
-		/* By a count that a dead process's channels upset, the library may have closed /dev/mem with it, which the others need: this opens it again. */
+		/* The library counts channels; upset by a dead process's, it may have closed /dev/mem, which the others need: this opens it again. */
 		if (c->streamed.venc)
 			TRY(c, CVI_VENC_GetFd, c->streamed.chn);
 		if (c->still.venc)
@@ -164,7 +164,7 @@ static void channel_end(struct camera *c)
 	}
 }
 
-/* wait_ms: for a picture that is being encoded, twice. false: a reader keeps a unit, and the channel with it. */
+/* wait_ms: for a picture being encoded, twice. false: a reader keeps a unit, and with it the channel. */
 static bool end(struct camera *c, int32_t wait_ms)
 {
 	struct video *v = &c->video;
@@ -176,7 +176,7 @@ static bool end(struct camera *c, int32_t wait_ms)
 		return true;
 	if (v->out)
 		release_stream(c);
-	if (v->sent) { /* the core reads the frame until the stream has come */
+	if (v->sent) { /* the core reads the frame until the stream has arrived */
 		int32_t code = get_stream(c, wait_ms);
 		if (code != CVI_SUCCESS && wait_ms > 0)
 			code = get_stream(c, wait_ms);
@@ -198,7 +198,7 @@ void video_down(struct camera *c)
 	c->failed = before;
 }
 
-/* Gives H.264 up, for the reason that is noted. */
+/* Gives H.264 up, for the recorded reason. */
 static void give_up(struct camera *c)
 {
 	c->video.failed = c->failed;
@@ -206,10 +206,10 @@ static void give_up(struct camera *c)
 	__atomic_store_n(&c->gate->failed, 1, __ATOMIC_RELEASE);
 	static const uint64_t one = 1;
 	ssize_t n = write(c->unit, &one, sizeof one);
-	(void)n; /* the reader looks now and then */
+	(void)n; /* the reader also polls */
 }
 
-/* An encoder that refuses or loses pictures is made again, once; if no picture comes then, it is given up. */
+/* Recreates, once, an encoder that refuses or loses pictures; if no picture follows, it is given up. */
 static void remake(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -239,7 +239,7 @@ static bool fresh(struct camera *c)
 	return false;
 }
 
-/* Bits and rate are changed in place, and count from the next regular key frame on; the rest takes a new channel. No picture is under way. */
+/* Bitrate and rate are changed in place and apply from the next regular key frame on; the rest needs a new channel. No picture is in progress. */
 static bool change(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -266,7 +266,7 @@ int video_set(struct camera *c)
 		video_down(c);
 		return CAMERA_OK;
 	}
-	if (v->channel || fresh(c)) /* what has changed is looked at with the next frame: a unit may be out */
+	if (v->channel || fresh(c)) /* changes are applied with the next frame: a unit may be out */
 		return CAMERA_OK;
 	c->config.video = false;
 	return CAMERA_FAILED;
@@ -280,7 +280,7 @@ void video_again(struct camera *c)
 	c->failed = before;
 }
 
-/* Gives the last unit's stream back if its reader is through with it. */
+/* Releases the last unit's stream if its reader is done with it. */
 bool video_ready(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -298,7 +298,7 @@ bool video_ready(struct camera *c)
 	return v->receiving;
 }
 
-/* A request makes the next picture that is sent a key frame; where it turned out not to, a new start does. */
+/* A request makes the next picture sent a key frame; where that has turned out not to work, a restart does. */
 static bool ask_for_key(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -350,7 +350,7 @@ bool video_send(struct camera *c, const VIDEO_FRAME_INFO_S *frame)
 	return kept;
 }
 
-/* Shows the stream that was got to the reader; false when it cannot be. */
+/* Passes the fetched stream to the reader; false if that is impossible. */
 static bool show(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -371,7 +371,7 @@ static bool show(struct camera *c)
 		__atomic_store_n(&c->gate->key, 1, __ATOMIC_RELAXED);
 	}
 	v->key_asked = false;
-	if (v->stream.u32PackCount == 0) /* the driver has left the picture out */
+	if (v->stream.u32PackCount == 0) /* the driver dropped the picture */
 		return release_stream(c);
 	v->remade = false;
 	v->units++;
@@ -379,7 +379,7 @@ static bool show(struct camera *c)
 	__atomic_store_n(&c->gate->unit, UNIT_READY, __ATOMIC_RELEASE);
 	static const uint64_t one = 1;
 	ssize_t n = write(c->unit, &one, sizeof one);
-	(void)n; /* the reader looks now and then */
+	(void)n; /* the reader also polls */
 	return true;
 }
 
