@@ -109,7 +109,7 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 			Value: int64(now.exposure), Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
-			Name: gain, Label: "Gain", Unit: "1/1024", Min: gainOne, Max: limit(now.most_gain, fallbackMaxGain), Default: gainOne, Value: int64(now.gain),
+			Name: gain, Label: "Gain", Unit: "1/1024", Min: gainOne, Max: limit(now.max_gain, fallbackMaxGain), Default: gainOne, Value: int64(now.gain),
 			Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{

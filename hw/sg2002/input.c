@@ -10,7 +10,7 @@
 
 PIXEL_FORMAT_E input_format(const struct camera *c) { return c->config.yuv ? PIXEL_FORMAT_UYVY : PIXEL_FORMAT_NV21; }
 
-/* Without room for its shared buffer libisp crashes during registration, so an allocation is tried first: not every board has the kernel's summary. */
+/* Without room for its shared buffer libisp crashes during registration, so try an allocation first: not every board has the kernel's summary. */
 static bool room_for_isp(struct camera *c)
 {
 	uint64_t at = 0;

@@ -152,7 +152,7 @@ enum camera_op {
 struct tone {
 	bool manual_exposure, manual_balance, manual_saturation;
 	uint32_t exposure, gain;           /* in automatic mode: the current values */
-	uint32_t most_exposure, most_gain; /* limits of automatic exposure; read only */
+	uint32_t max_exposure, max_gain;   /* limits of automatic exposure; read only */
 	uint16_t bias;                     /* exposure compensation, 1024: none */
 	uint16_t flicker;                  /* mains frequency, 50 or 60 Hz; 0: ignored */
 	uint16_t red, blue;

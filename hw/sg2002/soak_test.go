@@ -16,12 +16,12 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// soakFrames is how many pictures the soak makes: SOAK_FRAMES (make soak: a million), else a few thousand.
+// soakFrames is the number of pictures in a soak: SOAK_FRAMES (make soak: a million), by default a few thousand.
 func soakFrames(t testing.TB) int {
 	if n := os.Getenv("SOAK_FRAMES"); n != "" {
 		frames, err := strconv.Atoi(n)
 		if err != nil || frames < 1 {
-			t.Fatalf("SOAK_FRAMES=%q: a number of pictures, please", n)
+			t.Fatalf("SOAK_FRAMES=%q: not a number of pictures", n)
 		}
 		return frames
 	}
@@ -31,8 +31,8 @@ func soakFrames(t testing.TB) int {
 	return 6000
 }
 
-// TestSoak streams for long, JPEG and H.264 at once, while all that can go wrong goes wrong now and then, and settings change: pictures keep coming, nothing is
-// lost on the way, and units that come are whole and in an order that a decoder takes.
+// TestSoak streams JPEG and H.264 at once for a long time, while all kinds of failures are injected and settings change: pictures keep arriving, nothing
+// leaks, and the units are complete and in an order that a decoder accepts.
 func TestSoak(t *testing.T) {
 	for i, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -62,7 +62,7 @@ type soakUnits struct {
 	problem            error
 }
 
-// start reads a camera's H.264 until stop, as a pipeline would: what fails is switched on again.
+// start reads a camera's H.264 until stop, as a pipeline would: after a failure it switches H.264 on again.
 func (u *soakUnits) start(s *soak, camera *Camera) {
 	ctx, cancel := context.WithCancel(s.Context())
 	done := make(chan struct{})
@@ -91,9 +91,9 @@ func (u *soakUnits) start(s *soak, camera *Camera) {
 	}()
 }
 
-// follow reads some units. Between them bits change and key frames are asked for.
+// follow reads some units. In between, the bitrate changes and key frames are requested.
 func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
-	whole := false // a key frame has come
+	whole := false // a key frame has arrived
 	var unit frame.AccessUnit
 	for i := range units {
 		err := camera.ReadUnit(ctx, &unit)
@@ -150,7 +150,7 @@ func (s *soak) run(frames int) {
 	if nowFds > fds+8 || nowThreads > threads+8 {
 		s.Errorf("early on %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 	}
-	if used := s.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware's of H.264 stays
+	if used := s.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware for H.264 stays
 		s.Errorf("%d bytes of ION are used", used)
 	}
 	if touched := s.Counter("raw.touched"); touched != 0 {
@@ -160,7 +160,7 @@ func (s *soak) run(frames int) {
 		frames, s.units.read, s.units.keys, s.units.failed, time.Since(start).Seconds(), s.faults, s.Counter("injected.failures"), s.Counter("injected.waits"), s.opened)
 }
 
-// reopen opens the camera, as often as it takes.
+// reopen opens the camera, retrying as often as necessary.
 func (s *soak) reopen() {
 	s.Helper()
 	if s.camera != nil {
@@ -202,26 +202,26 @@ func (s *soak) picture(i int) {
 		}
 		jpg := pictureMemory[:p.Size]
 		if p.Width != s.config.Width || p.Height != s.config.Height {
-			s.Fatalf("picture %d is told to be %dx%d, want %dx%d", i, p.Width, p.Height, s.config.Width, s.config.Height)
+			s.Fatalf("picture %d claims to be %dx%d, want %dx%d", i, p.Width, p.Height, s.config.Width, s.config.Height)
 		}
 		if len(jpg) < 100 || jpg[0] != 0xff || jpg[1] != 0xd8 || jpg[len(jpg)-2] != 0xff || jpg[len(jpg)-1] != 0xd9 {
-			s.Fatalf("picture %d is no JPEG: %d bytes", i, len(jpg))
+			s.Fatalf("picture %d is not a JPEG: %d bytes", i, len(jpg))
 		}
 		if i%500 == 0 {
 			if size := decode(s, jpg).Bounds().Size(); size.X != p.Width || size.Y != p.Height {
-				s.Fatalf("picture %d is of %v, told to be %dx%d", i, size, p.Width, p.Height)
+				s.Fatalf("picture %d is of %v, claims to be %dx%d", i, size, p.Width, p.Height)
 			}
 		}
 		return
 	}
 }
 
-// disturb does one thing of those that happen in the life of a camera.
+// disturb does one of the things that happen in the life of a camera.
 func (s *soak) disturb() {
 	s.Helper()
 	s.faults++
 	some := func(list ...string) string { return list[s.random.IntN(len(list))] }
-	tolerate := func(what string, err error) { // a fault may have hit the change itself
+	tolerate := func(what string, err error) { // an injected fault may have hit the change itself
 		s.Helper()
 		if err != nil && !errors.Is(err, frame.ErrGone) {
 			s.Fatalf("%s: %v", what, err)
@@ -250,7 +250,7 @@ func (s *soak) disturb() {
 		time.Sleep(time.Duration(s.random.IntN(20)) * time.Millisecond)
 		s.set("unplug=0")
 	case 6:
-		sizes := []frame.Size{{Width: 128, Height: 48}, {Width: 114, Height: 64}, {Width: 128, Height: 96}, {Width: 118, Height: 34}, {Width: 66, Height: 34}} // of the last there is no H.264
+		sizes := []frame.Size{{Width: 128, Height: 48}, {Width: 114, Height: 64}, {Width: 128, Height: 96}, {Width: 118, Height: 34}, {Width: 66, Height: 34}} // no H.264 at the last one
 		size := sizes[s.random.IntN(len(sizes))]
 		err := s.camera.Resize(size.Width, size.Height)
 		tolerate("resize", err)
@@ -274,7 +274,7 @@ func (s *soak) disturb() {
 			"CVI_VENC_CreateChn", "CVI_VENC_StartRecvFrame", "CVI_VENC_SetRcParam", "CVI_VENC_SetH264Entropy")
 		times := 1 + s.random.IntN(4)
 		if call == "CVI_VENC_ReleaseStream" {
-			times = 1 // it is made twice; one that never succeeds is a leak
+			times = 1 // it is called twice; if it never succeeds, that is a leak
 		}
 		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), some("-1", "0xC0078012", "0xC0078041"), times))
 	case 13:

@@ -14,10 +14,10 @@ enum {
 	LAST_MS = 1000,   /* the same at the end */
 	READER_MS = 3000, /* that a reader may take to copy a unit */
 	BUSY_FRAMES = 3,  /* refused in a row before the encoder is recreated */
-	FIRST_QP = 35,    /* these four are what products with this chip use */
-	LEAST_QP = 20,
-	MOST_QP = 51,
-	MOST_KEY_SHARE = 10, /* a key frame's size, in average pictures: smaller means less delay on a slow link */
+	INITIAL_QP = 35,  /* these four are what products with this chip use */
+	MIN_QP = 20,
+	MAX_QP = 51,
+	MAX_KEY_SHARE = 10, /* a key frame's size, in average pictures: smaller means less delay on a slow link */
 	STATISTICS_S = 2,
 	KEY_QP_DELTA = 2,
 	UNSPECIFIED_FORMAT = 5, /* ITU-T H.264 table E-2 */
@@ -49,11 +49,11 @@ static void shape(struct camera *c)
 	memset(&rc, 0, sizeof rc);
 	if (CALL(c, CVI_VENC_GetRcParam, VIDEO_CHN, &rc)) {
 		VENC_PARAM_H264_CBR_S *limits = &rc.stParamH264Cbr;
-		rc.s32FirstFrameStartQp = FIRST_QP;
+		rc.s32FirstFrameStartQp = INITIAL_QP;
 		limits->u32MinIprop = 1;
-		limits->u32MaxIprop = MOST_KEY_SHARE;
-		limits->u32MinQp = limits->u32MinIQp = LEAST_QP;
-		limits->u32MaxQp = limits->u32MaxIQp = MOST_QP;
+		limits->u32MaxIprop = MAX_KEY_SHARE;
+		limits->u32MinQp = limits->u32MinIQp = MIN_QP;
+		limits->u32MaxQp = limits->u32MaxIQp = MAX_QP;
 		ok = CALL(c, CVI_VENC_SetRcParam, VIDEO_CHN, &rc) && ok;
 	} else {
 		ok = false;
@@ -171,7 +171,7 @@ static bool end(struct camera *c, int32_t wait_ms)
 	if (!v->stuck && v->channel && !take_unit_back(c))
 		v->stuck = true;
 	if (v->stuck)
-		return call_result(c, "CVI_VENC_DestroyChn (the last channel is still there)", CVI_ERR_VENC_EXIST);
+		return call_result(c, "CVI_VENC_DestroyChn (the previous channel still exists)", CVI_ERR_VENC_EXIST);
 	if (!v->channel)
 		return true;
 	if (v->out)

@@ -88,7 +88,7 @@ func (c *Camera) CheckVideo() error {
 // videoFits returns an error if the encoder does not support the size or memory is too small. spare is additional memory that will be free by then.
 func (c *Camera) videoFits(width, height int, spare int64) error {
 	if !videoSize(width, height) {
-		return fmt.Errorf("camera: %w of %dx%d: the encoder supports %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
+		return fmt.Errorf("camera: %w of %dx%d: supported: %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
 	}
 	ion, ok := readCarveout()
 	if !ok {
