@@ -105,7 +105,7 @@ struct camera *camera_new(struct mpi *mpi, struct gate *gate)
 		return NULL;
 	c->mpi = mpi;
 	c->gate = gate;
-	c->note = c->own_note;
+	c->note = c->fallback_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);

@@ -46,7 +46,7 @@ func (c *Camera) SetQuality(quality int) (used int, err error) {
 // If the driver lacks the mode, the error wraps frame.ErrUnsupported and the camera stays as it was.
 func (c *Camera) SetMode(width, height int, fps float64) (used float64, err error) {
 	if !(fps > 0) {
-		return 0, fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+		return 0, fmt.Errorf("camera: %v frames per second: must be more than 0", fps)
 	}
 	err = c.change(func() error {
 		if best := c.sensor.choices(width, height, fps)[0]; c.mpi.lacking[sensorMode{c.sensor, best.mode}] {
@@ -94,7 +94,7 @@ func (c *Camera) restart(to setting) error {
 // SetFPS implements frame.RateSetter. VPSS drops the frames; the sensor keeps its mode, so that the rate can rise again within a frame time.
 func (c *Camera) SetFPS(fps float64) error {
 	if !(fps > 0) {
-		return fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+		return fmt.Errorf("camera: %v frames per second: must be more than 0", fps)
 	}
 	return c.change(func() error {
 		rate := c.wantedRate(fps)
@@ -105,7 +105,7 @@ func (c *Camera) SetFPS(fps float64) error {
 		c.c.config.out_fps = rate
 		if err := c.run(C.CAMERA_VPSS, changeTimeout); err != nil {
 			c.c.config.out_fps = before
-			return fmt.Errorf("camera: %v frames a second: %w", fps, err)
+			return fmt.Errorf("camera: %v frames per second: %w", fps, err)
 		}
 		return nil
 	})

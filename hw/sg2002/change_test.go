@@ -107,7 +107,7 @@ func TestRate(t *testing.T) {
 					}
 					frames := v.number(b, decode(b, jpg)) - before
 					if least := int(60 / (fps + 1) * (pictures - 1)); frames < least {
-						b.Errorf("%v frames a second: %d pictures of %d frames, want at least %d", fps, pictures, frames, least)
+						b.Errorf("%v frames per second: %d pictures of %d frames, want at least %d", fps, pictures, frames, least)
 					}
 				}
 				if err := camera.SetFPS(0); err == nil {
@@ -130,7 +130,7 @@ func TestDark(t *testing.T) {
 			shortest, last = min(shortest, p.Captured.Sub(last.Captured)), p
 		}
 		if shortest > 100*time.Millisecond { // the driver's own limit is 364 ms
-			b.Errorf("frames come %v apart at best", shortest)
+			b.Errorf("frames are at least %v apart", shortest)
 		}
 		b.close(camera)
 	})
@@ -180,7 +180,7 @@ func TestResize(t *testing.T) {
 					jpg, p := b.read(camera)
 					got := decode(b, jpg).Bounds().Size()
 					if info := camera.Info(); p.Width != size.Width || got.X != size.Width || got.Y != size.Height || info.Width != size.Width || info.Height != size.Height {
-						b.Errorf("resized to %v: picture %v, told %dx%d, info %dx%d", size, got, p.Width, p.Height, info.Width, info.Height)
+						b.Errorf("resized to %v: picture %v, reported %dx%d, info %dx%d", size, got, p.Width, p.Height, info.Width, info.Height)
 					}
 				}
 				for _, size := range []frame.Size{{Width: 641, Height: 480}, {Width: 640, Height: 481}, {Width: 30, Height: 480}, {Width: 2882, Height: 480}, {Width: -2, Height: 480}} {
@@ -295,15 +295,15 @@ func TestMode(t *testing.T) {
 				} {
 					used, err := camera.SetMode(c.width, c.height, c.fps)
 					if err != nil || used != c.used {
-						b.Fatalf("%v frames a second at %dx%d: %v, %v", c.fps, c.width, c.height, used, err)
+						b.Fatalf("%v frames per second at %dx%d: %v, %v", c.fps, c.width, c.height, used, err)
 					}
 					info := camera.Info()
 					if full := camera.StillSize(); full != (frame.Size{Width: c.sensor.X, Height: c.sensor.Y}) || info.FPS != c.runs {
-						b.Errorf("%v frames a second: %v at %v", c.fps, full, info.FPS)
+						b.Errorf("%v frames per second: %v at %v", c.fps, full, info.FPS)
 					}
 					for _, size := range info.Sizes {
 						if size.Width > c.sensor.X || size.Height > c.sensor.Y {
-							b.Errorf("%v frames a second: size %v of a sensor that has %v", c.fps, size, c.sensor)
+							b.Errorf("%v frames per second: size %v of a sensor that has %v", c.fps, size, c.sensor)
 						}
 					}
 					b.read(camera)
@@ -323,7 +323,7 @@ func TestModeRefused(t *testing.T) {
 		camera := b.open(Config{Overlay: "front door"})
 		before := camera.Info()
 		if before.FPS != 30 {
-			b.Errorf("by default %v frames a second", before.FPS)
+			b.Errorf("by default %v frames per second", before.FPS)
 		}
 		for range 2 {
 			if _, err := camera.SetMode(640, 480, 60); !errors.Is(err, frame.ErrUnsupported) || !strings.Contains(err.Error(), "1280x720 at 60 fps") {
@@ -338,7 +338,7 @@ func TestModeRefused(t *testing.T) {
 		}
 		for _, fps := range []float64{30, 12} {
 			if used, err := camera.SetMode(640, 480, fps); err != nil || used != fps {
-				b.Errorf("%v frames a second: %v, %v", fps, used, err)
+				b.Errorf("%v frames per second: %v, %v", fps, used, err)
 			}
 		}
 		if err := camera.Close(); err != nil {

@@ -63,7 +63,7 @@ func (c *Config) check() error {
 		c.Log = zap.NewNop()
 	}
 	if !(c.FPS > 0) {
-		return fmt.Errorf("camera: %v frames a second: must be more than 0", c.FPS)
+		return fmt.Errorf("camera: %v frames per second: must be more than 0", c.FPS)
 	}
 	if err := frame.CheckQuality(c.Quality); err != nil {
 		return fmt.Errorf("camera: %w", err)

@@ -187,11 +187,11 @@ static bool encoder_failed(const struct camera *c) { return !strncmp(c->failed.c
 static int remake(struct camera *c, struct output *o, int result)
 {
 	if (result == CAMERA_OK || result == CAMERA_TOO_LARGE)
-		o->remade = false;
-	if (result != CAMERA_FAILED || o->remade || !encoder_failed(c))
+		o->retried = false;
+	if (result != CAMERA_FAILED || o->retried || !encoder_failed(c))
 		return result;
 	struct failure failed = c->failed;
-	o->remade = true;
+	o->retried = true;
 	venc_down(c, o);
 	if (venc_up(c, o))
 		return CAMERA_EMPTY;

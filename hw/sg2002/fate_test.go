@@ -274,7 +274,7 @@ func TestMemoryShort(t *testing.T) {
 			}
 			b.read(camera)
 			if used, err := camera.SetMode(640, 480, 25); used != 25 || err != nil || camera.StillSize().Width != 1280 {
-				b.Errorf("25 frames a second: %v, %v, %v", used, err, camera.StillSize())
+				b.Errorf("25 frames per second: %v, %v, %v", used, err, camera.StillSize())
 			}
 			b.close(camera)
 		})

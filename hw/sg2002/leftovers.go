@@ -119,7 +119,7 @@ var (
 
 // reloadModules resets the kernel's state. Only modules that were loaded are reloaded, and those unloaded are loaded again even after a failure.
 func reloadModules() error {
-	var was []string
+	var unloaded []string
 	var problem error
 	for _, module := range unload {
 		if !Loaded(module) {
@@ -129,9 +129,9 @@ func reloadModules() error {
 			problem = err
 			break
 		}
-		was = append(was, module)
+		unloaded = append(unloaded, module)
 	}
-	if err := loadModules(was); problem == nil {
+	if err := loadModules(unloaded); problem == nil {
 		problem = err
 	}
 	return problem

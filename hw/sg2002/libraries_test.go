@@ -181,7 +181,7 @@ func TestLibraryOrder(t *testing.T) {
 			}
 			camera = b.open(Config{FPS: 60}) // a rate that this driver does not have
 			if info := camera.Info(); info.FPS != 30 {
-				b.Errorf("%v frames a second", info.FPS)
+				b.Errorf("%v frames per second", info.FPS)
 			}
 			b.read(camera)
 			if err := camera.Close(); err != nil {

@@ -103,7 +103,7 @@ func (n *note) read() {
 	switch {
 	case call == "" || phase == noteClosed:
 	case phase == noteStreaming:
-		n.news = "the last run died in " + call + " of the chip's libraries while streaming: it crashed or was killed"
+		n.notice = "the last run died in " + call + " of the chip's libraries while streaming: it crashed or was killed"
 	default:
 		if n.crash.Call != call {
 			n.crash = crash{Call: call, Untuned: n.crash.Untuned}
@@ -111,7 +111,7 @@ func (n *note) read() {
 		n.crash.Times++
 		n.crash.At = sinceBoot()
 		n.crash.Untuned = n.crash.Untuned || call == tuningImport
-		n.news = fmt.Sprintf("the last start died in %s of the chip's libraries: it crashed or was killed (%d in a row)", call, n.crash.Times)
+		n.notice = fmt.Sprintf("the last start died in %s of the chip's libraries: it crashed or was killed (%d in a row)", call, n.crash.Times)
 	}
 	n.store()
 	n.enter(noteClosed)
@@ -171,9 +171,9 @@ func (c *Camera) beginNote() error {
 	if n == nil {
 		return nil
 	}
-	if n.news != "" {
-		c.log.Warn("camera: " + n.news)
-		n.news = ""
+	if n.notice != "" {
+		c.log.Warn("camera: " + n.notice)
+		n.notice = ""
 	}
 	if n.crash.Untuned {
 		c.log.Warn("camera: skipping the tuning file, because a start died importing it; using default colours; reboot to try again")

@@ -129,8 +129,8 @@ func TestKilledStream(t *testing.T) {
 	page[notePhase] = noteStreaming
 	n := &note{page: page}
 	n.read()
-	if n.crash.Times != 0 || !strings.Contains(n.news, "CVI_VPSS_GetChnFrame") || !strings.Contains(n.news, "killed") {
-		t.Errorf("%+v, %q", n.crash, n.news)
+	if n.crash.Times != 0 || !strings.Contains(n.notice, "CVI_VPSS_GetChnFrame") || !strings.Contains(n.notice, "killed") {
+		t.Errorf("%+v, %q", n.crash, n.notice)
 	}
 }
 

@@ -86,7 +86,7 @@ struct output {
 	/* what is up */
 	bool channel, venc, venc_bound, receiving;
 	uint32_t pool; /* VB_INVALID_POOLID: no pool */
-	bool remade;   /* the encoder was recreated and has delivered no picture since */
+	bool retried;   /* the encoder was recreated and has delivered no picture since */
 };
 
 /*
@@ -103,19 +103,19 @@ enum unit_state { UNIT_NONE, UNIT_READY, UNIT_TAKEN, UNIT_DONE };
 
 /* The H.264 encoder. Except for the unit, only the thread uses it. */
 struct video {
-	struct video_config is;  /* current configuration of the channel */
+	struct video_config current;  /* current configuration of the channel */
 	bool channel, receiving; /* what is up */
 	bool sent;               /* a picture is being encoded; frame is held until its stream has arrived */
 	bool out;                /* its stream, not released yet */
-	bool remade;             /* the channel was recreated and has delivered no picture since */
+	bool retried;             /* the channel was recreated and has delivered no picture since */
 	bool key_asked;          /* the picture sent is to be a key frame */
-	bool deaf;               /* requests yield no key frames; restarting does */
+	bool ignores_requests;               /* requests yield no key frames; restarting does */
 	bool stuck;              /* the channel could not be destroyed, or a reader never released a unit: no other is created */
 	VIDEO_FRAME_INFO_S frame;
 	int64_t sent_at; /* ms */
 	uint32_t busy;   /* consecutive frames that the encoder did not accept */
 	uint64_t frames; /* frames that could have been encoded */
-	uint64_t skipped, lost, units, bytes, made, restarted;
+	uint64_t skipped, lost, units, bytes, recreated, restarted;
 	struct failure failed, shaped; /* why it was given up; which fine setting was refused */
 	/* the unit, valid while READY or TAKEN */
 	VENC_STREAM_S stream;
@@ -222,7 +222,7 @@ struct camera {
 	VENC_PACK_S packs[8];
 	struct video video;
 	char *note; /* name of the call in progress, NOTE_SIZE bytes: for reporting a hang, and for the process after a crash */
-	char own_note[NOTE_SIZE]; /* used if there is no file for it */
+	char fallback_note[NOTE_SIZE]; /* used if there is no file for it */
 	uint64_t copied;          /* pictures and bytes copied from the encoder */
 	uint64_t copied_bytes;
 };

@@ -90,10 +90,10 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 	// The sensor's own rate, by its own time stamps: the speed of this machine does not matter.
 	got := float64(last-first) / end.Sub(begin).Seconds()
 	if got > rate*1.01 {
-		b.Errorf("%.1f frames a second from a sensor that makes %.0f", got, rate)
+		b.Errorf("%.1f frames per second from a sensor running at %.0f", got, rate)
 	}
 	if made := float64(last - first); config.FPS < rate && made < float64(pictures-1)*rate/config.FPS*0.9 {
-		b.Errorf("%d pictures of %.0f frames at %.0f of %.0f frames a second", pictures, made, config.FPS, rate)
+		b.Errorf("%d pictures of %.0f frames at %.0f of %.0f frames per second", pictures, made, config.FPS, rate)
 	}
 	copied, copiedBytes := int64(camera.c.copied), int64(camera.c.copied_bytes)
 	b.close(camera)

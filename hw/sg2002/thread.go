@@ -68,9 +68,9 @@ func (e *event) wait(within time.Duration) bool {
 	if e.conn.Read(e.take) == nil {
 		return true
 	}
-	late := false // it may have been signalled at the last moment
-	_ = e.conn.Control(func(fd uintptr) { late = e.take(fd) })
-	return late
+	signalled := false // it may have been signalled at the last moment
+	_ = e.conn.Control(func(fd uintptr) { signalled = e.take(fd) })
+	return signalled
 }
 
 // raise signals an eventfd.

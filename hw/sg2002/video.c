@@ -101,7 +101,7 @@ static bool up(struct camera *c)
 	if (!CALL(c, CVI_VENC_StartRecvFrame, VIDEO_CHN, &receive))
 		return false;
 	v->receiving = true;
-	v->is = k->coding;
+	v->current = k->coding;
 	v->busy = 0;
 	v->key_asked = false;
 	__atomic_store_n(&c->gate->key, 0, __ATOMIC_RELAXED); /* the first picture is one anyway */
@@ -214,11 +214,11 @@ static void remake(struct camera *c)
 {
 	struct video *v = &c->video;
 	struct failure why = c->failed;
-	bool again = !v->remade;
-	v->remade = true;
+	bool again = !v->retried;
+	v->retried = true;
 	bool ended = end(c, 0);
 	if (again && ended && up(c)) {
-		v->made++;
+		v->recreated++;
 		return;
 	}
 	end(c, 0);
@@ -230,7 +230,7 @@ static bool fresh(struct camera *c)
 {
 	if (c->video.stuck)
 		return end(c, 0);
-	c->video.remade = c->video.deaf = false;
+	c->video.retried = c->video.ignores_requests = false;
 	if (up(c))
 		return true;
 	struct failure failed = c->failed;
@@ -244,10 +244,10 @@ static bool change(struct camera *c)
 {
 	struct video *v = &c->video;
 	VENC_CHN_ATTR_S a;
-	if (c->config.coding.gop != v->is.gop || c->config.coding.buffer != v->is.buffer) {
+	if (c->config.coding.gop != v->current.gop || c->config.coding.buffer != v->current.buffer) {
 		return end(c, LAST_MS) && fresh(c);
 	}
-	if (!memcmp(&v->is, &c->config.coding, sizeof v->is))
+	if (!memcmp(&v->current, &c->config.coding, sizeof v->current))
 		return true;
 	memset(&a, 0, sizeof a);
 	if (!CALL(c, CVI_VENC_GetChnAttr, VIDEO_CHN, &a))
@@ -255,7 +255,7 @@ static bool change(struct camera *c)
 	set_rates(&a, &c->config.coding);
 	if (!CALL(c, CVI_VENC_SetChnAttr, VIDEO_CHN, &a))
 		return false;
-	v->is = c->config.coding;
+	v->current = c->config.coding;
 	return true;
 }
 
@@ -304,7 +304,7 @@ static bool ask_for_key(struct camera *c)
 	struct video *v = &c->video;
 	VENC_RECV_PIC_PARAM_S receive = {.s32RecvPicNum = -1};
 	v->key_asked = true;
-	if (!v->deaf)
+	if (!v->ignores_requests)
 		return CALL(c, CVI_VENC_RequestIDR, VIDEO_CHN, 1);
 	v->restarted++;
 	return CALL(c, CVI_VENC_StopRecvFrame, VIDEO_CHN) && CALL(c, CVI_VENC_StartRecvFrame, VIDEO_CHN, &receive);
@@ -367,13 +367,13 @@ static bool show(struct camera *c)
 		bytes += p->u32Len - p->u32Offset;
 	}
 	if (v->key_asked && !v->key) {
-		v->deaf = true;
+		v->ignores_requests = true;
 		__atomic_store_n(&c->gate->key, 1, __ATOMIC_RELAXED);
 	}
 	v->key_asked = false;
 	if (v->stream.u32PackCount == 0) /* the driver dropped the picture */
 		return release_stream(c);
-	v->remade = false;
+	v->retried = false;
 	v->units++;
 	v->bytes += bytes;
 	__atomic_store_n(&c->gate->unit, UNIT_READY, __ATOMIC_RELEASE);

@@ -109,7 +109,7 @@ func (c *Camera) videoFits(width, height int, spare int64) error {
 // ConfigureVideo implements frame.VideoConfigurer. Bitrate and rate apply from the next regular key frame on; a new key frame interval begins with a key frame.
 func (c *Camera) ConfigureVideo(config frame.VideoConfig) error {
 	if config.Bitrate <= 0 || !(config.FPS > 0) || config.GOP < 0 {
-		return fmt.Errorf("camera: H.264 of %d bit/s, %v frames a second, a key frame each %v: must be positive", config.Bitrate, config.FPS, config.GOP)
+		return fmt.Errorf("camera: H.264 at %d bit/s, %v frames per second, a key frame every %v: must be positive", config.Bitrate, config.FPS, config.GOP)
 	}
 	c.doneWithUnit() // an operation waiting for the unit holds the camera
 	return c.change(func() error {
@@ -141,7 +141,7 @@ func (c *Camera) SetVideo(on bool) error {
 		err := c.runVideo()
 		if v := &c.c.video; !on && err == nil {
 			c.log.Debug("camera: H.264 switched off", zap.Uint64("units", uint64(v.units)), zap.Uint64("skipped", uint64(v.skipped)), zap.Uint64("lost", uint64(v.lost)),
-				zap.Uint64("made_again", uint64(v.made)), zap.Uint64("started_again_for_a_key_frame", uint64(v.restarted)))
+				zap.Uint64("recreated", uint64(v.recreated)), zap.Uint64("restarted_for_a_key_frame", uint64(v.restarted)))
 		}
 		return err
 	})
@@ -313,12 +313,12 @@ func (c *Camera) videoFailed() error {
 }
 
 // videoStats are counters since the camera was opened.
-type videoStats struct{ units, bytes, skipped, lost, made, restarted uint64 }
+type videoStats struct{ units, bytes, skipped, lost, recreated, restarted uint64 }
 
 func (c *Camera) videoStats() (s videoStats) {
 	_ = c.change(func() error {
 		v := &c.c.video
-		s = videoStats{uint64(v.units), uint64(v.bytes), uint64(v.skipped), uint64(v.lost), uint64(v.made), uint64(v.restarted)}
+		s = videoStats{uint64(v.units), uint64(v.bytes), uint64(v.skipped), uint64(v.lost), uint64(v.recreated), uint64(v.restarted)}
 		return nil
 	})
 	return s

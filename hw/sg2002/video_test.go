@@ -162,7 +162,7 @@ func TestVideoBesidePictures(t *testing.T) {
 				s := camera.videoStats()
 				b.close(camera)
 				b.Logf("%d pictures and %d units, %d frames skipped", read, s.units, s.skipped)
-				if s.units < units || s.units > units+2 || s.lost+s.made+s.restarted != 0 {
+				if s.units < units || s.units > units+2 || s.lost+s.recreated+s.restarted != 0 {
 					b.Errorf("%+v", s)
 				}
 				for _, counter := range []string{"raw.touched", "raw.mapped", "h264.lost", "h264.overflows"} {
@@ -262,17 +262,17 @@ func TestVideoKeyFrames(t *testing.T) {
 func TestVideoFaults(t *testing.T) {
 	for i, c := range []struct {
 		name, settings string
-		made           uint64 // how often the channel is recreated
+		recreated      uint64 // how often the channel is recreated
 		lost           uint64
 		over           string // the call it is given up for; "": it continues
 	}{
 		{"a picture that does not fit", "h264_drop=4", 1, 1, ""},
 		{"a picture that is late", "h264_late=4:300", 0, 0, ""},
-		{"a picture that never comes", "h264_late=4:2500", 1, 1, ""},
+		{"a picture that never arrives", "h264_late=4:2500", 1, 1, ""},
 		{"the driver's thread has ended", "h264_dead=4", 1, 1, ""},
 		{"two in a row", "h264_dead=4;h264_drop=5", 1, 2, "CVI_VENC_GetStream"},
 		{"busy twice", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:2", 0, 0, ""},
-		{"busy for ever", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:*", 1, 0, "CVI_VENC_SendFrame"},
+		{"busy for good", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:*", 1, 0, "CVI_VENC_SendFrame"},
 		{"rate control drops some", "fail=CVI_VENC_SendFrame(2):4:0xC0078041:5", 0, 0, ""},
 		{"the format has changed", "fail=CVI_VENC_SendFrame(2):4:0xC0078003", 1, 0, ""},
 		{"the codec layer has no memory", "fail=CVI_VENC_SendFrame(2):1:-1:*", 1, 0, "CVI_VENC_SendFrame"},
@@ -320,8 +320,8 @@ func TestVideoFaults(t *testing.T) {
 					b.expectUnit(camera, true)
 				}
 				s := camera.videoStats()
-				if s.made != c.made || s.lost != c.lost {
-					b.Errorf("%+v; want it recreated %d times, %d pictures lost", s, c.made, c.lost)
+				if s.recreated != c.recreated || s.lost != c.lost {
+					b.Errorf("%+v; want it recreated %d times, %d pictures lost", s, c.recreated, c.lost)
 				}
 				if err := camera.SetVideo(false); err != nil {
 					b.Error(err)
