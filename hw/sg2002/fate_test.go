@@ -356,7 +356,7 @@ func TestLeftOpen(t *testing.T) {
 		})
 	}
 	t.Run("no_reload", func(t *testing.T) {
-		onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root) }, settings: "rmmod_fails=soph_vo;vo_user=1", left: true}, func(b *bench) {
+		onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root) }, settings: "rmmod_fails=soph_vo;vo_user=1", leavesOpen: true}, func(b *bench) {
 			_, err := Open(b.Context(), Config{})
 			b.expect(err, frame.ErrGone, "rmmod", "soph_vo", "reboot")
 			for _, module := range append(load, "soph_sys") {
@@ -447,7 +447,7 @@ func TestCallNeverReturns(t *testing.T) {
 		{"CVI_VENC_GetStream", "frame"}, {"CVI_VPSS_GetChnFrame", "frame"}, {"CVI_VENC_ReleaseStream", "bound"},
 	} {
 		t.Run(c.call, func(t *testing.T) {
-			onBoard(t, scenario{left: true}, func(b *bench) {
+			onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 				camera := b.open(Config{FPS: 60, Path: c.path})
 				b.read(camera)
 				b.set("stall=" + c.call + ":1:120000")
@@ -468,7 +468,7 @@ func TestCallNeverReturns(t *testing.T) {
 		})
 	}
 	t.Run("Close", func(t *testing.T) {
-		onBoard(t, scenario{left: true}, func(b *bench) {
+		onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 			camera := b.open(Config{FPS: 60})
 			b.read(camera)
 			b.set("stall=CVI_ISP_Exit:1:120000")
@@ -482,7 +482,7 @@ func TestCallNeverReturns(t *testing.T) {
 		})
 	})
 	t.Run("Resize", func(t *testing.T) {
-		onBoard(t, scenario{left: true}, func(b *bench) {
+		onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 			camera := b.open(Config{FPS: 60})
 			b.set("stall=CVI_VENC_DestroyChn:1:120000")
 			err := camera.Resize(320, 240)
@@ -501,7 +501,7 @@ func TestCallNeverReturns(t *testing.T) {
 					leak(t, root)
 				}
 			}
-			onBoard(t, scenario{prepare: prepare, settings: c.settings, left: true}, func(b *bench) {
+			onBoard(t, scenario{prepare: prepare, settings: c.settings, leavesOpen: true}, func(b *bench) {
 				b.set("stall=" + c.call + ":1:120000")
 				_, err := Open(b.Context(), Config{})
 				b.expect(err, frame.ErrGone, c.call, "driver hung; restart required")
@@ -535,7 +535,7 @@ func TestSignals(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{}, func(b *bench) {
-				stop := catch()
+				stop := catchSignals()
 				defer stop()
 				done := make(chan struct{})
 				defer close(done)

@@ -71,7 +71,7 @@ type scenario struct {
 	libs     func(string) string // returns another directory of libraries
 	prepare  func(*testing.T, string)
 	env      func(libs string) []string // additional environment
-	left     bool                       // the process ends with the camera open, on purpose
+	leavesOpen bool                       // the process ends with the camera open, on purpose
 }
 
 // onBoard runs body on a new board in a separate process, and reports the faults the simulator finds.
@@ -87,7 +87,7 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 			b.Simulator = sim
 		}
 		body(b)
-		if b.mpi != nil && !s.left && !t.Failed() {
+		if b.mpi != nil && !s.leavesOpen && !t.Failed() {
 			if n := b.Faults(); n != 0 {
 				t.Errorf("%d faults and leaks", n)
 			}
@@ -106,9 +106,9 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	if s.prepare != nil {
 		s.prepare(t, root)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), childWithin())
+	ctx, cancel := context.WithTimeout(t.Context(), childTimeout())
 	defer cancel()
-	child := again(ctx, t, root, libs, s.settings)
+	child := rerun(ctx, t, root, libs, s.settings)
 	if s.env != nil {
 		child.Env = append(child.Env, s.env(libs)...)
 	}
@@ -117,11 +117,11 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	} else if testing.Verbose() {
 		t.Logf("%s", out)
 	}
-	checkReport(t, root, s.left)
+	checkReport(t, root, s.leavesOpen)
 }
 
-// childWithin is the timeout of a test's process: a day for a soak.
-func childWithin() time.Duration {
+// childTimeout is the timeout of a test's process: a day for a soak.
+func childTimeout() time.Duration {
 	if os.Getenv("SOAK_FRAMES") != "" {
 		return 24 * time.Hour
 	}
@@ -164,8 +164,8 @@ func maixsim() string {
 	return filepath.Join(simulator, "maixsim")
 }
 
-// again returns a command that runs only this test, on the board at root.
-func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec.Cmd {
+// rerun returns a command that runs only this test, on the board at root.
+func rerun(ctx context.Context, t *testing.T, root, libs, settings string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -175,7 +175,7 @@ func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec
 	for _, part := range strings.Split(t.Name(), "/") {
 		pattern = append(pattern, "^"+part+"$")
 	}
-	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childWithin().String()}
+	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childTimeout().String()}
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}
@@ -190,7 +190,7 @@ func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec
 }
 
 // checkReport fails for every fault that the simulator logged, and for leftovers of dead processes unless they are intended.
-func checkReport(t *testing.T, root string, left bool) {
+func checkReport(t *testing.T, root string, leavesOpen bool) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(root, ".sim", "faults.log"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -202,7 +202,7 @@ func checkReport(t *testing.T, root string, left bool) {
 		}
 	}
 	args := []string{"report", root}
-	if left {
+	if leavesOpen {
 		args = append(args, "--allow-left")
 	}
 	if out, err := exec.Command(maixsim(), args...).CombinedOutput(); err != nil {

@@ -22,15 +22,15 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// catch keeps signals from ending the process.
-func catch() (stop func()) {
+// catchSignals keeps signals from ending the process.
+func catchSignals() (stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGPROF, syscall.SIGALRM, syscall.SIGUSR1)
 	return func() { signal.Stop(c) }
 }
 
-// held returns the number of open descriptors and of threads of this process.
-func held() (descriptors, threads int) {
+// openResources returns the number of open descriptors and of threads of this process.
+func openResources() (descriptors, threads int) {
 	fds, _ := filepath.Glob("/proc/self/fd/*")
 	tasks, _ := filepath.Glob("/proc/self/task/*")
 	return len(fds), len(tasks)
@@ -69,10 +69,10 @@ func TestOpenClose(t *testing.T) {
 					}
 					b.close(camera)
 					if i == 4 {
-						fds, threads = held()
+						fds, threads = openResources()
 					}
 				}
-				nowFds, nowThreads := held()
+				nowFds, nowThreads := openResources()
 				if nowFds > fds+2 || nowThreads > threads+4 {
 					b.Errorf("after 5 cycles %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 				}
@@ -180,7 +180,7 @@ func runAndKill(t *testing.T, root string, early bool, wait time.Duration) (stre
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	child := again(ctx, t, root, simulator, "encode_us_per_mpixel=0")
+	child := rerun(ctx, t, root, simulator, "encode_us_per_mpixel=0")
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func runAndEnd(t *testing.T, root string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	child := again(ctx, t, root, simulator, "encode_us_per_mpixel=0")
+	child := rerun(ctx, t, root, simulator, "encode_us_per_mpixel=0")
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func runAndEnd(t *testing.T, root string) {
 // start starts a process and, unless it is to die early, waits until it streams.
 func start(t *testing.T, child *exec.Cmd, early bool) bool {
 	t.Helper()
-	var said strings.Builder
+	var output strings.Builder
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -234,8 +234,8 @@ func start(t *testing.T, child *exec.Cmd, early bool) bool {
 			}()
 			return true
 		}
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 	}
-	t.Errorf("the process did not stream:\n%s", said.String())
+	t.Errorf("the process did not stream:\n%s", output.String())
 	return false
 }

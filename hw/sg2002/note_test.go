@@ -20,7 +20,7 @@ const dyingEnv = "SG2002_DYING"
 // die runs this test again on the board, in a process that the simulated libraries crash, and returns its output.
 func (b *bench) die(settings string) string {
 	b.Helper()
-	child := again(b.Context(), b.T, b.root, simulator, settings)
+	child := rerun(b.Context(), b.T, b.root, simulator, settings)
 	child.Env = append(child.Env, dyingEnv+"=1")
 	out, err := child.CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -35,7 +35,7 @@ func (b *bench) die(settings string) string {
 func TestCrash(t *testing.T) {
 	// Each start crashes at a refused request below the library calls, which no program can check for beforehand.
 	const fatal = "refuse=VI_IOCTL_GET_TUN_ADDR:1;allow=CRASH"
-	onBoard(t, scenario{left: true}, func(b *bench) {
+	onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 		if os.Getenv(dyingEnv) != "" {
 			_, err := Open(b.Context(), Config{})
 			b.Fatalf("the libraries did not crash: %v", err)
@@ -136,7 +136,7 @@ func TestKilledStream(t *testing.T) {
 
 // TestBufferOfLiveProcessIsKept: the buffer of libisp in another live process, which waits for its sensor, is left alone.
 func TestBufferOfLiveProcessIsKept(t *testing.T) {
-	onBoard(t, scenario{settings: "unplug=1", left: true}, func(b *bench) {
+	onBoard(t, scenario{settings: "unplug=1", leavesOpen: true}, func(b *bench) {
 		if os.Getenv(dyingEnv) != "" { // the other process, with the sensor
 			camera := b.open(Config{})
 			b.read(camera)
@@ -145,7 +145,7 @@ func TestBufferOfLiveProcessIsKept(t *testing.T) {
 		}
 		_, err := Open(b.Context(), Config{})
 		b.expect(err, frame.ErrGone, "does not answer")
-		child := again(b.Context(), b.T, b.root, simulator, "")
+		child := rerun(b.Context(), b.T, b.root, simulator, "")
 		child.Env = append(child.Env, dyingEnv+"=1")
 		if out, err := child.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)

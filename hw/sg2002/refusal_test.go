@@ -27,7 +27,7 @@ var fatalRequests = []string{"VI_IOCTL_GET_TUN_ADDR:1", "SYS_ION_ALLOC:2"}
 func TestEveryRequestRefused(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
-			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0", left: true}, func(b *bench) {
+			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0", leavesOpen: true}, func(b *bench) {
 				config := Config{Width: 320, Height: 240, Path: path, Overlay: "front door"}
 				if request := os.Getenv(dyingEnv); request != "" {
 					_, err := Open(b.Context(), config)
@@ -127,7 +127,7 @@ func (b *bench) refuse(config Config, rule string) (silent bool) {
 // dieOf refuses one request to another process, which crashes, and expects this one to know the call, and to stream.
 func (b *bench) dieOf(config Config, rule string) {
 	b.Helper()
-	child := again(b.Context(), b.T, b.root, simulator, "allow=CRASH;refuse="+rule)
+	child := rerun(b.Context(), b.T, b.root, simulator, "allow=CRASH;refuse="+rule)
 	child.Env = append(child.Env, dyingEnv+"="+rule)
 	out, err := child.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 139 {

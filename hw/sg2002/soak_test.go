@@ -93,7 +93,7 @@ func (u *soakUnits) start(s *soak, camera *Camera) {
 
 // follow reads some units. In between, the bitrate changes and key frames are requested.
 func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
-	whole := false // a key frame has arrived
+	started := false // a key frame has arrived
 	var unit frame.AccessUnit
 	for i := range units {
 		err := camera.ReadUnit(ctx, &unit)
@@ -104,9 +104,9 @@ func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
 			u.failed++
 			return
 		}
-		whole = whole || unit.Key
+		started = started || unit.Key
 		switch list := types(&unit); {
-		case !whole:
+		case !started:
 			u.problem = fmt.Errorf("begins with NAL units %v", list)
 		case unit.Key != bytes.Equal(list, keyTypes), !unit.Key && !bytes.Equal(list, plainTypes):
 			u.problem = fmt.Errorf("NAL units %v, key %v", list, unit.Key)
@@ -137,7 +137,7 @@ func (s *soak) run(frames int) {
 		}
 		s.picture(i)
 		if i == frames/10 {
-			fds, threads = held()
+			fds, threads = openResources()
 		}
 	}
 	s.set("fail=;signal=;stall=;sprinkle=0;unplug=0;stall_frames=0;stall_at=;encode_stall_at=;h264_drop=;h264_late=;h264_dead=;h264_deaf=0")
@@ -146,7 +146,7 @@ func (s *soak) run(frames int) {
 		s.Errorf("%d units, %d key frames, failed %d times; %v", u.read, u.keys, u.failed, u.problem)
 	}
 	s.close(s.camera)
-	nowFds, nowThreads := held()
+	nowFds, nowThreads := openResources()
 	if nowFds > fds+8 || nowThreads > threads+8 {
 		s.Errorf("early on %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 	}
@@ -220,7 +220,7 @@ func (s *soak) picture(i int) {
 func (s *soak) disturb() {
 	s.Helper()
 	s.faults++
-	some := func(list ...string) string { return list[s.random.IntN(len(list))] }
+	pick := func(list ...string) string { return list[s.random.IntN(len(list))] }
 	tolerate := func(what string, err error) { // an injected fault may have hit the change itself
 		s.Helper()
 		if err != nil && !errors.Is(err, frame.ErrGone) {
@@ -229,16 +229,16 @@ func (s *soak) disturb() {
 	}
 	switch s.random.IntN(14) {
 	case 0:
-		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame")
+		call := pick("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame")
 		code := map[string]string{"CVI_VPSS_GetChnFrame": "0xC006800E"}[call]
 		if code == "" {
-			code = some("-1", "0xC0078012")
+			code = pick("-1", "0xC0078012")
 		}
 		s.set(fmt.Sprintf("fail=%s:%d:%s", call, 1+s.random.IntN(20), code))
 	case 1:
-		s.set(fmt.Sprintf("fail=%s:1:-1", some("CVI_VENC_CreateChn", "CVI_VB_CreatePool", "CVI_VPSS_SetChnAttr", "CVI_VPSS_EnableChn", "CVI_VENC_SetJpegParam")))
+		s.set(fmt.Sprintf("fail=%s:1:-1", pick("CVI_VENC_CreateChn", "CVI_VB_CreatePool", "CVI_VPSS_SetChnAttr", "CVI_VPSS_EnableChn", "CVI_VENC_SetJpegParam")))
 	case 2:
-		s.set(fmt.Sprintf("signal=%s:%d:3", some("CVI_VENC_GetStream", "CVI_VPSS_GetChnFrame", "CVI_VENC_SendFrame"), 1+s.random.IntN(10)))
+		s.set(fmt.Sprintf("signal=%s:%d:3", pick("CVI_VENC_GetStream", "CVI_VPSS_GetChnFrame", "CVI_VENC_SendFrame"), 1+s.random.IntN(10)))
 	case 3:
 		s.set(fmt.Sprintf("sprinkle=%d", s.random.IntN(3)*10))
 	case 4:
@@ -263,22 +263,22 @@ func (s *soak) disturb() {
 	case 8:
 		tolerate("orientation", s.camera.SetOrientation(s.random.IntN(2) == 0, s.random.IntN(2) == 0))
 	case 9:
-		tolerate("overlay", s.camera.SetOverlay(some("", "a", "%H:%M:%S", "some words")))
+		tolerate("overlay", s.camera.SetOverlay(pick("", "a", "%H:%M:%S", "some words")))
 	case 10:
 		if s.faults%10 == 0 {
-			s.set("fail=" + some("CVI_VI_EnableChn", "CVI_ISP_Init", "CVI_VPSS_CreateGrp", "CVI_SYS_Bind", "pfnSnsProbe") + ":1:-1")
+			s.set("fail=" + pick("CVI_VI_EnableChn", "CVI_ISP_Init", "CVI_VPSS_CreateGrp", "CVI_SYS_Bind", "pfnSnsProbe") + ":1:-1")
 			s.reopen()
 		}
 	case 12:
-		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VENC_RequestIDR", "CVI_VENC_SetChnAttr", "CVI_VENC_GetChnAttr",
+		call := pick("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VENC_RequestIDR", "CVI_VENC_SetChnAttr", "CVI_VENC_GetChnAttr",
 			"CVI_VENC_CreateChn", "CVI_VENC_StartRecvFrame", "CVI_VENC_SetRcParam", "CVI_VENC_SetH264Entropy")
 		times := 1 + s.random.IntN(4)
 		if call == "CVI_VENC_ReleaseStream" {
 			times = 1 // it is called twice; if it never succeeds, that is a leak
 		}
-		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), some("-1", "0xC0078012", "0xC0078041"), times))
+		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), pick("-1", "0xC0078012", "0xC0078041"), times))
 	case 13:
-		what := some("h264_drop=%d", "h264_late=%d:50", "h264_dead=%d", "h264_deaf=1;h264_drop=%d", "h264_deaf=0;h264_late=%d:5")
+		what := pick("h264_drop=%d", "h264_late=%d:50", "h264_dead=%d", "h264_deaf=1;h264_drop=%d", "h264_deaf=0;h264_late=%d:5")
 		s.set(fmt.Sprintf(what, s.Counter("h264.frames")+s.Counter("h264.lost")+int64(s.random.IntN(20))))
 	case 11:
 		if s.faults%200 == 0 { // takes the driver's two seconds
