@@ -42,7 +42,7 @@ func (c *Camera) bringUp() (err error) {
 	case failed == nil:
 		return err
 	case failed.Call == "sensor pfnSnsProbe":
-		return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
+		return fmt.Errorf("camera: sensor %s does not answer; check its cable (%w)", c.sensor.name, err)
 	}
 	return fmt.Errorf("camera: bring-up: %w", err)
 }

@@ -59,7 +59,7 @@ func (c *Camera) SetMode(width, height int, fps float64) (used float64, err erro
 			return nil
 		}
 		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
-			return fmt.Errorf("camera: %v: %w", to, errRawOut)
+			return fmt.Errorf("camera: %v: %w", to, errFrameInUse)
 		}
 		before := c.config.FPS
 		c.config.FPS = fps
@@ -134,7 +134,7 @@ func (c *Camera) Resize(width, height int) error {
 	}
 	return c.change(func() error {
 		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 { // its memory would be freed while a program may be reading it
-			return fmt.Errorf("camera: size %dx%d: %w", width, height, errRawOut)
+			return fmt.Errorf("camera: size %dx%d: %w", width, height, errFrameInUse)
 		}
 		oldWidth, oldHeight := c.config.Width, c.config.Height
 		c.endUnits()

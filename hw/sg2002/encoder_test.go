@@ -199,7 +199,7 @@ func TestRawFrames(t *testing.T) {
 		}
 		// While a frame is out its memory stays valid; closing the camera frees it nevertheless.
 		f = get()
-		if err := camera.Resize(800, 600); !errors.Is(err, errRawOut) {
+		if err := camera.Resize(800, 600); !errors.Is(err, errFrameInUse) {
 			b.Errorf("resized while a frame is out: %v", err)
 		}
 		f.Release()

@@ -12,7 +12,7 @@ var (
 	// ErrNoBoard: this machine is not a MaixCAM, or this build has no camera support.
 	ErrNoBoard = fmt.Errorf("%w: this is not a MaixCAM", frame.ErrUnsupported)
 	// ErrLibraries: the chip's libraries or sensor drivers are missing, mixed from two sets, or from another SDK.
-	ErrLibraries = fmt.Errorf("%w without the right libraries", frame.ErrUnsupported)
+	ErrLibraries = fmt.Errorf("%w: libraries missing or incompatible", frame.ErrUnsupported)
 )
 
 // CrashError refuses a start because the previous ones crashed inside the chip's libraries, always in the same call. It wraps frame.ErrGone.

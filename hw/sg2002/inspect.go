@@ -201,15 +201,15 @@ func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
 		block = up(2*m.width, C.DEFAULT_ALIGN) * int64(m.height)
 	}
 	parts := []MemoryPart{
-		{"frames of the sensor", 3 * block, false},
-		{"frames of the size asked for", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
-		{"the encoder's buffer", int64(streamBuffer(c.Width, c.Height)), false},
-		{"the ISP's shared buffer", C.ISP_BUFFER, false},
-		{"the sensor's raw frames", rawBuffer(m), true},
+		{"sensor frames", 3 * block, false},
+		{"output frames", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
+		{"encoder buffer", int64(streamBuffer(c.Width, c.Height)), false},
+		{"shared ISP buffer", C.ISP_BUFFER, false},
+		{"raw sensor frames", rawBuffer(m), true},
 	}
 	if c.Overlay != "" {
 		// Two canvases at two bytes per pixel, for a strip of at most a tenth of the picture's height.
-		parts = append(parts, MemoryPart{"the overlay", 2 * 2 * int64(c.Width) * int64(max(c.Height/10, 24)), true})
+		parts = append(parts, MemoryPart{"overlay", 2 * 2 * int64(c.Width) * int64(max(c.Height/10, 24)), true})
 	}
 	return parts
 }

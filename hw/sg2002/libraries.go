@@ -127,7 +127,7 @@ func openLibraries(dir string) (*mpi, error) {
 	}
 	m.openSensors(dir)
 	if len(m.sensors) == 0 {
-		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app "+
+		return nil, fmt.Errorf("camera: no library with sensor drivers found (%s%s): %w: is MaixPy or a MaixCAM app "+
 			"installed?", strings.Join(sensorLibraries, ", "), m.problems(), ErrLibraries)
 	}
 	opened.mpi = m

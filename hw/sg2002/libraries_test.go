@@ -116,14 +116,14 @@ func TestLibraries(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-		}, []string{"no library with sensors", "MaixPy"}},
+		}, []string{"no library with sensor drivers", "MaixPy"}},
 		{"broken_sensors", func(t *testing.T, dir string) {
 			for _, name := range []string{"libsophgo-middleware.so", "libsns_full.so", "libsns_gc4653.so"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte("not a library"), 0o755); err != nil {
 					t.Fatal(err)
 				}
 			}
-		}, []string{"no library with sensors", "not to be opened: ", "libsns_gc4653.so"}},
+		}, []string{"no library with sensor drivers", "not to be opened: ", "libsns_gc4653.so"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			libs := copyLibraries(t, func(dir string) { c.change(t, dir) })

@@ -42,7 +42,7 @@ func (r *Raw) Info() frame.Info { return r.camera.Info() }
 // Close implements frame.Source.
 func (r *Raw) Close() error { return nil }
 
-var errRawOut = errors.New("a raw frame is out: release it first")
+var errFrameInUse = errors.New("a raw frame is still in use; release it first")
 
 // ReadFrame implements frame.RawSource. The frame is NV21. A sensor that is silent for 3 s counts as lost; the error then wraps frame.ErrGone.
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
@@ -59,7 +59,7 @@ func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
 		}
 		err := c.change(func() error {
 			if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
-				return fmt.Errorf("camera: read frame: %w", errRawOut)
+				return fmt.Errorf("camera: read frame: %w", errFrameInUse)
 			}
 			c.c.wait_ms = C.int32_t(readSlice.Milliseconds())
 			begin := time.Now()

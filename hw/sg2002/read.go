@@ -120,7 +120,7 @@ func (c *Camera) missed(err error, waited time.Duration) error {
 		allowed += 2 * time.Second / time.Duration(fps)
 	}
 	if c.waited > allowed {
-		return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
+		return fmt.Errorf("camera: no frame for %.1f s; is sensor %s unplugged? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
 	}
 	return err
 }

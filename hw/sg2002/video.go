@@ -88,7 +88,7 @@ func (c *Camera) CheckVideo() error {
 // videoFits returns an error if the encoder does not support the size or memory is too small. spare is additional memory that will be free by then.
 func (c *Camera) videoFits(width, height int, spare int64) error {
 	if !videoSize(width, height) {
-		return fmt.Errorf("camera: %w of %dx%d: supported: %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
+		return fmt.Errorf("camera: %w of %dx%d: size must be %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
 	}
 	ion, ok := readCarveout()
 	if !ok {
@@ -193,7 +193,7 @@ func videoError(err error) error {
 	case failed.Call == "CVI_VENC_CreateChn" && failed.Code == 0xc0078006:
 		return fmt.Errorf("camera: %w: the encoder's firmware is missing: %s (%w)", frame.ErrVideo, Root(videoFirmware), failed)
 	case failed.Call == "CVI_VENC_StartRecvFrame", failed.noMemory():
-		return fmt.Errorf("camera: %w: %w: is ION memory short?", frame.ErrVideo, failed)
+		return fmt.Errorf("camera: %w: %w: ION memory may be short", frame.ErrVideo, failed)
 	}
 	return fmt.Errorf("camera: %w: %w", frame.ErrVideo, failed)
 }
