@@ -60,7 +60,7 @@ int camera_up(struct camera *c)
 	bool ok = system_up(c) && sensor_up(c) && device_up(c) && isp_up(c) && input_up(c) && group_up(c) && venc_module(c) &&
 		output_up(c) == CAMERA_OK && still_up(c) == CAMERA_OK && group_bind(c);
 	if (ok) {
-		video_again(c);
+		video_restore(c);
 		return CAMERA_OK;
 	}
 	struct failure failed = c->failed;

@@ -32,7 +32,7 @@ static int perform(struct camera *c)
 		output_down(c);
 		int result = output_up(c);
 		if (result == CAMERA_OK)
-			video_again(c);
+			video_restore(c);
 		return result;
 	}
 	case CAMERA_VIDEO: return video_set(c);

@@ -51,7 +51,7 @@ type note struct {
 	file  *os.File
 	page  []byte
 	crash crash
-	news  string // what the previous process left, to be logged once
+	notice string // what the previous process left, to be logged once
 }
 
 // crash counts how many starts in a row died, and in which call.

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// All library calls are made on one C thread (thread.c). Operations are handed to it, and awaited, through eventfds rather than cgo calls:
+// All library calls are made on one C thread (camera.c). Operations are handed to it, and awaited, through eventfds rather than cgo calls:
 // a cgo call of 33 ms, the length of a frame, has Go's monitor thread check it every 20 µs, and even the shortest call wakes that thread up. Instead Go's
 // poller waits, as it does for sockets.
 

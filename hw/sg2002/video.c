@@ -272,7 +272,7 @@ int video_set(struct camera *c)
 	return CAMERA_FAILED;
 }
 
-void video_again(struct camera *c)
+void video_restore(struct camera *c)
 {
 	struct failure before = c->failed;
 	if (c->config.video && !c->video.channel && !fresh(c))

@@ -11,7 +11,7 @@ int video_set(struct camera *c);
 void video_down(struct camera *c);
 
 /* Recreates it after a change of the pictures, if configured; a failure is reported to the reader. */
-void video_again(struct camera *c);
+void video_restore(struct camera *c);
 
 /* Whether it would accept a frame now. */
 bool video_ready(struct camera *c);
