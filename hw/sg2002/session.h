@@ -51,7 +51,7 @@ struct camera_config {
 	uint32_t out_width, out_height;
 	enum fit fit;
 	float zoom, pan_x, pan_y;  /* magnification, and the centre of the visible part, 0 to 1; zoom 1: the whole picture */
-	bool mirror, flip;         /* in VPSS, relative to the board's mounting */
+	bool mirror, flip;         /* in VPSS, including the board's mounting */
 	int32_t out_fps;           /* 0: every frame */
 	uint32_t quality;          /* one that the encoder supports: see realQuality in config.go */
 	bool bound;                /* VPSS bound to VENC; otherwise each frame is sent */

@@ -28,10 +28,7 @@ int32_t maixsim_report(void);
 /* Counters of this process since it loaded the libraries; -1 for an unknown name. The names are in ../README.md. */
 int64_t maixsim_counter(const char *name);
 
-/*
- * Settings, in the control file's format ("unplug=1
- * fail=..."), in addition to those already set. Returns 0 or -22 (EINVAL).
- */
+/* Settings, in the control file's format ("unplug=1\nfail=..."), in addition to those already set. Returns 0 or -22 (EINVAL). */
 int32_t maixsim_set(const char *settings);
 
 #endif
