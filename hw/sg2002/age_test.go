@@ -13,8 +13,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// TestPicturesAreNew: pictures carry the number of the sensor's frame. However few are wanted, and however long the reader was away, the one that it gets
-// is among the sensor's last ones: none waits in the hardware's queues.
+// TestPicturesAreNew: a picture carries the sensor's frame number. However low the rate and however long the reader paused, the picture it gets
+// is one of the sensor's latest: no stale picture waits in the hardware's queues.
 func TestPicturesAreNew(t *testing.T) {
 	testenv.Long(t, "takes ten seconds")
 	const sensorFPS = 60
@@ -59,7 +59,7 @@ func TestPicturesAreNew(t *testing.T) {
 						slices.Sort(ages)
 						p50, p99 := ages[len(ages)/2], ages[(len(ages)-1)*99/100]
 						b.Logf("%d pictures, pause %v: age p50 %v, p99 %v", len(ages), pause, p50, p99)
-						if p50 > time.Second { // what waited in a queue is older; a busy machine does not make half of them so old
+						if p50 > time.Second { // a picture from a queue would be older; a busy machine does not delay half of them this much
 							b.Errorf("pause %v: pictures are %v old", pause, p50)
 						}
 					}

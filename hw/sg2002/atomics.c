@@ -1,11 +1,11 @@
 /*
- * libsys.so and libisp.so call three helpers of GCC that live in libatomic.so.1 and libgcc_s.so.1. Images without those two
- * files exist, so the program itself has them, weak: where the libraries are there, theirs come first or ours do the same.
+ * libsys.so and libisp.so call three GCC helpers from libatomic.so.1 and libgcc_s.so.1. Some images lack those two files, so
+ * the program provides the helpers itself, as weak symbols: where the libraries exist, either version will do.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The word around a byte is always there, but AddressSanitizer counts bytes. */
+/* The word around a byte is always mapped, but AddressSanitizer checks single bytes. */
 #define WHOLE_WORDS __attribute__((no_sanitize_address))
 #define EXPORT __attribute__((visibility("default"), weak, used)) WHOLE_WORDS
 
@@ -15,7 +15,7 @@ bool maixstream_compare_exchange_1(volatile void *at, void *expected, uint8_t wa
 {
 	(void)success;
 	(void)failure;
-	/* A word around the byte, because a byte-sized exchange would be compiled into a call of this very function. */
+	/* A word around the byte, because a byte-sized exchange would compile into a call of this very function. */
 	uintptr_t address = (uintptr_t)at;
 	volatile uint32_t *word = (volatile uint32_t *)(address & ~(uintptr_t)3);
 	unsigned shift = (unsigned)(address & 3) * 8;

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Root returns the path of a file of the board: path itself, or below MAIXSTREAM_ROOT, where the simulator has a board laid out.
+// Root returns the path of a file on the board: path itself, or path below MAIXSTREAM_ROOT, where the simulator lays out its board.
 func Root(path string) string {
 	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {
 		return filepath.Join(root, path)
@@ -15,7 +15,7 @@ func Root(path string) string {
 	return path
 }
 
-// OnBoard reports whether this is a MaixCAM or MaixCAM-Pro, by the device tree's model. A MaixCAM2 has another chip.
+// OnBoard reports whether this is a MaixCAM or MaixCAM-Pro, going by the device tree's model. A MaixCAM2 has another chip.
 func OnBoard() bool {
 	model, err := os.ReadFile(Root("/proc/device-tree/model"))
 	if err != nil {
@@ -25,17 +25,17 @@ func OnBoard() bool {
 	return !strings.Contains(text, "maixcam2") && (strings.Contains(text, "maixcam") || strings.Contains(text, "licheerv nano"))
 }
 
-// board is what the camera needs to know about its board.
+// board holds the settings of the board that the camera depends on.
 type board struct {
 	id           string // maixcam or maixcam_pro
 	pro          bool
-	mclk         int  // which clock output feeds the sensor: 0, 1, or another number for none
+	mclk         int  // the clock output that feeds the sensor: 0, 1, or any other number for none
 	mirror, flip bool // how the sensor is mounted
 	lanes        *[5]int
 	swaps        *[5]int
 }
 
-// readBoard reads /boot/board and what it leaves open from /boot/boards/board.ID. Files that are missing give a MaixCAM.
+// readBoard reads /boot/board, then fills in missing keys from /boot/boards/board.ID. Without these files the result is a MaixCAM.
 func readBoard() board {
 	values := parseBoard(Root("/boot/board"))
 	id := values["id"]
@@ -59,7 +59,7 @@ func readBoard() board {
 		return defaults[key]
 	}
 	b.mclk, b.mirror, b.flip = number("cam_mclk"), number("cam_mirror") != 0, number("cam_flip") != 0
-	b.lanes, b.swaps = five(values["lane_id"]), five(values["pn_swap"])
+	b.lanes, b.swaps = parseFive(values["lane_id"]), parseFive(values["pn_swap"])
 	return b
 }
 
@@ -77,8 +77,8 @@ func parseBoard(path string) map[string]string {
 	return values
 }
 
-// five parses exactly five numbers; anything else does not override the table.
-func five(text string) *[5]int {
+// parseFive parses exactly five numbers; for anything else it returns nil, which keeps the table's values.
+func parseFive(text string) *[5]int {
 	parts := strings.Split(text, ",")
 	if len(parts) != 5 {
 		return nil

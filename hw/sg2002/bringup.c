@@ -12,9 +12,9 @@
 
 static uint32_t nv21_size(uint32_t width, uint32_t height) { return ALIGN(width, DEFAULT_ALIGN) * ALIGN(height, 2) * 3 / 2; }
 
-enum { SENSOR_BLOCKS = 3 }; /* two with VI, one with VPSS */
+enum { SENSOR_BLOCKS = 3 }; /* two in VI, one in VPSS */
 
-/* Of a frame of the sensor, in bytes. */
+/* Bytes of a sensor frame. */
 static uint32_t sensor_block(const struct camera_config *k)
 {
 	uint32_t upright = nv21_size(k->width, k->height), turned = nv21_size(k->height, k->width);
@@ -40,7 +40,7 @@ static bool system_up(struct camera *c)
 	vb.astCommPool[0] = (VB_POOL_CONFIG_S){.u32BlkSize = sensor_block(&c->config), .u32BlkCnt = SENSOR_BLOCKS, .enRemapMode = VB_REMAP_MODE_CACHED};
 	if (!CALL(c, CVI_VB_SetConfig, &vb))
 		return false;
-	/* After a failed Init a second one in this process would claim success; Exit makes it honest again. */
+	/* After a failed Init, a second one in this process would falsely report success unless Exit is called first. */
 	if (!CALL(c, CVI_VB_Init)) {
 		TRY(c, CVI_VB_Exit);
 		return false;
@@ -49,7 +49,7 @@ static bool system_up(struct camera *c)
 	if (!CALL(c, CVI_SYS_Init))
 		return false;
 	c->sys = true;
-	for (int i = 0; i < c->config.orphan_count; i++) /* if it cannot be freed there is less room, no more */
+	for (int i = 0; i < c->config.orphan_count; i++) /* a failure only leaves less room */
 		TRY(c, CVI_SYS_IonFree, c->config.orphans[i], NULL);
 	c->config.orphan_count = 0;
 	return CALL(c, CVI_VI_SetDevNum, 1);
@@ -60,7 +60,7 @@ int camera_up(struct camera *c)
 	bool ok = system_up(c) && sensor_up(c) && device_up(c) && isp_up(c) && input_up(c) && group_up(c) && venc_module(c) &&
 		output_up(c) == CAMERA_OK && still_up(c) == CAMERA_OK && group_bind(c);
 	if (ok) {
-		video_again(c);
+		video_restore(c);
 		return CAMERA_OK;
 	}
 	struct failure failed = c->failed;

@@ -20,7 +20,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// bringUp clears what dead processes left, finds the sensor, and starts it.
+// bringUp cleans up after dead processes, finds the sensor, and starts it.
 func (c *Camera) bringUp() (err error) {
 	if err := c.clearLeftovers(); err != nil {
 		return err
@@ -42,12 +42,12 @@ func (c *Camera) bringUp() (err error) {
 	case failed == nil:
 		return err
 	case failed.Call == "sensor pfnSnsProbe":
-		return fmt.Errorf("camera: sensor %s does not answer: is its cable in? (%w)", c.sensor.name, err)
+		return fmt.Errorf("camera: sensor %s does not answer; check its cable (%w)", c.sensor.name, err)
 	}
 	return fmt.Errorf("camera: bring-up: %w", err)
 }
 
-// choices lists the ways to run the sensor, best first, without those found unfit; it is never empty.
+// choices lists the ways to run the sensor, best first, leaving out those found unfit; it is never empty.
 func (c *Camera) choices(width, height int, fps float64) []setting {
 	all := c.sensor.choices(width, height, fps)
 	fit := slices.DeleteFunc(slices.Clone(all), func(s setting) bool {
@@ -59,15 +59,15 @@ func (c *Camera) choices(width, height int, fps float64) []setting {
 	return fit
 }
 
-// unfit reports whether a start failed because the driver lacks the mode or memory is short for it, and remembers that.
+// unfit reports whether a start failed because the driver lacks the mode or there was too little memory for it, and remembers that.
 func (c *Camera) unfit(s setting, err error) bool {
 	failed, _ := errors.AsType[*Error](err)
 	why := "the sensor's driver lacks a mode"
 	switch {
 	case failed != nil && failed.Call == "sensor set_image_mode":
 		c.mpi.lacking[sensorMode{c.sensor, s.mode}] = true
-	case errors.Is(err, errRoom), failed != nil && failed.noMemory():
-		why = "memory is short for a mode of the sensor"
+	case errors.Is(err, errNoMemory), failed != nil && failed.noMemory():
+		why = "too little memory for a sensor mode"
 		c.tight = append(c.tight, s.mode)
 	default:
 		return false
@@ -76,28 +76,28 @@ func (c *Camera) unfit(s setting, err error) bool {
 	return true
 }
 
-// start brings everything up with the sensor in the chosen mode.
+// start brings everything up with the sensor in the given mode.
 func (c *Camera) start(to setting) error {
 	c.mode = to
 	c.fill()
 	if err := c.room(); err != nil {
 		return err
 	}
-	if err := c.run(C.CAMERA_UP, upWithin); err != nil {
+	if err := c.run(C.CAMERA_UP, upTimeout); err != nil {
 		return err
 	}
 	if code := c.c.exposure_result; code != 0 {
 		c.log.Warn("camera: the sensor's driver does not take a longest exposure: in the dark the "+
 			"rate may fall", zap.Error(&Error{Call: "CVI_ISP_SetExposureAttr", Code: uint32(code)}))
 	}
-	c.giveAgain()
+	c.restoreTone()
 	c.waited = 0
-	c.tell()
+	c.updateInfo()
 	return nil
 }
 
-// tell updates Info from the configuration.
-func (c *Camera) tell() {
+// updateInfo updates Info and the sensor's size from the configuration.
+func (c *Camera) updateInfo() {
 	c.info.Store(&frame.Info{
 		Name: c.sensor.name, Kind: "camera", Width: c.config.Width, Height: c.config.Height,
 		FPS: c.mode.fps, Encoder: "hardware (VENC)", Sizes: c.sizes(),
@@ -105,13 +105,13 @@ func (c *Camera) tell() {
 	c.full.Store(&frame.Size{Width: c.mode.width, Height: c.mode.height})
 }
 
-// sizes are what a page offers; any even size within the limits is fine, these are the usual ones that the sensor's picture fills.
+// sizes lists the sizes a page offers. Any even size within the limits works; these are the usual ones that the sensor can fill.
 func (c *Camera) sizes() []frame.Size {
 	own := frame.Size{Width: c.config.Width, Height: c.config.Height}
 	return frame.Offer(frame.UsualSizes(), own, func(s frame.Size) bool { return s.Width <= c.mode.width && s.Height <= c.mode.height })
 }
 
-// clearLeftovers finds what a process that died has left, and clears it by the gentlest way that works; it refuses when the owner lives.
+// clearLeftovers cleans up after a dead process, by the gentlest way that works. It refuses while the owner is alive.
 func (c *Camera) clearLeftovers() error {
 	if Pools() == 0 {
 		return nil
@@ -120,8 +120,8 @@ func (c *Camera) clearLeftovers() error {
 		return busyError()
 	}
 	c.log.Warn("camera: left open by a dead process; cleaning up", zap.Int("pools", Pools()))
-	if err := c.run(C.CAMERA_RECOVER, changeWithin); err != nil {
-		if one.hung.Load() { // this process has the modules open from now on, and nothing else can be called
+	if err := c.run(C.CAMERA_RECOVER, changeTimeout); err != nil {
+		if hardware.hung.Load() { // from here on this process has the modules open, and nothing else can be called
 			return err
 		}
 		c.log.Debug("camera: releasing by library calls", zap.Error(err))
@@ -130,27 +130,27 @@ func (c *Camera) clearLeftovers() error {
 		return nil
 	}
 	if err := reloadModules(); err != nil {
-		return fmt.Errorf("camera: left open by a program that died, and the kernel modules cannot be loaded again: %w: stop what uses the screen or "+
+		return fmt.Errorf("camera: left open by a dead process, and reloading the kernel modules failed: %w: stop whatever uses the screen, or "+
 			"reboot: %w", err, frame.ErrGone)
 	}
 	if Pools() > 0 {
-		return fmt.Errorf("camera: %d VB pools are left after the kernel modules were loaded again: reboot: %w", Pools(), frame.ErrGone)
+		return fmt.Errorf("camera: %d VB pools left after reloading the kernel modules: reboot: %w", Pools(), frame.ErrGone)
 	}
 	return nil
 }
 
-// room checks that memory will suffice, and marks buffers of dead processes to be freed.
+// room checks that there is enough memory, and marks buffers of dead processes to be freed.
 func (c *Camera) room() error {
 	if inUse() {
-		return busyError() // before VB is up a process may have VI open already
+		return busyError() // a process may have VI open before its VB is up
 	}
 	ion, ok := readCarveout()
 	if !ok {
-		c.log.Debug("camera: the kernel does not say how much ION memory is free (is debugfs mounted?)")
+		c.log.Debug("camera: free ION memory unknown (is debugfs mounted?)")
 		return nil
 	}
 	need := int64(C.camera_memory(&c.c.config))
-	if c.mpi.table.isp_buffer { // it is there already
+	if c.mpi.table.isp_buffer { // already allocated
 		need -= C.ISP_BUFFER
 	}
 	orphans := ion.orphans(bool(c.mpi.table.isp_buffer) || !c.alone)
@@ -166,7 +166,7 @@ func (c *Camera) findSensor() (err error) {
 	if name := os.Getenv("MMF_SENSOR_NAME"); c.config.Sensor == "auto" && name != "" {
 		c.config.Sensor = name
 	}
-	if err := c.run(C.CAMERA_RESET_LINE, changeWithin); err != nil {
+	if err := c.run(C.CAMERA_RESET_LINE, changeTimeout); err != nil {
 		return fmt.Errorf("camera: release the sensor's reset: %w", err)
 	}
 	if err := c.mpi.setPads(c.board); err != nil {
@@ -179,21 +179,21 @@ func (c *Camera) findSensor() (err error) {
 	if c.sensor = c.mpi.detect(); c.sensor != nil {
 		return nil
 	}
-	// A sensor answers only while it has its clock, which after a cold start nobody has turned on yet.
-	if err := c.run(C.CAMERA_CLOCK, changeWithin); err == nil {
+	// A sensor answers only while it has its clock, which is still off after a cold start.
+	if err := c.run(C.CAMERA_CLOCK, changeTimeout); err == nil {
 		time.Sleep(10 * time.Millisecond)
 		if c.sensor = c.mpi.detect(); c.sensor != nil {
 			return nil
 		}
-	} else if one.hung.Load() {
+	} else if hardware.hung.Load() {
 		return err
 	}
-	c.log.Debug("camera: no sensor answers on i2c; trying the usual one")
+	c.log.Debug("camera: no sensor answers on i2c; trying the default one")
 	c.sensor = &sensors[0]
 	return nil
 }
 
-// fill writes the C side's configuration.
+// fill fills in the C side's configuration.
 func (c *Camera) fill() {
 	k, s, m := &c.c.config, c.sensor, c.mode
 	variant := 0
@@ -216,7 +216,7 @@ func (c *Camera) fill() {
 	k.isp_bayer, k.dev_bayer = C.ISP_BAYER_FORMAT_E(m.isp), C.BAYER_FORMAT_E(m.device)
 	k.yuv, k.grey = C.bool(s.yuv), C.bool(s.grey)
 	c.light.monotone = s.grey
-	c.look(c.light.view)
+	c.applyView(c.light.view)
 	tuning := m.tuning
 	if c.board.pro && m.proTuning != "" {
 		tuning = m.proTuning
@@ -225,7 +225,7 @@ func (c *Camera) fill() {
 		setText(k.tuning[:], "/mnt/cfg/param/"+tuning)
 	}
 	setText(k.tuning_file[:], os.Getenv("MAIXSTREAM_ROOT"))
-	k.untuned = C.bool(one.note != nil && one.note.crash.Untuned)
+	k.untuned = C.bool(hardware.note != nil && hardware.note.crash.Untuned)
 	// An exposure longer than a frame time would slow the sensor down.
 	k.exposure_max = C.uint32_t(min(float64(s.exposure), 1e6/min(c.config.FPS, m.fps)))
 	k.out_width, k.out_height = C.uint32_t(c.config.Width), C.uint32_t(c.config.Height)
@@ -255,13 +255,13 @@ func setText(to []C.char, text string) {
 	}
 }
 
-// orient sets VPSS so that a sensor mounted upside down shows its picture upright, and then as asked for.
+// orient sets VPSS so that a sensor mounted upside down gives an upright picture, then applies the requested mirror and flip.
 func (c *Camera) orient() {
 	c.c.config.mirror = C.bool(!c.board.mirror != c.config.Mirror)
 	c.c.config.flip = C.bool(!c.board.flip != c.config.Flip)
 }
 
-// wantedRate is what VPSS is told: whole frames a second, 0 for all of them. The pipeline thins the rest.
+// wantedRate returns the rate to set in VPSS: whole frames per second, 0 for all frames. The pipeline drops the rest.
 func (c *Camera) wantedRate(fps float64) C.int32_t {
 	if whole := math.Ceil(fps); whole < c.mode.fps {
 		return C.int32_t(whole)

@@ -1,6 +1,6 @@
 /*
- * The functions of the MPI that we call, X(function, library that exports it): these alone are looked for when the libraries are
- * opened, so that one that lacks another is no obstacle. Tests compare the list with the calls, and with docs/hardware.md.
+ * The MPI functions that we call, X(function, library that exports it). Only these are resolved when the libraries are opened,
+ * so a library may lack any other. Tests compare the list with the calls, and with docs/hardware.md.
  */
 #ifndef MAIXSTREAM_SG2002_CALLS_H
 #define MAIXSTREAM_SG2002_CALLS_H

@@ -16,7 +16,7 @@
 #include "tone.h"
 #include "video.h"
 
-/* The vendor's code runs on this thread, and musl's default stack is 128 KiB. */
+/* The vendor's code runs on this thread, and musl's default stack is only 128 KiB. */
 #define STACK_SIZE (1 << 20)
 
 static int perform(struct camera *c)
@@ -32,7 +32,7 @@ static int perform(struct camera *c)
 		output_down(c);
 		int result = output_up(c);
 		if (result == CAMERA_OK)
-			video_again(c);
+			video_restore(c);
 		return result;
 	}
 	case CAMERA_VIDEO: return video_set(c);
@@ -55,11 +55,11 @@ static int perform(struct camera *c)
 	return CAMERA_FAILED;
 }
 
-/* What either side wrote before it signalled, the other sees: the kernel takes a lock for both. */
+/* Whatever either side wrote before signalling is visible to the other: the kernel takes a lock for both. */
 static void signal_event(int event)
 {
 	static const uint64_t one = 1;
-	ssize_t n; /* it fails only when 2^64 are waiting */
+	ssize_t n; /* fails only at 2^64 pending signals */
 	do
 		n = write(event, &one, sizeof one);
 	while (n < 0 && errno == EINTR);
@@ -105,7 +105,7 @@ struct camera *camera_new(struct mpi *mpi, struct gate *gate)
 		return NULL;
 	c->mpi = mpi;
 	c->gate = gate;
-	c->note = c->own_note;
+	c->note = c->fallback_note;
 	c->streamed.pool = c->still.pool = c->picture_pool = VB_INVALID_POOLID;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->isp_started, NULL);
@@ -118,8 +118,8 @@ struct camera *camera_new(struct mpi *mpi, struct gate *gate)
 	}
 
 	/*
-	 * A signal cuts the driver's waits short, and inside its JPEG lock it then runs unlocked. Threads that the libraries start on this one
-	 * inherit its mask, so Go's signals find none of them.
+	 * A signal cuts the driver's waits short, and inside its JPEG lock the code then runs unlocked. Threads that the libraries start from this one
+	 * inherit its mask, so none of them receives Go's signals.
 	 */
 	sigset_t all, before;
 	sigfillset(&all);

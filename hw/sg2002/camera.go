@@ -26,17 +26,17 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// How long operations may take before they count as hanging. The driver's own limits are 2 s for a picture and 500 ms for the ISP's end.
+// Time limits after which an operation counts as hung. The driver's own limits are 2 s for a picture and 500 ms for stopping the ISP.
 const (
-	upWithin      = 20 * time.Second
-	downWithin    = 10 * time.Second
-	changeWithin  = 5 * time.Second
-	pictureWithin = 6 * time.Second
-	slice         = 200 * time.Millisecond // a read looks up so often
-	silence       = 3 * time.Second        // without a frame the sensor counts as lost
+	upTimeout      = 20 * time.Second
+	downTimeout    = 10 * time.Second
+	changeTimeout  = 5 * time.Second
+	pictureTimeout = 6 * time.Second
+	readSlice       = 200 * time.Millisecond // how often a read checks ctx and Close
+	silence       = 3 * time.Second        // without a frame for this long the sensor counts as lost
 )
 
-// streamBuffer is the encoder's memory in ION, a multiple of 1024. The default of 9 MiB is scarce memory wasted; an overflow is slow but handled.
+// streamBuffer returns the size of the encoder's buffer in ION, a multiple of 1024. The default of 9 MiB wastes scarce memory; an overflow is slow but handled.
 func streamBuffer(width, height int) int {
 	if width*height > 1280*720 {
 		return 2 << 20
@@ -44,7 +44,7 @@ func streamBuffer(width, height int) int {
 	return 1 << 20
 }
 
-// Camera is the open camera: a frame.JPEGSource whose pictures the hardware has encoded. For programs that want raw frames there is Raw.
+// Camera is the open camera: a frame.JPEGSource whose pictures are encoded in hardware. For raw frames see Raw.
 type Camera struct {
 	mpi    *mpi
 	sensor *sensor
@@ -53,19 +53,19 @@ type Camera struct {
 	closing atomic.Bool
 	mu      sync.Mutex // serializes operations
 	c       *C.struct_camera
-	done    *event         // of an operation of c
-	pins    runtime.Pinner // of the memory that it has
+	done    *event         // signals the end of an operation of c
+	pins    runtime.Pinner // for memory passed to c
 	config  Config
 	object  *C.ISP_SNS_OBJ_S           // the sensor's driver
 	mode    setting                    // how the sensor runs
-	tight   []mode                     // for which memory was short
-	info    atomic.Pointer[frame.Info] // not under mu, which a call that hangs keeps
-	full    atomic.Pointer[frame.Size] // of the sensor's pictures; likewise
+	tight   []mode                     // modes that memory was too short for
+	info    atomic.Pointer[frame.Info] // not under mu, which a hanging call keeps locked
+	full    atomic.Pointer[frame.Size] // the sensor's picture size; not under mu either
 	board   board
-	alone   bool          // no other process that lives keeps libisp's buffer
-	streams bool          // a picture has come
-	waited  time.Duration // for a frame, since the last one
-	left    time.Time     // when the last ReadJPEG ended; the reader's own
+	alone   bool          // no other live process keeps libisp's buffer
+	streams bool          // a picture has been delivered
+	waited  time.Duration // for a frame, since the last one arrived
+	left    time.Time     // when the last ReadJPEG ended; used by the reader only
 	number  uint64
 	text    overlayText
 	light   light
@@ -83,22 +83,22 @@ var (
 	_ frame.Overlayer     = (*Camera)(nil)
 )
 
-// one guards the hardware within this process; hung is set when a library call never returned, after which the libraries are unusable.
-var one struct {
+// hardware guards the hardware within this process. hung is set once a library call never returned; the libraries are unusable from then on.
+var hardware struct {
 	sync.Mutex
 	open bool
 	hung atomic.Bool
 	note *note // for as long as libisp may use its shared buffer; nil before
 }
 
-// Open brings the camera up. Errors wrap ErrNoBoard or ErrLibraries where there is no such hardware or software, and frame.ErrGone where trying
-// again later may help: no sensor, the camera in use, modules not loaded; and frame.ErrStuck once a call of the libraries never came back.
+// Open brings the camera up. Errors wrap ErrNoBoard or ErrLibraries if the hardware or software is not there; frame.ErrGone if trying
+// again later may help (no sensor, camera in use, modules not loaded); and also frame.ErrStuck once a library call has never returned.
 func Open(ctx context.Context, config Config) (*Camera, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
 	if !OnBoard() && config.LibDir == "" && os.Getenv("MAIXSTREAM_MPI_LIBS") == "" {
-		return nil, fmt.Errorf("camera: %s does not name a MaixCAM: %w", Root("/proc/device-tree/model"), ErrNoBoard)
+		return nil, fmt.Errorf("camera: %s names no MaixCAM: %w", Root("/proc/device-tree/model"), ErrNoBoard)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -107,13 +107,13 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 	if err != nil {
 		return nil, err
 	}
-	one.Lock()
-	defer one.Unlock()
+	hardware.Lock()
+	defer hardware.Unlock()
 	switch {
-	case one.hung.Load():
-		return nil, fmt.Errorf("camera: a call of the chip's libraries never came back: %w: %w", frame.ErrGone, frame.ErrStuck)
-	case one.open:
-		return nil, fmt.Errorf("camera: this program has it open already: %w", frame.ErrGone)
+	case hardware.hung.Load():
+		return nil, fmt.Errorf("camera: a call into the chip's libraries never returned: %w: %w", frame.ErrGone, frame.ErrStuck)
+	case hardware.open:
+		return nil, fmt.Errorf("camera: already open in this process: %w", frame.ErrGone)
 	}
 	unlock := lockModules()
 	defer unlock()
@@ -125,32 +125,32 @@ func Open(ctx context.Context, config Config) (*Camera, error) {
 		missing = MissingNodes()
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("camera: %s missing: are the kernel modules loaded? /etc/init.d/S00kmod start: %w", strings.Join(missing, ", "), frame.ErrGone)
+		return nil, fmt.Errorf("camera: %s missing: load the kernel modules (/etc/init.d/S00kmod start): %w", strings.Join(missing, ", "), frame.ErrGone)
 	}
 	camera := &Camera{mpi: m, log: config.Log, config: config, board: readBoard(), light: light{changed: make(chan struct{}, 1)}}
-	if err := camera.takeNote(); err != nil {
+	if err := camera.beginNote(); err != nil {
 		return nil, err
 	}
 	if err := camera.startThread(); err != nil {
-		camera.giveNote()
+		camera.endNote()
 		return nil, err
 	}
 	if err := camera.bringUp(); err != nil {
-		if !one.hung.Load() {
+		if !hardware.hung.Load() {
 			camera.endThread()
-			if one.note != nil {
-				one.note.forgive()
+			if hardware.note != nil {
+				hardware.note.resetCrashes()
 			}
-			camera.giveNote()
+			camera.endNote()
 		}
 		return nil, err
 	}
-	one.open = true
+	hardware.open = true
 	if config.Overlay != "" {
 		if err := camera.SetOverlay(config.Overlay); err != nil {
-			one.Unlock() // Close takes it
+			hardware.Unlock() // Close locks it
 			_ = camera.Close()
-			one.Lock()
+			hardware.Lock()
 			return nil, err
 		}
 	}
@@ -168,33 +168,33 @@ func (c *Camera) result(code C.int) error {
 	case C.CAMERA_TOO_LARGE:
 		return fmt.Errorf("camera: a picture of %d bytes: %w", c.c.size, frame.ErrTooLarge)
 	case C.CAMERA_HANGS:
-		call := c.doing()
-		c.hangs()
+		call := c.currentCall()
+		c.markHung()
 		return fmt.Errorf("camera: %s does not come back: %w: %w", call, frame.ErrGone, frame.ErrStuck)
 	}
 	return &Error{Call: C.GoString(c.c.failed.call), Code: uint32(c.c.failed.code)}
 }
 
-// doing names the call in progress.
-func (c *Camera) doing() string {
+// currentCall names the call in progress.
+func (c *Camera) currentCall() string {
 	if name := C.GoString(c.c.note); name != "" {
 		return name
 	}
-	return "a call of the chip's libraries"
+	return "a call into the chip's libraries"
 }
 
-// hangs marks the C side as hung.
-func (c *Camera) hangs() {
+// markHung abandons the C side, whose thread is stuck in a library call.
+func (c *Camera) markHung() {
 	if !c.closing.Swap(true) {
 		c.abandonThread()
 	}
-	one.hung.Store(true)
+	hardware.hung.Store(true)
 }
 
 // Info implements frame.Source. It never blocks.
 func (c *Camera) Info() frame.Info { return *c.info.Load() }
 
-// Close brings the camera down and releases it. It waits for a read in progress. It may be called twice.
+// Close brings the camera down and releases it. It waits for a read in progress and may be called twice.
 func (c *Camera) Close() error {
 	if c.closing.Swap(true) {
 		return nil
@@ -202,27 +202,27 @@ func (c *Camera) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endUnits()
-	err := c.result0(c.perform(C.CAMERA_DOWN, downWithin))
-	one.Lock()
-	defer one.Unlock()
-	one.open = false
+	err := c.closeResult(c.perform(C.CAMERA_DOWN, downTimeout))
+	hardware.Lock()
+	defer hardware.Unlock()
+	hardware.open = false
 	if err != nil {
-		one.hung.Store(true)
+		hardware.hung.Store(true)
 		c.abandonThread()
 		return err
 	}
 	c.endThread()
-	c.giveNote()
+	c.endNote()
 	c.c = nil
 	C.free(c.bitmap)
 	c.bitmap = nil
 	return nil
 }
 
-// result0 is result for Close, which owns the C side's end.
-func (c *Camera) result0(code C.int) error {
+// closeResult is result for Close, which abandons the C side itself.
+func (c *Camera) closeResult(code C.int) error {
 	if code == C.CAMERA_HANGS {
-		return fmt.Errorf("camera: close: %s does not come back: %w: %w", c.doing(), frame.ErrGone, frame.ErrStuck)
+		return fmt.Errorf("camera: close: %s does not come back: %w: %w", c.currentCall(), frame.ErrGone, frame.ErrStuck)
 	}
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 // Camera cannot be opened on this platform.
 type Camera struct{ frame.JPEGSource }
 
-// Open returns an error that wraps ErrNoBoard: the chip's libraries are called through cgo on Linux.
+// Open returns an error that wraps ErrNoBoard: the chip's libraries need cgo and Linux.
 func Open(context.Context, Config) (*Camera, error) {
-	return nil, fmt.Errorf("camera: this build is not for Linux with cgo: %w", ErrNoBoard)
+	return nil, fmt.Errorf("camera: built without cgo or not for Linux: %w", ErrNoBoard)
 }
 
 // Libraries returns an error that wraps frame.ErrUnsupported.
@@ -23,14 +23,14 @@ func Libraries(string) error {
 	return err
 }
 
-// Raw is never called: there is no Camera here.
+// Raw is never called: a Camera cannot exist here.
 func (*Camera) Raw() frame.RawSource { return nil }
 
-// Still is never called: there is no Camera here.
+// Still is never called: a Camera cannot exist here.
 func (*Camera) Still(context.Context, []byte, *frame.Picture) error { return frame.ErrUnsupported }
 
-// StillSize is never called: there is no Camera here.
+// StillSize is never called: a Camera cannot exist here.
 func (*Camera) StillSize() frame.Size { return frame.Size{} }
 
-// Encoder is never called: there is no Camera here.
+// Encoder is never called: a Camera cannot exist here.
 func (*Camera) Encoder() frame.Encoder { return nil }

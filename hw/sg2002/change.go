@@ -32,7 +32,7 @@ func (c *Camera) SetQuality(quality int) (used int, err error) {
 	return used, c.change(func() error {
 		before := c.c.config.quality
 		c.c.config.quality = C.uint32_t(used)
-		if err := c.run(C.CAMERA_QUALITY, changeWithin); err != nil {
+		if err := c.run(C.CAMERA_QUALITY, changeTimeout); err != nil {
 			c.c.config.quality = before
 			return fmt.Errorf("camera: quality %d: %w", used, err)
 		}
@@ -41,12 +41,12 @@ func (c *Camera) SetQuality(quality int) (used int, err error) {
 	})
 }
 
-// SetMode implements frame.ModeSetter. If the sensor must run faster than it does, or another mode of it suits the rate better, everything is brought down
-// and up again, which takes about as long as Open; a lower rate in the same mode is VPSS's to make. used is the rate that the sensor has if that is less.
-// A mode that the driver lacks gives an error that wraps frame.ErrUnsupported, with the camera as it was before.
+// SetMode implements frame.ModeSetter. If the sensor has to run faster, or another of its modes suits the rate better, everything is brought down
+// and up again, which takes about as long as Open; for a lower rate in the same mode VPSS drops frames. used is the sensor's rate if that is lower than fps.
+// If the driver lacks the mode, the error wraps frame.ErrUnsupported and the camera stays as it was.
 func (c *Camera) SetMode(width, height int, fps float64) (used float64, err error) {
 	if !(fps > 0) {
-		return 0, fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+		return 0, fmt.Errorf("camera: %v frames per second: must be more than 0", fps)
 	}
 	err = c.change(func() error {
 		if best := c.sensor.choices(width, height, fps)[0]; c.mpi.lacking[sensorMode{c.sensor, best.mode}] {
@@ -59,12 +59,12 @@ func (c *Camera) SetMode(width, height int, fps float64) (used float64, err erro
 			return nil
 		}
 		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
-			return fmt.Errorf("camera: %v: %w", to, errRawOut)
+			return fmt.Errorf("camera: %v: %w", to, errFrameInUse)
 		}
 		before := c.config.FPS
 		c.config.FPS = fps
 		err := c.restart(to)
-		if err == nil || one.hung.Load() {
+		if err == nil || hardware.hung.Load() {
 			return err
 		}
 		if c.unfit(to, err) {
@@ -72,7 +72,7 @@ func (c *Camera) SetMode(width, height int, fps float64) (used float64, err erro
 		}
 		c.config.FPS = before
 		if again := c.restart(now); again != nil {
-			return fmt.Errorf("camera: %v: %w; and back: %w", to, err, again)
+			return fmt.Errorf("camera: %v: %w; going back failed: %w", to, err, again)
 		}
 		return fmt.Errorf("camera: %v: %w", to, err)
 	})
@@ -82,7 +82,7 @@ func (c *Camera) SetMode(width, height int, fps float64) (used float64, err erro
 // restart brings everything down and up again.
 func (c *Camera) restart(to setting) error {
 	c.endUnits()
-	if err := c.run(C.CAMERA_DOWN, downWithin); err != nil {
+	if err := c.run(C.CAMERA_DOWN, downTimeout); err != nil {
 		return err
 	}
 	if err := c.start(to); err != nil {
@@ -91,10 +91,10 @@ func (c *Camera) restart(to setting) error {
 	return c.text.show(c)
 }
 
-// SetFPS implements frame.RateSetter. VPSS thins the frames; the sensor keeps its mode, so that it wakes within a frame time.
+// SetFPS implements frame.RateSetter. VPSS drops the frames; the sensor keeps its mode, so that the rate can rise again within a frame time.
 func (c *Camera) SetFPS(fps float64) error {
 	if !(fps > 0) {
-		return fmt.Errorf("camera: %v frames a second: must be more than 0", fps)
+		return fmt.Errorf("camera: %v frames per second: must be more than 0", fps)
 	}
 	return c.change(func() error {
 		rate := c.wantedRate(fps)
@@ -103,9 +103,9 @@ func (c *Camera) SetFPS(fps float64) error {
 			return nil
 		}
 		c.c.config.out_fps = rate
-		if err := c.run(C.CAMERA_VPSS, changeWithin); err != nil {
+		if err := c.run(C.CAMERA_VPSS, changeTimeout); err != nil {
 			c.c.config.out_fps = before
-			return fmt.Errorf("camera: %v frames a second: %w", fps, err)
+			return fmt.Errorf("camera: %v frames per second: %w", fps, err)
 		}
 		return nil
 	})
@@ -117,7 +117,7 @@ func (c *Camera) SetOrientation(mirror, flip bool) error {
 		oldMirror, oldFlip := c.config.Mirror, c.config.Flip
 		c.config.Mirror, c.config.Flip = mirror, flip
 		c.orient()
-		if err := c.run(C.CAMERA_VPSS, changeWithin); err != nil {
+		if err := c.run(C.CAMERA_VPSS, changeTimeout); err != nil {
 			c.config.Mirror, c.config.Flip = oldMirror, oldFlip
 			c.orient()
 			return fmt.Errorf("camera: mirror %v, flip %v: %w", mirror, flip, err)
@@ -126,29 +126,29 @@ func (c *Camera) SetOrientation(mirror, flip bool) error {
 	})
 }
 
-// Resize implements frame.Resizer. Only the scaler's channel, its pool and the encoder are made again; the sensor keeps running. A frame of Raw must
-// be released before.
+// Resize implements frame.Resizer. Only the scaler's channel, its pool and the encoder are recreated; the sensor keeps running. A frame of Raw must
+// be released first.
 func (c *Camera) Resize(width, height int) error {
 	if err := checkSize(width, height); err != nil {
 		return err
 	}
 	return c.change(func() error {
-		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 { // its memory would go, and a program may be looking at it
-			return fmt.Errorf("camera: size %dx%d: %w", width, height, errRawOut)
+		if c.c.frame.stVFrame.u64PhyAddr[0] != 0 { // its memory would be freed while a program may be reading it
+			return fmt.Errorf("camera: size %dx%d: %w", width, height, errFrameInUse)
 		}
 		oldWidth, oldHeight := c.config.Width, c.config.Height
 		c.endUnits()
 		unfit := c.videoRefits(width, height)
 		c.c.config.video = C.bool(c.video.on && unfit == nil)
 		c.setSize(width, height)
-		if err := c.run(C.CAMERA_OUTPUT, changeWithin); err != nil {
+		if err := c.run(C.CAMERA_OUTPUT, changeTimeout); err != nil {
 			c.c.config.video = C.bool(c.video.on)
 			c.setSize(oldWidth, oldHeight)
-			if one.hung.Load() {
+			if hardware.hung.Load() {
 				return err
 			}
-			if again := c.run(C.CAMERA_OUTPUT, changeWithin); again != nil {
-				return fmt.Errorf("camera: size %dx%d: %w; and back: %w", width, height, err, again)
+			if again := c.run(C.CAMERA_OUTPUT, changeTimeout); again != nil {
+				return fmt.Errorf("camera: size %dx%d: %w; going back failed: %w", width, height, err, again)
 			}
 			return fmt.Errorf("camera: size %dx%d: %w", width, height, err)
 		}
@@ -163,5 +163,5 @@ func (c *Camera) setSize(width, height int) {
 	c.config.Width, c.config.Height = width, height
 	c.c.config.out_width, c.c.config.out_height = C.uint32_t(width), C.uint32_t(height)
 	c.c.config.stream_buffer = C.uint32_t(streamBuffer(width, height))
-	c.tell()
+	c.updateInfo()
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// luminanceTable returns the sum of a JPEG's first quantisation table, which falls as quality rises.
+// luminanceTable returns the sum of a JPEG's first quantisation table, which decreases as quality rises.
 func luminanceTable(t testing.TB, jpg []byte) int {
 	t.Helper()
 	at := bytes.Index(jpg, []byte{0xff, 0xdb, 0, 67, 0})
@@ -33,7 +33,7 @@ func luminanceTable(t testing.TB, jpg []byte) int {
 	return sum
 }
 
-// annexK is the luminance table of the JPEG standard's annex K, which the encoder scales as libjpeg does.
+// annexK is the luminance table of annex K of the JPEG standard, which the encoder scales as libjpeg does.
 var annexK = []int{
 	16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
 	18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
@@ -51,7 +51,7 @@ func scaledTable(quality int) int {
 	return sum
 }
 
-// TestQuality: the pictures are quantised as asked for, from the next one on, and the two qualities that the encoder lacks become their neighbours.
+// TestQuality: pictures have the requested quality from the next one on, and the two qualities that the encoder lacks use the nearest.
 func TestQuality(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestQuality(t *testing.T) {
 					if err != nil || used != want {
 						b.Errorf("quality %d: %d, %v", quality, used, err)
 					}
-					if path == "bound" { // one picture may be under way
+					if path == "bound" { // one picture may be in progress
 						b.read(camera)
 						b.read(camera)
 					}
@@ -76,7 +76,7 @@ func TestQuality(t *testing.T) {
 				}
 				for _, quality := range []int{0, -1, 101} {
 					if _, err := camera.SetQuality(quality); err == nil {
-						b.Errorf("quality %d is taken", quality)
+						b.Errorf("quality %d is accepted", quality)
 					}
 				}
 				b.close(camera)
@@ -85,7 +85,7 @@ func TestQuality(t *testing.T) {
 	}
 }
 
-// TestRate: VPSS thins the frames of a sensor that keeps its rate.
+// TestRate: VPSS drops frames while the sensor keeps its rate.
 func TestRate(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestRate(t *testing.T) {
 					if err := camera.SetFPS(fps); err != nil {
 						b.Fatal(err)
 					}
-					for range 4 { // parked before
+					for range 4 { // queued before the change
 						b.read(camera)
 					}
 					jpg, _ := b.read(camera)
@@ -107,11 +107,11 @@ func TestRate(t *testing.T) {
 					}
 					frames := v.number(b, decode(b, jpg)) - before
 					if least := int(60 / (fps + 1) * (pictures - 1)); frames < least {
-						b.Errorf("%v frames a second: %d pictures of %d frames, want at least %d", fps, pictures, frames, least)
+						b.Errorf("%v frames per second: %d pictures of %d frames, want at least %d", fps, pictures, frames, least)
 					}
 				}
 				if err := camera.SetFPS(0); err == nil {
-					b.Error("0 frames a second are taken")
+					b.Error("0 frames per second are accepted")
 				}
 				b.close(camera)
 			})
@@ -119,24 +119,24 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestDark: no exposure is longer than a frame of the rate asked for, so that frames come as often in the dark.
+// TestDark: no exposure is longer than the requested frame time, so that the rate holds in the dark.
 func TestDark(t *testing.T) {
 	onBoard(t, scenario{settings: "dark=1"}, func(b *bench) {
 		camera := b.open(Config{FPS: 60})
 		_, last := b.read(camera)
 		shortest := time.Hour
-		for range 20 { // one of them, for this machine may be slow
+		for range 20 { // at least one must be short enough: this machine may be slow
 			_, p := b.read(camera)
 			shortest, last = min(shortest, p.Captured.Sub(last.Captured)), p
 		}
 		if shortest > 100*time.Millisecond { // the driver's own limit is 364 ms
-			b.Errorf("frames come %v apart at best", shortest)
+			b.Errorf("frames are at least %v apart", shortest)
 		}
 		b.close(camera)
 	})
 }
 
-// TestOrientation: mirror and flip change while the stream runs, on a board whose sensor hangs upside down and on one where it does not.
+// TestOrientation: mirror and flip change while streaming, on a board whose sensor is mounted upside down and on one where it is not.
 func TestOrientation(t *testing.T) {
 	for _, board := range []string{"maixcam", "maixcam_pro"} {
 		t.Run(board, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// TestResize: other sizes come out of the same sensor, the wrong ones are refused and change nothing.
+// TestResize: the size changes while the sensor keeps running; unsupported sizes are refused and change nothing.
 func TestResize(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestResize(t *testing.T) {
 					jpg, p := b.read(camera)
 					got := decode(b, jpg).Bounds().Size()
 					if info := camera.Info(); p.Width != size.Width || got.X != size.Width || got.Y != size.Height || info.Width != size.Width || info.Height != size.Height {
-						b.Errorf("resized to %v: picture %v, told %dx%d, info %dx%d", size, got, p.Width, p.Height, info.Width, info.Height)
+						b.Errorf("resized to %v: picture %v, reported %dx%d, info %dx%d", size, got, p.Width, p.Height, info.Width, info.Height)
 					}
 				}
 				for _, size := range []frame.Size{{Width: 641, Height: 480}, {Width: 640, Height: 481}, {Width: 30, Height: 480}, {Width: 2882, Height: 480}, {Width: -2, Height: 480}} {
@@ -188,7 +188,7 @@ func TestResize(t *testing.T) {
 						b.Errorf("resized to %v: %v", size, err)
 					}
 				}
-				// A size whose encoder cannot be made leaves the one before.
+				// If the encoder for a size cannot be created, the previous size stays.
 				b.set("fail=CVI_VENC_CreateChn:1:0xC007800C")
 				if err := camera.Resize(800, 600); err == nil {
 					b.Error("resized without an encoder")
@@ -202,7 +202,7 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// brightest returns the largest luma within a rectangle, and the mean.
+// brightness returns the largest luma within a rectangle, and the mean.
 func brightness(picture image.Image, r image.Rectangle) (most, mean int) {
 	sum, n := 0, 0
 	for y := r.Min.Y; y < r.Max.Y; y++ {
@@ -214,7 +214,7 @@ func brightness(picture image.Image, r image.Rectangle) (most, mean int) {
 	return most, sum / max(n, 1)
 }
 
-// TestOverlay: text stands in the lower left corner, whatever the size and the orientation, and follows the clock.
+// TestOverlay: the text is in the lower left corner at any size and orientation, and follows the clock.
 func TestOverlay(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestOverlay(t *testing.T) {
 				if err := camera.SetOverlay(""); err != nil {
 					b.Fatal(err)
 				}
-				letters("taken away", false)
+				letters("removed", false)
 				if err := camera.SetOverlay("%S"); err != nil {
 					b.Fatal(err)
 				}
@@ -274,7 +274,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// TestMode: a rate that another mode of the sensor is for, and back, while the stream runs; what VPSS can make keeps the sensor as it is.
+// TestMode: the sensor switches to a mode that suits the rate, and back, while streaming; for rates that VPSS can make it keeps its mode.
 func TestMode(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -295,15 +295,15 @@ func TestMode(t *testing.T) {
 				} {
 					used, err := camera.SetMode(c.width, c.height, c.fps)
 					if err != nil || used != c.used {
-						b.Fatalf("%v frames a second at %dx%d: %v, %v", c.fps, c.width, c.height, used, err)
+						b.Fatalf("%v frames per second at %dx%d: %v, %v", c.fps, c.width, c.height, used, err)
 					}
 					info := camera.Info()
 					if full := camera.StillSize(); full != (frame.Size{Width: c.sensor.X, Height: c.sensor.Y}) || info.FPS != c.runs {
-						b.Errorf("%v frames a second: %v at %v", c.fps, full, info.FPS)
+						b.Errorf("%v frames per second: %v at %v", c.fps, full, info.FPS)
 					}
 					for _, size := range info.Sizes {
 						if size.Width > c.sensor.X || size.Height > c.sensor.Y {
-							b.Errorf("%v frames a second: size %v of a sensor that has %v", c.fps, size, c.sensor)
+							b.Errorf("%v frames per second: size %v of a sensor that has %v", c.fps, size, c.sensor)
 						}
 					}
 					b.read(camera)
@@ -317,17 +317,17 @@ func TestMode(t *testing.T) {
 	}
 }
 
-// TestModeRefused: a mode that the driver turns out to lack is refused with a word, the stream goes on as it was, and the next try does not disturb it.
+// TestModeRefused: a mode that the driver turns out to lack is refused with an error, the stream continues unchanged, and the next attempt does not disturb it.
 func TestModeRefused(t *testing.T) {
 	onBoard(t, scenario{libs: oldVintage(t), prepare: noMaixPy, env: func(string) []string { return nil }}, func(b *bench) {
 		camera := b.open(Config{Overlay: "front door"})
 		before := camera.Info()
 		if before.FPS != 30 {
-			b.Errorf("by default %v frames a second", before.FPS)
+			b.Errorf("by default %v frames per second", before.FPS)
 		}
 		for range 2 {
 			if _, err := camera.SetMode(640, 480, 60); !errors.Is(err, frame.ErrUnsupported) || !strings.Contains(err.Error(), "1280x720 at 60 fps") {
-				b.Errorf("a mode that is not there: %v", err)
+				b.Errorf("missing mode: %v", err)
 			}
 			if info := camera.Info(); !reflect.DeepEqual(info, before) {
 				b.Errorf("info %+v, before %+v", info, before)
@@ -338,7 +338,7 @@ func TestModeRefused(t *testing.T) {
 		}
 		for _, fps := range []float64{30, 12} {
 			if used, err := camera.SetMode(640, 480, fps); err != nil || used != fps {
-				b.Errorf("%v frames a second: %v, %v", fps, used, err)
+				b.Errorf("%v frames per second: %v, %v", fps, used, err)
 			}
 		}
 		if err := camera.Close(); err != nil {
@@ -347,12 +347,12 @@ func TestModeRefused(t *testing.T) {
 	})
 }
 
-// TestSensors: every sensor of the tables is found by what answers on i2c, is wired as its board wants it, and delivers.
+// TestSensors: every sensor in the table is detected on i2c, configured for its board's wiring, and delivers pictures.
 func TestSensors(t *testing.T) {
 	for _, board := range []string{"maixcam", "maixcam_pro"} {
 		for i, name := range Sensors() {
 			if testing.Short() && (i%2 == 0) != (board == "maixcam") {
-				continue // each sensor on one board
+				continue // each sensor on one board only
 			}
 			t.Run(board+"_"+name, func(t *testing.T) {
 				onBoard(t, scenario{board: board, settings: "sensor=" + name}, func(b *bench) {
@@ -367,7 +367,7 @@ func TestSensors(t *testing.T) {
 							b.Errorf("mode %d: %+v", i, info)
 						}
 						jpg, _ := b.read(camera)
-						if !s.yuv { // the simulator's bridge shows a bayer sensor's scene
+						if !s.yuv { // the simulator's bridge shows a Bayer sensor's scene
 							v := view{sensor: image.Pt(m.width, m.height), fit: "stretch", width: 640, height: 360}
 							v.check(b, decode(b, jpg), s.grey)
 						}
@@ -379,18 +379,18 @@ func TestSensors(t *testing.T) {
 	}
 }
 
-// TestSensorByName: a name given is taken without looking, and one that is not there is missed when it is to start.
+// TestSensorByName: a sensor given by name is used without probing; if it is absent, the start fails.
 func TestSensorByName(t *testing.T) {
 	onBoard(t, scenario{settings: "sensor=ov2685"}, func(b *bench) {
 		camera := b.open(Config{Sensor: "ov_ov2685"})
 		b.read(camera)
 		b.close(camera)
 		if _, err := Open(b.Context(), Config{Sensor: "imx219"}); err == nil {
-			b.Error("an unknown sensor is taken")
+			b.Error("an unknown sensor is accepted")
 		}
 		_, err := Open(b.Context(), Config{Sensor: "gc4653"})
 		if !errors.Is(err, frame.ErrGone) {
-			b.Errorf("a sensor that is not there: %v", err)
+			b.Errorf("absent sensor: %v", err)
 		}
 		b.Setenv("MMF_SENSOR_NAME", "ov2685")
 		camera = b.open(Config{})
@@ -398,7 +398,7 @@ func TestSensorByName(t *testing.T) {
 	})
 }
 
-// TestStill: pictures of the sensor's size come beside a smaller stream, on both paths, while it runs.
+// TestStill: full-size stills are taken while a smaller stream runs, on both paths.
 func TestStill(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -415,7 +415,7 @@ func TestStill(t *testing.T) {
 				defer cancel()
 				streamed := make(chan error, 1)
 				stop := make(chan struct{})
-				go func() { // the stream's reader, at the same time
+				go func() { // the stream's reader, concurrently
 					dst := make([]byte, 1<<20)
 					for {
 						var p frame.Picture
@@ -477,7 +477,7 @@ func TestStill(t *testing.T) {
 		onBoard(t, scenario{}, func(b *bench) {
 			camera := b.open(Config{})
 			if err := camera.Still(b.Context(), pictureMemory, &frame.Picture{}); !errors.Is(err, frame.ErrUnsupported) {
-				b.Errorf("still picture of a camera without: %v", err)
+				b.Errorf("still picture from a camera opened without: %v", err)
 			}
 			b.close(camera)
 		})

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hardwareClock is a time by this process's clock, and CLOCK_MONOTONIC at that moment: the clock of the hardware's stamps. Go's own monotonic clock
-// runs beside it, but from another start.
+// hardwareClock returns the same moment by Go's clock and by CLOCK_MONOTONIC, the clock of the hardware's time stamps. Go's own monotonic clock
+// runs at the same rate but from another zero.
 var hardwareClock = sync.OnceValues(func() (at time.Time, mono time.Duration) {
 	shortest := time.Hour
-	for range 10 { // the kernel may run something else between the readings
+	for range 10 { // the process may be preempted between the readings
 		var now unix.Timespec
 		before := time.Now()
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -26,7 +26,7 @@ var hardwareClock = sync.OnceValues(func() (at time.Time, mono time.Duration) {
 	return at, mono
 })
 
-// captured turns a time stamp of the hardware, microseconds of CLOCK_MONOTONIC, into a time; nonsense becomes now.
+// captured converts a hardware time stamp, microseconds of CLOCK_MONOTONIC, into a time. Implausible values become now.
 func captured(pts uint64) time.Time {
 	at, mono := hardwareClock()
 	now := time.Now()

@@ -10,20 +10,20 @@ import (
 
 // Config holds the options for Open. Zero fields select the default in brackets.
 type Config struct {
-	Width, Height int     // of the pictures, pixels, both even [640x480]
-	FPS           float64 // at most; it also chooses the sensor's mode [30]
-	Quality       int     // 1..100 [80]; the encoder has no 50 and no 100 and takes the neighbour
-	Path          string  // frame: each frame is sent to the encoder by its handle; bound: the hardware hands it on alone [frame]
+	Width, Height int     // of the pictures, in pixels, both even [640x480]
+	FPS           float64 // maximum; also selects the sensor's mode [30]
+	Quality       int     // 1..100 [80]; the encoder lacks 50 and 100 and uses the nearest
+	Path          string  // frame: each frame is sent to the encoder by its handle; bound: the hardware passes frames on by itself [frame]
 	LibDir        string  // where the chip's libraries are [the loader's search path]
 	Sensor        string  // auto, or a name of Sensors [auto]
-	Fit           string  // crop, pad or stretch: how the sensor's picture becomes Width x Height [crop]
+	Fit           string  // crop, pad or stretch: how the sensor's picture is fitted to Width x Height [crop]
 	Mirror, Flip  bool
-	Overlay       string // text with strftime's % fields [none]
-	Still         bool   // keep memory for pictures of the sensor's size beside the stream, for Camera.Still: 13 MB of ION for 2560x1440 [no]
+	Overlay       string // text with strftime's % fields ["": none]
+	Still         bool   // reserve memory for Camera.Still, pictures of the sensor's size beside the stream: 13 MB of ION for 2560x1440 [no]
 	Log           *zap.Logger
 }
 
-// Limits of VPSS and VENC, in pixels (VPSS_MIN_IMAGE_WIDTH, VPSS_MAX_IMAGE_WIDTH, VPSS_MAX_IMAGE_HEIGHT; the encoder wants at least 32).
+// Limits of VPSS and VENC, in pixels (VPSS_MIN_IMAGE_WIDTH, VPSS_MAX_IMAGE_WIDTH, VPSS_MAX_IMAGE_HEIGHT; the encoder needs at least 32).
 const (
 	minSide   = 32
 	maxWidth  = 2880
@@ -53,7 +53,7 @@ func (c *Config) check() error {
 			ok = ok || *d.value == choice
 		}
 		if !ok {
-			return fmt.Errorf("camera: %s %q: one of %v", d.name, *d.value, d.choices)
+			return fmt.Errorf("camera: %s %q: must be one of %v", d.name, *d.value, d.choices)
 		}
 	}
 	if c.Sensor == "" {
@@ -63,7 +63,7 @@ func (c *Config) check() error {
 		c.Log = zap.NewNop()
 	}
 	if !(c.FPS > 0) {
-		return fmt.Errorf("camera: %v frames a second: must be more than 0", c.FPS)
+		return fmt.Errorf("camera: %v frames per second: must be more than 0", c.FPS)
 	}
 	if err := frame.CheckQuality(c.Quality); err != nil {
 		return fmt.Errorf("camera: %w", err)
@@ -73,12 +73,12 @@ func (c *Config) check() error {
 
 func checkSize(width, height int) error {
 	if width < minSide || height < minSide || width > maxWidth || height > maxHeight || width%2 != 0 || height%2 != 0 {
-		return fmt.Errorf("camera: size %dx%d: %w: the hardware makes even sizes from %dx%d to %dx%d", width, height, frame.ErrSize, minSide, minSide, maxWidth, maxHeight)
+		return fmt.Errorf("camera: size %dx%d: %w: the hardware supports even sizes from %dx%d to %dx%d", width, height, frame.ErrSize, minSide, minSide, maxWidth, maxHeight)
 	}
 	return nil
 }
 
-// realQuality is the nearest quality that the encoder has, 1 to 49 and 51 to 99: 50 would be the tables that are built in.
+// realQuality returns the nearest quality that the encoder has, 1 to 49 and 51 to 99: 50 would select its built-in tables.
 func realQuality(quality int) int {
 	switch {
 	case quality == 50:

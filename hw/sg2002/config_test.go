@@ -48,8 +48,8 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// TestModes: the mode with the most pixels, unless it is too slow for what is asked for and a faster one is large enough; and the rate asked for, as
-// far as the driver has it.
+// TestModes: the mode with the most pixels is chosen, unless it is too slow for the requested rate and a faster one is large enough; the rate is the
+// requested one, limited to what the driver supports.
 func TestModes(t *testing.T) {
 	for _, c := range []struct {
 		sensor        string
@@ -109,7 +109,7 @@ func TestModes(t *testing.T) {
 	for i := range sensors {
 		for n, m := range sensors[i].modes {
 			if m.slowest <= 0 || m.slowest > m.fastest || m.from > m.fastest || n > 0 && m.fastest <= sensors[i].modes[n-1].fastest {
-				t.Errorf("%s: mode %dx%d is never right", sensors[i].name, m.width, m.height)
+				t.Errorf("%s: mode %dx%d is never chosen", sensors[i].name, m.width, m.height)
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func TestSensorNames(t *testing.T) {
 	}
 }
 
-// root lays out files of a board.
+// root lays out a board's files.
 func root(t *testing.T, files map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -179,7 +179,7 @@ func TestModels(t *testing.T) {
 	}
 	root(t, nil)
 	if OnBoard() {
-		t.Error("a machine without a device tree is taken for a board")
+		t.Error("a machine without a device tree counts as a board")
 	}
 }
 
@@ -209,7 +209,7 @@ func TestCarveout(t *testing.T) {
 	}
 	free := int64(110100480 - 35651584 + 12582912 + 291424)
 	if err := checkRoom(free, ion, want); err != nil {
-		t.Errorf("what fits: %v", err)
+		t.Errorf("exact fit: %v", err)
 	}
 	if err := checkRoom(free+1, ion, want); !errors.Is(err, frame.ErrGone) || !strings.Contains(err.Error(), "smaller size") {
 		t.Errorf("a byte too much: %v", err)
@@ -249,7 +249,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%08x: %v", code, err)
 		}
 		if !errors.Is(err, frame.ErrGone) {
-			t.Errorf("%08x is not gone", code)
+			t.Errorf("%08x does not wrap ErrGone", code)
 		}
 	}
 }

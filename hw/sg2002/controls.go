@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// The image processor's controls have the names and choices of V4L2 where the meaning is the same.
+// The ISP's controls use V4L2's names and choices where the meaning is the same.
 const (
 	autoExposure = "auto_exposure"
 	exposureTime = "exposure_time_absolute"
@@ -34,26 +34,26 @@ const (
 
 const (
 	gainOne = C.GAIN_ONE
-	// mostGain is used when the library reports no maximum; sensors reach 16 to 64 times.
-	mostGain = 16 * gainOne
+	// fallbackMaxGain is used when the library reports no maximum; sensors reach a gain of 16 to 64.
+	fallbackMaxGain = 16 * gainOne
 	// shortestExposure is a few lines of a sensor, in µs.
 	shortestExposure = 10
 )
 
-// light is what was set of the image processor's controls; the zero one is nothing.
+// light is the state of the ISP's controls; the zero value means that nothing was set.
 type light struct {
 	changed  chan struct{} // capacity 1
-	set      C.uint32_t    // parts that were set, to be set again after a new start
+	set      C.uint32_t    // parts that were set, to be restored after a restart
 	wanted   C.struct_tone
-	first    C.struct_tone // as the libraries began: the defaults
-	known    bool          // first is
-	grey     bool          // black and white, whatever wanted.saturation is
+	first    C.struct_tone // the libraries' initial values: the defaults
+	known    bool          // first is valid
+	grey     bool          // black and white, overriding wanted's saturation
 	view     frame.View
-	monotone bool // the sensor has no colours
+	monotone bool // the sensor has no colour
 }
 
-// Controls implements frame.Controller: exposure, white balance and colour as the image processor has them now. A bridge that delivers finished
-// pictures has none.
+// Controls implements frame.Controller: exposure, white balance and colour as the ISP has them now. A bridge chip, which delivers finished
+// pictures, has no controls.
 func (c *Camera) Controls() ([]frame.Control, error) {
 	var list []frame.Control
 	err := c.change(func() (err error) {
@@ -69,12 +69,12 @@ func (c *Camera) Controls() ([]frame.Control, error) {
 // ControlsChanged implements frame.Controller.
 func (c *Camera) ControlsChanged() <-chan struct{} { return c.light.changed }
 
-// controls reads them. c.mu is held.
+// controls reads the current values. c.mu is held.
 func (c *Camera) controls() ([]frame.Control, error) {
 	if c.c.config.yuv {
 		return nil, nil
 	}
-	if err := c.run(C.CAMERA_TONE_GET, changeWithin); err != nil {
+	if err := c.run(C.CAMERA_TONE_GET, changeTimeout); err != nil {
 		return nil, err
 	}
 	now := c.c.tone
@@ -84,15 +84,15 @@ func (c *Camera) controls() ([]frame.Control, error) {
 	return c.list(&now, &c.light.first), nil
 }
 
-// list describes the image processor's controls with the values of now.
+// list describes the ISP's controls with the current values of now and the defaults of first.
 func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
-	truth := func(b C.bool) int64 {
+	asInt := func(b C.bool) int64 {
 		if b {
 			return 1
 		}
 		return 0
 	}
-	most := func(v C.uint32_t, otherwise int64) int64 {
+	limit := func(v C.uint32_t, otherwise int64) int64 {
 		if int64(v) <= gainOne {
 			return otherwise
 		}
@@ -102,14 +102,14 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 	list := []frame.Control{
 		{
 			Name: autoExposure, Label: "Exposure mode", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Auto Mode"}, {Value: 1, Name: "Manual Mode"}},
-			Default: truth(first.manual_exposure), Value: truth(now.manual_exposure),
+			Default: asInt(first.manual_exposure), Value: asInt(now.manual_exposure),
 		},
 		{
 			Name: exposureTime, Label: "Exposure time", Unit: "µs", Min: shortestExposure, Max: frameTime, Default: min(frameTime, 10000),
 			Value: int64(now.exposure), Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
-			Name: gain, Label: "Gain", Unit: "1/1024", Min: gainOne, Max: most(now.most_gain, mostGain), Default: gainOne, Value: int64(now.gain),
+			Name: gain, Label: "Gain", Unit: "1/1024", Min: gainOne, Max: limit(now.max_gain, fallbackMaxGain), Default: gainOne, Value: int64(now.gain),
 			Inactive: !bool(now.manual_exposure), Automatic: autoExposure,
 		},
 		{
@@ -127,12 +127,12 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 			list,
 			frame.Control{
 				Name: autoBalance, Label: "White balance, automatic", Kind: frame.Boolean, Max: 1,
-				Default: 1 - truth(first.manual_balance), Value: 1 - truth(now.manual_balance),
+				Default: 1 - asInt(first.manual_balance), Value: 1 - asInt(now.manual_balance),
 			},
 			balance(redBalance, "Red", now.red, now), balance(blueBalance, "Blue", now.blue, now),
 			frame.Control{
 				Name: autoColour, Label: "Saturation, automatic", Kind: frame.Boolean, Max: 1,
-				Default: 1 - truth(first.manual_saturation), Value: 1 - truth(c.light.colour(now).manual_saturation),
+				Default: 1 - asInt(first.manual_saturation), Value: 1 - asInt(c.light.colour(now).manual_saturation),
 			},
 			frame.Control{
 				Name: saturation, Label: "Saturation", Max: 255, Default: int64(first.saturation), Value: int64(c.light.colour(now).saturation),
@@ -140,7 +140,7 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 			},
 			frame.Control{
 				Name: colourEffect, Label: "Colour", Kind: frame.Menu, Menu: []frame.ControlItem{{Value: 0, Name: "Colour"}, {Value: 1, Name: "Black & White"}},
-				Value: truth(C.bool(c.light.grey)),
+				Value: asInt(C.bool(c.light.grey)),
 			},
 		)
 	}
@@ -149,7 +149,7 @@ func (c *Camera) list(now, first *C.struct_tone) []frame.Control {
 		switch {
 		case l.Kind == frame.Menu:
 			l.Max = int64(len(l.Menu) - 1)
-		case l.Max < l.Value: // as it was set for another rate
+		case l.Max < l.Value: // a value set at another frame rate
 			l.Max = l.Value
 		}
 		l.Step = 1
@@ -164,7 +164,7 @@ func balance(name, label string, value C.uint16_t, now *C.struct_tone) frame.Con
 	}
 }
 
-// colour is a tone with the saturation that holds without black and white.
+// colour returns the tone whose saturation counts once black and white is off.
 func (l *light) colour(now *C.struct_tone) *C.struct_tone {
 	if l.grey {
 		return &l.wanted
@@ -172,7 +172,7 @@ func (l *light) colour(now *C.struct_tone) *C.struct_tone {
 	return now
 }
 
-// biasOf turns a bias, of which 1024 is none, into thousandths of an exposure value.
+// biasOf converts a bias, where 1024 is neutral, to thousandths of an exposure value.
 func biasOf(bias C.uint16_t) int64 {
 	if bias == 0 {
 		return 0
@@ -208,12 +208,12 @@ func (c *Camera) SetControls(_ context.Context, values []frame.ControlValue) err
 		for _, v := range values {
 			parts |= c.light.apply(&wanted, v)
 		}
-		if err := c.give(wanted, parts); err != nil {
+		if err := c.setTone(wanted, parts); err != nil {
 			c.light.grey = wasGrey
 			failed := err
 			c.c.tone, c.c.tone_changes = before, parts
-			if err := c.run(C.CAMERA_TONE_SET, changeWithin); err != nil {
-				c.log.Warn("camera: controls that were refused stay half set", zap.Error(err))
+			if err := c.run(C.CAMERA_TONE_SET, changeTimeout); err != nil {
+				c.log.Warn("camera: undoing refused controls failed; some may have changed", zap.Error(err))
 			}
 			return failed
 		}
@@ -231,7 +231,7 @@ func (c *Camera) SetControls(_ context.Context, values []frame.ControlValue) err
 	return nil
 }
 
-// apply puts a checked value into a tone and says which part of it that is.
+// apply sets a checked value in a tone and returns which part of the tone it belongs to.
 func (l *light) apply(t *C.struct_tone, v frame.ControlValue) C.uint32_t {
 	switch v.Name {
 	case autoExposure:
@@ -266,8 +266,8 @@ func (l *light) apply(t *C.struct_tone, v frame.ControlValue) C.uint32_t {
 	return C.TONE_EXPOSURE
 }
 
-// give passes parts of a tone to the image processor. c.mu is held.
-func (c *Camera) give(t C.struct_tone, parts C.uint32_t) error {
+// setTone sets parts of a tone in the ISP. c.mu is held.
+func (c *Camera) setTone(t C.struct_tone, parts C.uint32_t) error {
 	if parts == 0 {
 		return nil
 	}
@@ -275,30 +275,30 @@ func (c *Camera) give(t C.struct_tone, parts C.uint32_t) error {
 		t.manual_saturation, t.saturation = true, 0
 	}
 	c.c.tone, c.c.tone_changes = t, parts
-	return c.run(C.CAMERA_TONE_SET, changeWithin)
+	return c.run(C.CAMERA_TONE_SET, changeTimeout)
 }
 
-// giveAgain restores the controls after a new start. Those no longer accepted are logged and skipped.
-func (c *Camera) giveAgain() {
-	if err := c.give(c.light.wanted, c.light.set); err != nil {
-		c.log.Warn("camera: its controls could not be set again", zap.Error(err))
+// restoreTone restores the controls after a restart. Controls that are no longer accepted are logged and skipped.
+func (c *Camera) restoreTone() {
+	if err := c.setTone(c.light.wanted, c.light.set); err != nil {
+		c.log.Warn("camera: restoring the controls failed", zap.Error(err))
 	}
 }
 
-// SetView implements frame.Zoomer: the scaler takes that part of the sensor's picture, from one of the next frames on.
+// SetView implements frame.Zoomer: the scaler crops to that part of the sensor's picture within the next few frames.
 func (c *Camera) SetView(v frame.View) error {
 	return c.change(func() error {
 		before := c.light.view
-		c.look(v)
-		if err := c.run(C.CAMERA_VIEW, changeWithin); err != nil {
-			c.look(before)
+		c.applyView(v)
+		if err := c.run(C.CAMERA_VIEW, changeTimeout); err != nil {
+			c.applyView(before)
 			return fmt.Errorf("camera: zoom %g: %w", v.Zoom, err)
 		}
 		return nil
 	})
 }
 
-func (c *Camera) look(v frame.View) {
+func (c *Camera) applyView(v frame.View) {
 	c.light.view = v
 	if v.Whole() {
 		v = frame.View{Zoom: 1, X: 0.5, Y: 0.5}

@@ -14,7 +14,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// mean is the mean colour of a picture's texture, beside the marks that machines read, and how far from grey it is.
+// mean returns the mean colour of a picture's texture, outside the machine-readable marks, and its distance from grey.
 func mean(picture image.Image) (y, cb, cr, colour float64) {
 	b := picture.Bounds()
 	n := 0.0
@@ -28,7 +28,7 @@ func mean(picture image.Image) (y, cb, cr, colour float64) {
 	return y / n, cb / n, cr / n, colour / n
 }
 
-// settled reads the pictures within which a change must have taken effect, and returns the last one's mean.
+// settled reads pictures until a change must have taken effect, and returns the mean of the last one.
 func (b *bench) settled(camera *Camera) (y, cb, cr, colour float64) {
 	b.Helper()
 	var jpg []byte
@@ -60,7 +60,7 @@ func (b *bench) must(camera *Camera, values ...frame.ControlValue) {
 	}
 }
 
-// TestControls: the picture follows exposure, gain, white balance and colour within three frames, and the values read back are those of the ISP.
+// TestControls: the picture follows exposure, gain, white balance and colour within three frames, and the values read back are the ISP's.
 func TestControls(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestControls(t *testing.T) {
 						b.Errorf("%v: %v", bad, err)
 					}
 					if b.control(camera, "auto_exposure").Value != 0 {
-						b.Errorf("%v: the others were set all the same", bad)
+						b.Errorf("%v: the others were set anyway", bad)
 					}
 				}
 				b.close(camera)
@@ -120,8 +120,8 @@ func TestControls(t *testing.T) {
 	}
 }
 
-// TestControlsOutliveANewStart: a change that brings the camera down and up again keeps them.
-func TestControlsOutliveANewStart(t *testing.T) {
+// TestControlsSurviveRestart: controls keep their values when a change restarts the camera.
+func TestControlsSurviveRestart(t *testing.T) {
 	onBoard(t, scenario{settings: "sensor=os04a10"}, func(b *bench) {
 		camera := b.open(Config{FPS: 30, Width: 320, Height: 240})
 		_, _, _, colour0 := b.settled(camera)
@@ -141,13 +141,13 @@ func TestControlsOutliveANewStart(t *testing.T) {
 	})
 }
 
-// TestView: the scaler shows a part of the sensor's picture.
+// TestView: the scaler shows the selected part of the sensor's picture.
 func TestView(t *testing.T) {
 	for _, fit := range []string{"crop", "stretch"} {
 		t.Run(fit, func(t *testing.T) {
 			onBoard(t, scenario{}, func(b *bench) {
 				camera := b.open(Config{FPS: 30, Width: 640, Height: 480, Fit: fit})
-				// The white square is at the right, 13/16 of the width, and 7/8 down: zoomed to it, it is in the middle of a corner's part.
+				// The white square is on the right, at 13/16 of the width and 7/8 of the height: zooming in on it shows it in the middle of a corner view.
 				if err := camera.SetView(frame.View{Zoom: 8, X: 0.79, Y: 0.84}); err != nil {
 					b.Fatal(err)
 				}
@@ -186,7 +186,7 @@ func TestView(t *testing.T) {
 	}
 }
 
-// TestControlsUnderLoad: two clients change everything while pictures are read, and nothing leaks or stalls.
+// TestControlsUnderLoad: two clients change everything while pictures are read; nothing leaks or stalls.
 func TestControlsUnderLoad(t *testing.T) {
 	changes := 5000
 	if testing.Short() {
@@ -242,8 +242,8 @@ func TestControlsUnderLoad(t *testing.T) {
 	}
 }
 
-// TestControlsThatTheLibrariesRefuse: nothing is changed, and the error names the call.
-func TestControlsThatTheLibrariesRefuse(t *testing.T) {
+// TestRefusedControls: if the libraries refuse a change, nothing changes, and the error names the call.
+func TestRefusedControls(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 30, Width: 320, Height: 240})
 		before := b.control(camera, "auto_exposure")

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountDebugfs mounts the kernel's own view of ION, which images mount at boot as a rule, if this process may. It does so on a board only.
+// mountDebugfs mounts debugfs, which has the kernel's ION summary, if this process may. Images normally mount it at boot. On a board only.
 func mountDebugfs() error {
 	if os.Getenv("MAIXSTREAM_ROOT") != "" || !OnBoard() {
 		return errors.ErrUnsupported

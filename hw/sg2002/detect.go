@@ -5,7 +5,7 @@ package sg2002
 /*
 #include "mpi.h"
 
-// Function pointers are called from C: cgo cannot.
+// cgo cannot call function pointers.
 static int32_t transfer(const struct mpi *m, int32_t bus, int32_t addr, const uint8_t *out, int32_t out_len, uint8_t *in, int32_t in_len)
 {
 	return m->i2c_transfer(bus, addr, out, out_len, in, in_len);
@@ -23,10 +23,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sensorBus is the i2c bus of the camera, shared with the touch screen.
+// sensorBus is the camera's i2c bus, shared with the touch screen.
 const sensorBus = 4
 
-// Pads that the sensor's clock can come out of, or that are MIPI lanes (registers of the pin multiplexer), and their functions.
+// Pads that can be the sensor's clock output or a MIPI lane (registers of the pin multiplexer), and their functions.
 const (
 	padMIPI4N, padMIPI0N     = 0x0300116c, 0x0300118c
 	padIsMIPI, padIsClock    = 0x3, 0x5
@@ -34,7 +34,7 @@ const (
 	i2cReadWrite, i2cReading = 0x0707, 0x0001 // ioctl I2C_RDWR and message flag I2C_M_RD, linux/i2c-dev.h, linux/i2c.h
 )
 
-// setPads makes one of two pads the sensor's clock and the other a MIPI lane, as the board is wired.
+// setPads makes one of two pads the sensor's clock and the other a MIPI lane, according to the board's wiring.
 func (m *mpi) setPads(b board) error {
 	pads := [][2]uint32{{padMIPI4N, padIsMIPI}, {padMIPI0N, padIsMIPI}}
 	switch b.mclk {
@@ -66,12 +66,12 @@ func (m *mpi) setPads(b board) error {
 	return unix.Munmap(page)
 }
 
-// simulated reports whether the libraries are the simulator's, through which i2c and registers are then reached.
+// simulated reports whether the libraries are the simulator's; i2c and registers are then reached through them.
 func (m *mpi) simulated() bool {
 	return os.Getenv("MAIXSTREAM_ROOT") != "" && m.table.i2c_transfer != nil && m.table.poke != nil
 }
 
-// detect looks for sensors that answer on i2c.
+// detect returns the first known sensor that answers on i2c, nil if there is none.
 func (m *mpi) detect() *sensor {
 	for i := range sensors {
 		s := &sensors[i]
@@ -102,7 +102,7 @@ func (m *mpi) answers(address int, check *register) bool {
 	return value == check.value
 }
 
-// i2c writes out and reads in, in one transfer.
+// i2c writes out and then reads in, as one transfer.
 func (m *mpi) i2c(address int, out, in []byte) error {
 	if m.simulated() {
 		var o, i *C.uint8_t

@@ -1,10 +1,10 @@
-// Package sg2002 is the camera of a MaixCAM: sensor, ISP, scaler and hardware JPEG encoder of the SG2002, through the chip's
+// Package sg2002 drives the MaixCAM's camera: sensor, ISP, scaler and hardware encoders of the SG2002, through the chip's
 // own MPI libraries, which are opened by name at run time.
 //
-// Frames pass from the sensor to the encoder by handle; the CPU touches no raw pixel of a stream. The first byte that it sees is JPEG, which is
-// copied once, into the memory that ReadJPEG is given.
+// Frames pass from the sensor to the encoder by handle; the CPU never touches the raw pixels of a stream. It sees only the finished JPEG, which is
+// copied once, into the buffer passed to ReadJPEG.
 //
-// All calls of the MPI are made on one C thread that has all signals blocked, so that Go's own signals cannot cut the driver's
-// waits short, and so that no frame is ever sent to the encoder before the one before it was taken: the driver has one lock for all channels.
-// Every wait is finite. A call that does not return is abandoned with its thread.
+// All MPI calls are made on one C thread with all signals blocked. So Go's own signals cannot cut the driver's waits
+// short, and no frame is sent to the encoder before the previous picture was fetched: the driver has one lock for all channels.
+// Every wait is finite. If a call does not return, it is abandoned together with its thread.
 package sg2002

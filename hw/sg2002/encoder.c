@@ -15,7 +15,7 @@ enum { PICTURE_MS = 2000 }; /* the driver's own limit for one picture */
 static MMF_CHN_S vpss_out(const struct output *o) { return (MMF_CHN_S){CVI_ID_VPSS, VPSS_GRP, o->chn}; }
 static MMF_CHN_S venc_in(const struct output *o) { return (MMF_CHN_S){CVI_ID_VENC, 0, o->chn}; }
 
-/* JFIF instead of a frame counter in APP9, which would make every picture of a still scene differ. Comes before the channels. */
+/* JFIF instead of a frame counter in APP9, which would make every picture of a still scene differ. Set before channels are created. */
 bool venc_module(struct camera *c)
 {
 	VENC_PARAM_MOD_S module;
@@ -47,7 +47,7 @@ bool venc_up(struct camera *c, struct output *o)
 	o->venc = true;
 	if (venc_quality(c, o) != CAMERA_OK)
 		return false;
-	if (o->bound) { /* the encoder's thread is made by StartRecvFrame, and only if the bind is there */
+	if (o->bound) { /* StartRecvFrame starts the encoder's thread, and only if the bind exists */
 		MMF_CHN_S from = vpss_out(o), to = venc_in(o);
 		if (!CALL(c, CVI_SYS_Bind, &from, &to))
 			return false;
@@ -62,7 +62,7 @@ bool venc_up(struct camera *c, struct output *o)
 
 void venc_down(struct camera *c, struct output *o)
 {
-	if (o->venc_bound) { /* before the encoder stops: its thread would live on with memory that is gone */
+	if (o->venc_bound) { /* before the encoder stops: its thread would go on using freed memory */
 		MMF_CHN_S from = vpss_out(o), to = venc_in(o);
 		o->venc_bound = false;
 		TRY(c, CVI_SYS_UnBind, &from, &to);
@@ -88,7 +88,7 @@ int venc_quality(struct camera *c, const struct output *o)
 	return CALL(c, CVI_VENC_SetJpegParam, o->chn, &p) ? CAMERA_OK : CAMERA_FAILED;
 }
 
-/* Codes that say: not now. -1 is what the driver says to a wait that was cut short before it began. */
+/* Codes that mean "not now". The driver returns -1 from a wait that was interrupted before it began. */
 static bool again(int32_t code)
 {
 	return code == CVI_FAILURE || code == CVI_ERR_VENC_BUSY || code == CVI_ERR_VENC_EMPTY_STREAM_FRAME || code == CVI_ERR_VENC_BUF_EMPTY ||
@@ -104,8 +104,8 @@ static int32_t get_stream(struct camera *c, const struct output *o, int32_t wait
 }
 
 /*
- * Copies the stream that was got into the caller's buffer, and gives it back at once: nobody who is slow ever holds the
- * encoder's memory. This is the one copy of a picture.
+ * Copies the stream into the caller's buffer and releases it at once, so that a slow caller never holds the encoder's memory.
+ * This is the only copy of a picture.
  */
 static int take_stream(struct camera *c, const struct output *o)
 {
@@ -142,7 +142,7 @@ static int take_stream(struct camera *c, const struct output *o)
 		if (c->packs[0].u64PTS)
 			c->pts = c->packs[0].u64PTS;
 	}
-	/* No next picture comes while this one is out. */
+	/* No further picture arrives while this one is out. */
 	if (!CALL(c, CVI_VENC_ReleaseStream, o->chn, &c->stream) && !CALL(c, CVI_VENC_ReleaseStream, o->chn, &c->stream))
 		result = CAMERA_FAILED;
 	return result;
@@ -156,8 +156,8 @@ static int64_t now_ms(void)
 }
 
 /*
- * Sends a frame and takes its picture: nothing else is sent on any channel in between, for the driver has one lock for all.
- * So a wait that was cut short is taken up again; only after the driver's own time for a picture is it given up for lost.
+ * Sends a frame and fetches its picture. Nothing else is sent on any channel in between, since the driver has one lock for all.
+ * So an interrupted wait is resumed; the picture is given up as lost only after the driver's own time limit.
  */
 static int send_and_take(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame)
 {
@@ -181,17 +181,17 @@ static int send_and_take(struct camera *c, const struct output *o, const VIDEO_F
 static bool encoder_failed(const struct camera *c) { return !strncmp(c->failed.call, "CVI_VENC_", 9); }
 
 /*
- * An encoder that refuses or loses pictures works again once its channel was made anew. Once: if no picture comes then, it is
- * the caller's to bring everything up again.
+ * An encoder that refuses or loses pictures works again once its channel is recreated. This is tried once: if no picture follows,
+ * the caller must bring everything up again.
  */
 static int remake(struct camera *c, struct output *o, int result)
 {
 	if (result == CAMERA_OK || result == CAMERA_TOO_LARGE)
-		o->remade = false;
-	if (result != CAMERA_FAILED || o->remade || !encoder_failed(c))
+		o->retried = false;
+	if (result != CAMERA_FAILED || o->retried || !encoder_failed(c))
 		return result;
 	struct failure failed = c->failed;
-	o->remade = true;
+	o->retried = true;
 	venc_down(c, o);
 	if (venc_up(c, o))
 		return CAMERA_EMPTY;
@@ -200,7 +200,7 @@ static int remake(struct camera *c, struct output *o, int result)
 	return CAMERA_FAILED;
 }
 
-/* The caller holds the frame, so the encoder may be made again while it is out. */
+/* The caller holds the frame, so the encoder may be recreated meanwhile. */
 int venc_encode(struct camera *c, struct output *o, const VIDEO_FRAME_INFO_S *frame) { return remake(c, o, send_and_take(c, o, frame)); }
 
 static int poll_picture(struct camera *c, const struct output *o)
@@ -224,7 +224,7 @@ static int poll_picture(struct camera *c, const struct output *o)
 	return again(code) ? CAMERA_EMPTY : CAMERA_FAILED;
 }
 
-/* What is left of a frame's time for H.264, so that JPEG keeps its rate; a picture that takes longer is looked for again at the next frame. */
+/* The rest of the frame time, for H.264, so that JPEG keeps its rate; a picture that takes longer is fetched at the next frame. */
 static int32_t time_left(const struct camera *c, int64_t since)
 {
 	float fps = c->config.out_fps > 0 ? (float)c->config.out_fps : c->config.fps;
@@ -232,7 +232,7 @@ static int32_t time_left(const struct camera *c, int64_t since)
 	return left > 0 ? (int32_t)left : 0;
 }
 
-/* The hardware hands JPEG's frames on alone; H.264 gets one of the same by its handle while somebody takes it. */
+/* The hardware passes JPEG's frames on by itself; H.264 is sent one of them by handle while it has a reader. */
 static int bound_picture(struct camera *c, struct output *o)
 {
 	VIDEO_FRAME_INFO_S frame;
@@ -251,7 +251,7 @@ static int bound_picture(struct camera *c, struct output *o)
 	return result;
 }
 
-/* The frame goes to both encoders, which read it at the same time, and is given back when both are through with it. */
+/* The frame goes to both encoders, which read it at the same time, and is released when both are done with it. */
 static int sent_picture(struct camera *c, struct output *o)
 {
 	VIDEO_FRAME_INFO_S frame;
@@ -274,13 +274,13 @@ int venc_picture(struct camera *c)
 {
 	struct output *o = &c->streamed;
 	int result = o->bound ? remake(c, o, bound_picture(c, o)) : sent_picture(c, o);
-	/* Frames come all the same when the ISP's thread has ended, but with an exposure that nobody sets any more. */
+	/* Frames still arrive after the ISP's thread has ended, but nothing adjusts the exposure any more. */
 	return result != CAMERA_FAILED && !isp_runs(c) ? CAMERA_FAILED : result;
 }
 
 void venc_clear(struct camera *c, int32_t chn)
 {
-	if (TRY(c, CVI_VENC_GetFd, chn) < 0) /* without the node open the three would do nothing */
+	if (TRY(c, CVI_VENC_GetFd, chn) < 0) /* without the node open these three would do nothing */
 		return;
 	TRY(c, CVI_VENC_StopRecvFrame, chn);
 	TRY(c, CVI_VENC_ResetChn, chn);

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// quarters makes a program's picture: red, green, blue and white quarters.
+// quarters returns a program's picture: red, green, blue and white quarters.
 func quarters(t testing.TB, format frame.Format, width, height int) *frame.Frame {
 	t.Helper()
 	f, err := frame.Alloc(format, width, height)
@@ -53,7 +53,7 @@ func checkQuarters(t testing.TB, picture image.Image, width, height int) {
 	}
 }
 
-// TestProgramPictures: what a program made comes out of the hardware encoder, beside the stream, in sizes that are no multiple of its blocks.
+// TestProgramPictures: the hardware encoder encodes a program's pictures beside the stream, also at sizes that are no multiple of its blocks.
 func TestProgramPictures(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 60, Width: 320, Height: 240})
@@ -88,7 +88,7 @@ func TestProgramPictures(t *testing.T) {
 		}
 		again := make([]byte, 1<<20)
 		if n, err := encoder.Encode(again, quarters(b, frame.RGB, width, height), 80); err != nil || string(again[:n]) != string(dst[:first]) {
-			b.Errorf("the same picture gives other bytes: %v", err)
+			b.Errorf("the same picture is encoded differently: %v", err)
 		}
 		for what, f := range map[string]*frame.Frame{"size": quarters(b, frame.RGB, 322, 240), "format": {Format: frame.YUYV, Width: width, Height: height}} {
 			if _, err := encoder.Encode(dst, f, 80); !errors.Is(err, frame.ErrUnsupported) {
@@ -102,12 +102,12 @@ func TestProgramPictures(t *testing.T) {
 			b.Errorf("into nothing: %v", err)
 		}
 		if _, err := encoder.Encode(dst, quarters(b, frame.RGB, width, height), 0); err == nil {
-			b.Error("quality 0 is taken")
+			b.Error("quality 0 is accepted")
 		}
 		broken := quarters(b, frame.NV21, width, height)
 		broken.Planes[1] = broken.Planes[1][:100]
 		if _, err := encoder.Encode(dst, broken, 80); err == nil {
-			b.Error("a frame with too few bytes is taken")
+			b.Error("a frame with too few bytes is accepted")
 		}
 		if err := encoder.Close(); err != nil {
 			b.Error(err)
@@ -120,7 +120,7 @@ func TestProgramPictures(t *testing.T) {
 	})
 }
 
-// TestRawFrames: a program reads frames, encodes them by their handle untouched, looks into them, and draws on them.
+// TestRawFrames: a program reads frames, encodes them by handle untouched, maps them, and draws on them.
 func TestRawFrames(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 60, Width: 640, Height: 360})
@@ -142,7 +142,7 @@ func TestRawFrames(t *testing.T) {
 		for range 5 {
 			f := get()
 			if err := raw.ReadFrame(ctx, new(frame.Frame)); err == nil {
-				b.Error("a second frame is given out before the first was released")
+				b.Error("a second frame is returned before the first was released")
 			}
 			n, err := encoder.Encode(dst, f, 80)
 			if err != nil {
@@ -155,7 +155,7 @@ func TestRawFrames(t *testing.T) {
 		if n := b.Counter("raw.touched"); n != 0 {
 			b.Errorf("%d raw bytes touched by handles alone", n)
 		}
-		// A frame that is looked into shows what the picture of it shows; one that is drawn on shows the drawing.
+		// The pixels of a mapped frame match its encoded picture; a drawing on it shows in the picture.
 		f := get()
 		if err := f.Map(); err != nil {
 			b.Fatal(err)
@@ -195,12 +195,12 @@ func TestRawFrames(t *testing.T) {
 		}
 		f.Release()
 		if err := f.Map(); err == nil {
-			b.Error("a released frame is mapped")
+			b.Error("a released frame can be mapped")
 		}
-		// While a frame is out its memory stays; closing takes it back all the same.
+		// While a frame is out its memory stays valid; closing the camera frees it nevertheless.
 		f = get()
-		if err := camera.Resize(800, 600); !errors.Is(err, errRawOut) {
-			b.Errorf("resized under a frame: %v", err)
+		if err := camera.Resize(800, 600); !errors.Is(err, errFrameInUse) {
+			b.Errorf("resized while a frame is out: %v", err)
 		}
 		f.Release()
 		if err := camera.Resize(800, 600); err != nil {
@@ -215,7 +215,7 @@ func TestRawFrames(t *testing.T) {
 	})
 }
 
-// TestRawFramesBound: where the hardware hands frames to the encoder alone, there are none for programs.
+// TestRawFramesBound: with path bound, where the hardware passes frames to the encoder, programs get none.
 func TestRawFramesBound(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{Path: "bound"})

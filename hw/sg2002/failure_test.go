@@ -16,23 +16,23 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// tolerated are calls that may fail without harm: what is not initialised cannot be ended, a tuning file only makes the picture better, and the
-// longest exposure only keeps the rate up in the dark.
+// tolerated are calls that may fail without harm: the end of something never initialised, the tuning file, which only improves the picture, and the
+// longest exposure, which only keeps the rate up in the dark.
 var tolerated = []string{
 	"CVI_SYS_Exit", "CVI_VB_Exit", "CVI_BIN_GetBinName", "CVI_BIN_ImportBinData", "CVI_ISP_GetExposureAttr", "CVI_ISP_SetExposureAttr",
 }
 
-// recovered are calls of the stream that are made once more when the driver refuses them, as it does when a signal comes in between, or whose
-// failure makes the encoder anew; and that of a sensor's mode, of which another is taken.
+// recovered are calls that the stream repeats if the driver refuses them, as it does when a signal interferes, or whose failure
+// recreates the encoder; and setting a sensor's mode, where another mode is used instead.
 var recovered = []string{"pfn_cmos_set_image_mode", "CVI_SYS_IonFree", "CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_ReleaseChnFrame", "CVI_VENC_GetFd"}
 
-// TestEveryCallFails fails each call that the way to the first picture is made of, one after the other: the error names the call, all is given back,
-// and the next opening works.
+// TestEveryCallFails fails each call made until the first picture, one after the other: the error names the call, everything is released,
+// and the next Open works.
 func TestEveryCallFails(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0;sensor=os04a10"}, func(b *bench) {
-				// Not a clock: it is drawn once more when a second passes before the first picture, and not when none does.
+				// Not a clock: it would be redrawn, or not, depending on whether a second passes before the first picture.
 				config := Config{Width: 320, Height: 240, Path: path, Overlay: "front door"}
 				calls := b.calls(config)
 				if len(calls) < 60 {
@@ -49,7 +49,7 @@ func TestEveryCallFails(t *testing.T) {
 	}
 }
 
-// calls lists what the libraries are called for up to the first picture, in order, by their own account.
+// calls lists the library calls made until the first picture, in order, from the simulator's trace.
 func (b *bench) calls(config Config) []string {
 	b.Helper()
 	b.set("trace=1")
@@ -63,7 +63,7 @@ func (b *bench) calls(config Config) []string {
 	}
 	var calls []string
 	for _, match := range regexp.MustCompile(`(?m)^\d+ [0-9.]+ (\w+).* = (\w+)`).FindAllStringSubmatch(string(log), -1) {
-		// How often nothing had come yet is this machine's matter, and another number at the next time.
+		// How often a frame was not ready depends on the machine and varies.
 		if match[1] == "CVI_VPSS_GetChnFrame" && match[2] != "0x0" {
 			continue
 		}
@@ -79,7 +79,7 @@ func (b *bench) failCall(config Config, call string, n int) {
 	b.set(fmt.Sprintf("fail=%s:%d:-1", call, n))
 	camera, err := Open(b.Context(), config)
 	if err == nil {
-		if call == "CVI_ISP_Run" { // on a thread of its own, whose turn comes when it comes
+		if call == "CVI_ISP_Run" { // runs on its own thread, at an unknown time
 			err = b.readUntilError(camera)
 		} else {
 			ctx, cancel := context.WithTimeout(b.Context(), within)
@@ -97,13 +97,13 @@ func (b *bench) failCall(config Config, call string, n int) {
 	var failed *Error
 	switch {
 	case err == nil && !slices.Contains(tolerated, call) && !slices.Contains(recovered, call):
-		b.Errorf("%s: not noticed", what)
+		b.Errorf("%s: not reported", what)
 	case err != nil && !errors.As(err, &failed):
-		b.Errorf("%s: the error does not have the call: %v", what, err)
+		b.Errorf("%s: the error does not name the call: %v", what, err)
 	case err != nil && !strings.HasSuffix(failed.Call, strings.TrimPrefix(call, "pfn_cmos_")):
-		b.Errorf("%s: the error blames another call: %v", what, err)
+		b.Errorf("%s: the error names another call: %v", what, err)
 	case err != nil && !errors.Is(err, frame.ErrGone):
-		b.Errorf("%s: the error does not say that another try may help: %v", what, err)
+		b.Errorf("%s: the error does not wrap ErrGone: %v", what, err)
 	}
 	if faults := b.Faults(); faults != 0 {
 		b.Fatalf("%s: %d faults and leaks (error: %v)", what, faults, err)

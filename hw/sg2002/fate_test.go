@@ -19,7 +19,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// readUntilError reads until something goes wrong, which must be within a time.
+// readUntilError reads until a read fails, which must happen in time.
 func (b *bench) readUntilError(c *Camera) error {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), within)
@@ -32,7 +32,7 @@ func (b *bench) readUntilError(c *Camera) error {
 	}
 }
 
-// expect checks an error's kind and words.
+// expect checks an error's kind and text.
 func (b *bench) expect(err, kind error, words ...string) {
 	b.Helper()
 	if !errors.Is(err, kind) {
@@ -46,7 +46,7 @@ func (b *bench) expect(err, kind error, words ...string) {
 	}
 }
 
-// reopened opens the camera once it can be, closes it, and expects nothing to be left.
+// reopened opens the camera, which must work by now, closes it, and expects no leaks.
 func (b *bench) reopened(config Config) {
 	b.Helper()
 	camera := b.open(config)
@@ -54,7 +54,7 @@ func (b *bench) reopened(config Config) {
 	b.close(camera)
 }
 
-// TestUnplugged: a sensor that is pulled ends the stream with an error that names it; opening says so as long as it is away; then all is well.
+// TestUnplugged: unplugging the sensor ends the stream with an error that names it; so does opening until it is back, and then all works again.
 func TestUnplugged(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestUnplugged(t *testing.T) {
 	}
 }
 
-// TestUnpluggedWhileRawFramesAreRead: programs that read raw frames are told in the same way, and one that has not read for long is not told so at once.
+// TestUnpluggedWhileRawFramesAreRead: readers of raw frames get the same error, but not at once if they have not read for a while.
 func TestUnpluggedWhileRawFramesAreRead(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 1})
@@ -90,7 +90,7 @@ func TestUnpluggedWhileRawFramesAreRead(t *testing.T) {
 			if err := read(); err != nil {
 				b.Fatal(err)
 			}
-			time.Sleep(silence + 500*time.Millisecond) // an empty slice follows: the rate is low
+			time.Sleep(silence + 500*time.Millisecond) // an empty read follows: the rate is low
 		}
 		b.set("unplug=1")
 		var err error
@@ -102,8 +102,8 @@ func TestUnpluggedWhileRawFramesAreRead(t *testing.T) {
 	})
 }
 
-// TestSensorComesLater: starts without a sensor fail with a word and leave one buffer of libisp's, however many they are; it is used again when the
-// sensor has come, and given back at the end.
+// TestSensorComesLater: starts without a sensor fail with an error and leave a single buffer of libisp, however many there are; it is reused once the
+// sensor is there, and freed at the end.
 func TestSensorComesLater(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestSensorComesLater(t *testing.T) {
 	}
 }
 
-// TestSensorStalls: frames that stop for a while and come again are waited for, with the camera open.
+// TestSensorStalls: if frames stop for a while, reads wait for them with the camera open.
 func TestSensorStalls(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestSensorStalls(t *testing.T) {
 					longest, last = max(longest, time.Since(last)), time.Now()
 				}
 				if longest < time.Second {
-					b.Errorf("no stall noticed: %v", longest)
+					b.Errorf("no stall seen: %v", longest)
 				}
 				b.close(camera)
 			})
@@ -150,7 +150,7 @@ func TestSensorStalls(t *testing.T) {
 	}
 }
 
-// TestSlowEncoder: an encoder slower than the sensor makes fewer pictures, all of them good and in order.
+// TestSlowEncoder: an encoder slower than the sensor delivers fewer pictures, all intact and in order.
 func TestSlowEncoder(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestSlowEncoder(t *testing.T) {
 					}
 					last = n
 				}
-				// 0.92 million pixels at 100 ms each.
+				// 0.92 million pixels at 100 ms per million.
 				if took := time.Since(start); took < (pictures-1)*90*time.Millisecond {
 					b.Errorf("%d pictures in %v: the encoder was not slow", pictures, took)
 				}
@@ -178,7 +178,7 @@ func TestSlowEncoder(t *testing.T) {
 	}
 }
 
-// TestEncoderHangs: a picture that takes longer than the driver waits is lost; the encoder is made anew and the stream goes on by itself.
+// TestEncoderHangs: a picture that takes longer than the driver's timeout is lost; the encoder is recreated and the stream continues.
 func TestEncoderHangs(t *testing.T) {
 	onBoard(t, scenario{settings: "encode_stall_at=5:3000"}, func(b *bench) {
 		camera := b.open(Config{FPS: 60})
@@ -187,10 +187,10 @@ func TestEncoderHangs(t *testing.T) {
 		}
 		b.close(camera)
 	})
-	// Bound, the stream is silent for that time.
+	// With path bound, the stream pauses for that time.
 }
 
-// TestEncoderBroken: one that fails for good ends the stream with the call's name, and the next camera works.
+// TestEncoderBroken: an encoder that fails for good ends the stream with the call's name, and the next camera works.
 func TestEncoderBroken(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 60})
@@ -203,7 +203,7 @@ func TestEncoderBroken(t *testing.T) {
 	})
 }
 
-// TestNotNow: what the driver says when it has nothing yet, or was disturbed, is no error.
+// TestNotNow: the driver's codes for "nothing yet" and "interrupted" are no errors.
 func TestNotNow(t *testing.T) {
 	for _, path := range paths {
 		calls := map[string][]string{
@@ -240,7 +240,7 @@ func TestNotNow(t *testing.T) {
 					b.read(camera)
 				}
 				if b.Counter("injected.waits") == 0 {
-					b.Error("no wait was cut short")
+					b.Error("no wait was interrupted")
 				}
 				b.close(camera)
 			})
@@ -248,23 +248,23 @@ func TestNotNow(t *testing.T) {
 	}
 }
 
-// TestMemoryShort: too little ION is said before anything is begun, for without room the chip's library would crash; when the driver's own buffer does not
-// fit any more, that call's error says so.
+// TestMemoryShort: too little ION is reported before anything starts, since without room the chip's library would crash; if only the driver's own buffer
+// does not fit, that call's error is returned.
 func TestMemoryShort(t *testing.T) {
-	// 2560x1440: three frames of 5.4 MiB, four more of the stream, 2 MiB for the encoder.
+	// 2560x1440: three sensor frames of 5.4 MiB, four more for the stream, 2 MiB for the encoder.
 	for name, ion := range map[string]int{"nothing": 22 << 20, "for_a_frame": 30 << 20, "almost": (22 + 39) << 20} {
 		t.Run(name, func(t *testing.T) {
 			prepare := func(t *testing.T, root string) { bootWith(t, root, fmt.Sprintf("ion=%d", ion)) }
 			onBoard(t, scenario{prepare: prepare, settings: fmt.Sprintf("ion=%d", ion)}, func(b *bench) {
 				_, err := Open(b.Context(), Config{Width: 2560, Height: 1440})
-				b.expect(err, frame.ErrGone, "MiB of ION memory are needed", "are free")
+				b.expect(err, frame.ErrGone, "MiB of ION memory needed", "are free")
 				if used := b.Counter("ion.used"); used != 22<<20 {
-					b.Errorf("%d bytes are used after a refusal", used)
+					b.Errorf("%d bytes are in use after a refusal", used)
 				}
 			})
 		})
 	}
-	t.Run("sister_board", func(t *testing.T) { // with 48 MiB a smaller mode of the sensor will do
+	t.Run("sister_board", func(t *testing.T) { // with 48 MiB, a smaller sensor mode is used
 		settings := fmt.Sprintf("ion=%d", 48<<20)
 		prepare := func(t *testing.T, root string) { bootWith(t, root, settings) }
 		onBoard(t, scenario{prepare: prepare, settings: settings}, func(b *bench) {
@@ -274,7 +274,7 @@ func TestMemoryShort(t *testing.T) {
 			}
 			b.read(camera)
 			if used, err := camera.SetMode(640, 480, 25); used != 25 || err != nil || camera.StillSize().Width != 1280 {
-				b.Errorf("25 frames a second: %v, %v, %v", used, err, camera.StillSize())
+				b.Errorf("25 frames per second: %v, %v, %v", used, err, camera.StillSize())
 			}
 			b.close(camera)
 		})
@@ -290,7 +290,7 @@ func TestMemoryShort(t *testing.T) {
 	})
 }
 
-// bootWith boots the simulated kernel anew with settings.
+// bootWith reboots the simulated kernel with settings.
 func bootWith(t *testing.T, root, settings string) {
 	t.Helper()
 	for _, verb := range []string{"reset", "settle"} {
@@ -302,7 +302,7 @@ func bootWith(t *testing.T, root, settings string) {
 	}
 }
 
-// TestInUse: a live process that has the camera is named, and not disturbed; when it is gone its mess is cleared.
+// TestInUse: the live process that holds the camera is named and left undisturbed; once it is gone its leftovers are cleaned up.
 func TestInUse(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		holder := exec.Command(maixsim(), "hold", b.root)
@@ -332,7 +332,7 @@ func TestInUse(t *testing.T) {
 	})
 }
 
-// leak is a program that dies with the camera open.
+// leak runs a program that dies with the camera open.
 func leak(t *testing.T, root string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(maixsim(), append([]string{"leak", root}, args...)...).CombinedOutput(); err != nil {
@@ -340,7 +340,7 @@ func leak(t *testing.T, root string, args ...string) {
 	}
 }
 
-// TestLeftOpen: what a dead process left, with and without the encoder's lock, is cleared; where modules cannot be loaded again the error says what to do.
+// TestLeftOpen: a dead process's leftovers, with and without the encoder's lock, are cleaned up; if the modules cannot be reloaded the error says what to do.
 func TestLeftOpen(t *testing.T) {
 	for name, args := range map[string][]string{"plain": nil, "jpeg_lock": {"--jpeg-lock"}} {
 		t.Run(name, func(t *testing.T) {
@@ -350,26 +350,26 @@ func TestLeftOpen(t *testing.T) {
 				}
 				b.reopened(Config{})
 				if used := b.Counter("ion.used"); used != 22<<20 {
-					b.Errorf("%d bytes of ION are still used", used-22<<20)
+					b.Errorf("%d bytes of ION are still in use", used-22<<20)
 				}
 			})
 		})
 	}
 	t.Run("no_reload", func(t *testing.T) {
-		onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root) }, settings: "rmmod_fails=soph_vo;vo_user=1", left: true}, func(b *bench) {
+		onBoard(t, scenario{prepare: func(t *testing.T, root string) { leak(t, root) }, settings: "rmmod_fails=soph_vo;vo_user=1", leavesOpen: true}, func(b *bench) {
 			_, err := Open(b.Context(), Config{})
 			b.expect(err, frame.ErrGone, "rmmod", "soph_vo", "reboot")
 			for _, module := range append(load, "soph_sys") {
 				if !Loaded(module) {
-					b.Errorf("%s was not loaded again", module)
+					b.Errorf("%s was not reloaded", module)
 				}
 			}
 		})
 	})
 }
 
-// TestReloadCutShort: a process that was killed between unloading and loading the modules leaves a board without nodes; the next one finishes its work.
-func TestReloadCutShort(t *testing.T) {
+// TestInterruptedReload: a process killed between unloading and loading the modules leaves a board without nodes; the next one completes the reload.
+func TestInterruptedReload(t *testing.T) {
 	prepare := func(t *testing.T, root string) {
 		for _, module := range unload {
 			if out, err := exec.Command(filepath.Join(root, "bin", "rmmod"), module).CombinedOutput(); err != nil {
@@ -396,7 +396,7 @@ func TestReloadCutShort(t *testing.T) {
 	})
 }
 
-// TestNodesMissing: each device node that must exist is missed by its name.
+// TestNodesMissing: each missing device node is reported by name.
 func TestNodesMissing(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		for _, node := range Nodes() {
@@ -413,12 +413,12 @@ func TestNodesMissing(t *testing.T) {
 	})
 }
 
-// TestTwice: one process has one camera.
+// TestTwice: a process has one camera at most.
 func TestTwice(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{})
 		_, err := Open(b.Context(), Config{})
-		b.expect(err, frame.ErrGone, "open already")
+		b.expect(err, frame.ErrGone, "already open")
 		b.read(camera)
 		if err := camera.Close(); err != nil {
 			b.Error(err)
@@ -433,12 +433,12 @@ func TestTwice(t *testing.T) {
 		ctx, cancel := context.WithCancel(b.Context())
 		cancel()
 		if _, err := Open(ctx, Config{}); !errors.Is(err, context.Canceled) {
-			b.Errorf("opened after the end: %v", err)
+			b.Errorf("opened with a cancelled context: %v", err)
 		}
 	})
 }
 
-// TestCallNeverReturns: a call that hangs is named after a while, holds nobody up, and leaves the rest of the program alone.
+// TestCallNeverReturns: a hanging call is reported by name after a while, blocks nothing else, and leaves the rest of the program working.
 func TestCallNeverReturns(t *testing.T) {
 	for _, c := range []struct {
 		call string
@@ -447,7 +447,7 @@ func TestCallNeverReturns(t *testing.T) {
 		{"CVI_VENC_GetStream", "frame"}, {"CVI_VPSS_GetChnFrame", "frame"}, {"CVI_VENC_ReleaseStream", "bound"},
 	} {
 		t.Run(c.call, func(t *testing.T) {
-			onBoard(t, scenario{left: true}, func(b *bench) {
+			onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 				camera := b.open(Config{FPS: 60, Path: c.path})
 				b.read(camera)
 				b.set("stall=" + c.call + ":1:120000")
@@ -468,13 +468,13 @@ func TestCallNeverReturns(t *testing.T) {
 		})
 	}
 	t.Run("Close", func(t *testing.T) {
-		onBoard(t, scenario{left: true}, func(b *bench) {
+		onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 			camera := b.open(Config{FPS: 60})
 			b.read(camera)
 			b.set("stall=CVI_ISP_Exit:1:120000")
 			start := time.Now()
 			b.expect(camera.Close(), frame.ErrGone, "CVI_ISP_Exit", "driver hung; restart required")
-			if took := time.Since(start); took > 3*downWithin {
+			if took := time.Since(start); took > 3*downTimeout {
 				b.Errorf("close took %v", took)
 			}
 			_, err := Open(b.Context(), Config{})
@@ -482,13 +482,13 @@ func TestCallNeverReturns(t *testing.T) {
 		})
 	})
 	t.Run("Resize", func(t *testing.T) {
-		onBoard(t, scenario{left: true}, func(b *bench) {
+		onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 			camera := b.open(Config{FPS: 60})
 			b.set("stall=CVI_VENC_DestroyChn:1:120000")
 			err := camera.Resize(320, 240)
 			b.expect(err, frame.ErrGone, "CVI_VENC_DestroyChn", "driver hung; restart required")
-			if strings.Contains(err.Error(), "and back") {
-				b.Errorf("another call was made of a session that hangs: %v", err)
+			if strings.Contains(err.Error(), "going back") {
+				b.Errorf("another call was made in a hung session: %v", err)
 			}
 		})
 	})
@@ -501,7 +501,7 @@ func TestCallNeverReturns(t *testing.T) {
 					leak(t, root)
 				}
 			}
-			onBoard(t, scenario{prepare: prepare, settings: c.settings, left: true}, func(b *bench) {
+			onBoard(t, scenario{prepare: prepare, settings: c.settings, leavesOpen: true}, func(b *bench) {
 				b.set("stall=" + c.call + ":1:120000")
 				_, err := Open(b.Context(), Config{})
 				b.expect(err, frame.ErrGone, c.call, "driver hung; restart required")
@@ -510,15 +510,15 @@ func TestCallNeverReturns(t *testing.T) {
 	}
 }
 
-// TestInfoNeverWaits: whoever looks after the camera asks for its Info while a call hangs, and must not hang with it.
+// TestInfoNeverWaits: Info returns at once even while a call hangs.
 func TestInfoNeverWaits(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		camera := b.open(Config{FPS: 60})
-		camera.mu.Lock() // as a call does that hangs
-		told := make(chan frame.Info, 1)
-		go func() { told <- camera.Info() }()
+		camera.mu.Lock() // as a hanging call does
+		received := make(chan frame.Info, 1)
+		go func() { received <- camera.Info() }()
 		select {
-		case info := <-told:
+		case info := <-received:
 			if info.Name != "gc4653" || info.Width != 640 || info.FPS != 60 {
 				b.Errorf("info: %+v", info)
 			}
@@ -530,12 +530,12 @@ func TestInfoNeverWaits(t *testing.T) {
 	})
 }
 
-// TestSignals: the program may be shot at with signals from all sides; no wait of the driver is cut short, no picture is lost.
+// TestSignals: however many signals the program gets, none interrupts a wait of the driver, and no picture is lost.
 func TestSignals(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{}, func(b *bench) {
-				stop := catch()
+				stop := catchSignals()
 				defer stop()
 				done := make(chan struct{})
 				defer close(done)
@@ -562,7 +562,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestNotABoard: elsewhere the error says what to use instead.
+// TestNotABoard: on another machine the error says why there is no camera.
 func TestNotABoard(t *testing.T) {
 	onBoard(t, scenario{board: "none"}, func(b *bench) {
 		b.Setenv("MAIXSTREAM_MPI_LIBS", "")

@@ -21,11 +21,11 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// The libraries keep state for as long as a process lives, and a board is found through the environment. So each test runs in a process of its own,
-// on a simulated board of its own: the test binary starts itself again, for that one test.
+// The libraries keep state for the lifetime of a process, and the board is found through the environment. So each test runs in its own process,
+// on its own simulated board: the test binary starts itself again for that one test.
 
-// Environment of the suite. SG2002_SIM is a directory with the simulator's libraries; SG2002_TOOL another maixsim, and SG2002_EXEC a program that runs
-// this binary, where it is not this machine's kind.
+// The suite's environment. SG2002_SIM is a directory with the simulator's libraries; SG2002_TOOL another maixsim, and SG2002_EXEC a program that runs
+// this binary when it is built for another architecture.
 const (
 	childEnv = "SG2002_CHILD"
 	simEnv   = "SG2002_SIM"
@@ -33,7 +33,7 @@ const (
 	execEnv  = "SG2002_EXEC"
 )
 
-var simulator string // directory of the simulator's libraries, "" when there are none
+var simulator string // directory of the simulator's libraries, "" if there are none
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	if _, err := os.Stat(filepath.Join(simulator, "libsys.so")); err != nil {
 		simulator = ""
 	}
-	// Cameras wait for frames most of the time, so more of them fit on the machine than it has cores.
+	// Cameras mostly wait for frames, so more of them can run in parallel than there are cores.
 	if set := false; os.Getenv(childEnv) == "" {
 		flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
 		if !set {
@@ -57,24 +57,24 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.Main(m).Run())
 }
 
-// bench is a simulated board with a test on it.
+// bench is a simulated board running a test.
 type bench struct {
 	*testing.T
 	Simulator
 	root string
 }
 
-// scenario is what the board and its end are to be like.
+// scenario describes the board and how the test ends.
 type scenario struct {
 	settings string              // of the simulator, as in MAIXSIM_SET
 	board    string              // maixcam, maixcam_pro or none
-	libs     func(string) string // makes another directory of libraries
+	libs     func(string) string // returns another directory of libraries
 	prepare  func(*testing.T, string)
-	env      func(libs string) []string // more of the environment
-	left     bool                       // the process ends with the camera open, on purpose
+	env      func(libs string) []string // additional environment
+	leavesOpen bool                       // the process ends with the camera open, on purpose
 }
 
-// onBoard runs body on a board of its own, in a process of its own, and reports what the simulator finds fault with.
+// onBoard runs body on a new board in a separate process, and reports the faults the simulator finds.
 func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	t.Helper()
 	if os.Getenv(childEnv) == t.Name() {
@@ -87,7 +87,7 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 			b.Simulator = sim
 		}
 		body(b)
-		if b.mpi != nil && !s.left && !t.Failed() {
+		if b.mpi != nil && !s.leavesOpen && !t.Failed() {
 			if n := b.Faults(); n != 0 {
 				t.Errorf("%d faults and leaks", n)
 			}
@@ -106,9 +106,9 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	if s.prepare != nil {
 		s.prepare(t, root)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), childWithin())
+	ctx, cancel := context.WithTimeout(t.Context(), childTimeout())
 	defer cancel()
-	child := again(ctx, t, root, libs, s.settings)
+	child := rerun(ctx, t, root, libs, s.settings)
 	if s.env != nil {
 		child.Env = append(child.Env, s.env(libs)...)
 	}
@@ -117,11 +117,11 @@ func onBoard(t *testing.T, s scenario, body func(*bench)) {
 	} else if testing.Verbose() {
 		t.Logf("%s", out)
 	}
-	checkReport(t, root, s.left)
+	checkReport(t, root, s.leavesOpen)
 }
 
-// childWithin is how long a test's process may take: a soak as long as it likes, within a day.
-func childWithin() time.Duration {
+// childTimeout is the timeout of a test's process: a day for a soak.
+func childTimeout() time.Duration {
 	if os.Getenv("SOAK_FRAMES") != "" {
 		return 24 * time.Hour
 	}
@@ -138,7 +138,7 @@ func newBoard(t *testing.T, board string) string {
 	if out, err := exec.Command(maixsim(), "root", root, "--board", board).CombinedOutput(); err != nil {
 		t.Fatalf("lay out a board: %v: %s", err, out)
 	}
-	// The libraries beside the tool that laid it out may be another machine's.
+	// The libraries next to the tool that laid out the board may be for another machine.
 	for _, dir := range []string{"mnt/system/usr/lib", "usr/lib/python3.11/site-packages/maix/dl_lib"} {
 		links, _ := filepath.Glob(filepath.Join(root, dir, "*.so"))
 		for _, link := range links {
@@ -153,10 +153,10 @@ func newBoard(t *testing.T, board string) string {
 	return root
 }
 
-// emulated says that an emulator runs this binary: pictures of full size then take longer to encode than the driver allows the hardware.
+// emulated reports whether an emulator runs this binary: full-size pictures then take longer to encode than the driver's timeout.
 func emulated() bool { return os.Getenv(execEnv) != "" }
 
-// maixsim is the simulator's program, one that runs on this machine.
+// maixsim is the path of the simulator's program, one that runs on this machine.
 func maixsim() string {
 	if tool := os.Getenv(toolEnv); tool != "" {
 		return tool
@@ -164,8 +164,8 @@ func maixsim() string {
 	return filepath.Join(simulator, "maixsim")
 }
 
-// again is a command that runs this test, alone, on the board at root.
-func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec.Cmd {
+// rerun returns a command that runs only this test, on the board at root.
+func rerun(ctx context.Context, t *testing.T, root, libs, settings string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -175,7 +175,7 @@ func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec
 	for _, part := range strings.Split(t.Name(), "/") {
 		pattern = append(pattern, "^"+part+"$")
 	}
-	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childWithin().String()}
+	args := []string{self, "-test.run=" + strings.Join(pattern, "/"), "-test.count=1", "-test.v", "-test.timeout=" + childTimeout().String()}
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}
@@ -189,8 +189,8 @@ func again(ctx context.Context, t *testing.T, root, libs, settings string) *exec
 	return child
 }
 
-// checkReport fails for every fault that the simulator logged, and for what dead processes left unless that is on purpose.
-func checkReport(t *testing.T, root string, left bool) {
+// checkReport fails for every fault that the simulator logged, and for leftovers of dead processes unless they are intended.
+func checkReport(t *testing.T, root string, leavesOpen bool) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(root, ".sim", "faults.log"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -202,7 +202,7 @@ func checkReport(t *testing.T, root string, left bool) {
 		}
 	}
 	args := []string{"report", root}
-	if left {
+	if leavesOpen {
 		args = append(args, "--allow-left")
 	}
 	if out, err := exec.Command(maixsim(), args...).CombinedOutput(); err != nil {
@@ -210,10 +210,10 @@ func checkReport(t *testing.T, root string, left bool) {
 	}
 }
 
-// within is how long a test waits for what is bound to come.
+// within is how long a test waits for something that must happen.
 const within = 60 * time.Second
 
-// open opens the camera, which is closed at the test's end.
+// open opens the camera, which is closed when the test ends.
 func (b *bench) open(config Config) *Camera {
 	b.Helper()
 	camera, err := Open(b.Context(), config)
@@ -223,7 +223,7 @@ func (b *bench) open(config Config) *Camera {
 	return camera
 }
 
-// close closes the camera and expects nothing to be left of it.
+// close closes the camera and expects no leaks.
 func (b *bench) close(c *Camera) {
 	b.Helper()
 	if err := c.Close(); err != nil {
@@ -236,7 +236,7 @@ func (b *bench) close(c *Camera) {
 
 var pictureMemory = make([]byte, 4<<20)
 
-// read reads a picture. The bytes are those of the next call, too.
+// read reads a picture. Its bytes are valid until the next call.
 func (b *bench) read(c *Camera) ([]byte, frame.Picture) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), within)
@@ -252,6 +252,6 @@ func (b *bench) read(c *Camera) ([]byte, frame.Picture) {
 func (b *bench) set(settings string) {
 	b.Helper()
 	if !b.Set(settings) {
-		b.Fatalf("the simulator does not take %q", settings)
+		b.Fatalf("the simulator refuses %q", settings)
 	}
 }

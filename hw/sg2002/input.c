@@ -5,12 +5,12 @@
 
 #include "isp.h"
 
-/* A call of the sensor's driver. */
+/* Calls the sensor's driver. */
 #define SENSOR(name, ...) (NOTE(c, "sensor " #name), call_result(c, "sensor " #name, s->name(__VA_ARGS__)))
 
 PIXEL_FORMAT_E input_format(const struct camera *c) { return c->config.yuv ? PIXEL_FORMAT_UYVY : PIXEL_FORMAT_NV21; }
 
-/* Without room for its shared buffer libisp crashes in the registration, so room is tried first: the kernel's summary is not on every board. */
+/* Without room for its shared buffer libisp crashes during registration, so try an allocation first: not every board has the kernel's summary. */
 static bool room_for_isp(struct camera *c)
 {
 	uint64_t at = 0;
@@ -40,7 +40,7 @@ bool sensor_up(struct camera *c)
 		return false;
 	if (s->pfnPatchI2cAddr) {
 		NOTE(c, "sensor pfnPatchI2cAddr");
-		s->pfnPatchI2cAddr(-1); /* keeps the built-in address */
+		s->pfnPatchI2cAddr(-1); /* keep the built-in address */
 	}
 	if (!c->mpi->isp_buffer && !room_for_isp(c))
 		return false;
@@ -94,10 +94,10 @@ bool device_up(struct camera *c)
 	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiReset, devno, 1) || !CALL(c, CVI_MIPI_SetMipiAttr, VI_PIPE, &rx) ||
 		!CALL(c, CVI_MIPI_SetSensorClock, devno, 1))
 		return false;
-	usleep(100); /* the sensor wants its clock 20 us before its reset ends */
+	usleep(100); /* the sensor needs its clock 20 us before reset is released */
 	if (!CALL(c, CVI_MIPI_SetSensorReset, devno, 0))
 		return false;
-	if (s->pfnSnsProbe && !SENSOR(pfnSnsProbe, VI_PIPE)) /* the only call that notices an absent sensor */
+	if (s->pfnSnsProbe && !SENSOR(pfnSnsProbe, VI_PIPE)) /* the only call that notices a missing sensor */
 		return false;
 
 	VI_PIPE_ATTR_S pipe;

@@ -28,7 +28,7 @@ static const char *opened_file(void *handle)
 	return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map && map->l_name ? map->l_name : "";
 }
 
-// The simulator's seams, which mpi_resolve finds only when nothing is missing.
+// The simulator's hooks; mpi_resolve sets them only if no symbol is missing.
 static void find_seams(struct mpi *m)
 {
 	*(void **)&m->i2c_transfer = dlsym(RTLD_DEFAULT, "maixsim_i2c_transfer");
@@ -47,13 +47,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// touchAddresses are of the touch controller, which sits on the camera's i2c bus: it answering shows that the bus works.
+// touchAddresses are the touch controller's, which is on the camera's i2c bus: if it answers, the bus works.
 var touchAddresses = []int{0x14, 0x5a}
 
-// Inspect looks at the chip's libraries as the loader sees them, and for the sensor. No function of the libraries is called. It is meant for a
-// process of its own: libraries cannot be closed again, and broken ones may take the process with them. While a live process has the camera
-// the sensor's bus and pads are left alone; else the pads are set as every start of the camera sets them, for without its clock a sensor
-// does not answer. Of the Config, Width, Height, FPS, LibDir, Sensor and Overlay count. opening is told each library's name before it is opened.
+// Inspect examines the chip's libraries as the loader sees them, and looks for the sensor. It calls no library function. Run it in a separate
+// process: libraries cannot be closed again, and broken ones may crash the process. While a live process has the camera,
+// the sensor's bus and pads are left alone; otherwise the pads are set as every start sets them, since a sensor does not answer without its
+// clock. Of the Config it uses Width, Height, FPS, LibDir, Sensor and Overlay. opening is called with each library's name before it is opened.
 func Inspect(config Config, opening func(library string)) (Inspection, error) {
 	if err := config.check(); err != nil {
 		return Inspection{}, err
@@ -92,7 +92,7 @@ func Inspect(config Config, opening func(library string)) (Inspection, error) {
 	opening("sensors' drivers")
 	m.openSensors(dir)
 	in.Drivers, in.Broken = m.drivers(), m.broken
-	in.Sensor = m.look()
+	in.Sensor = m.probe()
 	used := &sensors[0]
 	if s, err := sensorNamed(in.Sensor.Name); err == nil {
 		used = s
@@ -145,7 +145,7 @@ func lookAtVideo(config Config) Video {
 	return v
 }
 
-// drivers reports which library's driver would be used for each sensor.
+// drivers lists the driver that would be used for each sensor.
 func (m *mpi) drivers() []SensorDriver {
 	var list []SensorDriver
 	for i := range sensors {
@@ -158,14 +158,14 @@ func (m *mpi) drivers() []SensorDriver {
 	return list
 }
 
-// look probes the camera's i2c bus.
-func (m *mpi) look() SensorAnswer {
+// probe probes the camera's i2c bus.
+func (m *mpi) probe() SensorAnswer {
 	var answer SensorAnswer
 	switch {
 	case !OnBoard():
 		answer.NotAsked = "this is not a MaixCAM"
 	case os.Getenv("MAIXSTREAM_ROOT") != "" && !m.simulated():
-		answer.NotAsked = "the simulator's bus is in its libraries, which are not there"
+		answer.NotAsked = "the simulator's bus is in its libraries, which are missing"
 	case InUse():
 		answer.NotAsked = "the camera is in use"
 	default:
@@ -181,7 +181,7 @@ func (m *mpi) look() SensorAnswer {
 			err := m.i2c(address, nil, make([]byte, 1))
 			if err == nil {
 				answer.Others = append(answer.Others, address)
-			} else if !errors.Is(err, unix.ENXIO) && !errors.Is(err, unix.EREMOTEIO) && answer.Bus == "" { // those two: nobody there
+			} else if !errors.Is(err, unix.ENXIO) && !errors.Is(err, unix.EREMOTEIO) && answer.Bus == "" { // these two mean no device at the address
 				answer.Bus = fmt.Sprintf("/dev/i2c-%d: %v", sensorBus, err)
 			}
 		}
@@ -192,7 +192,7 @@ func (m *mpi) look() SensorAnswer {
 	return answer
 }
 
-// memoryParts is the ION memory that a stream takes: what system_up, output_up and the drivers beneath them ask for.
+// memoryParts lists the ION memory a stream takes: the allocations of system_up, output_up and the drivers beneath them.
 func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
 	up := func(n, to int) int64 { return int64((n + to - 1) / to * to) }
 	nv21 := func(w, h int) int64 { return up(w, C.DEFAULT_ALIGN) * up(h, 2) * 3 / 2 }
@@ -201,18 +201,18 @@ func memoryParts(s *sensor, m mode, c Config) []MemoryPart {
 		block = up(2*m.width, C.DEFAULT_ALIGN) * int64(m.height)
 	}
 	parts := []MemoryPart{
-		{"frames of the sensor", 3 * block, false},
-		{"frames of the size asked for", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
-		{"the encoder's buffer", int64(streamBuffer(c.Width, c.Height)), false},
-		{"the ISP's shared buffer", C.ISP_BUFFER, false},
-		{"the sensor's raw frames", rawBuffer(m), true},
+		{"sensor frames", 3 * block, false},
+		{"output frames", C.POOL_BLOCKS * up(c.Width, C.DEFAULT_ALIGN) * up(c.Height, 16) * 3 / 2, false},
+		{"encoder buffer", int64(streamBuffer(c.Width, c.Height)), false},
+		{"shared ISP buffer", C.ISP_BUFFER, false},
+		{"raw sensor frames", rawBuffer(m), true},
 	}
 	if c.Overlay != "" {
-		// Two canvases of two bytes a pixel, over a strip of a tenth of the picture's height at most.
-		parts = append(parts, MemoryPart{"the overlay", 2 * 2 * int64(c.Width) * int64(max(c.Height/10, 24)), true})
+		// Two canvases at two bytes per pixel, for a strip of at most a tenth of the picture's height.
+		parts = append(parts, MemoryPart{"overlay", 2 * 2 * int64(c.Width) * int64(max(c.Height/10, 24)), true})
 	}
 	return parts
 }
 
-// rawBuffer stands for the size of VI_DMA_BUF, which the driver decides and only a board can show: 3.5 bytes a pixel, 12 MiB at 2560x1440.
+// rawBuffer estimates VI_DMA_BUF, whose size the driver decides and only a board can show: 3.5 bytes per pixel, 12 MiB at 2560x1440.
 func rawBuffer(m mode) int64 { return int64(m.width) * int64(m.height) * 7 / 2 }

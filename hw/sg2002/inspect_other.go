@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// LastCrash returns none.
+// LastCrash returns a zero Crash.
 func LastCrash() Crash { return Crash{} }
 
 // Inspect returns an error that wraps ErrNoBoard.
 func Inspect(Config, func(string)) (Inspection, error) {
-	return Inspection{}, fmt.Errorf("camera: this build is not for Linux with cgo: %w", ErrNoBoard)
+	return Inspection{}, fmt.Errorf("camera: built without cgo or not for Linux: %w", ErrNoBoard)
 }

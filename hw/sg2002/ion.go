@@ -10,7 +10,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// carveout is what the kernel says about ION, the memory that camera, scaler and encoder work in.
+// carveout is the kernel's summary of ION, the memory that camera, scaler and encoder work in.
 type carveout struct {
 	size, used int64 // bytes
 	buffers    []ionBuffer
@@ -27,7 +27,7 @@ var (
 	bufferLine = regexp.MustCompile(`(?m)^\s*\d+\s+(\d+)\s+([0-9a-f]+)\s+\d+\s+(\S+)\s*$`)
 )
 
-// readCarveout reads the kernel's summary; ok is false where there is none, as without debugfs.
+// readCarveout reads the kernel's summary; ok is false if there is none, as without debugfs.
 func readCarveout() (ion carveout, ok bool) {
 	const summary = "/sys/kernel/debug/ion/cvi_carveout_heap_dump/summary"
 	text, err := os.ReadFile(Root(summary))
@@ -53,11 +53,11 @@ func readCarveout() (ion carveout, ok bool) {
 	return ion, ion.size > 0
 }
 
-// The buffers of VI and ISP, and our own try for room, which outlive a process that died, and a reload of the modules, too.
+// Buffers of VI and the ISP, and our own probe for room: they outlive a process that dies, and even a reload of the modules.
 const viBuffer, ispBuffer, ownBuffer = "VI_DMA_BUF", "ISP_SHARED_BUFFER_0", "maixstream"
 
-// orphans are the buffers that dead processes left. They may only be asked for when no process has VI open: the kernel does not say whose they
-// are. ispKept: libisp of a process that lives, this one perhaps, has its buffer and will use it again, so it is left alone.
+// orphans returns the buffers left by dead processes. Call it only while no process has VI open: the kernel does not report their owners.
+// ispKept: libisp in a live process, possibly this one, still has its buffer and will use it again, so it is left alone.
 func (c carveout) orphans(ispKept bool) []ionBuffer {
 	var list []ionBuffer
 	for _, b := range c.buffers {
@@ -73,11 +73,11 @@ func (c carveout) has(name string) bool {
 	return slices.ContainsFunc(c.buffers, func(b ionBuffer) bool { return b.name == name })
 }
 
-// errRoom is a start that memory does not suffice for.
-var errRoom = fmt.Errorf("memory is short: %w", frame.ErrGone)
+// errNoMemory refuses a start for lack of memory.
+var errNoMemory = fmt.Errorf("not enough memory: %w", frame.ErrGone)
 
-// checkRoom refuses to begin what memory does not suffice for: without room for its shared buffer libisp.so crashes instead of saying so.
-// What VI's own buffer takes is known to the driver alone, and not counted. orphans will be freed first.
+// checkRoom refuses a start that there is not enough memory for: without room for its shared buffer libisp.so crashes instead of failing.
+// VI's own buffer is not counted, since only the driver knows its size. orphans will be freed first.
 func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 	free := ion.size - ion.used
 	for _, b := range orphans {
@@ -87,7 +87,7 @@ func checkRoom(need int64, ion carveout, orphans []ionBuffer) error {
 		return nil
 	}
 	const mega = 1 << 20
-	return fmt.Errorf("camera: %.1f MiB of ION memory are needed at least, and %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen "+
+	return fmt.Errorf("camera: at least %.1f MiB of ION memory needed, %.1f of %.0f are free: %w: choose a smaller size, stop other users of camera, screen "+
 		"and NPU, or reboot",
-		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, errRoom)
+		float64(need)/mega, float64(free)/mega, float64(ion.size)/mega, errNoMemory)
 }

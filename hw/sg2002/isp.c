@@ -50,7 +50,7 @@ static void statistics(const struct camera *c, ISP_STATISTICS_CFG_S *s)
 		ISP_STATISTICS_CTRL_U__bit1AwbStat2 | ISP_STATISTICS_CTRL_U__bit1FEAfStat;
 }
 
-/* The tuning file makes the picture good; without it there is one all the same. */
+/* The tuning file improves the picture, but the stream works without it. */
 static void tune(struct camera *c)
 {
 	char name[BIN_FILE_LENGTH] = {0};
@@ -78,7 +78,7 @@ static void *run_isp(void *argument)
 	c->isp_thread_started = true;
 	pthread_cond_broadcast(&c->isp_started);
 	pthread_mutex_unlock(&c->lock);
-	c->isp_result = c->mpi->CVI_ISP_Run(VI_PIPE); /* until CVI_ISP_Exit */
+	c->isp_result = c->mpi->CVI_ISP_Run(VI_PIPE); /* returns after CVI_ISP_Exit */
 	__atomic_store_n(&c->isp_ended, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -126,7 +126,7 @@ bool isp_up(struct camera *c)
 	c->isp_ready = true;
 	tune(c);
 
-	/* The vendor runs it with real-time priority 80, so that exposure keeps up with the sensor. Without the right to that, without. */
+	/* The vendor runs it with real-time priority 80, so that exposure keeps up with the sensor. Without the privilege, run it at normal priority. */
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 1 << 20);
@@ -145,7 +145,7 @@ bool isp_up(struct camera *c)
 		return call_result(c, "start the ISP thread", error);
 	pthread_setname_np(c->isp_thread, "ISP0_RUN");
 	c->isp_thread_runs = true;
-	/* Frames that come before it runs have no exposure set. It is on its way once it has started. */
+	/* Frames captured before CVI_ISP_Run have no exposure set, so wait for the thread to start; the call follows at once. */
 	pthread_mutex_lock(&c->lock);
 	while (!c->isp_thread_started)
 		pthread_cond_wait(&c->isp_started, &c->lock);
@@ -164,12 +164,12 @@ int32_t isp_exposure(struct camera *c)
 		return code;
 	ISP_AE_RANGE_S *range = &exposure.stAuto.stExpTimeRange;
 	range->u32Max = c->config.exposure_max;
-	if (range->u32Min > range->u32Max) /* a driver's own range may begin with the longest frame of its slowest mode */
+	if (range->u32Min > range->u32Max) /* a driver's range may start at the longest frame of its slowest mode */
 		range->u32Min = range->u32Max;
 	return TRY(c, CVI_ISP_SetExposureAttr, VI_PIPE, &exposure);
 }
 
-/* The ISP thread ends within 500 ms of Exit; one that does not is left behind. */
+/* The ISP thread ends within 500 ms of Exit; if it does not, it is abandoned. */
 static void join_isp(struct camera *c)
 {
 	struct timespec until;
@@ -181,7 +181,7 @@ static void join_isp(struct camera *c)
 
 void isp_down(struct camera *c)
 {
-	/* Before Init has succeeded Exit writes through a context that only Init makes: SIGSEGV in isp_sts_ctrl_exit. */
+	/* Until Init has succeeded, Exit writes through a context that only Init creates: SIGSEGV in isp_sts_ctrl_exit. */
 	if (c->isp_ready) {
 		c->isp_ready = false;
 		TRY(c, CVI_ISP_Exit, VI_PIPE);

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestNoFlags: a library does not know what the program around it calls its options.
+// TestNoFlags: a library does not know the flags of the program that uses it.
 func TestNoFlags(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Nodes returns the device nodes that must exist.
+// Nodes returns the device nodes that the camera needs.
 func Nodes() []string {
 	return []string{
 		"/dev/cvi-base", "/dev/cvi-sys", "/dev/cvi-vi", "/dev/cvi-vpss", "/dev/cvi-rgn", "/dev/cvi-mipi-rx", "/dev/cvi_vc_enc0", "/dev/mem", "/dev/i2c-4",
 	}
 }
 
-// MissingNodes returns those that do not. CVI_SYS_Init succeeds without some of them and no frame comes then, so they are looked for first.
+// MissingNodes returns those that do not exist. Check first: CVI_SYS_Init succeeds without some of them, and then no frame arrives.
 func MissingNodes() []string {
 	var missing []string
 	for _, node := range Nodes() {
@@ -31,7 +31,7 @@ func MissingNodes() []string {
 	return missing
 }
 
-// Pools returns the number of VB pools, whether of a running process or left by a dead one.
+// Pools returns the number of VB pools, of a running process or left by a dead one.
 func Pools() int {
 	text, err := os.ReadFile(Root("/proc/cvitek/vb"))
 	if err != nil {
@@ -40,7 +40,7 @@ func Pools() int {
 	return strings.Count(string(text), "PoolId(")
 }
 
-// users returns the third column of /proc/modules for a module: how many hold it; -1 when it is not loaded.
+// users returns a module's use count, the third column of /proc/modules; -1 if it is not loaded.
 func users(module string) int {
 	file, err := os.Open(Root("/proc/modules"))
 	if err != nil {
@@ -62,7 +62,7 @@ func users(module string) int {
 // Loaded reports whether a kernel module is loaded.
 func Loaded(module string) bool { return users(module) >= 0 }
 
-// Holder names the other process that has the camera's device open; "" if there is none.
+// Holder names the other process that has the camera's device open, "" if there is none.
 func Holder() string {
 	if pid, name := HolderProcess(); pid != 0 {
 		return fmt.Sprintf("process %d (%s)", pid, name)
@@ -70,8 +70,8 @@ func Holder() string {
 	return ""
 }
 
-// HolderProcess returns the process that has the camera's device open, and its name, 15 bytes at most; 0 when there is none but this one,
-// or none that this user may look into.
+// HolderProcess returns the other process that has the camera's device open, and its name of at most 15 bytes; 0 if there is none,
+// or none that this user may inspect.
 func HolderProcess() (pid int, name string) {
 	nodes, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	self := strconv.Itoa(os.Getpid())
@@ -91,10 +91,10 @@ func HolderProcess() (pid int, name string) {
 	return 0, ""
 }
 
-// InUse reports whether any other process has the camera's device open, by the kernel's count.
+// InUse reports whether any other process has the camera's device open, going by the kernel's use count.
 func InUse() bool { return inUse() }
 
-// busyError names the process that has the camera.
+// busyError names the process that holds the camera.
 func busyError() error {
 	holder := Holder()
 	if holder == "" {
@@ -103,7 +103,7 @@ func busyError() error {
 	return fmt.Errorf("camera: in use by %s: stop it first (on a MaixCAM an app of the launcher, or another maixstream): %w", holder, frame.ErrGone)
 }
 
-// The kernel modules that keep what a dead process left, in the order of unloading and of loading. soph_sys stays.
+// The kernel modules that keep a dead process's state, in unload and load order. soph_sys stays loaded.
 var (
 	unload = []string{
 		"soph_ive", "soph_vc_driver", "soph_rgn", "soph_dwa", "soph_vo", "soph_vpss", "soph_vi", "soph_snsr_i2c", "soph_mipi_rx",
@@ -113,13 +113,13 @@ var (
 		"soph_base", "soph_rtos_cmdqu", "soph_fast_image", "soph_mipi_rx", "soph_snsr_i2c", "soph_vi", "soph_vpss", "soph_vo", "soph_dwa",
 		"soph_rgn", "soph_vc_driver", "soph_ive",
 	}
-	// Without it the encoder has 16 nodes instead of the image's 9.
+	// Without these the encoder has 16 nodes instead of the image's 9.
 	arguments = map[string][]string{"soph_vc_driver": {"MaxVencChnNum=9", "MaxVdecChnNum=9"}}
 )
 
-// reloadModules clears the kernel's state. Those that are not loaded are not unloaded; all that were are loaded again, also after a failure.
+// reloadModules resets the kernel's state. Only modules that were loaded are reloaded, and those unloaded are loaded again even after a failure.
 func reloadModules() error {
-	var was []string
+	var unloaded []string
 	var problem error
 	for _, module := range unload {
 		if !Loaded(module) {
@@ -129,15 +129,15 @@ func reloadModules() error {
 			problem = err
 			break
 		}
-		was = append(was, module)
+		unloaded = append(unloaded, module)
 	}
-	if err := loadModules(was); problem == nil {
+	if err := loadModules(unloaded); problem == nil {
 		problem = err
 	}
 	return problem
 }
 
-// loadModules loads modules, in the order that they need.
+// loadModules loads modules in dependency order.
 func loadModules(modules []string) (problem error) {
 	for _, module := range load {
 		if !slices.Contains(modules, module) {
@@ -150,8 +150,8 @@ func loadModules(modules []string) (problem error) {
 	return problem
 }
 
-// finishReload loads what a process that was killed while it reloaded the modules has left unloaded. soph_sys tells that from a board that loads none:
-// it stays loaded all the time.
+// finishReload loads the modules that a process left unloaded when it was killed during a reload. On a board that loads no modules at all it does
+// nothing: soph_sys, which a reload never unloads, tells the two apart.
 func finishReload() error {
 	if !Loaded("soph_sys") {
 		return nil
@@ -165,7 +165,7 @@ func finishReload() error {
 	return loadModules(missing)
 }
 
-// moduleLock is what lockModules holds; whoever opens the camera has it to itself.
+// moduleLock is the file that lockModules holds. Only the goroutine that opens the camera uses it.
 var moduleLock *os.File
 
 // tool runs one of the board's programs.
@@ -174,7 +174,7 @@ func tool(name string, args ...string) error {
 	if root := os.Getenv("MAIXSTREAM_ROOT"); root != "" {
 		path = filepath.Join(root, "bin", name)
 	}
-	command := exec.Command(path, args...) //nolint:gosec // the variable moves a test's board; who sets it runs this program
+	command := exec.Command(path, args...) //nolint:gosec // the variable relocates the board for tests; whoever sets it already runs this program
 	if moduleLock != nil {
 		command.ExtraFiles = []*os.File{moduleLock} // it may outlive us
 	}
@@ -184,8 +184,8 @@ func tool(name string, args ...string) error {
 	return nil
 }
 
-// inUse says whether a process other than this one has VI open. The kernel counts who has; but this process may keep the device open itself after
-// the camera was closed: the libraries decide that.
+// inUse reports whether another process has VI open. This process may itself keep the device open after the camera was closed, which
+// is up to the libraries; that is subtracted from the kernel's count.
 func inUse() bool {
 	count := users("soph_vi")
 	if count < 0 {

@@ -18,8 +18,8 @@ import (
 	"unsafe"
 )
 
-// The libraries need one another in a circle, so they are opened lazily, in this order: it leaves no data relocation open at any step.
-// Optional ones are GCC's helpers, which the program has itself, and what we do not call.
+// The libraries depend on each other in a cycle, so they are opened lazily, in this order, which leaves no data relocation unresolved at any step.
+// The optional ones are GCC's helpers, which the program provides itself, and libraries that are not called.
 var libraries = []struct {
 	name     string
 	optional bool
@@ -40,7 +40,7 @@ var libraries = []struct {
 	{"libmisc.so", true},
 }
 
-// sensorLibraries have the sensors' drivers, the newer vintage first. The board's own software keeps copies of it in directories of its own.
+// sensorLibraries contain the sensor drivers, the newer vintage first. The board's own software keeps copies of it in its own directories.
 var sensorLibraries = []string{
 	"libsophgo-middleware.so",
 	"/usr/lib/python3.11/site-packages/maix/dl_lib/libsophgo-middleware.so",
@@ -53,18 +53,18 @@ var sensorLibraries = []string{
 // not be called.
 const vintage = C.sizeof_ISP_SNS_OBJ_S
 
-// mpi is the opened libraries. They cannot be closed again: they leave threads and mappings behind.
+// mpi is the set of opened libraries. They cannot be closed again: they leave threads and mappings behind.
 type mpi struct {
 	table   *C.struct_mpi
 	dir     string
-	sensors []unsafe.Pointer // handles of libraries with sensors
-	where   []string         // their files
-	others  []string         // where more of them may be
-	broken  []string         // those that are there and cannot be opened, with the loader's words
+	sensors []unsafe.Pointer // handles of sensor libraries
+	where   []string         // their paths
+	others  []string         // candidates not opened yet
+	broken  []string         // those that exist but cannot be opened, with the loader's message
 	lacking map[sensorMode]bool
 }
 
-// sensorMode is a mode of a sensor; lacking has those that its driver turned out not to have.
+// sensorMode is a mode of a sensor; mpi.lacking records those that the driver turned out not to have.
 type sensorMode struct {
 	*sensor
 	mode
@@ -75,7 +75,7 @@ var opened struct {
 	mpi *mpi
 }
 
-// Libraries opens the chip's libraries from dir ("": from the program's run path and the loader's own) and finds every function that is used.
+// Libraries opens the chip's libraries from dir ("": from the program's run path and the loader's search path) and resolves every function used.
 // The error names what is missing and wraps ErrLibraries.
 func Libraries(dir string) error {
 	_, err := openLibraries(dir)
@@ -90,7 +90,7 @@ func openLibraries(dir string) (*mpi, error) {
 	}
 	if m := opened.mpi; m != nil {
 		if m.dir != dir {
-			return nil, fmt.Errorf("camera: the libraries of %q are open already; those of %q need a new process", m.dir, dir)
+			return nil, fmt.Errorf("camera: libraries from %q are already open; those from %q need a new process", m.dir, dir)
 		}
 		return m, nil
 	}
@@ -119,7 +119,7 @@ func openLibraries(dir string) (*mpi, error) {
 	var library *C.char
 	if name := C.mpi_resolve(m.table, &library); name != nil {
 		C.free(unsafe.Pointer(m.table))
-		return nil, fmt.Errorf("camera: %s has no function %s: %w: these are of another SDK; update the board's image",
+		return nil, fmt.Errorf("camera: %s has no function %s: %w: libraries of another SDK; update the board's image",
 			C.GoString(library), C.GoString(name), ErrLibraries)
 	}
 	if err := m.sameDirectory(); err != nil {
@@ -127,7 +127,7 @@ func openLibraries(dir string) (*mpi, error) {
 	}
 	m.openSensors(dir)
 	if len(m.sensors) == 0 {
-		return nil, fmt.Errorf("camera: no library with sensors found (%s%s): %w: is MaixPy or a MaixCAM app "+
+		return nil, fmt.Errorf("camera: no library with sensor drivers found (%s%s): %w: is MaixPy or a MaixCAM app "+
 			"installed?", strings.Join(sensorLibraries, ", "), m.problems(), ErrLibraries)
 	}
 	opened.mpi = m
@@ -145,7 +145,7 @@ func open(path string) (unsafe.Pointer, error) {
 	return handle, nil
 }
 
-// sameDirectory reports libraries of two sets mixed: each has state of its own, and they crash.
+// sameDirectory rejects a mix of two sets of libraries: each set has its own state, and mixing them crashes.
 func (m *mpi) sameDirectory() error {
 	at := func(f unsafe.Pointer) string { return C.GoString(C.mpi_file_of(f)) }
 	base := filepath.Dir(at(unsafe.Pointer(m.table.CVI_SYS_Init)))
@@ -154,13 +154,13 @@ func (m *mpi) sameDirectory() error {
 		unsafe.Pointer(m.table.CVI_ISP_Init), unsafe.Pointer(m.table.CVI_AE_Register), unsafe.Pointer(m.table.CVI_BIN_ImportBinData),
 	} {
 		if dir := filepath.Dir(at(f)); dir != base {
-			return fmt.Errorf("camera: libraries of two sets are mixed (libsys.so of %s, %s): %w: check LD_LIBRARY_PATH", base, at(f), ErrLibraries)
+			return fmt.Errorf("camera: libraries from two sets are mixed (libsys.so from %s, %s): %w: check LD_LIBRARY_PATH", base, at(f), ErrLibraries)
 		}
 	}
 	return nil
 }
 
-// openSensors opens the first library with sensors that there is, and remembers where others may be: a board may have a copy for each app.
+// openSensors opens the first sensor library it finds and keeps the other candidates for later: each app on the board may have a copy.
 func (m *mpi) openSensors(dir string) {
 	for _, name := range sensorLibraries {
 		switch {
@@ -186,7 +186,7 @@ func (m *mpi) openNext() bool {
 			m.sensors, m.where = append(m.sensors, handle), append(m.where, path)
 			return true
 		}
-		// One that is there, but wants another that is not, say: who has it on the disk would look for it in vain.
+		// Report a library that exists but lacks a dependency: otherwise the user would look in vain for a file that is there.
 		if _, absent := os.Stat(path); absent == nil || strings.Contains(err.Error(), "needed by") {
 			m.broken = append(m.broken, err.Error())
 		}
@@ -202,7 +202,7 @@ func (m *mpi) problems() string {
 	return "; not to be opened: " + strings.Join(m.broken, "; ")
 }
 
-// driver finds a sensor's driver, its size in bytes, and in which of m.sensors it is; nil when no library has it.
+// driver finds a sensor's driver, its size in bytes, and its library's index in m.sensors; object is nil if no library has it.
 func (m *mpi) driver(s *sensor) (object *C.ISP_SNS_OBJ_S, size, library int) {
 	name := C.CString(s.object)
 	defer C.free(unsafe.Pointer(name))
@@ -215,7 +215,7 @@ func (m *mpi) driver(s *sensor) (object *C.ISP_SNS_OBJ_S, size, library int) {
 	return nil, 0, 0
 }
 
-// object finds a sensor's driver and checks its vintage before anything in it can be called.
+// object finds a sensor's driver and checks its vintage, before anything in it is called.
 func (m *mpi) object(s *sensor) (*C.ISP_SNS_OBJ_S, error) {
 	object, size, library := m.driver(s)
 	switch {

@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// copyLibraries makes a directory of the simulator's libraries, changed.
+// copyLibraries returns a function that copies the simulator's libraries to a directory and modifies them.
 func copyLibraries(t *testing.T, change func(dir string)) func(string) string {
 	return func(dir string) string {
 		t.Helper()
@@ -52,7 +52,7 @@ func rewrite(t *testing.T, file string, change func([]byte) []byte) {
 	}
 }
 
-// symbolSize makes the library say that one of its symbols has another size, as a library of another SDK would.
+// symbolSize changes the size of a symbol in a library, as if it were from another SDK.
 func symbolSize(t *testing.T, file, symbol string, size uint64) {
 	t.Helper()
 	f, err := elf.Open(file)
@@ -71,9 +71,9 @@ func symbolSize(t *testing.T, file, symbol string, size uint64) {
 		}
 		rewrite(t, file, func(content []byte) []byte {
 			changed := bytes.Clone(content)
-			at := int(table.Offset) + (i+1)*elf.Sym64Size + 16 // the list leaves the first, empty one out; st_size is the last member
+			at := int(table.Offset) + (i+1)*elf.Sym64Size + 16 // the list omits the first, empty entry; st_size is the last member
 			if got := binary.LittleEndian.Uint64(changed[at:]); got != s.Size {
-				t.Fatalf("%s: size of %s is not where it should be: %d, not %d", file, symbol, got, s.Size)
+				t.Fatalf("%s: size of %s not found at its offset: %d, not %d", file, symbol, got, s.Size)
 			}
 			binary.LittleEndian.PutUint64(changed[at:], size)
 			return changed
@@ -83,7 +83,7 @@ func symbolSize(t *testing.T, file, symbol string, size uint64) {
 	t.Fatalf("%s has no %s", file, symbol)
 }
 
-// TestLibraries: what is wrong with the libraries is named, before anything of them is called.
+// TestLibraries: problems of the libraries are reported by name before anything in them is called.
 func TestLibraries(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -116,14 +116,14 @@ func TestLibraries(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-		}, []string{"no library with sensors", "MaixPy"}},
+		}, []string{"no library with sensor drivers", "MaixPy"}},
 		{"broken_sensors", func(t *testing.T, dir string) {
 			for _, name := range []string{"libsophgo-middleware.so", "libsns_full.so", "libsns_gc4653.so"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte("not a library"), 0o755); err != nil {
 					t.Fatal(err)
 				}
 			}
-		}, []string{"no library with sensors", "not to be opened: ", "libsns_gc4653.so"}},
+		}, []string{"no library with sensor drivers", "not to be opened: ", "libsns_gc4653.so"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			libs := copyLibraries(t, func(dir string) { c.change(t, dir) })
@@ -140,7 +140,7 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
-// oldVintage makes libraries without the newer vintage of the sensors' drivers; noMaixPy takes the board's own copy of it away.
+// oldVintage returns libraries without the newer vintage of the sensor drivers; noMaixPy removes the board's own copy of it.
 func oldVintage(t *testing.T) func(string) string {
 	return copyLibraries(t, func(dir string) {
 		if err := os.Remove(filepath.Join(dir, "libsophgo-middleware.so")); err != nil {
@@ -156,7 +156,7 @@ func noMaixPy(t *testing.T, root string) {
 	}
 }
 
-// TestLibraryOrder: the sensors' driver comes from the newest library there is; the oldest knows one mode of one sensor, which then is used as it can be.
+// TestLibraryOrder: the driver comes from the newest sensor library available; the oldest has one mode of one sensor, which is then used as far as possible.
 func TestLibraryOrder(t *testing.T) {
 	t.Run("copy_of_an_app", func(t *testing.T) {
 		libs := copyLibraries(t, func(dir string) {
@@ -165,7 +165,7 @@ func TestLibraryOrder(t *testing.T) {
 			}
 		})
 		onBoard(t, scenario{libs: libs, settings: "sensor=ov2685"}, func(b *bench) {
-			camera := b.open(Config{}) // from the board's python directory
+			camera := b.open(Config{}) // from the board's Python directory
 			b.read(camera)
 			if err := camera.Close(); err != nil {
 				b.Error(err)
@@ -179,9 +179,9 @@ func TestLibraryOrder(t *testing.T) {
 			if err := camera.Close(); err != nil {
 				b.Error(err)
 			}
-			camera = b.open(Config{FPS: 60}) // which that driver does not have
+			camera = b.open(Config{FPS: 60}) // a rate that this driver does not have
 			if info := camera.Info(); info.FPS != 30 {
-				b.Errorf("%v frames a second", info.FPS)
+				b.Errorf("%v frames per second", info.FPS)
 			}
 			b.read(camera)
 			if err := camera.Close(); err != nil {
@@ -212,7 +212,7 @@ func TestLibraryOrder(t *testing.T) {
 	})
 }
 
-// TestLoaderPath: without a directory given, the libraries are found as the loader finds them; two sets of them are not mixed.
+// TestLoaderPath: without a given directory, the libraries are found along the loader's path; two sets of them are not mixed.
 func TestLoaderPath(t *testing.T) {
 	t.Run("one_set", func(t *testing.T) {
 		env := func(libs string) []string { return []string{"MAIXSTREAM_MPI_LIBS=", "LD_LIBRARY_PATH=" + libs} }
@@ -242,8 +242,8 @@ func TestLoaderPath(t *testing.T) {
 	})
 }
 
-// TestExports: the program offers the chip's libraries GCC's three helpers, and none of its own functions: they would be taken for a library's own
-// of the same name.
+// TestExports: the program exports GCC's three helpers to the chip's libraries, and none of its own functions, which could replace a library's
+// function of the same name.
 func TestExports(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

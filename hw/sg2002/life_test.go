@@ -22,27 +22,27 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// catch keeps signals from ending the process.
-func catch() (stop func()) {
+// catchSignals keeps signals from ending the process.
+func catchSignals() (stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGPROF, syscall.SIGALRM, syscall.SIGUSR1)
 	return func() { signal.Stop(c) }
 }
 
-// held counts what a process has of the system: descriptors and threads.
-func held() (descriptors, threads int) {
+// openResources returns the number of open descriptors and of threads of this process.
+func openResources() (descriptors, threads int) {
 	fds, _ := filepath.Glob("/proc/self/fd/*")
 	tasks, _ := filepath.Glob("/proc/self/task/*")
 	return len(fds), len(tasks)
 }
 
-// TestOpenClose opens and closes the camera a thousand times (short: twenty) in one process, on both paths, with a picture each time.
+// TestOpenClose opens and closes the camera a thousand times (short: twenty) in one process, on both paths, reading a picture each time.
 func TestOpenClose(t *testing.T) {
 	cycles := 1000
 	if testing.Short() {
 		cycles = 20
 	}
-	const shares = 4 // processes side by side, for most of a cycle is waiting
+	const shares = 4 // parallel processes: most of a cycle is waiting
 	for share := range shares {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			onBoard(t, scenario{settings: "sensor_fps=1000;encode_us_per_mpixel=0"}, func(b *bench) {
@@ -59,7 +59,7 @@ func TestOpenClose(t *testing.T) {
 						stop := b.pictures(camera)
 						b.expectUnit(camera, true)
 						stop()
-						if i%2 == 0 { // else Close takes it away
+						if i%2 == 0 { // otherwise Close ends H.264
 							if err := camera.SetVideo(false); err != nil {
 								b.Error(err)
 							}
@@ -69,14 +69,14 @@ func TestOpenClose(t *testing.T) {
 					}
 					b.close(camera)
 					if i == 4 {
-						fds, threads = held()
+						fds, threads = openResources()
 					}
 				}
-				nowFds, nowThreads := held()
+				nowFds, nowThreads := openResources()
 				if nowFds > fds+2 || nowThreads > threads+4 {
 					b.Errorf("after 5 cycles %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 				}
-				if used := b.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware's of H.264 stays
+				if used := b.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware for H.264 stays
 					b.Errorf("%d bytes of ION are used", used)
 				}
 				b.Logf("%d cycles", cycles/shares)
@@ -85,7 +85,7 @@ func TestOpenClose(t *testing.T) {
 	}
 }
 
-// TestKilled kills the streaming process a hundred times (short: three) at any moment, also while it starts; the next one clears up and streams.
+// TestKilled kills the streaming process a hundred times (short: three) at random moments, also during its start; the next one cleans up and streams.
 func TestKilled(t *testing.T) {
 	kills := 100
 	if testing.Short() {
@@ -111,7 +111,7 @@ func TestKilled(t *testing.T) {
 			count := max(kills/shares, min(kills, shares-1))
 			streamed := 0
 			for i := range count {
-				// Some die while they start, most while they stream, and of these each has had its frames.
+				// Some die during their start, most while streaming; each of these has delivered its frames.
 				wait := time.Duration(random.IntN(300)) * time.Millisecond
 				if runAndKill(t, root, i%3 == 0, wait) {
 					streamed++
@@ -123,21 +123,21 @@ func TestKilled(t *testing.T) {
 			runAndEnd(t, root)
 			checkReport(t, root, false)
 			if streamed == 0 {
-				t.Error("no process came to stream")
+				t.Error("no process ever streamed")
 			}
 			t.Logf("%d kills, %d of them while streaming", count, streamed)
 		})
 	}
 }
 
-// streamForEver is the process to be killed: it says so when pictures come, and ends when its input does.
+// streamForEver is the process to be killed: it reports its first pictures, and ends at the end of its input.
 func streamForEver(t *testing.T, config Config) {
 	config.Log = nil
 	camera, err := Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Width >= videoMinWidth && config.Path == "frame" != config.Still { // two of four, one of each path
+	if config.Width >= videoMinWidth && config.Path == "frame" != config.Still { // two of four, one per path
 		if err := errors.Join(camera.ConfigureVideo(coding), camera.SetVideo(true)); err != nil {
 			t.Fatal(err)
 		}
@@ -175,12 +175,12 @@ func streamForEver(t *testing.T, config Config) {
 	}
 }
 
-// runAndKill starts a process on the board and kills it: at once after wait, or that long after its pictures came, which is then required.
+// runAndKill starts a process on the board and kills it: after wait, or wait after its first pictures, which are then required.
 func runAndKill(t *testing.T, root string, early bool, wait time.Duration) (streamed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	child := again(ctx, t, root, simulator, "encode_us_per_mpixel=0")
+	child := rerun(ctx, t, root, simulator, "encode_us_per_mpixel=0")
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -193,12 +193,12 @@ func runAndKill(t *testing.T, root string, early bool, wait time.Duration) (stre
 	return streamed
 }
 
-// runAndEnd starts a process, waits for its pictures, and lets it end.
+// runAndEnd starts a process, waits for its pictures, and lets it end normally.
 func runAndEnd(t *testing.T, root string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	child := again(ctx, t, root, simulator, "encode_us_per_mpixel=0")
+	child := rerun(ctx, t, root, simulator, "encode_us_per_mpixel=0")
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -206,14 +206,14 @@ func runAndEnd(t *testing.T, root string) {
 	start(t, child, false)
 	_ = in.Close()
 	if err := child.Wait(); err != nil {
-		t.Errorf("the process that was left alone: %v", err)
+		t.Errorf("the process that was not killed: %v", err)
 	}
 }
 
 // start starts a process and, unless it is to die early, waits until it streams.
 func start(t *testing.T, child *exec.Cmd, early bool) bool {
 	t.Helper()
-	var said strings.Builder
+	var output strings.Builder
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -229,13 +229,13 @@ func start(t *testing.T, child *exec.Cmd, early bool) bool {
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "streaming") {
 			go func() {
-				for lines.Scan() { // so that it never waits for us
+				for lines.Scan() { // so that it never blocks on its output
 				}
 			}()
 			return true
 		}
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 	}
-	t.Errorf("the process did not come to stream:\n%s", said.String())
+	t.Errorf("the process did not stream:\n%s", output.String())
 	return false
 }

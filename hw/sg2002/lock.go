@@ -9,14 +9,14 @@ import (
 	"github.com/maixstream/maixstream/internal/filelock"
 )
 
-// lockModules waits until nobody loads or unloads the kernel modules, and keeps others from it until unlock. A process that is killed while it does
-// leaves rmmod or insmod running: these have the lock, too. It is a courtesy: without a place for the file, or after seconds, things go on.
+// lockModules waits until no other process is loading or unloading the kernel modules, and keeps others out until unlock. If a process is killed while
+// it does so, its rmmod or insmod still runs and holds the lock. The lock is advisory: if the file cannot be created, or after a timeout, the start proceeds.
 func lockModules() (unlock func()) {
 	file, err := os.OpenFile(Root("/tmp/maixstream-modules.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return func() {}
 	}
-	for until := time.Now().Add(changeWithin); filelock.Lock(file) != nil; {
+	for until := time.Now().Add(changeTimeout); filelock.Lock(file) != nil; {
 		if time.Now().After(until) {
 			break
 		}

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One C file of each user of the declarations checks them against the facts at compile time. */
+/* Each user of the declarations checks them against the facts at compile time, in one C file. */
 #include "abi/check.h"
 
 void *mpi_open(const char *path, char *error, size_t error_size)
@@ -38,7 +38,7 @@ const char *mpi_resolve(struct mpi *mpi, const char **library)
 }
 
 #ifndef __GLIBC__
-/* musl's loader has no dladdr1: the symbol's size is read from the library's own table, found through its program headers. */
+/* musl's loader has no dladdr1: the symbol's size is read from the library's own symbol table, found through its program headers. */
 struct search {
 	const void *address;
 	size_t size;
@@ -62,7 +62,7 @@ static int find_size(struct dl_phdr_info *info, size_t size_of_info, void *data)
 				strings = at;
 		}
 	}
-	/* Linkers put the strings right behind the symbols; DT_HASH, which would count them, is often left out. */
+	/* Linkers put the strings directly after the symbols; DT_HASH, which has their number, is often left out. */
 	for (; symbols && (const void *)(symbols + 1) <= (const void *)strings; symbols++)
 		if (symbols->st_size && (const void *)(info->dlpi_addr + symbols->st_value) == search->address) {
 			search->size = symbols->st_size;

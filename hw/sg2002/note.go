@@ -22,19 +22,19 @@ import (
 	"github.com/maixstream/maixstream/internal/filelock"
 )
 
-// The chip's libraries are closed, and some of their errors are crashes that no program can catch. So the call that is under way stands in a page of
-// a file that outlives the process: who starts next reads which one it died in, and does not run into it for ever.
+// The chip's libraries are closed source, and some of their errors are crashes that no program can catch. So the call in progress is recorded in a page
+// of a file that outlives the process: the next start reads in which call the last one died, and does not repeat the crash for ever.
 
-// notePath is a file in memory on a board, gone with the next boot. Its lock is held for as long as libisp of a process may use its shared buffer.
+// notePath is a file in RAM on a board, gone after a reboot. Its lock is held for as long as libisp in a process may use its shared buffer.
 const notePath = "/tmp/maixstream-camera"
 
 const (
 	crashesInARow = 3
 	tuningImport  = "CVI_BIN_ImportBinData"
-	crashPause    = 5 * time.Minute // then it is tried once more
+	crashPause    = 5 * time.Minute // pause before the next try
 )
 
-// The page: the call, the phase, and a crash as JSON, ended by a zero.
+// The page: the call, the phase, and a crash as zero-terminated JSON.
 const (
 	noteCall  = C.NOTE_SIZE
 	notePhase = noteCall
@@ -42,28 +42,28 @@ const (
 	noteSize  = 4096
 )
 
-// Phases of a session. Only a start that dies counts as a crash: a stream that dies in a call may have been killed, and it did run.
+// Phases of a session. Only a start that dies counts as a crash: a stream that dies in a call did run, and may have been killed.
 const (
-	noteClosed, noteStarting, noteStreams = 0, 1, 2
+	noteClosed, noteStarting, noteStreaming = 0, 1, 2
 )
 
 type note struct {
 	file  *os.File
 	page  []byte
 	crash crash
-	news  string // what a process before this one has left in it, to be told once
+	notice string // what the previous process left, to be logged once
 }
 
-// crash is how often in a row starts died, and in which call.
+// crash counts how many starts in a row died, and in which call.
 type crash struct {
 	Call  string        `json:"call"`
 	Times int           `json:"times"`
-	At    time.Duration `json:"at"` // since the boot
-	// Untuned: the import of the tuning file was the call of one of them, so it is left out until the next boot.
+	At    time.Duration `json:"at"` // since boot
+	// Untuned: one of them died importing the tuning file, so the import is skipped until the next boot.
 	Untuned bool `json:"untuned,omitempty"`
 }
 
-// openNote takes the note. alone is false when another process that lives has it. Without a place for it n is nil, and things go on.
+// openNote locks and reads the note. alone is false if another live process holds it. If the file cannot be created, n is nil and the start proceeds.
 func openNote() (n *note, alone bool) {
 	file, err := filelock.Open(Root(notePath), 0o600)
 	if err != nil {
@@ -81,7 +81,7 @@ func openNote() (n *note, alone bool) {
 	return n, true
 }
 
-// parseNote reads a page.
+// parseNote decodes a page.
 func parseNote(page []byte) (call string, phase byte, last crash) {
 	text := func(b []byte) []byte {
 		b, _, _ = bytes.Cut(b, []byte{0})
@@ -93,17 +93,17 @@ func parseNote(page []byte) (call string, phase byte, last crash) {
 	return string(text(page[:noteCall])), page[notePhase], last
 }
 
-// read makes what a process before this one has left the note's crash.
+// read updates the note's crash from what the previous process left.
 func (n *note) read() {
 	call, phase, last := parseNote(n.page)
 	n.crash = last
-	if n.crash.At > sinceBoot() { // of another boot, where the file is not in memory
+	if n.crash.At > sinceBoot() { // from another boot, if the file is not in RAM
 		n.crash = crash{}
 	}
 	switch {
 	case call == "" || phase == noteClosed:
-	case phase == noteStreams:
-		n.news = "the last run died in " + call + " of the chip's libraries while it streamed: a crash there, or it was killed"
+	case phase == noteStreaming:
+		n.notice = "the last run died in " + call + " of the chip's libraries while streaming: it crashed or was killed"
 	default:
 		if n.crash.Call != call {
 			n.crash = crash{Call: call, Untuned: n.crash.Untuned}
@@ -111,7 +111,7 @@ func (n *note) read() {
 		n.crash.Times++
 		n.crash.At = sinceBoot()
 		n.crash.Untuned = n.crash.Untuned || call == tuningImport
-		n.news = fmt.Sprintf("the last start died in %s of the chip's libraries: a crash there, or it was killed (%d in a row)", call, n.crash.Times)
+		n.notice = fmt.Sprintf("the last start died in %s of the chip's libraries: it crashed or was killed (%d in a row)", call, n.crash.Times)
 	}
 	n.store()
 	n.enter(noteClosed)
@@ -134,7 +134,7 @@ func (n *note) store() {
 	copy(n.page[noteCrash:], text)
 }
 
-// enter notes a phase.
+// enter records a phase.
 func (n *note) enter(phase byte) {
 	n.page[notePhase] = phase
 	if phase == noteClosed {
@@ -142,15 +142,15 @@ func (n *note) enter(phase byte) {
 	}
 }
 
-// forgive ends a row of crashes, as a picture does and a start that fails in order.
-func (n *note) forgive() {
+// resetCrashes resets the crash count, after a picture or an orderly failure to start.
+func (n *note) resetCrashes() {
 	if n.crash.Times > 0 {
 		n.crash = crash{Untuned: n.crash.Untuned}
 		n.store()
 	}
 }
 
-// check refuses a start that would be the next in a row of crashes, until some time has passed.
+// check refuses another start after crashesInARow, until crashPause has passed.
 func (n *note) check() error {
 	if n.crash.Times < crashesInARow {
 		return nil
@@ -161,54 +161,54 @@ func (n *note) check() error {
 	return nil
 }
 
-// takeNote takes the note for a session, with one held, and tells what the last process left in it.
-func (c *Camera) takeNote() error {
+// beginNote opens the note for a session and logs what the last process left in it. hardware is locked.
+func (c *Camera) beginNote() error {
 	c.alone = true
-	if one.note == nil {
-		one.note, c.alone = openNote()
+	if hardware.note == nil {
+		hardware.note, c.alone = openNote()
 	}
-	n := one.note
+	n := hardware.note
 	if n == nil {
 		return nil
 	}
-	if n.news != "" {
-		c.log.Warn("camera: " + n.news)
-		n.news = ""
+	if n.notice != "" {
+		c.log.Warn("camera: " + n.notice)
+		n.notice = ""
 	}
 	if n.crash.Untuned {
-		c.log.Warn("camera: the tuning file is left out, because a start died while the libraries took it: colours are the default's; reboot to try it again")
+		c.log.Warn("camera: skipping the tuning file, because a start died importing it; using default colours; reboot to try again")
 	}
 	if err := n.check(); err != nil {
-		c.giveNote()
+		c.endNote()
 		return err
 	}
 	n.enter(noteStarting)
 	return nil
 }
 
-// giveNote ends the session's note, with one held. It stays this process's for as long as libisp has its buffer.
-func (c *Camera) giveNote() {
-	n := one.note
+// endNote ends the session's note. This process keeps it for as long as libisp has its buffer. hardware is locked.
+func (c *Camera) endNote() {
+	n := hardware.note
 	if n == nil {
 		return
 	}
 	n.enter(noteClosed)
 	if !c.mpi.table.isp_buffer {
 		n.close()
-		one.note = nil
+		hardware.note = nil
 	}
 }
 
-// firstPicture notes that the start has succeeded.
+// firstPicture records that the start succeeded.
 func (c *Camera) firstPicture() {
 	c.streams = true
-	if n := one.note; n != nil { // ours while the camera is open
-		n.forgive()
-		n.enter(noteStreams)
+	if n := hardware.note; n != nil { // the note is ours while the camera is open
+		n.resetCrashes()
+		n.enter(noteStreaming)
 	}
 }
 
-// call is where the C side writes the call that is under way.
+// call is where the C side writes the name of the call in progress.
 func (n *note) call() *C.char { return (*C.char)(unsafe.Pointer(&n.page[0])) }
 
 func (n *note) close() {
@@ -217,7 +217,7 @@ func (n *note) close() {
 	_ = n.file.Close()
 }
 
-// LastCrash reads what starts that died have left; Times is 0 when none did.
+// LastCrash reports the starts that died in a library call; Times is 0 if none did.
 func LastCrash() Crash {
 	file, err := os.Open(Root(notePath))
 	if err != nil {

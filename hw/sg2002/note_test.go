@@ -14,13 +14,13 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// dyingEnv makes a board's process one that opens the camera and is expected to die of it.
+// dyingEnv marks a process that opens the camera and is expected to crash.
 const dyingEnv = "SG2002_DYING"
 
-// die runs this test again on the board, in a process that the simulated libraries end, and returns what it said.
+// die runs this test again on the board, in a process that the simulated libraries crash, and returns its output.
 func (b *bench) die(settings string) string {
 	b.Helper()
-	child := again(b.Context(), b.T, b.root, simulator, settings)
+	child := rerun(b.Context(), b.T, b.root, simulator, settings)
 	child.Env = append(child.Env, dyingEnv+"=1")
 	out, err := child.CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -30,12 +30,12 @@ func (b *bench) die(settings string) string {
 	return string(out)
 }
 
-// TestCrash: a start that dies inside the libraries leaves the name of the call to the next one; after three in a row in the same call the start
-// waits and says so; a start that succeeds, or fails in order, ends the row; a buffer that the dead left is freed.
+// TestCrash: a start that crashes inside the libraries leaves the call's name to the next one; after three in a row in the same call Open refuses
+// until some time has passed. A start that succeeds, or fails in order, ends the row; buffers of the dead processes are freed.
 func TestCrash(t *testing.T) {
-	// What each start is refused is a request below the calls that no program can look for beforehand.
+	// Each start crashes at a refused request below the library calls, which no program can check for beforehand.
 	const fatal = "refuse=VI_IOCTL_GET_TUN_ADDR:1;allow=CRASH"
-	onBoard(t, scenario{left: true}, func(b *bench) {
+	onBoard(t, scenario{leavesOpen: true}, func(b *bench) {
 		if os.Getenv(dyingEnv) != "" {
 			_, err := Open(b.Context(), Config{})
 			b.Fatalf("the libraries did not crash: %v", err)
@@ -76,7 +76,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// TestTuningFileKills: a tuning file that the libraries died of is left out from then on.
+// TestTuningFileKills: a tuning file that crashed the libraries is skipped from then on.
 func TestTuningFileKills(t *testing.T) {
 	prepare := func(t *testing.T, root string) {
 		page := make([]byte, noteSize)
@@ -90,7 +90,7 @@ func TestTuningFileKills(t *testing.T) {
 		for range 2 {
 			b.reopened(Config{})
 			if n := b.Counter("bin.imports"); n > 0 {
-				b.Errorf("taken %d times", n)
+				b.Errorf("imported %d times", n)
 			}
 		}
 		if err := os.Remove(Root(notePath)); err != nil {
@@ -98,12 +98,12 @@ func TestTuningFileKills(t *testing.T) {
 		}
 		b.reopened(Config{})
 		if n := b.Counter("bin.imports"); n != 1 {
-			b.Errorf("after a boot taken %d times", n)
+			b.Errorf("after a reboot imported %d times", n)
 		}
 	})
 }
 
-// TestTuningFiles: a file of another size or kind does not end a start.
+// TestTuningFiles: a file of another size or kind does not break a start.
 func TestTuningFiles(t *testing.T) {
 	onBoard(t, scenario{}, func(b *bench) {
 		file := Root("/mnt/cfg/param/cvi_sdr_bin")
@@ -116,27 +116,27 @@ func TestTuningFiles(t *testing.T) {
 			}
 			b.reopened(Config{})
 			if n := b.Counter("bin.imports"); n > 0 {
-				b.Errorf("%s: taken", name)
+				b.Errorf("%s: imported", name)
 			}
 		}
 	})
 }
 
-// TestKilledStream: who is killed while it streams, in whatever call, has not crashed.
+// TestKilledStream: a process killed while streaming, in whatever call, does not count as crashed.
 func TestKilledStream(t *testing.T) {
 	page := make([]byte, noteSize)
 	copy(page, "CVI_VPSS_GetChnFrame")
-	page[notePhase] = noteStreams
+	page[notePhase] = noteStreaming
 	n := &note{page: page}
 	n.read()
-	if n.crash.Times != 0 || !strings.Contains(n.news, "CVI_VPSS_GetChnFrame") || !strings.Contains(n.news, "killed") {
-		t.Errorf("%+v, %q", n.crash, n.news)
+	if n.crash.Times != 0 || !strings.Contains(n.notice, "CVI_VPSS_GetChnFrame") || !strings.Contains(n.notice, "killed") {
+		t.Errorf("%+v, %q", n.crash, n.notice)
 	}
 }
 
-// TestKeptByAnother: the buffer that libisp of another process keeps, which lives and waits for its sensor, is left alone.
-func TestKeptByAnother(t *testing.T) {
-	onBoard(t, scenario{settings: "unplug=1", left: true}, func(b *bench) {
+// TestBufferOfLiveProcessIsKept: the buffer of libisp in another live process, which waits for its sensor, is left alone.
+func TestBufferOfLiveProcessIsKept(t *testing.T) {
+	onBoard(t, scenario{settings: "unplug=1", leavesOpen: true}, func(b *bench) {
 		if os.Getenv(dyingEnv) != "" { // the other process, with the sensor
 			camera := b.open(Config{})
 			b.read(camera)
@@ -145,7 +145,7 @@ func TestKeptByAnother(t *testing.T) {
 		}
 		_, err := Open(b.Context(), Config{})
 		b.expect(err, frame.ErrGone, "does not answer")
-		child := again(b.Context(), b.T, b.root, simulator, "")
+		child := rerun(b.Context(), b.T, b.root, simulator, "")
 		child.Env = append(child.Env, dyingEnv+"=1")
 		if out, err := child.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)

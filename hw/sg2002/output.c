@@ -5,7 +5,7 @@
 #include "picture.h"
 #include "scaler.h"
 
-/* The stream's output as the configuration has it now. */
+/* Sets up the stream's output from the configuration. */
 static void follow(struct camera *c)
 {
 	const struct camera_config *k = &c->config;
@@ -28,7 +28,7 @@ static void all_down(struct camera *c, struct output *o)
 	pool_down(c, &o->pool);
 }
 
-/* Ends what came up before a call failed, and keeps that call's name and code. */
+/* Takes down what came up before a call failed, and keeps that call's name and code. */
 static int undo(struct camera *c, struct output *o)
 {
 	struct failure failed = c->failed;
@@ -53,7 +53,7 @@ void output_down(struct camera *c)
 	all_down(c, &c->streamed);
 }
 
-/* The pools go last: the driver does not destroy, and does not say so, while the group has a block of theirs. */
+/* The pools go last: the driver silently fails to destroy a pool while the group holds one of its blocks. */
 void outputs_down(struct camera *c)
 {
 	struct output *outputs[] = {&c->streamed, c->config.still ? &c->still : NULL};
@@ -79,7 +79,7 @@ int outputs_set(struct camera *c)
 		if (outputs[i] && !channel_set(c, outputs[i]))
 			return CAMERA_FAILED;
 	}
-	if (c->config.zoom > 1 && !channel_crop(c, &c->streamed)) /* mirrored, another part is the one that is seen at the same place */
+	if (c->config.zoom > 1 && !channel_crop(c, &c->streamed)) /* when mirrored, a different part of the sensor is seen at the same place */
 		return CAMERA_FAILED;
 	return CAMERA_OK;
 }
@@ -87,9 +87,9 @@ int outputs_set(struct camera *c)
 int outputs_view(struct camera *c) { return channel_crop(c, &c->streamed) ? CAMERA_OK : CAMERA_FAILED; }
 
 /*
- * Pictures of the sensor's size beside the stream. Memory and encoder are there all the time, so that one is never refused for
- * want of them; the channel of VPSS is enabled only for as long as a frame takes, for it costs bandwidth, and without free
- * blocks it would stop the stream, too.
+ * Pictures of the sensor's size beside the stream. Memory and encoder are always kept, so that a still is never refused for lack of
+ * them; the VPSS channel is enabled only for the duration of a frame, since it costs bandwidth and would stop the stream, too,
+ * when it runs out of blocks.
  */
 int still_up(struct camera *c)
 {
@@ -100,7 +100,7 @@ int still_up(struct camera *c)
 	o->width = c->config.width;
 	o->height = c->config.height;
 	o->stream_buffer = c->config.still_buffer;
-	o->fit = FIT_STRETCH; /* it has the sensor's shape */
+	o->fit = FIT_STRETCH; /* it has the sensor's aspect ratio */
 	o->blocks = STILL_BLOCKS;
 	return channel_up(c, o) && venc_up(c, o) ? CAMERA_OK : undo(c, o);
 }

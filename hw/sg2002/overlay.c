@@ -6,7 +6,7 @@ static const MMF_CHN_S vpss_channel = {CVI_ID_VPSS, VPSS_GRP, STREAM_CHN};
 
 void overlay_down(struct camera *c)
 {
-	if (c->region_attached) { /* frees the canvas; Destroy alone would leak it */
+	if (c->region_attached) { /* frees the canvas, which Destroy alone would leak */
 		c->region_attached = false;
 		TRY(c, CVI_RGN_DetachFromChn, RGN_HANDLE, &vpss_channel);
 	}

@@ -19,11 +19,11 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
-// overlayText is the text over the pictures and what is shown of it now. Used with Camera.mu held.
+// overlayText is the overlay's format and the text now shown. Used with Camera.mu held.
 type overlayText struct {
 	format string
 	shown  string
-	second int64 // when it was last looked at
+	second int64 // when the text was last formatted
 	pen    *lettering.Pen
 	line   int
 }
@@ -36,7 +36,7 @@ func (c *Camera) SetOverlay(text string) error {
 	})
 }
 
-// refresh brings the text up to date; it looks once a second.
+// refresh updates the text, once per second.
 func (o *overlayText) refresh(c *Camera) error {
 	if o.format == "" {
 		return nil
@@ -52,7 +52,7 @@ func (o *overlayText) refresh(c *Camera) error {
 	return nil
 }
 
-// show draws the text anew, whatever was shown before: after a change of text, size or orientation.
+// show redraws the text after a change of text, size or orientation.
 func (o *overlayText) show(c *Camera) error {
 	if o.format == "" {
 		if o.shown == "" {
@@ -60,14 +60,14 @@ func (o *overlayText) show(c *Camera) error {
 		}
 		o.shown = ""
 		c.c.bitmap = nil
-		return c.run(C.CAMERA_OVERLAY, changeWithin)
+		return c.run(C.CAMERA_OVERLAY, changeTimeout)
 	}
 	now := time.Now()
 	o.second = now.Unix()
 	return o.draw(c, strftime.Format(o.format, now))
 }
 
-// draw makes the region's bitmap, ARGB4444 little endian, and shows it.
+// draw renders the region's bitmap, ARGB4444 little endian, and shows it.
 func (o *overlayText) draw(c *Camera, text string) error {
 	line := max(c.config.Height/20, 12)
 	if o.pen == nil || o.line != line {
@@ -79,7 +79,7 @@ func (o *overlayText) draw(c *Camera, text string) error {
 	}
 	const margin = 4
 	w, h := o.pen.Size(text)
-	// Even positions and widths of eight keep rows whole words of the blender, whatever the canvas's alignment; and text of about the same
+	// Even positions and widths divisible by eight keep rows on whole words of the blender, whatever the canvas's alignment; and text of similar
 	// width keeps its region.
 	width := min((w+2*margin+31)&^31, c.config.Width&^7)
 	height := min((h+2*margin+1)&^1, c.config.Height&^1)
@@ -96,7 +96,7 @@ func (o *overlayText) draw(c *Camera, text string) error {
 	mirror, flip := bool(c.c.config.mirror), bool(c.c.config.flip)
 	for row := range height {
 		for col := range width {
-			// The blender comes before mirror and flip, so the text goes in turned the other way.
+			// The blender comes before mirror and flip, so the text is drawn reversed.
 			fromX, fromY := col, row
 			if mirror {
 				fromX = width - 1 - col
@@ -105,7 +105,7 @@ func (o *overlayText) draw(c *Camera, text string) error {
 				fromY = height - 1 - row
 			}
 			cover := uint16(mask.Pix[fromY*mask.Stride+fromX] >> 4)
-			const box = 7 // of 15: the dark behind the letters
+			const box = 7 // of 15: opacity of the dark box behind the letters
 			pixels[row*width+col] = max(box, cover)<<12 | cover<<8 | cover<<4 | cover
 		}
 	}
@@ -118,8 +118,8 @@ func (o *overlayText) draw(c *Camera, text string) error {
 	c.c.bitmap = (*C.uint8_t)(memory)
 	c.c.bitmap_width, c.c.bitmap_height = C.uint32_t(width), C.uint32_t(height)
 	c.c.bitmap_x, c.c.bitmap_y = C.uint32_t(x), C.uint32_t(y)
-	if err := c.run(C.CAMERA_OVERLAY, changeWithin); err != nil {
-		if !c.closing.Load() { // else the thread that hangs may still read it
+	if err := c.run(C.CAMERA_OVERLAY, changeTimeout); err != nil {
+		if !c.closing.Load() { // otherwise the hung thread may still read it
 			C.free(memory)
 		}
 		return fmt.Errorf("camera: overlay: %w", err)

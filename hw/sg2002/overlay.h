@@ -4,7 +4,7 @@
 
 #include "session.h"
 
-/* Shows c->bitmap, or takes the region away when there is none. */
+/* Shows c->bitmap, or removes the region if it is NULL. */
 int overlay_set(struct camera *c);
 void overlay_down(struct camera *c);
 

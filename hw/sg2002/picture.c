@@ -7,7 +7,7 @@
 
 void program_down(struct camera *c) { pool_down(c, &c->picture_pool); }
 
-/* Full-range BT.601 as JFIF wants it, in 16-bit fixed point; chroma of the mean of four pixels. */
+/* Full-range BT.601 as JFIF requires, in 16-bit fixed point; chroma from the mean of four pixels. */
 static void rgb_rows(const uint8_t *top, const uint8_t *bottom, uint32_t width, uint8_t *y0, uint8_t *y1, uint8_t *vu)
 {
 	for (uint32_t x = 0; x < width; x += 2) {
@@ -21,7 +21,7 @@ static void rgb_rows(const uint8_t *top, const uint8_t *bottom, uint32_t width, 
 			b += four[i][2];
 			*luma[i] = (uint8_t)((19595 * four[i][0] + 38470 * four[i][1] + 7471 * four[i][2] + 32768) >> 16);
 		}
-		/* Sums of four: two more bits of shift. 128 and the rounding are added before it, which keeps the sum positive. */
+		/* Sums of four: two more bits of shift. 128 and the rounding are added first, which keeps the sum positive. */
 		int32_t v = (32768 * r - 27439 * g - 5329 * b + (128 << 18) + (1 << 17) - 1) >> 18;
 		int32_t u = (-11059 * r - 21709 * g + 32768 * b + (128 << 18) + (1 << 17) - 1) >> 18;
 		vu[x] = (uint8_t)v;
@@ -29,7 +29,7 @@ static void rgb_rows(const uint8_t *top, const uint8_t *bottom, uint32_t width, 
 	}
 }
 
-/* Into a block of the encoder's size, whose rows below the picture repeat its last one. */
+/* Copies into a block of the encoder's size; rows below the picture repeat its last one. */
 static void fill(const struct camera *c, uint8_t *y, uint8_t *vu, uint32_t stride)
 {
 	uint32_t width = c->picture_width, height = c->picture_height, rows = ALIGN(height, 16);

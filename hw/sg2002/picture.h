@@ -1,13 +1,13 @@
-/* Pictures that a program made, through the hardware encoder. */
+/* Encoding a program's own pictures in hardware. */
 #ifndef MAIXSTREAM_SG2002_PICTURE_H
 #define MAIXSTREAM_SG2002_PICTURE_H
 
 #include "session.h"
 
-/* A picture of what c->planes hold, into c->buffer. */
+/* Encodes the picture in c->planes into c->buffer. */
 int program_picture(struct camera *c);
 
-/* Gives back the pool that such pictures lie in; the encoder must have let go of it. */
+/* Destroys the pool for such pictures; the encoder must have released it. */
 void program_down(struct camera *c);
 
 #endif

@@ -31,13 +31,13 @@ int raw_map(struct camera *c)
 	const VIDEO_FRAME_S *f = &c->frame.stVFrame;
 	if (c->mapped)
 		return CAMERA_OK;
-	c->mapped_size = f->u32Length[0] + f->u32Length[1] + f->u32Length[2]; /* the planes lie one behind the other */
+	c->mapped_size = f->u32Length[0] + f->u32Length[1] + f->u32Length[2]; /* the planes are contiguous */
 	c->mapped = TRY(c, CVI_SYS_MmapCache, f->u64PhyAddr[0], c->mapped_size);
 	if (!c->mapped) {
 		call_result(c, "CVI_SYS_MmapCache", CVI_ERR_SYS_NOMEM);
 		return CAMERA_FAILED;
 	}
-	/* What the hardware wrote is not in the CPU's cache yet, or something older is. */
+	/* The CPU's cache does not have what the hardware wrote yet, or has something older. */
 	return CALL(c, CVI_SYS_IonInvalidateCache, f->u64PhyAddr[0], c->mapped, c->mapped_size) ? CAMERA_OK : CAMERA_FAILED;
 }
 

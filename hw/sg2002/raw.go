@@ -23,12 +23,12 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Raw gives raw frames of the camera, for programs that draw on pictures or look into them: a frame.RawSource whose frames have a handle,
-// and planes only once they are mapped. One frame is out at a time. Closing it does nothing: the camera is the one to close, which takes the frame
-// that is out, and its planes, away.
+// Raw delivers raw frames of the camera, for programs that draw on pictures or analyse them. It is a frame.RawSource whose frames have a handle,
+// and planes only once mapped. Only one frame may be out at a time. Closing a Raw does nothing; closing the camera invalidates the frame that
+// is out, and its planes.
 type Raw struct{ camera *Camera }
 
-// Raw returns the camera's raw frames. Only with Path "frame".
+// Raw returns a source of the camera's raw frames. It works only with Path "frame".
 func (c *Camera) Raw() *Raw { return &Raw{c} }
 
 var (
@@ -42,16 +42,16 @@ func (r *Raw) Info() frame.Info { return r.camera.Info() }
 // Close implements frame.Source.
 func (r *Raw) Close() error { return nil }
 
-var errRawOut = errors.New("a raw frame is out: release it first")
+var errFrameInUse = errors.New("a raw frame is still in use; release it first")
 
-// ReadFrame implements frame.RawSource. The frame is NV21. A sensor that is silent for 3 s counts as lost (frame.ErrGone, wrapped).
+// ReadFrame implements frame.RawSource. The frame is NV21. A sensor that is silent for 3 s counts as lost; the error then wraps frame.ErrGone.
 func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if ctx == nil || f == nil {
 		return errors.New("read: no context, or no frame to fill")
 	}
 	c := r.camera
 	if c.config.Path == "bound" {
-		return fmt.Errorf("camera: raw frames with path bound: %w: the hardware hands them to the encoder alone", frame.ErrUnsupported)
+		return fmt.Errorf("camera: raw frames with path bound: %w: the hardware passes them straight to the encoder", frame.ErrUnsupported)
 	}
 	for {
 		if err := ctx.Err(); err != nil {
@@ -59,11 +59,11 @@ func (r *Raw) ReadFrame(ctx context.Context, f *frame.Frame) error {
 		}
 		err := c.change(func() error {
 			if c.c.frame.stVFrame.u64PhyAddr[0] != 0 {
-				return fmt.Errorf("camera: read frame: %w", errRawOut)
+				return fmt.Errorf("camera: read frame: %w", errFrameInUse)
 			}
-			c.c.wait_ms = C.int32_t(slice.Milliseconds())
+			c.c.wait_ms = C.int32_t(readSlice.Milliseconds())
 			begin := time.Now()
-			if err := c.run(C.CAMERA_RAW, pictureWithin); err != nil {
+			if err := c.run(C.CAMERA_RAW, pictureTimeout); err != nil {
 				return c.missed(err, time.Since(begin))
 			}
 			c.waited = 0
@@ -91,7 +91,7 @@ func (r *Raw) ReleaseFrame(f *frame.Frame) {
 		if uintptr(r.camera.c.frame.stVFrame.u64PhyAddr[0]) != f.Handle {
 			return nil
 		}
-		return r.camera.run(C.CAMERA_RAW_RELEASE, changeWithin)
+		return r.camera.run(C.CAMERA_RAW_RELEASE, changeTimeout)
 	})
 }
 
@@ -102,7 +102,7 @@ func (r *Raw) MapFrame(f *frame.Frame) error {
 		if f.Handle == 0 || uintptr(c.c.frame.stVFrame.u64PhyAddr[0]) != f.Handle {
 			return errors.New("camera: map: the frame was released")
 		}
-		if err := c.run(C.CAMERA_RAW_MAP, changeWithin); err != nil {
+		if err := c.run(C.CAMERA_RAW_MAP, changeTimeout); err != nil {
 			return fmt.Errorf("camera: map: %w", err)
 		}
 		for i := range frame.NV21.Planes() {
@@ -114,11 +114,11 @@ func (r *Raw) MapFrame(f *frame.Frame) error {
 
 // FlushFrame implements frame.Mapper.
 func (r *Raw) FlushFrame(*frame.Frame) error {
-	return r.camera.change(func() error { return r.camera.run(C.CAMERA_RAW_FLUSH, changeWithin) })
+	return r.camera.change(func() error { return r.camera.run(C.CAMERA_RAW_FLUSH, changeTimeout) })
 }
 
-// Encoder returns the hardware encoder: for the camera's own raw frames, by their handle, and for NV21 and RGB pictures of the camera's size that
-// a program made. It lives as long as the camera.
+// Encoder returns the hardware encoder: for the camera's own raw frames, by handle, and for NV21 and RGB pictures of the camera's size made by
+// a program. It is valid for as long as the camera.
 func (c *Camera) Encoder() frame.Encoder { return &encoder{camera: c} }
 
 type encoder struct{ camera *Camera }
@@ -129,12 +129,12 @@ func (e *encoder) Name() string { return "hardware (VENC)" }
 // Close implements frame.Encoder.
 func (e *encoder) Close() error { return nil }
 
-// Encode implements frame.Encoder. Formats and sizes that it cannot take give an error that wraps frame.ErrUnsupported. The quality is that of
-// the camera's next pictures, too.
+// Encode implements frame.Encoder. For unsupported formats and sizes the error wraps frame.ErrUnsupported. The quality also applies to
+// the camera's next pictures.
 func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 	c := e.camera
 	if c.config.Path == "bound" {
-		return 0, fmt.Errorf("camera: encode with path bound: %w: the encoder belongs to the stream", frame.ErrUnsupported)
+		return 0, fmt.Errorf("camera: encode with path bound: %w: the encoder is reserved for the stream", frame.ErrUnsupported)
 	}
 	if len(dst) == 0 {
 		return 0, fmt.Errorf("camera: encode: %w", frame.ErrTooLarge)
@@ -151,7 +151,7 @@ func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 		return e.encode(dst, C.CAMERA_ENCODE_RAW, f.Handle, nil)
 	}
 	if f.Format != frame.NV21 && f.Format != frame.RGB {
-		return 0, fmt.Errorf("camera: encode a %s picture: %w: NV21 and RGB only", f.Format, frame.ErrUnsupported)
+		return 0, fmt.Errorf("camera: encode a %s picture: %w: only NV21 and RGB", f.Format, frame.ErrUnsupported)
 	}
 	if err := f.Map(); err != nil {
 		return 0, err
@@ -168,13 +168,13 @@ func (e *encoder) Encode(dst []byte, f *frame.Frame, quality int) (int, error) {
 func (c *Camera) quality() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return realQuality(c.config.Quality) // not the C side's: it goes with Close
+	return realQuality(c.config.Quality) // not the C side's, which Close frees
 }
 
 // encode encodes a frame of the camera by its handle, or a program's picture.
 func (e *encoder) encode(dst []byte, op C.enum_camera_op, handle uintptr, picture *frame.Frame) (size int, err error) {
 	c := e.camera
-	for { // an encoder that had to be made again takes the picture the second time
+	for { // a recreated encoder accepts the picture at the second attempt
 		err = c.change(func() error {
 			var first, second []byte
 			if picture != nil {

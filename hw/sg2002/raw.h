@@ -1,4 +1,4 @@
-/* Raw frames for programs: kept, mapped, drawn on, encoded by their handle. There is one at a time, c->frame. */
+/* Raw frames for programs: kept, mapped, drawn on, encoded by handle. There is one at a time, c->frame. */
 #ifndef MAIXSTREAM_SG2002_RAW_H
 #define MAIXSTREAM_SG2002_RAW_H
 
@@ -7,11 +7,11 @@
 int raw_get(struct camera *c);
 int raw_release(struct camera *c);
 
-/* The CPU's view of the frame, c->mapped, and giving back to the hardware what the CPU wrote. */
+/* Map the frame for the CPU as c->mapped, and flush to the hardware what the CPU wrote. */
 int raw_map(struct camera *c);
 int raw_flush(struct camera *c);
 
-/* A picture of the frame, into c->buffer. */
+/* Encodes the frame into c->buffer. */
 int raw_encode(struct camera *c);
 
 #endif

@@ -25,14 +25,14 @@ func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 	}
 	defer func() { c.left = time.Now() }()
 	begin := time.Now()
-	if len(dst) > 0 && c.config.Path == "bound" && !c.left.IsZero() && begin.Sub(c.left) > away {
-		// The encoder is fed by itself, and keeps its oldest pictures while nobody reads.
+	if len(dst) > 0 && c.config.Path == "bound" && !c.left.IsZero() && begin.Sub(c.left) > staleAfter {
+		// The encoder is fed by the hardware, and keeps its oldest pictures while nothing reads them.
 		for err := error(nil); err == nil || errors.Is(err, frame.ErrTooLarge); {
 			err = c.read(C.CAMERA_JPEG, dst, p, 0)
 		}
-		// One more may have been in the encoder, and another before it.
+		// One more may have been in the encoder, and another in front of it.
 		for range 2 {
-			if err := c.readUntil(ctx, C.CAMERA_JPEG, dst, p); err != nil || begin.Sub(p.Captured) < away {
+			if err := c.readUntil(ctx, C.CAMERA_JPEG, dst, p); err != nil || begin.Sub(p.Captured) < staleAfter {
 				return err
 			}
 		}
@@ -40,26 +40,26 @@ func (c *Camera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 	return c.readUntil(ctx, C.CAMERA_JPEG, dst, p)
 }
 
-// away is how long a reader does something else before what it finds counts as old.
-const away = 250 * time.Millisecond
+// staleAfter is how long a reader may stay away before the pictures waiting for it count as stale.
+const staleAfter = 250 * time.Millisecond
 
-// Still takes one picture of the size of the sensor's mode, beside the stream, whatever size that has: StillSize pixels, without overlay, at
-// the stream's quality. A Camera opened without Config.Still gives an error that wraps frame.ErrUnsupported. dst is as ReadJPEG's;
+// Still takes one picture at the full size of the sensor's mode, beside the stream and whatever the stream's size: StillSize pixels, without overlay,
+// at the stream's quality. If the Camera was opened without Config.Still, the error wraps frame.ErrUnsupported. dst is as for ReadJPEG;
 // frame.MaxJPEGSize bytes always suffice. It may be called while another goroutine reads; the stream loses a frame or two.
 func (c *Camera) Still(ctx context.Context, dst []byte, p *frame.Picture) error {
 	if ctx == nil || p == nil {
 		return errors.New("read: no context, or no picture to fill")
 	}
 	if !c.config.Still {
-		return fmt.Errorf("camera: still picture: %w: the camera was opened without", frame.ErrUnsupported)
+		return fmt.Errorf("camera: still picture: %w: the camera was opened without it", frame.ErrUnsupported)
 	}
 	return c.readUntil(ctx, C.CAMERA_STILL, dst, p)
 }
 
-// StillSize is the size of Still's pictures, in pixels. It changes with the sensor's mode.
+// StillSize returns the size of Still's pictures, in pixels. It changes with the sensor's mode.
 func (c *Camera) StillSize() frame.Size { return *c.full.Load() }
 
-// readUntil reads a picture, waiting in slices, so that ctx and Close are heeded and others get their turn.
+// readUntil reads a picture, waiting in slices so that it notices ctx and Close, and lets other operations run in between.
 func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte, p *frame.Picture) error {
 	if len(dst) == 0 {
 		return fmt.Errorf("camera: %w", frame.ErrTooLarge)
@@ -68,14 +68,14 @@ func (c *Camera) readUntil(ctx context.Context, op C.enum_camera_op, dst []byte,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := c.read(op, dst, p, slice)
+		err := c.read(op, dst, p, readSlice)
 		if err != errEmpty { //nolint:errorlint // our own, never wrapped
 			return err
 		}
 	}
 }
 
-// read reads a picture, waiting for it at most so long; errEmpty: none came.
+// read waits at most wait for a picture and returns errEmpty if there was none.
 func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture, wait time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,8 +108,8 @@ func (c *Camera) read(op C.enum_camera_op, dst []byte, p *frame.Picture, wait ti
 	return c.missed(c.result(code), time.Since(begin))
 }
 
-// missed makes an error of errEmpty when reads have waited in vain for so long that the sensor counts as lost. Only waiting counts: a program that comes
-// back after a minute gets its time. mu is held.
+// missed turns errEmpty into an error once reads have waited in vain for so long that the sensor counts as lost. Only time spent waiting counts, so a
+// program that comes back after a minute gets the full time. mu is held.
 func (c *Camera) missed(err error, waited time.Duration) error {
 	if err != errEmpty { //nolint:errorlint // our own, never wrapped
 		return err
@@ -120,7 +120,7 @@ func (c *Camera) missed(err error, waited time.Duration) error {
 		allowed += 2 * time.Second / time.Duration(fps)
 	}
 	if c.waited > allowed {
-		return fmt.Errorf("camera: no frame for %.1f s: sensor %s lost? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
+		return fmt.Errorf("camera: no frame for %.1f s; is sensor %s unplugged? %w", c.waited.Seconds(), c.sensor.name, frame.ErrGone)
 	}
 	return err
 }

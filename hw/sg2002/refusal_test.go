@@ -17,17 +17,17 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// fatalRequests are those whose refusal no program can look for beforehand: the library goes on with memory that is not there. The first of
-// SYS_ION_ALLOC is our own try for room, the second the library's.
+// fatalRequests are those whose refusal cannot be foreseen: the library goes on with memory that it did not get. The first
+// SYS_ION_ALLOC is our own probe, the second the library's.
 var fatalRequests = []string{"VI_IOCTL_GET_TUN_ADDR:1", "SYS_ION_ALLOC:2"}
 
-// TestEveryRequestRefused refuses each request of the drivers, below the calls, that the way to the first picture is made of. Some of the libraries'
-// calls pass the error up, and some do not, after which no frame comes or all is well: one more start at most, and there are pictures. Only two kill
-// the process, and leave the call's name to the next.
+// TestEveryRequestRefused refuses each driver request, below the library calls, made until the first picture. Some library calls
+// report the error, some do not, and then either no frame arrives or all is well: after at most one restart there are pictures. Only two crash
+// the process, and leave the call's name to the next one.
 func TestEveryRequestRefused(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
-			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0", left: true}, func(b *bench) {
+			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0", leavesOpen: true}, func(b *bench) {
 				config := Config{Width: 320, Height: 240, Path: path, Overlay: "front door"}
 				if request := os.Getenv(dyingEnv); request != "" {
 					_, err := Open(b.Context(), config)
@@ -53,7 +53,7 @@ func TestEveryRequestRefused(t *testing.T) {
 	}
 }
 
-// requests lists what the drivers are asked for up to the first picture, by the simulator's account.
+// requests lists the driver requests made until the first picture, from the simulator's log.
 func (b *bench) requests(config Config) []string {
 	b.Helper()
 	b.set("requests=1")
@@ -67,7 +67,7 @@ func (b *bench) requests(config Config) []string {
 	}
 	var list []string
 	for _, name := range strings.Fields(string(log)) {
-		// How often nothing had come yet, or the encoder was not ready, is this machine's matter.
+		// How often a frame or the encoder was not ready depends on the machine.
 		if !slices.Contains(list, name) || !slices.Contains([]string{"VPSS_GET_CHN_FRAME", "CVI_VC_VENC_GET_STREAM"}, name) {
 			list = append(list, name)
 		}
@@ -75,7 +75,7 @@ func (b *bench) requests(config Config) []string {
 	return list
 }
 
-// refuse refuses one request and expects a picture from this start or the next, and nothing left; silent says that no call told.
+// refuse refuses one request and expects a picture from this start or the next, and no leaks; silent means that no call reported an error.
 func (b *bench) refuse(config Config, rule string) (silent bool) {
 	b.Helper()
 	refused := b.Counter("injected.refusals")
@@ -86,7 +86,7 @@ func (b *bench) refuse(config Config, rule string) (silent bool) {
 		if err == nil {
 			ctx, cancel := context.WithTimeout(b.Context(), within)
 			err = camera.ReadJPEG(ctx, pictureMemory, &frame.Picture{})
-			if err == nil { // the ISP's thread has its turn when it has it
+			if err == nil { // the ISP's thread starts at an unknown time
 				err = camera.ReadJPEG(ctx, pictureMemory, &frame.Picture{})
 			}
 			cancel()
@@ -104,19 +104,19 @@ func (b *bench) refuse(config Config, rule string) (silent bool) {
 			b.Fatalf("%s: no picture at try %d: %v", rule, attempt, err)
 		}
 		if err != nil && !errors.Is(err, frame.ErrGone) {
-			b.Errorf("%s: the error does not say that another try may help: %v", rule, err)
+			b.Errorf("%s: the error does not wrap ErrGone: %v", rule, err)
 		}
 		failed, _ := errors.AsType[*Error](err)
 		silent = silent || err != nil && failed == nil
 		b.set("refuse=")
 		if err == nil {
-			b.set("refuse=" + rule) // it was not reached: the row of requests is not always the same
+			b.set("refuse=" + rule) // not reached: the sequence of requests varies
 		}
 	}
 	b.set("refuse=")
 	b.Logf("%-32s %v", rule, time.Since(ended).Round(time.Millisecond))
 	if ion, _ := readCarveout(); len(ion.orphans(false)) != 0 && !silent {
-		b.reopened(config) // what a library lost, the next start frees
+		b.reopened(config) // the next start frees what a library leaked
 		if ion, _ := readCarveout(); len(ion.orphans(false)) != 0 {
 			b.Errorf("%s: left: %+v", rule, ion.orphans(false))
 		}
@@ -124,10 +124,10 @@ func (b *bench) refuse(config Config, rule string) (silent bool) {
 	return silent
 }
 
-// dieOf refuses one request to another process, which the library ends, and expects this one to know the call, and to stream.
+// dieOf refuses one request to another process, which crashes, and expects this one to know the call, and to stream.
 func (b *bench) dieOf(config Config, rule string) {
 	b.Helper()
-	child := again(b.Context(), b.T, b.root, simulator, "allow=CRASH;refuse="+rule)
+	child := rerun(b.Context(), b.T, b.root, simulator, "allow=CRASH;refuse="+rule)
 	child.Env = append(child.Env, dyingEnv+"="+rule)
 	out, err := child.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 139 {

@@ -9,7 +9,7 @@ static const MMF_CHN_S vi_end = {CVI_ID_VI, VI_DEV, VI_CHN}, vpss_in = {CVI_ID_V
 
 void group_clear(struct camera *c)
 {
-	/* A group that is destroyed with channels enabled keeps their old queues, so those go first. */
+	/* A group that is destroyed with channels enabled keeps their old queues, so disable those first. */
 	for (int32_t i = 0; i < VPSS_MAX_CHN_NUM; i++)
 		TRY(c, CVI_VPSS_DisableChn, VPSS_GRP, i);
 	TRY(c, CVI_VPSS_StopGrp, VPSS_GRP);
@@ -27,7 +27,7 @@ bool group_up(struct camera *c)
 	if (!CALL(c, CVI_VPSS_CreateGrp, VPSS_GRP, &group)) {
 		if (c->failed.code != CVI_ERR_VPSS_EXIST)
 			return false;
-		group_clear(c); /* left by a process that died */
+		group_clear(c); /* left by a dead process */
 		if (!CALL(c, CVI_VPSS_CreateGrp, VPSS_GRP, &group))
 			return false;
 	}
@@ -55,12 +55,12 @@ void group_down(struct camera *c)
 static void vpss_attributes(const struct camera *c, const struct output *o, VPSS_CHN_ATTR_S *a)
 {
 	const struct camera_config *k = &c->config;
-	memset(a, 0, sizeof *a); /* padding too: the driver compares whole structs */
+	memset(a, 0, sizeof *a); /* including the padding: the driver compares whole structs */
 	a->u32Width = o->width;
 	a->u32Height = o->height;
 	a->enVideoFormat = VIDEO_FORMAT_LINEAR;
 	a->enPixelFormat = PIXEL_FORMAT_NV21;
-	/* Rate control works only when 0 < dst < src. */
+	/* Rate control works only if 0 < dst < src. */
 	if (o->fps > 0 && o->fps < (int32_t)k->fps)
 		a->stFrameRate = (FRAME_RATE_CTRL_S){(int32_t)k->fps, o->fps};
 	else
@@ -72,14 +72,14 @@ static void vpss_attributes(const struct camera *c, const struct output *o, VPSS
 	a->stAspectRatio.bEnableBgColor = o->fit == FIT_PAD;
 }
 
-/* Where the part of a length begins whose middle lies at a place from 0 to 1, as far as the edges allow; even, for the chroma. */
+/* Start of the part of a length whose centre is at a position from 0 to 1, as far as the edges allow; even, for the chroma. */
 static int32_t begin(float middle, uint64_t part, uint64_t whole)
 {
 	int64_t at = (int64_t)(middle * (float)whole) - (int64_t)(part / 2), last = (int64_t)(whole - part);
 	return (int32_t)(at < 0 ? 0 : at > last ? last : at) & ~1;
 }
 
-/* The part of the sensor's picture that is shown: its middle, or what zoom says, in the shape of the output if that crops. */
+/* The visible part of the sensor's picture: its centre, or what zoom selects, in the output's aspect ratio if fit is crop. */
 static VPSS_CROP_INFO_S crop(const struct camera *c, const struct output *o)
 {
 	const struct camera_config *k = &c->config;
@@ -95,7 +95,7 @@ static VPSS_CROP_INFO_S crop(const struct camera *c, const struct output *o)
 	if (k->zoom > 1) {
 		w = (uint64_t)((float)w / k->zoom);
 		h = (uint64_t)((float)h / k->zoom);
-		x = k->mirror ? 1 - k->pan_x : k->pan_x; /* VPSS crops, then mirrors and flips; what is meant is the picture as it is seen */
+		x = k->mirror ? 1 - k->pan_x : k->pan_x; /* VPSS crops before it mirrors and flips; the position refers to the picture as seen */
 		y = k->flip ? 1 - k->pan_y : k->pan_y;
 	}
 	w &= ~(uint64_t)1;
@@ -155,7 +155,7 @@ int frame_get(struct camera *c, const struct output *o, VIDEO_FRAME_INFO_S *fram
 bool frame_release(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame)
 {
 	struct failure before = c->failed;
-	/* A block that is not given back is missing until the end, so the call is made once more. */
+	/* A block that is not released is lost until the end, so the call is repeated once. */
 	if (!CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, o->chn, frame) && !CALL(c, CVI_VPSS_ReleaseChnFrame, VPSS_GRP, o->chn, frame))
 		return false;
 	c->failed = before;

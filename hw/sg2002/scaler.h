@@ -1,4 +1,4 @@
-/* VPSS: its group, its channels, and the frames that come out of them. */
+/* VPSS: its group, its channels, and the frames they deliver. */
 #ifndef MAIXSTREAM_SG2002_SCALER_H
 #define MAIXSTREAM_SG2002_SCALER_H
 
@@ -7,27 +7,27 @@
 bool group_up(struct camera *c);
 void group_down(struct camera *c);
 
-/* Takes away, by calls alone, a group that a dead process left. */
+/* Destroys, by library calls alone, a group that a dead process left. */
 void group_clear(struct camera *c);
 
-/* Binds the group to VI, and takes the bind away. */
+/* Bind the group to VI, and unbind it. */
 bool group_bind(struct camera *c);
 void group_unbind(struct camera *c);
 
-/* A channel with its pool. It gives no frames before CVI_VPSS_EnableChn; the pool outlives channel_down. */
+/* A channel with its pool. It delivers frames only after CVI_VPSS_EnableChn; the pool outlives channel_down. */
 bool channel_up(struct camera *c, struct output *o);
 void channel_down(struct camera *c, struct output *o);
 
-/* Tells the channel its size, rate, orientation and shape anew. */
+/* Sets the channel's size, rate, orientation and fit. */
 bool channel_set(struct camera *c, const struct output *o);
 
-/* Tells the channel which part of the sensor's picture it shows. */
+/* Sets which part of the sensor's picture the channel shows. */
 bool channel_crop(struct camera *c, const struct output *o);
 
-/* The channel's next frame, for which it waits c->wait_ms: CAMERA_OK, CAMERA_EMPTY or CAMERA_FAILED. It is zero when there is none. */
+/* Waits at most c->wait_ms for the channel's next frame: CAMERA_OK, CAMERA_EMPTY or CAMERA_FAILED. The frame is zero if there is none. */
 int frame_get(struct camera *c, const struct output *o, VIDEO_FRAME_INFO_S *frame);
 
-/* Gives a frame of a channel back. A failure that was noted before stays noted. */
+/* Releases a frame of a channel. It does not overwrite a failure recorded before. */
 bool frame_release(struct camera *c, const struct output *o, const VIDEO_FRAME_INFO_S *frame);
 
 #endif

@@ -11,9 +11,9 @@ import (
 	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
-// The simulator's sensor looks at a scene that third_party/sg2002/README.md describes: four coloured squares and the frame's number in cells.
+// The simulator's sensor shows the scene described in third_party/sg2002/README.md: four coloured squares and the frame's number in cells.
 
-// view is how the scene comes to lie in the pictures.
+// view describes how the scene is mapped to the pictures.
 type view struct {
 	sensor        image.Point // pixels of the sensor's mode
 	fit           string
@@ -21,7 +21,7 @@ type view struct {
 	width, height int
 }
 
-// at returns where a point of the scene, in sensor pixels, is in the picture.
+// at returns the position in the picture of a point of the scene, in sensor pixels.
 func (v view) at(x, y float64) image.Point {
 	w, h := float64(v.width), float64(v.height)
 	sx, sy := w/float64(v.sensor.X), h/float64(v.sensor.Y)
@@ -44,7 +44,7 @@ func (v view) at(x, y float64) image.Point {
 	return image.Pt(int(px), int(py))
 }
 
-// decode decodes with libjpeg-turbo: under emulators and sanitizers Go's own decoder takes seconds a picture.
+// decode decodes with libjpeg-turbo: under emulators and sanitizers Go's own decoder takes seconds per picture.
 func decode(t testing.TB, jpg []byte) image.Image {
 	t.Helper()
 	f, err := libjpeg.DecodeFrame(jpg, libjpeg.Limits{})
@@ -59,7 +59,7 @@ func decode(t testing.TB, jpg []byte) image.Image {
 
 func luma(c color.Color) int { return int(color.GrayModel.Convert(c).(color.Gray).Y) }
 
-// number reads the frame's number out of a picture.
+// number reads the frame number from a picture.
 func (v view) number(t testing.TB, picture image.Image) int {
 	t.Helper()
 	w, h := float64(v.sensor.X), float64(v.sensor.Y)
@@ -82,7 +82,7 @@ func (v view) number(t testing.TB, picture image.Image) int {
 	return int(n)
 }
 
-// check expects the four squares where they belong, and bars where they belong.
+// check expects the four squares and the bars in their places.
 func (v view) check(t testing.TB, picture image.Image, grey bool) {
 	t.Helper()
 	if got := picture.Bounds().Size(); got != image.Pt(v.width, v.height) {
@@ -114,7 +114,7 @@ func (v view) check(t testing.TB, picture image.Image, grey bool) {
 		}
 	}
 	if v.fit == "pad" {
-		// Just outside of the sensor's picture there is a bar, if that is inside of ours.
+		// Just outside the sensor's picture there is a bar, if that is inside the output.
 		p := v.at(w/2, -h/16)
 		if q := v.at(-w/16, h/2); !p.In(picture.Bounds()) {
 			p = q

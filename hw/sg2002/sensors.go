@@ -5,43 +5,43 @@ import (
 	"strings"
 )
 
-// Bayer orders as the ISP and the VI device count them: ISP_BAYER_FORMAT_E and BAYER_FORMAT_E of the MPI.
+// Bayer orders as the ISP and the VI device number them: ISP_BAYER_FORMAT_E and BAYER_FORMAT_E of the MPI.
 const (
 	bggr, gbrg, grbg, rggb = 0, 1, 2, 3
 )
 
-// sensor is one that the MaixCAM's image has a driver for. The values are those that the board's own software uses; docs/hardware.md says where
-// each comes from.
+// sensor is one that the MaixCAM's image has a driver for. The values are those used by the board's own software; docs/hardware.md gives the source
+// of each.
 type sensor struct {
 	name      string
 	object    string // the driver's symbol
 	addresses []int  // 7-bit, on i2c bus 4
 	check     *register
-	lanes     [2][5]int // MaixCAM, MaixCAM-Pro: pads of clock lane and data lanes
+	lanes     [2][5]int // for MaixCAM and MaixCAM-Pro: pads of clock lane and data lanes
 	swaps     [2][5]int
-	clock     bool // fed by the board's clock output
+	clock     bool // clocked by the board's clock output
 	yuv, grey bool
-	exposure  uint32 // longest, microseconds; bounds the frame rate from below
-	modes     []mode // from the most to the fewest pixels
+	exposure  uint32 // longest, in microseconds; bounds the frame rate from below
+	modes     []mode // from most to fewest pixels
 }
 
-// register is read to tell sensors apart that share an address.
+// register distinguishes sensors that share an address.
 type register struct {
 	number, bytes int
 	value         uint32
 }
 
-// mode is a size of a sensor and the rates, in frames a second, that its driver has for it.
+// mode is a frame size of a sensor and the range of rates, in frames per second, that its driver supports for it.
 type mode struct {
 	width, height    int
 	slowest, fastest float64
-	from             float64 // the rate asked for from which on it is taken instead of the mode before it; 0: when that one is too slow
+	from             float64 // the requested rate from which it is preferred to the mode before it; 0: as soon as that one is too slow
 	isp, device      int     // bayer orders
 	tuning           string  // file in /mnt/cfg/param; "": the library's default
-	proTuning        string  // on a Pro, when another
+	proTuning        string  // on a Pro, if different
 }
 
-// setting is a mode and the rate that the sensor is to run at in it.
+// setting is a mode and the rate to run the sensor at.
 type setting struct {
 	mode
 	fps float64
@@ -86,11 +86,11 @@ var sensors = []sensor{
 	{
 		name: "lt6911", object: "stSnsLT6911_Obj", addresses: []int{0x2b}, yuv: true, exposure: 363636,
 		lanes: [2][5]int{{2, 4, 3, 1, 0}, {2, 0, 1, 3, 4}}, swaps: [2][5]int{{}, {1, 1, 1, 1, 1}},
-		modes: []mode{{1920, 1080, 60, 60, 0, bggr, bggr, "", ""}}, // at the rate of what is plugged in
+		modes: []mode{{1920, 1080, 60, 60, 0, bggr, bggr, "", ""}}, // at the rate of the connected source
 	},
 }
 
-// Sensors returns the names that Config.Sensor takes besides auto.
+// Sensors returns the names that Config.Sensor accepts besides auto.
 func Sensors() []string {
 	var names []string
 	for i := range sensors {
@@ -99,7 +99,7 @@ func Sensors() []string {
 	return names
 }
 
-// sensorNamed finds a sensor by its name, with or without the maker's prefix that the board's software writes before it (gcore_gc4653).
+// sensorNamed finds a sensor by its name, with or without the vendor prefix used by the board's software (gcore_gc4653).
 func sensorNamed(name string) (*sensor, error) {
 	for i := range sensors {
 		if s := &sensors[i]; s.name == name || strings.HasSuffix(name, "_"+s.name) {
@@ -109,9 +109,9 @@ func sensorNamed(name string) (*sensor, error) {
 	return nil, fmt.Errorf("camera: sensor %q: unknown (one of auto, %s)", name, strings.Join(Sensors(), ", "))
 }
 
-// choices are the ways in which the sensor can run for pictures of a size at a rate, the best first. That is the mode with the most pixels, unless it is
-// too slow and another one, not smaller than the picture, is faster. The others are for a driver that lacks it, or for want of memory. The rate is the one
-// asked for, as far as the mode has it.
+// choices lists the settings for pictures of a given size and rate, best first. Best is the mode with the most pixels, unless it is
+// too slow and another one, not smaller than the picture, is faster. The others are fallbacks for a missing mode or too little memory. The rate is the
+// requested one, limited to what the mode supports.
 func (s *sensor) choices(width, height int, fps float64) []setting {
 	best := s.modes[0]
 	for _, m := range s.modes[1:] {

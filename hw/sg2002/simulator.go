@@ -14,10 +14,10 @@ import "C"
 
 import "unsafe"
 
-// Simulator reaches into the simulator of the libraries, for tests. On a board there is none.
+// Simulator gives tests access to the simulator of the libraries. There is none on a board.
 type Simulator struct{ mpi *mpi }
 
-// OpenSimulator opens the libraries in dir; ok is false when they are the chip's own.
+// OpenSimulator opens the libraries in dir; ok is false if they are the chip's own.
 func OpenSimulator(dir string) (s Simulator, ok bool, err error) {
 	m, err := openLibraries(dir)
 	if err != nil {
@@ -26,17 +26,17 @@ func OpenSimulator(dir string) (s Simulator, ok bool, err error) {
 	return Simulator{m}, m.table.report != nil, nil
 }
 
-// Counter returns one of the simulator's figures, -1 for an unknown name.
+// Counter returns one of the simulator's counters, -1 for an unknown name.
 func (s Simulator) Counter(name string) int64 {
 	n := C.CString(name)
 	defer C.free(unsafe.Pointer(n))
 	return int64(C.counter(s.mpi.table, n))
 }
 
-// Faults returns how many rules were broken and things are leaked by this process so far.
+// Faults returns the number of rule violations and leaks of this process so far.
 func (s Simulator) Faults() int { return int(C.report(s.mpi.table)) }
 
-// Set changes the simulator's settings, as its control file does.
+// Set changes the simulator's settings, as its control file does, and reports whether they were accepted.
 func (s Simulator) Set(settings string) bool {
 	n := C.CString(settings)
 	defer C.free(unsafe.Pointer(n))

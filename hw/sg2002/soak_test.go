@@ -16,12 +16,12 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// soakFrames is how many pictures the soak makes: SOAK_FRAMES (make soak: a million), else a few thousand.
+// soakFrames is the number of pictures in a soak: SOAK_FRAMES (make soak: a million), by default a few thousand.
 func soakFrames(t testing.TB) int {
 	if n := os.Getenv("SOAK_FRAMES"); n != "" {
 		frames, err := strconv.Atoi(n)
 		if err != nil || frames < 1 {
-			t.Fatalf("SOAK_FRAMES=%q: a number of pictures, please", n)
+			t.Fatalf("SOAK_FRAMES=%q: not a number of pictures", n)
 		}
 		return frames
 	}
@@ -31,8 +31,8 @@ func soakFrames(t testing.TB) int {
 	return 6000
 }
 
-// TestSoak streams for long, JPEG and H.264 at once, while all that can go wrong goes wrong now and then, and settings change: pictures keep coming, nothing is
-// lost on the way, and units that come are whole and in an order that a decoder takes.
+// TestSoak streams JPEG and H.264 at once for a long time, while all kinds of failures are injected and settings change: pictures keep arriving, nothing
+// leaks, and the units are complete and in an order that a decoder accepts.
 func TestSoak(t *testing.T) {
 	for i, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -62,7 +62,7 @@ type soakUnits struct {
 	problem            error
 }
 
-// start reads a camera's H.264 until stop, as a pipeline would: what fails is switched on again.
+// start reads a camera's H.264 until stop, as a pipeline would: after a failure it switches H.264 on again.
 func (u *soakUnits) start(s *soak, camera *Camera) {
 	ctx, cancel := context.WithCancel(s.Context())
 	done := make(chan struct{})
@@ -91,9 +91,9 @@ func (u *soakUnits) start(s *soak, camera *Camera) {
 	}()
 }
 
-// follow reads some units. Between them bits change and key frames are asked for.
+// follow reads some units. In between, the bitrate changes and key frames are requested.
 func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
-	whole := false // a key frame has come
+	started := false // a key frame has arrived
 	var unit frame.AccessUnit
 	for i := range units {
 		err := camera.ReadUnit(ctx, &unit)
@@ -104,9 +104,9 @@ func (u *soakUnits) follow(ctx context.Context, camera *Camera, units int) {
 			u.failed++
 			return
 		}
-		whole = whole || unit.Key
+		started = started || unit.Key
 		switch list := types(&unit); {
-		case !whole:
+		case !started:
 			u.problem = fmt.Errorf("begins with NAL units %v", list)
 		case unit.Key != bytes.Equal(list, keyTypes), !unit.Key && !bytes.Equal(list, plainTypes):
 			u.problem = fmt.Errorf("NAL units %v, key %v", list, unit.Key)
@@ -137,7 +137,7 @@ func (s *soak) run(frames int) {
 		}
 		s.picture(i)
 		if i == frames/10 {
-			fds, threads = held()
+			fds, threads = openResources()
 		}
 	}
 	s.set("fail=;signal=;stall=;sprinkle=0;unplug=0;stall_frames=0;stall_at=;encode_stall_at=;h264_drop=;h264_late=;h264_dead=;h264_deaf=0")
@@ -146,11 +146,11 @@ func (s *soak) run(frames int) {
 		s.Errorf("%d units, %d key frames, failed %d times; %v", u.read, u.keys, u.failed, u.problem)
 	}
 	s.close(s.camera)
-	nowFds, nowThreads := held()
+	nowFds, nowThreads := openResources()
 	if nowFds > fds+8 || nowThreads > threads+8 {
 		s.Errorf("early on %d descriptors and %d threads, at the end %d and %d", fds, threads, nowFds, nowThreads)
 	}
-	if used := s.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware's of H.264 stays
+	if used := s.Counter("ion.used"); used != 22<<20+768<<10 { // the firmware for H.264 stays
 		s.Errorf("%d bytes of ION are used", used)
 	}
 	if touched := s.Counter("raw.touched"); touched != 0 {
@@ -160,7 +160,7 @@ func (s *soak) run(frames int) {
 		frames, s.units.read, s.units.keys, s.units.failed, time.Since(start).Seconds(), s.faults, s.Counter("injected.failures"), s.Counter("injected.waits"), s.opened)
 }
 
-// reopen opens the camera, as often as it takes.
+// reopen opens the camera, retrying as often as necessary.
 func (s *soak) reopen() {
 	s.Helper()
 	if s.camera != nil {
@@ -202,26 +202,26 @@ func (s *soak) picture(i int) {
 		}
 		jpg := pictureMemory[:p.Size]
 		if p.Width != s.config.Width || p.Height != s.config.Height {
-			s.Fatalf("picture %d is told to be %dx%d, want %dx%d", i, p.Width, p.Height, s.config.Width, s.config.Height)
+			s.Fatalf("picture %d claims to be %dx%d, want %dx%d", i, p.Width, p.Height, s.config.Width, s.config.Height)
 		}
 		if len(jpg) < 100 || jpg[0] != 0xff || jpg[1] != 0xd8 || jpg[len(jpg)-2] != 0xff || jpg[len(jpg)-1] != 0xd9 {
-			s.Fatalf("picture %d is no JPEG: %d bytes", i, len(jpg))
+			s.Fatalf("picture %d is not a JPEG: %d bytes", i, len(jpg))
 		}
 		if i%500 == 0 {
 			if size := decode(s, jpg).Bounds().Size(); size.X != p.Width || size.Y != p.Height {
-				s.Fatalf("picture %d is of %v, told to be %dx%d", i, size, p.Width, p.Height)
+				s.Fatalf("picture %d is of %v, claims to be %dx%d", i, size, p.Width, p.Height)
 			}
 		}
 		return
 	}
 }
 
-// disturb does one thing of those that happen in the life of a camera.
+// disturb does one of the things that happen in the life of a camera.
 func (s *soak) disturb() {
 	s.Helper()
 	s.faults++
-	some := func(list ...string) string { return list[s.random.IntN(len(list))] }
-	tolerate := func(what string, err error) { // a fault may have hit the change itself
+	pick := func(list ...string) string { return list[s.random.IntN(len(list))] }
+	tolerate := func(what string, err error) { // an injected fault may have hit the change itself
 		s.Helper()
 		if err != nil && !errors.Is(err, frame.ErrGone) {
 			s.Fatalf("%s: %v", what, err)
@@ -229,16 +229,16 @@ func (s *soak) disturb() {
 	}
 	switch s.random.IntN(14) {
 	case 0:
-		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame")
+		call := pick("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame")
 		code := map[string]string{"CVI_VPSS_GetChnFrame": "0xC006800E"}[call]
 		if code == "" {
-			code = some("-1", "0xC0078012")
+			code = pick("-1", "0xC0078012")
 		}
 		s.set(fmt.Sprintf("fail=%s:%d:%s", call, 1+s.random.IntN(20), code))
 	case 1:
-		s.set(fmt.Sprintf("fail=%s:1:-1", some("CVI_VENC_CreateChn", "CVI_VB_CreatePool", "CVI_VPSS_SetChnAttr", "CVI_VPSS_EnableChn", "CVI_VENC_SetJpegParam")))
+		s.set(fmt.Sprintf("fail=%s:1:-1", pick("CVI_VENC_CreateChn", "CVI_VB_CreatePool", "CVI_VPSS_SetChnAttr", "CVI_VPSS_EnableChn", "CVI_VENC_SetJpegParam")))
 	case 2:
-		s.set(fmt.Sprintf("signal=%s:%d:3", some("CVI_VENC_GetStream", "CVI_VPSS_GetChnFrame", "CVI_VENC_SendFrame"), 1+s.random.IntN(10)))
+		s.set(fmt.Sprintf("signal=%s:%d:3", pick("CVI_VENC_GetStream", "CVI_VPSS_GetChnFrame", "CVI_VENC_SendFrame"), 1+s.random.IntN(10)))
 	case 3:
 		s.set(fmt.Sprintf("sprinkle=%d", s.random.IntN(3)*10))
 	case 4:
@@ -250,7 +250,7 @@ func (s *soak) disturb() {
 		time.Sleep(time.Duration(s.random.IntN(20)) * time.Millisecond)
 		s.set("unplug=0")
 	case 6:
-		sizes := []frame.Size{{Width: 128, Height: 48}, {Width: 114, Height: 64}, {Width: 128, Height: 96}, {Width: 118, Height: 34}, {Width: 66, Height: 34}} // of the last there is no H.264
+		sizes := []frame.Size{{Width: 128, Height: 48}, {Width: 114, Height: 64}, {Width: 128, Height: 96}, {Width: 118, Height: 34}, {Width: 66, Height: 34}} // no H.264 at the last one
 		size := sizes[s.random.IntN(len(sizes))]
 		err := s.camera.Resize(size.Width, size.Height)
 		tolerate("resize", err)
@@ -263,22 +263,22 @@ func (s *soak) disturb() {
 	case 8:
 		tolerate("orientation", s.camera.SetOrientation(s.random.IntN(2) == 0, s.random.IntN(2) == 0))
 	case 9:
-		tolerate("overlay", s.camera.SetOverlay(some("", "a", "%H:%M:%S", "some words")))
+		tolerate("overlay", s.camera.SetOverlay(pick("", "a", "%H:%M:%S", "some words")))
 	case 10:
 		if s.faults%10 == 0 {
-			s.set("fail=" + some("CVI_VI_EnableChn", "CVI_ISP_Init", "CVI_VPSS_CreateGrp", "CVI_SYS_Bind", "pfnSnsProbe") + ":1:-1")
+			s.set("fail=" + pick("CVI_VI_EnableChn", "CVI_ISP_Init", "CVI_VPSS_CreateGrp", "CVI_SYS_Bind", "pfnSnsProbe") + ":1:-1")
 			s.reopen()
 		}
 	case 12:
-		call := some("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VENC_RequestIDR", "CVI_VENC_SetChnAttr", "CVI_VENC_GetChnAttr",
+		call := pick("CVI_VENC_SendFrame", "CVI_VENC_GetStream", "CVI_VENC_ReleaseStream", "CVI_VENC_RequestIDR", "CVI_VENC_SetChnAttr", "CVI_VENC_GetChnAttr",
 			"CVI_VENC_CreateChn", "CVI_VENC_StartRecvFrame", "CVI_VENC_SetRcParam", "CVI_VENC_SetH264Entropy")
 		times := 1 + s.random.IntN(4)
 		if call == "CVI_VENC_ReleaseStream" {
-			times = 1 // it is made twice; one that never succeeds is a leak
+			times = 1 // it is called twice; if it never succeeds, that is a leak
 		}
-		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), some("-1", "0xC0078012", "0xC0078041"), times))
+		s.set(fmt.Sprintf("fail=%s(%d):%d:%s:%d", call, videoChannel, 1+s.random.IntN(5), pick("-1", "0xC0078012", "0xC0078041"), times))
 	case 13:
-		what := some("h264_drop=%d", "h264_late=%d:50", "h264_dead=%d", "h264_deaf=1;h264_drop=%d", "h264_deaf=0;h264_late=%d:5")
+		what := pick("h264_drop=%d", "h264_late=%d:50", "h264_dead=%d", "h264_deaf=1;h264_drop=%d", "h264_deaf=0;h264_late=%d:5")
 		s.set(fmt.Sprintf(what, s.Counter("h264.frames")+s.Counter("h264.lost")+int64(s.random.IntN(20))))
 	case 11:
 		if s.faults%200 == 0 { // takes the driver's two seconds

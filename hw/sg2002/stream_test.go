@@ -11,7 +11,7 @@ import (
 
 var paths = []string{"frame", "bound"}
 
-// TestFrames: pictures of every shape come out of both paths at both rates, show what the sensor sees, and are touched once.
+// TestFrames: pictures of every shape, on both paths and at both rates, show what the sensor sees, and are copied once.
 func TestFrames(t *testing.T) {
 	full, fast := image.Pt(2560, 1440), image.Pt(1280, 720)
 	for _, path := range paths {
@@ -21,7 +21,7 @@ func TestFrames(t *testing.T) {
 		}{
 			{Config{FPS: 25, Width: 640, Height: 480}, full},
 			{Config{FPS: 30, Width: 640, Height: 480}, full},
-			{Config{FPS: 40, Width: 1280, Height: 720, Fit: "stretch", Flip: true}, fast}, // the full mode makes no more than 30
+			{Config{FPS: 40, Width: 1280, Height: 720, Fit: "stretch", Flip: true}, fast}, // the full mode reaches only 30
 			{Config{FPS: 60, Width: 1920, Height: 1080, Fit: "pad"}, full},                // the fast mode is too small
 			{Config{FPS: 30, Width: 2560, Height: 1440}, full},
 			{Config{FPS: 25, Width: 480, Height: 800, Fit: "pad", Mirror: true}, full},
@@ -74,7 +74,7 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 			b.Errorf("picture %d is %v old", i, age)
 		}
 		if i%6 != 0 && i != pictures-1 {
-			continue // decoding all would take longer than making them
+			continue // decoding all would take longer than encoding them
 		}
 		picture := decode(b, jpg)
 		v.check(b, picture, false)
@@ -87,13 +87,13 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 		}
 		last, end = n, p.Captured
 	}
-	// The sensor's own rate, by its own stamps: how fast this machine is does not matter.
+	// The sensor's own rate, by its own time stamps: the speed of this machine does not matter.
 	got := float64(last-first) / end.Sub(begin).Seconds()
 	if got > rate*1.01 {
-		b.Errorf("%.1f frames a second from a sensor that makes %.0f", got, rate)
+		b.Errorf("%.1f frames per second from a sensor running at %.0f", got, rate)
 	}
 	if made := float64(last - first); config.FPS < rate && made < float64(pictures-1)*rate/config.FPS*0.9 {
-		b.Errorf("%d pictures of %.0f frames at %.0f of %.0f frames a second", pictures, made, config.FPS, rate)
+		b.Errorf("%d pictures of %.0f frames at %.0f of %.0f frames per second", pictures, made, config.FPS, rate)
 	}
 	copied, copiedBytes := int64(camera.c.copied), int64(camera.c.copied_bytes)
 	b.close(camera)
@@ -101,7 +101,7 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 		b.Errorf("%d copies and %d bytes copied of %d pictures with %d bytes", copied, copiedBytes, pictures, bytes)
 	}
 	if maps := b.Counter("jpeg.maps"); maps != int64(pictures) {
-		b.Errorf("%d streams taken for %d pictures", maps, pictures)
+		b.Errorf("%d streams fetched for %d pictures", maps, pictures)
 	}
 	if touched := b.Counter("jpeg.touched"); touched > bytes {
 		b.Errorf("%d bytes of JPEG touched of %d", touched, bytes)

@@ -20,26 +20,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// All calls of the libraries are made on one thread of C (thread.c). An operation is handed to it, and awaited, through eventfds and without a call of C:
-// such a call of 33 ms, as long as a frame takes, keeps Go's monitor thread looking after it every 20 µs, and even the shortest wakes it up. Go's poller
-// waits instead, as it does for sockets.
+// All library calls are made on one C thread (camera.c). Operations are handed to it, and awaited, through eventfds rather than cgo calls:
+// a cgo call of 33 ms, the length of a frame, has Go's monitor thread check it every 20 µs, and even the shortest call wakes that thread up. Instead Go's
+// poller waits, as it does for sockets.
 
-// event is an eventfd that Go's poller waits for. One goroutine uses it.
+// event is an eventfd that Go's poller waits on. Only one goroutine uses it.
 type event struct {
 	file  *os.File
 	conn  syscall.RawConn
-	take  func(fd uintptr) bool // made once, so that waiting allocates nothing
-	until time.Time             // the deadline that the poller knows
+	take  func(fd uintptr) bool // created once, so that waiting does not allocate
+	until time.Time             // the deadline set in the poller
 }
 
-// newEvent makes an event of its own of fd, a non-blocking eventfd.
+// newEvent returns an event for a duplicate of fd, a non-blocking eventfd.
 func newEvent(fd int) (*event, error) {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	e := &event{file: os.NewFile(uintptr(own), "mpi's answer")}
-	err = e.file.SetReadDeadline(time.Time{}) // an error if the poller cannot wait for it
+	e := &event{file: os.NewFile(uintptr(own), "mpi event")}
+	err = e.file.SetReadDeadline(time.Time{}) // fails if the poller cannot wait on it
 	if err == nil {
 		e.conn, err = e.file.SyscallConn()
 	}
@@ -55,8 +55,8 @@ func newEvent(fd int) (*event, error) {
 	return e, nil
 }
 
-// wait waits until the event is signalled, for as long as within or half as long again, and says whether it was. The deadline is left as it is while it serves: to
-// set one for each picture costs as much as to read it.
+// wait waits for the event, for at least within and at most half as long again, and reports whether it was signalled. A deadline that is still good is left
+// as it is: setting one for each picture costs as much as reading it.
 func (e *event) wait(within time.Duration) bool {
 	now := time.Now()
 	if left := e.until.Sub(now); left < within || left > 2*within {
@@ -68,9 +68,9 @@ func (e *event) wait(within time.Duration) bool {
 	if e.conn.Read(e.take) == nil {
 		return true
 	}
-	late := false // it may have come at the last moment
-	_ = e.conn.Control(func(fd uintptr) { late = e.take(fd) })
-	return late
+	signalled := false // it may have been signalled at the last moment
+	_ = e.conn.Control(func(fd uintptr) { signalled = e.take(fd) })
+	return signalled
 }
 
 // raise signals an eventfd.
@@ -83,9 +83,9 @@ func (c *Camera) startThread() error {
 	shared := (*C.struct_gate)(C.calloc(1, C.sizeof_struct_gate))
 	if c.c = C.camera_new(c.mpi.table, shared); c.c == nil {
 		C.free(unsafe.Pointer(shared))
-		return errors.New("camera: no memory, descriptor or thread for it")
+		return errors.New("camera: start the MPI thread: out of memory, descriptors or threads")
 	}
-	if n := one.note; n != nil {
+	if n := hardware.note; n != nil {
 		c.c.note = n.call()
 	}
 	var err error
@@ -97,17 +97,17 @@ func (c *Camera) startThread() error {
 	if err != nil {
 		C.camera_free(c.c)
 		C.free(unsafe.Pointer(shared))
-		return fmt.Errorf("camera: wait for its thread: %w", err)
+		return fmt.Errorf("camera: wait for the MPI thread: %w", err)
 	}
 	c.video.side, c.video.gate = c.c, (*gate)(unsafe.Pointer(shared))
 	return nil
 }
 
-// endThread ends the C side, which must be down.
+// endThread ends the C side, which must be down already.
 func (c *Camera) endThread() {
 	C.camera_free(c.c)
 	c.closeEvents()
-	// A reader of H.264 looks at the gate until it has noticed; without a thread nobody else does.
+	// An H.264 reader may use the gate until it notices the end; without the thread nothing else does.
 	runtime.AddCleanup(c, func(g *gate) { C.free(unsafe.Pointer(g)) }, c.video.gate)
 }
 
@@ -116,13 +116,13 @@ func (c *Camera) closeEvents() {
 	_ = c.video.units.file.Close()
 }
 
-// abandonThread leaves a C side that hangs to its fate.
+// abandonThread leaves a hung C side to itself.
 func (c *Camera) abandonThread() {
 	C.camera_abandon(c.c)
 	c.closeEvents()
 }
 
-// run does one operation on the MPI's thread. c.mu is held, or nobody else has c yet.
+// run performs one operation on the MPI thread. c.mu is held, or nothing else uses c yet.
 func (c *Camera) run(op C.enum_camera_op, within time.Duration) error {
 	return c.result(c.perform(op, within))
 }
@@ -137,7 +137,7 @@ func (c *Camera) perform(op C.enum_camera_op, within time.Duration) C.int {
 	return c.c.result
 }
 
-// performInto does an operation that writes a picture into dst and reads y and vu, if they are not empty. None of them is kept.
+// performInto performs an operation that writes a picture into dst and reads y and vu, if not empty. It keeps none of them.
 func (c *Camera) performInto(op C.enum_camera_op, dst, y, vu []byte) C.int {
 	defer c.pins.Unpin()
 	at := func(b []byte) *C.uint8_t {
@@ -149,8 +149,8 @@ func (c *Camera) performInto(op C.enum_camera_op, dst, y, vu []byte) C.int {
 	}
 	c.c.buffer, c.c.room = at(dst), C.size_t(len(dst))
 	c.c.planes[0], c.c.planes[1] = at(y), at(vu)
-	code := c.perform(op, pictureWithin)
-	if code != C.CAMERA_HANGS { // else C has forgotten them, and the struct is its own
+	code := c.perform(op, pictureTimeout)
+	if code != C.CAMERA_HANGS { // otherwise C has dropped them already, and owns the struct
 		c.c.buffer, c.c.planes[0], c.c.planes[1] = nil, nil, nil
 	}
 	return code

@@ -28,7 +28,7 @@ func newTestEvent(t *testing.T) (e *event, fd int) {
 	return e, fd
 }
 
-// TestEventIsAwaited: whether it comes before, while it is waited for, or never; each one ends one wait.
+// TestEventIsAwaited: a signal before the wait, during it, or none at all; each signal ends one wait.
 func TestEventIsAwaited(t *testing.T) {
 	e, fd := newTestEvent(t)
 	const soon = 20 * time.Millisecond
@@ -37,34 +37,34 @@ func TestEventIsAwaited(t *testing.T) {
 	}
 	raise(fd)
 	if !e.wait(within) {
-		t.Error("one that came before is not seen")
+		t.Error("an earlier signal is not seen")
 	}
 	if e.wait(soon) {
-		t.Error("one is seen twice")
+		t.Error("a signal is seen twice")
 	}
 	go func() {
 		time.Sleep(20 * time.Millisecond)
 		raise(fd)
 	}()
 	if !e.wait(within) {
-		t.Error("one that comes meanwhile is not seen")
+		t.Error("a signal during the wait is not seen")
 	}
 	raise(fd)
 	if !e.wait(-time.Second) {
-		t.Error("one that came just before the deadline is not seen")
+		t.Error("a signal just before the deadline is not seen")
 	}
 	if e.wait(-time.Second) {
 		t.Error("signalled without a signal after the deadline")
 	}
 }
 
-// garbageCounts says whether allocations are those of an ordinary build: AddressSanitizer wants variables on the heap that need not be there.
+// garbageCounts reports whether allocations are those of a normal build: AddressSanitizer moves additional variables to the heap.
 func garbageCounts() bool {
 	info, _ := debug.ReadBuildInfo()
 	return !slices.Contains(info.Settings, debug.BuildSetting{Key: "-asan", Value: "true"})
 }
 
-// TestEventsAllocateNothing: they are on the way of every frame.
+// TestEventsAllocateNothing: events are on the per-frame path.
 func TestEventsAllocateNothing(t *testing.T) {
 	e, fd := newTestEvent(t)
 	if n := testing.AllocsPerRun(100, func() {
@@ -75,8 +75,8 @@ func TestEventsAllocateNothing(t *testing.T) {
 	}
 }
 
-// TestPicturesCostNoCall of C and no garbage, on either path.
-func TestPicturesCostNoCall(t *testing.T) {
+// TestPicturesNeedNoCgoCalls: reading pictures makes no cgo calls and no garbage, on either path.
+func TestPicturesNeedNoCgoCalls(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			onBoard(t, scenario{settings: "sensor_fps=500;encode_us_per_mpixel=0"}, func(b *bench) {
@@ -100,9 +100,9 @@ func TestPicturesCostNoCall(t *testing.T) {
 				calls = runtime.NumCgoCall() - calls
 				runtime.ReadMemStats(&after)
 				if calls != 0 {
-					b.Errorf("%d calls of C for %d pictures", calls, pictures)
+					b.Errorf("%d cgo calls for %d pictures", calls, pictures)
 				}
-				// The runtime's own come now and then.
+				// The runtime itself allocates now and then.
 				if n := after.Mallocs - before.Mallocs; n > pictures/10 && garbageCounts() {
 					b.Errorf("%d objects allocated for %d pictures", n, pictures)
 				}

@@ -11,8 +11,8 @@ static bool exposure_get(struct camera *c, struct tone *t)
 	t->manual_exposure = a.enOpType == OP_TYPE_MANUAL;
 	t->exposure = a.stManual.u32ExpTime;
 	t->gain = a.stManual.u32AGain;
-	t->most_exposure = a.stAuto.stExpTimeRange.u32Max;
-	t->most_gain = a.stAuto.stAGainRange.u32Max;
+	t->max_exposure = a.stAuto.stExpTimeRange.u32Max;
+	t->max_gain = a.stAuto.stAGainRange.u32Max;
 	t->bias = a.stAuto.u16EVBias;
 	t->flicker = a.stAuto.stAntiflicker.bEnable ? (a.stAuto.stAntiflicker.enFrequency == AE_FREQUENCE_50HZ ? 50 : 60) : 0;
 	if (t->manual_exposure)
@@ -52,7 +52,7 @@ static bool saturation_get(struct camera *c, struct tone *t)
 	if (!CALL(c, CVI_ISP_GetSaturationAttr, VI_PIPE, &a))
 		return false;
 	t->manual_saturation = a.enOpType == OP_TYPE_MANUAL;
-	t->saturation = t->manual_saturation ? a.stManual.Saturation : a.stAuto.Saturation[0]; /* the first is that of the lowest gain */
+	t->saturation = t->manual_saturation ? a.stManual.Saturation : a.stAuto.Saturation[0]; /* the first is for the lowest gain */
 	return true;
 }
 

@@ -1,13 +1,13 @@
-/* What the image processor makes of the light, as it can be changed while it runs: exposure, white balance, colour. */
+/* Exposure, white balance and colour of the ISP, as far as they can be changed while it runs. */
 #ifndef MAIXSTREAM_SG2002_TONE_H
 #define MAIXSTREAM_SG2002_TONE_H
 
 #include "session.h"
 
-/* Asks the ISP for c->tone. */
+/* Reads c->tone from the ISP. */
 int tone_get(struct camera *c);
 
-/* Gives the ISP what c->tone_changes names of c->tone. After a failure what was given before it stays. */
+/* Sets the parts in c->tone_changes from c->tone in the ISP. If one fails, those set before it stay. */
 int tone_set(struct camera *c);
 
 #endif

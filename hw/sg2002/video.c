@@ -9,15 +9,15 @@
 #include "scaler.h"
 
 enum {
-	SEND_MS = 50,     /* the codec's lock is free as a rule: the last picture is through */
-	LATE_MS = 1000,   /* a picture that has not come by then is lost */
-	LAST_MS = 1000,   /* at the end */
+	SEND_MS = 50,     /* the codec's lock is normally free: the last picture is done */
+	LATE_MS = 1000,   /* after which a picture counts as lost */
+	LAST_MS = 1000,   /* the same at the end */
 	READER_MS = 3000, /* that a reader may take to copy a unit */
-	BUSY_FRAMES = 3,  /* in a row that the encoder does not take, before it is made again */
-	FIRST_QP = 35,    /* these four are what the products on this chip ship */
-	LEAST_QP = 20,
-	MOST_QP = 51,
-	MOST_KEY_SHARE = 10, /* of a key frame, in pictures: smaller ones mean less delay on a thin link */
+	BUSY_FRAMES = 3,  /* refused in a row before the encoder is recreated */
+	INITIAL_QP = 35,  /* these four are what products with this chip use */
+	MIN_QP = 20,
+	MAX_QP = 51,
+	MAX_KEY_SHARE = 10, /* a key frame's size, in average pictures: smaller means less delay on a slow link */
 	STATISTICS_S = 2,
 	KEY_QP_DELTA = 2,
 	UNSPECIFIED_FORMAT = 5, /* ITU-T H.264 table E-2 */
@@ -33,12 +33,12 @@ static int64_t now_ms(void)
 
 static void set_rates(VENC_CHN_ATTR_S *a, const struct video_config *k)
 {
-	a->stRcAttr.stH264Cbr.u32SrcFrameRate = k->rate; /* what really comes: a higher one would make the driver drop pictures */
+	a->stRcAttr.stH264Cbr.u32SrcFrameRate = k->rate; /* the actual rate: with a higher one the driver would drop pictures */
 	a->stRcAttr.stH264Cbr.fr32DstFrameRate = k->rate;
 	a->stRcAttr.stH264Cbr.u32BitRate = k->kilobits;
 }
 
-/* What the stream looks like, before the start: later it has no effect. It streams without, too, so a refusal is noted, no more. */
+/* Fine settings of the stream, before the start: later they have no effect. Refusals are only recorded, since it streams without them. */
 static void shape(struct camera *c)
 {
 	struct failure before = c->failed;
@@ -49,16 +49,16 @@ static void shape(struct camera *c)
 	memset(&rc, 0, sizeof rc);
 	if (CALL(c, CVI_VENC_GetRcParam, VIDEO_CHN, &rc)) {
 		VENC_PARAM_H264_CBR_S *limits = &rc.stParamH264Cbr;
-		rc.s32FirstFrameStartQp = FIRST_QP;
+		rc.s32FirstFrameStartQp = INITIAL_QP;
 		limits->u32MinIprop = 1;
-		limits->u32MaxIprop = MOST_KEY_SHARE;
-		limits->u32MinQp = limits->u32MinIQp = LEAST_QP;
-		limits->u32MaxQp = limits->u32MaxIQp = MOST_QP;
+		limits->u32MaxIprop = MAX_KEY_SHARE;
+		limits->u32MinQp = limits->u32MinIQp = MIN_QP;
+		limits->u32MaxQp = limits->u32MaxIQp = MAX_QP;
 		ok = CALL(c, CVI_VENC_SetRcParam, VIDEO_CHN, &rc) && ok;
 	} else {
 		ok = false;
 	}
-	VENC_H264_VUI_S vui; /* colours as JPEG has them; players take limited range without */
+	VENC_H264_VUI_S vui; /* the same colours as JPEG; without it players assume limited range */
 	memset(&vui, 0, sizeof vui);
 	if (CALL(c, CVI_VENC_GetH264Vui, VIDEO_CHN, &vui)) {
 		VENC_VUI_VIDEO_SIGNAL_S *signal = &vui.stVuiVideoSignal;
@@ -86,7 +86,7 @@ static bool up(struct camera *c)
 	a.stVencAttr.u32Profile = 0; /* baseline */
 	a.stVencAttr.bByFrame = 1;
 	a.stVencAttr.bEsBufQueueEn = 1;
-	a.stVencAttr.bIsoSendFrmEn = 1; /* else the codec's lock is held until the stream is got: by a process that dies, too */
+	a.stVencAttr.bIsoSendFrmEn = 1; /* otherwise the codec's lock is held until the stream is fetched, even by a process that dies */
 	a.stRcAttr.enRcMode = VENC_RC_MODE_H264CBR;
 	a.stRcAttr.stH264Cbr.u32Gop = k->coding.gop;
 	a.stRcAttr.stH264Cbr.u32StatTime = STATISTICS_S;
@@ -101,10 +101,10 @@ static bool up(struct camera *c)
 	if (!CALL(c, CVI_VENC_StartRecvFrame, VIDEO_CHN, &receive))
 		return false;
 	v->receiving = true;
-	v->is = k->coding;
+	v->current = k->coding;
 	v->busy = 0;
 	v->key_asked = false;
-	__atomic_store_n(&c->gate->key, 0, __ATOMIC_RELAXED); /* the first picture is one */
+	__atomic_store_n(&c->gate->key, 0, __ATOMIC_RELAXED); /* the first picture is one anyway */
 	return true;
 }
 
@@ -126,7 +126,7 @@ static int32_t get_stream(struct camera *c, int32_t wait_ms)
 	return code;
 }
 
-/* Takes the unit away from the reader: nobody looks at it afterwards. false: who has it does not give it back. */
+/* Takes the unit back, so that nothing reads it any more. false: its reader does not release it. */
 static bool take_unit_back(struct camera *c)
 {
 	int64_t until = now_ms() + READER_MS;
@@ -142,7 +142,7 @@ static bool take_unit_back(struct camera *c)
 	}
 }
 
-/* Takes the channel down; what else is out is kept or given back by the caller. */
+/* Destroys the channel; the caller keeps or releases whatever else is out. */
 static void channel_end(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -153,10 +153,10 @@ static void channel_end(struct camera *c)
 	}
 	if (v->channel) {
 		v->channel = false;
-		/* Made over one that is there, its memory and its thread would be lost, and again with each. */
+		/* Creating it over an existing one would leak its memory and thread, each time. */
 		if (!CALL(c, CVI_VENC_DestroyChn, VIDEO_CHN) && !CALL(c, CVI_VENC_DestroyChn, VIDEO_CHN))
 			v->stuck = true;
-		/* By a count that a dead process's channels upset, the library may have closed /dev/mem with it, which the others need: this opens it again. */
+		/* The library counts channels; upset by a dead process's, it may have closed /dev/mem, which the others need: this opens it again. */
 		if (c->streamed.venc)
 			TRY(c, CVI_VENC_GetFd, c->streamed.chn);
 		if (c->still.venc)
@@ -164,19 +164,19 @@ static void channel_end(struct camera *c)
 	}
 }
 
-/* wait_ms: for a picture that is being encoded, twice. false: a reader keeps a unit, and the channel with it. */
+/* wait_ms: for a picture being encoded, twice. false: a reader keeps a unit, and with it the channel. */
 static bool end(struct camera *c, int32_t wait_ms)
 {
 	struct video *v = &c->video;
 	if (!v->stuck && v->channel && !take_unit_back(c))
 		v->stuck = true;
 	if (v->stuck)
-		return call_result(c, "CVI_VENC_DestroyChn (the last channel is still there)", CVI_ERR_VENC_EXIST);
+		return call_result(c, "CVI_VENC_DestroyChn (the previous channel still exists)", CVI_ERR_VENC_EXIST);
 	if (!v->channel)
 		return true;
 	if (v->out)
 		release_stream(c);
-	if (v->sent) { /* the core reads the frame until the stream has come */
+	if (v->sent) { /* the core reads the frame until the stream has arrived */
 		int32_t code = get_stream(c, wait_ms);
 		if (code != CVI_SUCCESS && wait_ms > 0)
 			code = get_stream(c, wait_ms);
@@ -198,7 +198,7 @@ void video_down(struct camera *c)
 	c->failed = before;
 }
 
-/* Gives H.264 up, for the reason that is noted. */
+/* Gives H.264 up, for the recorded reason. */
 static void give_up(struct camera *c)
 {
 	c->video.failed = c->failed;
@@ -206,19 +206,19 @@ static void give_up(struct camera *c)
 	__atomic_store_n(&c->gate->failed, 1, __ATOMIC_RELEASE);
 	static const uint64_t one = 1;
 	ssize_t n = write(c->unit, &one, sizeof one);
-	(void)n; /* the reader looks now and then */
+	(void)n; /* the reader also polls */
 }
 
-/* An encoder that refuses or loses pictures is made again, once; if no picture comes then, it is given up. */
+/* Recreates, once, an encoder that refuses or loses pictures; if no picture follows, it is given up. */
 static void remake(struct camera *c)
 {
 	struct video *v = &c->video;
 	struct failure why = c->failed;
-	bool again = !v->remade;
-	v->remade = true;
+	bool again = !v->retried;
+	v->retried = true;
 	bool ended = end(c, 0);
 	if (again && ended && up(c)) {
-		v->made++;
+		v->recreated++;
 		return;
 	}
 	end(c, 0);
@@ -230,7 +230,7 @@ static bool fresh(struct camera *c)
 {
 	if (c->video.stuck)
 		return end(c, 0);
-	c->video.remade = c->video.deaf = false;
+	c->video.retried = c->video.ignores_requests = false;
 	if (up(c))
 		return true;
 	struct failure failed = c->failed;
@@ -239,15 +239,15 @@ static bool fresh(struct camera *c)
 	return false;
 }
 
-/* Bits and rate are changed in place, and count from the next regular key frame on; the rest takes a new channel. No picture is under way. */
+/* Bitrate and rate are changed in place and apply from the next regular key frame on; the rest needs a new channel. No picture is in progress. */
 static bool change(struct camera *c)
 {
 	struct video *v = &c->video;
 	VENC_CHN_ATTR_S a;
-	if (c->config.coding.gop != v->is.gop || c->config.coding.buffer != v->is.buffer) {
+	if (c->config.coding.gop != v->current.gop || c->config.coding.buffer != v->current.buffer) {
 		return end(c, LAST_MS) && fresh(c);
 	}
-	if (!memcmp(&v->is, &c->config.coding, sizeof v->is))
+	if (!memcmp(&v->current, &c->config.coding, sizeof v->current))
 		return true;
 	memset(&a, 0, sizeof a);
 	if (!CALL(c, CVI_VENC_GetChnAttr, VIDEO_CHN, &a))
@@ -255,7 +255,7 @@ static bool change(struct camera *c)
 	set_rates(&a, &c->config.coding);
 	if (!CALL(c, CVI_VENC_SetChnAttr, VIDEO_CHN, &a))
 		return false;
-	v->is = c->config.coding;
+	v->current = c->config.coding;
 	return true;
 }
 
@@ -266,13 +266,13 @@ int video_set(struct camera *c)
 		video_down(c);
 		return CAMERA_OK;
 	}
-	if (v->channel || fresh(c)) /* what has changed is looked at with the next frame: a unit may be out */
+	if (v->channel || fresh(c)) /* changes are applied with the next frame: a unit may be out */
 		return CAMERA_OK;
 	c->config.video = false;
 	return CAMERA_FAILED;
 }
 
-void video_again(struct camera *c)
+void video_restore(struct camera *c)
 {
 	struct failure before = c->failed;
 	if (c->config.video && !c->video.channel && !fresh(c))
@@ -280,7 +280,7 @@ void video_again(struct camera *c)
 	c->failed = before;
 }
 
-/* Gives the last unit's stream back if its reader is through with it. */
+/* Releases the last unit's stream if its reader is done with it. */
 bool video_ready(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -298,13 +298,13 @@ bool video_ready(struct camera *c)
 	return v->receiving;
 }
 
-/* A request makes the next picture that is sent a key frame; where it turned out not to, a new start does. */
+/* A request makes the next picture sent a key frame; where that has turned out not to work, a restart does. */
 static bool ask_for_key(struct camera *c)
 {
 	struct video *v = &c->video;
 	VENC_RECV_PIC_PARAM_S receive = {.s32RecvPicNum = -1};
 	v->key_asked = true;
-	if (!v->deaf)
+	if (!v->ignores_requests)
 		return CALL(c, CVI_VENC_RequestIDR, VIDEO_CHN, 1);
 	v->restarted++;
 	return CALL(c, CVI_VENC_StopRecvFrame, VIDEO_CHN) && CALL(c, CVI_VENC_StartRecvFrame, VIDEO_CHN, &receive);
@@ -350,7 +350,7 @@ bool video_send(struct camera *c, const VIDEO_FRAME_INFO_S *frame)
 	return kept;
 }
 
-/* Shows the stream that was got to the reader; false when it cannot be. */
+/* Passes the fetched stream to the reader; false if that is impossible. */
 static bool show(struct camera *c)
 {
 	struct video *v = &c->video;
@@ -367,19 +367,19 @@ static bool show(struct camera *c)
 		bytes += p->u32Len - p->u32Offset;
 	}
 	if (v->key_asked && !v->key) {
-		v->deaf = true;
+		v->ignores_requests = true;
 		__atomic_store_n(&c->gate->key, 1, __ATOMIC_RELAXED);
 	}
 	v->key_asked = false;
-	if (v->stream.u32PackCount == 0) /* the driver has left the picture out */
+	if (v->stream.u32PackCount == 0) /* the driver dropped the picture */
 		return release_stream(c);
-	v->remade = false;
+	v->retried = false;
 	v->units++;
 	v->bytes += bytes;
 	__atomic_store_n(&c->gate->unit, UNIT_READY, __ATOMIC_RELEASE);
 	static const uint64_t one = 1;
 	ssize_t n = write(c->unit, &one, sizeof one);
-	(void)n; /* the reader looks now and then */
+	(void)n; /* the reader also polls */
 	return true;
 }
 

@@ -31,29 +31,29 @@ var (
 	_ frame.KeyRequester    = (*Camera)(nil)
 )
 
-// gate is C's struct gate. It outlives the thread.
+// gate mirrors C's struct gate. It outlives the thread.
 type gate struct{ unit, key, failed uint32 }
 
-// videoState is H.264 as Go sees it.
+// videoState is Go's view of H.264.
 type videoState struct {
-	side   *C.struct_camera // Camera.c; the reader looks at it only while a unit is its
+	side   *C.struct_camera // Camera.c; the reader uses it only while it holds a unit
 	gate   *gate
-	units  *event // the gate has something for the reader
-	taken  bool   // the reader's own: a unit is its
+	units  *event // signals news in the gate to the reader
+	holding bool   // the reader holds a unit; used by the reader only
 	nals   [12][]byte
-	config frame.VideoConfig // under mu, as on
+	config frame.VideoConfig // under mu, like on
 	on     bool
-	reason error // why it was switched off, if that was not the C side's doing
-	told   bool  // what of the fine settings was refused
+	reason error // why it was switched off, if not by the C side
+	warned bool  // the refused fine settings were logged
 }
 
-// videoChannel is the number of the encoder's channel of H.264.
+// videoChannel is the number of the encoder channel for H.264.
 const videoChannel = C.VIDEO_CHN
 
-// videoBuffer is the encoder's memory for coded pictures: what the products on this chip have, and far above any picture at usual bitrates.
+// videoBuffer is the size of the buffer for encoded pictures: the one used by products with this chip, far above any picture at usual bitrates.
 const videoBuffer = 1 << 20
 
-// What the encoder takes (cvi_defines.h; its driver checks it only when it starts), and what its firmware is read from.
+// The encoder's limits (cvi_defines.h; its driver checks them only at start), and the file its firmware is loaded from.
 const (
 	videoMinWidth, videoMinHeight = 114, 16
 	videoMaxWidth, videoMaxHeight = 4096, 2304
@@ -61,8 +61,8 @@ const (
 	videoFirmwareBuffer           = "VCODEC_H264_FW_Buffer"
 )
 
-// videoMemory is what H.264 takes of ION at a size, in bytes, by the driver's own arithmetic (docs/hardware.md). The core's firmware, which is loaded once
-// and stays, is apart.
+// videoMemory returns how much ION H.264 takes at a size, in bytes, by the driver's own arithmetic (docs/hardware.md). firmware is the core's, which is
+// loaded once and stays.
 func videoMemory(width, height int) (channel, firmware int64) {
 	up := func(n, to int64) int64 { return (n + to - 1) / to * to }
 	area := up(up(int64(width), 16), 32) * up(int64(height), 32)
@@ -70,12 +70,12 @@ func videoMemory(width, height int) (channel, firmware int64) {
 	return 2*picture + videoBuffer + 80<<10, 768 << 10
 }
 
-// videoSize says whether the encoder makes pictures of a size.
+// videoSize reports whether the encoder supports a size.
 func videoSize(width, height int) bool {
 	return width >= videoMinWidth && height >= videoMinHeight && width <= videoMaxWidth && height <= videoMaxHeight
 }
 
-// CheckVideo implements frame.VideoChecker: size and memory.
+// CheckVideo implements frame.VideoChecker: it checks size and memory.
 func (c *Camera) CheckVideo() error {
 	return c.change(func() error {
 		if c.video.on {
@@ -85,14 +85,14 @@ func (c *Camera) CheckVideo() error {
 	})
 }
 
-// videoFits refuses what the encoder or the memory is too small for. spare bytes will be free besides.
+// videoFits returns an error if the encoder does not support the size or memory is too small. spare is additional memory that will be free by then.
 func (c *Camera) videoFits(width, height int, spare int64) error {
 	if !videoSize(width, height) {
-		return fmt.Errorf("camera: %w of %dx%d: the encoder makes %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
+		return fmt.Errorf("camera: %w of %dx%d: size must be %dx%d to %dx%d", frame.ErrVideo, width, height, videoMinWidth, videoMinHeight, videoMaxWidth, videoMaxHeight)
 	}
 	ion, ok := readCarveout()
 	if !ok {
-		return nil // the driver says so itself
+		return nil // the driver will report it
 	}
 	need, firmware := videoMemory(width, height)
 	if !ion.has(videoFirmwareBuffer) {
@@ -100,18 +100,18 @@ func (c *Camera) videoFits(width, height int, spare int64) error {
 	}
 	const mega = 1 << 20
 	if free := ion.size - ion.used + spare; need > free {
-		return fmt.Errorf("camera: %w of %dx%d: %.1f MiB of ION memory are needed, and %.1f are free: choose a smaller size, or do without full-size stills", frame.ErrVideo,
+		return fmt.Errorf("camera: %w of %dx%d: %.1f MiB of ION memory needed, %.1f are free: choose a smaller size, or disable full-size stills", frame.ErrVideo,
 			width, height, float64(need)/mega, float64(free)/mega)
 	}
 	return nil
 }
 
-// ConfigureVideo implements frame.VideoConfigurer. Bitrate and rate count from the next regular key frame on; another key frame interval begins with one.
+// ConfigureVideo implements frame.VideoConfigurer. Bitrate and rate apply from the next regular key frame on; a new key frame interval begins with a key frame.
 func (c *Camera) ConfigureVideo(config frame.VideoConfig) error {
 	if config.Bitrate <= 0 || !(config.FPS > 0) || config.GOP < 0 {
-		return fmt.Errorf("camera: H.264 of %d bit/s, %v frames a second, a key frame each %v: must be positive", config.Bitrate, config.FPS, config.GOP)
+		return fmt.Errorf("camera: H.264 at %d bit/s, %v frames per second, a key frame every %v: must be positive", config.Bitrate, config.FPS, config.GOP)
 	}
-	c.doneWithUnit() // who waits for a unit that is out has the camera to himself
+	c.doneWithUnit() // an operation waiting for the unit holds the camera
 	return c.change(func() error {
 		c.video.config = config
 		if !c.video.on {
@@ -122,7 +122,7 @@ func (c *Camera) ConfigureVideo(config frame.VideoConfig) error {
 	})
 }
 
-// SetVideo implements frame.VideoSwitcher: the encoder's channel is made and taken down. An error wraps frame.ErrVideo.
+// SetVideo implements frame.VideoSwitcher: it creates or destroys the encoder's channel. Errors wrap frame.ErrVideo.
 func (c *Camera) SetVideo(on bool) error {
 	c.doneWithUnit()
 	return c.change(func() error {
@@ -141,13 +141,13 @@ func (c *Camera) SetVideo(on bool) error {
 		err := c.runVideo()
 		if v := &c.c.video; !on && err == nil {
 			c.log.Debug("camera: H.264 switched off", zap.Uint64("units", uint64(v.units)), zap.Uint64("skipped", uint64(v.skipped)), zap.Uint64("lost", uint64(v.lost)),
-				zap.Uint64("made_again", uint64(v.made)), zap.Uint64("started_again_for_a_key_frame", uint64(v.restarted)))
+				zap.Uint64("recreated", uint64(v.recreated)), zap.Uint64("restarted_for_a_key_frame", uint64(v.restarted)))
 		}
 		return err
 	})
 }
 
-// fillVideo writes the C side's part of the configuration.
+// fillVideo fills in the video part of the C side's configuration.
 func (c *Camera) fillVideo() {
 	k := &c.c.config
 	k.video = C.bool(c.video.on)
@@ -167,24 +167,24 @@ func (c *Camera) fillVideo() {
 	k.coding.gop = C.uint32_t(min(max(math.Round(gop), 1), 3600))
 }
 
-// runVideo brings the encoder to what the configuration says.
+// runVideo applies the configuration to the encoder.
 func (c *Camera) runVideo() error {
-	err := c.run(C.CAMERA_VIDEO, changeWithin)
-	if one.hung.Load() {
+	err := c.run(C.CAMERA_VIDEO, changeTimeout)
+	if hardware.hung.Load() {
 		return err
 	}
 	if err != nil {
 		c.video.on = bool(c.c.config.video)
 		return videoError(err)
 	}
-	if shaped := c.c.video.shaped; c.video.on && shaped.call != nil && !c.video.told {
-		c.video.told = true
-		c.log.Warn("camera: H.264 goes on with a setting of the driver's own", zap.Error(&Error{Call: C.GoString(shaped.call), Code: uint32(shaped.code)}))
+	if shaped := c.c.video.shaped; c.video.on && shaped.call != nil && !c.video.warned {
+		c.video.warned = true
+		c.log.Warn("camera: H.264 setting refused; continuing with the driver's default", zap.Error(&Error{Call: C.GoString(shaped.call), Code: uint32(shaped.code)}))
 	}
 	return nil
 }
 
-// videoError says what a failed call of the encoder means.
+// videoError explains a failed call of the encoder.
 func videoError(err error) error {
 	failed, ok := errors.AsType[*Error](err)
 	switch {
@@ -193,12 +193,12 @@ func videoError(err error) error {
 	case failed.Call == "CVI_VENC_CreateChn" && failed.Code == 0xc0078006:
 		return fmt.Errorf("camera: %w: the encoder's firmware is missing: %s (%w)", frame.ErrVideo, Root(videoFirmware), failed)
 	case failed.Call == "CVI_VENC_StartRecvFrame", failed.noMemory():
-		return fmt.Errorf("camera: %w: %w: is ION memory short?", frame.ErrVideo, failed)
+		return fmt.Errorf("camera: %w: %w: ION memory may be short", frame.ErrVideo, failed)
 	}
 	return fmt.Errorf("camera: %w: %w", frame.ErrVideo, failed)
 }
 
-// videoRefits says whether H.264 still fits when the pictures have another size. What it takes now is free by then, and the pictures take more or less.
+// videoRefits checks that H.264 still fits after a change of size: its present memory is free by then, and the pictures need more or less.
 func (c *Camera) videoRefits(width, height int) error {
 	if !c.video.on {
 		return nil
@@ -211,22 +211,22 @@ func (c *Camera) videoRefits(width, height int) error {
 	return c.videoFits(width, height, spare+pictures(c.config.Width, c.config.Height)-pictures(width, height))
 }
 
-// refuseVideo switches H.264 off and tells its reader why.
+// refuseVideo switches H.264 off and passes the reason to its reader.
 func (c *Camera) refuseVideo(reason error) {
 	c.video.on, c.video.reason = false, reason
 	atomic.StoreUint32(&c.video.gate.failed, 1)
 	raise(int(c.c.unit))
 }
 
-// RequestKey implements frame.KeyRequester: the next frame that is encoded is a key frame.
+// RequestKey implements frame.KeyRequester: the next encoded frame becomes a key frame.
 func (c *Camera) RequestKey() error {
 	atomic.StoreUint32(&c.video.gate.key, 1)
 	return nil
 }
 
-// ReadUnit implements frame.VideoSource. Units come while H.264 is switched on and pictures are read: both are made of the same frames. u's bytes are the
-// encoder's own memory: the next frame is encoded only after the next ReadUnit, and Resize, SetMode and Close, which wait two seconds for that, end them. An
-// error that wraps frame.ErrVideo says that the encoder was given up.
+// ReadUnit implements frame.VideoSource. Units arrive while H.264 is on and pictures are read: both come from the same frames. u's bytes are the
+// encoder's own memory, valid until the next ReadUnit, before which no further frame is encoded. Resize, SetMode and Close wait two seconds for that and
+// then invalidate them. An error that wraps frame.ErrVideo means that H.264 was given up.
 func (c *Camera) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	v := &c.video
 	c.doneWithUnit()
@@ -239,37 +239,37 @@ func (c *Camera) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 		}
 		if atomic.CompareAndSwapUint32(&v.gate.unit, C.UNIT_READY, C.UNIT_TAKEN) {
 			c.fillUnit(u)
-			v.taken = true
+			v.holding = true
 			return nil
 		}
 		if atomic.LoadUint32(&v.gate.failed) != 0 {
 			return c.videoFailed()
 		}
-		v.units.wait(slice)
+		v.units.wait(readSlice)
 	}
 }
 
-// doneWithUnit gives the unit that was read back; the reader's own.
+// doneWithUnit returns the unit being read. Only the reader calls it.
 func (c *Camera) doneWithUnit() {
-	if c.video.taken {
-		c.video.taken = false
+	if c.video.holding {
+		c.video.holding = false
 		atomic.StoreUint32(&c.video.gate.unit, C.UNIT_DONE)
 	}
 }
 
-// unitWithin is how long Close waits for a reader that copies a unit at this moment.
-const unitWithin = 2 * time.Second
+// unitTimeout is how long Close waits for a reader that is copying a unit.
+const unitTimeout = 2 * time.Second
 
-// endUnits takes a unit that was read away. Its bytes are no longer valid then; a reader that copies them is waited for.
+// endUnits invalidates the unit being read, after waiting for a reader that is copying it.
 func (c *Camera) endUnits() {
 	unit := &c.video.gate.unit
-	for until := time.Now().Add(unitWithin); atomic.LoadUint32(unit) == C.UNIT_TAKEN && time.Now().Before(until); {
+	for until := time.Now().Add(unitTimeout); atomic.LoadUint32(unit) == C.UNIT_TAKEN && time.Now().Before(until); {
 		time.Sleep(time.Millisecond)
 	}
 	atomic.CompareAndSwapUint32(unit, C.UNIT_TAKEN, C.UNIT_DONE)
 }
 
-// fillUnit points u at the unit that is ours.
+// fillUnit points u at the unit the reader holds.
 func (c *Camera) fillUnit(u *frame.AccessUnit) {
 	v := &c.video.side.video
 	u.NALs = c.video.nals[:0]
@@ -283,7 +283,7 @@ func (c *Camera) fillUnit(u *frame.AccessUnit) {
 	u.Key, u.Captured, u.Sequence = bool(v.key), captured(uint64(v.pts)), uint64(v.number)
 }
 
-// withoutStartCode cuts off the three or four bytes that a NAL unit begins with in a byte stream, and zeros behind its end.
+// withoutStartCode strips a NAL unit's start code of three or four bytes, and trailing zeros.
 func withoutStartCode(b []byte) []byte {
 	zeros := 0
 	for zeros < len(b) && b[zeros] == 0 {
@@ -298,7 +298,7 @@ func withoutStartCode(b []byte) []byte {
 	return b
 }
 
-// videoFailed takes note that C has given H.264 up.
+// videoFailed handles H.264 having been given up by the C side.
 func (c *Camera) videoFailed() error {
 	return c.change(func() error {
 		atomic.StoreUint32(&c.video.gate.failed, 0)
@@ -312,13 +312,13 @@ func (c *Camera) videoFailed() error {
 	})
 }
 
-// videoStats are counts since the camera was opened.
-type videoStats struct{ units, bytes, skipped, lost, made, restarted uint64 }
+// videoStats are counters since the camera was opened.
+type videoStats struct{ units, bytes, skipped, lost, recreated, restarted uint64 }
 
 func (c *Camera) videoStats() (s videoStats) {
 	_ = c.change(func() error {
 		v := &c.c.video
-		s = videoStats{uint64(v.units), uint64(v.bytes), uint64(v.skipped), uint64(v.lost), uint64(v.made), uint64(v.restarted)}
+		s = videoStats{uint64(v.units), uint64(v.bytes), uint64(v.skipped), uint64(v.lost), uint64(v.recreated), uint64(v.restarted)}
 		return nil
 	})
 	return s

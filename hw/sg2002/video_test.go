@@ -20,10 +20,10 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// coding is what these tests ask of the encoder: a key frame each 10 frames.
+// coding is the encoder configuration of these tests: a key frame every 10 frames.
 var coding = frame.VideoConfig{Bitrate: 1_000_000, FPS: 30, GOP: time.Second / 3}
 
-// pictures reads JPEGs until the test's part is over: units come of the same frames.
+// pictures reads JPEGs until stop: units are made from the same frames.
 func (b *bench) pictures(c *Camera) (stop func() (read uint64)) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var read atomic.Uint64
@@ -42,7 +42,7 @@ func (b *bench) pictures(c *Camera) (stop func() (read uint64)) {
 				return
 			}
 			if !bytes.HasPrefix(memory, []byte{0xff, 0xd8}) || !bytes.HasSuffix(memory[:p.Size], []byte{0xff, 0xd9}) {
-				done <- fmt.Errorf("a picture of %d bytes is no JPEG", p.Size)
+				done <- fmt.Errorf("a picture of %d bytes is not a JPEG", p.Size)
 				return
 			}
 			read.Add(1)
@@ -89,7 +89,7 @@ func types(u *frame.AccessUnit) (list []byte) {
 
 var keyTypes, plainTypes = []byte{7, 8, 5}, []byte{1}
 
-// expectUnit reads a unit and says what kind it must be.
+// expectUnit reads a unit, which must be a key frame if key is set, and must not otherwise.
 func (b *bench) expectUnit(c *Camera, key bool) frame.AccessUnit {
 	b.Helper()
 	var u frame.AccessUnit
@@ -104,7 +104,7 @@ func (b *bench) expectUnit(c *Camera, key bool) frame.AccessUnit {
 	return u
 }
 
-// keyWithin reads units up to the next key frame.
+// keyWithin reads units up to the next key frame, n at most.
 func (b *bench) keyWithin(c *Camera, n int) {
 	b.Helper()
 	var u frame.AccessUnit
@@ -124,7 +124,7 @@ func annexB(to *bytes.Buffer, u *frame.AccessUnit) {
 	}
 }
 
-// TestVideoBesidePictures: both encoders have the same frames, no pixel is touched, no compressed byte copied before its reader does, and JPEG loses nothing.
+// TestVideoBesidePictures: both encoders get the same frames, no pixel is touched, no compressed byte is copied before its reader does, and JPEG loses nothing.
 func TestVideoBesidePictures(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestVideoBesidePictures(t *testing.T) {
 				}
 				b.read(camera)
 				if used := b.Counter("h264.frames"); used != 0 {
-					b.Errorf("%d pictures of H.264 for nobody", used)
+					b.Errorf("%d pictures of H.264 without a reader", used)
 				}
 				b.video(camera, coding)
 				stop := b.pictures(camera)
@@ -162,7 +162,7 @@ func TestVideoBesidePictures(t *testing.T) {
 				s := camera.videoStats()
 				b.close(camera)
 				b.Logf("%d pictures and %d units, %d frames skipped", read, s.units, s.skipped)
-				if s.units < units || s.units > units+2 || s.lost+s.made+s.restarted != 0 {
+				if s.units < units || s.units > units+2 || s.lost+s.recreated+s.restarted != 0 {
 					b.Errorf("%+v", s)
 				}
 				for _, counter := range []string{"raw.touched", "raw.mapped", "h264.lost", "h264.overflows"} {
@@ -170,7 +170,7 @@ func TestVideoBesidePictures(t *testing.T) {
 						b.Errorf("%s: %d", counter, n)
 					}
 				}
-				// Three packs for a key frame, one for another: a mapping each, made once.
+				// Three packs per key frame, one per other frame: each is mapped once.
 				if maps, made, keys := b.Counter("h264.maps"), b.Counter("h264.frames"), b.Counter("h264.keys"); maps > made+2*keys || maps < int64(units+2*units/10) {
 					b.Errorf("%d mappings for %d units, %d of them key frames", maps, made, keys)
 				}
@@ -185,7 +185,7 @@ func TestVideoBesidePictures(t *testing.T) {
 	}
 }
 
-// decodes has ffmpeg decode a stream.
+// decodes decodes a stream with ffmpeg.
 func (b *bench) decodes(stream []byte, units, width, height int) {
 	b.Helper()
 	testenv.Program(b.T, "ffprobe")
@@ -199,7 +199,7 @@ func (b *bench) decodes(stream []byte, units, width, height int) {
 	}
 }
 
-// TestVideoKeyFrames: one comes when it is asked for, also from a core whose requests make none, and what changes does so without a gap.
+// TestVideoKeyFrames: a key frame follows a request, even with a core that ignores requests, and after a change, without a gap.
 func TestVideoKeyFrames(t *testing.T) {
 	onBoard(t, scenario{settings: "encode_us_per_mpixel=0;sensor_fps=200"}, func(b *bench) {
 		camera := b.open(Config{Width: 320, Height: 240, FPS: 60})
@@ -227,9 +227,9 @@ func TestVideoKeyFrames(t *testing.T) {
 		}
 		b.set("h264_deaf=0")
 		if s := camera.videoStats(); s.restarted != 2 && s.restarted != 3 {
-			b.Errorf("started again %d times for two key frames", s.restarted)
+			b.Errorf("restarted %d times for two key frames", s.restarted)
 		}
-		// A new interval takes a new channel, a new bitrate does not.
+		// A new interval needs a new channel, a new bitrate does not.
 		if err := camera.ConfigureVideo(coding); err != nil {
 			b.Fatal(err)
 		}
@@ -258,27 +258,27 @@ func TestVideoKeyFrames(t *testing.T) {
 	})
 }
 
-// TestVideoFaults: whatever befalls the H.264 encoder, units come again, beginning with a key frame, or its reader is told; JPEG goes on at its rate.
+// TestVideoFaults: after any failure of the H.264 encoder, units resume with a key frame, or its reader gets the error; JPEG keeps its rate.
 func TestVideoFaults(t *testing.T) {
 	for i, c := range []struct {
 		name, settings string
-		made           uint64 // how often the channel is made again
+		recreated      uint64 // how often the channel is recreated
 		lost           uint64
-		over           string // the call that it is given up for; "": it goes on
+		over           string // the call it is given up for; "": it continues
 	}{
 		{"a picture that does not fit", "h264_drop=4", 1, 1, ""},
 		{"a picture that is late", "h264_late=4:300", 0, 0, ""},
-		{"a picture that never comes", "h264_late=4:2500", 1, 1, ""},
+		{"a picture that never arrives", "h264_late=4:2500", 1, 1, ""},
 		{"the driver's thread has ended", "h264_dead=4", 1, 1, ""},
 		{"two in a row", "h264_dead=4;h264_drop=5", 1, 2, "CVI_VENC_GetStream"},
 		{"busy twice", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:2", 0, 0, ""},
-		{"busy for ever", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:*", 1, 0, "CVI_VENC_SendFrame"},
-		{"rate control leaves some out", "fail=CVI_VENC_SendFrame(2):4:0xC0078041:5", 0, 0, ""},
+		{"busy for good", "fail=CVI_VENC_SendFrame(2):4:0xC0078012:*", 1, 0, "CVI_VENC_SendFrame"},
+		{"rate control drops some", "fail=CVI_VENC_SendFrame(2):4:0xC0078041:5", 0, 0, ""},
 		{"the format has changed", "fail=CVI_VENC_SendFrame(2):4:0xC0078003", 1, 0, ""},
 		{"the codec layer has no memory", "fail=CVI_VENC_SendFrame(2):1:-1:*", 1, 0, "CVI_VENC_SendFrame"},
 		{"an encode error", "fail=CVI_VENC_GetStream(2):4:0xC007804C", 1, 1, ""},
-		{"waits cut short", "signal=CVI_VENC_GetStream(2):4:20", 0, 0, ""},
-		{"a stream that is not taken back", "fail=CVI_VENC_ReleaseStream(2):4:-1", 0, 0, ""},
+		{"interrupted waits", "signal=CVI_VENC_GetStream(2):4:20", 0, 0, ""},
+		{"a stream whose release fails", "fail=CVI_VENC_ReleaseStream(2):4:-1", 0, 0, ""},
 		{"a key frame refused", "fail=CVI_VENC_RequestIDR(2):1:-1", 1, 0, ""},
 		{"a rate refused", "fail=CVI_VENC_SetChnAttr(2):1:-1", 1, 0, ""},
 		{"a new channel refused", "h264_drop=4;fail=CVI_VENC_CreateChn(2):2:-1", 0, 1, "CVI_VENC_GetStream"},
@@ -316,12 +316,12 @@ func TestVideoFaults(t *testing.T) {
 				case c.over != "":
 					b.expect(err, frame.ErrVideo, "H.264", c.over)
 					b.set("fail=;h264_dead=;h264_drop=")
-					b.video(camera, coding) // the next who takes it
+					b.video(camera, coding) // the next reader
 					b.expectUnit(camera, true)
 				}
 				s := camera.videoStats()
-				if s.made != c.made || s.lost != c.lost {
-					b.Errorf("%+v; want it made again %d times, %d pictures lost", s, c.made, c.lost)
+				if s.recreated != c.recreated || s.lost != c.lost {
+					b.Errorf("%+v; want it recreated %d times, %d pictures lost", s, c.recreated, c.lost)
 				}
 				if err := camera.SetVideo(false); err != nil {
 					b.Error(err)
@@ -336,10 +336,10 @@ func TestVideoFaults(t *testing.T) {
 	}
 }
 
-// TestVideoRefused: what H.264 lacks is a sentence, and JPEG goes on.
+// TestVideoRefused: the error says what H.264 lacks, and JPEG continues.
 func TestVideoRefused(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
-		// 640x480 with the small mode of the sensor takes 10.3 MiB, of which 3.1 for VI; H.264 of it 2.7, of 1280x720 4.6 and pictures of 3.5 more.
+		// 640x480 with the small sensor mode takes 10.3 MiB, 3.1 of them for VI; H.264 of it takes 2.7, 1280x720 takes 4.6, and pictures of that size 3.5 more.
 		settings := fmt.Sprintf("ion=%d", (22+17)<<20)
 		prepare := func(t *testing.T, root string) { bootWith(t, root, settings) }
 		onBoard(t, scenario{prepare: prepare, settings: settings + ";sensor_fps=200;encode_us_per_mpixel=0"}, func(b *bench) {
@@ -357,10 +357,10 @@ func TestVideoRefused(t *testing.T) {
 			ctx, cancel := context.WithTimeout(b.Context(), within)
 			defer cancel()
 			var err error
-			for err == nil { // those from before the change
+			for err == nil { // units from before the change
 				err = camera.ReadUnit(ctx, &u)
 			}
-			b.expect(err, frame.ErrVideo, "H.264 of 1280x720", "MiB of ION memory are needed", "are free", "smaller size")
+			b.expect(err, frame.ErrVideo, "H.264 of 1280x720", "MiB of ION memory needed", "are free", "smaller size")
 			b.expect(camera.CheckVideo(), frame.ErrVideo, "1280x720")
 			b.expect(camera.SetVideo(true), frame.ErrVideo, "1280x720")
 			stop()
@@ -400,8 +400,8 @@ func TestVideoRefused(t *testing.T) {
 	})
 }
 
-// TestEveryVideoCallFails fails each call that H.264 is made of, from the first taker to the last: units come all the same, or the one who wants them is
-// told in which call it failed; JPEG goes on, and nothing is left.
+// TestEveryVideoCallFails fails each call that H.264 makes, from its first reader to its last: either units arrive anyway, or the reader gets an error
+// that names the call; JPEG continues, and nothing leaks.
 func TestEveryVideoCallFails(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
@@ -453,7 +453,7 @@ func TestEveryVideoCallFails(t *testing.T) {
 	}
 }
 
-// units switches H.264 on, reads some units, a requested key frame and another bitrate among them, and switches it off.
+// units switches H.264 on, reads some units, including a requested key frame and a change of bitrate, and switches it off.
 func (b *bench) units(camera *Camera) error {
 	b.Helper()
 	stop := b.pictures(camera)
@@ -469,7 +469,7 @@ func (b *bench) units(camera *Camera) error {
 			return err
 		}
 		if i == 0 && !u.Key {
-			return fmt.Errorf("the first unit is no key frame: %v", types(&u))
+			return fmt.Errorf("the first unit is not a key frame: %v", types(&u))
 		}
 		if i == 2 {
 			other := coding

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
 var compilers = []string{"gcc", "riscv64-linux-gnu-gcc"}
 
-// check compiles check.h of a tree that holds include/ and abi/ and returns what the compiler said.
+// check compiles check.h of a tree that contains include/ and abi/ and returns the compiler's output.
 func check(cc, dir string, flags ...string) (string, error) {
 	args := append([]string{"-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c"}, flags...)
 	out, err := exec.Command(cc, append(args, filepath.Join(dir, "abi", "check.h"))...).CombinedOutput()
@@ -45,7 +45,7 @@ func TestDamagedDeclarationDoesNotCompile(t *testing.T) {
 		{"member missing inside padding", "cvi_venc.h", "uint8_t bSingleCore;\n", "", "VENC_ATTR_S"},
 		{"member missing at the end", "cvi_sensor.h", "\tint32_t (*pfnSnsProbe)(int32_t);\n", "", "pfnSnsProbe"},
 		{"member too narrow", "cvi_common.h", "uint64_t u64PTS", "uint32_t u64PTS", "VIDEO_FRAME_S.u64PTS: size"},
-		{"member of the other sign", "cvi_common.h", "int32_t s32X", "uint32_t s32X", "POINT_S.s32X: type"},
+		{"member with the wrong sign", "cvi_common.h", "int32_t s32X", "uint32_t s32X", "POINT_S.s32X: type"},
 		{"number of type char", "cvi_mipi.h", "uint8_t pn_swap[5]", "char pn_swap[5]", "struct mipi_dev_attr_s.pn_swap: type"},
 		{"array shorter inside padding", "cvi_mipi.h", "uint8_t vc_mapping[4]", "uint8_t vc_mapping[3]", "struct mipi_demux_info_s.vc_mapping: size"},
 		{"packing lost", "cvi_rgn.h", "__attribute__((packed, aligned(4))) ", "", "BITMAP_S.pData: offset"},
@@ -95,8 +95,8 @@ func TestDamagedDeclarationDoesNotCompile(t *testing.T) {
 	}
 }
 
-// What a header declares but the table does not mention would go unchecked.
-func TestNothingIsDeclaredThatTheTableDoesNotProve(t *testing.T) {
+// A declaration missing from the table would go unchecked.
+func TestEveryDeclarationIsInTheTable(t *testing.T) {
 	table, err := os.ReadFile("facts.h")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestNothingIsDeclaredThatTheTableDoesNotProve(t *testing.T) {
 	}
 }
 
-// declaredNames finds types, constants, enumerators and functions with a scan of its own, simpler than the generator's.
+// declaredNames finds types, constants, enumerators and functions with its own scan, which is simpler than the generator's.
 func declaredNames(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../include/*.h")

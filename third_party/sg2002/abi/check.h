@@ -1,6 +1,6 @@
 /*
- * Compares the declarations with the facts: a wrong size, offset, type, value or prototype does not compile. Makes no code;
- * include it in one C file of whatever uses the declarations. Works for riscv64 and amd64, with char signed or not.
+ * Compares the declarations with the facts: a wrong size, offset, type, value or prototype does not compile. Generates no code;
+ * include it in one C file of each user of the declarations. Works for riscv64 and amd64, with signed or unsigned char.
  */
 #ifndef MAIXSTREAM_CVI_CHECK_H
 #define MAIXSTREAM_CVI_CHECK_H

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A header is what the C headers in include/ declare, in the order of declaration.
+// A header is the content of the C headers in include/, in order of declaration.
 type header struct {
 	structs   []structDecl
 	enums     []string // "NAME_E" or "enum tag"
@@ -17,7 +17,7 @@ type header struct {
 	functions []string
 }
 
-// A structDecl is a struct or union with the names of its own members; members of an anonymous union count as its own.
+// A structDecl is a struct or union with its members' names; members of an anonymous union count as its own.
 type structDecl struct {
 	name   string // "NAME_S" or "struct tag"
 	fields []string
@@ -35,15 +35,15 @@ var (
 	lastName   = regexp.MustCompile(`(\w+)(?:\[\w+\])*$`)
 )
 
-// readHeaders parses all headers of a directory but the generated list of symbols. It understands the one style that they
-// are written in and refuses everything else, so that nothing can be declared past the checker.
+// readHeaders parses all headers in a directory except the generated list of symbols. It accepts only the style they are
+// written in, so that no declaration escapes the checker.
 func readHeaders(dir string) (*header, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.h"))
 	if err != nil {
 		return nil, fmt.Errorf("list headers in %s: %w", dir, err)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("list headers in %s: none there", dir)
+		return nil, fmt.Errorf("list headers in %s: none found", dir)
 	}
 	sort.Strings(names)
 	h := &header{}
@@ -82,7 +82,7 @@ func (h *header) parse(text string) error {
 
 func (h *header) declaration(d string) error {
 	if m := opaque.FindStringSubmatch(d); m != nil && m[1] == m[2] {
-		return nil // only a pointer to it exists: nothing to prove
+		return nil // used only by pointer: nothing to check
 	}
 	if m := body.FindStringSubmatch(d); m != nil {
 		kind, tag, inside, name := m[2], strings.TrimSpace(m[3]), m[4], strings.TrimSpace(m[5])
@@ -111,7 +111,7 @@ func (h *header) declaration(d string) error {
 		h.functions = append(h.functions, m[1])
 		return nil
 	}
-	return fmt.Errorf("not a form that the checker knows: %q", d)
+	return fmt.Errorf("unknown form of declaration: %q", d)
 }
 
 func members(inside string) ([]string, error) {
@@ -127,7 +127,7 @@ func members(inside string) ([]string, error) {
 			}
 			names = append(names, inner...)
 		case strings.ContainsAny(m, "{}:"):
-			return nil, fmt.Errorf("member in a form that the checker does not know: %q", m)
+			return nil, fmt.Errorf("unknown form of member: %q", m)
 		case funcMember.MatchString(m):
 			names = append(names, funcMember.FindStringSubmatch(m)[1])
 		default:
@@ -144,7 +144,7 @@ func members(inside string) ([]string, error) {
 	return names, nil
 }
 
-// split cuts text at sep outside of brackets.
+// split splits text at sep outside brackets.
 func split(text string, sep byte) []string {
 	var parts []string
 	depth, start := 0, 0

@@ -1,10 +1,10 @@
-// Command abi keeps the table that proves the declarations in include/.
+// Command abi generates the table that checks the declarations in include/.
 //
 //	go run ./third_party/sg2002/abi path/to/abi.json
 //
 // reads the headers and the facts, and writes abi/facts.h (size, alignment, offset, type, value, prototype of everything
-// the headers declare) and include/cvi_symbols.h (which library exports which function). It fails when a header declares
-// something that the facts do not know. abi/check.h then compares the table with the headers at compile time.
+// the headers declare) and include/cvi_symbols.h (which library exports which function). It fails if a header declares
+// something that is not in the facts. abi/check.h then compares the table with the headers at compile time.
 package main
 
 import (

@@ -1,16 +1,16 @@
 /*
- * What all modules of the MPI share: module numbers, sizes, picture formats and the picture itself.
+ * Declarations shared by all MPI modules: module numbers, sizes, picture formats and the picture itself.
  *
- * These headers are maixstream's own declarations of the binary interface of the MPI libraries for SG2002: the names are
- * the vendor's, because the linker and every log speak them; the rest was written for this project. Each size, offset,
+ * These headers are maixstream's own declarations of the binary interface of the MPI libraries for SG2002. The names are
+ * the vendor's, because the linker and every log use them; the rest was written for this project. Every size, offset,
  * type, constant and prototype here is compared at compile time with the facts in ../abi/facts.h.
  *
  * Rules of these files, which the checker relies on:
- *  - only what maixstream uses; an enumeration may be a subset, but what is in it is true;
- *  - a field whose enumeration does not matter to us has the plain integer type of that enumeration;
- *  - a byte that is a number is uint8_t or int8_t, never char: the vendor built with unsigned char, and plain char changes
- *    its sign with the target. Text is char;
- *  - a member called room_ or room_2 stands for members of a union that we never touch and is the only thing that is not a fact.
+ *  - only what maixstream uses; an enumeration may be a subset, but every value in it is correct;
+ *  - a field whose enumeration we do not use has that enumeration's plain integer type;
+ *  - a numeric byte is uint8_t or int8_t, never char: the vendor built with unsigned char, and the signedness of plain char
+ *    depends on the target. Text is char;
+ *  - a member called room_ or room_2 stands for union members that we never use; it is the only thing that is not a fact.
  */
 #ifndef MAIXSTREAM_CVI_COMMON_H
 #define MAIXSTREAM_CVI_COMMON_H
@@ -20,7 +20,7 @@
 #define CVI_SUCCESS 0
 #define CVI_FAILURE (-1)
 
-/* Module numbers, as in MMF_CHN_S and in bits 23..16 of an error code. */
+/* Module numbers, used in MMF_CHN_S and in bits 23..16 of an error code. */
 typedef enum {
 	CVI_ID_VB = 1,
 	CVI_ID_SYS = 2,
@@ -33,7 +33,7 @@ typedef enum {
 	CVI_ID_LOG = 28,
 } MOD_ID_E;
 
-/* One end of a bind: for VPSS s32DevId is the group, for VENC it is 0 and s32ChnId the channel. */
+/* One end of a bind. For VPSS s32DevId is the group; for VENC it is 0 and s32ChnId is the channel. */
 typedef struct {
 	MOD_ID_E enModId;
 	int32_t s32DevId;
@@ -57,7 +57,7 @@ typedef struct {
 	uint32_t u32Height;
 } RECT_S;
 
-/* -1/-1: no rate control. Otherwise dst of every src frames are kept, and dst must be below src. */
+/* -1/-1: no rate control. Otherwise dst of every src frames are kept; dst must be less than src. */
 typedef struct {
 	int32_t s32SrcFrameRate;
 	int32_t s32DstFrameRate;
@@ -141,7 +141,7 @@ typedef enum {
 	PT_MJPEG = 1002,
 } PAYLOAD_TYPE_E;
 
-/* How a picture is laid out into a channel of another shape; AUTO keeps the shape and fills with u32BgColor. */
+/* How a picture is fitted into a channel of another aspect ratio; AUTO keeps the ratio and fills with u32BgColor. */
 typedef struct {
 	ASPECT_RATIO_E enMode;
 	uint8_t bEnableBgColor;
@@ -150,8 +150,8 @@ typedef struct {
 } ASPECT_RATIO_S;
 
 /*
- * A raw picture. It owns nothing: the memory belongs to a VB block, found by u64PhyAddr[0]. From VPSS only the formats,
- * sizes, time, physical addresses, lengths, strides and pPrivateData are filled; pu8VirAddr is NULL until somebody maps it.
+ * A raw picture. It owns nothing: the memory belongs to a VB block, identified by u64PhyAddr[0]. VPSS fills only formats,
+ * sizes, time, physical addresses, lengths, strides and pPrivateData; pu8VirAddr is NULL until it is mapped.
  */
 typedef struct {
 	uint32_t u32Width;
@@ -162,21 +162,21 @@ typedef struct {
 	COMPRESS_MODE_E enCompressMode;
 	DYNAMIC_RANGE_E enDynamicRange;
 	COLOR_GAMUT_E enColorGamut;
-	uint32_t u32Stride[3]; /* bytes per row of each plane */
+	uint32_t u32Stride[3]; /* bytes per row, by plane */
 	uint64_t u64PhyAddr[3];
 	uint8_t *pu8VirAddr[3];
-	uint32_t u32Length[3]; /* bytes of each plane */
+	uint32_t u32Length[3]; /* bytes, by plane */
 	int16_t s16OffsetTop;
 	int16_t s16OffsetBottom;
 	int16_t s16OffsetLeft;
 	int16_t s16OffsetRight;
 	uint32_t u32TimeRef;
 	uint64_t u64PTS;    /* microseconds, CLOCK_MONOTONIC */
-	void *pPrivateData; /* the driver's, hand it back unchanged */
+	void *pPrivateData; /* the driver's; must be returned unchanged */
 	uint32_t u32FrameFlag;
 } VIDEO_FRAME_S;
 
-/* u32PoolId is 0 in what VPSS hands out: do not trust it there. */
+/* u32PoolId is 0 in frames from VPSS: do not rely on it there. */
 typedef struct {
 	VIDEO_FRAME_S stVFrame;
 	uint32_t u32PoolId;

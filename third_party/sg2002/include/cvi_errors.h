@@ -1,13 +1,13 @@
 /*
- * Error codes: 0xC0000000 | module << 16 | level << 13 | number, with level 4 (error) in every code in use. Which of them to
- * retry and which end a session is hw/sg2002's business.
+ * Error codes: 0xC0000000 | module << 16 | level << 13 | number. The level is 4 (error) in all codes in use. Which ones to
+ * retry and which ones end a session is decided in hw/sg2002.
  */
 #ifndef MAIXSTREAM_CVI_ERRORS_H
 #define MAIXSTREAM_CVI_ERRORS_H
 
 #include <stdint.h>
 
-/* The number that all modules share; a module's own begin at 64. */
+/* Numbers shared by all modules; a module's own start at 64. */
 typedef enum {
 	EN_ERR_INVALID_DEVID = 1,
 	EN_ERR_INVALID_CHNID = 2,
@@ -84,7 +84,7 @@ typedef enum {
 #define CVI_ERR_VPSS_NOTREADY ((int32_t)0xC0068010U)
 #define CVI_ERR_VPSS_BUSY ((int32_t)0xC0068012U)
 
-/* Counted up in the vendor's enumeration from 2 and again from 0x40. */
+/* The vendor's enumeration counts up from 2, and again from 0x40. */
 #define CVI_ERR_VENC_INVALID_CHNID ((int32_t)0xC0078002U)
 #define CVI_ERR_VENC_ILLEGAL_PARAM ((int32_t)0xC0078003U)
 #define CVI_ERR_VENC_EXIST ((int32_t)0xC0078004U)

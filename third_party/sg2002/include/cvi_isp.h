@@ -1,4 +1,4 @@
-/* libisp.so, libae.so, libawb.so, libcvi_bin.so: the image processor, its exposure and white balance, its tuning file. */
+/* libisp.so, libae.so, libawb.so, libcvi_bin.so: the ISP, its exposure and white balance, its tuning file. */
 #ifndef MAIXSTREAM_CVI_ISP_H
 #define MAIXSTREAM_CVI_ISP_H
 
@@ -37,7 +37,7 @@ typedef struct {
 	ALG_LIB_S stAwbLib;
 } ISP_BIND_ATTR_S;
 
-/* What the ISP works on: the sensor's mode as the program chose it. */
+/* The ISP's input: the sensor mode chosen by the program. */
 typedef struct {
 	RECT_S stWndRect;
 	SIZE_S stSnsSize;
@@ -154,7 +154,7 @@ typedef struct {
 	ISP_AF_V_PARAM_S stVParam_FIR;
 } ISP_FOCUS_STATISTICS_CFG_S;
 
-/* A set of bits, declared as masks because no two compilers owe us the same bit-field. */
+/* A set of bits, declared as masks because the layout of bit-fields depends on the compiler. */
 typedef union {
 	uint64_t u64Key;
 } ISP_STATISTICS_CTRL_U;
@@ -278,7 +278,7 @@ typedef enum {
 	AE_FREQUENCE_50HZ = 1,
 } ISP_AE_ANTIFLICKER_FREQUENCE_E;
 
-/* What the exposure is now. u32AGain and the other gains are in 1/1024. */
+/* The current exposure. All gains, u32AGain and the others, are in 1/1024. */
 typedef struct {
 	uint32_t u32IntTime;
 	uint32_t u32SysGain;
@@ -457,7 +457,7 @@ int32_t CVI_AE_UnRegister(int32_t ViPipe, ALG_LIB_S *pstAeLib);
 int32_t CVI_AWB_Register(int32_t ViPipe, ALG_LIB_S *pstAeLib);
 int32_t CVI_AWB_UnRegister(int32_t ViPipe, ALG_LIB_S *pstAeLib);
 
-/* CVI_ISP_Run blocks its thread until CVI_ISP_Exit. After Exit no CVI_ISP_* call may be made: it would allocate again. */
+/* CVI_ISP_Run blocks its thread until CVI_ISP_Exit. Make no CVI_ISP_* call after Exit: it would allocate again. */
 int32_t CVI_ISP_SetBindAttr(int32_t ViPipe, const ISP_BIND_ATTR_S *pstBindAttr);
 int32_t CVI_ISP_MemInit(int32_t ViPipe);
 int32_t CVI_ISP_SetPubAttr(int32_t ViPipe, const ISP_PUB_ATTR_S *pstPubAttr);

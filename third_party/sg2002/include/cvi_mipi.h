@@ -50,7 +50,7 @@ struct mipi_demux_info_s {
 	uint8_t vc_mapping[4];
 };
 
-/* lane_id[0] is the clock lane, [1..4] the data lanes; the values are pad numbers, -1 is unused. */
+/* lane_id[0] is the clock lane, [1..4] are the data lanes; values are pad numbers, -1 is unused. */
 struct mipi_dev_attr_s {
 	enum raw_data_type_e raw_data_type;
 	int16_t lane_id[5];
@@ -79,7 +79,7 @@ typedef struct {
 	enum cam_pll_freq_e freq;
 } SNS_MCLK_ATTR_S;
 
-/* What the sensor's driver says of its link; filled by pfnGetRxAttr and given to CVI_MIPI_SetMipiAttr as it is. */
+/* The sensor driver's description of its link; filled by pfnGetRxAttr and passed unchanged to CVI_MIPI_SetMipiAttr. */
 typedef struct {
 	enum input_mode_e input_mode;
 	enum rx_mac_clk_e mac_clk;
@@ -98,7 +98,7 @@ typedef struct {
 	uint32_t enFreq;
 } SNS_MCLK_S;
 
-/* These return a positive errno when the driver refuses and -1 when the node is missing. */
+/* These return a positive errno if the driver refuses, and -1 if the node is missing. */
 int32_t CVI_MIPI_SetSensorReset(int32_t devno, uint32_t reset);
 int32_t CVI_MIPI_SetMipiReset(int32_t devno, uint32_t reset);
 int32_t CVI_MIPI_SetMipiAttr(int32_t ViPipe, const void *devAttr);

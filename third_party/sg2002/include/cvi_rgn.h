@@ -1,4 +1,4 @@
-/* libvpu.so, RGN: pictures with alpha that VPSS blends over a channel. */
+/* libvpu.so, RGN: pictures with alpha that VPSS blends onto a channel. */
 #ifndef MAIXSTREAM_CVI_RGN_H
 #define MAIXSTREAM_CVI_RGN_H
 
@@ -34,7 +34,7 @@ typedef struct {
 	PIXEL_FORMAT_E enPixelFormat;
 	uint32_t u32BgColor;
 	SIZE_S stSize;
-	uint32_t u32CanvasNum; /* 1 or 2; with 2 each update shows the other one */
+	uint32_t u32CanvasNum; /* 1 or 2; with 2, each update shows the other canvas */
 	OSD_COMPRESS_INFO_S stCompressInfo;
 } OVERLAY_ATTR_S;
 
@@ -54,7 +54,7 @@ typedef struct {
 	uint8_t bInvColEn;
 } OVERLAY_INVERT_COLOR_S;
 
-/* Position in the channel's picture, before its mirror and flip. */
+/* Position in the channel's picture before mirror and flip. */
 typedef struct {
 	POINT_S stPoint;
 	uint32_t u32Layer;
@@ -75,7 +75,7 @@ typedef struct {
 typedef struct RGN_CANVAS_CMPR_ATTR_S RGN_CANVAS_CMPR_ATTR_S;
 typedef struct RGN_CMPR_OBJ_ATTR_S RGN_CMPR_OBJ_ATTR_S;
 
-/* pu8VirtAddr is an uncached mapping that CVI_RGN_UpdateCanvas takes away again. */
+/* pu8VirtAddr is an uncached mapping that CVI_RGN_UpdateCanvas removes. */
 typedef struct {
 	uint64_t u64PhyAddr;
 	uint8_t *pu8VirtAddr;
@@ -89,7 +89,7 @@ typedef struct {
 	RGN_CMPR_OBJ_ATTR_S *pstObjAttr;
 } RGN_CANVAS_INFO_S;
 
-/* The rows follow one another without a stride. The struct itself is packed: pData stands at 12. */
+/* Rows are contiguous, without a stride. The struct itself is packed: pData is at offset 12. */
 typedef struct __attribute__((packed, aligned(4))) {
 	PIXEL_FORMAT_E enPixelFormat;
 	uint32_t u32Width;

@@ -1,6 +1,6 @@
 /*
  * The sensor object: a table of functions exported as data (stSnsGc4653_Obj, ...) by libsophgo-middleware.so or
- * libsns_*.so. Check the symbol's size before a pointer in it is called: newer SDKs put one more pointer in front of pfnExpAeCb.
+ * libsns_*.so. Check the symbol's size before calling a pointer in it: newer SDKs have one more pointer before pfnExpAeCb.
  */
 #ifndef MAIXSTREAM_CVI_SENSOR_H
 #define MAIXSTREAM_CVI_SENSOR_H
@@ -14,7 +14,7 @@
 #define CVI_AF_LIB_NAME "cvi_af_lib"
 #define VI_MAX_DEV_NUM 5
 
-/* Names an algorithm library: "cvi_ae_lib" or "cvi_awb_lib", id 0. */
+/* Identifies an algorithm library: "cvi_ae_lib" or "cvi_awb_lib", id 0. */
 typedef struct {
 	int32_t s32Id;
 	char acLibName[20];
@@ -25,7 +25,7 @@ typedef struct {
 	uint8_t bMclkEn;
 } MCLK_ATTR_S;
 
-/* Lanes and polarities are only taken when MipiDev < VI_MAX_DEV_NUM. */
+/* Lanes and polarities are used only if MipiDev < VI_MAX_DEV_NUM. */
 typedef struct {
 	uint32_t MipiDev;
 	int16_t as16LaneId[5];
@@ -76,7 +76,7 @@ typedef enum {
 	ISP_SNS_MIRROR_FLIP = 3,
 } ISP_SNS_MIRRORFLIP_TYPE_E;
 
-/* A mode of the sensor; the set is refused unless the driver knows the size and the fps is within it. */
+/* A sensor mode; it is refused unless the driver supports the size and the fps is in its range. */
 typedef struct {
 	uint16_t u16Width;
 	uint16_t u16Height;
@@ -84,7 +84,7 @@ typedef struct {
 	uint8_t u8SnsMode;
 } ISP_CMOS_SENSOR_IMAGE_MODE_S;
 
-/* Only the ISP looks into these. */
+/* Only the ISP uses their contents. */
 typedef struct ISP_CMOS_DEFAULT_S ISP_CMOS_DEFAULT_S;
 typedef struct ISP_CMOS_BLACK_LEVEL_S ISP_CMOS_BLACK_LEVEL_S;
 typedef struct ISP_SNS_SYNC_INFO_S ISP_SNS_SYNC_INFO_S;

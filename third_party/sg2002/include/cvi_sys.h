@@ -1,4 +1,4 @@
-/* libsys.so: start-up, binds, mappings of physical memory, pools of picture blocks (VB), log levels. */
+/* libsys.so: initialisation, binds, mappings of physical memory, pools of picture blocks (VB), log levels. */
 #ifndef MAIXSTREAM_CVI_SYS_H
 #define MAIXSTREAM_CVI_SYS_H
 
@@ -26,7 +26,7 @@ typedef enum {
 
 #define VI_MAX_PIPE_NUM 6
 
-/* One mode per VI pipe. All offline is what the libraries start with and what maixstream keeps. */
+/* One mode per VI pipe. All offline is the libraries' default, which maixstream keeps. */
 typedef struct {
 	VI_VPSS_MODE_E aenMode[6];
 } VI_VPSS_MODE_S;
@@ -59,12 +59,12 @@ int32_t CVI_SYS_GetVIVPSSMode(VI_VPSS_MODE_S *pstVIVPSSMode);
 int32_t CVI_SYS_SetVPSSMode(VPSS_MODE_E enVPSSMode);
 VPSS_MODE_E CVI_SYS_GetVPSSMode(void);
 
-/* The callback comes on a thread of the library when the chip is hot; CVI_ISP_Run's thread registers it. */
+/* The callback runs on a thread of the library when the chip is hot; CVI_ISP_Run's thread registers it. */
 void CVI_SYS_RegisterThermalCallback(void (*setFPS)(int32_t));
 
 /*
- * Mappings. Mmap is uncached. MmapCache needs IonInvalidateCache before the CPU reads what hardware wrote, and
- * IonFlushCache after the CPU wrote what hardware will read. Munmap with the size that was mapped.
+ * Mappings. Mmap is uncached. MmapCache needs IonInvalidateCache before the CPU reads what the hardware wrote, and
+ * IonFlushCache after the CPU wrote what the hardware will read. Pass the mapped size to Munmap.
  */
 void *CVI_SYS_Mmap(uint64_t u64PhyAddr, uint32_t u32Size);
 void *CVI_SYS_MmapCache(uint64_t u64PhyAddr, uint32_t u32Size);
@@ -72,7 +72,7 @@ int32_t CVI_SYS_Munmap(void *pVirAddr, uint32_t u32Size);
 int32_t CVI_SYS_IonFlushCache(uint64_t u64PhyAddr, void *pVirAddr, uint32_t u32Len);
 int32_t CVI_SYS_IonInvalidateCache(uint64_t u64PhyAddr, void *pVirAddr, uint32_t u32Len);
 
-/* ION memory by physical address; IonFree also frees what a dead process left (ppVirAddr is NULL then). */
+/* ION memory by physical address; IonFree also frees a dead process's buffer (ppVirAddr is NULL then). */
 int32_t CVI_SYS_IonAlloc(uint64_t *pu64PhyAddr, void **ppVirAddr, const char *strName, uint32_t u32Len);
 int32_t CVI_SYS_IonAlloc_Cached(uint64_t *pu64PhyAddr, void **ppVirAddr, const char *strName, uint32_t u32Len);
 int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr);
@@ -80,14 +80,14 @@ int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr);
 int32_t CVI_LOG_SetLevelConf(LOG_LEVEL_CONF_S *pstConf);
 int32_t CVI_LOG_GetLevelConf(LOG_LEVEL_CONF_S *pstConf);
 
-/* ---- VB: pools of equal blocks ---- */
+/* ---- VB: pools of equally sized blocks ---- */
 
 #define VB_MAX_COMM_POOLS 16
 #define VB_POOL_MAX_BLK 64
 #define MAX_VB_POOL_NAME_LEN 32
 #define VB_INVALID_POOLID 0xFFFFFFFFU
 
-/* A handle is a 64-bit kernel pointer; the invalid one is a 32-bit -1 without sign extension. */
+/* A handle is a 64-bit kernel pointer; the invalid handle is a 32-bit -1 without sign extension. */
 #define VB_INVALID_HANDLE 0xFFFFFFFFU
 
 typedef enum {
@@ -103,7 +103,7 @@ typedef struct {
 	char acName[32];
 } VB_POOL_CONFIG_S;
 
-/* The common pools. Only the first process of the system that starts VB has its configuration taken. */
+/* The common pools. Only the configuration of the first process in the system that starts VB is used. */
 typedef struct {
 	uint32_t u32MaxPoolCnt;
 	VB_POOL_CONFIG_S astCommPool[16];
@@ -114,7 +114,7 @@ int32_t CVI_VB_GetConfig(VB_CONFIG_S *pstVbConfig);
 int32_t CVI_VB_Init(void);
 int32_t CVI_VB_Exit(void);
 
-/* Every result >= 512 of CreatePool is a failure: error codes come back as pool ids. */
+/* A result >= 512 of CreatePool is a failure: error codes are returned as pool ids. */
 uint32_t CVI_VB_CreatePool(VB_POOL_CONFIG_S *pstVbPoolCfg);
 int32_t CVI_VB_DestroyPool(uint32_t Pool);
 uint64_t CVI_VB_GetBlock(uint32_t Pool, uint32_t u32BlkSize);

@@ -1,4 +1,4 @@
-/* libvenc.so: the encoder, here for JPEG and H.264. */
+/* libvenc.so: the encoder, used here for JPEG and H.264. */
 #ifndef MAIXSTREAM_CVI_VENC_H
 #define MAIXSTREAM_CVI_VENC_H
 
@@ -34,8 +34,8 @@ typedef struct {
 
 /*
  * u32BufSize: bytes of stream buffer in ION. JPEG: a multiple of 1024; 0 means 9 MiB. H.264: at least 135168; 0 means 4 MiB.
- * bEsBufQueueEn: pictures follow each other in the buffer instead of overwriting the last one. bIsoSendFrmEn: a thread of the kernel's
- * takes the picture from the core.
+ * bEsBufQueueEn: pictures are queued in the buffer instead of overwriting the previous one. bIsoSendFrmEn: a kernel thread
+ * fetches the picture from the core.
  */
 typedef struct {
 	PAYLOAD_TYPE_E enType;
@@ -69,8 +69,8 @@ typedef enum {
 } VENC_RC_MODE_E;
 
 /*
- * u32Gop: pictures from IDR to IDR. u32BitRate in 1000 bit/s. Rates: frames in the low 16 bits, seconds in the high 16, where 0 means 1;
- * one that drops below the other makes SendFrame leave pictures out.
+ * u32Gop: pictures from IDR to IDR. u32BitRate is in 1000 bit/s. Rates: frames in the low 16 bits, seconds in the high 16, where 0 means 1;
+ * if the destination rate is below the source rate, SendFrame drops pictures.
  */
 typedef struct {
 	uint32_t u32Gop;
@@ -133,7 +133,7 @@ typedef struct {
 	int32_t s32RecvPicNum; /* -1: until StopRecvFrame */
 } VENC_RECV_PIC_PARAM_S;
 
-/* u32Qfactor: 1..49 and 51..99; 50 is refused. Tables are all zero unless given. */
+/* u32Qfactor: 1..49 and 51..99; 50 is refused. Leave the tables zero unless custom ones are used. */
 typedef struct {
 	uint32_t u32Qfactor;
 	uint8_t u8YQt[64];
@@ -168,7 +168,7 @@ typedef enum {
 	JPEGE_MARKER_USER_DATA = 12,
 } JPEGE_MARKER_TYPE_E;
 
-/* Of all JPEG channels; to be set before a channel is made. TYPE_1 writes JFIF APP0 and no frame counter in APP9. */
+/* Shared by all JPEG channels; set before creating a channel. TYPE_1 writes JFIF APP0 and no frame counter in APP9. */
 typedef struct {
 	uint32_t u32OneStreamBuffer;
 	uint32_t u32JpegeMiniBufMode;
@@ -213,7 +213,7 @@ typedef struct {
 	uint32_t u32PackLength;
 } VENC_PACK_INFO_S;
 
-/* The picture is pu8Addr + u32Offset, u32Len - u32Offset bytes; gone with CVI_VENC_ReleaseStream. */
+/* The picture is at pu8Addr + u32Offset, u32Len - u32Offset bytes; invalid after CVI_VENC_ReleaseStream. */
 typedef struct {
 	uint64_t u64PhyAddr;
 	uint8_t *pu8Addr;
@@ -232,7 +232,7 @@ typedef struct {
 	uint32_t u32Qfactor;
 } VENC_STREAM_INFO_JPEG_S;
 
-/* pstPack is the caller's, with room for 8 packs; unchanged until ReleaseStream. */
+/* pstPack is the caller's, with room for 8 packs; it must not change until ReleaseStream. */
 typedef struct {
 	VENC_PACK_S *pstPack;
 	uint32_t u32PackCount;
@@ -262,7 +262,7 @@ typedef struct {
 	double dPSNRVal;
 } VENC_STREAM_INFO_S;
 
-/* u32CurPacks is always 1 for JPEG: u32LeftStreamFrames is what says that a picture is ready. */
+/* u32CurPacks is always 1 for JPEG; u32LeftStreamFrames tells whether a picture is ready. */
 typedef struct {
 	uint32_t u32LeftPics;
 	uint32_t u32LeftStreamBytes;
@@ -298,7 +298,7 @@ typedef struct {
 	VENC_FRAME_RATE_S stFrameRate;
 } VENC_CHN_PARAM_S;
 
-/* Limits of the bits that a picture gets. The rest of the union, for other modes of rate control, is room_. */
+/* Limits on the bits per picture. The rest of the union, for other rate control modes, is room_. */
 typedef struct {
 	uint32_t u32MinIprop;
 	uint32_t u32MaxIprop;
@@ -310,7 +310,7 @@ typedef struct {
 	uint8_t bQpMapEn;
 } VENC_PARAM_H264_CBR_S;
 
-/* Is to be read first: it holds the defaults. */
+/* Read it first: it holds the defaults. */
 typedef struct {
 	uint32_t u32ThrdI[16];
 	uint32_t u32ThrdP[16];
@@ -370,7 +370,7 @@ typedef struct {
 	uint8_t bitstream_restriction_flag;
 } VENC_VUI_BITSTREAM_RESTRIC_S;
 
-/* The numbers of ITU-T H.264 annex E. */
+/* Code points of ITU-T H.264 annex E. */
 typedef struct {
 	VENC_VUI_ASPECT_RATIO_S stVuiAspectRatio;
 	VENC_VUI_H264_TIME_INFO_S stVuiTimeInfo;

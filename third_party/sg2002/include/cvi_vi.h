@@ -1,4 +1,4 @@
-/* libvpu.so, VI: takes the sensor's pictures into memory. Device 0, pipe 0, channel 0. */
+/* libvpu.so, VI: writes the sensor's pictures to memory. Device 0, pipe 0, channel 0. */
 #ifndef MAIXSTREAM_CVI_VI_H
 #define MAIXSTREAM_CVI_VI_H
 

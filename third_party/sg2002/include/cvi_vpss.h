@@ -1,4 +1,4 @@
-/* libvpu.so, VPSS: scales, crops, mirrors and overlays. A group has one input and four channels of output. */
+/* libvpu.so, VPSS: scales, crops, mirrors and overlays. A group has one input and four output channels. */
 #ifndef MAIXSTREAM_CVI_VPSS_H
 #define MAIXSTREAM_CVI_VPSS_H
 
@@ -30,7 +30,7 @@ typedef struct {
 	VPSS_ROUNDING_E rounding;
 } VPSS_NORMALIZE_S;
 
-/* Zero it, padding too: the driver compares whole structs. */
+/* Zero it, including the padding: the driver compares whole structs. */
 typedef struct {
 	uint32_t u32Width;
 	uint32_t u32Height;
@@ -39,7 +39,7 @@ typedef struct {
 	FRAME_RATE_CTRL_S stFrameRate;
 	uint8_t bMirror;   /* left and right swapped */
 	uint8_t bFlip;     /* top and bottom swapped */
-	uint32_t u32Depth; /* frames kept for GetChnFrame; the oldest is dropped */
+	uint32_t u32Depth; /* frames queued for GetChnFrame; the oldest is dropped */
 	ASPECT_RATIO_S stAspectRatio;
 	VPSS_NORMALIZE_S stNormalize;
 } VPSS_CHN_ATTR_S;
@@ -87,7 +87,7 @@ int32_t CVI_VPSS_AttachVbPool(int32_t VpssGrp, int32_t VpssChn, uint32_t hVbPool
 int32_t CVI_VPSS_DetachVbPool(int32_t VpssGrp, int32_t VpssChn);
 
 /*
- * s32MilliSec: below 0 waits for ever, 0 not at all. SendFrame ignores it. A frame from GetChnFrame is one reference on its
+ * s32MilliSec: below 0 waits for ever, 0 not at all. SendFrame ignores it. A frame from GetChnFrame holds one reference to its
  * block until ReleaseChnFrame, which looks only at u64PhyAddr[0].
  */
 int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_S *pstVideoFrame, int32_t s32MilliSec);

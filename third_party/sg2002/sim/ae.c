@@ -4,7 +4,7 @@
 
 #include "core.h"
 
-/* The range that the board's own software knows of most sensors: its shortest is longer than a frame of a fast mode. */
+/* The range that the board's own software uses for most sensors: its shortest time is longer than a frame of a fast mode. */
 static ISP_EXPOSURE_ATTR_S exposure = {
 	.stManual = {.u32ExpTime = SIM_EXPOSURE, .u32AGain = SIM_GAIN, .u32DGain = SIM_GAIN, .u32ISPDGain = SIM_GAIN},
 	.stAuto = {.stExpTimeRange = {.u32Min = 33333, .u32Max = 363636},
@@ -45,7 +45,7 @@ int32_t CVI_AE_UnRegister(int32_t ViPipe, ALG_LIB_S *pstAeLib)
 	LEAVE(0);
 }
 
-/* After CVI_ISP_Exit these take memory again, like most of the interface. */
+/* After CVI_ISP_Exit these allocate memory again, like most of the interface. */
 #define AFTER_INIT \
 	do { \
 		CHECK(ViPipe == 0, -ENODEV); \

@@ -35,7 +35,7 @@ int32_t CVI_AWB_UnRegister(int32_t ViPipe, ALG_LIB_S *pstAwbLib)
 	return (int32_t)sim_leave(&c, 0);
 }
 
-/* After CVI_ISP_Exit these take memory again, like most of the interface. */
+/* After CVI_ISP_Exit these allocate memory again, like most of the interface. */
 static bool enter(struct sim_call *c, const char *call, int32_t pipe)
 {
 	if (!sim_enter(c, call, CVI_ID_ISP, -1, 0))

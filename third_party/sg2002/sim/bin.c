@@ -1,4 +1,4 @@
-/* libcvi_bin.so: the tuning file. Its content means nothing here; a file is good when it starts with "CVBP". */
+/* libcvi_bin.so: the tuning file. Its content is ignored; a file is valid if it starts with "CVBP". */
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ int32_t CVI_BIN_ImportBinData(uint8_t *pu8Buffer, uint32_t u32DataLength)
 	if (!u32DataLength)
 		return (int32_t)sim_leave(&c, (int32_t)CVI_BIN_SIZE_ERR);
 	if (!sim_camera.isp)
-		sim_fault(F_ORDER, __func__, "CVI_ISP_Init comes first");
+		sim_fault(F_ORDER, __func__, "CVI_ISP_Init must come first");
 	if (u32DataLength < 4 || memcmp(pu8Buffer, "CVBP", 4))
 		return (int32_t)sim_leave(&c, (int32_t)CVI_BIN_FILE_ERROR);
 	sim_count("bin.imports", 1);

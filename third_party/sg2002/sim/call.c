@@ -1,4 +1,4 @@
-/* What happens around every call of the MPI: counting, threads, signals, stalls, failures, the trace. */
+/* Common to all MPI calls: counting, threads, signals, stalls, failures, the trace. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <signal.h>
@@ -31,7 +31,7 @@ static bool one_in(int64_t n)
 	return n > 0 && random_state % (uint64_t)n == 0;
 }
 
-/* The real libraries keep unlocked tables: what makes or ends things must have its module to itself. */
+/* The real libraries keep unlocked tables: calls that create or destroy must have their module to themselves. */
 static void check_threads(const struct sim_call *call)
 {
 	bool by_object = call->module == CVI_ID_VPSS || !strcmp(sim_text("threads", "module"), "object");
@@ -72,7 +72,7 @@ static void discharge(const struct sim_call *call)
 		}
 }
 
-/* The faults that a program causes itself cannot be blocked, and the C library keeps two or three for its own use. */
+/* Synchronous faults cannot be blocked, and the C library reserves two or three signals for itself. */
 static bool may_stay_open(int sig)
 {
 	switch (sig) {
@@ -89,7 +89,7 @@ static bool may_stay_open(int sig)
 	return sig > 31 && sig < 35;
 }
 
-/* An emulator of user programs keeps some for itself, and a program cannot block those. */
+/* A user-mode emulator reserves some for itself, and a program cannot block those. */
 static bool can_be_blocked(int sig)
 {
 	sigset_t one, before, after;
@@ -109,7 +109,7 @@ static void check_signals(const char *name)
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	for (int s = 1; s < 64; s++)
 		if (!may_stay_open(s) && !sigismember(&mask, s) && can_be_blocked(s)) {
-			sim_fault(F_SIGNAL_UNSAFE, name, "waits on a thread that signal %d can interrupt", s);
+			sim_fault(F_SIGNAL_UNSAFE, name, "waits on a thread on which signal %d is not blocked", s);
 			return;
 		}
 }
@@ -143,7 +143,7 @@ static int64_t retryable(const struct sim_call *call)
 	return CVI_ERR_VENC_BUSY;
 }
 
-/* A rule is for a call of a name, or for those on one group or channel: NAME(2). */
+/* A rule matches calls by name, or those on one group or channel: NAME(2). */
 static struct sim_rule *rule_of(char kind, const struct sim_call *call)
 {
 	struct sim_rule *rule = sim_rule(kind, call->name);
@@ -182,7 +182,7 @@ bool sim_enter(struct sim_call *call, const char *name, int module, int object, 
 	if (flags & SIM_WAITS) {
 		rule = rule_of('S', call);
 		if (rule || one_in(sim_setting("sprinkle", 0))) {
-			/* As when a signal or the clock ended the wait: VENC says -1 to a signal, VPSS that there is no frame. */
+			/* As if a signal or the timeout ended the wait: VENC returns -1 after a signal, VPSS that there is no frame. */
 			sim_count("injected.waits", 1);
 			call->result = rule && module == CVI_ID_VENC ? -1 : retryable(call);
 			call->interrupted = true;

@@ -1,4 +1,4 @@
-/* The sensors that a board may carry, what answers on i2c, and what has to be right for frames to come. */
+/* The sensors that a board may have, what answers on i2c, and the conditions for frames to arrive. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ const struct sim_sensor sim_sensors[] = {
 };
 
 struct sim_camera sim_camera = {
-	/* until the program says otherwise */
+	/* until the program changes it */
 	.longest = 363636,
 	.tone = {.exposure = SIM_EXPOSURE, .gain = SIM_GAIN, .bias = 1024, .red = 1024, .blue = 1024, .saturation = SIM_SATURATION},
 };
@@ -140,17 +140,17 @@ const struct sim_sensor *sim_fitted(void)
 	for (const struct sim_sensor *s = sim_sensors; s->name; s++) {
 		if (strcmp(s->name, name))
 			continue;
-		/* Without a clock on the pad that leads to it, a sensor is dead. */
+		/* Without a clock on its pad, a sensor does not answer. */
 		pads = is_pro() ? K->pads[0] == 5 : K->pads[1] == 5;
 		return s->needs_clock_pad && !pads ? NULL : s;
 	}
 	return NULL;
 }
 
-/* How the sensor sits in the housing: on MaixCAM upside down, so that its driver's picture needs mirror and flip. */
+/* How the sensor is mounted: on MaixCAM upside down, so that its driver's picture needs mirror and flip. */
 int sim_mount(void) { return (int)sim_setting("mount", is_pro() ? 0 : 180); }
 
-/* unplug_at or stall_at = FRAME:MILLISECONDS: once, when that many frames have come. */
+/* unplug_at or stall_at = FRAME:MILLISECONDS: once, after that many frames. */
 static bool pulled(const char *key, uint64_t *since)
 {
 	unsigned long frame = 0, ms = 0;
@@ -225,14 +225,14 @@ void sim_isp_touch(const char *call)
 	if (sim_camera.shared)
 		return;
 	if (sim_camera.exited)
-		sim_fault(F_LEAK, call, "after CVI_ISP_Exit it takes ISP_SHARED_BUFFER_0 again");
+		sim_fault(F_LEAK, call, "after CVI_ISP_Exit this allocates ISP_SHARED_BUFFER_0 again");
 	sim_camera.shared = sim_request("SYS_ION_ALLOC") ? sim_ion_alloc("ISP_SHARED_BUFFER_0", 291424) : 0;
 	if (sim_camera.shared)
 		return;
 	sim_crash(call, "no ION memory for ISP_SHARED_BUFFER_0");
 }
 
-/* ---- seams ---- */
+/* ---- hooks ---- */
 
 int32_t maixsim_i2c_transfer(int32_t bus, int32_t addr, const uint8_t *out, int32_t out_len, uint8_t *in, int32_t in_len)
 {

@@ -1,2 +1,2 @@
-/* The declarations that these libraries are built with are the proven ones. */
+/* Checks the declarations that these libraries are built with. */
 #include "../abi/check.h"

@@ -1,7 +1,7 @@
 /*
- * H.264 without a library (ITU-T H.264, baseline profile). A key frame has the macroblocks that its bits suffice for as they are (I_PCM), first those of
- * the frame's number, and smears them over the others (intra DC without coefficients); a picture after it renews some more and leaves the rest
- * as it was. Decoders take it for what it is: a stream like any other.
+ * H.264 without a library (ITU-T H.264, baseline profile). A key frame has as many uncoded macroblocks (I_PCM) as its bits allow, first those of
+ * the frame number, and extends them over the others (intra DC without coefficients); the pictures after it renew some more and leave
+ * the rest unchanged. The stream is valid for every decoder.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +10,16 @@
 
 struct bits {
 	uint8_t *at;
-	uint32_t zeros; /* bytes of zero just written */
+	uint32_t zeros; /* number of zero bytes just written */
 	uint32_t word;
 	int left; /* bits free in word, of 8 */
 };
 
 struct coarse {
 	uint32_t width, height, across, down;
-	uint32_t next;        /* macroblock to be renewed */
+	uint32_t next;        /* next macroblock to renew */
 	uint32_t number, key; /* frame_num, idr_pic_id */
-	uint8_t *plain;       /* of each macroblock: as it is */
+	uint8_t *plain;       /* per macroblock: uncoded */
 	uint8_t *memory;
 	uint8_t sets[2][64];
 	bool begun;
@@ -110,7 +110,7 @@ static uint32_t write_pps(uint8_t *to)
 	put_ue(&b, 0);
 	put_ue(&b, 0);
 	put_ue(&b, 0);
-	put(&b, 3, 4); /* slices say whether they are deblocked */
+	put(&b, 3, 4); /* slices state whether they are deblocked */
 	return end(&b, to);
 }
 
@@ -125,7 +125,7 @@ struct coarse *coarse_new(uint32_t width, uint32_t height)
 	c->across = (width + 15) / 16;
 	c->down = (height + 15) / 16;
 	c->plain = calloc(c->across * c->down, 1);
-	c->memory = malloc((size_t)c->across * c->down * 600 + 1024); /* with every third byte for emulation prevention */
+	c->memory = malloc((size_t)c->across * c->down * 600 + 1024); /* including every third byte for emulation prevention */
 	if (!c->plain || !c->memory) {
 		coarse_free(c);
 		return NULL;
@@ -142,7 +142,7 @@ void coarse_free(struct coarse *c)
 	free(c);
 }
 
-/* Chooses n macroblocks: those of the number's place, and then the next ones in turn. */
+/* Chooses n macroblocks: those of the number, then the next ones in turn. */
 static void choose(struct coarse *c, uint32_t n)
 {
 	uint32_t all = c->across * c->down;
@@ -188,7 +188,7 @@ static void put_plain(struct bits *b, const struct coarse *c, const struct k_fra
 			}
 }
 
-/* The token for no coefficients depends on how many the neighbours have: 16, or none. */
+/* The token for "no coefficients" depends on the neighbours' coefficient counts: 16 or none. */
 static void put_no_coefficients(struct bits *b, const struct coarse *c, uint32_t x, uint32_t y)
 {
 	uint32_t at = y * c->across + x;
@@ -244,7 +244,7 @@ static uint32_t write_slice(struct coarse *c, const struct h264_order *o, bool k
 bool coarse_encode(struct coarse *c, const struct h264_order *o, struct h264_unit *unit)
 {
 	bool key = o->key || !c->begun;
-	double each = o->bitrate / (o->fps > 0 ? o->fps : 30) / 8 / 400; /* macroblocks that a picture has the bits for */
+	double each = o->bitrate / (o->fps > 0 ? o->fps : 30) / 8 / 400; /* number of macroblocks the picture has bits for */
 
 	if (o->width != c->width || o->height != c->height || !sim_phys(o->frame.phys[0], 1))
 		return false;

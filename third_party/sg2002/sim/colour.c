@@ -1,4 +1,4 @@
-/* libisp.so: what the white balance is now, and saturation. */
+/* libisp.so: current white balance, and saturation. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Attaching to the kernel's state, its lock, the table of processes, and what happens when one of them has died. */
+/* Attaching to the kernel's state, its lock, the process table, and cleaning up when a process has died. */
 #define _GNU_SOURCE
 #include "core.h"
 
@@ -67,7 +67,7 @@ static void make_dirs(const char *path)
 	mkdir(part, 0777);
 }
 
-/* A kernel that just booted: all modules in, nothing configured, the firmware's share of the carveout taken. */
+/* A freshly booted kernel: all modules loaded, nothing configured, the firmware's share of the carveout in use. */
 static void boot(void)
 {
 	uint64_t fixed;
@@ -123,14 +123,14 @@ static void attach(void)
 		boot();
 		sim_dirty();
 	}
-	/* Only the books of the carveout outlive a process; its content need not. */
+	/* Only the carveout's bookkeeping outlives a process; its content need not. */
 	sim_ion_fd = memfd_create("maixsim-ion", MFD_CLOEXEC);
 	if (sim_ion_fd < 0 || ftruncate(sim_ion_fd, (off_t)K->ion_size) < 0)
 		die("create", "carveout");
 	sim_ion = mmap(NULL, K->ion_size, PROT_READ | PROT_WRITE, MAP_SHARED, sim_ion_fd, 0);
 	if (sim_ion == MAP_FAILED)
 		die("map", "carveout");
-	/* So that a zero can be read, not only guessed from an absence. */
+	/* So that these counters read 0 instead of being unknown. */
 	sim_count("raw.mapped", 0);
 	sim_count("raw.touched", 0);
 	sim_count("raw.invalidated", 0);
@@ -162,7 +162,7 @@ void sim_wake(void) { pthread_cond_broadcast(&changed); }
 
 bool sim_wait(uint64_t deadline)
 {
-	/* Another process could be what we wait for, and it cannot signal our condition: look at least this often. */
+	/* We may be waiting for another process, which cannot signal our condition: check at least this often. */
 	uint64_t until = sim_now() + 200000;
 	struct timespec t;
 
@@ -200,7 +200,7 @@ int sim_thread(pthread_t *thread, void *(*run)(void *), void *arg, const char *n
 
 static void alive_path(char *path, size_t size, int32_t pid) { snprintf(path, size, "%s/alive.%d", dir, pid); }
 
-/* A process holds a lock on a file of its own as long as it lives; no pid can be mistaken for another that way. */
+/* A process holds a lock on its own file for its lifetime; so a reused pid is never mistaken for it. */
 bool sim_alive(int32_t pid, uint64_t start)
 {
 	char path[PATH_MAX + 32];
@@ -278,7 +278,7 @@ struct k_proc *sim_self(void)
 
 		if (p->pid == getpid()) {
 			if (p->instance != (uint64_t)(uintptr_t)&K)
-				sim_fault(F_BAD_HANDLE, "libsys.so", "a second copy of it is loaded in this process");
+				sim_fault(F_BAD_HANDLE, "libsys.so", "a second copy is loaded in this process");
 			return p;
 		}
 		if (!p->pid && !empty)
@@ -309,7 +309,7 @@ static bool anybody_has_sys(void)
 	return false;
 }
 
-/* What a process that died had open is closed; everything else stays as it left it. */
+/* A dead process's open devices are closed; everything else stays as it left it. */
 void sim_reap(void)
 {
 	for (int i = 0; i < K_PROCS; i++) {

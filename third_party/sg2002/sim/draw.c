@@ -1,11 +1,11 @@
-/* The scaler: crop, nearest-neighbour scale, overlays, mirror and flip, in that order, into a block. */
+/* The scaler: crop, nearest-neighbour scaling, overlays, mirror and flip, in that order, into a block. */
 #include <string.h>
 
 #include "vpu.h"
 
 #define MAX_WIDTH 8192
 
-/* Where each output column comes from. Mirror comes last on the chip, so it turns the overlays too. */
+/* Source column of each output column. Mirror comes last on the chip, so it mirrors the overlays too. */
 static void map_columns(
 	uint32_t *map, const struct job *j, uint32_t out, uint32_t first, uint32_t count, int32_t origin, uint32_t size, uint32_t limit, uint32_t step)
 {
@@ -102,7 +102,7 @@ static void chroma(const struct job *j, uint8_t *u, uint8_t *v, uint32_t stride,
 	}
 }
 
-/* One pixel of a region as colour and alpha 0..255. */
+/* One pixel of a region, as colour and alpha 0..255. */
 static struct ycc region_pixel(const struct overlay *o, uint32_t x, uint32_t y, int *alpha)
 {
 	const uint8_t *row = o->pixels + (size_t)y * o->stride;

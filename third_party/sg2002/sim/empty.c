@@ -1,1 +1,1 @@
-/* For libraries that exist on the board and have nothing that maixstream calls. */
+/* For libraries that exist on the board but contain nothing that maixstream calls. */

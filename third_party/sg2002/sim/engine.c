@@ -1,6 +1,6 @@
 /*
- * The hardware's clockwork: takes a frame from the sensor at its rate (or one that SendFrame left), gives it to every
- * enabled channel of the group, and hands the results on. One thread a process, started when first needed.
+ * The hardware's scheduler: takes frames from the sensor at its rate (or one queued by SendFrame), passes each to every
+ * enabled channel of the group, and delivers the results. One thread per process, started on first use.
  */
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 static bool running;
 static int busy_group = -1;
-static int idlers; /* calls that wait until no frame is under way */
+static int idlers; /* calls waiting until no frame is being processed */
 
 static uint32_t max32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
@@ -41,7 +41,7 @@ bool vpu_picture(const struct k_frame *f, struct picture *p)
 	return p->y && p->u && p->v;
 }
 
-/* The chip keeps dst of every src frames, when 0 < dst < src. */
+/* The chip keeps dst of every src frames if 0 < dst < src. */
 static bool rate_allows(struct k_vpss_chn *c)
 {
 	int32_t src = c->attr.stFrameRate.s32SrcFrameRate, dst = c->attr.stFrameRate.s32DstFrameRate;
@@ -69,7 +69,7 @@ static void fit(struct job *job, const VPSS_CHN_ATTR_S *attr)
 			job->fit.u32Height = (uint32_t)(sh * w / sw) & ~1u;
 		else
 			job->fit.u32Width = (uint32_t)(sw * h / sh) & ~1u;
-		/* A pixel of rounding is no bar. */
+		/* A rounding error of a pixel is not a bar. */
 		if (job->fit.u32Width + 2 >= w)
 			job->fit.u32Width = w;
 		if (job->fit.u32Height + 2 >= h)
@@ -130,7 +130,7 @@ static void deliver(int group, int channel, struct k_frame *f)
 	offer_to_binds(group, channel, f);
 }
 
-/* One input frame through one group. Called with the lock, which it gives up while it draws. */
+/* Passes one input frame through one group. Called with the lock held, which is released while drawing. */
 static void run_group(int group, const struct picture *from, uint64_t pts, uint32_t seq)
 {
 	static struct job jobs[VPSS_MAX_CHN_NUM];
@@ -149,7 +149,7 @@ static void run_group(int group, const struct picture *from, uint64_t pts, uint3
 		memset(job, 0, offsetof(struct job, overlays));
 		size = sim_layout(&job->to, c->attr.enPixelFormat, c->attr.u32Width, c->attr.u32Height, 0);
 		pool = sim_pool_take(c->pool, size, H_VPSS, &block);
-		if (pool < 0) { /* no block for one channel: the frame is lost for all */
+		if (pool < 0) { /* one channel has no block: the frame is lost for all */
 			while (n--)
 				sim_drop(jobs[n].to.pool, jobs[n].to.block, H_VPSS);
 			c->dropped++;
@@ -195,7 +195,7 @@ static void sensor_frame(uint64_t now, uint64_t period)
 
 	K->vi.frames++;
 	sim_count("vi.frames", 1);
-	/* The full block goes out and an empty one must come in its place. */
+	/* To deliver the full block, an empty one must be available to replace it. */
 	if (!sim_pool_has(K->vi.pool, size)) {
 		K->vi.lost++;
 		sim_count("vi.lost", 1);
@@ -209,9 +209,9 @@ static void sensor_frame(uint64_t now, uint64_t period)
 		if (!b->used || b->src.enModId != CVI_ID_VI || b->dst.enModId != CVI_ID_VPSS || !K->grps[g].started)
 			continue;
 		if (K->grps[g].attr.u32MaxW != scene.width || K->grps[g].attr.u32MaxH != scene.height)
-			sim_fault(F_OVERRUN, "VPSS", "group %d is made for %ux%u and gets %ux%u", g, K->grps[g].attr.u32MaxW, K->grps[g].attr.u32MaxH,
+			sim_fault(F_OVERRUN, "VPSS", "group %d is set up for %ux%u but gets %ux%u", g, K->grps[g].attr.u32MaxW, K->grps[g].attr.u32MaxH,
 				scene.width, scene.height);
-		/* The stamp is of the start of the exposure's readout: one frame time goes by until the last line is there. */
+		/* The time stamp is the start of the sensor's readout: the last line arrives one frame time later. */
 		run_group(g, &scene, now - period, K->vi.frames);
 	}
 }
@@ -237,7 +237,7 @@ static void *engine(void *arg)
 	for (;;) {
 		float fps;
 
-		/* On a machine too slow for the sensor one frame follows the other: who waits for the end of one has it before the next. */
+		/* On a machine too slow for the sensor frames follow each other directly; a call waiting for the end of one must run before the next. */
 		while (idlers > 0)
 			sim_wait(0);
 		fps = K->vi.chn && K->vi.pid == getpid() ? sim_camera_fps() : 0;
@@ -246,10 +246,10 @@ static void *engine(void *arg)
 		deadline = now + 50000; /* settings may change what comes next */
 		if (fps > 0) {
 			period = (uint64_t)(1e6f / fps);
-			if (!tick || tick + 4 * period < now) /* just started, or this machine was too slow: no burst to catch up */
+			if (!tick || tick + 4 * period < now) /* just started, or this machine was too slow: skip frames rather than catch up */
 				tick = now + period;
 			if (now >= tick) {
-				sensor_frame(tick, period); /* the sensor's clock is not late when this machine is */
+				sensor_frame(tick, period); /* the sensor's clock is on time even if this machine is late */
 				tick += period;
 				continue;
 			}

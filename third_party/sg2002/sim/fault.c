@@ -1,4 +1,4 @@
-/* The fault log, the counters, and the accounts of what is still held. */
+/* The fault log, the counters, and the list of what is still held. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include "core_private.h"
 
 #define COUNTERS 96
-#define SAME_FAULT 8 /* a fault of every frame is written this often, then only counted */
+#define SAME_FAULT 8 /* a fault that repeats with every frame is logged this often, then only counted */
 
 static struct {
 	char name[32];
@@ -78,7 +78,7 @@ void sim_fault(const char *class, const char *call, const char *format, ...)
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	snprintf(
-		line, sizeof line, "FAULT %s %s: %s [pid %d]%s\n", class, call, text, getpid(), times == SAME_FAULT ? " (and so on: not written again)" : "");
+		line, sizeof line, "FAULT %s %s: %s [pid %d]%s\n", class, call, text, getpid(), times == SAME_FAULT ? " (repeats are not logged)" : "");
 	write_line(line);
 }
 
@@ -89,7 +89,7 @@ void sim_crash(const char *call, const char *rule)
 	else
 		sim_fault(F_CRASH, call, "%s: the real library dies here", rule);
 	sim_dirty();
-	sim_files(); /* the lock goes with the process */
+	sim_files(); /* the lock ends with the process */
 	_exit(139);
 }
 
@@ -128,7 +128,7 @@ int64_t maixsim_counter(const char *name)
 		value = (int64_t)(K->ion_size - K->ion_used);
 	else if (!strncmp(name, "raw.", 4) || !strncmp(name, "jpeg.", 5) || !strncmp(name, "h264.", 5) || !strcmp(name, "faults") ||
 		!strncmp(name, "injected.", 9))
-		value = 0; /* known, but perhaps never counted */
+		value = 0; /* known, but maybe never counted */
 	for (int i = 0; i < COUNTERS && value <= 0; i++)
 		if (!strcmp(counters[i].name, name))
 			value = counters[i].value;
@@ -139,12 +139,12 @@ int64_t maixsim_counter(const char *name)
 /* ---- what is still held ---- */
 
 static int found;
-static bool only_show; /* only to be shown, not to be logged again */
+static bool only_show; /* print only, without logging again */
 
-/* Whose things are counted: pid's; everybody's for 0; those of the dead for -1. */
+/* Whose things are counted: pid's; everybody's for 0; those of dead processes for -1. */
 static bool counts(int32_t owner, int32_t pid) { return pid == 0 || (pid < 0 ? !sim_alive(owner, 0) : owner == pid); }
 
-/* Of a live process it is a fault; of a dead one a remark, for dying is the test's doing. */
+/* For a live process it is a fault; for a dead one only a remark, since the test killed it. */
 static void held(bool fault, int32_t pid, const char *format, ...)
 {
 	char text[256];
@@ -180,7 +180,7 @@ static void held_pools(int32_t pid, bool fault)
 	}
 }
 
-/* The library keeps its buffer when a start fails before CVI_ISP_Init, and uses it again at the next registration. */
+/* The library keeps its buffer if a start fails before CVI_ISP_Init, and uses it again at the next registration. */
 static bool kept_by_libisp(const struct k_ion *b) { return b->phys == sim_camera.shared && !sim_camera.isp && !sim_camera.exited; }
 
 static int account(int32_t pid, bool fault)
@@ -240,13 +240,13 @@ int32_t maixsim_report(void)
 	if (sim_camera.registered)
 		sim_fault(F_LEAK, "report", "the sensor's callbacks are still registered");
 	if (sim_camera.runs)
-		sim_fault(F_LEAK, "report", "%d threads are in CVI_ISP_Run", sim_camera.runs);
+		sim_fault(F_LEAK, "report", "%d threads are still in CVI_ISP_Run", sim_camera.runs);
 	n = faults;
 	sim_unlock();
 	return n;
 }
 
-/* For programs that end by exit(); the others are looked after by the watcher. */
+/* For programs that end by exit(); the watcher handles the others. */
 __attribute__((destructor)) static void unloaded(void)
 {
 	bool ours = false;

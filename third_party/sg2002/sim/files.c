@@ -1,4 +1,4 @@
-/* The files of the board that the kernel writes, kept below MAIXSTREAM_ROOT: what is loaded, what is held, what is free. */
+/* The files that the board's kernel writes, kept below MAIXSTREAM_ROOT: modules loaded, pools held, memory free. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 static bool dirty;
 
-/* For pools, buffers, modules and owners; not for blocks, which come and go with every frame. */
+/* For pools, buffers, modules and owners; not for blocks, which change with every frame. */
 void sim_dirty(void) { dirty = true; }
 
 const char *const sim_module_names[M_COUNT] = {"soph_sys", "soph_base", "soph_rtos_cmdqu", "soph_fast_image", "soph_mipi_rx", "soph_snsr_i2c",
@@ -26,7 +26,7 @@ static FILE *start(const char *path, char *temporary, size_t size)
 	return fopen(temporary, "we");
 }
 
-/* In one step, so that a reader never sees half a file. */
+/* Written atomically, so that a reader never sees half a file. */
 static void finish(FILE *f, const char *path, const char *temporary)
 {
 	char final[PATH_MAX + 128];
@@ -180,7 +180,7 @@ void sim_hold_vi(bool hold)
 	fd = open(full, O_RDWR | O_CLOEXEC);
 }
 
-/* Makes and removes the nodes of a module in the fake root. */
+/* Creates and removes a module's nodes in the simulated root. */
 void sim_module_nodes(enum k_module module)
 {
 	char full[PATH_MAX + 64], name[64];

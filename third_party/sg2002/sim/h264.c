@@ -1,4 +1,4 @@
-/* libopenh264 as the simulated core's encoder, by the code that encodes on a PC. */
+/* libopenh264 as the simulated core's encoder, through the code that encodes on a PC. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +14,16 @@ struct h264_stream {
 	struct coarse *coarse;
 };
 
-/* Opened by the first picture; says once what follows when it is not there. */
+/* Opened for the first picture; reports once if the library is missing. */
 static bool have_library(void)
 {
-	static int tried; /* 1: there, -1: not */
+	static int tried; /* 1: available, -1: missing */
 	char why[256];
 
 	if (!tried) {
 		tried = mx_h264_open(LIBRARY, why, sizeof why) == 0 ? 1 : -1;
 		if (tried < 0)
-			sim_note("%s cannot be opened (%s): H.264 comes from the simulator's own encoder, whose pictures are coarse", LIBRARY, why);
+			sim_note("%s cannot be opened (%s): using the simulator's own coarse H.264 encoder", LIBRARY, why);
 	}
 	return tried > 0;
 }
@@ -45,7 +45,7 @@ static int format_of(uint32_t format)
 	case PIXEL_FORMAT_NV21: return MX_H264_NV21;
 	case PIXEL_FORMAT_NV12: return MX_H264_NV12;
 	}
-	return MX_H264_YUV420; /* as the driver reads everything else */
+	return MX_H264_YUV420; /* the driver, too, reads every other format like this */
 }
 
 static bool by_library(struct h264_stream *s, const struct h264_order *o, struct h264_unit *unit)
@@ -56,7 +56,7 @@ static bool by_library(struct h264_stream *s, const struct h264_order *o, struct
 	int detail = 0;
 
 	if (!s->library && mx_h264_new(&c, &s->library, &detail) != 0) {
-		sim_note("libopenh264 does not take %ux%u at %u bit/s (%d)", o->width, o->height, o->bitrate, detail);
+		sim_note("libopenh264 refuses %ux%u at %u bit/s (%d)", o->width, o->height, o->bitrate, detail);
 		return false;
 	}
 	if (s->config.width && memcmp(&s->config, &c, sizeof c) != 0)

@@ -1,4 +1,4 @@
-/* Coded pictures for the simulated core: by libopenh264 where it can be opened, else coarse ones. */
+/* Encoded pictures for the simulated core: from libopenh264 if it can be opened, otherwise coarse ones. */
 #ifndef MAIXSIM_H264_H
 #define MAIXSIM_H264_H
 
@@ -7,7 +7,7 @@
 struct h264_order {
 	struct k_frame frame;
 	uint32_t width, height;
-	uint32_t bitrate; /* bits a second */
+	uint32_t bitrate; /* bits per second */
 	double fps;
 	bool key;
 };
@@ -21,13 +21,13 @@ struct h264_unit {
 	int count;
 };
 
-/* One stream. The first picture is a key frame. For one thread. */
+/* One stream. The first picture is a key frame. Single-threaded. */
 struct h264_stream;
 struct h264_stream *h264_new(void);
-void h264_free(struct h264_stream *s); /* NULL is taken */
+void h264_free(struct h264_stream *s); /* NULL is allowed */
 bool h264_encode(struct h264_stream *s, const struct h264_order *order, struct h264_unit *unit);
 
-/* The coarse encoder: whole macroblocks as they are, as many as the bitrate allows, and the rest of a picture as it was. */
+/* The coarse encoder: as many uncoded macroblocks as the bitrate allows; the rest of the picture stays as it was. */
 struct coarse;
 struct coarse *coarse_new(uint32_t width, uint32_t height);
 void coarse_free(struct coarse *c);

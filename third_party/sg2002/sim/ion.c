@@ -1,4 +1,4 @@
-/* The carveout: who has which part of it, and the CPU's mappings of it with a cache that really goes stale. */
+/* The carveout's allocations, and the CPU's mappings of it, with a cache that can really be stale. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define PAGE 4096ull
 #define MAPPINGS 512
 #define GUARDS 32
-#define STALE 0xA5 /* what a cached mapping shows before it is invalidated */
+#define STALE 0xA5 /* content of a cached mapping before it is invalidated */
 
 uint64_t sim_ion_alloc(const char *name, uint32_t size)
 {
@@ -24,7 +24,7 @@ uint64_t sim_ion_alloc(const char *name, uint32_t size)
 
 	if (!size)
 		return 0;
-	do { /* first fit: step over whatever lies in the way */
+	do { /* first fit: step over whatever is in the way */
 		moved = false;
 		for (int i = 0; i < K_IONS; i++) {
 			struct k_ion *b = &K->ions[i];
@@ -81,15 +81,15 @@ void *sim_phys(uint64_t phys, uint64_t size)
 /* ---- mappings of this process ---- */
 
 static struct mapping {
-	uint8_t *base, *address; /* base is page-aligned, address is what the caller has */
+	uint8_t *base, *address; /* base is page-aligned, address is the caller's */
 	size_t length;           /* of the mapping from base */
 	uint32_t size;
 	uint64_t phys;
-	int cache; /* memfd that stands for the cache's view; -1: uncached */
+	int cache; /* memfd holding the cache's view; -1: uncached */
 	enum sim_purpose purpose;
 } mappings[MAPPINGS];
 
-/* Address ranges that were unmapped stay closed for a while, so that a late access faults instead of finding new memory. */
+/* Unmapped address ranges stay reserved for a while, so that a late access faults instead of hitting new memory. */
 static struct {
 	void *base;
 	size_t length;
@@ -107,8 +107,8 @@ static void count(enum sim_purpose purpose, const char *what, uint64_t bytes)
 }
 
 /*
- * How much of a mapping the program looked at or wrote to: the pages that it has in its page table. The kernel brings in up
- * to 16 neighbours with one that is read, so the figure is coarse upwards, but 0 is exactly 0.
+ * How much of a mapping the program read or wrote: the pages in its page table. The kernel maps up to 16 neighbours along with
+ * a page that is read, so the figure may be too high, but 0 is exactly 0.
  */
 static uint64_t touched(const struct mapping *m)
 {
@@ -153,7 +153,7 @@ void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpos
 	}
 	*m = (struct mapping){.size = size, .phys = phys, .cache = -1, .purpose = purpose};
 	m->length = sim_align((uint32_t)(phys - start) + size, PAGE);
-	/* A stream is invalidated by the library before the program gets it: it needs no view of its own. */
+	/* The library invalidates a stream before the program gets it: it needs no separate cache view. */
 	if (cached && !stream) {
 		uint8_t poison[4096];
 
@@ -176,7 +176,7 @@ void *sim_map(uint64_t phys, uint32_t size, bool cached, enum sim_purpose purpos
 	count(purpose, "mapped", size);
 	count(purpose, "maps", 1);
 	if (purpose == P_RAW && sim_block_at(phys, &pool, &block) && sim_block_refs(pool, block) == 0)
-		sim_fault(F_USE_AFTER_RELEASE, "mmap", "block %d of VB pool %d is mapped while nobody holds it", block, pool);
+		sim_fault(F_USE_AFTER_RELEASE, "mmap", "block %d of VB pool %d is mapped while free", block, pool);
 	return m->address;
 }
 
@@ -193,11 +193,11 @@ bool sim_unmap(void *address, const char *call)
 	struct mapping *m = find(address);
 
 	if (!m || m->address != address) {
-		sim_fault(F_BAD_HANDLE, call, "%p is no mapping", address);
+		sim_fault(F_BAD_HANDLE, call, "%p is not a mapping", address);
 		return false;
 	}
 	count(m->purpose, "touched", touched(m));
-	/* Replaced, not removed: between the two another thread's memory could move in. */
+	/* Replaced, not removed: otherwise another thread's memory could be mapped there in between. */
 	mmap(m->base, m->length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 	if (guards[next_guard].base)
 		munmap(guards[next_guard].base, guards[next_guard].length);
@@ -219,7 +219,7 @@ int sim_mappings(enum sim_purpose purpose)
 	return n;
 }
 
-/* Only whole pages of the block: its neighbours may share the first and the last. */
+/* Only the block's whole pages: neighbours may share the first and the last. */
 void sim_protect(uint64_t phys, uint64_t size, bool accessible)
 {
 	for (int i = 0; i < MAPPINGS; i++) {
@@ -237,7 +237,7 @@ void sim_protect(uint64_t phys, uint64_t size, bool accessible)
 	}
 }
 
-/* Copies between the cache's view and memory. The CPU writes memory when it flushes, and sees it when it invalidates. */
+/* Copies between the cache's view and memory: from the view on flush, into it on invalidate. */
 static int32_t sync_cache(const char *call, uint64_t phys, void *address, uint32_t size, bool flush)
 {
 	struct mapping *m = find(address);
@@ -297,7 +297,7 @@ static void *map_call(const char *name, uint64_t phys, uint32_t size, bool cache
 	ion = sim_ion_find(phys);
 	p = sim_node("/dev/mem") ? sim_map(phys, size, cached, ion && !strcmp(ion->name, "VbPool") ? P_RAW : P_OTHER) : NULL;
 	if (p && !ion)
-		sim_fault(F_BAD_HANDLE, name, "0x%llx belongs to nobody", (unsigned long long)phys);
+		sim_fault(F_BAD_HANDLE, name, "0x%llx is not allocated", (unsigned long long)phys);
 	sim_leave(&c, p != NULL);
 	return p;
 }
@@ -315,7 +315,7 @@ int32_t CVI_SYS_Munmap(void *pVirAddr, uint32_t u32Size)
 		return (int32_t)c.result;
 	m = find(pVirAddr);
 	if (m && m->address == pVirAddr && m->size != u32Size)
-		sim_fault(F_BAD_HANDLE, __func__, "%u bytes were mapped, %u are unmapped", m->size, u32Size);
+		sim_fault(F_BAD_HANDLE, __func__, "%u bytes were mapped, but %u are unmapped", m->size, u32Size);
 	sim_unmap(pVirAddr, __func__);
 	return (int32_t)sim_leave(&c, 0);
 }
@@ -354,7 +354,7 @@ int32_t CVI_SYS_IonFree(uint64_t u64PhyAddr, void *pVirAddr)
 		return (int32_t)c.result;
 	ion = sim_ion_find(u64PhyAddr);
 	if (!ion || ion->phys != u64PhyAddr) {
-		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no ION buffer", (unsigned long long)u64PhyAddr);
+		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is not an ION buffer", (unsigned long long)u64PhyAddr);
 		return (int32_t)sim_leave(&c, CVI_ERR_SYS_ILLEGAL_PARAM);
 	}
 	if (!strcmp(ion->name, "VbPool") || !strncmp(ion->name, "JPEG_", 5) || !strncmp(ion->name, "VENC_", 5) || u64PhyAddr == K->vi.dma ||

@@ -17,7 +17,7 @@
 	} while (0)
 
 #ifdef __riscv
-/* The real library has this one from libgcc_s; a program must bring it along where that is missing. */
+/* The real library has this one from libgcc_s; where that is missing, the program must provide it. */
 extern uint8_t fetch_and_add(volatile void *p, uint8_t v) __asm__("__sync_fetch_and_add_1");
 #endif
 
@@ -58,7 +58,7 @@ int32_t CVI_MIPI_SetMipiAttr(int32_t ViPipe, const void *devAttr)
 			a->mipi_attr.lane_id[0] != a->mipi_attr.lane_id[1],
 		EINVAL);
 	if (!K->mipi.mipi_reset)
-		sim_fault(F_ORDER, __func__, "CVI_MIPI_SetMipiReset(devno, 1) comes first");
+		sim_fault(F_ORDER, __func__, "CVI_MIPI_SetMipiReset(devno, 1) must come first");
 	if (!K->mipi.reset)
 		sim_fault(F_ORDER, __func__, "the sensor must be in reset (CVI_MIPI_SetSensorReset(devno, 1))");
 	K->mipi.has_attr = 1;
@@ -84,7 +84,7 @@ int32_t CVI_MIPI_SetSnsMclk(SNS_MCLK_S *mclk)
 }
 
 #define PIPE CHECK(ViPipe == 0, -ENODEV)
-/* Before the registration or after Exit every call takes the shared buffer; the real one may crash there. */
+/* Before the registration and after Exit every call allocates the shared buffer; the real one may crash there. */
 #define TOUCH \
 	do { \
 		PIPE; \
@@ -93,7 +93,7 @@ int32_t CVI_MIPI_SetSnsMclk(SNS_MCLK_S *mclk)
 		sim_isp_touch(__func__); \
 	} while (0)
 
-/* What works on the memory that CVI_ISP_MemInit makes. */
+/* Calls that use the memory allocated by CVI_ISP_MemInit. */
 #define MEMORY \
 	do { \
 		if (!sim_camera.memory) { \
@@ -118,7 +118,7 @@ int32_t CVI_ISP_MemInit(int32_t ViPipe)
 	TOUCH;
 	if (sim_camera.runs)
 		sim_fault(F_ORDER, __func__, "the thread of CVI_ISP_Run was not joined");
-	sim_request("SYS_CACHE_INVLD"); /* its result is not looked at */
+	sim_request("SYS_CACHE_INVLD"); /* its result is ignored */
 	sim_camera.exited = false;
 	sim_camera.memory = true;
 	LEAVE(0);
@@ -132,7 +132,7 @@ int32_t CVI_ISP_SetPubAttr(int32_t ViPipe, const ISP_PUB_ATTR_S *pstPubAttr)
 	MEMORY;
 	pub = *pstPubAttr;
 	sim_camera.published = true;
-	/* The sensor follows the rate of the image processor, within its mode. */
+	/* The sensor follows the ISP's rate, within its mode. */
 	if (sim_camera.imaged && pub.f32FrameRate > 0 && pub.f32FrameRate < sim_camera.fps)
 		sim_camera.fps = pub.f32FrameRate;
 	LEAVE(0);
@@ -173,13 +173,13 @@ int32_t CVI_ISP_Init(int32_t ViPipe)
 	ENTER(SIM_LIFE);
 	TOUCH;
 	if (!sim_camera.memory || !sim_camera.published || !sim_camera.bound)
-		sim_fault(F_ORDER, __func__, "SetBindAttr, MemInit and SetPubAttr come first");
+		sim_fault(F_ORDER, __func__, "SetBindAttr, MemInit and SetPubAttr must come first");
 	if (!sim_camera.ae || !sim_camera.awb)
-		sim_fault(F_ORDER, __func__, "CVI_AE_Register and CVI_AWB_Register come first");
+		sim_fault(F_ORDER, __func__, "CVI_AE_Register and CVI_AWB_Register must come first");
 	if (!K->vi.started)
-		sim_fault(F_ORDER, __func__, "the pipe of VI was not started");
+		sim_fault(F_ORDER, __func__, "VI's pipe was not started");
 	if (!sim_request("VI_IOCTL_GET_TUN_ADDR"))
-		sim_crash(__func__, "VI_IOCTL_GET_TUN_ADDR is refused and the tuning's memory used all the same");
+		sim_crash(__func__, "VI_IOCTL_GET_TUN_ADDR is refused, but the tuning's memory is used anyway");
 	sim_request("VI_SDK_SET_SNR_INFO");
 	sim_request("VI_SDK_DISABLE_DIS");
 #ifdef __riscv
@@ -225,7 +225,7 @@ int32_t CVI_ISP_Exit(int32_t ViPipe)
 	ENTER(SIM_LIFE);
 	PIPE;
 	if (!sim_camera.isp)
-		sim_crash(__func__, "before CVI_ISP_Init has succeeded it writes through a context that Init makes");
+		sim_crash(__func__, "before CVI_ISP_Init has succeeded this writes through a context that only Init creates");
 	sim_camera.leaving = true;
 	sim_camera.isp = sim_camera.memory = sim_camera.published = sim_camera.statistics = sim_camera.bound = false;
 	if (sim_camera.shared)

@@ -1,4 +1,4 @@
-/* A JPEG as the chip writes it: its order of segments, its counter in APP9 or JFIF, libjpeg's scale of quality. */
+/* A JPEG as the chip writes it: its order of segments, its counter in APP9 or JFIF, libjpeg's quality scale. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ struct rows {
 	uint8_t *u_row[16], *v_row[16];
 };
 
-/* Lines of luma to one of chroma. */
+/* Luma rows per chroma row. */
 static int halves(const struct encode_order *o) { return o->frame.format == PIXEL_FORMAT_YUV_PLANAR_422 ? 1 : 2; }
 
 static void write_rows(struct jpeg_compress_struct *c, const struct encode_order *o, struct rows *r)

@@ -1,6 +1,6 @@
 /*
- * The state that the chip's drivers would hold. It lives in a file that all processes with the same MAIXSIM_DIR map, so
- * that it outlives them: a killed process leaves its mess, the next one finds it. Fixed layout (LP64, little endian), no
+ * The state that the chip's drivers would hold. It is in a file that all processes with the same MAIXSIM_DIR map, so that it
+ * outlives them: a killed process leaves its state behind for the next one to find. Fixed layout (LP64, little endian), no
  * pointers, no locks: amd64 and riscv64 processes may share it.
  */
 #ifndef MAIXSIM_KERNEL_H
@@ -23,20 +23,20 @@
 #define K_ION_BASE 0x89500000ull /* physical address of the carveout */
 #define K_HANDLE_BASE 0xffffffe000000000ull
 
-/* Who may hold a reference on a block. */
+/* Possible holders of a reference to a block. */
 enum k_holder { H_USER, H_FRAME, H_QUEUE, H_VI, H_VPSS, H_VENC, H_KINDS };
 
 struct k_proc {
 	int32_t pid;
-	uint64_t start;    /* of the process, so that a reused pid is not taken for it */
+	uint64_t start;    /* start time of the process, which tells reused pids apart */
 	uint64_t instance; /* which copy of libsys.so registered it */
 	uint8_t sys, vb, vi, base;
 };
 
 struct k_ion {
 	uint8_t used;
-	uint8_t fixed; /* belongs to the firmware, nobody can free it */
-	uint8_t lost;  /* by the vendor's library, and no fault of the program */
+	uint8_t fixed; /* belongs to the firmware, cannot be freed */
+	uint8_t lost;  /* leaked by the vendor's library, not the program's fault */
 	int32_t pid;
 	uint32_t size;
 	uint64_t phys;
@@ -52,19 +52,19 @@ struct k_pool {
 	uint8_t refs[K_BLOCKS][H_KINDS];
 };
 
-/* A picture in a block, on its way. */
+/* A picture in a block, in transit. */
 struct k_frame {
 	uint64_t phys[3], pts;
 	uint32_t stride[3], length[3];
 	uint32_t width, height, format, seq;
-	int32_t pool, block; /* -1: not in any pool */
+	int32_t pool, block; /* -1: not in a pool */
 };
 
 struct k_vpss_chn {
 	uint8_t enabled, has_attr;
 	VPSS_CHN_ATTR_S attr;
 	VPSS_CROP_INFO_S crop;
-	uint32_t align, pool; /* pool: VB_INVALID_POOLID when none is attached */
+	uint32_t align, pool; /* pool: VB_INVALID_POOLID if none is attached */
 	int32_t waiters, queued, frc;
 	struct k_frame queue[K_QUEUE];
 	uint32_t sent, dropped;
@@ -77,30 +77,30 @@ struct k_grp {
 	VPSS_CROP_INFO_S crop;
 	struct k_vpss_chn chn[VPSS_MAX_CHN_NUM];
 	uint8_t has_input;
-	struct k_frame input; /* the one place of the input queue, for SendFrame */
+	struct k_frame input; /* the input queue's only slot, for SendFrame */
 };
 
 enum k_stream { STREAM_NONE, STREAM_BUSY, STREAM_READY, STREAM_OUT, STREAM_FAILED };
 
 enum { K_PACKS = 8 };
 
-/* What a channel of H.264 has besides. */
+/* Additional state of an H.264 channel. */
 struct k_h264 {
-	uint64_t instance; /* counts the times that the encoder was opened by StartRecvFrame; 0: never */
+	uint64_t instance; /* counts how often StartRecvFrame opened the encoder; 0: never */
 	uint64_t work, recon[2];
 	VENC_RC_PARAM_S rc;
 	VENC_H264_ENTROPY_S entropy;
 	VENC_H264_VUI_S vui;
-	uint8_t cavlc;            /* asked for, with baseline profile */
+	uint8_t cavlc;            /* requested, with baseline profile */
 	uint8_t idr, instant;     /* requested */
-	uint8_t half;             /* the next picture has half the bits: one did not fit */
-	uint8_t dead;             /* the driver's thread has ended: no stream comes any more */
-	uint8_t got;              /* a stream was got, ever */
-	uint8_t bad_gop;          /* set by SetChnAttr, noticed by SendFrame */
-	uint32_t format, gop, at; /* pixels of the first frame; the encoder's GOP, and where in it the next picture is */
+	uint8_t half;             /* the next picture gets half the bits: one did not fit */
+	uint8_t dead;             /* the driver's thread has ended: no more streams arrive */
+	uint8_t got;              /* a stream was fetched at least once */
+	uint8_t bad_gop;          /* set by SetChnAttr, detected by SendFrame */
+	uint32_t format, gop, at; /* pixels of the first frame; the encoder's GOP, and the next picture's position in it */
 	uint32_t kilobits, rate;  /* in use: 1000 bit/s, fr32 */
-	uint32_t left, offset;    /* u32LeftStreamFrames; where in the buffer the next picture goes */
-	uint32_t parts, refused;  /* packs of the stream; times in a row that GetStream said BUSY */
+	uint32_t left, offset;    /* u32LeftStreamFrames; offset of the next picture in the buffer */
+	uint32_t parts, refused;  /* packs of the stream; consecutive BUSY results of GetStream */
 	struct {
 		uint64_t phys;
 		uint32_t len, type;
@@ -110,17 +110,17 @@ struct k_h264 {
 struct k_venc {
 	uint8_t created, receiving, thread, waiting;
 	int32_t pid;
-	uint64_t made; /* counts the times that the channel was made */
+	uint64_t made; /* counts how often the channel was created */
 	VENC_CHN_ATTR_S attr;
 	VENC_JPEG_PARAM_S jpeg;
 	VENC_CHN_PARAM_S param;
-	uint64_t phys, big_phys; /* stream buffer; a second one when a picture does not fit */
+	uint64_t phys, big_phys; /* stream buffer; a second one if a picture does not fit */
 	uint32_t buf_size, big_size;
-	int32_t left; /* pictures to receive, -1: no end */
+	int32_t left; /* pictures to receive, -1: unlimited */
 	enum k_stream stream;
 	uint8_t from_send;        /* the stream comes from SendFrame, so it holds the JPEG lock */
-	struct k_frame frame;     /* being encoded, or waiting for it (waiting) */
-	uint32_t len, seq, index; /* length of the stream, count of streams, frame index of APP9 */
+	struct k_frame frame;     /* being encoded, or waiting to be (waiting) */
+	uint32_t len, seq, index; /* length of the stream, number of streams, frame index of APP9 */
 	uint64_t pts;
 	uint32_t user_len, frc;
 	uint8_t user[1024];
@@ -128,7 +128,7 @@ struct k_venc {
 };
 
 struct k_rgn {
-	uint8_t used, attached, got, stale; /* got: canvas handed out; stale: the channel went away under it */
+	uint8_t used, attached, got, stale; /* got: canvas handed out; stale: its channel has gone */
 	int32_t pid;
 	RGN_ATTR_S attr;
 	MMF_CHN_S chn;
@@ -176,7 +176,7 @@ struct kernel {
 
 	struct k_bind binds[K_BINDS];
 
-	struct { /* cleared by the kernel when the process that has it dies */
+	struct { /* cleared by the kernel when the owning process dies */
 		int32_t pid;
 		uint8_t dev, pipe, started, chn, has_dev, has_chn;
 		VI_DEV_ATTR_S dev_attr;
@@ -200,7 +200,7 @@ struct kernel {
 		int32_t chn, pid;
 		uint64_t thread;
 	} jpeg;
-	struct { /* the one lock of all channels of H.264: from SendFrame to the picture's end */
+	struct { /* the one lock for all H.264 channels: from SendFrame to the end of the picture */
 		uint8_t held;
 		int32_t chn, pid;
 	} vcodec;

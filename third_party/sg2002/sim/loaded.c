@@ -2,7 +2,7 @@
 
 #include "core.h"
 
-/* A program that loads the libraries finds the files of the board as a kernel would have left them. */
+/* A program that loads the libraries finds the board's files as a kernel would have left them. */
 __attribute__((constructor)) static void loaded(void)
 {
 	const char *r = getenv("MAIXSTREAM_ROOT"), *d = getenv("MAIXSIM_DIR");

@@ -1,4 +1,4 @@
-/* Taking kernel modules out and putting them back: the only thing that clears what they hold. */
+/* Unloading and loading kernel modules: the only thing that frees what they hold. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static int find(const char *name)
 	return -1;
 }
 
-/* soph_sys is under all, soph_base under all but soph_sys, the sensor bus and the mailbox. */
+/* soph_sys is the base of all; soph_base of all but soph_sys, the sensor bus and the mailbox. */
 static bool uses(int module, int other)
 {
 	if (module == other || module == M_SYS)
@@ -70,7 +70,7 @@ static void clear(int module)
 			if (K->vencs[i].big_phys)
 				sim_ion_free(K->vencs[i].big_phys);
 		}
-		for (int i = 0; i < K_IONS; i++) /* buffers of channels that were made twice */
+		for (int i = 0; i < K_IONS; i++) /* buffers of channels that were created twice */
 			if (K->ions[i].used &&
 				(!strncmp(K->ions[i].name, "JPEG_", 5) || !strncmp(K->ions[i].name, "VENC_", 5) || !strncmp(K->ions[i].name, "VCODEC_", 7))) {
 				K->ions[i].fixed = 0; /* the core's firmware */

@@ -1,6 +1,6 @@
 /*
- * The requests that the libraries make of the drivers, below their calls, and what becomes of one that is refused: "refuse=REQUEST:N[:COUNT]". Some
- * errors are passed up, many are swallowed, and two kill the process.
+ * The driver requests that the libraries make below their calls, and the effect of refusing one: "refuse=REQUEST:N[:COUNT]". Some
+ * errors are passed on, many are ignored, and two kill the process.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -10,9 +10,9 @@
 #include "core_private.h"
 #include "rules.h"
 
-#define EIO_POSITIVE 5 /* CVI_MIPI_* return errno itself */
+#define EIO_POSITIVE 5 /* CVI_MIPI_* return a positive errno */
 
-/* Calls that make one request and return an error when it is refused. */
+/* Calls that make one request and return an error if it is refused. */
 static const struct {
 	const char *call, *request;
 	int64_t code;

@@ -1,4 +1,4 @@
-/* CVI_RGN_*: pictures that VPSS blends over a channel. The real library hides most codes of the driver behind -1. */
+/* CVI_RGN_*: pictures that VPSS blends onto a channel. The real library replaces most of the driver's codes by -1. */
 #include <string.h>
 #include <unistd.h>
 
@@ -90,7 +90,7 @@ int32_t CVI_RGN_Destroy(uint32_t Handle)
 	if (r->attached)
 		sim_fault(F_LEAK, __func__, "region %u is attached: its canvases stay allocated", Handle);
 	if (r->got)
-		sim_fault(F_ORDER, __func__, "the canvas of region %u is still handed out", Handle);
+		sim_fault(F_ORDER, __func__, "the canvas of region %u has not been returned", Handle);
 	memset(r, 0, sizeof *r);
 	LEAVE(0);
 }
@@ -187,9 +187,9 @@ int32_t CVI_RGN_DetachFromChn(uint32_t Handle, const MMF_CHN_S *pstChn)
 	CHECK(pstChn && r->attached, CVI_FAILURE);
 	vpu_engine_idle(-1);
 	if (r->stale)
-		sim_fault(F_ORDER, __func__, "the group of region %u was reset or destroyed before", Handle);
+		sim_fault(F_ORDER, __func__, "the group of region %u was already reset or destroyed", Handle);
 	if (r->got)
-		sim_fault(F_ORDER, __func__, "the canvas of region %u is still handed out", Handle);
+		sim_fault(F_ORDER, __func__, "the canvas of region %u has not been returned", Handle);
 	free_canvases(r);
 	r->attached = 0;
 	LEAVE(r->stale ? (r->stale = 0, CVI_FAILURE) : 0);

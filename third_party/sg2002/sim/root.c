@@ -62,7 +62,7 @@ static void link_to(const char *target, const char *path)
 	}
 }
 
-/* The libraries that stand beside this program. */
+/* The libraries next to this program. */
 static void libraries(const char *self)
 {
 	char here[PATH_MAX], target[PATH_MAX + 256], path[PATH_MAX];
@@ -131,12 +131,12 @@ int root_make(const char *dir, const char *board)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
 	if (strcmp(board, "maixcam") && strcmp(board, "maixcam_pro") && strcmp(board, "none")) {
-		fprintf(stderr, "maixsim: no such board: %s (maixcam, maixcam_pro, none)\n", board);
+		fprintf(stderr, "maixsim: unknown board %s (maixcam, maixcam_pro or none)\n", board);
 		return 2;
 	}
 	mkdir(dir, 0777);
 	if (!realpath(dir, top) || n < 0) {
-		fprintf(stderr, "maixsim: cannot make %s: %s\n", dir, strerror(errno));
+		fprintf(stderr, "maixsim: cannot create %s: %s\n", dir, strerror(errno));
 		return 1;
 	}
 	self[n] = '\0';

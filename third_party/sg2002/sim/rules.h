@@ -6,7 +6,10 @@
 
 #define RULES 64
 
-/* kind: 'F' the call returns value, 'W' it stalls value milliseconds first, 'S' its wait is cut short as by a signal; 'R' a request of that name is refused. */
+/*
+ * kind: 'F' the call returns value, 'W' it first stalls for value milliseconds, 'S' its wait ends as if interrupted by a signal, 'R' a request of
+ * that name is refused.
+ */
 struct sim_rule {
 	char kind;
 	bool stale;
@@ -15,7 +18,7 @@ struct sim_rule {
 	int64_t value;
 };
 
-/* Counts a call and returns the rule that it falls under, if any. */
+/* Counts a call and returns the rule that applies to it, or NULL. */
 struct sim_rule *sim_rule(char kind, const char *call);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * What the sensor looks at: a texture that moves 4 pixels a frame, four coloured squares that tell which way is up, and
- * the number of the frame, for machines as a row of 32 cells and for people in digits. Positions are in ../README.md.
+ * What the sensor sees: a texture that moves 4 pixels per frame, four coloured squares that show which way is up, and the
+ * frame number, as a row of 32 cells for machines and in digits for people. Positions are in ../README.md.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "vpu.h"
 
-#define PERIOD 256 /* the texture repeats, so that moving it is only another start */
+#define PERIOD 256 /* the texture repeats, so that moving it only changes the start */
 
 static struct {
 	uint32_t width, height, stride;
@@ -19,11 +19,11 @@ static struct {
 } stamped[128];
 static int stamps;
 
-static struct sim_tone shown; /* that the scene was rendered with */
+static struct sim_tone shown; /* the tone the scene was rendered with */
 
 static uint8_t limited(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
 
-/* What the light of a pixel becomes; the marks that machines read are stamped over it. */
+/* The tone's effect on a pixel; the machine-readable marks are stamped over it. */
 static uint8_t luma(uint32_t v)
 {
 	uint64_t light = (uint64_t)v * 1024;
@@ -180,7 +180,7 @@ struct picture vpu_scene(uint32_t width, uint32_t height, uint32_t n)
 		stamps = 0;
 	}
 	wipe();
-	/* Red and green above, blue and white below: left red, blue; right green, white. */
+	/* Red and green above, blue and white below: red and blue on the left, green and white on the right. */
 	stamp(shift, width * 3 / 16, height / 8, s, s, 81, 90, 240);
 	stamp(shift, width * 13 / 16 - s, height / 8, s, s, 145, 54, 34);
 	stamp(shift, width * 3 / 16, height * 7 / 8 - s, s, s, 41, 240, 110);

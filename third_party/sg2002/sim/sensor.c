@@ -1,6 +1,6 @@
 /*
  * The sensor objects. libsophgo-middleware.so has all seven; libsns_gc4653.so and libsns_full.so (built with OLD_VINTAGE) have
- * gc4653 alone, and only its mode of 4 megapixels.
+ * only gc4653, and of it only the 4-megapixel mode.
  */
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ static int32_t patch_rx(int n, RX_INIT_ATTR_S *rx)
 		if (rx->as16LaneId[i] != s->lanes[wiring][i] || rx->as8PNSwap[i] != s->swaps[wiring][i])
 			sim_camera.miswired = true;
 	if (sim_camera.miswired)
-		sim_fault(F_ORDER, "pfnPatchRxAttr", "lanes or polarities are not those of this board: no frame will come");
+		sim_fault(F_ORDER, "pfnPatchRxAttr", "lanes or polarities do not match this board: no frames will arrive");
 	return (int32_t)sim_leave(&c, 0);
 }
 
@@ -62,7 +62,7 @@ static int32_t set_bus(int n, int32_t pipe, ISP_SNS_COMMBUS_U bus)
 	drivers[n].bus = bus.s8I2cDev;
 	sim_camera.bus = bus.s8I2cDev == 4;
 	if (!sim_camera.bus)
-		sim_fault(F_ORDER, "pfnSetBusInfo", "the camera is on i2c bus 4, not %d: no frame will come", bus.s8I2cDev);
+		sim_fault(F_ORDER, "pfnSetBusInfo", "the camera is on i2c bus 4, not %d: no frames will arrive", bus.s8I2cDev);
 	return (int32_t)sim_leave(&c, 0);
 }
 
@@ -75,9 +75,9 @@ static int32_t register_callbacks(int n, int32_t pipe, ALG_LIB_S *ae, ALG_LIB_S 
 	if (pipe != 0 || !ae || !awb || strcmp(ae->acLibName, CVI_AE_LIB_NAME) || strcmp(awb->acLibName, CVI_AWB_LIB_NAME))
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	if (!sim_self()->sys)
-		sim_fault(F_ORDER, "pfnRegisterCallback", "CVI_SYS_Init comes first");
+		sim_fault(F_ORDER, "pfnRegisterCallback", "CVI_SYS_Init must come first");
 	if (!sim_camera.patched || !sim_camera.initialised || !sim_camera.bus)
-		sim_fault(F_ORDER, "pfnRegisterCallback", "pfnPatchRxAttr, pfnSetInit and pfnSetBusInfo come first");
+		sim_fault(F_ORDER, "pfnRegisterCallback", "pfnPatchRxAttr, pfnSetInit and pfnSetBusInfo must come first");
 	if (sim_camera.registered)
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	sim_camera.exited = false;
@@ -99,9 +99,9 @@ static int32_t unregister_callbacks(int n, int32_t pipe, ALG_LIB_S *ae, ALG_LIB_
 		sim_fault(F_ORDER, "pfnUnRegisterCallback", "this sensor is not registered");
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	}
-	/* ISP_SHARED_BUFFER_0 stays if the ISP was never up, for only CVI_ISP_Exit frees it. */
+	/* ISP_SHARED_BUFFER_0 stays if the ISP was never up, since only CVI_ISP_Exit frees it. */
 	if (sim_camera.isp)
-		sim_fault(F_ORDER, "pfnUnRegisterCallback", "CVI_ISP_Exit comes first");
+		sim_fault(F_ORDER, "pfnUnRegisterCallback", "CVI_ISP_Exit must come first");
 	sim_camera.registered = sim_camera.imaged = sim_camera.wdr = sim_camera.probed = sim_camera.got_rx = false;
 	sim_camera.patched = sim_camera.initialised = sim_camera.bus = false;
 	sim_camera.driver = NULL;
@@ -176,7 +176,7 @@ static int32_t sensor_functions(ISP_SENSOR_EXP_FUNC_S *f)
 static int32_t exposure_functions(AE_SENSOR_EXP_FUNC_S *f)
 {
 	(void)f;
-	return CVI_FAILURE; /* for the library of the exposure, not for programs */
+	return CVI_FAILURE; /* for the exposure library, not for programs */
 }
 
 static int32_t get_rx(int n, int32_t pipe, SNS_COMBO_DEV_ATTR_S *rx)
@@ -223,7 +223,7 @@ static void mirror_flip(int32_t pipe, ISP_SNS_MIRRORFLIP_TYPE_E type) { (void)pi
 static int32_t write_register(int32_t pipe, int32_t address, int32_t data) { return (void)pipe, (void)address, (void)data, 0; }
 static int32_t read_register(int32_t pipe, int32_t address) { return (void)pipe, (void)address, 0; }
 
-/* The functions of an object do not get the object, so each has its own. */
+/* An object's functions are not passed the object, so each object has its own. */
 #define SENSOR(n, symbol, probe_function) \
 	static int32_t register_##n(int32_t p, ALG_LIB_S *a, ALG_LIB_S *w) { return register_callbacks(n, p, a, w); } \
 	static int32_t unregister_##n(int32_t p, ALG_LIB_S *a, ALG_LIB_S *w) { return unregister_callbacks(n, p, a, w); } \

@@ -1,4 +1,4 @@
-/* Settings from the environment, from the control file and from tests; and the rules that make calls fail. */
+/* Settings from the environment, the control file and tests; and the rules that make calls fail. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static bool parse_rule(char kind, char *text, struct sim_rule *rule)
 		rule->value = strtoll(part[2], NULL, 0);
 	else if (kind != 'S' && kind != 'R')
 		return false;
-	/* Codes are written as in the manual, 0xC0078012: the calls return them as 32-bit numbers. */
+	/* Codes are written as in the manual, 0xC0078012; the calls return them as 32-bit numbers. */
 	if (kind == 'F' && rule->value > INT_MAX && rule->value <= UINT_MAX)
 		rule->value = (int32_t)(uint32_t)rule->value;
 	if (part[3])
@@ -82,7 +82,7 @@ static bool parse_rule(char kind, char *text, struct sim_rule *rule)
 	return rule->from > 0;
 }
 
-/* A rule that is written again unchanged keeps its count of calls. */
+/* A rule that is set again unchanged keeps its call count. */
 static int add_rules(char kind, const char *value)
 {
 	char copy[512], *save = NULL;
@@ -196,7 +196,7 @@ static void read_control(void)
 		text[n > 0 ? n : 0] = '\0';
 		close(fd);
 	}
-	for (int i = 0; i < KEYS; i++) /* what is no longer in the file is no longer set */
+	for (int i = 0; i < KEYS; i++) /* a setting removed from the file is no longer set */
 		if (settings[i].from_file) {
 			set(settings[i].key, "", true);
 			settings[i].key[0] = '\0';
@@ -231,7 +231,7 @@ struct sim_rule *sim_rule(char kind, const char *call)
 	for (int i = 0; i < RULES; i++) {
 		struct sim_rule *r = &rules[i];
 
-		/* (every call is asked for by its name, and again with its object) */
+		/* (each call is looked up by name, and again with its object) */
 		if (r->kind != kind || (strcmp(r->call, call) && (strcmp(r->call, "*") || strchr(call, '('))))
 			continue;
 		r->seen++;

@@ -1,4 +1,4 @@
-/* CVI_SYS_* and CVI_LOG_*: start, end, binds, modes; and how pictures lie in memory. */
+/* CVI_SYS_* and CVI_LOG_*: start, end, binds, modes; and the memory layout of pictures. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,14 +18,14 @@ int32_t CVI_SYS_Init(void)
 	if (!sim_node("/dev/cvi-base") || !sim_node("/dev/cvi-sys") || !sim_node("/dev/mem"))
 		return (int32_t)sim_leave(&c, CVI_ERR_SYS_NOTREADY);
 	if (!sim_self()->vb)
-		sim_fault(F_ORDER, __func__, "CVI_VB_Init comes first");
+		sim_fault(F_ORDER, __func__, "CVI_VB_Init must come first");
 	if (!shelled) { /* the real one runs 27 shell commands */
 		sim_unlock();
 		usleep(30000);
 		sim_lock();
 		shelled = true;
 	}
-	/* The library does not look at what becomes of these. */
+	/* The library ignores their results. */
 	sim_request("SYS_SET_VIVPSSMODE");
 	sim_request("SYS_SET_VPSSMODE_EX");
 	sim_request("SYS_SET_SYS_INIT");
@@ -72,7 +72,7 @@ int32_t CVI_SYS_Exit(void)
 		others |= K->procs[i].pid && K->procs[i].sys;
 	for (int i = 0; i < K_BINDS && !others; i++) {
 		if (K->binds[i].used)
-			sim_fault(F_LEAK, __func__, "the bind of module %d to module %d is left", (int)K->binds[i].src.enModId, (int)K->binds[i].dst.enModId);
+			sim_fault(F_LEAK, __func__, "module %d is still bound to module %d", (int)K->binds[i].src.enModId, (int)K->binds[i].dst.enModId);
 		K->binds[i].used = 0;
 	}
 	sim_dirty();
@@ -100,10 +100,10 @@ static const char *absent(const MMF_CHN_S *end, bool source)
 		if (K->vencs[end->s32ChnId].attr.stVencAttr.enType == PT_H264)
 			return "binds of H.264 are not simulated";
 		if (K->vencs[end->s32ChnId].receiving)
-			return "the VENC channel receives already: it has no thread for a bind and encodes nothing";
+			return "the VENC channel is already receiving: it has no thread for a bind and encodes nothing";
 		return NULL;
 	}
-	return "no such module here";
+	return "module not simulated";
 }
 
 int32_t CVI_SYS_Bind(const MMF_CHN_S *pstSrcChn, const MMF_CHN_S *pstDestChn)
@@ -152,7 +152,7 @@ int32_t CVI_SYS_UnBind(const MMF_CHN_S *pstSrcChn, const MMF_CHN_S *pstDestChn)
 			K->binds[i].used = 0;
 			return (int32_t)sim_leave(&c, 0);
 		}
-	sim_fault(F_ORDER, __func__, "there is no such bind");
+	sim_fault(F_ORDER, __func__, "no such bind");
 	return (int32_t)sim_leave(&c, 0);
 }
 
@@ -183,7 +183,7 @@ int32_t CVI_SYS_GetBindbySrc(const MMF_CHN_S *pstSrcChn, MMF_BIND_DEST_S *pstBin
 	return (int32_t)sim_leave(&c, pstBindDest->u32Num ? 0 : CVI_FAILURE);
 }
 
-/* Calls that keep one value. */
+/* Calls that store one value. */
 #define KEEP(call, type, value, test) \
 	int32_t call(type p) \
 	{ \
@@ -223,7 +223,7 @@ void CVI_SYS_RegisterThermalCallback(void (*setFPS)(int32_t))
 {
 	struct sim_call c;
 
-	(void)setFPS; /* it never gets hot here */
+	(void)setFPS; /* the simulator never gets hot */
 	if (sim_enter(&c, __func__, CVI_ID_SYS, -1, SIM_QUIET))
 		sim_leave(&c, 0);
 }

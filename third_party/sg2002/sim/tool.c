@@ -1,6 +1,6 @@
 /*
- * maixsim: looks after the simulated kernel from outside. Lays out a fake root, watches processes die, takes modules out
- * and puts them in, reports what went wrong, and plays another program that has the camera or died with it.
+ * maixsim: controls the simulated kernel from outside. Lays out a simulated root, detects the death of processes, unloads and
+ * loads modules, reports faults, and acts as another program that has the camera open or died with it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "modules.h"
 #include "root.h"
 
-/* libatomic's, which libsys.so borrows; nothing here depends on it. */
+/* libatomic's helper, which libsys.so needs; nothing here depends on it. */
 bool tool_compare_exchange(uint8_t *p, uint8_t *expected, uint8_t desired, int success, int failure) __asm__("__atomic_compare_exchange_1");
 bool tool_compare_exchange(uint8_t *p, uint8_t *expected, uint8_t desired, int success, int failure)
 {
@@ -33,17 +33,17 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: maixsim root DIR [--board maixcam|maixcam_pro|none]   lay out a board's files\n"
-		"       maixsim report [DIR] [--allow-left]   what went wrong and what is left; exit 1 if anything\n"
-		"       maixsim reset [DIR]                   forget everything, as after a boot\n"
-		"       maixsim settle [DIR]                  do now what a kernel does when a process has died\n"
+		"       maixsim report [DIR] [--allow-left]   list faults and leftovers; exit 1 if there are any\n"
+		"       maixsim reset [DIR]                   forget everything, as after a reboot\n"
+		"       maixsim settle [DIR]                  clean up now after dead processes, as a kernel does\n"
 		"       maixsim rmmod NAME... | insmod FILE [k=v]\n"
-		"       maixsim hold [DIR]                    be another program that has the camera, until killed\n"
-		"       maixsim leak [DIR] [--jpeg-lock]      be one that died with it\n"
-		"DIR is a root or a state directory; without it MAIXSTREAM_ROOT and MAIXSIM_DIR count.\n");
+		"       maixsim hold [DIR]                    act as another program that has the camera, until killed\n"
+		"       maixsim leak [DIR] [--jpeg-lock]      act as a program that died with the camera open\n"
+		"DIR is a root or a state directory; default: MAIXSTREAM_ROOT or MAIXSIM_DIR.\n");
 	return 2;
 }
 
-/* A root has its state inside. */
+/* A root contains its state. */
 static void choose(const char *dir)
 {
 	char inner[PATH_MAX];
@@ -107,7 +107,7 @@ static int reset(void)
 		sim_unlock();
 		return usage();
 	}
-	K->magic = 0; /* whoever attaches next boots */
+	K->magic = 0; /* the next process to attach boots */
 	sim_unlock();
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		snprintf(path, sizeof path, "%s/%s", sim_dir(), files[i]);
@@ -141,7 +141,7 @@ static int modules(bool insert, int argc, char **argv)
 	return rc < 0;
 }
 
-/* What a program that streams has in the kernel. */
+/* The kernel state of a streaming program. */
 static void take(bool jpeg_lock)
 {
 	VB_CONFIG_S config = {.u32MaxPoolCnt = 1, .astCommPool = {{.u32BlkSize = 5652480, .u32BlkCnt = 3, .enRemapMode = VB_REMAP_MODE_CACHED}}};

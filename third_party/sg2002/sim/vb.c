@@ -1,4 +1,4 @@
-/* CVI_VB_*: pools of blocks. Every reference on a block has a holder, so that one given back twice is seen. */
+/* CVI_VB_*: pools of blocks. Every reference to a block has a holder, so that a double release is detected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 /*
  * The real library changes its init flag with this helper, which comes from libatomic.so.1 or from the program itself. It
- * is called here for the same reason that a canary sits in a mine.
+ * is called here to detect when neither provides it.
  */
 extern bool byte_compare_exchange(void *p, void *expected, uint8_t desired, int success, int failure) __asm__("__atomic_compare_exchange_1");
 
@@ -93,7 +93,7 @@ static int free_block(int pool, uint32_t size)
 	return -1;
 }
 
-/* VB_INVALID_POOLID stands for the common pool that fits best and has a block. */
+/* VB_INVALID_POOLID stands for the best-fitting common pool with a free block. */
 static int pool_for(uint32_t pool, uint32_t size)
 {
 	int best = -1;
@@ -174,7 +174,7 @@ int32_t CVI_VB_SetConfig(const VB_CONFIG_S *pstVbConfig)
 			return (int32_t)sim_leave(&c, CVI_FAILURE);
 	}
 	if (K->vb_refs > 0)
-		sim_fault(F_LEAK, __func__, "ignored: VB runs already with the configuration of a process before");
+		sim_fault(F_LEAK, __func__, "ignored: VB is already running with an earlier process's configuration");
 	wanted = *pstVbConfig;
 	have_config = true;
 	return (int32_t)sim_leave(&c, 0);
@@ -194,7 +194,7 @@ int32_t CVI_VB_GetConfig(VB_CONFIG_S *pstVbConfig)
 
 int32_t CVI_VB_Init(void)
 {
-	static bool tried; /* as the library: it does not ask the driver a second time, even when the first time failed */
+	static bool tried; /* like the library, which does not ask the driver a second time, even if the first time failed */
 	struct sim_call c;
 	uint8_t flag = 0, none = 0;
 
@@ -208,7 +208,7 @@ int32_t CVI_VB_Init(void)
 	if (!sim_request("VB_IOCTL_INIT"))
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	if (tried && !K->vb_refs && !have_config) {
-		sim_fault(F_ORDER, __func__, "tried again without CVI_VB_Exit after a failure: the library says 0 and does nothing");
+		sim_fault(F_ORDER, __func__, "retried without CVI_VB_Exit after a failure: the library returns 0 and does nothing");
 		return (int32_t)sim_leave(&c, 0);
 	}
 	if (K->vb_refs == 0) {
@@ -231,7 +231,7 @@ int32_t CVI_VB_Init(void)
 	return (int32_t)sim_leave(&c, 0);
 }
 
-/* Names what still uses VB when the last process leaves it: the driver frees it all the same. */
+/* Lists what still uses VB when the last process leaves it: the driver frees it anyway. */
 static void check_exit(const char *call)
 {
 	for (int i = 0; i < K_POOLS; i++) {
@@ -297,7 +297,7 @@ int32_t CVI_VB_DestroyPool(uint32_t Pool)
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	for (uint32_t b = 0; b < K->pools[Pool].blk_count; b++)
 		if (sim_block_refs((int)Pool, (int)b)) {
-			sim_fault(F_LEAK, __func__, "block %u of VB pool %u is out: nothing is destroyed, and 0 returned", b, Pool);
+			sim_fault(F_LEAK, __func__, "block %u of VB pool %u is in use: nothing is destroyed, although 0 is returned", b, Pool);
 			return (int32_t)sim_leave(&c, 0);
 		}
 	destroy_pool((int)Pool);
@@ -323,18 +323,18 @@ int32_t CVI_VB_ReleaseBlock(uint64_t Block)
 	if (!sim_enter(&c, __func__, CVI_ID_VB, -1, 0))
 		return (int32_t)c.result;
 	if (!block_of(Block, &pool, &block)) {
-		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no block: the real driver follows it as a pointer", (unsigned long long)Block);
+		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is not a block: the real driver dereferences it", (unsigned long long)Block);
 		return (int32_t)sim_leave(&c, CVI_FAILURE);
 	}
 	if (sim_drop(pool, block, H_USER))
 		return (int32_t)sim_leave(&c, 0);
-	/* What a dead process had can be given back by its address; nothing else holds it any more. */
+	/* A dead process's block can be released by its address; nothing else holds it any more. */
 	if (!sim_alive(K->pools[pool].pid, 0))
 		for (int h = 0; h < H_KINDS; h++)
 			if (sim_drop(pool, block, (enum k_holder)h))
 				return (int32_t)sim_leave(&c, 0);
 	sim_fault(F_DOUBLE_RELEASE, __func__, "block %d of VB pool %d is not held by the program%s", block, pool,
-		sim_block_refs(pool, block) ? ", the reference taken away is another's" : "");
+		sim_block_refs(pool, block) ? "; this drops someone else's reference" : "");
 	return (int32_t)sim_leave(&c, 0);
 }
 

@@ -1,4 +1,4 @@
-/* CVI_VENC_*: channels of all types, JPEG's own, and the descriptors that the user library keeps for them in this process. */
+/* CVI_VENC_*: channels of all types, JPEG's calls, and the descriptors that the user library keeps for them in this process. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,7 +11,7 @@
 
 int venc_fds[VENC_MAX_CHN_NUM] = {[0 ... VENC_MAX_CHN_NUM - 1] = -1};
 
-static int created; /* the library's count of channels; at 0 it closes /dev/mem */
+static int created; /* the library's channel count; at 0 it closes /dev/mem */
 bool venc_memory;
 bool venc_busy[VENC_MAX_CHN_NUM];
 static const VENC_PACK_S *out_pack[VENC_MAX_CHN_NUM];
@@ -74,7 +74,7 @@ int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 	held = pstAttr->stVencAttr.enType == PT_H264 ? &K->vcodec.held : &K->jpeg.held;
 	holder = pstAttr->stVencAttr.enType == PT_H264 ? K->vcodec.pid : K->jpeg.pid;
 	if (*held && holder != getpid() && !sim_alive(holder, 0)) {
-		sim_fault(F_ORDER, __func__, "hangs: a process died with the %s lock; only a reload of soph_vc_driver helps",
+		sim_fault(F_ORDER, __func__, "hangs: a process died holding the %s lock; only reloading soph_vc_driver helps",
 			pstAttr->stVencAttr.enType == PT_H264 ? "codec" : "JPEG");
 		for (until = sim_now() + (uint64_t)sim_setting("hang_ms", 5000) * 1000; *held && sim_wait(until);)
 			;
@@ -83,7 +83,7 @@ int32_t CVI_VENC_CreateChn(int32_t VeChn, const VENC_CHN_ATTR_S *pstAttr)
 	rc = check_attr(pstAttr);
 	CHECK(VeChn, rc == 0, rc);
 	if (v->created)
-		sim_fault(F_LEAK, __func__, "channel %d exists: its handle and its buffer are lost", VeChn);
+		sim_fault(F_LEAK, __func__, "channel %d exists: its handle and buffer leak", VeChn);
 	size = pstAttr->stVencAttr.u32BufSize ? pstAttr->stVencAttr.u32BufSize : DEFAULT_BUFFER;
 	made = v->made;
 	if (pstAttr->stVencAttr.enType == PT_H264) {
@@ -115,16 +115,16 @@ int32_t CVI_VENC_DestroyChn(int32_t VeChn)
 	ENTER(VeChn, SIM_LIFE);
 	if (venc_fds[VeChn] < 0) {
 		created--;
-		sim_fault(F_ORDER, __func__, "channel %d is not open in this process: nothing is destroyed, and 0 returned", VeChn);
+		sim_fault(F_ORDER, __func__, "channel %d is not open in this process: nothing is destroyed, although 0 is returned", VeChn);
 		LEAVE(VeChn, 0);
 	}
-	CHECK(VeChn, v->created, CVI_ERR_VENC_UNEXIST); /* the descriptor stays open, and the library's count as it is */
+	CHECK(VeChn, v->created, CVI_ERR_VENC_UNEXIST); /* the descriptor stays open, and the library's count unchanged */
 	created--;
 	{
 		bool leaked = v->pid != getpid();
 
 		if (v->receiving)
-			sim_fault(F_ORDER, __func__, "channel %d still receives", VeChn);
+			sim_fault(F_ORDER, __func__, "channel %d is still receiving", VeChn);
 		if (bound(VeChn))
 			sim_fault(F_ORDER, __func__, "channel %d is still bound", VeChn);
 		if (v->stream == STREAM_OUT && !leaked) {
@@ -186,7 +186,7 @@ int32_t CVI_VENC_StopRecvFrame(int32_t VeChn)
 	ENTER(VeChn, 0);
 	OPEN(VeChn);
 	if (v->receiving && bound(VeChn))
-		sim_fault(F_ORDER, __func__, "channel %d is still bound: its thread lives on", VeChn);
+		sim_fault(F_ORDER, __func__, "channel %d is still bound: its thread keeps running", VeChn);
 	v->receiving = v->thread = 0;
 	if (v->waiting)
 		sim_drop(v->frame.pool, v->frame.block, H_VENC);
@@ -208,7 +208,7 @@ int32_t CVI_VENC_QueryStatus(int32_t VeChn, VENC_CHN_STATUS_S *pstStatus)
 	pstStatus->u32LeftPics = v->waiting;
 	pstStatus->u32LeftStreamFrames = v->stream == STREAM_READY;
 	pstStatus->u32LeftStreamBytes = v->stream == STREAM_READY ? v->len : 0;
-	if (is_h264(v)) { /* a constant, and what was sent: neither says that a picture is ready */
+	if (is_h264(v)) { /* a constant, and the number sent: neither shows whether a picture is ready */
 		pstStatus->u32CurPacks = K_PACKS;
 		pstStatus->u32LeftStreamFrames = v->h264.left;
 	}
@@ -219,7 +219,7 @@ int32_t CVI_VENC_GetFd(int32_t VeChn)
 {
 	ENTER(VeChn, 0);
 	CHECK(VeChn, open_node(VeChn), CVI_FAILURE);
-	venc_memory = sim_node("/dev/mem"); /* opened again where the last destruction has closed it */
+	venc_memory = sim_node("/dev/mem"); /* reopened after the last destruction closed it */
 	LEAVE(VeChn, venc_fds[VeChn]);
 }
 
@@ -229,7 +229,7 @@ int32_t CVI_VENC_CloseFd(int32_t VeChn)
 	LEAVE(VeChn, 0);
 }
 
-/* Can n rows of a plane be read at phys? Rows beyond the picture are encoded too. */
+/* Whether n rows of a plane can be read at phys. Rows beyond the picture are encoded too. */
 static void check_padding(const struct k_frame *f)
 {
 	uint32_t rows = sim_align(f->height, 16);
@@ -247,7 +247,7 @@ void venc_check_frame(const struct k_frame *f)
 	struct k_frame whole;
 
 	if (f->pool < 0) {
-		sim_fault(F_BAD_HANDLE, "CVI_VENC_SendFrame", "0x%llx is no block", (unsigned long long)f->phys[0]);
+		sim_fault(F_BAD_HANDLE, "CVI_VENC_SendFrame", "0x%llx is not a block", (unsigned long long)f->phys[0]);
 		return;
 	}
 	if (!K->pools[f->pool].refs[f->block][H_USER] && !K->pools[f->pool].refs[f->block][H_FRAME])
@@ -262,7 +262,7 @@ void venc_check_frame(const struct k_frame *f)
 	check_padding(f);
 }
 
-/* MJPEG's rate control, for who chose that type. */
+/* MJPEG's rate control, for channels of that type. */
 static bool rate_drops(struct k_venc *v)
 {
 	uint32_t src = v->attr.stRcAttr.stMjpegFixQp.u32SrcFrameRate, dst = v->attr.stRcAttr.stMjpegFixQp.fr32DstFrameRate;
@@ -292,9 +292,9 @@ int32_t CVI_VENC_SendFrame(int32_t VeChn, const VIDEO_FRAME_INFO_S *pstFrame, in
 	if (bound(VeChn))
 		sim_fault(F_ORDER, __func__, "channel %d is bound", VeChn);
 	if (K->jpeg.held && K->jpeg.pid == getpid() && K->vencs[K->jpeg.chn].from_send) {
-		sim_fault(F_ORDER, __func__, "the frame sent to channel %d was not fetched yet: this waits for it", K->jpeg.chn);
+		sim_fault(F_ORDER, __func__, "the frame sent to channel %d was not fetched yet: this call waits for it", K->jpeg.chn);
 		if (K->jpeg.thread == (uint64_t)(uintptr_t)pthread_self() && s32MilliSec < 0)
-			CHECK(VeChn, false, CVI_ERR_VENC_BUSY); /* the real one would wait for itself, for ever */
+			CHECK(VeChn, false, CVI_ERR_VENC_BUSY); /* the real one would deadlock */
 	}
 	while (K->jpeg.held && s32MilliSec != 0 && sim_wait(deadline))
 		;
@@ -360,12 +360,12 @@ int32_t CVI_VENC_GetStream(int32_t VeChn, VENC_STREAM_S *pstStream, int32_t S32M
 		LEAVE(VeChn, h264_get(VeChn, pstStream, S32MilliSec));
 	if (v->from_send || (!v->thread && v->stream == STREAM_NONE)) {
 		CHECK(VeChn, v->stream == STREAM_BUSY || v->stream == STREAM_READY || v->stream == STREAM_FAILED, CVI_ERR_VENC_EMPTY_STREAM_FRAME);
-		/* The caller's timeout does not count here: the driver waits for the unit, 2 s, and then resets it. */
+		/* The caller's timeout is ignored: the driver waits 2 s for the unit, and then resets it. */
 		for (deadline = sim_now() + 2000000; v->stream == STREAM_BUSY;)
 			if (!sim_wait(deadline)) {
 				if (venc_hangs(VeChn))
 					break;
-				deadline = sim_now() + 10000; /* the unit would be done: it is this machine that is slow */
+				deadline = sim_now() + 10000; /* the real unit would be done: this machine is slow */
 			}
 		venc_finish_lock(VeChn);
 		if (v->stream != STREAM_READY)
@@ -391,7 +391,7 @@ int32_t CVI_VENC_ReleaseStream(int32_t VeChn, VENC_STREAM_S *pstStream)
 	if (is_h264(v))
 		LEAVE(VeChn, h264_release(VeChn, pstStream));
 	if (v->stream != STREAM_OUT) {
-		sim_fault(F_DOUBLE_RELEASE, __func__, "channel %d has no stream out", VeChn);
+		sim_fault(F_DOUBLE_RELEASE, __func__, "channel %d has no stream to release", VeChn);
 		LEAVE(VeChn, 0);
 	}
 	if (pstStream->pstPack != out_pack[VeChn] || pstStream->pstPack[0].pu8Addr != out_address[VeChn] || pstStream->u32PackCount != 1)
@@ -480,7 +480,7 @@ int32_t CVI_VENC_SetModParam(const VENC_PARAM_MOD_S *pstModParam)
 	if (pstModParam->enVencModType == MODTYPE_JPEGE) {
 		for (int i = 0; i < VENC_MAX_CHN_NUM; i++)
 			if (K->vencs[i].created && K->vencs[i].pid == getpid())
-				sim_fault(F_ORDER, __func__, "channel %d was made before: it may not follow", i);
+				sim_fault(F_ORDER, __func__, "channel %d exists already: the change may not apply to it", i);
 		K->jpege = pstModParam->stJpegeModParam;
 	}
 	return (int32_t)sim_leave(&c, 0);

@@ -1,4 +1,4 @@
-/* Between the files of libvenc.so. */
+/* Shared by the files of libvenc.so. */
 #ifndef MAIXSIM_VENC_H
 #define MAIXSIM_VENC_H
 
@@ -8,22 +8,22 @@ struct encode_order {
 	struct k_frame frame;
 	uint32_t width, height, quality, restart; /* quality 0: the built-in tables */
 	bool jfif;
-	uint32_t index; /* of APP9 */
+	uint32_t index; /* for APP9 */
 	const uint8_t *user;
 	uint32_t user_len;
 };
 
-/* Encodes into memory of its own, valid until the next call; *len 0 on failure. For one thread. */
+/* Encodes into its own memory, valid until the next call; *len is 0 on failure. Single-threaded. */
 const uint8_t *venc_encode(const struct encode_order *order, uint32_t *len);
 
 void venc_start(void);
-void venc_signal(int channel); /* makes the channel's descriptor tell whether a stream is ready */
+void venc_signal(int channel); /* makes the channel's descriptor show whether a stream is ready */
 void venc_finish_lock(int channel);
-bool venc_hangs(int channel); /* would the unit be at its picture still, however slow this machine is? */
+bool venc_hangs(int channel); /* would the real unit still be busy with its picture, regardless of this machine's speed? */
 bool venc_offer(int channel, const struct k_frame *frame);
 
 extern int venc_fds[VENC_MAX_CHN_NUM];   /* -1: not open in this process */
-extern bool venc_busy[VENC_MAX_CHN_NUM]; /* the driver lets one call of a channel in */
+extern bool venc_busy[VENC_MAX_CHN_NUM]; /* the driver admits one call per channel at a time */
 extern bool venc_memory;                 /* the library has /dev/mem open */
 
 void venc_check_frame(const struct k_frame *frame);
@@ -42,7 +42,7 @@ int32_t h264_send(int channel, const VIDEO_FRAME_INFO_S *frame, int32_t millisec
 int32_t h264_get(int channel, VENC_STREAM_S *stream, int32_t milliseconds);
 int32_t h264_release(int channel, const VENC_STREAM_S *stream);
 
-/* ---- what every call is made of ---- */
+/* ---- common parts of the calls ---- */
 
 #define ENTER(ch, flags) \
 	struct sim_call c; \
@@ -66,7 +66,7 @@ int32_t h264_release(int channel, const VENC_STREAM_S *stream);
 		if (!(test)) \
 			LEAVE(ch, code); \
 	} while (0)
-/* What every call needs but those that open the node themselves. */
+/* Required by all calls except those that open the node themselves. */
 #define OPEN(ch) \
 	CHECK(ch, venc_fds[ch] >= 0, CVI_FAILURE); \
 	CHECK(ch, v->created, CVI_ERR_VENC_UNEXIST)

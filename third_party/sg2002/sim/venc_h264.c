@@ -1,4 +1,4 @@
-/* Channels of H.264: what the driver takes and when, and its core, which works beside JPEG's unit. */
+/* H.264 channels: what the driver accepts and when, and its core, which works beside JPEG's unit. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -13,19 +13,19 @@
 #define FIRMWARE_SIZE 786432u
 #define WORK_SIZE 81920u
 #define DEFAULT_SIZE 0x400000u
-#define HELD_BACK 4096u /* of the stream's buffer; the parameter sets are shown there, which really lie in the kernel's own memory */
+#define HELD_BACK 4096u /* part of the stream buffer for the parameter sets, which really are in the kernel's own memory */
 #define LEAST_SIZE (131072u + HELD_BACK)
 #define MOST_KILOBITS 524288u
 #define GRANULE 16384u
 
 static const VENC_PACK_S *out_pack[VENC_MAX_CHN_NUM];
 static void *out_address[VENC_MAX_CHN_NUM][K_PACKS];
-static uint64_t done_at[VENC_MAX_CHN_NUM]; /* when the core is through with the channel's picture, by its own speed */
+static uint64_t done_at[VENC_MAX_CHN_NUM]; /* when the core finishes the channel's picture, at its own speed */
 static bool running;
 
 /* ---- attributes ---- */
 
-/* Frames a second of a rate: frames in the low half, seconds in the high one. 0: not given. */
+/* Frames per second of a rate: frames in the low half, seconds in the high half. 0: not given. */
 static double fps_of(uint32_t fr32)
 {
 	uint32_t seconds = fr32 >> 16;
@@ -67,7 +67,7 @@ int32_t h264_check(const VENC_CHN_ATTR_S *a)
 	return check_gop(a);
 }
 
-/* The core's firmware is read when the first channel is made, and stays. */
+/* The core's firmware is loaded when the first channel is created, and stays. */
 int32_t h264_create(int ch)
 {
 	char path[4096 + sizeof FIRMWARE];
@@ -89,7 +89,7 @@ int32_t h264_create(int ch)
 	return 0;
 }
 
-/* Of CreateChn and of SetChnAttr: the second cannot change what the encoder was opened with. */
+/* For CreateChn and SetChnAttr: the second cannot change what the encoder was opened with. */
 int32_t h264_set(int ch, const VENC_CHN_ATTR_S *a)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -109,11 +109,11 @@ int32_t h264_set(int ch, const VENC_CHN_ATTR_S *a)
 	return 0;
 }
 
-/* What shapes the stream is read when the encoder is opened: set later it does nothing, and the real driver does not say so. */
+/* Stream parameters are read when the encoder is opened: set later they have no effect, and the real driver does not report it. */
 static void early(const struct k_venc *v, int ch, const char *call)
 {
 	if (v->h264.instance)
-		sim_fault(F_ORDER, call, "channel %d was started before: it has no effect any more", ch);
+		sim_fault(F_ORDER, call, "channel %d was already started: no effect", ch);
 }
 
 int32_t CVI_VENC_GetRcParam(int32_t VeChn, VENC_RC_PARAM_S *pstRcParam)
@@ -183,7 +183,7 @@ int32_t CVI_VENC_GetH264Vui(int32_t VeChn, VENC_H264_VUI_S *pstH264Vui)
 	LEAVE(VeChn, 0);
 }
 
-/* Shows in the next key frame's parameter set, so it may come at any time. */
+/* It shows in the next key frame's parameter set, so it may be set at any time. */
 int32_t CVI_VENC_SetH264Vui(int32_t VeChn, const VENC_H264_VUI_S *pstH264Vui)
 {
 	ENTER(VeChn, 0);
@@ -201,7 +201,7 @@ int32_t CVI_VENC_RequestIDR(int32_t VeChn, uint8_t bInstant)
 	OPEN(VeChn);
 	CHECK(VeChn, is_h264(v), CVI_ERR_VENC_NOT_SUPPORT);
 	sim_count("h264.requests", 1);
-	if (!sim_setting("h264_deaf", 0)) { /* as if the firmware made another kind of picture of it */
+	if (!sim_setting("h264_deaf", 0)) { /* as if the firmware made another kind of picture instead */
 		v->h264.idr = 1;
 		v->h264.instant |= bInstant != 0;
 	}
@@ -239,7 +239,7 @@ int32_t h264_start(int ch)
 	double src, dst;
 
 	rates(&v->attr.stRcAttr, &src, &dst);
-	if (!h->instance) { /* none of these is looked at before */
+	if (!h->instance) { /* none of these is checked earlier */
 		uint32_t size = e->u32BufSize ? e->u32BufSize : DEFAULT_SIZE;
 
 		if (e->u32PicWidth < 96 || e->u32PicWidth > 4096 || e->u32PicHeight < 16 || e->u32PicHeight > 2304 || e->u32PicWidth % 2 ||
@@ -267,7 +267,7 @@ int32_t h264_start(int ch)
 	return 0;
 }
 
-/* Waits for the picture that the core is at, and throws away what is ready. */
+/* Waits for the picture in the core, and discards what is ready. */
 void h264_stop(int ch)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -303,7 +303,7 @@ void h264_destroy(int ch)
 
 /* ---- a picture's way in ---- */
 
-/* The pictures that the encoder refers to: two, and their memory is taken when the first frame comes. */
+/* The encoder's reference pictures: two, allocated when the first frame arrives. */
 static bool references(int ch)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -341,15 +341,15 @@ static void check_input(int ch, const VIDEO_FRAME_INFO_S *frame)
 
 	sim_frame_out(&same, &own);
 	if (f->pPrivateData && f->pPrivateData != own.stVFrame.pPrivateData)
-		sim_crash("CVI_VENC_SendFrame", "pPrivateData is neither NULL nor what CVI_VPSS_GetChnFrame wrote: the driver follows it");
+		sim_crash("CVI_VENC_SendFrame", "pPrivateData is neither NULL nor CVI_VPSS_GetChnFrame's: the driver dereferences it");
 	if (f->u32Width != v->attr.stVencAttr.u32PicWidth || f->u32Height != v->attr.stVencAttr.u32PicHeight)
-		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "channel %d is made for %ux%u and gets %ux%u, which the driver does not look at", ch,
+		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "channel %d is set up for %ux%u but gets %ux%u, which the driver does not check", ch,
 			v->attr.stVencAttr.u32PicWidth, v->attr.stVencAttr.u32PicHeight, f->u32Width, f->u32Height);
 	if (v->stream == STREAM_OUT || v->stream == STREAM_READY || v->stream == STREAM_BUSY)
 		sim_fault(F_ORDER, "CVI_VENC_SendFrame",
-			"the stream of channel %d's last picture was not released: after eight packs pictures are thrown away", ch);
+			"the stream of channel %d's last picture was not released: after eight packs pictures are discarded", ch);
 	if (v->h264.dead)
-		sim_fault(F_ORDER, "CVI_VENC_SendFrame", "the driver's thread of channel %d has ended: this keeps the codec's lock for ever", ch);
+		sim_fault(F_ORDER, "CVI_VENC_SendFrame", "the driver's thread of channel %d has ended: the codec's lock is never released", ch);
 }
 
 static uint64_t core_time(const struct k_venc *v)
@@ -368,7 +368,7 @@ int32_t h264_send(int ch, const VIDEO_FRAME_INFO_S *frame, int32_t milliseconds)
 	if (h->bad_gop)
 		return rc;
 	if (milliseconds < 0)
-		sim_fault(F_SIGNAL_UNSAFE, "CVI_VENC_SendFrame", "waits without an end: a signal makes the driver go on without its lock");
+		sim_fault(F_SIGNAL_UNSAFE, "CVI_VENC_SendFrame", "waits without a timeout: a signal makes the driver continue without its lock");
 	check_input(ch, frame);
 	if (v->stream == STREAM_OUT || v->stream == STREAM_READY || v->stream == STREAM_BUSY)
 		return CVI_ERR_VENC_BUSY;
@@ -381,7 +381,7 @@ int32_t h264_send(int ch, const VIDEO_FRAME_INFO_S *frame, int32_t milliseconds)
 	if (K->vcodec.held)
 		return CVI_ERR_VENC_BUSY;
 	if (!references(ch)) {
-		errno = EAGAIN; /* the codec layer's own -11 */
+		errno = EAGAIN; /* the codec layer's -11 */
 		return CVI_FAILURE;
 	}
 	h->format = f->enPixelFormat + 1;
@@ -424,7 +424,7 @@ static int next_channel(void)
 	return -1;
 }
 
-/* SETTING=PICTURE[:MS]: is it this picture's turn? */
+/* SETTING=PICTURE[:MS]: whether it applies to this picture. */
 static bool turn(const char *setting, unsigned long picture, unsigned long *ms)
 {
 	unsigned long at = 0;
@@ -432,7 +432,7 @@ static bool turn(const char *setting, unsigned long picture, unsigned long *ms)
 	return sscanf(sim_text(setting, ""), "%lu:%lu", &at, ms) >= 1 && at == picture;
 }
 
-/* A picture lies in one piece: the beginning is moved when the rest of the buffer is too short. */
+/* A picture is contiguous: its beginning is moved if the rest of the buffer is too short. */
 static bool store(int ch, struct h264_unit *u)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -462,7 +462,7 @@ static bool store(int ch, struct h264_unit *u)
 		memcpy(to, code, 4);
 		memcpy(to + 4, u->nal[i], u->length[i]);
 		if (type == H264E_NALU_SPS && !(v->attr.stVencAttr.u32Profile == 0 && h->cavlc)) {
-			to[5] = 77; /* with CABAC the core is opened as Main, whatever profile was asked for */
+			to[5] = 77; /* with CABAC the core is opened as Main, whatever profile was requested */
 			to[6] &= 0x7f;
 		}
 		h->pack[h->parts].phys = v->phys + *at;
@@ -485,7 +485,7 @@ static void wait_until(struct k_venc *v, uint64_t made, uint64_t end)
 	}
 }
 
-/* The picture is lost: no stream comes, and the count of those that are to come stays too high. */
+/* The picture is lost: no stream arrives, and the count of expected streams stays too high. */
 static void lose(int ch)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -512,7 +512,7 @@ static void encode(int ch)
 		h->at = 0;
 	regular = h->at % h->gop == 0 && !h->idr;
 	o.key = h->idr || regular;
-	if (regular) { /* only here are new rates taken over */
+	if (regular) { /* new rates are applied only here */
 		h->kilobits = v->attr.stRcAttr.stH264Cbr.u32BitRate;
 		h->rate = v->attr.stRcAttr.stH264Cbr.fr32DstFrameRate;
 	}
@@ -583,7 +583,7 @@ static void hand_out(int ch, VENC_STREAM_S *s)
 	struct k_venc *v = &K->vencs[ch];
 	struct k_h264 *h = &v->h264;
 
-	memset(s->pstPack, 0xee, K_PACKS * sizeof *s->pstPack); /* the library writes that many, whatever room there is */
+	memset(s->pstPack, 0xee, K_PACKS * sizeof *s->pstPack); /* the library writes that many, whatever the array's size */
 	for (uint32_t i = 0; i < h->parts; i++) {
 		VENC_PACK_S *p = &s->pstPack[i];
 
@@ -613,16 +613,16 @@ int32_t h264_get(int ch, VENC_STREAM_S *stream, int32_t milliseconds)
 	uint64_t deadline = sim_deadline(milliseconds);
 
 	if (!v->h264.instance)
-		sim_crash("CVI_VENC_GetStream", "a channel of H.264 that was never started: the driver waits on what it has not made");
+		sim_crash("CVI_VENC_GetStream", "the H.264 channel was never started: the driver waits on an uninitialised object");
 	if (milliseconds < 0)
-		sim_fault(F_ORDER, "CVI_VENC_GetStream", "waits without an end");
+		sim_fault(F_ORDER, "CVI_VENC_GetStream", "waits without a timeout");
 	if (v->stream == STREAM_OUT)
 		sim_fault(F_ORDER, "CVI_VENC_GetStream", "the stream of channel %d's last picture was not released", ch);
 	while (v->stream != STREAM_READY && milliseconds != 0)
 		if (!sim_wait(deadline)) {
 			if (v->stream != STREAM_BUSY || sim_now() < done_at[ch])
 				break;
-			deadline = sim_now() + 10000; /* the core would be done: it is this machine that is slow */
+			deadline = sim_now() + 10000; /* the real core would be done: this machine is slow */
 		}
 	if (v->stream != STREAM_READY) {
 		v->h264.refused++;
@@ -638,9 +638,9 @@ int32_t h264_release(int ch, const VENC_STREAM_S *stream)
 	struct k_venc *v = &K->vencs[ch];
 
 	if (!v->h264.got)
-		sim_crash("CVI_VENC_ReleaseStream", "before any stream was got: the driver follows a null pointer");
+		sim_crash("CVI_VENC_ReleaseStream", "before any stream was fetched: the driver dereferences a null pointer");
 	if (v->stream != STREAM_OUT) {
-		sim_fault(F_DOUBLE_RELEASE, "CVI_VENC_ReleaseStream", "channel %d has no stream out", ch);
+		sim_fault(F_DOUBLE_RELEASE, "CVI_VENC_ReleaseStream", "channel %d has no stream to release", ch);
 		return 0;
 	}
 	if (stream->pstPack != out_pack[ch] || stream->u32PackCount != v->h264.parts)

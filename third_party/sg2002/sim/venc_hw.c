@@ -1,4 +1,4 @@
-/* The encoder: one unit for all channels, one picture at a time, and the lock that the driver has around it. */
+/* The encoder: one unit for all channels, one picture at a time, and the driver's lock around it. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -7,7 +7,7 @@
 #include "venc.h"
 
 static bool running;
-static uint64_t done_at[VENC_MAX_CHN_NUM]; /* when the unit is through with the channel's picture */
+static uint64_t done_at[VENC_MAX_CHN_NUM]; /* when the unit finishes the channel's picture */
 
 bool venc_hangs(int ch) { return sim_now() < done_at[ch]; }
 
@@ -33,7 +33,7 @@ void venc_finish_lock(int ch)
 	sim_wake();
 }
 
-/* A frame from the channel of VPSS that this one is bound to. The queue has one place. */
+/* A frame from the VPSS channel that this one is bound to. The queue has one slot. */
 bool venc_offer(int ch, const struct k_frame *f)
 {
 	struct k_venc *v = &K->vencs[ch];
@@ -45,7 +45,7 @@ bool venc_offer(int ch, const struct k_frame *f)
 		return false;
 	}
 	if (f->width != v->attr.stVencAttr.u32PicWidth || f->height != v->attr.stVencAttr.u32PicHeight)
-		sim_fault(F_OVERRUN, "VENC", "channel %d is made for %ux%u and gets %ux%u", ch, v->attr.stVencAttr.u32PicWidth,
+		sim_fault(F_OVERRUN, "VENC", "channel %d is set up for %ux%u but gets %ux%u", ch, v->attr.stVencAttr.u32PicWidth,
 			v->attr.stVencAttr.u32PicHeight, f->width, f->height);
 	v->frame = *f;
 	v->waiting = 1;
@@ -76,7 +76,7 @@ static int next_channel(void)
 	return -1;
 }
 
-/* Puts the picture where the CPU may look for it; one that is larger than the buffer takes the driver's slow way. */
+/* Puts the picture where the CPU can read it; one larger than the buffer takes the driver's slow path. */
 static bool store(struct k_venc *v, const uint8_t *data, uint32_t len)
 {
 	uint64_t to = v->phys;
@@ -100,7 +100,7 @@ static bool store(struct k_venc *v, const uint8_t *data, uint32_t len)
 	return true;
 }
 
-/* stall=... is for calls; this is the unit itself: encode_stall_at=PICTURE:MILLISECONDS. */
+/* stall=... is for calls; this is for the unit itself: encode_stall_at=PICTURE:MILLISECONDS. */
 static uint64_t encode_time(uint32_t pixels)
 {
 	static uint64_t pictures;
@@ -112,7 +112,7 @@ static uint64_t encode_time(uint32_t pixels)
 	return (uint64_t)sim_setting("encode_us_per_mpixel", 7000) * pixels / 1000000;
 }
 
-/* Does the channel still wait for the picture, and is it the same channel? */
+/* Whether the channel still waits for the picture, and is still the same channel. */
 static bool wanted_still(const struct k_venc *v, uint64_t made) { return v->created && v->made == made && v->stream == STREAM_BUSY; }
 
 static void encode(int ch)
@@ -134,7 +134,7 @@ static void encode(int ch)
 	bool ok;
 
 	if (!v->from_send && v->attr.stVencAttr.u32PicWidth <= o.width && v->attr.stVencAttr.u32PicHeight <= o.height) {
-		o.width = v->attr.stVencAttr.u32PicWidth; /* bound, the driver goes by its own size */
+		o.width = v->attr.stVencAttr.u32PicWidth; /* when bound, the driver uses its own size */
 		o.height = v->attr.stVencAttr.u32PicHeight;
 	}
 	memcpy(user, v->user, v->user_len);

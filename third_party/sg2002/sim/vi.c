@@ -45,14 +45,14 @@ int32_t CVI_VI_SetDevAttr(int32_t ViDev, const VI_DEV_ATTR_S *pstDevAttr)
 	if (!sim_self()->sys)
 		sim_fault(F_ORDER, __func__, "CVI_SYS_Init is missing");
 	if (K->vi.dev || K->vi.chn)
-		sim_fault(F_ORDER, __func__, "wipes the state of a device that is enabled");
+		sim_fault(F_ORDER, __func__, "resets the state of an enabled device");
 	if (!sim_camera.registered)
 		sim_fault(F_ORDER, __func__, "the sensor's callbacks are not registered yet");
 	K->vi.pid = getpid();
 	K->vi.pool = VB_INVALID_POOLID;
 	K->vi.dev_attr = *pstDevAttr;
 	K->vi.has_dev = 1;
-	sim_camera.deaf = !sim_request("VI_SDK_SET_DEV_ATTR"); /* and 0 is returned */
+	sim_camera.deaf = !sim_request("VI_SDK_SET_DEV_ATTR"); /* and 0 is returned anyway */
 	sim_dirty();
 	LEAVE(0);
 }
@@ -71,7 +71,7 @@ int32_t CVI_VI_EnableDev(int32_t ViDev)
 	CHECK(ViDev == 0, CVI_ERR_VI_INVALID_DEVID);
 	CHECK(K->vi.has_dev && K->vi.dev_attr.stSize.u32Width && K->vi.dev_attr.stSize.u32Height, CVI_ERR_VI_FAILED_NOTCONFIG);
 	K->vi.dev = 1;
-	sim_camera.deaf |= !sim_request("VI_SDK_ENABLE_DEV"); /* and 0 is returned */
+	sim_camera.deaf |= !sim_request("VI_SDK_ENABLE_DEV"); /* and 0 is returned anyway */
 	LEAVE(0);
 }
 
@@ -149,7 +149,7 @@ int32_t CVI_VI_GetChnAttr(int32_t ViPipe, int32_t ViChn, VI_CHN_ATTR_S *pstChnAt
 	LEAVE(0);
 }
 
-/* Stand-ins: the real sizes are asked from the driver and not known. */
+/* Estimates: the driver decides the real sizes, which are unknown. */
 static uint32_t dma_size(const SIZE_S *s)
 {
 	if (s->u32Width * s->u32Height >= 2560 * 1440)
@@ -188,7 +188,7 @@ int32_t CVI_VI_EnableChn(int32_t ViPipe, int32_t ViChn)
 		sim_camera.deaf = true;
 	K->vi.dma = sim_request("SYS_ION_ALLOC") ? sim_ion_alloc("VI_DMA_BUF", dma_size(&K->vi.chn_attr.stSize)) : 0;
 	CHECK(K->vi.dma, CVI_ERR_SYS_NOMEM);
-	sim_camera.deaf |= !sim_request("VI_IOCTL_SET_DMA_BUF_INFO"); /* and the channel is enabled all the same */
+	sim_camera.deaf |= !sim_request("VI_IOCTL_SET_DMA_BUF_INFO"); /* and the channel is enabled anyway */
 	if (!sim_request("VI_SDK_ENABLE_CHN")) {
 		sim_ion_find(K->vi.dma)->lost = 1; /* it stays in ION */
 		K->vi.dma = 0;
@@ -204,14 +204,14 @@ int32_t CVI_VI_EnableChn(int32_t ViPipe, int32_t ViChn)
 	}
 	sim_camera_missing(missing, sizeof missing);
 	if (missing[0])
-		sim_fault(F_ORDER, __func__, "succeeds, but no frame will come without: %s", missing);
+		sim_fault(F_ORDER, __func__, "succeeds, but no frames will arrive without: %s", missing);
 	else if (sim_camera.driver->probes && !sim_camera.probed)
-		sim_fault(F_ORDER, __func__, "the sensor was not probed: an absent one shows nowhere else");
-	/* Its thread was started a moment ago and may not have got there yet, on a machine that is busy for long. */
+		sim_fault(F_ORDER, __func__, "the sensor was not probed: nothing else detects a missing one");
+	/* Its thread has only just been started and may not have got there yet on a busy machine. */
 	while (!sim_camera.runs && !sim_camera.run_failed && sim_camera.isp && sim_wait(patience))
 		;
 	if (!sim_camera.runs && !sim_camera.run_failed)
-		sim_fault(F_ORDER, __func__, "CVI_ISP_Run has no thread: the exposure never changes");
+		sim_fault(F_ORDER, __func__, "no thread is in CVI_ISP_Run: the exposure never changes");
 	K->vi.chn = 1;
 	K->vi.frames = K->vi.lost = 0;
 	sim_dirty();
@@ -243,7 +243,7 @@ int32_t CVI_VI_AttachVbPool(int32_t ViPipe, int32_t ViChn, uint32_t VbPool)
 	ENTER(0);
 	CHECK(ViPipe == 0 && ViChn == 0, CVI_ERR_VI_INVALID_CHNID);
 	if (VbPool >= K_POOLS || !K->pools[VbPool].used)
-		sim_fault(F_BAD_HANDLE, __func__, "there is no VB pool %u", VbPool);
+		sim_fault(F_BAD_HANDLE, __func__, "no VB pool %u", VbPool);
 	else if (K->vi.has_chn &&
 		K->pools[VbPool].blk_size < sim_layout(&f, PIXEL_FORMAT_NV21, K->vi.chn_attr.stSize.u32Width, K->vi.chn_attr.stSize.u32Height, 0))
 		sim_fault(F_ORDER, __func__, "the blocks of VB pool %u are too small for a frame", VbPool);

@@ -1,4 +1,4 @@
-/* CVI_VPSS_*: groups and channels. The frames themselves move in engine.c. */
+/* CVI_VPSS_*: groups and channels. Frames are moved in engine.c. */
 #include <string.h>
 #include <unistd.h>
 
@@ -58,7 +58,7 @@ int32_t CVI_VPSS_CreateGrp(int32_t VpssGrp, const VPSS_GRP_ATTR_S *pstGrpAttr)
 		sim_fault(F_ORDER, __func__, "CVI_SYS_Init is missing");
 	for (int i = 0; i < VPSS_MAX_CHN_NUM; i++)
 		if (grp(VpssGrp)->chn[i].enabled)
-			sim_fault(F_LEAK, __func__, "channel %d still has the queue of the group before", i);
+			sim_fault(F_LEAK, __func__, "channel %d still has the previous group's queue", i);
 	memset(grp(VpssGrp), 0, sizeof *grp(VpssGrp));
 	for (int i = 0; i < VPSS_MAX_CHN_NUM; i++)
 		grp(VpssGrp)->chn[i].pool = VB_INVALID_POOLID;
@@ -76,7 +76,7 @@ int32_t CVI_VPSS_DestroyGrp(int32_t VpssGrp)
 		LEAVE(0);
 	for (int i = 0; i < VPSS_MAX_CHN_NUM; i++) {
 		if (grp(VpssGrp)->chn[i].enabled)
-			sim_fault(F_LEAK, __func__, "channel %d is enabled: its queue stays behind", i);
+			sim_fault(F_LEAK, __func__, "channel %d is enabled: its queue leaks", i);
 		else
 			empty_queue(&grp(VpssGrp)->chn[i]);
 	}
@@ -181,7 +181,7 @@ int32_t CVI_VPSS_GetAvailableGrp(void)
 	LEAVE(VPSS_MAX_GRP_NUM);
 }
 
-/* The driver takes any pool; if its blocks are too small no frame ever comes. */
+/* The driver accepts any pool; if its blocks are too small no frames arrive. */
 static void check_pool(const char *call, int32_t channel, const struct k_vpss_chn *ch)
 {
 	struct k_frame f;
@@ -189,9 +189,9 @@ static void check_pool(const char *call, int32_t channel, const struct k_vpss_ch
 	if (ch->pool == VB_INVALID_POOLID || !ch->has_attr)
 		return;
 	if (ch->pool >= K_POOLS || !K->pools[ch->pool].used)
-		sim_fault(F_BAD_HANDLE, call, "there is no VB pool %u", ch->pool);
+		sim_fault(F_BAD_HANDLE, call, "no VB pool %u", ch->pool);
 	else if (K->pools[ch->pool].blk_size < sim_layout(&f, ch->attr.enPixelFormat, ch->attr.u32Width, ch->attr.u32Height, 0))
-		sim_fault(F_ORDER, call, "the blocks of VB pool %u are too small for channel %d: no frame will come", ch->pool, channel);
+		sim_fault(F_ORDER, call, "the blocks of VB pool %u are too small for channel %d: no frames will arrive", ch->pool, channel);
 }
 
 int32_t CVI_VPSS_SetChnAttr(int32_t VpssGrp, int32_t VpssChn, const VPSS_CHN_ATTR_S *pstChnAttr)
@@ -279,7 +279,7 @@ int32_t CVI_VPSS_GetChnCrop(int32_t VpssGrp, int32_t VpssChn, VPSS_CROP_INFO_S *
 	LEAVE(0);
 }
 
-/* Turning by 90 degrees takes another unit (DWA) and another pool; nobody has tried it on a board: not simulated. */
+/* Rotation by 90 degrees needs another unit (DWA) and another pool; untested on a board, so not simulated. */
 int32_t CVI_VPSS_SetChnRotation(int32_t VpssGrp, int32_t VpssChn, ROTATION_E enRotation)
 {
 	ENTER(VpssGrp, 0);
@@ -333,7 +333,7 @@ int32_t CVI_VPSS_AttachVbPool(int32_t VpssGrp, int32_t VpssChn, uint32_t hVbPool
 	CHANNEL(VpssChn);
 	EXISTS(VpssGrp);
 	if (hVbPool >= K_POOLS || !K->pools[hVbPool].used)
-		sim_fault(F_BAD_HANDLE, __func__, "there is no VB pool %u", hVbPool);
+		sim_fault(F_BAD_HANDLE, __func__, "no VB pool %u", hVbPool);
 	grp(VpssGrp)->chn[VpssChn].pool = hVbPool;
 	check_pool(__func__, VpssChn, &grp(VpssGrp)->chn[VpssChn]);
 	LEAVE(0);

@@ -1,4 +1,4 @@
-/* CVI_VPSS_*: the calls that frames pass through. */
+/* CVI_VPSS_*: the calls that pass frames. */
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +27,7 @@ int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_
 	uint64_t deadline = sim_deadline(s32MilliSec);
 	int32_t rc;
 
-	if (pstVideoFrame) /* the library clears it whatever happens */
+	if (pstVideoFrame) /* the library always clears it */
 		memset(pstVideoFrame, 0, sizeof *pstVideoFrame);
 	if (!sim_enter(&c, __func__, CVI_ID_VPSS, VpssGrp, SIM_WAITS))
 		return (int32_t)c.result;
@@ -41,7 +41,7 @@ int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_
 		if (!sim_wait(deadline)) {
 			if (!vpu_engine_works(VpssGrp))
 				break;
-			deadline = sim_now() + 10000; /* the chip would be done: it is this machine that is slow */
+			deadline = sim_now() + 10000; /* the real chip would be done: this machine is slow */
 		}
 	ch->waiters--;
 	CHECK(ready(VpssGrp, VpssChn), CVI_ERR_VPSS_NOTREADY);
@@ -53,7 +53,7 @@ int32_t CVI_VPSS_GetChnFrame(int32_t VpssGrp, int32_t VpssChn, VIDEO_FRAME_INFO_
 	LEAVE(0);
 }
 
-/* Is hardware at work on the block? Taking it away then lets the next picture be written into this one. Of H.264 only GetStream says that it is not. */
+/* Whether hardware is using the block; releasing it then lets the next picture overwrite it. For H.264, only GetStream shows that it is done. */
 static bool being_encoded(int pool, int block)
 {
 	for (int i = 0; i < VENC_MAX_CHN_NUM; i++) {
@@ -78,8 +78,8 @@ int32_t CVI_VPSS_ReleaseChnFrame(int32_t VpssGrp, int32_t VpssChn, const VIDEO_F
 	rc = check_ids(VpssGrp, VpssChn);
 	CHECK(rc == 0, rc);
 	if (!sim_block_at(pstVideoFrame->stVFrame.u64PhyAddr[0], &pool, &block)) {
-		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no block%s", (unsigned long long)pstVideoFrame->stVFrame.u64PhyAddr[0],
-			pstVideoFrame->stVFrame.pPrivateData ? ": the real driver follows pPrivateData now" : "");
+		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is not a block%s", (unsigned long long)pstVideoFrame->stVFrame.u64PhyAddr[0],
+			pstVideoFrame->stVFrame.pPrivateData ? ": the real driver dereferences pPrivateData now" : "");
 		LEAVE(CVI_ERR_VPSS_ILLEGAL_PARAM);
 	}
 	if (K->pools[pool].refs[block][H_FRAME] == 1 && being_encoded(pool, block))
@@ -137,18 +137,18 @@ int32_t CVI_VPSS_SendFrame(int32_t VpssGrp, const VIDEO_FRAME_INFO_S *pstVideoFr
 	}
 	if (sim_block_at(f->phys[0], &f->pool, &f->block)) {
 		if (!sim_block_refs(f->pool, f->block))
-			sim_fault(F_USE_AFTER_RELEASE, __func__, "nobody holds block %d of VB pool %d", f->block, f->pool);
+			sim_fault(F_USE_AFTER_RELEASE, __func__, "block %d of VB pool %d is free", f->block, f->pool);
 		sim_hold(f->pool, f->block, H_VPSS);
 	} else {
 		f->pool = f->block = -1;
-		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is no block", (unsigned long long)f->phys[0]);
+		sim_fault(F_BAD_HANDLE, __func__, "0x%llx is not a block", (unsigned long long)f->phys[0]);
 	}
 	g->has_input = 1;
 	vpu_engine_start();
 	LEAVE(0);
 }
 
-/* Ways that maixstream does not go. */
+/* Functions that maixstream does not use. */
 int32_t CVI_VPSS_SendChnFrame(int32_t VpssGrp, int32_t VpssChn, const VIDEO_FRAME_INFO_S *pstVideoFrame, int32_t s32MilliSec)
 {
 	struct sim_call c;

@@ -1,18 +1,18 @@
-/* Between the files of libvpu.so: VI, VPSS, RGN, and the hardware behind them. */
+/* Shared by the files of libvpu.so: VI, VPSS, RGN, and the hardware beneath them. */
 #ifndef MAIXSIM_VPU_H
 #define MAIXSIM_VPU_H
 
 #include "core.h"
 
-/* A picture to be scaled from. Semi-planar: v and u are step 2 in one plane. */
+/* A picture to scale from. Semi-planar: v and u alternate in one plane, at step 2. */
 struct picture {
 	const uint8_t *y, *u, *v; /* u NULL: grey */
 	uint32_t stride, chroma_stride, chroma_step;
 	uint32_t width, height;
-	bool turned; /* by 180 degrees */
+	bool turned; /* rotated by 180 degrees */
 };
 
-/* A region, ready to be blended. */
+/* A region, ready for blending. */
 struct overlay {
 	const uint8_t *pixels;
 	uint32_t stride, format, width, height;
@@ -32,11 +32,11 @@ struct job {
 
 void vpu_draw(const struct job *job);
 
-/* The scene in front of the sensor as it is in frame number n. Valid until the next call; for one thread. */
+/* The scene in front of the sensor at frame number n. Valid until the next call; single-threaded. */
 struct picture vpu_scene(uint32_t width, uint32_t height, uint32_t n);
 
 /*
- * Starts the thread that moves frames, if it does not run; says whether it is at work on group (-1: on any); waits until it is
+ * Starts the thread that moves frames, if it is not running; reports whether it is working on group (-1: any); waits until it is
  * not, for one frame at most.
  */
 void vpu_engine_start(void);

@@ -36,7 +36,7 @@ static void *must(const char *name)
 	return p;
 }
 
-/* One by one, lazily, in the one order in which every data relocation resolves. */
+/* Opened one by one, lazily, in the only order in which every data relocation resolves. */
 void mpi_open(const char *dir, const char *sensor_library)
 {
 	static const char *const order[] = {"libsys.so", "libisp_algo.so", "libae.so", "libawb.so", "libisp.so", "libvpu.so", "libcvi_bin_isp.so",

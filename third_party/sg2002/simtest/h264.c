@@ -1,4 +1,4 @@
-/* Callers of a channel of H.264 beside the JPEG one: right ones, and ones that break a rule. */
+/* Callers of an H.264 channel beside the JPEG one: correct ones, and ones that break a rule. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -64,7 +64,7 @@ static int32_t get(int32_t ms)
 	return m.CVI_VENC_GetStream(CHN, &s, ms);
 }
 
-/* One picture, alone; returns its bytes. */
+/* Encodes a single picture; returns its bytes. */
 static uint32_t one(bool key)
 {
 	uint32_t bytes = 0;
@@ -97,9 +97,9 @@ static uint32_t one(bool key)
 	return bytes;
 }
 
-/* ---- right ---- */
+/* ---- correct ---- */
 
-/* Both encoders at once, of the same frame, by its handle. */
+/* Both encoders at once, with the same frame, by its handle. */
 static void beside_jpeg(void)
 {
 	VENC_PACK_S jpeg_pack[8];
@@ -110,7 +110,7 @@ static void beside_jpeg(void)
 		frame();
 		CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == 0, "not sent");
 		CHECK(m.CVI_VENC_SendFrame(0, &f, 1000) == 0 && m.CVI_VENC_GetStream(0, &jpeg, 1000) == 0, "no JPEG");
-		CHECK(jpeg_pack[0].pu8Addr[0] == 0xff, "no JPEG");
+		CHECK(jpeg_pack[0].pu8Addr[0] == 0xff, "not a JPEG");
 		m.CVI_VENC_ReleaseStream(0, &jpeg);
 		CHECK(get(1000) == 0 && s.u32PackCount == (i % GOP ? 1 : 3), "picture %d has %u packs", i, s.u32PackCount);
 		m.CVI_VENC_ReleaseStream(CHN, &s);
@@ -122,7 +122,7 @@ static void beside_jpeg(void)
 	down();
 }
 
-/* A requested key frame moves the grid or not; bits change at a regular one only, and the GOP never. */
+/* A requested key frame may shift the grid or not; the bitrate changes only at a regular one, and the GOP never. */
 static void requests_and_rates(void)
 {
 	VENC_CHN_ATTR_S a;
@@ -140,7 +140,7 @@ static void requests_and_rates(void)
 	one(true);
 	for (int i = 3; i < GOP; i++)
 		before += one(false);
-	one(true); /* where it was due without the request */
+	one(true); /* where it would have been without the request */
 	CHECK(m.CVI_VENC_GetChnAttr(CHN, &a) == 0 && a.stRcAttr.stH264Cbr.u32BitRate == 2000, "attributes");
 	a.stRcAttr.stH264Cbr.u32BitRate = 100;
 	a.stRcAttr.stH264Cbr.u32Gop = 3;
@@ -155,14 +155,14 @@ static void requests_and_rates(void)
 	}
 	CHECK(after < before / 2, "%u bytes before, %u after", before, after);
 	a.stVencAttr.enType = PT_JPEG;
-	CHECK(m.CVI_VENC_SetChnAttr(CHN, &a) == CVI_ERR_VENC_NOT_SUPPORT, "another type taken");
+	CHECK(m.CVI_VENC_SetChnAttr(CHN, &a) == CVI_ERR_VENC_NOT_SUPPORT, "another type accepted");
 	CHECK(m.CVI_VENC_StopRecvFrame(CHN) == 0, "not stopped");
 	begin();
 	one(true);
 	down();
 }
 
-/* The drivers' own arithmetic, and when each part is taken and given back. */
+/* The driver's own arithmetic, and when each part is allocated and freed. */
 static void memory(void)
 {
 	int64_t before, firmware = 786432;
@@ -197,7 +197,7 @@ static void refused(void)
 
 	CHECK(bring_up("") < 0, "bring-up failed");
 	m.set("missing=/usr/share/fw_vcodec/coda980.bin");
-	CHECK(m.CVI_VENC_CreateChn(CHN, &a) == CVI_ERR_VENC_NULL_PTR, "no firmware, and a channel");
+	CHECK(m.CVI_VENC_CreateChn(CHN, &a) == CVI_ERR_VENC_NULL_PTR, "a channel without firmware");
 	m.set("missing=");
 	a.stRcAttr.enRcMode = VENC_RC_MODE_H264QVBR;
 	CHECK(m.CVI_VENC_CreateChn(CHN, &a) == CVI_ERR_VENC_NOT_SUPPORT, "rate control");
@@ -229,23 +229,23 @@ static void refused(void)
 	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == CVI_ERR_VENC_INIT, "sent before the start");
 	give();
 	begin();
-	one(true); /* which looks for Main profile: CAVLC was never asked for */
+	one(true); /* which checks for Main profile: CAVLC was never requested */
 	CHECK(m.CVI_VENC_GetChnAttr(CHN, &a) == 0, "attributes");
 	a.stRcAttr.stH264Cbr.fr32DstFrameRate = 5;
 	CHECK(m.CVI_VENC_SetChnAttr(CHN, &a) == 0, "frame rate refused");
 	frame();
-	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == CVI_ERR_VENC_FRC_NO_ENC, "25 frames sent a second are 5");
+	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == CVI_ERR_VENC_FRC_NO_ENC, "25 frames per second sent as 5");
 	give();
 	a.stRcAttr.stH264Cbr.u32Gop = 0;
 	CHECK(m.CVI_VENC_SetChnAttr(CHN, &a) == 0, "GOP 0 is noticed by SendFrame only");
 	frame();
-	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == CVI_ERR_VENC_RC_PARAM, "GOP 0 taken");
+	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == CVI_ERR_VENC_RC_PARAM, "GOP 0 accepted");
 	give();
-	CHECK(get(0) == CVI_ERR_VENC_BUSY && get(20) == CVI_ERR_VENC_BUSY, "a stream of nothing");
+	CHECK(get(0) == CVI_ERR_VENC_BUSY && get(20) == CVI_ERR_VENC_BUSY, "a stream without a frame");
 	down();
 }
 
-/* Memory that is short when the first frame comes is said in the codec's own words. */
+/* If memory is short when the first frame arrives, the codec layer's own error is returned. */
 static void short_at_first_frame(void)
 {
 	uint64_t address[64];
@@ -267,7 +267,7 @@ static void short_at_first_frame(void)
 	down();
 }
 
-/* A picture that does not fit is lost without a word, and the next is a key frame. */
+/* A picture that does not fit is lost silently, and the next is a key frame. */
 static void lost(void)
 {
 	VENC_CHN_STATUS_S status;
@@ -280,7 +280,7 @@ static void lost(void)
 	CHECK(m.CVI_VENC_SendFrame(CHN, &f, 1000) == 0 && get(100) == CVI_ERR_VENC_BUSY && get(0) == CVI_ERR_VENC_BUSY, "a picture");
 	give();
 	one(true);
-	CHECK(m.CVI_VENC_QueryStatus(CHN, &status) == 0 && status.u32CurPacks == 8 && status.u32LeftStreamFrames == 1, "%u packs, %u to come",
+	CHECK(m.CVI_VENC_QueryStatus(CHN, &status) == 0 && status.u32CurPacks == 8 && status.u32LeftStreamFrames == 1, "%u packs, %u expected",
 		status.u32CurPacks, status.u32LeftStreamFrames);
 	m.set("h264_late=6:300");
 	one(false);
@@ -300,18 +300,18 @@ static void lost(void)
 	down();
 }
 
-/* A channel that a dead process left takes the library's count below what is open: what is made next closes /dev/mem when it goes. */
+/* A dead process's channel makes the library count too few open channels: the next one created closes /dev/mem when it is destroyed. */
 static void count_of_channels(void)
 {
 	setup.blocks = 5;
 	CHECK(bring_up("") < 0, "bring-up failed");
-	CHECK(m.CVI_VENC_GetFd(CHN) >= 0 && m.CVI_VENC_DestroyChn(CHN) == CVI_ERR_VENC_UNEXIST, "destroyed what is not there");
+	CHECK(m.CVI_VENC_GetFd(CHN) >= 0 && m.CVI_VENC_DestroyChn(CHN) == CVI_ERR_VENC_UNEXIST, "destroyed a missing channel");
 	create();
 	begin();
 	one(true);
 	m.CVI_VENC_StopRecvFrame(CHN);
 	m.CVI_VENC_DestroyChn(CHN);
-	CHECK(next_jpeg(&picture) == 0, "no JPEG after H.264 has gone");
+	CHECK(next_jpeg(&picture) == 0, "no JPEG after H.264 was destroyed");
 	tear_down("");
 }
 
@@ -326,7 +326,7 @@ const struct scenario right_h264[] = {
 	{0},
 };
 
-/* ---- wrong ---- */
+/* ---- incorrect ---- */
 
 static void set_too_late(void)
 {
@@ -334,7 +334,7 @@ static void set_too_late(void)
 
 	up();
 	m.CVI_VENC_GetRcParam(CHN, &rc);
-	CHECK(m.CVI_VENC_SetRcParam(CHN, &rc) == 0, "the real one does not say so");
+	CHECK(m.CVI_VENC_SetRcParam(CHN, &rc) == 0, "the real one does not report it");
 	down();
 }
 
@@ -451,12 +451,12 @@ static void stream_left(void)
 const struct scenario wrong_h264[] = {
 	{"H.264: parameters after the start", set_too_late, "ORDER CVI_VENC_SetRcParam"},
 	{"H.264: sent before the release", sent_before_release, "ORDER CVI_VENC_SendFrame"},
-	{"H.264: frame given back too early", frame_given_back, "USE_AFTER_RELEASE CVI_VPSS_ReleaseChnFrame"},
-	{"H.264: released before anything was got", released_first, "CRASH CVI_VENC_ReleaseStream"},
+	{"H.264: frame released too early", frame_given_back, "USE_AFTER_RELEASE CVI_VPSS_ReleaseChnFrame"},
+	{"H.264: released before anything was fetched", released_first, "CRASH CVI_VENC_ReleaseStream"},
 	{"H.264: released twice", released_twice, "DOUBLE_RELEASE CVI_VENC_ReleaseStream"},
-	{"H.264: got before the start", got_unstarted, "CRASH CVI_VENC_GetStream"},
+	{"H.264: fetched before the start", got_unstarted, "CRASH CVI_VENC_GetStream"},
 	{"H.264: private data changed", private_data, "CRASH CVI_VENC_SendFrame"},
-	{"H.264: waits without an end", waits_for_ever, "SIGNAL_UNSAFE CVI_VENC_SendFrame;ORDER CVI_VENC_GetStream"},
+	{"H.264: waits without a timeout", waits_for_ever, "SIGNAL_UNSAFE CVI_VENC_SendFrame;ORDER CVI_VENC_GetStream"},
 	{"H.264: frame of another size", other_size, "OVERRUN CVI_VENC_SendFrame"},
 	{"H.264: sent although the thread has ended", sent_to_the_dead, "ORDER CVI_VENC_SendFrame"},
 	{"H.264: stream never released", stream_left, "LEAK CVI_VENC_DestroyChn"},

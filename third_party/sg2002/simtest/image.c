@@ -12,7 +12,7 @@ bool decode(const struct jpeg *j, struct image *image)
 	struct jpeg_error_mgr e;
 	uint8_t *row;
 
-	d.err = jpeg_std_error(&e); /* a broken JPEG ends the test: error_exit */
+	d.err = jpeg_std_error(&e); /* a broken JPEG fails the test: error_exit */
 	jpeg_create_decompress(&d);
 	jpeg_mem_src(&d, j->data, j->len);
 	if (jpeg_read_header(&d, TRUE) != JPEG_HEADER_OK)
@@ -37,14 +37,14 @@ bool decode(const struct jpeg *j, struct image *image)
 	}
 	free(row);
 	jpeg_finish_decompress(&d);
-	CHECK(e.num_warnings == 0, "libjpeg has %ld warnings about the picture", e.num_warnings);
+	CHECK(e.num_warnings == 0, "libjpeg: %ld warnings", e.num_warnings);
 	jpeg_destroy_decompress(&d);
 	return true;
 }
 
 void image_free(struct image *image) { free(image->y); }
 
-/* The cells stand from 1/4 to 3/4 of the scene's width at 1/4 of its height; the picture shows crop_w columns from crop_x. */
+/* The cells are at 1/4 to 3/4 of the scene's width and 1/4 of its height; the picture shows crop_w columns from crop_x. */
 int64_t frame_number(const struct image *image, uint32_t crop_x, uint32_t crop_w)
 {
 	uint32_t word = 0, n, check = 0;

@@ -46,7 +46,7 @@ static void block_signals(void)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
-/* ION buffers that no module gives back. */
+/* ION buffers that belong to no module. */
 static void free_leaked_ion(void)
 {
 	char path[256], line[256], name[64];
@@ -83,7 +83,7 @@ static int reload(void)
 {
 	char line[1024];
 
-	/* One module a call, as a script would; soph_sys stays. */
+	/* One module per call, as a script would; soph_sys stays. */
 	snprintf(line, sizeof line,
 		"for m in soph_ive soph_vc_driver soph_rgn soph_dwa soph_vo soph_vpss soph_vi soph_snsr_i2c soph_mipi_rx soph_fast_image "
 		"soph_rtos_cmdqu soph_base; do %s/bin/rmmod $m || exit 1; done;"
@@ -107,7 +107,7 @@ static int one_round(int round, const char *libraries)
 	if (pid == 0)
 		streamer(libraries, -1);
 	usleep((useconds_t)(5000 + rand() % 250000));
-	/* A live owner shows, and keeps its modules. */
+	/* A live owner is visible, and keeps its modules loaded. */
 	if (contains("/proc/modules", "soph_vi 65536 1 ") && command("MAIXSIM_SET=quiet=1 %s rmmod %s 2>/dev/null", "soph_vi") == 0)
 		return kill(pid, SIGKILL), fail(round, "soph_vi could be removed under a live process");
 	kill(pid, SIGKILL);
@@ -125,7 +125,7 @@ static int one_round(int round, const char *libraries)
 	if (pid == 0)
 		streamer(libraries, 3 + round % 2);
 	waitpid(pid, &status, 0);
-	return status ? fail(round, "the next one cannot stream, or leaves something") : 0;
+	return status ? fail(round, "the next process cannot stream, or leaks") : 0;
 }
 
 int kill_and_restart(const char *libraries)
@@ -143,14 +143,14 @@ int kill_and_restart(const char *libraries)
 	srand(20260101);
 	for (int i = 0; i < ROUNDS && !failures; i++)
 		failures += one_round(i, libraries);
-	if (!failures) { /* the buffers of the last victim */
+	if (!failures) { /* the last victim's buffers */
 		pid_t pid = fork();
 
 		if (pid == 0)
 			streamer(libraries, 2);
 		waitpid(pid, &left, 0);
 		left |= command("%s report %s", root);
-		failures += left ? fail(ROUNDS, "something is left") : 0;
+		failures += left ? fail(ROUNDS, "leftovers") : 0;
 	}
 	if (!failures)
 		command("true %s; rm -rf %s", root);

@@ -1,6 +1,6 @@
 /*
- * Drives the simulator through the real order by dlopen: right callers must leave an empty log, wrong ones must be found.
- * Each scenario is a process of its own. usage: simtest LIBRARIES [SCENARIO]
+ * Opens the simulator with dlopen and calls it in the board's order: correct callers must leave an empty log, incorrect ones must be detected.
+ * Each scenario is a separate process. usage: simtest LIBRARIES [SCENARIO]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 static const char *libraries;
 static int failures, count;
 
-/* A scenario that hangs ends here; every signal is blocked, an alarm would not. */
+/* Ends a scenario that hangs; an alarm would not, since every signal is blocked. */
 static void *watchdog(void *arg)
 {
 	(void)arg;
@@ -52,7 +52,7 @@ static char *read_log(const char *path)
 	return text;
 }
 
-/* Does every line of the log stand in expect, and is every part of expect but those with a ? in the log? */
+/* Checks that every fault in the log is in expect, and that every part of expect, except those with a ?, is in the log. */
 static const char *judge(char *log, const char *expect)
 {
 	static char why[512];
@@ -111,7 +111,7 @@ static void new_log(char *path)
 		close(fd);
 }
 
-/* ---- processes, a few at a time: most of their time is waiting ---- */
+/* ---- processes, a few at a time: they mostly wait ---- */
 
 #define AT_ONCE 4
 
@@ -131,14 +131,14 @@ static void judge_job(struct job *j, int status)
 	char *log = read_log(j->log);
 
 	if (j->kind == CALL_FAILED && WIFEXITED(status) && WEXITSTATUS(status) == 7) {
-		all_calls_done = true; /* the bring-up makes no more calls than that */
+		all_calls_done = true; /* the bring-up makes no more calls */
 		return;
 	}
-	if (j->kind == STEP_MISSING) { /* what it says is not the same for all: that it says something is */
+	if (j->kind == STEP_MISSING) { /* the message differs, but there must be one */
 		count++;
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 			return;
-		printf("FAIL %s: not noticed (status 0x%x)\n", j->name, status);
+		printf("FAIL %s: not detected (status 0x%x)\n", j->name, status);
 		failures++;
 		return;
 	}
@@ -193,7 +193,7 @@ static void run(const struct scenario *s)
 	if (!start(SCENARIO, s->expect, "%s", s->name))
 		return;
 	if (!strcmp(s->name, "ION short"))
-		setenv("MAIXSIM_SET", "quiet=1;ion=42991616", 1); /* 41 MiB, 22 of them the firmware's: no 12 for VI */
+		setenv("MAIXSIM_SET", "quiet=1;ion=42991616", 1); /* 41 MiB, 22 of them the firmware's: no 12 left for VI */
 	mpi_open(libraries, "libsophgo-middleware.so");
 	s->run();
 	if (!s->expect)
@@ -201,10 +201,10 @@ static void run(const struct scenario *s)
 	_exit(0);
 }
 
-/* Each step of the bring-up left out: something must say so. */
+/* Each step of the bring-up left out: something must report it. */
 static void every_step_missing(void)
 {
-	/* These may be left out: the defaults do. */
+	/* These may be left out: the defaults suffice. */
 	static const char optional[] = " dev_num reset_grp crop attach mod_param jpeg_param bind_venc ";
 	static struct jpeg picture;
 	char padded[64];
@@ -225,7 +225,7 @@ static void every_step_missing(void)
 	}
 }
 
-/* Each call of the bring-up failed in turn: what was done until then can be undone, and nothing is left. */
+/* Each call of the bring-up failed in turn: what was done until then can be undone, and nothing leaks. */
 static void every_call_failed(void)
 {
 	char number[16], rule[48];

@@ -32,7 +32,7 @@ extern struct mpi m;
 
 void mpi_open(const char *dir, const char *sensor_library);
 
-/* ---- bring-up of the camera, the order of the board's own software ---- */
+/* ---- bringing up the camera, in the order of the board's own software ---- */
 
 struct setup {
 	uint32_t sensor_w, sensor_h, w, h;
@@ -42,12 +42,12 @@ struct setup {
 	bool jfif;
 };
 extern struct setup setup;
-extern int frame_timeout; /* milliseconds that next_jpeg waits for VPSS */
+extern int frame_timeout; /* how long next_jpeg waits for VPSS, in milliseconds */
 
-/* Runs all steps but those named in skip (comma-separated); -1: all succeeded, else the number of the step that failed. */
+/* Runs all steps except those named in skip (comma-separated); returns -1 if all succeeded, otherwise the number of the step that failed. */
 int bring_up(const char *skip);
-const char *step_name(int step); /* NULL behind the last */
-/* Undoes what was done, in the right order; steps named in skip are left out. */
+const char *step_name(int step); /* NULL after the last */
+/* Undoes the completed steps, in the right order; steps named in skip are left out. */
 void tear_down(const char *skip);
 
 /* ---- streaming ---- */
@@ -57,7 +57,7 @@ struct jpeg {
 	uint32_t len;
 	uint64_t pts;
 };
-int next_jpeg(struct jpeg *j); /* through path frame or bound as set up; 0 or the failing call's code */
+int next_jpeg(struct jpeg *j); /* through path frame or bound as set up; returns 0 or the failing call's code */
 
 /* ---- checks ---- */
 
@@ -70,12 +70,12 @@ struct image {
 };
 bool decode(const struct jpeg *j, struct image *image);
 void image_free(struct image *image);
-int64_t frame_number(const struct image *image, uint32_t crop_x, uint32_t crop_w); /* -1: the cells make no sense */
+int64_t frame_number(const struct image *image, uint32_t crop_x, uint32_t crop_w); /* -1: the cells are not valid */
 
 struct scenario {
 	const char *name;
 	void (*run)(void);
-	const char *expect; /* "CLASS call" pairs separated by ';', all must appear and nothing else; NULL: an empty log */
+	const char *expect; /* "CLASS call" pairs separated by ';', all must be logged and nothing else; NULL: an empty log */
 };
 extern const struct scenario right[], wrong[], right_h264[], wrong_h264[];
 

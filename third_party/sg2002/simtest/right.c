@@ -1,4 +1,4 @@
-/* Right callers: everything works, and the log stays empty. */
+/* Correct callers: everything works, and the log stays empty. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static int64_t now(void)
 	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
-/* Streams n pictures, looks into a few, and checks that they come in order. */
+/* Streams n pictures, decodes a few, and checks their order. */
 static void stream(int n)
 {
 	int64_t last = -1, start = 0;
@@ -46,7 +46,7 @@ static void stream(int n)
 		image_free(&image);
 	}
 	CHECK(seen > 0 && m.counter("raw.mapped") == 0 && m.counter("raw.touched") == 0, "raw pixels were mapped");
-	CHECK(m.counter("jpeg.touched") > 0, "the JPEGs were not read?");
+	CHECK(m.counter("jpeg.touched") > 0, "the JPEGs were not read");
 	tear_down("");
 	if (getenv("SIMTEST_VERBOSE"))
 		fprintf(stderr, "%d pictures, %.1f fps, %lld dropped\n", n, (n - 1) * 1e6 / (double)(now() - start), (long long)m.counter("vpss.dropped"));
@@ -61,7 +61,7 @@ static void path_bound(void)
 	stream(20);
 }
 
-/* Not a test: what the simulator itself costs, sensor and encoder without their clocks. */
+/* Not a test: the simulator's own cost, with sensor and encoder at full speed. */
 static void bench(void)
 {
 	static const uint32_t sizes[][2] = {{160, 120}, {640, 480}, {1280, 720}};
@@ -79,7 +79,7 @@ static void bench(void)
 			start = now();
 			for (int n = 0; n < 500; n++)
 				CHECK(next_jpeg(&picture) == 0, "picture %d", n);
-			printf("%ux%u path %s: %.0f frames a second\n", setup.w, setup.h, path ? "bound" : "frame", 500 * 1e6 / (double)(now() - start));
+			printf("%ux%u path %s: %.0f frames per second\n", setup.w, setup.h, path ? "bound" : "frame", 500 * 1e6 / (double)(now() - start));
 			fflush(stdout);
 			tear_down("");
 		}
@@ -111,7 +111,7 @@ static uint8_t colour_at(const struct image *i, double x, double y, int plane)
 	return p[(size_t)(y * i->h) * i->w + (size_t)(x * i->w)];
 }
 
-/* The red square is above left when the picture is upright, and the other flips move it as they should. */
+/* The red square is at the top left when the picture is upright, and the other flips move it as they should. */
 static void turns(void)
 {
 	for (int t = 0; t < 4; t++) {
@@ -124,7 +124,7 @@ static void turns(void)
 		setup.mirror = t & 1;
 		setup.flip = t & 2;
 		CHECK(bring_up("") < 0 && next_jpeg(&picture) == 0 && decode(&picture, &image), "no picture");
-		/* The sensor of MaixCAM hangs upside down: without mirror and flip the picture is turned by 180 degrees. */
+		/* MaixCAM's sensor is mounted upside down: without mirror and flip the picture is rotated by 180 degrees. */
 		x = 3.0 / 16 + 0.02;
 		y = 1.0 / 8 + 0.04;
 		x = setup.mirror ? x : 1 - x;
@@ -132,7 +132,7 @@ static void turns(void)
 		CHECK(colour_at(&image, x, y, 2) > 200 && colour_at(&image, x, y, 1) < 120, "no red at %.2f %.2f, mirror %d flip %d", x, y, setup.mirror,
 			setup.flip);
 		CHECK(colour_at(&image, 1 - x, 1 - y, 0) > 200, "no white at %.2f %.2f", 1 - x, 1 - y);
-		CHECK((frame_number(&image, 0, setup.sensor_w) > 0) == (t == 3), "the number can be read although turned by %d", t);
+		CHECK((frame_number(&image, 0, setup.sensor_w) > 0) == (t == 3), "the number can be read at rotation %d", t);
 		image_free(&image);
 		tear_down("");
 	}
@@ -147,15 +147,15 @@ static void quality_and_header(void)
 	setup.jfif = false;
 	setup.quality = 30;
 	CHECK(bring_up("") < 0 && next_jpeg(&picture) == 0, "no picture");
-	CHECK(picture.data[2] == 0xff && picture.data[3] == 0xe9, "no APP9 first but %02x", picture.data[3]);
+	CHECK(picture.data[2] == 0xff && picture.data[3] == 0xe9, "%02x instead of APP9 first", picture.data[3]);
 	small = picture.len;
 	m.CVI_VENC_GetJpegParam(0, &p);
 	p.u32Qfactor = 95;
 	CHECK(m.CVI_VENC_SetJpegParam(0, &p) == 0, "quality 95 refused");
 	p.u32Qfactor = 50;
-	CHECK(m.CVI_VENC_SetJpegParam(0, &p) == CVI_ERR_VENC_NOT_SUPPORT, "quality 50 taken");
+	CHECK(m.CVI_VENC_SetJpegParam(0, &p) == CVI_ERR_VENC_NOT_SUPPORT, "quality 50 accepted");
 	p.u32Qfactor = 100;
-	CHECK(m.CVI_VENC_SetJpegParam(0, &p) == CVI_ERR_VENC_ILLEGAL_PARAM, "quality 100 taken");
+	CHECK(m.CVI_VENC_SetJpegParam(0, &p) == CVI_ERR_VENC_ILLEGAL_PARAM, "quality 100 accepted");
 	CHECK(next_jpeg(&picture) == 0 && decode(&picture, &image), "no picture");
 	image_free(&image);
 	large = picture.len;
@@ -185,8 +185,8 @@ static void overlay(void)
 	for (int i = 0; i < 4; i++)
 		CHECK(next_jpeg(&picture) == 0, "no picture");
 	CHECK(decode(&picture, &image), "no picture");
-	/* Blending comes before mirror and flip: the place is turned with the picture. */
-	CHECK(image.u[(size_t)(480 - 160 - 16) * 640 + 640 - 320 - 32] > 200, "the background of the region does not show");
+	/* Blending comes before mirror and flip: the position is rotated with the picture. */
+	CHECK(image.u[(size_t)(480 - 160 - 16) * 640 + 640 - 320 - 32] > 200, "the region's background is not visible");
 	image_free(&image);
 	CHECK(m.CVI_RGN_GetCanvasInfo(0, &canvas) == 0 && canvas.u32Stride == 256, "no canvas");
 	CHECK(m.CVI_RGN_GetCanvasInfo(0, &canvas) == CVI_ERR_RGN_NOT_PERM, "a second canvas");
@@ -195,13 +195,13 @@ static void overlay(void)
 	CHECK(m.CVI_RGN_UpdateCanvas(0) == 0, "no update");
 	for (int i = 0; i < 4; i++)
 		CHECK(next_jpeg(&picture) == 0, "no picture");
-	CHECK(decode(&picture, &image) && image.v[(size_t)(480 - 160 - 16) * 640 + 640 - 320 - 32] > 200, "the canvas does not show");
+	CHECK(decode(&picture, &image) && image.v[(size_t)(480 - 160 - 16) * 640 + 640 - 320 - 32] > 200, "the canvas is not visible");
 	image_free(&image);
 	CHECK(m.CVI_RGN_DetachFromChn(0, &chn) == 0 && m.CVI_RGN_Destroy(0) == 0, "the region stays");
 	tear_down("");
 }
 
-/* A picture made by the program: mapped, written, flushed, encoded; what is not flushed the encoder does not see. */
+/* A picture made by the program: mapped, written, flushed, encoded; the encoder does not see what was not flushed. */
 static void own_picture(void)
 {
 	VIDEO_FRAME_INFO_S f = {0};
@@ -252,7 +252,7 @@ static void held_frame_starves_and_recovers(void)
 	CHECK(bring_up("") < 0, "bring-up failed");
 	for (int i = 0; i < 3; i++)
 		CHECK(m.CVI_VPSS_GetChnFrame(0, 0, &f[i], 1000) == 0, "frame %d", i);
-	CHECK(m.CVI_VPSS_GetChnFrame(0, 0, &g, 200) == CVI_ERR_VPSS_BUF_EMPTY, "a fourth of three blocks");
+	CHECK(m.CVI_VPSS_GetChnFrame(0, 0, &g, 200) == CVI_ERR_VPSS_BUF_EMPTY, "a fourth frame from three blocks");
 	CHECK(m.counter("vpss.dropped") > 0, "nothing was dropped");
 	for (int i = 0; i < 3; i++)
 		m.CVI_VPSS_ReleaseChnFrame(0, 0, &f[i]);
@@ -281,7 +281,7 @@ static void injected(void)
 	VIDEO_FRAME_INFO_S f;
 
 	m.set("fail=CVI_VENC_SendFrame:2:0xC0078012,CVI_VB_CreatePool:1:0xFFFFFFFF;stall=CVI_VPSS_ReleaseChnFrame:1:20;signal=CVI_VPSS_GetChnFrame:3");
-	CHECK(strcmp(step_name(bring_up("")), "pool") == 0, "the pool was made");
+	CHECK(strcmp(step_name(bring_up("")), "pool") == 0, "the pool was created");
 	tear_down("");
 	CHECK(bring_up("") < 0 && next_jpeg(&picture) == 0, "no picture");
 	CHECK(next_jpeg(&picture) == CVI_ERR_VENC_BUSY, "the second SendFrame worked");
@@ -297,7 +297,7 @@ static void absent_sensor(void)
 	uint8_t id[2];
 
 	CHECK(m.i2c(4, 0x29, reg, 2, id, 2) == 0 && id[0] == 0x46 && id[1] == 0x53, "gc4653 does not answer");
-	CHECK(m.i2c(4, 0x36, NULL, 0, NULL, 0) == -6 && m.i2c(3, 0x29, NULL, 0, NULL, 0) == -19, "somebody else answers");
+	CHECK(m.i2c(4, 0x36, NULL, 0, NULL, 0) == -6 && m.i2c(3, 0x29, NULL, 0, NULL, 0) == -19, "another device answers");
 	m.poke(0x0300118C, 3);
 	CHECK(m.i2c(4, 0x29, NULL, 0, NULL, 0) == -6, "it answers without a clock");
 	m.poke(0x0300118C, 5);
@@ -312,13 +312,13 @@ static void nodes_missing(void)
 	CHECK(strcmp(step_name(bring_up("")), "sys_init") == 0, "started without /dev/mem");
 	tear_down("");
 	m.set("missing=/dev/cvi_vc_enc0");
-	CHECK(strcmp(step_name(bring_up("")), "mod_param") == 0, "an encoder without a node");
+	CHECK(strcmp(step_name(bring_up("")), "mod_param") == 0, "the encoder opened without a node");
 	tear_down("");
 }
 
 static void ion_short(void)
 {
-	CHECK(strcmp(step_name(bring_up("")), "enable_chn") == 0, "VI_DMA_BUF fits into nothing");
+	CHECK(strcmp(step_name(bring_up("")), "enable_chn") == 0, "VI_DMA_BUF was allocated without room");
 	tear_down("");
 }
 
@@ -347,8 +347,8 @@ static void two_channels(void)
 }
 
 /*
- * Frames that take a little longer than the sensor's period, as under an emulator: the scaler is never idle. Calls that wait for it
- * come back after the frame that is under way, and who waits for a frame gets it, however short the wait.
+ * Frames take a little longer than the sensor's period, as under an emulator, so the scaler is never idle. Calls that wait for it
+ * return after the current frame, and a call that waits for a frame gets it, however short the wait.
  */
 static void slow_machine(void)
 {
@@ -356,7 +356,7 @@ static void slow_machine(void)
 	VIDEO_FRAME_INFO_S f;
 
 	setup.fps = 25;
-	m.set("draw_us=40000"); /* the period, and what a sleep is late */
+	m.set("draw_us=40000"); /* the period plus the lateness of a sleep */
 	CHECK(bring_up("") < 0 && next_jpeg(&picture) == 0, "no picture");
 	CHECK(m.CVI_VPSS_GetChnAttr(0, 0, &a) == 0, "no attributes");
 	for (int i = 0; i < 6; i++) {
@@ -372,14 +372,14 @@ static void slow_machine(void)
 			m.CVI_VPSS_SetChnAttr(0, 0, &a);
 			passed = m.counter("vi.frames") - begin;
 		}
-		CHECK(passed <= 25, "call %d waited for %lld frames", i, (long long)passed); /* one, but for other programs on this machine */
+		CHECK(passed <= 25, "call %d waited for %lld frames", i, (long long)passed); /* one, except for other load on this machine */
 	}
-	/* Parked frames first, then one that is being drawn while the wait ends. */
+	/* Queued frames first, then one that is being drawn while the wait ends. */
 	while (m.CVI_VPSS_GetChnFrame(0, 0, &f, 0) == 0)
 		m.CVI_VPSS_ReleaseChnFrame(0, 0, &f);
 	m.set("draw_us=300000");
 	for (int i = 0; i < 3; i++) {
-		CHECK(m.CVI_VPSS_GetChnFrame(0, 0, &f, 100) == 0, "frame %d did not come", i);
+		CHECK(m.CVI_VPSS_GetChnFrame(0, 0, &f, 100) == 0, "frame %d did not arrive", i);
 		m.CVI_VPSS_ReleaseChnFrame(0, 0, &f);
 	}
 	m.set("draw_us=0");
@@ -404,9 +404,9 @@ const struct scenario right[] = {
 	{"mirror and flip", turns, NULL},
 	{"quality and header", quality_and_header, NULL},
 	{"overlay", overlay, NULL},
-	{"a picture of its own", own_picture, NULL},
+	{"the program's own picture", own_picture, NULL},
 	{"a held frame starves the channel, which recovers", held_frame_starves_and_recovers, NULL},
-	{"sensor pulled and back", sensor_pulled_and_back, NULL},
+	{"sensor unplugged and back", sensor_pulled_and_back, NULL},
 	{"injected failures", injected, NULL},
 	{"absent sensor", absent_sensor, NULL},
 	{"nodes missing", nodes_missing, NULL},

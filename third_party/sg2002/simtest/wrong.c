@@ -1,4 +1,4 @@
-/* Wrong callers: each breaks one rule, and the log says so and nothing else. */
+/* Incorrect callers: each breaks one rule, and the log reports that and nothing else. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -92,7 +92,7 @@ static void sent_and_not_fetched(void)
 	up();
 	frame();
 	m.CVI_VENC_SendFrame(0, &f, 1000);
-	CHECK(m.CVI_VENC_SendFrame(0, &f, 100) == CVI_ERR_VENC_BUSY, "a second frame went in");
+	CHECK(m.CVI_VENC_SendFrame(0, &f, 100) == CVI_ERR_VENC_BUSY, "a second frame was accepted");
 	m.CVI_VENC_GetStream(0, &s, 1000);
 	m.CVI_VENC_ReleaseStream(0, &s);
 	m.CVI_VPSS_ReleaseChnFrame(0, 0, &f);
@@ -209,7 +209,7 @@ static void pool_destroyed_in_use(void)
 	up();
 	pool = m.CVI_VB_CreatePool(&c);
 	block = m.CVI_VB_GetBlock(pool, 4096);
-	CHECK(m.CVI_VB_DestroyPool(pool) == 0, "an error, for once");
+	CHECK(m.CVI_VB_DestroyPool(pool) == 0, "an error was returned");
 	m.CVI_VB_ReleaseBlock(block);
 	m.CVI_VB_DestroyPool(pool);
 	tear_down("");
@@ -251,7 +251,7 @@ static void channel_created_twice(void)
 	m.CVI_VENC_CreateChn(0, &a);
 	m.CVI_VENC_StartRecvFrame(0, &(VENC_RECV_PIC_PARAM_S){-1});
 	tear_down("");
-	m.report(); /* the first buffer is lost */
+	m.report(); /* the first buffer leaks */
 }
 
 static void destroyed_unopened(void)
@@ -365,7 +365,7 @@ static void destroyed_under_a_wait(void)
 		m.CVI_VENC_ReleaseStream(0, &s);
 	pthread_create(&t, NULL, wait_for_stream, NULL);
 	usleep(50000);
-	m.CVI_VENC_GetFd(0); /* only a second caller: waits its turn */
+	m.CVI_VENC_GetFd(0); /* a second caller that just waits its turn */
 	pthread_join(t, NULL);
 	pthread_create(&t, NULL, wait_for_stream, NULL);
 	usleep(50000);
@@ -385,7 +385,7 @@ static void wrong_lanes(void)
 
 static void jpeg_used_after_release(void)
 {
-	/* Would be a fault of the processor; the mapping is what shows that it is closed. */
+	/* An access would crash; the mapping shows that it is closed. */
 	up();
 	frame();
 	m.CVI_VENC_SendFrame(0, &f, 1000);
@@ -402,13 +402,13 @@ const struct scenario wrong[] = {
 	{"frame released twice", frame_released_twice, "DOUBLE_RELEASE CVI_VPSS_ReleaseChnFrame"},
 	{"frame never released", frame_never_released, "LEAK CVI_VB_DestroyPool;LEAK CVI_VB_Exit"},
 	{"block released twice", block_released_twice, "DOUBLE_RELEASE CVI_VB_ReleaseBlock"},
-	{"block that is none", junk_block, "BAD_HANDLE CVI_VB_ReleaseBlock"},
+	{"invalid block", junk_block, "BAD_HANDLE CVI_VB_ReleaseBlock"},
 	{"stream released twice", stream_released_twice, "DOUBLE_RELEASE CVI_VENC_ReleaseStream"},
 	{"stream never released", stream_never_released, "LEAK CVI_VENC_DestroyChn"},
 	{"stream changed", stream_changed, "BAD_HANDLE CVI_VENC_ReleaseStream"},
 	{"sent and not fetched", sent_and_not_fetched, "ORDER CVI_VENC_SendFrame"},
 	{"two JPEG channels interleaved", two_channels_interleaved, "ORDER CVI_VENC_SendFrame"},
-	{"frame released while it is encoded", released_while_encoding, "USE_AFTER_RELEASE CVI_VPSS_ReleaseChnFrame"},
+	{"frame released while being encoded", released_while_encoding, "USE_AFTER_RELEASE CVI_VPSS_ReleaseChnFrame"},
 	{"frame sent after release", sent_after_release, "USE_AFTER_RELEASE CVI_VENC_SendFrame"},
 	{"bound after StartRecvFrame", bound_too_late, "ORDER CVI_SYS_Bind"},
 	{"stopped while bound", stopped_while_bound,
@@ -417,11 +417,11 @@ const struct scenario wrong[] = {
 	{"picture without padding", unpadded, "UNPADDED CVI_VENC_SendFrame"},
 	{"pool destroyed in use", pool_destroyed_in_use, "LEAK CVI_VB_DestroyPool"},
 	{"pool too small", small_pool, "ORDER CVI_VPSS_AttachVbPool;LEAK CVI_VB_Exit"},
-	{"pool that is none", unknown_pool, "BAD_HANDLE CVI_VPSS_AttachVbPool"},
+	{"invalid pool", unknown_pool, "BAD_HANDLE CVI_VPSS_AttachVbPool"},
 	{"mapping left", mapping_left, "LEAK CVI_SYS_Exit"},
 	{"channel created twice", channel_created_twice, "LEAK CVI_VENC_CreateChn;LEAK report"},
-	{"channel destroyed that was not open", destroyed_unopened, "ORDER CVI_VENC_DestroyChn"},
-	{"channel destroyed while it receives", destroyed_receiving, "ORDER CVI_VENC_DestroyChn"},
+	{"unopened channel destroyed", destroyed_unopened, "ORDER CVI_VENC_DestroyChn"},
+	{"channel destroyed while receiving", destroyed_receiving, "ORDER CVI_VENC_DestroyChn"},
 	{"group destroyed with a channel enabled", group_with_enabled_channel, "LEAK CVI_VPSS_DestroyGrp"},
 	{"CVI_ISP_Exit before CVI_ISP_Init", isp_exit_before_init, "CRASH CVI_ISP_Exit;?ORDER CVI_SYS_Bind"},
 	{"registered without memory", registered_without_memory, "CRASH pfnRegisterCallback;ORDER pfnRegisterCallback"},
