@@ -43,15 +43,15 @@ func TestRTSPS(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://ada:engine@"+address+"/", "-frames:v", "1", "-f", "null", "-"); err == nil {
-		t.Errorf("without TLS it is served, too:\n%s", out)
+		t.Errorf("served without TLS, too:\n%s", out)
 	}
 	if !s.State().TLS {
 		t.Errorf("%+v", s.State())
 	}
 }
 
-// The deadline of the first request holds for the handshake, too.
-func TestSilentConnectionOfRTSPSEnds(t *testing.T) {
+// The deadline for the first request includes the handshake.
+func TestSilentRTSPSConnectionIsClosed(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{TLS: certificate(t), FirstRequest: 200 * time.Millisecond}, picture(t, 64, 48, 1))
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
