@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source"
 )
 
-// jpegOf makes a small picture that differs with n.
+// jpegOf returns a small picture that depends on n.
 func jpegOf(t *testing.T, w, h, n int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -41,7 +41,7 @@ func write(t *testing.T, path string, data []byte) string {
 	return path
 }
 
-func TestOpenTellsWhatIsWrong(t *testing.T) {
+func TestOpenReportsTheReason(t *testing.T) {
 	dir := t.TempDir()
 	sub := func(name string) string {
 		path := filepath.Join(dir, name)
@@ -75,7 +75,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 				t.Fatal("opened")
 			}
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "open source") {
-				t.Errorf("got %q, want it to say %q", err, c.want)
+				t.Errorf("got %q, want %q in it", err, c.want)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestMJPEGFilePlaysEveryPictureAndBeginsAgain(t *testing.T) {
+func TestMJPEGFileLoops(t *testing.T) {
 	pictures := [][]byte{jpegOf(t, 32, 24, 1), jpegOf(t, 32, 24, 2), jpegOf(t, 48, 24, 3)}
 	path := write(t, filepath.Join(t.TempDir(), "x.mjpeg"), []byte(strings.Join([]string{
 		string(pictures[0]), string(pictures[1]), "garbage\xff\xd8 and \xff", string(pictures[2]), "\x00\x00",
@@ -112,7 +112,7 @@ func TestMJPEGFilePlaysEveryPictureAndBeginsAgain(t *testing.T) {
 	}
 }
 
-func TestBrokenPicturesOfAFileAreDropped(t *testing.T) {
+func TestBrokenPicturesInAFileAreDropped(t *testing.T) {
 	good := jpegOf(t, 32, 24, 1)
 	cut := good[:len(good)/2]
 	var file []byte
@@ -147,7 +147,7 @@ func TestBrokenPicturesOfAFileAreDropped(t *testing.T) {
 	}
 }
 
-func TestPhotographsArePannedAndTakeTurns(t *testing.T) {
+func TestPhotographsArePannedInTurn(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jpg"), jpegOf(t, 200, 100, 1))
 	write(t, filepath.Join(dir, "b.jpg"), []byte("broken"))

@@ -113,7 +113,7 @@ func TestScannerFindsEachPicture(t *testing.T) {
 	}
 }
 
-func TestSwapLeavesThePictureAlone(t *testing.T) {
+func TestSwapPreservesThePicture(t *testing.T) {
 	a, b := encode(t, 40, 30), encode(t, 700, 500)
 	s := jfif.NewScanner(iotest.HalfReader(bytes.NewReader(bytes.Repeat(append(bytes.Clone(a), b...), 20))))
 	var kept, memory []byte
@@ -132,7 +132,7 @@ func TestSwapLeavesThePictureAlone(t *testing.T) {
 	}
 }
 
-func TestScannerReportsItsReadersError(t *testing.T) {
+func TestScannerReturnsReadErrors(t *testing.T) {
 	broken := errors.New("cable")
 	s := jfif.NewScanner(io.MultiReader(bytes.NewReader(encode(t, 8, 8)), iotest.ErrReader(broken)))
 	if _, err := s.Next(); err != nil {
@@ -167,12 +167,12 @@ func FuzzScanner(f *testing.F) {
 			sizes += len(picture.Data)
 		}
 		if sizes > len(data) {
-			t.Errorf("%d bytes of pictures out of %d", sizes, len(data))
+			t.Errorf("%d bytes of pictures from %d bytes", sizes, len(data))
 		}
 	})
 }
 
-// Whatever the headers of a part say, its picture is found, and the time is one that can be.
+// Whatever a part's headers are, its picture is found, and the time is plausible.
 func FuzzPartHeaders(f *testing.F) {
 	good := encode(f, 16, 16)
 	f.Add("--b\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1700000000.123456\r\nContent-Length: 99999999999999999999\r\n\r\n", 3)
@@ -193,7 +193,7 @@ func FuzzPartHeaders(f *testing.F) {
 	})
 }
 
-// chunks reads at most step bytes at once.
+// chunks reads at most step bytes at a time.
 type chunks struct {
 	data []byte
 	step int
@@ -208,7 +208,7 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestPartHeadersSayWhenAPictureWasTaken(t *testing.T) {
+func TestCaptureTimeFromPartHeaders(t *testing.T) {
 	a := string(encode(t, 40, 30))
 	for headers, want := range map[string]string{
 		"--b\r\nX-Timestamp: 1700000000.123456\r\n\r\n":                                   "1700000000.123456000",

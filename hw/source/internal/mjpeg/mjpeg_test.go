@@ -25,7 +25,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 )
 
-// plain makes a JPEG of one grey.
+// plain returns a JPEG of a single grey.
 func plain(t testing.TB, v uint8) []byte {
 	t.Helper()
 	img := image.NewGray(image.Rect(0, 0, 32, 16))
@@ -39,7 +39,7 @@ func plain(t testing.TB, v uint8) []byte {
 	return out.Bytes()
 }
 
-// greyOf reads what plain wrote, in steps of 10.
+// greyOf decodes plain's grey, in steps of 10.
 func greyOf(t testing.TB, data []byte) int {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(data))
@@ -59,15 +59,15 @@ func chunk(name string, data ...[]byte) []byte {
 	return out
 }
 
-// unpadded is a chunk as some writers leave it.
+// unpadded returns a chunk without padding, as some writers do.
 func unpadded(name string, data []byte) []byte {
-	if len(data)&1 == 0 { // every one of them shall be odd
+	if len(data)&1 == 0 { // make every one odd-sized
 		data = append(bytes.Clone(data), 0)
 	}
 	return append(binary.LittleEndian.AppendUint32([]byte(name), uint32(len(data))), data...)
 }
 
-// chunkAVI is a file of pictures.
+// chunkAVI returns an AVI file with the given pictures.
 func chunkAVI(headers []byte, pictures ...[]byte) []byte {
 	movi := []byte("movi")
 	for _, p := range pictures {
@@ -76,7 +76,7 @@ func chunkAVI(headers []byte, pictures ...[]byte) []byte {
 	return chunk("RIFF", []byte("AVI "), headers, chunk("LIST", movi))
 }
 
-// streamOf is a video stream by its handler and its format's codec.
+// streamOf returns a video stream's headers, from its handler and its format's codec.
 func streamOf(handler, codec string) []byte {
 	strh := make([]byte, 56)
 	copy(strh, "vids"+handler)
@@ -106,7 +106,7 @@ func file(t testing.TB, data []byte) string {
 	return path
 }
 
-// play returns the greys of the pictures of one round, "bad" for a broken one.
+// play returns the greys of the pictures in one loop, "bad" for a broken one.
 func play(t *testing.T, s frame.JPEGSource) (seen []string, end error) {
 	t.Helper()
 	dst := make([]byte, 1<<20)
@@ -129,7 +129,7 @@ func play(t *testing.T, s frame.JPEGSource) (seen []string, end error) {
 func TestAVI(t *testing.T) {
 	video, sound := stream("vids", "MJPG", 1001, 30000), stream("auds", "\x00\x00\x00\x00", 1, 1)
 	a, b, c := plain(t, 50), plain(t, 100), plain(t, 150)
-	odd := append(append([]byte(nil), b...), make([]byte, 1+len(b)&1)...) // padded inside its chunk
+	odd := append(append([]byte(nil), b...), make([]byte, 1+len(b)&1)...) // padding inside the chunk
 	for _, test := range []struct {
 		name, want, warning string
 		data                []byte
@@ -172,12 +172,12 @@ func TestAVI(t *testing.T) {
 		t.Errorf("rate %v, %v", s.Info().FPS, err)
 	}
 	s.Close()
-	if _, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(stream("vids", "H264", 1, 25)), chunk("LIST", []byte("movi")))), mjpeg.Config{}); err == nil || !strings.Contains(err.Error(), "none of its 1 streams is motion JPEG") {
+	if _, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(stream("vids", "H264", 1, 25)), chunk("LIST", []byte("movi")))), mjpeg.Config{}); err == nil || !strings.Contains(err.Error(), "none of the 1 streams is motion JPEG") {
 		t.Error(err)
 	}
 }
 
-func TestFileThatIsPlayedOnFromItsStartKeepsItsPace(t *testing.T) {
+func TestLoopingFileKeepsItsRate(t *testing.T) {
 	s, err := mjpeg.OpenFile(file(t, append(plain(t, 50), plain(t, 100)...)), mjpeg.Config{FPS: 50})
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestFileThatIsPlayedOnFromItsStartKeepsItsPace(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took < 480*time.Millisecond {
-		t.Errorf("25 pictures at 50 a second took %v", took)
+		t.Errorf("25 pictures at 50 fps took %v", took)
 	}
 }
 
@@ -210,7 +210,7 @@ func pipe(t *testing.T, c mjpeg.Config) (*io.PipeWriter, *mjpeg.Stream) {
 	return w, s
 }
 
-func TestStreamEndsInOrder(t *testing.T) {
+func TestStreamEndErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		data       []byte
@@ -241,13 +241,13 @@ func TestStreamEndsInOrder(t *testing.T) {
 				t.Errorf("got %q, %v", seen, end)
 			}
 			if _, again := play(t, s); !errors.Is(again, c.is) {
-				t.Errorf("the end the second time: %v", again)
+				t.Errorf("second error: %v", again)
 			}
 		})
 	}
 }
 
-func TestStreamGivesTheNewest(t *testing.T) {
+func TestStreamReturnsTheNewest(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{})
 	greys := []uint8{10, 50, 100, 150, 200}
 	written := make(chan struct{})
@@ -256,7 +256,7 @@ func TestStreamGivesTheNewest(t *testing.T) {
 		for _, v := range greys {
 			w.Write(plain(t, v))
 		}
-		w.Write([]byte("x")) // the last picture has been taken in when this is read
+		w.Write([]byte("x")) // once this is read, the last picture has been received
 	}()
 	var p frame.Picture
 	dst := make([]byte, 1<<16)
@@ -278,8 +278,8 @@ func TestStreamGivesTheNewest(t *testing.T) {
 	}
 }
 
-// A camera's pictures do not queue up behind a reader that wants few of them.
-func TestStreamIsReadAsFastAsItIsSent(t *testing.T) {
+// A camera's pictures do not queue up for a slow reader.
+func TestStreamIsReadWithoutDelay(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{FPS: 2})
 	data := plain(t, 50)
 	var written atomic.Int64
@@ -299,13 +299,13 @@ func TestStreamIsReadAsFastAsItIsSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if behind := written.Load() - int64(p.Sequence); i > 0 && behind > 100 {
-			t.Errorf("picture %d, %d were written since", p.Sequence, behind)
+			t.Errorf("picture %d, %d written since", p.Sequence, behind)
 		}
 	}
 }
 
-// Every second picture is broken: the others come at once, and the broken ones are counted with their reason.
-func TestBrokenPicturesOfAStreamCostThemselvesOnly(t *testing.T) {
+// If every second picture is broken, the others arrive without delay, and the broken ones are counted with their reason.
+func TestBrokenPicturesInAStreamDelayNoOthers(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{FPS: 1000})
 	good, cut := plain(t, 50), plain(t, 100)
 	cut = cut[:len(cut)-12]
@@ -324,8 +324,8 @@ func TestBrokenPicturesOfAStreamCostThemselvesOnly(t *testing.T) {
 	}
 }
 
-// The sender's time counts where its clock agrees with this machine's.
-func TestCaptureTimeIsTheSendersWhereItsClockAgrees(t *testing.T) {
+// The sender's time is used if its clock agrees with this machine's.
+func TestSendersCaptureTimeIsUsedIfItsClockAgrees(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		stamp func(now time.Time) string
@@ -418,7 +418,7 @@ func TestStandardInput(t *testing.T) {
 	defer silent.Close()
 	defer writer.Close()
 	if got := run("close", silent); !strings.Contains(got, "closed") {
-		t.Errorf("closed while it waits for a silent pipe: %s", got)
+		t.Errorf("closed while waiting for a silent pipe: %s", got)
 	}
 	if null := run("read", nil); !strings.Contains(null, "without a single picture: it is empty") {
 		t.Errorf("/dev/null: %s", null)
