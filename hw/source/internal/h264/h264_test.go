@@ -163,7 +163,7 @@ func TestFilesWithoutAKeyFrameAreRejected(t *testing.T) {
 	all := units(t, make264(t, 12))
 	for want, data := range map[string][]byte{
 		"no H.264":                   bytes.Repeat([]byte("hello"), 100),
-		"no frame of H.264":        []byte("\x00\x00\x00\x01"),
+		"no frame of H.264":          []byte("\x00\x00\x00\x01"),
 		"no key frame":               join(all[1:8]),
 		"without its parameter sets": bareStream()[11+4+4:],
 	} {
