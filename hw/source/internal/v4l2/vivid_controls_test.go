@@ -188,9 +188,9 @@ func TestEveryControlsRange(t *testing.T) {
 		if err := c.SetControls(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		_, all := theirs(t)
+		_, current := theirs(t)
 		for _, v := range all {
-			if got := all[v.Name].values["value"]; got != v.Value && (all[v.Name].kind != "bitmask" || uint32(got) != uint32(v.Value)) {
+			if got := current[v.Name].values["value"]; got != v.Value && (current[v.Name].kind != "bitmask" || uint32(got) != uint32(v.Value)) {
 				t.Errorf("%s = %d: v4l2-ctl reads %d", v.Name, v.Value, got)
 			}
 		}
