@@ -116,7 +116,7 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 				return
 			}
 			if _, again := moder.SetMode(old.Width, old.Height, old.FPS); again != nil {
-				p.config.Log.Warn("the source's mode stays changed", zap.Error(again))
+				p.config.Log.Warn("restoring the source's mode failed", zap.Error(again))
 			}
 		}()
 	}

@@ -149,7 +149,7 @@ func (p *Pipeline) rest() {
 		return
 	}
 	p.resting.Store(true)
-	if p.watchers.Load() > 0 && p.resting.Swap(false) { // a viewer came in between
+	if p.watchers.Load() > 0 && p.resting.Swap(false) { // a viewer arrived meanwhile
 		return
 	}
 	p.retune()
@@ -173,7 +173,7 @@ func (p *Pipeline) SetIdleFPS(fps float64) {
 	}
 }
 
-// retune sets the source to the rate wanted now, so that it makes no picture in vain.
+// retune sets the source to the rate wanted now, so that it captures no surplus pictures.
 func (p *Pipeline) retune() {
 	p.mu.Lock()
 	s := p.session

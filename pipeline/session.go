@@ -125,7 +125,7 @@ func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	}
 }
 
-// follow sets the source's rate when it has changed, in a goroutine of its own because a hung source may block the call, too.
+// follow adjusts the source's rate when it changes, in a separate goroutine because a hung source may also block that call.
 func (s *session) follow(changed <-chan struct{}) {
 	setter, ok := s.source.(frame.RateSetter)
 	if !ok {

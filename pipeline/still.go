@@ -175,7 +175,7 @@ func (s *session) still(picture *frame.Picture) (jpg []byte, err error) {
 	}
 	defer func() {
 		if failed := larger.Close(); failed != nil {
-			p.config.Log.Warn("the stream did not go on after a picture of full size", zap.Error(failed))
+			p.config.Log.Warn("resuming the stream after a still picture failed", zap.Error(failed))
 		}
 	}()
 	ready := time.Now().Add(stillSettle)

@@ -229,7 +229,7 @@ func (d *decoding) open() (err error) {
 	}
 	newDecoder := d.session.pipeline.config.NewDecoder
 	if newDecoder == nil {
-		return errors.New("there is no decoder of H.264")
+		return errors.New("no H.264 decoder")
 	}
 	if d.decoder, err = newDecoder(); err != nil {
 		d.decoder = nil

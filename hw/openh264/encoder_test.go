@@ -333,7 +333,7 @@ func TestInvalidFrameIsRejected(t *testing.T) {
 	}
 }
 
-func TestSteadyStateAllocatesNothing(t *testing.T) {
+func TestEncodingDoesNotAllocate(t *testing.T) {
 	e := newEncoder(t, usual)
 	for _, format := range []frame.Format{frame.YUV420, frame.YUYV} {
 		f := moving(t, format, 320, 240, 0)

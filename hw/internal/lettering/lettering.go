@@ -57,8 +57,7 @@ func NewPen(size int) (*Pen, error) {
 // Line returns the height of a line in pixels.
 func (p *Pen) Line() int { return p.line }
 
-// Size returns the width and height of text in pixels; its lines are separated by 
-// .
+// Size returns the width and height of text in pixels; its lines are separated by \n.
 func (p *Pen) Size(text string) (width, height int) {
 	for line := range strings.SplitSeq(text, "\n") {
 		w := 0
