@@ -30,9 +30,9 @@ func (m *modal) SetMode(width, height int, fps float64) (float64, error) {
 	return min(fps, 60), nil
 }
 
-// TestSourceModes: a source with modes receives the maximum rate before anything else is changed; the settings show the actual
+// A source with modes receives the maximum rate before anything else is changed; the settings show the actual
 // mode; a rejected mode is an error, and a change rejected for another reason leaves the mode unchanged.
-func TestModeOfASource(t *testing.T) {
+func TestSourceModeFollowsTheSettings(t *testing.T) {
 	ptr := func(n int) *int { return &n }
 	rate := func(f float64) *float64 { return &f }
 	for _, c := range []struct {

@@ -108,21 +108,21 @@ type still struct {
 // take copies a picture captured from now on to dst.
 func (t *stills) take(ctx context.Context, s *session, dst []byte, picture *frame.Picture) ([]byte, error) {
 	for asked := time.Now(); ; {
-		one, err := t.join(s)
+		shot, err := t.join(s)
 		if err != nil {
 			return nil, err
 		}
 		select {
-		case <-one.done:
+		case <-shot.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if one.err != nil {
-			return nil, one.err
+		if shot.err != nil {
+			return nil, shot.err
 		}
-		if !one.picture.Captured.Before(asked) {
-			*picture = one.picture
-			return append(dst[:0], one.jpg...), nil
+		if !shot.picture.Captured.Before(asked) {
+			*picture = shot.picture
+			return append(dst[:0], shot.jpg...), nil
 		}
 	}
 }
@@ -134,20 +134,20 @@ func (t *stills) join(s *session) (*still, error) {
 		return nil, fmt.Errorf("%w: the source was closed", ErrNoSignal)
 	}
 	if t.current == nil {
-		one := &still{done: make(chan struct{})}
-		t.current = one
+		shot := &still{done: make(chan struct{})}
+		t.current = shot
 		rest := time.Until(t.ended.Add(stillRest))
 		t.wait.Go(func() { // the first to ask may leave while others wait
 			select {
 			case <-time.After(rest):
-				one.jpg, one.err = s.still(&one.picture)
+				shot.jpg, shot.err = s.still(&shot.picture)
 			case <-s.ctx.Done():
-				one.err = fmt.Errorf("%w: the source was closed", ErrNoSignal)
+				shot.err = fmt.Errorf("%w: the source was closed", ErrNoSignal)
 			}
 			t.mu.Lock()
 			t.current, t.ended = nil, time.Now()
 			t.mu.Unlock()
-			close(one.done)
+			close(shot.done)
 		})
 	}
 	return t.current, nil
