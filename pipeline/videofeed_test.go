@@ -292,12 +292,12 @@ func TestVideoSettingsReachTheEncoder(t *testing.T) {
 		defer p.Video().Watch()()
 		time.Sleep(time.Second)
 		e := s.last.Load()
-		told := func() frame.VideoConfig {
+		configured := func() frame.VideoConfig {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			return e.config
 		}
-		if c := told(); c.Bitrate != 2_000_000 || c.GOP != 2*time.Second || c.FPS != 30 {
+		if c := configured(); c.Bitrate != 2_000_000 || c.GOP != 2*time.Second || c.FPS != 30 {
 			t.Errorf("at first: %+v", c)
 		}
 		bitrate, gop, fps := 800_000, 1.5, 12.0
@@ -306,7 +306,7 @@ func TestVideoSettingsReachTheEncoder(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		time.Sleep(time.Second)
-		if c := told(); c != (frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: 1500 * time.Millisecond}) {
+		if c := configured(); c != (frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: 1500 * time.Millisecond}) {
 			t.Errorf("then: %+v", c)
 		}
 		if s.last.Load() != e {

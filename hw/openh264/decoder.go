@@ -156,19 +156,19 @@ func (d *Decoder) note(sps []byte) {
 	case 100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135:
 		chroma = s.ChromaFormatIdc
 	}
-	what := ""
+	unsupported := ""
 	switch {
 	case s.BitDepthLumaMinus8 > 0 || s.BitDepthChromaMinus8 > 0:
-		what = fmt.Sprintf("%d bits per sample", 8+max(s.BitDepthLumaMinus8, s.BitDepthChromaMinus8))
+		unsupported = fmt.Sprintf("%d bits per sample", 8+max(s.BitDepthLumaMinus8, s.BitDepthChromaMinus8))
 	case chroma != 1:
-		what = "chroma " + [...]string{"4:0:0", "4:2:0", "4:2:2", "4:4:4"}[min(chroma, 3)]
+		unsupported = "chroma " + [...]string{"4:0:0", "4:2:0", "4:2:2", "4:4:4"}[min(chroma, 3)]
 	case !s.FrameMbsOnlyFlag:
-		what = "interlaced pictures"
+		unsupported = "interlaced pictures"
 	case s.Width() > frame.MaxDimension || s.Height() > frame.MaxDimension || s.Width()*s.Height() > MaxPixels:
-		what = fmt.Sprintf("%dx%d pixels", s.Width(), s.Height())
+		unsupported = fmt.Sprintf("%dx%d pixels", s.Width(), s.Height())
 	}
-	if what != "" {
-		d.refused = fmt.Errorf("openh264: H.264 with %s: %w", what, frame.ErrUnsupported)
+	if unsupported != "" {
+		d.refused = fmt.Errorf("openh264: H.264 with %s: %w", unsupported, frame.ErrUnsupported)
 		return
 	}
 	d.colour = C.struct_mx_h264_colour{limited: 1}

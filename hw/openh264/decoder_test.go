@@ -79,15 +79,15 @@ func TestPicturesMatchAnotherDecoders(t *testing.T) {
 		args []string
 		held int // pictures still held back at the end
 	}{
-		"baseline":                 {"320x240", []string{"-profile:v", "baseline"}, 0},
-		"main without B-frames":    {"320x240", []string{"-profile:v", "main", "-bf", "0"}, 0},
-		"high, slices":             {"322x182", []string{"-bf", "0", "-x264-params", "slices=4"}, 0},
-		"B-frames":                 {"320x240", []string{"-bf", "3"}, 3},
-		"B-frames, no pyramid":     {"320x240", []string{"-bf", "3", "-x264-params", "b-pyramid=none"}, 3},
-		"full range":               {"320x240", []string{"-bf", "0", "-vf", "scale=out_range=full", "-color_range", "pc"}, 0},
-		"BT.709":                   {"320x240", []string{"-bf", "0", "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"}, 0},
-		"height not a multiple":    {"1920x1080", []string{"-preset", "ultrafast", "-frames:v", "3"}, 0},
-		"another picture's limits": {"64x32", []string{"-bf", "0", "-refs", "5"}, 0},
+		"baseline":                    {"320x240", []string{"-profile:v", "baseline"}, 0},
+		"main without B-frames":       {"320x240", []string{"-profile:v", "main", "-bf", "0"}, 0},
+		"high, slices":                {"322x182", []string{"-bf", "0", "-x264-params", "slices=4"}, 0},
+		"B-frames":                    {"320x240", []string{"-bf", "3"}, 3},
+		"B-frames, no pyramid":        {"320x240", []string{"-bf", "3", "-x264-params", "b-pyramid=none"}, 3},
+		"full range":                  {"320x240", []string{"-bf", "0", "-vf", "scale=out_range=full", "-color_range", "pc"}, 0},
+		"BT.709":                      {"320x240", []string{"-bf", "0", "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"}, 0},
+		"height not a multiple of 16": {"1920x1080", []string{"-preset", "ultrafast", "-frames:v", "3"}, 0},
+		"another picture's limits":    {"64x32", []string{"-bf", "0", "-refs", "5"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := make264(t, c.size, c.args...)

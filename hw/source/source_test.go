@@ -58,15 +58,15 @@ func TestOpenReportsTheReason(t *testing.T) {
 		{"unknown name", "webcam", "no source of that name"},
 		{"missing file", filepath.Join(dir, "none.mjpeg"), "no such file"},
 		{"empty folder", empty, "no photographs"},
-		{"folder of other things", text, "1 other entries"},
+		{"folder of other files", text, "1 other entries"},
 		{"folder of broken photographs", brokenPhotos, "none of the 1 photographs can be shown"},
 		{"empty file", write(t, filepath.Join(dir, "empty.mjpeg"), nil), "empty"},
 		{"a file of text", write(t, filepath.Join(dir, "x.txt"), []byte("hello world, hello")), "unknown type of file"},
-		{"a video of another kind", write(t, filepath.Join(dir, "x.mp4"), []byte("\x00\x00\x00\x20ftypisom0000")), "unknown type of file"},
+		{"an unsupported video", write(t, filepath.Join(dir, "x.mp4"), []byte("\x00\x00\x00\x20ftypisom0000")), "unknown type of file"},
 		{"a single picture", write(t, filepath.Join(dir, "x.png"), []byte("\x89PNG\r\n\x1a\n0000")), "name its folder"},
 		{"MJPEG without a picture", write(t, filepath.Join(dir, "x.mjpeg"), []byte("garbage, nothing but garbage")), "without a single picture"},
 		{"AVI that ends", write(t, filepath.Join(dir, "x.avi"), []byte("RIFF\xff\x00\x00\x00AVI LIST")), "no data"},
-		{"a device that is none", "/dev/null", "neither a file nor a folder"},
+		{"not a video device", "/dev/null", "neither a file nor a folder"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := source.Open(c.spec, source.Options{})

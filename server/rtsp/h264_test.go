@@ -357,7 +357,7 @@ func TestStalledH264ReadersDisturbNoOthers(t *testing.T) {
 	on := time.Now()
 	back := jump(t, stopped[0])
 	t.Logf("caught up %v after resuming", back.Sub(on))
-	testenv.Eventually(t, "seven were ended as stalled", func() bool { return s.Readers() == 9 })
+	testenv.Eventually(t, "the seven stalled readers are disconnected", func() bool { return s.Readers() == 9 })
 	for _, w := range good {
 		w.check(t)
 	}
@@ -420,7 +420,7 @@ func TestH264PauseAndResume(t *testing.T) {
 	if _, err := w.client.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, "nobody reads", func() bool { return s.Readers() == 0 && p.State().Video.Takers == 0 })
+	testenv.Eventually(t, "no readers", func() bool { return s.Readers() == 0 && p.State().Video.Takers == 0 })
 	n := w.units.Load()
 	if _, err := w.client.Play(nil); err != nil {
 		t.Fatal(err)

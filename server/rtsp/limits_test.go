@@ -56,8 +56,8 @@ func TestFailedListenerIsReopened(t *testing.T) {
 			if conn, err := net.Dial("tcp", address); err == nil { // makes Accept return
 				conn.Close()
 			}
-			testenv.Eventually(t, "it has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
-			testenv.Eventually(t, "it is started again", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
+			testenv.Eventually(t, "Accept has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
+			testenv.Eventually(t, "the listener is reopened", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
 			_, ask := dial(t, address)
 			if reply := ask("DESCRIBE", "/"); reply.StatusCode != base.StatusOK {
 				t.Errorf("afterwards: %d", reply.StatusCode)
@@ -94,7 +94,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 		t.Errorf("after a request: %d bytes, %v", n, err)
 	}
 	conn.Close()
-	testenv.Eventually(t, "none is counted", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "no connection is counted", func() bool { return s.State().Connections == 0 })
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -139,7 +139,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			}
 			before := s.State().Connections
 			open[0].Close()
-			testenv.Eventually(t, "a place is free again", func() bool { return s.State().Connections == before-1 })
+			testenv.Eventually(t, "a connection is free again", func() bool { return s.State().Connections == before-1 })
 			_, ask := dial(t, address)
 			ask("OPTIONS", "/")
 		})
@@ -160,9 +160,9 @@ func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	if reply := ask("PLAY", "/", "Session: "+id); reply.StatusCode != base.StatusOK {
 		t.Fatalf("PLAY: %d %s", reply.StatusCode, reply.StatusMessage)
 	}
-	testenv.Eventually(t, "packets are lost", func() bool { return s.State().Lost > 100 })
-	testenv.Eventually(t, "it is closed", func() bool { return s.State().Readers == 0 })
-	testenv.Eventually(t, "the sum is logged", func() bool { return logged.Len() >= 2 })
+	testenv.Eventually(t, "packets are dropped", func() bool { return s.State().Lost > 100 })
+	testenv.Eventually(t, "the reader is disconnected", func() bool { return s.State().Readers == 0 })
+	testenv.Eventually(t, "the total is logged", func() bool { return logged.Len() >= 2 })
 	if lines := logged.All(); len(lines) != 2 || lines[1].ContextMap()["lost_packets"].(uint64) < 100 {
 		t.Errorf("logged %v", lines)
 	}

@@ -58,6 +58,6 @@ func TestSilentRTSPSConnectionIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	testenv.Eventually(t, "it has come", func() bool { return s.State().Connections == 1 })
-	testenv.Eventually(t, "it is closed", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "the connection is counted", func() bool { return s.State().Connections == 1 })
+	testenv.Eventually(t, "the connection is closed", func() bool { return s.State().Connections == 0 })
 }

@@ -32,7 +32,7 @@ type sequence struct {
 	nal []byte
 }
 
-// redundant reports whether pictures may have redundant or reordered slices: in the unconstrained baseline profile and the extended one.
+// redundant reports whether pictures may have redundant or reordered slices: in the unconstrained baseline profile and the extended pps.
 func (s *sequence) redundant() bool {
 	return s.ProfileIdc == 66 && !s.ConstraintSet1Flag || s.ProfileIdc == 88
 }
@@ -96,16 +96,16 @@ func (p *parameters) complete(to [][]byte, s *slice, nals [][]byte) (_ [][]byte,
 	if s.sps == nil {
 		return to, false
 	}
-	whole := contains(nals, s.sps.nal)
+	present := contains(nals, s.sps.nal)
 	before := len(to)
 	to = append(to, s.sps.nal)
 	for i := range p.pictures {
-		if one := &p.pictures[i]; one.nal != nil && p.sequences[one.sps] == s.sps {
-			to = append(to, one.nal)
-			whole = whole && contains(nals, one.nal)
+		if pps := &p.pictures[i]; pps.nal != nil && p.sequences[pps.sps] == s.sps {
+			to = append(to, pps.nal)
+			present = present && contains(nals, pps.nal)
 		}
 	}
-	if whole {
+	if present {
 		to = to[:before]
 	}
 	return to, true

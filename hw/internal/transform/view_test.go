@@ -42,8 +42,8 @@ func TestViewInEveryFormat(t *testing.T) {
 				view frame.View
 				at   image.Point // a pixel of the colour expected everywhere
 			}{
-				"left top":     {frame.View{Zoom: 4, X: 0.2, Y: 0.2}, image.Pt(2, 2)},
-				"right bottom": {frame.View{Zoom: 4, X: 0.8, Y: 0.8}, image.Pt(size.X-2, size.Y-2)},
+				"top left":     {frame.View{Zoom: 4, X: 0.2, Y: 0.2}, image.Pt(2, 2)},
+				"bottom right": {frame.View{Zoom: 4, X: 0.8, Y: 0.8}, image.Pt(size.X-2, size.Y-2)},
 				"corner":       {frame.View{Zoom: 8, X: 1, Y: 0}, image.Pt(size.X-2, 2)},
 				"beyond":       {frame.View{Zoom: 8, X: -3, Y: 9}, image.Pt(2, size.Y-2)},
 			} {

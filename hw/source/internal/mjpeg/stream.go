@@ -212,9 +212,9 @@ func (s *Stream) explain(r *reader, err error) error {
 		return err
 	}
 	s.mu.Lock()
-	none := s.sequence == 0
+	empty := s.sequence == 0
 	s.mu.Unlock()
-	if n, _ := s.Dropped(); !none || n > 0 {
+	if n, _ := s.Dropped(); !empty || n > 0 {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {

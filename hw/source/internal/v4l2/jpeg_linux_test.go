@@ -65,13 +65,13 @@ func TestJPEGWebcam(t *testing.T) {
 		want  error
 	}{
 		{"whole", 0, good, nil},
-		{"zeros behind its end", 0, append(good[:len(good):len(good)], make([]byte, 4000)...), nil},
+		{"trailing zeros", 0, append(good[:len(good):len(good)], make([]byte, 4000)...), nil},
 		{"without Huffman tables", 0, bare, nil},
-		{"cut off", 0, good[:len(good)-9], frame.ErrBadPicture},
+		{"truncated", 0, good[:len(good)-9], frame.ErrBadPicture},
 		{"garbage", 0, []byte("garbage"), frame.ErrBadPicture},
 		{"nothing", 0, nil, frame.ErrBadPicture},
 		{"flagged", bufFlagError, good, frame.ErrBadPicture},
-		{"whole again", 0, good, nil},
+		{"complete again", 0, good, nil},
 	} {
 		deliver(uint32(i%3), uint32(100+2*i), test.flags, test.data)
 		if test.want != nil {

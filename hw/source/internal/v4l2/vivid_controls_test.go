@@ -167,23 +167,23 @@ func TestEveryControlsRange(t *testing.T) {
 		if dangerous(control.Name) || control.Locked != "" || control.Kind == frame.Button || control.Name == "gain_automatic" {
 			continue
 		}
-		some := []int64{control.Min, control.Max, control.Default}
+		choices := []int64{control.Min, control.Max, control.Default}
 		if control.Kind == frame.Menu {
-			some = nil
+			choices = nil
 			for _, item := range control.Menu {
-				some = append(some, item.Value)
+				choices = append(choices, item.Value)
 			}
 		}
-		values[control.Name] = some
-		rounds = max(rounds, len(some))
+		values[control.Name] = choices
+		rounds = max(rounds, len(choices))
 	}
 	if len(values) < 20 || rounds < 3 {
 		t.Fatalf("%d controls in %d rounds", len(values), rounds)
 	}
 	for round := range rounds { // all of them in one call per round
 		var all []frame.ControlValue
-		for name, some := range values {
-			all = append(all, want(name, some[round%len(some)]))
+		for name, choices := range values {
+			all = append(all, want(name, choices[round%len(choices)]))
 		}
 		if err := c.SetControls(t.Context(), all); err != nil {
 			t.Fatal(err)
