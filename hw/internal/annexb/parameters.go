@@ -32,7 +32,7 @@ type sequence struct {
 	nal []byte
 }
 
-// redundant reports whether pictures may have redundant or reordered slices: in the unconstrained baseline profile and the extended pps.
+// redundant reports whether pictures may have redundant or reordered slices: in the unconstrained baseline profile and the extended one.
 func (s *sequence) redundant() bool {
 	return s.ProfileIdc == 66 && !s.ConstraintSet1Flag || s.ProfileIdc == 88
 }
