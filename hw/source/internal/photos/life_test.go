@@ -143,7 +143,7 @@ func TestTransparencyShowsTheBackground(t *testing.T) {
 	}
 }
 
-func TestLargePhotographsAreDecodedScaledDown(t *testing.T) {
+func TestLargePhotographsAreDecodedSmall(t *testing.T) {
 	if !withLibjpeg {
 		testenv.Unable(t, "image/jpeg knows fewer samplings and does not scale")
 	}
