@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// stillWithin bounds how long the stream pauses for a larger picture.
+	// stillWithin limits how long the stream pauses for a larger picture.
 	stillWithin = 8 * time.Second
 	// stillRest is how long the stream runs between two of them.
 	stillRest = 2 * time.Second
@@ -26,8 +26,8 @@ const (
 )
 
 // Still takes one picture of the sensor's full size, independently of the stream, into dst. It returns the part of dst that holds the picture,
-// or a new slice if dst is too small. A source that must pause its stream (frame.StillOpener) takes one for all who ask at that
-// moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has only the stream's pictures.
+// or a new slice if dst is too small. A source that must pause its stream (frame.StillOpener) takes one for all concurrent
+// callers. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has only the stream's pictures.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
 	if ctx == nil || picture == nil {
 		return nil, errors.New("still picture: no context or no picture")
@@ -87,7 +87,7 @@ func (p *Pipeline) streamed(ctx context.Context, dst []byte, picture *frame.Pict
 	return append(dst[:0], f.JPEG()...), nil
 }
 
-// stills takes pictures for which the stream pauses: one at a time, shared by all who ask meanwhile.
+// stills takes pictures for which the stream pauses: one at a time, shared by concurrent callers.
 type stills struct {
 	mu      sync.Mutex
 	current *still // nil: none
@@ -137,7 +137,7 @@ func (t *stills) join(s *session) (*still, error) {
 		shot := &still{done: make(chan struct{})}
 		t.current = shot
 		rest := time.Until(t.ended.Add(stillRest))
-		t.wait.Go(func() { // the first to ask may leave while others wait
+		t.wait.Go(func() { // the first caller may give up while others wait
 			select {
 			case <-time.After(rest):
 				shot.jpg, shot.err = s.still(&shot.picture)
@@ -153,7 +153,7 @@ func (t *stills) join(s *session) (*still, error) {
 	return t.current, nil
 }
 
-// close waits for a picture in progress; the session has been told to end.
+// close waits for a picture in progress; the session's context has ended.
 func (t *stills) close() {
 	t.mu.Lock()
 	t.closed = true

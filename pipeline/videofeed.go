@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// ErrNoVideo: this source has no H.264. It is wrapped with the reason.
+// ErrNoVideo means that this source has no H.264. It is wrapped with the reason.
 var ErrNoVideo = errors.New("no H.264")
 
 // VideoConfig configures a pipeline's H.264.
