@@ -2,7 +2,7 @@ package pipeline
 
 import "github.com/maixstream/maixstream/hw/frame"
 
-// Can says which settings of the running source can be changed, so that a page offers nothing that would be refused. While the source is
+// Can reports which settings of the running source can be changed, so that a page offers only those. While the source is
 // away all are false and Sizes is nil.
 type Can struct {
 	Quality bool
@@ -10,7 +10,7 @@ type Can struct {
 	Orient  bool // mirror and flip
 	Rotate  bool
 	Overlay bool
-	// Sizes to choose from, including the current one: the source's own, or the usual ones if it accepts any size.
+	// Sizes to choose from, including the current one: the source's own, or common ones if it accepts any size.
 	Sizes []frame.Size
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// passing is a source of pictures that are JPEG already.
+// passing is a source whose pictures are already JPEG.
 type passing struct{ *camera }
 
 func (p passing) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Picture) error {
@@ -24,7 +24,7 @@ func (p passing) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 	return nil
 }
 
-// able does everything by itself, as the camera of a board does.
+// able supports everything itself, like a board's camera.
 type able struct{ passing }
 
 func (able) SetQuality(q int) (int, error)   { return q, nil }
@@ -37,8 +37,8 @@ func (a able) Info() frame.Info {
 	return info
 }
 
-// What Can says is what Change does.
-func TestCanIsWhatChangeDoes(t *testing.T) {
+// Can agrees with what Change accepts.
+func TestCanAgreesWithChange(t *testing.T) {
 	for name, source := range map[string]frame.Source{
 		"raw": newCamera(10 * time.Millisecond), "passed through": passing{newCamera(10 * time.Millisecond)}, "able": able{passing{newCamera(10 * time.Millisecond)}},
 	} {
@@ -89,11 +89,11 @@ func TestCanIsWhatChangeDoes(t *testing.T) {
 				{"overlay", can.Overlay, pipeline.Change{Overlay: &overlay}},
 			} {
 				if _, err := p.Change(t.Context(), c.change); (err == nil) != c.can {
-					t.Errorf("%s: can %v, but the change says %v", c.name, c.can, err)
+					t.Errorf("%s: can %v, but Change returns %v", c.name, c.can, err)
 				}
 			}
 			want := []frame.Size{{Width: 8, Height: 8}}
-			if name == "able" { // 4000x4000 has no room in the ring
+			if name == "able" { // 4000x4000 does not fit into the ring
 				want = append(want, frame.Size{Width: 16, Height: 16})
 			}
 			if !slices.Equal(can.Sizes, want) {

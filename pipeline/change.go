@@ -72,8 +72,8 @@ func set[T any](field *T, wish *T) {
 	}
 }
 
-// apply changes what the source does itself; what the workers do takes effect with the settings. wanted is corrected to the values in effect. Everything
-// that can be refused is refused before anything changes.
+// apply applies the settings that the source handles itself; those of the workers take effect with the settings. wanted is corrected to the values in effect.
+// All checks precede the first change.
 func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (reopen bool, err error) {
 	_, raw := source.(frame.RawSource)
 	if _, ready := source.(frame.JPEGSource); ready {
@@ -116,7 +116,7 @@ func (p *Pipeline) apply(source frame.Source, old Settings, wanted *Settings) (r
 				return
 			}
 			if _, again := moder.SetMode(old.Width, old.Height, old.FPS); again != nil {
-				p.config.Log.Warn("the source's mode stays changed", zap.Error(again))
+				p.config.Log.Warn("restoring the source's mode failed", zap.Error(again))
 			}
 		}()
 	}

@@ -18,13 +18,13 @@ import (
 type Config struct {
 	// Open opens the source for the given settings. It is called again, with backoff, whenever the source is gone.
 	Open func(ctx context.Context, s Settings) (frame.Source, error)
-	// NewEncoder makes a software encoder, one per worker.
+	// NewEncoder creates a software encoder, one per worker.
 	NewEncoder func() (frame.Encoder, error)
-	// NewDecoder makes the decoder for a source that delivers only H.264; nil: such a source has no JPEGs.
+	// NewDecoder creates the decoder for a source that delivers only H.264; nil: such a source has no JPEGs.
 	NewDecoder func() (frame.VideoDecoder, error)
 	// Workers is how many frames are encoded concurrently; 0: one per core.
 	Workers int
-	// NewTransform makes what orients raw frames and draws text on them, one per worker; nil: raw frames stay unchanged.
+	// NewTransform creates what orients raw frames and draws text on them, one per worker; nil: raw frames stay unchanged.
 	NewTransform func() frame.Transform
 	// Ring receives the frames. The pipeline is its only producer until Close has returned; the caller closes it afterwards.
 	Ring *ring.Ring
@@ -38,7 +38,7 @@ type Config struct {
 	KeepControls func([]frame.ControlValue)
 	// IdleFPS is the frame rate without viewers; 0: 1.
 	IdleFPS float64
-	// NoSignal makes the JPEG shown while the source is away; nil: none is shown.
+	// NoSignal draws the JPEG shown while the source is away; nil: none is shown.
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond its own frame time, before it is reopened; 0: 3 s.
 	StallTimeout time.Duration
@@ -98,7 +98,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Bounds of the H.264 settings: Bitrate in bits per second, GOP in seconds. The chip's encoder accepts up to 524 Mbit/s, which nobody wants.
+// Limits of the H.264 settings: Bitrate in bits per second, GOP in seconds. The chip's encoder accepts up to 524 Mbit/s, far more than is useful.
 const (
 	MinBitrate     = 10_000
 	MaxBitrate     = 100_000_000
@@ -138,5 +138,5 @@ func checkSettings(s *Settings) error {
 	return nil
 }
 
-// maxOverlay bounds the text over the picture: more would not fit on any.
+// maxOverlay limits the text over the picture: no picture has room for more.
 const maxOverlay = 512

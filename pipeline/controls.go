@@ -13,19 +13,19 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// controlsWithin is how long a device may take to answer about its controls.
+// controlsWithin limits how long a device may take to answer about its controls.
 const controlsWithin = 5 * time.Second
 
-// controls are what was set of the camera's controls, to be applied to each source that is opened.
+// controls are the values set for the camera's controls, applied to each source that is opened.
 type controls struct {
-	busy    chan struct{}        // capacity 1; whoever has put a value in may use what follows
+	busy    chan struct{}        // capacity 1, used as a lock with timeout for what follows
 	wanted  []frame.ControlValue // in the order in which they were set
-	wishes  []ControlWish        // those that no source has had yet
+	wishes  []ControlWish        // not applied to any source yet
 	zoom    zoom
-	version atomic.Uint64 // rises with each change
+	version atomic.Uint64 // incremented with each change
 }
 
-// ControlWish is a value for a control as a person writes it: what it means depends on the control, which only the opened source knows.
+// ControlWish is a value for a control as written by a person: its meaning depends on the control, which is known only once the source is open.
 type ControlWish struct{ Name, Text string }
 
 func (c *controls) init(wanted []frame.ControlValue, wishes []ControlWish) {
@@ -37,7 +37,7 @@ func (c *controls) init(wanted []frame.ControlValue, wishes []ControlWish) {
 	}
 }
 
-// want remembers a value in place of an earlier one.
+// want stores a value, replacing an earlier one.
 func (c *controls) want(v frame.ControlValue) {
 	c.forget(v.Name)
 	c.wanted = append(c.wanted, v)
@@ -47,7 +47,7 @@ func (c *controls) forget(name string) {
 	c.wanted = slices.DeleteFunc(c.wanted, func(w frame.ControlValue) bool { return w.Name == name })
 }
 
-// Controls returns what can be changed about the camera, as it is now, digital zoom included where pictures are raw or the source zooms by itself. It
+// Controls returns the camera's controls with their current values, including digital zoom if pictures are raw or the source can zoom. It
 // returns none for a source without controls. The error wraps ErrNoSignal while the source is away.
 func (p *Pipeline) Controls(ctx context.Context) (list []frame.Control, err error) {
 	err = p.withSource(ctx, func(_ context.Context, source frame.Source) error {
@@ -57,8 +57,8 @@ func (p *Pipeline) Controls(ctx context.Context) (list []frame.Control, err erro
 	return list, err
 }
 
-// SetControls sets some controls, and gives those of reset their defaults, all or none; it returns all as they are then. What was set is applied
-// again to each source that is opened from now on. The error wraps a *frame.ControlError when a control is not there or does not take its value,
+// SetControls sets some controls, and resets those in reset to their defaults, all or none; it returns all controls as they are then. The values are
+// applied again to each source opened later. The error wraps a *frame.ControlError if a control does not exist or rejects its value, and
 // ErrNoSignal while the source is away.
 func (p *Pipeline) SetControls(ctx context.Context, set []frame.ControlValue, reset []string) (list []frame.Control, err error) {
 	err = p.withSource(ctx, func(ctx context.Context, source frame.Source) error {
@@ -98,7 +98,7 @@ func (p *Pipeline) SetControls(ctx context.Context, set []frame.ControlValue, re
 	return list, err
 }
 
-// withSource calls do with the running source, alone. A device that does not answer is not waited for.
+// withSource calls do with the running source, one call at a time. It gives up on a device that does not answer.
 func (p *Pipeline) withSource(ctx context.Context, do func(context.Context, frame.Source) error) error {
 	s, reason := p.running()
 	if s == nil {
@@ -137,7 +137,7 @@ func (p *Pipeline) withSource(ctx context.Context, do func(context.Context, fram
 	}
 }
 
-// listControls returns what the source has, and digital zoom if zooms.
+// listControls returns the source's controls, and those of digital zoom if zooms.
 func (p *Pipeline) listControls(source frame.Source) (list []frame.Control, zooms bool, err error) {
 	return listControls(source, p.config.NewTransform != nil, &p.controls.zoom)
 }
@@ -154,7 +154,7 @@ func listControls(source frame.Source, transforms bool, z *zoom) (list []frame.C
 	return list, zooms, nil
 }
 
-// ControlsOf returns the controls that a pipeline over an opened source has: the source's, and digital zoom where it is possible. transforms says whether
+// ControlsOf returns the controls that a pipeline over an opened source has: the source's, and digital zoom if possible. transforms reports whether
 // the pipeline has Config.NewTransform.
 func ControlsOf(source frame.Source, transforms bool) ([]frame.Control, error) {
 	var z zoom
@@ -163,7 +163,7 @@ func ControlsOf(source frame.Source, transforms bool) ([]frame.Control, error) {
 	return list, err
 }
 
-// Understand turns wishes into values for controls. The error wraps a *frame.ControlError.
+// Understand converts wishes to values for controls. The error wraps a *frame.ControlError.
 func Understand(list []frame.Control, wishes []ControlWish) (values []frame.ControlValue, err error) {
 	for _, w := range wishes {
 		c := frame.FindControl(list, w.Name)
@@ -179,7 +179,7 @@ func Understand(list []frame.Control, wishes []ControlWish) (values []frame.Cont
 	return values, frame.CheckControls(list, values)
 }
 
-// applyControls sets values that were checked: the source's own at once, then the zoom.
+// applyControls sets checked values: first the source's own, then the zoom.
 func (p *Pipeline) applyControls(ctx context.Context, source frame.Source, values []frame.ControlValue, zooms bool) error {
 	z := &p.controls.zoom
 	percent, pan, tilt := z.percent, z.pan, z.tilt
@@ -202,7 +202,7 @@ func (p *Pipeline) applyControls(ctx context.Context, source frame.Source, value
 	return nil
 }
 
-// restoreControls gives a source that was just opened what was set before. What it does not have or take is skipped, and said.
+// restoreControls applies the stored values to a newly opened source. Controls that it lacks or rejects are skipped and logged.
 func (p *Pipeline) restoreControls(source frame.Source) {
 	p.controls.busy <- struct{}{}
 	defer func() { <-p.controls.busy }()
@@ -211,7 +211,7 @@ func (p *Pipeline) restoreControls(source frame.Source) {
 	}
 	list, zooms, err := p.listControls(source)
 	if err != nil {
-		p.config.Log.Warn("camera controls were not restored", zap.Error(err))
+		p.config.Log.Warn("restoring the camera controls failed", zap.Error(err))
 		return
 	}
 	p.controls.wishes = slices.DeleteFunc(p.controls.wishes, func(w ControlWish) bool {
@@ -236,14 +236,14 @@ func (p *Pipeline) restoreControls(source frame.Source) {
 	if p.applyControls(ctx, source, fits, zooms) == nil {
 		return
 	}
-	for _, v := range fits { // one of them is refused: the others all the same
+	for _, v := range fits { // one is refused: set the others individually
 		if err := p.applyControls(ctx, source, []frame.ControlValue{v}, zooms); err != nil {
 			p.config.Log.Warn("camera control skipped", zap.Error(err))
 		}
 	}
 }
 
-// followControls notes changes that the source tells of until the session ends.
+// followControls counts changes that the source announces until the session ends.
 func (s *session) followControls() {
 	c, ok := s.source.(frame.Controller)
 	if !ok {

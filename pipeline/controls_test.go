@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// webcam is a camera with controls, kept outside of it as a device keeps them.
+// webcam is a camera with controls, stored outside of it as in a device.
 type webcam struct {
 	*camera
 	device *device
@@ -24,7 +24,7 @@ type webcam struct {
 type device struct {
 	mu      sync.Mutex
 	list    []frame.Control
-	refuse  string // a control that the device refuses
+	refuse  string // a control that the device rejects
 	hang    chan struct{}
 	calls   [][]frame.ControlValue
 	changed chan struct{}
@@ -68,7 +68,7 @@ func newDevice() *device {
 	}}
 }
 
-// cropper turns a look into the view that it was given.
+// cropper converts a look into its view.
 type cropper struct{ seen chan frame.View }
 
 func (c *cropper) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error) {
@@ -85,7 +85,7 @@ type controlled struct {
 	view chan frame.View
 }
 
-// control starts a pipeline over sources that open makes.
+// control starts a pipeline with sources from open.
 func control(t *testing.T, open func() (frame.Source, error), wanted ...frame.ControlValue) *controlled {
 	r, err := ring.New(ring.Config{Slots: 16, SlotSize: 1024})
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *controlled) value(t *testing.T, name string) int64 {
 	return found.Value
 }
 
-func TestControlsAreKeptOverReplugging(t *testing.T) {
+func TestControlsSurviveReplugging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		cam := newCamera(33 * time.Millisecond)
@@ -142,13 +142,13 @@ func TestControlsAreKeptOverReplugging(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.State().Controls == version {
-			t.Error("a change is not told")
+			t.Error("a change is not announced")
 		}
 		if want := []frame.ControlValue{value("exposure_time_absolute", 120), value("auto_exposure", 1), value("zoom_absolute", 200)}; len(c.kept) != 1 || !slices.Equal(c.kept[0], want) {
 			t.Errorf("kept %v, want %v", c.kept, want)
 		}
 		d.mu.Lock()
-		d.list = newDevice().list // unplugged, and it has forgotten everything
+		d.list = newDevice().list // unplugged: it has lost its settings
 		d.mu.Unlock()
 		cam.Close()
 		time.Sleep(10 * time.Second)
@@ -171,7 +171,7 @@ func TestControlsAreKeptOverReplugging(t *testing.T) {
 	})
 }
 
-func TestControlsAreAllOrNothing(t *testing.T) {
+func TestSetControlsSetsAllOrNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		d.refuse = "auto_exposure"
@@ -193,11 +193,11 @@ func TestControlsAreAllOrNothing(t *testing.T) {
 				t.Errorf("%v: %v; want %q", bad.value, err, bad.want)
 			}
 			if got := c.value(t, "zoom_absolute"); got != 100 {
-				t.Errorf("%v: zoom was changed to %d all the same", bad.value, got)
+				t.Errorf("%v: zoom was changed to %d nevertheless", bad.value, got)
 			}
 		}
 		if _, err := c.SetControls(t.Context(), nil, []string{"no_such"}); err == nil {
-			t.Error("a control that is not there was reset")
+			t.Error("an unknown control was reset")
 		}
 		if len(c.kept) != 0 {
 			t.Errorf("kept %v", c.kept)
@@ -205,14 +205,14 @@ func TestControlsAreAllOrNothing(t *testing.T) {
 	})
 }
 
-func TestStoredControlsThatDoNotFitAreSkipped(t *testing.T) {
+func TestUnsuitableStoredControlsAreSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		d.refuse = "auto_exposure"
 		c := control(t, func() (frame.Source, error) { return webcam{newCamera(33 * time.Millisecond), d}, nil },
 			value("brightness", 1000), value("focus_absolute", 3), value("auto_exposure", 1), value("exposure_time_absolute", 77))
 		if got := c.value(t, "exposure_time_absolute"); got != 77 {
-			t.Errorf("exposure is %d, want 77: what fits is set all the same", got)
+			t.Errorf("exposure is %d, want 77: valid ones are still set", got)
 		}
 		if got := c.value(t, "brightness"); got != 128 {
 			t.Errorf("brightness is %d", got)
@@ -235,7 +235,7 @@ func TestZoomReachesThePicture(t *testing.T) {
 			if _, err := c.SetControls(t.Context(), z.values, nil); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // one may have been on its way
+			for range 2 { // one may have been in progress
 				for len(c.view) > 0 {
 					<-c.view
 				}
@@ -248,7 +248,7 @@ func TestZoomReachesThePicture(t *testing.T) {
 	})
 }
 
-func TestControlsOfADeviceThatHangs(t *testing.T) {
+func TestControlsOfAHungDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		c := control(t, func() (frame.Source, error) { return webcam{newCamera(33 * time.Millisecond), d}, nil })

@@ -8,19 +8,19 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// drops is why pictures were dropped. Guarded by Pipeline.mu.
+// drops records why pictures were dropped. Guarded by Pipeline.mu.
 type drops struct {
 	reason   string
 	at       time.Time
 	count    uint64 // for this reason
-	unlogged uint64 // since the last line in the log
+	unlogged uint64 // since the last log line
 	logged   time.Time
 }
 
-// fill adds what is known to a State.
+// fill adds the reason to a State.
 func (d *drops) fill(s *Dropped) { s.Reason, s.ReasonAt, s.ReasonCount = d.reason, d.at, d.count }
 
-// dropped counts pictures that could not be used. p.mu is held.
+// dropped counts unusable pictures. p.mu is held.
 func (p *Pipeline) dropped(n uint64, why error) {
 	p.count.broken.Add(n)
 	d := &p.drops
@@ -33,7 +33,7 @@ func (p *Pipeline) dropped(n uint64, why error) {
 	p.logDrops(d.at)
 }
 
-// logDrops writes a line about what was dropped since the last one, at most once a second. p.mu is held.
+// logDrops logs what was dropped since its last line, at most once per second. p.mu is held.
 func (p *Pipeline) logDrops(now time.Time) {
 	d := &p.drops
 	if d.unlogged == 0 || !d.logged.IsZero() && now.Sub(d.logged) < time.Second {
@@ -43,7 +43,7 @@ func (p *Pipeline) logDrops(now time.Time) {
 	d.unlogged, d.logged = 0, now
 }
 
-// collectDrops counts what the source has left out by itself.
+// collectDrops counts what the source dropped itself.
 func (p *Pipeline) collectDrops() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,8 +38,8 @@ type jobs struct {
 func (q *jobs) init(workers int) {
 	q.wake.L = &q.mu
 	q.workers = workers
-	// One waiting frame per worker keeps them all busy; more would only add delay. Behind a slow frame the others may run ahead by as many again.
-	// And one frame is being captured, so that one is always free for the next.
+	// One waiting frame per worker keeps them all busy; more would only add delay. While one frame is slow, the others may run ahead by as many again.
+	// Another frame is being captured, so that one is always free for the next.
 	total := workers + 2*workers + 1
 	for range total {
 		q.free = append(q.free, &job{})

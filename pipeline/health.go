@@ -8,14 +8,14 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// ErrHung: no picture arrives, and the source is not being reopened either, as with a driver that does not return. Restarting the program may help.
-var ErrHung = errors.New("the pipeline hangs")
+// ErrHung means that no picture arrives, and the source is not being reopened either, as with a driver call that never returns. Restarting may help.
+var ErrHung = errors.New("pipeline hung")
 
 // health records when things last happened, since the pipeline's start. Guarded by Pipeline.mu.
 type health struct {
-	shown   time.Duration // a picture from the source was published
-	alive   time.Duration // that, or the source was reopened
-	slowest float64       // the lowest rate wanted since shown
+	shown   time.Duration // the last picture from the source was published
+	alive   time.Duration // the same, or the source was reopened
+	slowest float64       // the lowest rate wanted since then
 }
 
 // Health returns why there are no pictures although they are due, or nil. The newest may be patience plus two frame times old, at the

@@ -16,7 +16,7 @@ import (
 // patient is how late a picture may be here.
 const patient = 30 * time.Second
 
-// healthAt waits and wants an error, or none.
+// healthAt waits and expects an error, or nil.
 func healthAt(t *testing.T, p *pipeline.Pipeline, after time.Duration, want error) {
 	t.Helper()
 	time.Sleep(after)
@@ -25,7 +25,7 @@ func healthAt(t *testing.T, p *pipeline.Pipeline, after time.Duration, want erro
 	}
 }
 
-func TestHealthOfASourceThatGoesAndComesBack(t *testing.T) {
+func TestHealthOfAnUnpluggedSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var unplugged atomic.Bool
 		away := func() error {
@@ -47,13 +47,13 @@ func TestHealthOfASourceThatGoesAndComesBack(t *testing.T) {
 		unplugged.Store(true)
 		healthAt(t, p, patient-time.Second, nil)
 		healthAt(t, p, 2*time.Second, pipeline.ErrNoSignal)
-		healthAt(t, p, time.Hour, pipeline.ErrNoSignal) // it is tried again all the time: no reason to start the program again
+		healthAt(t, p, time.Hour, pipeline.ErrNoSignal) // it is being retried: no reason to restart the program
 		unplugged.Store(false)
 		healthAt(t, p, time.Minute, nil)
 	})
 }
 
-func TestHealthOfADriverThatHangs(t *testing.T) {
+func TestHealthOfAHungDriver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		defer close(end)
@@ -78,7 +78,7 @@ func TestHealthOfADriverThatHangs(t *testing.T) {
 	})
 }
 
-// Before the first picture there is as much time as between two.
+// The first picture has as much time as later ones.
 func TestHealthAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: func(ctx context.Context, _ pipeline.Settings) (frame.Source, error) {
@@ -90,8 +90,8 @@ func TestHealthAtTheStart(t *testing.T) {
 	})
 }
 
-// A picture that is not due is not late: not while nobody looks and few are asked for, nor when somebody comes then.
-func TestHealthOfASlowPace(t *testing.T) {
+// A picture that is not due is not late: not without viewers at a low rate, nor when a viewer arrives then.
+func TestHealthAtALowRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var silent atomic.Bool
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -107,7 +107,7 @@ func TestHealthOfASlowPace(t *testing.T) {
 			}
 			return c, nil
 		}})
-		p.SetIdleFPS(0.01) // a picture in 100 seconds
+		p.SetIdleFPS(0.01) // a picture every 100 seconds
 		for range 5 {
 			healthAt(t, p, 99*time.Second, nil)
 			leave := p.Watch()
@@ -117,7 +117,7 @@ func TestHealthOfASlowPace(t *testing.T) {
 		}
 		silent.Store(true)
 		healthAt(t, p, 200*time.Second, nil)
-		// Whoever comes and goes meanwhile gives it no new time.
+		// Viewers who come and go do not extend the deadline.
 		for range 30 {
 			time.Sleep(time.Second)
 			p.Watch()()

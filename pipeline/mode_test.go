@@ -12,11 +12,11 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 )
 
-// modal is a camera with modes: at most 30 frames a second of any size, or 60 of 8x8, if its driver has that.
+// modal is a camera with modes: at most 30 fps at any size, or 60 at 8x8 if its driver has that.
 type modal struct {
 	*camera
 	lacks bool
-	modes []string // that it was told
+	modes []string // as requested
 }
 
 func (m *modal) SetMode(width, height int, fps float64) (float64, error) {
@@ -30,9 +30,9 @@ func (m *modal) SetMode(width, height int, fps float64) (float64, error) {
 	return min(fps, 60), nil
 }
 
-// TestModeOfASource: a source with modes is told the rate that is wanted at most, before anything else is changed; what it really has is what the
-// settings say; what it refuses is refused, and a change that is refused for another reason leaves its mode as it was.
-func TestModeOfASource(t *testing.T) {
+// A source with modes receives the maximum rate before anything else is changed; the settings show the actual
+// mode; a rejected mode is an error, and a change rejected for another reason leaves the mode unchanged.
+func TestSourceModeFollowsTheSettings(t *testing.T) {
 	ptr := func(n int) *int { return &n }
 	rate := func(f float64) *float64 { return &f }
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestModeOfASource(t *testing.T) {
 				time.Sleep(time.Second)
 				settings, err := p.Change(t.Context(), c.change)
 				if settings.FPS != c.fps || p.State().Settings != settings {
-					t.Errorf("%+v, want %v frames a second", settings, c.fps)
+					t.Errorf("%+v, want %v fps", settings, c.fps)
 				}
 				if (err != nil) != (c.refused != "") || err != nil && (!isSettingError(err) || !strings.Contains(err.Error(), c.refused)) {
 					t.Errorf("error %v, want %q", err, c.refused)

@@ -149,7 +149,7 @@ func (p *Pipeline) rest() {
 		return
 	}
 	p.resting.Store(true)
-	if p.watchers.Load() > 0 && p.resting.Swap(false) { // a viewer came in between
+	if p.watchers.Load() > 0 && p.resting.Swap(false) { // a viewer arrived meanwhile
 		return
 	}
 	p.retune()
@@ -173,7 +173,7 @@ func (p *Pipeline) SetIdleFPS(fps float64) {
 	}
 }
 
-// retune sets the source to the rate wanted now, so that it makes no picture in vain.
+// retune sets the source to the rate wanted now, so that it captures no surplus pictures.
 func (p *Pipeline) retune() {
 	p.mu.Lock()
 	s := p.session
@@ -199,8 +199,8 @@ func (p *Pipeline) running() (*session, string) {
 	return p.session, p.reason
 }
 
-// lost reports whether the source is away after it was opened once, and why; none is why there are no JPEGs of a source that is there.
-func (p *Pipeline) lost() (away bool, reason, none string) {
+// lost reports whether the source is away after having been opened once, and why; noJPEG is why no JPEGs can be made from a source that is there.
+func (p *Pipeline) lost() (away bool, reason, noJPEG string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.signal && p.reason != starting, p.reason, p.noPictures
@@ -225,15 +225,15 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	reader := p.config.Ring.NewReader()
 	defer reader.Close()
 	for {
-		away, reason, none := p.lost()
+		away, reason, noJPEG := p.lost()
 		switch {
 		case away:
 			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
-		case none != "":
-			return &noPicturesError{none}
+		case noJPEG != "":
+			return &noPicturesError{noJPEG}
 		}
 		if err := reader.Next(ctx, f); err != nil {
-			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // the source's end is why nothing comes
+			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // nothing arrives because the source has ended
 				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 			}
 			return fmt.Errorf("snapshot: %w", err)

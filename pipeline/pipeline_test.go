@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// camera is a raw source with a clock of its own: a picture each interval, numbered.
+// camera is a raw source with its own clock: a numbered picture per interval.
 type camera struct {
 	interval time.Duration
 	next     time.Time
@@ -48,7 +48,7 @@ func (c *camera) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if c.next.IsZero() {
 		c.next = time.Now()
 	}
-	if late := time.Since(c.next); late > c.interval { // frames that nobody fetched are lost
+	if late := time.Since(c.next); late > c.interval { // frames not fetched in time are lost
 		lost := int64(late / c.interval)
 		c.number += uint64(lost)
 		c.next = c.next.Add(time.Duration(lost) * c.interval)
@@ -72,7 +72,7 @@ func (c *camera) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return nil
 }
 
-// encoder writes the frame's number; it takes as long as took says.
+// encoder writes the frame's number after the time that took returns.
 type encoder struct {
 	took func(number uint64) time.Duration
 	fail func(number uint64) error
@@ -125,7 +125,7 @@ func start(t *testing.T, s setup) *pipeline.Pipeline {
 	p.Start()
 	t.Cleanup(func() {
 		p.Close()
-		if n := r.Free(); n < 15 { // all but the newest
+		if n := r.Free(); n < 15 { // all except the newest
 			t.Errorf("%d of 16 slots free after Close", n)
 		}
 		r.Close()
@@ -137,7 +137,7 @@ func always(c *camera) func(context.Context, pipeline.Settings) (frame.Source, e
 	return func(context.Context, pipeline.Settings) (frame.Source, error) { return c, nil }
 }
 
-// collect reads n frames and returns the numbers in them.
+// collect reads n frames and returns their numbers.
 func collect(t *testing.T, p *pipeline.Pipeline, n int) []uint64 {
 	t.Helper()
 	reader := p.Ring().NewReader()
@@ -157,7 +157,7 @@ func collect(t *testing.T, p *pipeline.Pipeline, n int) []uint64 {
 	return numbers
 }
 
-func TestRateIsHonouredWithinOnePercent(t *testing.T) {
+func TestRateIsAccurateToOnePercent(t *testing.T) {
 	for _, c := range []struct {
 		source, want float64
 	}{{100, 30}, {30, 30}, {30.5, 30}, {60, 25}, {31, 30}, {30, 29}, {30, 0.5}, {120, 7.5}, {25, 25}} {
@@ -177,20 +177,20 @@ func TestRateIsHonouredWithinOnePercent(t *testing.T) {
 	}
 }
 
-func TestSlowerSourceIsNotSavedUpForABurst(t *testing.T) {
+func TestSlowerSourceCausesNoBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(100 * time.Millisecond)
 		p := start(t, setup{open: always(c), fps: 30})
 		defer p.Watch()()
 		time.Sleep(10 * time.Second)
-		// Frames come exactly at the second's ends, and each may be counted in either.
+		// Frames arrive exactly at the second's boundaries, and each may be counted in either.
 		if s := p.State(); s.Dropped.Rate != 0 || math.Abs(s.FPS-10) > 1 {
 			t.Errorf("%+v", s)
 		}
 	})
 }
 
-func TestFramesStayInOrderWhenWorkersDoNot(t *testing.T) {
+func TestFramesStayInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		took := func(n uint64) time.Duration { // every third frame takes three frame times
 			if n%3 == 0 {
@@ -212,7 +212,7 @@ func TestFramesStayInOrderWhenWorkersDoNot(t *testing.T) {
 	})
 }
 
-func TestFrameIsPublishedWhenItIsDoneNotWhenTheNextComes(t *testing.T) {
+func TestFrameIsPublishedAsSoonAsItIsEncoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(time.Second)
 		p := start(t, setup{open: always(c), workers: 4, encoder: &encoder{took: func(uint64) time.Duration { return 5 * time.Millisecond }}})
@@ -232,7 +232,7 @@ func TestFrameIsPublishedWhenItIsDoneNotWhenTheNextComes(t *testing.T) {
 	})
 }
 
-func TestNewestFramesWinWhenTheEncoderIsTooSlow(t *testing.T) {
+func TestSlowEncoderGetsTheNewestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(10 * time.Millisecond)
 		p := start(t, setup{open: always(c), fps: 100, workers: 2, encoder: &encoder{took: func(uint64) time.Duration { return 95 * time.Millisecond }}})
@@ -249,16 +249,16 @@ func TestNewestFramesWinWhenTheEncoderIsTooSlow(t *testing.T) {
 			f.Release()
 		}
 		s := p.State()
-		if worst > 150*time.Millisecond { // one encode, and a short wait in a queue that is refreshed
+		if worst > 150*time.Millisecond { // one encode, and a short wait in a queue that is kept fresh
 			t.Errorf("a frame was %v old", worst)
 		}
-		if inside := s.Captured - s.Published - s.Dropped.Encoder; s.Dropped.Encoder < 150 || inside > 7 { // two encoded, two more done, two that wait
+		if inside := s.Captured - s.Published - s.Dropped.Encoder; s.Dropped.Encoder < 150 || inside > 7 { // two being encoded, two done, two waiting
 			t.Errorf("counts do not add up: %+v", s)
 		}
 	})
 }
 
-func TestNobodyLooksEncoderRestsAndWakesWithinAFrame(t *testing.T) {
+func TestEncoderIdlesAndWakesWithinAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: always(newCamera(10 * time.Millisecond)), fps: 50})
 		time.Sleep(5*time.Second + time.Millisecond)
@@ -282,18 +282,18 @@ func TestNobodyLooksEncoderRestsAndWakesWithinAFrame(t *testing.T) {
 		}
 		time.Sleep(2*time.Second + time.Millisecond)
 		if s := p.State(); s.Idle || math.Abs(s.FPS-50) > 1 {
-			t.Errorf("watched: idle %v, %v fps", s.Idle, s.FPS)
+			t.Errorf("with a viewer: idle %v, %v fps", s.Idle, s.FPS)
 		}
 		leave()
 		leave()
 		time.Sleep(5 * time.Second)
 		if s := p.State(); !s.Idle || s.FPS > 2 {
-			t.Errorf("left: idle %v, %v fps", s.Idle, s.FPS)
+			t.Errorf("after it left: idle %v, %v fps", s.Idle, s.FPS)
 		}
 	})
 }
 
-func TestSnapshotIsNewerThanItsRequestAndShared(t *testing.T) {
+func TestSnapshotIsFreshAndShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: always(newCamera(10 * time.Millisecond)), fps: 100})
 		time.Sleep(3 * time.Second)
@@ -305,7 +305,7 @@ func TestSnapshotIsNewerThanItsRequestAndShared(t *testing.T) {
 				var f ring.Frame
 				err := p.Snapshot(t.Context(), began, &f)
 				if err == nil && f.Meta().Captured.Before(began) {
-					err = errors.New("older than its request")
+					err = errors.New("older than the request")
 				}
 				f.Release()
 				results <- err
@@ -327,7 +327,7 @@ func TestSnapshotIsNewerThanItsRequestAndShared(t *testing.T) {
 	})
 }
 
-func TestSourceThatGoesAwayIsSaidShownAndReopened(t *testing.T) {
+func TestLostSourceIsReportedShownAndReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		open := func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -381,8 +381,8 @@ func (d *deaf) ReadFrame(context.Context, *frame.Frame) error { select {} }
 func (d *deaf) Close() error                                  { select {} }
 func (d *deaf) SetFPS(float64) error                          { select {} }
 
-func TestSourceThatHangsIsLeftBehind(t *testing.T) {
-	// Real time: what is left behind never ends, which a bubble of synctest would not allow.
+func TestHungSourceIsAbandoned(t *testing.T) {
+	// Real time: an abandoned source never ends, which a synctest bubble would not allow.
 	opened := make(chan struct{}, 8)
 	r, err := ring.New(ring.Config{Slots: 4, SlotSize: 100})
 	if err != nil {
@@ -402,7 +402,7 @@ func TestSourceThatHangsIsLeftBehind(t *testing.T) {
 	}
 	p.Start()
 	<-opened
-	<-opened // the watchdog has opened it again
+	<-opened // reopened by the watchdog
 	began := time.Now()
 	p.Close()
 	if took := time.Since(began); took > 10*time.Second {
@@ -410,7 +410,7 @@ func TestSourceThatHangsIsLeftBehind(t *testing.T) {
 	}
 }
 
-func TestEndIsFinalWhenAskedFor(t *testing.T) {
+func TestEndIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(10 * time.Millisecond)
 		c.fail = func(n uint64) error {
@@ -443,7 +443,7 @@ func (s stiller) Still(_ context.Context, dst []byte, p *frame.Picture) error {
 	return nil
 }
 
-// A still that is asked for while the source is being opened for the first time waits for it, as a snapshot does.
+// A still requested while the source is being opened for the first time waits for it, as a snapshot does.
 func TestStillWaitsForTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(10 * time.Millisecond)
@@ -462,12 +462,12 @@ func TestStillWaitsForTheStart(t *testing.T) {
 			return nil, ctx.Err()
 		}})
 		if _, err := never.Still(ctx, nil, &picture); !errors.Is(err, context.Canceled) {
-			t.Errorf("given up before the start: %v", err)
+			t.Errorf("canceled before the start: %v", err)
 		}
 	})
 }
 
-// What only another process can have is not tried again.
+// An error that only a new process can resolve is not retried.
 func TestStuckIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCamera(10 * time.Millisecond)
@@ -485,7 +485,7 @@ func TestStuckIsFinal(t *testing.T) {
 			t.Error(err)
 		}
 		if s := p.State(); s.Signal || s.Restarts != 0 {
-			t.Errorf("signal %v, opened again %d times", s.Signal, s.Restarts)
+			t.Errorf("signal %v, reopened %d times", s.Signal, s.Restarts)
 		}
 	})
 }
@@ -536,7 +536,7 @@ func TestChange(t *testing.T) {
 			t.Errorf("%+v %v", s, err)
 		}
 		time.Sleep(3 * time.Second)
-		// A frame at the boundary of the second that is counted may belong to either side.
+		// A frame at the second's boundary may be counted on either side.
 		if st := p.State(); math.Abs(st.FPS-10) > 1 || st.Newest.Quality != 42 || st.Newest.Bytes != 50 {
 			t.Errorf("%+v", st)
 		}
@@ -585,7 +585,7 @@ func BenchmarkSteadyState(b *testing.B) {
 	p.Close()
 }
 
-// flood delivers frames whose time stamps are 1/240 s apart as fast as they are read.
+// flood delivers frames with timestamps 1/240 s apart as fast as they are read.
 type flood struct {
 	at     time.Time
 	number uint64

@@ -218,8 +218,8 @@ func (p *Pipeline) open(settings Settings) (frame.Source, error) {
 func (p *Pipeline) oversee(s *session) error {
 	tick := time.NewTicker(min(p.config.StallTimeout, time.Second))
 	defer tick.Stop()
-	// A source that was asked for one picture in ten seconds is not late because thirty per second are wanted now: what counts is the
-	// slowest rate since its last picture.
+	// A source set to one picture in ten seconds is not late because thirty per second are wanted now: the slowest rate since its last picture
+	// counts.
 	rate := p.rate()
 	slowest, last := rate, p.count.lastFrame.Load()
 	changed := make(chan struct{}, 1)
@@ -258,7 +258,7 @@ func (p *Pipeline) oversee(s *session) error {
 	}
 }
 
-// silence is the error of a source that has delivered nothing since a time after the pipeline's start; it includes what was dropped meanwhile.
+// silence returns the error of a source that has delivered nothing since a time after the pipeline's start; it includes the reason of drops since then.
 func (p *Pipeline) silence(lasted, since time.Duration) error {
 	p.collectDrops()
 	p.mu.Lock()

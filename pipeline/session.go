@@ -21,7 +21,7 @@ type session struct {
 	source   frame.Source
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	done     chan struct{} // closed when capture and workers have ended
+	done     chan struct{} // closed when capture and the workers have ended
 	err      error         // why capture ended, set before done is closed
 
 	tune       chan struct{} // the wanted rate has changed
@@ -41,7 +41,7 @@ type session struct {
 	workers    sync.WaitGroup
 }
 
-// prepare makes the encoders that the source needs, and configures what the source does itself.
+// prepare creates the encoders that the source needs, and configures the source.
 func (s *session) prepare() error {
 	switch s.source.(type) {
 	case frame.JPEGSource:
@@ -89,7 +89,7 @@ func (s *session) encoderName() string {
 	return s.source.Info().Encoder
 }
 
-// patience starts the time that a source may take to end a read and a Close.
+// patience starts the timeout for a source's read and Close.
 func patience() <-chan struct{} {
 	over := make(chan struct{})
 	time.AfterFunc(abandonAfter, func() { close(over) })
@@ -125,7 +125,7 @@ func (p *Pipeline) closeSource(source frame.Source, over <-chan struct{}) {
 	}
 }
 
-// follow sets the source's rate when it has changed, in a goroutine of its own because a hung source may block the call, too.
+// follow adjusts the source's rate when it changes, in a separate goroutine because a hung source may also block that call.
 func (s *session) follow(changed <-chan struct{}) {
 	setter, ok := s.source.(frame.RateSetter)
 	if !ok {

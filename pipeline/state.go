@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// ErrNoSignal: the source is away, so there is no current picture. It is wrapped with the reason.
+// ErrNoSignal means that the source is away, so there is no current picture. It is wrapped with the reason.
 var ErrNoSignal = errors.New("no signal")
 
 // Settings are what can be changed on a running pipeline, with the values in effect.
@@ -24,7 +24,7 @@ type Settings struct {
 	Overlay string  // text over the picture, with strftime's % fields; "": none
 }
 
-// Change is a wish to change some settings: nil fields stay.
+// Change is a request to change some settings: nil fields are unchanged.
 type Change struct {
 	Quality *int
 	FPS     *float64
@@ -38,40 +38,40 @@ type Change struct {
 	Overlay *string
 }
 
-// SettingError is a refused setting: the value is out of range, or this source cannot do it.
+// SettingError reports a refused setting: the value is out of range, or the source does not support it.
 type SettingError struct {
-	Name   string // as in /api/settings; "source": it is away
+	Name   string // as in /api/settings; "source" if the source is away
 	Value  any
-	Reason string // what would be right
+	Reason string // what would be accepted
 }
 
-// State is what a pipeline says of itself at one moment.
+// State is a snapshot of a pipeline's state.
 type State struct {
 	Source  frame.Info
 	Encoder string // "libjpeg-turbo", "hardware (VENC)", "pass-through"
 	Workers int    // parallel software encoders; 0: none
-	Signal  bool   // frames come in
+	Signal  bool   // frames arrive
 	Reason  string
-	// NoPictures is why there are no JPEGs of a source that has H.264; "": there are.
+	// NoPictures is why no JPEGs can be made from the source's H.264; "" if they can.
 	NoPictures string
-	Idle       bool // nobody looks: the encoder rests
-	// CapturedFPS and FPS are what came in and what was published over the last whole second.
+	Idle       bool // no viewers: the encoder is idle
+	// CapturedFPS and FPS are the rates captured and published in the last full second.
 	CapturedFPS float64
-	WantedFPS   float64 // what is asked of the source now: the setting, or less while nobody looks
+	WantedFPS   float64 // requested from the source now: the setting, or less without viewers
 	FPS         float64
 	BytesPerSec float64
-	// EncodeMS is capture to published, in milliseconds, of the last second's frames.
+	// EncodeMS is the time from capture to publication, in milliseconds, of the last second's frames.
 	EncodeMS Quantiles
-	// Counts since the start.
+	// Counted since the start.
 	Captured  uint64
 	Published uint64
 	Dropped   Dropped
-	Restarts  uint64 // times the source was opened again
+	Restarts  uint64 // how often the source was reopened
 	Newest    Newest
-	Video     *VideoState // nil: the pipeline was made without
+	Video     *VideoState // nil: configured without
 	Settings  Settings
 	Can       Can
-	// Controls rises each time that a control of the camera is changed.
+	// Controls is incremented whenever a camera control changes.
 	Controls uint64
 }
 
@@ -82,14 +82,14 @@ type Quantiles struct {
 	P99 float64
 }
 
-// Dropped counts frames that were taken but not published, by cause.
+// Dropped counts frames that were captured but not published, by cause.
 type Dropped struct {
-	Rate    uint64 // more than the wanted fps, or idle
-	Encoder uint64 // all workers busy: a newer frame replaced it
+	Rate    uint64 // above the wanted rate, or idle
+	Encoder uint64 // all workers busy: replaced by a newer frame
 	Ring    uint64 // every slot held by slow readers
 	Broken  uint64 // bad JPEG or failed encoding
-	Missed  uint64 // gaps in the source's own sequence
-	// Reason is why the newest of Broken was dropped, ReasonAt when, and ReasonCount how many were dropped for it since another reason; "": none was.
+	Missed  uint64 // gaps in the source's sequence
+	// Reason is why the last of Broken was dropped, ReasonAt when, and ReasonCount how many were dropped in a row for that reason; "": none was.
 	Reason      string
 	ReasonAt    time.Time
 	ReasonCount uint64

@@ -14,23 +14,23 @@ type counters struct {
 	captured, published, bytes          atomic.Uint64
 	rate, encoder, ring, broken, missed atomic.Uint64
 	restarts                            atomic.Uint64
-	lastFrame                           atomic.Int64 // when the source delivered last, nanoseconds since the pipeline's start
+	lastFrame                           atomic.Int64 // when the source last delivered, in nanoseconds since the pipeline's start
 }
 
 func (c *counters) dropped() Dropped {
 	return Dropped{Rate: c.rate.Load(), Encoder: c.encoder.Load(), Ring: c.ring.Load(), Broken: c.broken.Load(), Missed: c.missed.Load()}
 }
 
-// second is what was measured over one second; the newest whole one is shown.
+// second holds the measurements of a full second; State shows the last one.
 type second struct {
 	capturedFPS, fps, bytes float64
 	encode                  Quantiles
 }
 
-// window collects the running second. Guarded by Pipeline.mu.
+// window collects the current second. Guarded by Pipeline.mu.
 type window struct {
 	began                     time.Time
-	captured, published, size uint64 // the counters when it began
+	captured, published, size uint64 // the counters at its beginning
 	delays                    [maxFPS + 16]time.Duration
 	n                         int
 }
@@ -42,7 +42,7 @@ func (w *window) add(d time.Duration) {
 	}
 }
 
-// due says whether the window can be closed: after a second, but at rates of less than a frame a second when there is a frame to count, or one is
+// due reports whether the window can be closed: after a second, or, below one frame per second, when there is a frame to count or one is
 // overdue.
 func (w *window) due(now time.Time, c *counters, rate float64) bool {
 	period := pace.Period(rate)
@@ -65,7 +65,7 @@ func (w *window) close(now time.Time, c *counters) second {
 	return s
 }
 
-// at returns a percentile of sorted durations in milliseconds, 0 of none.
+// at returns a percentile of sorted durations in milliseconds, 0 if there are none.
 func at(sorted []time.Duration, percent int) float64 {
 	if len(sorted) == 0 {
 		return 0
@@ -95,7 +95,7 @@ func (p *Pipeline) measure() {
 	}
 }
 
-// State returns what the pipeline does at this moment.
+// State returns the pipeline's current state.
 func (p *Pipeline) State() State {
 	settings := p.settings.Load()
 	p.mu.Lock()
@@ -113,7 +113,7 @@ func (p *Pipeline) State() State {
 	}
 	p.drops.fill(&s.Dropped)
 	if p.session != nil {
-		s.Source = p.session.source.Info() // it may have learnt its size since
+		s.Source = p.session.source.Info() // it may know its size by now
 		s.Can = p.can(p.session.source, settings)
 	}
 	return s

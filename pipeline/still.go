@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// stillWithin bounds how long the stream pauses for a larger picture.
+	// stillWithin limits how long the stream pauses for a larger picture.
 	stillWithin = 8 * time.Second
 	// stillRest is how long the stream runs between two of them.
 	stillRest = 2 * time.Second
@@ -26,8 +26,8 @@ const (
 )
 
 // Still takes one picture of the sensor's full size, independently of the stream, into dst. It returns the part of dst that holds the picture,
-// or a new slice if dst is too small. A source that must pause its stream (frame.StillOpener) takes one for all who ask at that
-// moment. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has only the stream's pictures.
+// or a new slice if dst is too small. A source that must pause its stream (frame.StillOpener) takes one for all concurrent
+// callers. The error wraps ErrNoSignal while the source is away, and frame.ErrUnsupported if it has only the stream's pictures.
 func (p *Pipeline) Still(ctx context.Context, dst []byte, picture *frame.Picture) ([]byte, error) {
 	if ctx == nil || picture == nil {
 		return nil, errors.New("still picture: no context or no picture")
@@ -87,7 +87,7 @@ func (p *Pipeline) streamed(ctx context.Context, dst []byte, picture *frame.Pict
 	return append(dst[:0], f.JPEG()...), nil
 }
 
-// stills takes pictures for which the stream pauses: one at a time, shared by all who ask meanwhile.
+// stills takes pictures for which the stream pauses: one at a time, shared by concurrent callers.
 type stills struct {
 	mu      sync.Mutex
 	current *still // nil: none
@@ -108,21 +108,21 @@ type still struct {
 // take copies a picture captured from now on to dst.
 func (t *stills) take(ctx context.Context, s *session, dst []byte, picture *frame.Picture) ([]byte, error) {
 	for asked := time.Now(); ; {
-		one, err := t.join(s)
+		shot, err := t.join(s)
 		if err != nil {
 			return nil, err
 		}
 		select {
-		case <-one.done:
+		case <-shot.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if one.err != nil {
-			return nil, one.err
+		if shot.err != nil {
+			return nil, shot.err
 		}
-		if !one.picture.Captured.Before(asked) {
-			*picture = one.picture
-			return append(dst[:0], one.jpg...), nil
+		if !shot.picture.Captured.Before(asked) {
+			*picture = shot.picture
+			return append(dst[:0], shot.jpg...), nil
 		}
 	}
 }
@@ -134,26 +134,26 @@ func (t *stills) join(s *session) (*still, error) {
 		return nil, fmt.Errorf("%w: the source was closed", ErrNoSignal)
 	}
 	if t.current == nil {
-		one := &still{done: make(chan struct{})}
-		t.current = one
+		shot := &still{done: make(chan struct{})}
+		t.current = shot
 		rest := time.Until(t.ended.Add(stillRest))
-		t.wait.Go(func() { // the first to ask may leave while others wait
+		t.wait.Go(func() { // the first caller may give up while others wait
 			select {
 			case <-time.After(rest):
-				one.jpg, one.err = s.still(&one.picture)
+				shot.jpg, shot.err = s.still(&shot.picture)
 			case <-s.ctx.Done():
-				one.err = fmt.Errorf("%w: the source was closed", ErrNoSignal)
+				shot.err = fmt.Errorf("%w: the source was closed", ErrNoSignal)
 			}
 			t.mu.Lock()
 			t.current, t.ended = nil, time.Now()
 			t.mu.Unlock()
-			close(one.done)
+			close(shot.done)
 		})
 	}
 	return t.current, nil
 }
 
-// close waits for a picture in progress; the session has been told to end.
+// close waits for a picture in progress; the session's context has ended.
 func (t *stills) close() {
 	t.mu.Lock()
 	t.closed = true
@@ -175,7 +175,7 @@ func (s *session) still(picture *frame.Picture) (jpg []byte, err error) {
 	}
 	defer func() {
 		if failed := larger.Close(); failed != nil {
-			p.config.Log.Warn("the stream did not go on after a picture of full size", zap.Error(failed))
+			p.config.Log.Warn("resuming the stream after a still picture failed", zap.Error(failed))
 		}
 	}()
 	ready := time.Now().Add(stillSettle)

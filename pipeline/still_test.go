@@ -17,11 +17,11 @@ import (
 // pausing is a source that stops its stream for larger pictures.
 type pausing struct {
 	*camera
-	on     chan struct{} // capacity 1; whoever has put a value in uses the device
+	on     chan struct{} // capacity 1, used as the device's lock
 	size   frame.Size    // of the larger pictures
 	larger func() frame.RawSource
 	opened atomic.Int64
-	last   time.Time // when the newest of them ended
+	last   time.Time // when the last of them ended
 	rested time.Duration
 }
 
@@ -49,7 +49,7 @@ func (w *pausing) OpenStill(context.Context) (frame.Source, error) {
 	return &large{w.larger(), w}, nil
 }
 
-// large is its other source.
+// large is the source of larger pictures.
 type large struct {
 	frame.RawSource
 	webcam *pausing
@@ -81,7 +81,7 @@ func (silent) ReadFrame(ctx context.Context, _ *frame.Frame) error {
 
 func slow() frame.RawSource { return newCamera(100 * time.Millisecond) }
 
-// goesOn expects pictures of the stream from now on, without a new start of the source.
+// goesOn expects the stream to continue without reopening the source.
 func goesOn(t *testing.T, p *pipeline.Pipeline) {
 	t.Helper()
 	before := p.State().Published
@@ -91,7 +91,7 @@ func goesOn(t *testing.T, p *pipeline.Pipeline) {
 	}
 }
 
-func TestStreamPausesOnceForAllWhoAskForAFullPicture(t *testing.T) {
+func TestStreamPausesOnceForConcurrentStills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPausing(slow)
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) { return w, nil }})
@@ -115,7 +115,7 @@ func TestStreamPausesOnceForAllWhoAskForAFullPicture(t *testing.T) {
 			}
 		}
 		if w.rested < 2*time.Second {
-			t.Errorf("the stream went on for %v only", w.rested)
+			t.Errorf("the stream ran for only %v", w.rested)
 		}
 		goesOn(t, p)
 		p.Close()
@@ -125,7 +125,7 @@ func TestStreamPausesOnceForAllWhoAskForAFullPicture(t *testing.T) {
 	})
 }
 
-func TestFullPictureThatDoesNotComeEndsThePause(t *testing.T) {
+func TestPauseEndsWithoutAStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPausing(func() frame.RawSource { return silent{newCamera(time.Second)} })
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) { return w, nil }})
@@ -145,7 +145,7 @@ func TestFullPictureThatDoesNotComeEndsThePause(t *testing.T) {
 		time.Sleep(time.Second)
 		p.Close()
 		if err := <-done; err == nil {
-			t.Error("a picture of a pipeline that was closed")
+			t.Error("a picture from a closed pipeline")
 		}
 		if _, err := p.Still(t.Context(), nil, new(frame.Picture)); !errors.Is(err, pipeline.ErrNoSignal) {
 			t.Error(err)
@@ -153,7 +153,7 @@ func TestFullPictureThatDoesNotComeEndsThePause(t *testing.T) {
 	})
 }
 
-func TestFullPictureOfAStreamThatHasTheSize(t *testing.T) {
+func TestStillFromAFullSizeStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPausing(slow)
 		w.size = frame.Size{Width: 8, Height: 8}

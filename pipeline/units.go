@@ -15,10 +15,10 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// ErrNoPictures: the source delivers H.264, and no JPEGs can be made from it. It is wrapped with the reason.
+// ErrNoPictures means that the source delivers H.264 from which no JPEGs can be made. It is wrapped with the reason.
 var ErrNoPictures = errors.New("no JPEG")
 
-// noPicturesError is ErrNoPictures with a reason that is the whole text.
+// noPicturesError is ErrNoPictures with the reason as its text.
 type noPicturesError struct{ reason string }
 
 func (e *noPicturesError) Error() string { return e.reason }
@@ -27,13 +27,13 @@ func (e *noPicturesError) Error() string { return e.reason }
 func (e *noPicturesError) Unwrap() error { return ErrNoPictures }
 
 const (
-	// catchUp bounds the time to decode what has arrived since the last key frame; after that, pictures are skipped up to the next one.
+	// catchUp limits the time to decode what has arrived since the last key frame; after that, pictures are skipped up to the next one.
 	catchUp = 5 * time.Second
 	// everything is a lag that no reader reaches.
 	everything = time.Duration(math.MaxInt64)
 )
 
-// isCoded reports whether a source delivers only H.264: JPEGs are made from it.
+// isCoded reports whether a source delivers only H.264, from which JPEGs are made.
 func isCoded(source frame.Source) bool {
 	switch source.(type) {
 	case frame.JPEGSource, frame.RawSource:
@@ -83,7 +83,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 		if requester != nil && s.keyWanted() {
 			switch err := requester.RequestKey(); {
 			case errors.Is(err, frame.ErrUnsupported):
-				requester = nil // its next key frame will do
+				requester = nil // its next key frame suffices
 				onDemand()
 			case err != nil && v != nil:
 				v.mishap(err)
@@ -167,7 +167,7 @@ type decoding struct {
 	wanted  time.Time // when someone last wanted JPEGs
 }
 
-// startDecoding makes JPEGs from the log in a separate goroutine: H.264 does not wait for it. stop ends it and waits for it.
+// startDecoding makes JPEGs from the log in a separate goroutine, without delaying H.264. stop ends it and waits for it.
 func (s *session) startDecoding(log *video.Log) (stop func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	d := &decoding{session: s, log: log}
@@ -209,7 +209,7 @@ func (d *decoding) run(ctx context.Context) {
 	}
 }
 
-// isWanted reports whether someone wants JPEGs or has just left: a poller must not restart it each time.
+// isWanted reports whether someone wants JPEGs or has just left: polling must not restart the decoder each time.
 func (d *decoding) isWanted(now time.Time) bool {
 	p := d.session.pipeline
 	watchers := p.watchers.Load()
@@ -229,7 +229,7 @@ func (d *decoding) open() (err error) {
 	}
 	newDecoder := d.session.pipeline.config.NewDecoder
 	if newDecoder == nil {
-		return errors.New("there is no decoder of H.264")
+		return errors.New("no H.264 decoder")
 	}
 	if d.decoder, err = newDecoder(); err != nil {
 		d.decoder = nil
@@ -324,7 +324,7 @@ func (p *Pipeline) setNoPictures(why string) (news bool) {
 	return news
 }
 
-// showNoPictures publishes a picture that says why there are no JPEGs.
+// showNoPictures publishes a picture with the reason why there are no JPEGs.
 func (p *Pipeline) showNoPictures() {
 	p.mu.Lock()
 	why := p.noPictures

@@ -18,10 +18,10 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// film is a source that has H.264 alone: 25 units a second, each with its number, a key frame every so many.
+// film is a source that has only H.264: 25 numbered units per second, with periodic key frames.
 type film struct {
 	every uint64
-	fill  int // bytes that each unit has besides
+	fill  int // additional bytes per unit
 	fail  func(number uint64) error
 
 	mu     sync.Mutex
@@ -68,7 +68,7 @@ func (f *film) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	return nil
 }
 
-// decoder makes frames of the units of film, checks that none is missing, and counts.
+// decoder decodes film's units, checks that none is missing, and counts them.
 type decoder struct {
 	open, decoded *atomic.Int64
 	fail          func(number uint64) error
@@ -114,10 +114,10 @@ func (d *decoder) Close() error {
 	return nil
 }
 
-// coding is a pipeline of a source that has H.264 alone.
+// coding is a pipeline with a source that has only H.264.
 type coding struct {
 	source  *film
-	off     bool  // no H.264 ways out
+	off     bool  // no H.264 outputs
 	missing error // why there is no decoder
 	fail    func(number uint64) error
 
@@ -170,8 +170,8 @@ func (c *coding) start(t *testing.T) *pipeline.Pipeline {
 	return p
 }
 
-// H.264 of a source that has nothing else goes on as it is, nothing is decoded for it, and JPEGs are made only while somebody wants them.
-func TestJPEGsOfAnH264SourceAreMadeOnlyWhenWanted(t *testing.T) {
+// H.264 from a source that has nothing else is passed through without decoding, and JPEGs are made only while wanted.
+func TestJPEGsOfAnH264SourceAreMadeOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coding{source: newFilm(250)}
 		p := c.start(t)
@@ -186,12 +186,12 @@ func TestJPEGsOfAnH264SourceAreMadeOnlyWhenWanted(t *testing.T) {
 		}
 		leave()
 		if n := c.decoded.Load(); n != 0 || c.open.Load() != 0 {
-			t.Errorf("%d pictures decoded for nobody, %d decoders", n, c.open.Load())
+			t.Errorf("%d pictures decoded without viewers, %d decoders", n, c.open.Load())
 		}
 		if s := p.State(); !s.Signal || s.Video.Encoder != "pass-through" || !s.Video.Available || s.NoPictures != "" || s.Encoder != "fake encoder" {
 			t.Errorf("%+v, %+v", s, s.Video)
 		}
-		// A picture of now within a frame's time, though the last key frame is long ago.
+		// A current picture within a frame's time, although the last key frame is long ago.
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		var f ring.Frame
@@ -210,7 +210,7 @@ func TestJPEGsOfAnH264SourceAreMadeOnlyWhenWanted(t *testing.T) {
 		before := c.decoded.Load()
 		time.Sleep(3 * time.Second)
 		if after := c.decoded.Load(); after != before || c.open.Load() != 0 {
-			t.Errorf("%d pictures decoded when nobody wanted them, %d decoders", after-before, c.open.Load())
+			t.Errorf("%d pictures decoded after the last viewer left, %d decoders", after-before, c.open.Load())
 		}
 		leave = p.Watch()
 		published := p.State().Published
@@ -222,7 +222,7 @@ func TestJPEGsOfAnH264SourceAreMadeOnlyWhenWanted(t *testing.T) {
 	})
 }
 
-// H.264 may be off: the JPEGs come all the same.
+// With H.264 off there are JPEGs nevertheless.
 func TestJPEGsOfAnH264SourceWithoutH264(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coding{source: newFilm(50), off: true}
@@ -235,7 +235,7 @@ func TestJPEGsOfAnH264SourceWithoutH264(t *testing.T) {
 	})
 }
 
-// Without a decoder the pictures say why, and H.264 goes on.
+// Without a decoder the pictures explain that, and H.264 continues.
 func TestNoDecoder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coding{source: newFilm(50), missing: errors.New("apt install libdecoder")}
@@ -252,7 +252,7 @@ func TestNoDecoder(t *testing.T) {
 		defer p.Watch()()
 		time.Sleep(2 * time.Second)
 		if !p.Ring().Latest(&f) || !f.Meta().Substitute || !strings.Contains(string(f.JPEG()), "apt install libdecoder") {
-			t.Error("the stream does not say why")
+			t.Error("the stream does not show the reason")
 		}
 		f.Release()
 		defer p.Video().Watch()()
@@ -262,7 +262,7 @@ func TestNoDecoder(t *testing.T) {
 	})
 }
 
-// What cannot be decoded is named, and comes back when it can.
+// An undecodable stream is reported, and pictures return when it is decodable again.
 func TestUnsupportedH264(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coding{source: newFilm(25), fail: func(number uint64) error {
@@ -289,7 +289,7 @@ func TestUnsupportedH264(t *testing.T) {
 	})
 }
 
-// A unit that is damaged, or that the source has lost, is followed by nothing up to the next key frame.
+// After a unit that is damaged or lost, nothing is shown until the next key frame.
 func TestLostUnits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newFilm(25)
@@ -326,7 +326,7 @@ func TestLostUnits(t *testing.T) {
 	})
 }
 
-// A group that is larger than the log breaks nothing: readers who keep up get all of it, who comes later waits for the next key frame, and the state says so.
+// A group larger than the log breaks nothing: readers who keep up get all of it, new ones wait for the next key frame, and the state has a note.
 func TestGroupLargerThanTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newFilm(500)
@@ -345,17 +345,17 @@ func TestGroupLargerThanTheLog(t *testing.T) {
 		leave := p.Watch()
 		time.Sleep(4 * time.Second)
 		if n := p.State().Published; n != 0 {
-			t.Errorf("%d JPEGs of units whose key frame is gone", n)
+			t.Errorf("%d JPEGs from units without their key frame", n)
 		}
 		time.Sleep(8 * time.Second)
 		if n := p.State().Published; n == 0 {
-			t.Error("no JPEGs behind the next key frame")
+			t.Error("no JPEGs after the next key frame")
 		}
 		leave()
 	})
 }
 
-// Settings that such a source cannot follow are refused.
+// Settings that such a source does not support are rejected.
 func TestSettingsOfAnH264Source(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coding{source: newFilm(25)}

@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// ErrNoVideo: this source has no H.264. It is wrapped with the reason.
+// ErrNoVideo means that this source has no H.264. It is wrapped with the reason.
 var ErrNoVideo = errors.New("no H.264")
 
 // VideoConfig configures a pipeline's H.264.
@@ -33,7 +33,7 @@ type Video struct {
 	config   VideoConfig
 	takers   atomic.Int64
 	limit    atomic.Int64  // upper limit in bits per second; 0: none
-	woken    chan struct{} // the first reader has come, or the last one has left
+	woken    chan struct{} // the first reader has arrived, or the last one has left
 
 	count     videoCounters
 	reordered atomic.Bool // see Reordered
@@ -42,9 +42,9 @@ type Video struct {
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
 	reason   string // why there is none; "" if there is
-	retry    bool   // a new reader may retry all the same
+	retry    bool   // a new reader may nevertheless retry
 	encoder  string
-	note     string // what is unusual about it
+	note     string // a remark about it
 	second   videoSecond
 	window   videoSecond // the running second: counters when it began
 	began    time.Time
@@ -113,7 +113,7 @@ func (v *Video) wake() {
 // The settings do not change.
 func (v *Video) Limit(bits int) { v.limit.Store(int64(max(0, bits))) }
 
-// Reordered reports whether pictures are coded in another order than they are displayed in: B-frames of a source that is passed through.
+// Reordered reports whether pictures are coded in a different order than displayed: B-frames of a source that is passed through.
 func (v *Video) Reordered() bool { return v.reordered.Load() }
 
 // OnDemand reports whether a requested key frame comes soon. Some sources that are passed through cannot make one on request.
@@ -214,7 +214,7 @@ func (v *Video) mishap(err error) {
 	v.failed(err)
 }
 
-// setNote records what is unusual about the running session's stream.
+// setNote records a remark about the running session's stream.
 func (v *Video) setNote(note string) {
 	v.mu.Lock()
 	v.note = note
@@ -226,7 +226,7 @@ func (v *Video) setNote(note string) {
 func (v *Video) failed(err error) {
 	if now := time.Now(); now.Sub(v.reported) > 10*time.Second {
 		v.reported = now
-		v.pipeline.config.Log.Warn("H.264: a frame is missing", zap.Error(err))
+		v.pipeline.config.Log.Warn("H.264: frame lost", zap.Error(err))
 	}
 }
 
@@ -243,7 +243,7 @@ func (v *Video) describe(encoder string, err error) {
 	v.distant.Store(false)
 	v.mu.Unlock()
 	if news && err != nil {
-		v.pipeline.config.Log.Info("no H.264 beside the JPEGs", zap.Error(err))
+		v.pipeline.config.Log.Info("H.264 unavailable; serving JPEG only", zap.Error(err))
 	}
 }
 

@@ -23,7 +23,7 @@ var (
 	testPPS = []byte{0x68, 0xce, 0x3c, 0x80}
 )
 
-// unit fills u with a unit that carries a number.
+// unit fills u with a numbered unit.
 func unit(u *frame.AccessUnit, key bool, number uint64) {
 	slice := binary.BigEndian.AppendUint64([]byte{0x41}, number)
 	u.NALs = u.NALs[:0]
@@ -35,9 +35,9 @@ func unit(u *frame.AccessUnit, key bool, number uint64) {
 	u.Key = key
 }
 
-// videoEncoder writes the number of the picture that it finds in the frame's first pixels.
+// videoEncoder writes the picture's number from the frame's first pixels.
 type videoEncoder struct {
-	made *atomic.Int64 // encoders that are open
+	made *atomic.Int64 // open encoders
 	took time.Duration
 	fail func(number uint64) error
 
@@ -81,7 +81,7 @@ func (e *videoEncoder) Close() error {
 	return nil
 }
 
-// sharp is a camera whose pictures have pixels: their number.
+// sharp is a camera that draws the picture's number into the pixels.
 type sharp struct{ *camera }
 
 func (c sharp) ReadFrame(ctx context.Context, f *frame.Frame) error {
@@ -97,10 +97,10 @@ func (c sharp) ReadFrame(ctx context.Context, f *frame.Frame) error {
 type videoSetup struct {
 	source  frame.Source
 	open    func(context.Context, pipeline.Settings) (frame.Source, error) // nil: source
-	encoder *videoEncoder                                                  // nil: one that does what it should
+	encoder *videoEncoder                                                  // nil: one without faults
 	missing error
-	jpeg    time.Duration // what a JPEG takes
-	// What start fills.
+	jpeg    time.Duration // encoding time of a JPEG
+	// Set by start.
 	open64  atomic.Int64
 	log     *video.Log
 	last    atomic.Pointer[videoEncoder]
@@ -167,12 +167,12 @@ func (s *videoSetup) start(t *testing.T) *pipeline.Pipeline {
 	return p
 }
 
-// take reads n units and returns the numbers in them; the first must be a key frame, and none may be skipped.
+// take reads n units and returns their numbers; the first must be a key frame, and none may be skipped.
 func take(t *testing.T, r *video.Reader, n int) (numbers []uint64, keys []int) {
 	t.Helper()
 	return takeEach(t, r, n, func(i int, u *video.Unit) {
 		if i == 0 && !u.Meta().Key {
-			t.Error("the first unit is no key frame")
+			t.Error("the first unit is not a key frame")
 		}
 		if i > 0 && u.Skipped > 0 {
 			t.Errorf("%d units skipped", u.Skipped)
@@ -180,14 +180,14 @@ func take(t *testing.T, r *video.Reader, n int) (numbers []uint64, keys []int) {
 	})
 }
 
-func TestVideoIsMadeWhileSomebodyTakesIt(t *testing.T) {
+func TestVideoIsEncodedOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, jpeg: 3 * time.Millisecond}
 		p := s.start(t)
 		defer p.Watch()()
 		time.Sleep(3 * time.Second)
 		if st := p.State(); st.Video.Units != 0 || s.open64.Load() != 0 || !st.Video.Available || st.Video.Encoder != "fake H.264" {
-			t.Fatalf("nobody takes H.264, and there are %d encoders: %+v", s.open64.Load(), st.Video)
+			t.Fatalf("%d encoders without H.264 readers: %+v", s.open64.Load(), st.Video)
 		}
 		before := p.State().Published
 		for round := range 3 {
@@ -215,23 +215,23 @@ func TestVideoIsMadeWhileSomebodyTakesIt(t *testing.T) {
 			units := p.State().Video.Units
 			time.Sleep(2 * time.Second)
 			if st := p.State().Video; st.Units != units || s.open64.Load() != 0 || st.Takers != 0 {
-				t.Errorf("round %d: it goes on although nobody takes it: %d encoders, %+v", round, s.open64.Load(), st)
+				t.Errorf("round %d: still encoding without readers: %d encoders, %+v", round, s.open64.Load(), st)
 			}
 		}
 		seconds := 3 * (61.0/30 + 2.1)
 		if got := float64(p.State().Published - before); got < (seconds-0.3)*30 || got > (seconds+0.3)*30 {
-			t.Errorf("%v JPEGs in %.1f s beside", got, seconds)
+			t.Errorf("%v JPEGs in %.1f s at the same time", got, seconds)
 		}
 	})
 }
 
-// take2 is take of what follows a first unit.
+// take2 is take after a first unit.
 func take2(t *testing.T, r *video.Reader, n int) (numbers []uint64, keys []int) {
 	t.Helper()
 	return takeEach(t, r, n, func(int, *video.Unit) {})
 }
 
-// takeEach reads n units, has each checked, and returns the numbers in them and which are key frames.
+// takeEach reads n units, checks each, and returns their numbers and which are key frames.
 func takeEach(t *testing.T, r *video.Reader, n int, check func(i int, u *video.Unit)) (numbers []uint64, keys []int) {
 	t.Helper()
 	for i := range n {
@@ -253,7 +253,7 @@ func takeEach(t *testing.T, r *video.Reader, n int, check func(i int, u *video.U
 	return numbers, keys
 }
 
-func TestVideoKeyFramesAreMadeForWhoJoins(t *testing.T) {
+func TestVideoKeyFramesForNewReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}}
 		p := s.start(t)
@@ -262,7 +262,7 @@ func TestVideoKeyFramesAreMadeForWhoJoins(t *testing.T) {
 		defer first.Close()
 		take(t, first, 40)
 		began := time.Now()
-		for range 8 { // all at once: one key frame does for them
+		for range 8 { // simultaneous readers share a key frame
 			r := p.Video().Log().NewReader(0)
 			defer r.Close()
 			take(t, r, 1)
@@ -271,9 +271,9 @@ func TestVideoKeyFramesAreMadeForWhoJoins(t *testing.T) {
 			t.Errorf("the first units took %v", took)
 		}
 		if keys := p.State().Video.Keys; keys != 2 {
-			t.Errorf("%d key frames, not 2", keys)
+			t.Errorf("%d key frames, want 2", keys)
 		}
-		for range 6 { // one after the other: at most two a second
+		for range 6 { // consecutive ones: at most two per second
 			time.Sleep(400 * time.Millisecond)
 			r := p.Video().Log().NewReader(time.Nanosecond)
 			defer r.Close()
@@ -292,12 +292,12 @@ func TestVideoSettingsReachTheEncoder(t *testing.T) {
 		defer p.Video().Watch()()
 		time.Sleep(time.Second)
 		e := s.last.Load()
-		told := func() frame.VideoConfig {
+		configured := func() frame.VideoConfig {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			return e.config
 		}
-		if c := told(); c.Bitrate != 2_000_000 || c.GOP != 2*time.Second || c.FPS != 30 {
+		if c := configured(); c.Bitrate != 2_000_000 || c.GOP != 2*time.Second || c.FPS != 30 {
 			t.Errorf("at first: %+v", c)
 		}
 		bitrate, gop, fps := 800_000, 1.5, 12.0
@@ -306,11 +306,11 @@ func TestVideoSettingsReachTheEncoder(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		time.Sleep(time.Second)
-		if c := told(); c != (frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: 1500 * time.Millisecond}) {
+		if c := configured(); c != (frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: 1500 * time.Millisecond}) {
 			t.Errorf("then: %+v", c)
 		}
 		if s.last.Load() != e {
-			t.Error("the encoder was made anew")
+			t.Error("the encoder was recreated")
 		}
 		for _, bad := range []pipeline.Change{{Bitrate: ptr(9999)}, {Bitrate: ptr(-1)}, {Bitrate: ptr(100_000_001)}, {GOP: ptr(0.0)}, {GOP: ptr(61.0)}} {
 			var refused *pipeline.SettingError
@@ -323,7 +323,7 @@ func TestVideoSettingsReachTheEncoder(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-func TestVideoEncoderThatIsTooSlowDropsFramesAndNoJPEGs(t *testing.T) {
+func TestSlowVideoEncoderDropsNoJPEGs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, encoder: &videoEncoder{took: 100 * time.Millisecond}}
 		p := s.start(t)
@@ -331,15 +331,15 @@ func TestVideoEncoderThatIsTooSlowDropsFramesAndNoJPEGs(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		st := p.State()
 		if st.Video.Units < 95 || st.Video.Units > 101 || st.Video.Dropped < 190 {
-			t.Errorf("100 ms a frame: %+v", st.Video)
+			t.Errorf("100 ms per frame: %+v", st.Video)
 		}
 		if st.Published < 295 || st.Dropped.Encoder != 0 {
-			t.Errorf("JPEGs beside it: %d published, %+v", st.Published, st.Dropped)
+			t.Errorf("JPEGs at the same time: %d published, %+v", st.Published, st.Dropped)
 		}
 	})
 }
 
-func TestVideoGoesOnWithAKeyFrameAfterAFailure(t *testing.T) {
+func TestVideoResumesWithAKeyFrameAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, encoder: &videoEncoder{fail: func(n uint64) error {
 			if n%50 == 49 {
@@ -374,14 +374,14 @@ func contains(list []int, n int) bool {
 	return false
 }
 
-func TestVideoThatIsMissingSaysWhy(t *testing.T) {
+func TestMissingVideoIsExplained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		missing := errors.New("no library: install it")
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, missing: missing}
 		p := s.start(t)
 		defer p.Watch()()
 		if err := p.Video().Err(); err != nil {
-			t.Errorf("before the source is there: %v", err)
+			t.Errorf("before the source is open: %v", err)
 		}
 		time.Sleep(time.Second)
 		if err := p.Video().Err(); !errors.Is(err, pipeline.ErrNoVideo) {
@@ -393,8 +393,8 @@ func TestVideoThatIsMissingSaysWhy(t *testing.T) {
 	})
 }
 
-// The source is opened again: the stream goes on with a key frame.
-func TestVideoSurvivesItsSource(t *testing.T) {
+// When the source is reopened, the stream continues with a key frame.
+func TestVideoContinuesWhenTheSourceIsReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		s := &videoSetup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -426,10 +426,10 @@ func TestVideoSurvivesItsSource(t *testing.T) {
 	})
 }
 
-// ready is a source of JPEGs: their number.
+// ready is a source of JPEGs that consist of their number.
 type ready struct{ *camera }
 
-func (c ready) ReadFrame() {} // no RawSource
+func (c ready) ReadFrame() {} // not a RawSource
 
 func (c ready) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
 	var f frame.Frame
@@ -441,14 +441,14 @@ func (c ready) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 	return nil
 }
 
-func TestVideoOfJPEGsIsDecodedWhileSomebodyTakesIt(t *testing.T) {
+func TestJPEGsAreDecodedForVideoOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: ready{newCamera(time.Second / 30)}}
 		p := s.start(t)
 		defer p.Watch()()
 		time.Sleep(time.Second)
 		if n := s.decoded.Load(); n != 0 {
-			t.Errorf("%d pictures were decoded for nobody", n)
+			t.Errorf("%d pictures were decoded without readers", n)
 		}
 		leave := p.Video().Watch()
 		r := p.Video().Log().NewReader(0)
@@ -464,7 +464,7 @@ func TestVideoOfJPEGsIsDecodedWhileSomebodyTakesIt(t *testing.T) {
 	})
 }
 
-// coded is a source that has H.264 of its own: a key frame each 50 units and when one is asked for.
+// coded is a source with its own H.264: a key frame every 50 units and on request.
 type coded struct {
 	ready
 	mu        sync.Mutex
@@ -503,7 +503,7 @@ func (c *coded) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	return nil
 }
 
-func TestVideoOfTheSourceIsPassedThrough(t *testing.T) {
+func TestSourcesVideoIsPassedThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &coded{ready: ready{newCamera(time.Second / 30)}}
 		s := &videoSetup{source: c, missing: errors.New("no encoder")}
@@ -539,7 +539,7 @@ func TestVideoOfTheSourceIsPassedThrough(t *testing.T) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.config.Bitrate != bitrate || c.asked == 0 {
-			t.Errorf("asked for %d key frames, told %+v", c.asked, c.config)
+			t.Errorf("%d key frames requested, configured with %+v", c.asked, c.config)
 		}
 	})
 }
@@ -549,7 +549,7 @@ type switched struct {
 	coded
 	on, refuses  bool
 	ons, offs    int
-	failing      error // of the next ReadUnit
+	failing      error // returned by the next ReadUnit
 	configuredAs frame.VideoConfig
 }
 
@@ -584,7 +584,7 @@ func (s *switched) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 		return failing
 	}
 	if !on {
-		<-ctx.Done() // for ever, as far as the reader is concerned
+		<-ctx.Done() // blocks until the reader gives up
 		return ctx.Err()
 	}
 	return s.coded.ReadUnit(ctx, u)
@@ -596,7 +596,7 @@ func (s *switched) counts() (on bool, ons, offs int) {
 	return s.on, s.ons, s.offs
 }
 
-func TestTheSourcesOwnEncoderRunsWhileSomebodyTakesIt(t *testing.T) {
+func TestSourcesEncoderRunsOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &switched{coded: coded{ready: ready{newCamera(time.Second / 30)}}}
 		s := &videoSetup{source: c, missing: errors.New("no encoder")}
@@ -604,7 +604,7 @@ func TestTheSourcesOwnEncoderRunsWhileSomebodyTakesIt(t *testing.T) {
 		defer p.Watch()()
 		time.Sleep(time.Second)
 		if on, ons, _ := c.counts(); on || ons != 0 {
-			t.Errorf("on %v, switched on %d times for nobody", on, ons)
+			t.Errorf("on %v, switched on %d times without readers", on, ons)
 		}
 		for round := range 3 {
 			leave := p.Video().Watch()
@@ -623,12 +623,12 @@ func TestTheSourcesOwnEncoderRunsWhileSomebodyTakesIt(t *testing.T) {
 			}
 		}
 		if c.configuredAs.Bitrate == 0 {
-			t.Error("switched on before it was told how to code")
+			t.Error("switched on before it was configured")
 		}
 	})
 }
 
-func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
+func TestSourcesEncoderFailureIsExplained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &switched{coded: coded{ready: ready{newCamera(time.Second / 30)}}, refuses: true}
 		s := &videoSetup{source: c, missing: errors.New("no encoder")}
@@ -636,7 +636,7 @@ func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
 		defer p.Watch()()
 		time.Sleep(time.Second)
 		if err := p.Video().Err(); err != nil {
-			t.Errorf("before anybody has tried: %v", err)
+			t.Errorf("before the first reader: %v", err)
 		}
 		leave := p.Video().Watch()
 		defer leave()
@@ -644,7 +644,7 @@ func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
 		defer r.Close()
 		time.Sleep(100 * time.Millisecond)
 		if err := p.Video().Err(); !errors.Is(err, pipeline.ErrNoVideo) || !strings.Contains(err.Error(), "no memory") {
-			t.Errorf("refused, and %v", err)
+			t.Errorf("refused: %v", err)
 		}
 		if st := p.State(); st.Video.Available || !strings.Contains(st.Video.Reason, "no memory") || !st.Signal {
 			t.Errorf("%+v, signal %v", st.Video, st.Signal)
@@ -652,18 +652,18 @@ func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
 		c.mu.Lock()
 		c.refuses = false
 		c.mu.Unlock()
-		time.Sleep(6 * time.Second) // who waits gets it once it can be had
+		time.Sleep(6 * time.Second) // a waiting reader is served when the encoder becomes available
 		take(t, r, 1)
 		if err := p.Video().Err(); err != nil || !p.State().Video.Available {
-			t.Errorf("it is there again, and %v", err)
+			t.Errorf("available again: %v", err)
 		}
-		// One that stops in the middle is tried again, too, and begins with a key frame.
+		// One that fails while streaming is also retried, and resumes with a key frame.
 		c.mu.Lock()
 		c.failing = fmt.Errorf("camera: %w: the core is stuck", frame.ErrVideo)
 		c.mu.Unlock()
 		time.Sleep(time.Second)
 		if err := p.Video().Err(); err == nil || !strings.Contains(err.Error(), "stuck") {
-			t.Errorf("stuck, and %v", err)
+			t.Errorf("stuck: %v", err)
 		}
 		time.Sleep(5 * time.Second)
 		if on, ons, _ := c.counts(); !on || ons != 2 {
@@ -672,7 +672,7 @@ func TestTheSourcesOwnEncoderIsRefusedWithASentence(t *testing.T) {
 	})
 }
 
-func TestVideoSettingsAreRefusedWithoutVideo(t *testing.T) {
+func TestVideoSettingsAreRejectedWithoutVideo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: always(newCamera(time.Second / 30))})
 		time.Sleep(time.Second)
@@ -681,27 +681,27 @@ func TestVideoSettingsAreRefusedWithoutVideo(t *testing.T) {
 			t.Error(err)
 		}
 		if p.Video() != nil || p.State().Video != nil {
-			t.Error("there is H.264 that nobody asked for")
+			t.Error("H.264 although it is not configured")
 		}
 	})
 }
 
-// Who connects while the whole pipeline rests, at one picture a second, has a key frame within 500 ms, in a clock that no load disturbs.
-func TestVideoOfARestingPipelineBeginsAtOnce(t *testing.T) {
+// A reader that connects while the pipeline is idle, at one picture per second, gets a key frame within 500 ms, by a clock independent of load.
+func TestIdlePipelinesVideoStartsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}, jpeg: 20 * time.Millisecond}
 		p := s.start(t)
 		for round := range 5 {
-			time.Sleep(3*time.Second + time.Duration(round)*170*time.Millisecond) // at any moment of its second
+			time.Sleep(3*time.Second + time.Duration(round)*170*time.Millisecond) // at different moments within a second
 			if st := p.State(); !st.Idle || s.open64.Load() != 0 {
-				t.Fatalf("it does not rest: %+v", st)
+				t.Fatalf("not idle: %+v", st)
 			}
 			began := time.Now()
 			leave := p.Video().Watch()
 			r := p.Video().Log().NewReader(0)
 			takeEach(t, r, 1, func(_ int, u *video.Unit) {
 				if m := u.Meta(); !m.Key || began.Sub(m.Captured) > time.Second/30 {
-					t.Errorf("round %d: the first unit was captured %v before its reader came; key frame: %v", round, began.Sub(m.Captured), m.Key)
+					t.Errorf("round %d: the first unit was captured %v before its reader connected; key frame: %v", round, began.Sub(m.Captured), m.Key)
 				}
 			})
 			if took := time.Since(began); took > 500*time.Millisecond {
@@ -713,8 +713,8 @@ func TestVideoOfARestingPipelineBeginsAtOnce(t *testing.T) {
 	})
 }
 
-// A reader that takes nothing for five seconds is at the newest picture within a second of going on; others get every picture meanwhile.
-func TestVideoReaderThatStoppedIsSoonBack(t *testing.T) {
+// A reader that stalls for five seconds is at the newest picture within a second of resuming; others meanwhile get every picture.
+func TestStalledVideoReaderCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &videoSetup{source: sharp{newCamera(time.Second / 30)}}
 		p := s.start(t)
@@ -726,7 +726,7 @@ func TestVideoReaderThatStoppedIsSoonBack(t *testing.T) {
 		numbers, _ := take(t, good, 150) // five seconds
 		for i := 1; i < len(numbers); i++ {
 			if numbers[i] != numbers[i-1]+1 {
-				t.Errorf("picture %d after %d for who did not stop", numbers[i], numbers[i-1])
+				t.Errorf("picture %d after %d for the other reader", numbers[i], numbers[i-1])
 			}
 		}
 		on := time.Now()
@@ -742,11 +742,11 @@ func TestVideoReaderThatStoppedIsSoonBack(t *testing.T) {
 			}
 		}
 		if took := time.Since(on); took > time.Second {
-			t.Errorf("back after %v", took)
+			t.Errorf("caught up after %v", took)
 		}
 		more, _ := take(t, good, 30)
 		if more[0] != numbers[len(numbers)-1]+1 || more[29] != more[0]+29 {
-			t.Errorf("who did not stop has %v after %d", more, numbers[len(numbers)-1])
+			t.Errorf("the other reader has %v after %d", more, numbers[len(numbers)-1])
 		}
 	})
 }

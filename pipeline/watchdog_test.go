@@ -14,7 +14,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// tuned is a camera that is told its rate, and follows only some time after.
+// tuned is a camera with a settable rate, which it adopts with a delay.
 type tuned struct {
 	*camera
 	lag time.Duration
@@ -43,8 +43,8 @@ func (c *tuned) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return c.camera.ReadFrame(ctx, f)
 }
 
-// Waking from a long rest is no reason to take the source for dead, which had been asked for so few pictures; a dead one is still found.
-func TestWatchdogKnowsWhatTheSourceWasAskedFor(t *testing.T) {
+// After a long idle time at a low rate, the source must not be considered dead; a dead one is still detected.
+func TestWatchdogAllowsForTheRequestedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -64,7 +64,7 @@ func TestWatchdogKnowsWhatTheSourceWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestWatchdogFindsADeadSourceThoughViewersComeAndGo(t *testing.T) {
+func TestWatchdogDetectsADeadSourceDespiteViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -83,7 +83,7 @@ func TestWatchdogFindsADeadSourceThoughViewersComeAndGo(t *testing.T) {
 	})
 }
 
-// late is a source whose first read neither heeds its context nor Close, and brings a picture long after the source was given up.
+// late is a source whose first read ignores its context and Close, and returns a picture long after the source was abandoned.
 type late struct{ *camera }
 
 func (l *late) ReadFrame(context.Context, *frame.Frame) error {
@@ -91,7 +91,7 @@ func (l *late) ReadFrame(context.Context, *frame.Frame) error {
 	return nil
 }
 
-func TestPictureOfASourceThatWasLeftBehindIsNoSignal(t *testing.T) {
+func TestAbandonedSourcesPictureIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
@@ -112,8 +112,8 @@ func TestPictureOfASourceThatWasLeftBehindIsNoSignal(t *testing.T) {
 	})
 }
 
-// A source that ends neither its read nor its Close does not cost twice the patience.
-func TestCloseWaitsOnceForASourceThatHangs(t *testing.T) {
+// A source that ends neither its read nor its Close delays Close only once.
+func TestCloseWaitsOnceForAHungSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
 			return &stubborn{late{newCamera(time.Second)}}, nil
@@ -124,7 +124,7 @@ func TestCloseWaitsOnceForASourceThatHangs(t *testing.T) {
 		if took := time.Since(began); took > time.Second+time.Millisecond {
 			t.Errorf("Close took %v", took)
 		}
-		time.Sleep(20 * time.Second) // the bubble ends only when all of it has
+		time.Sleep(20 * time.Second) // the bubble ends only when all its goroutines have
 	})
 }
 
@@ -135,8 +135,8 @@ func (s *stubborn) Close() error {
 	return nil
 }
 
-// The end may come while the source is being opened; one that does not close then is left behind as at any other time.
-func TestCloseWhileASourceIsOpenedThatDoesNotClose(t *testing.T) {
+// The pipeline may be closed while the source is being opened; if that does not end, it is abandoned as usual.
+func TestCloseWhileOpeningAHungSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: func(ctx context.Context, _ pipeline.Settings) (frame.Source, error) {
 			<-ctx.Done()
@@ -153,7 +153,7 @@ func TestCloseWhileASourceIsOpenedThatDoesNotClose(t *testing.T) {
 	})
 }
 
-// learner is a source that knows the size of its pictures only once one has come, as a stream's.
+// learner is a source that knows its size only after the first picture, like a stream.
 type learner struct{ *camera }
 
 func (l *learner) Info() frame.Info {
@@ -164,7 +164,7 @@ func (l *learner) Info() frame.Info {
 	return info
 }
 
-func TestStateShowsWhatTheSourceHasLearnt(t *testing.T) {
+func TestStateShowsTheSourcesUpdatedSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
 			return &learner{newCamera(100 * time.Millisecond)}, nil

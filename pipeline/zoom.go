@@ -6,10 +6,10 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// zoom is digital zoom: a part of the picture, enlarged. Its three controls have the names of a camera's own, and step back for that.
+// zoom is digital zoom: a magnified part of the picture. Its three controls have the names of a camera's own, and give way to those.
 type zoom struct {
-	percent   int64 // how much larger things appear, 100 to 100*frame.MaxZoom
-	pan, tilt int64 // percent of the way from the middle to the right and, as V4L2's tilt rises, to the top edge
+	percent   int64 // magnification, 100 to 100*frame.MaxZoom
+	pan, tilt int64 // percent of the way from the centre to the right and, as V4L2's tilt increases, to the top edge
 	view      atomic.Pointer[frame.View]
 }
 
@@ -24,7 +24,7 @@ func (z *zoom) init() {
 	z.view.Store(&frame.View{})
 }
 
-// controls lists the three, pan and tilt at rest while the whole picture is shown.
+// controls returns the three controls; pan and tilt are inactive while the whole picture is shown.
 func (z *zoom) controls() []frame.Control {
 	list := []frame.Control{
 		{Name: zoomControl, Label: "Zoom", Min: 100, Max: 100 * frame.MaxZoom, Default: 100, Value: z.percent},
@@ -40,7 +40,7 @@ func (z *zoom) controls() []frame.Control {
 	return list
 }
 
-// with returns the zoom with those of values that are its own, and the others.
+// with returns the zoom after applying its own values, and the other values.
 func (z *zoom) with(values []frame.ControlValue) (percent, pan, tilt int64, others []frame.ControlValue) {
 	percent, pan, tilt = z.percent, z.pan, z.tilt
 	for _, v := range values {
@@ -58,7 +58,7 @@ func (z *zoom) with(values []frame.ControlValue) (percent, pan, tilt int64, othe
 	return percent, pan, tilt, others
 }
 
-// viewOf returns the part of the picture that the three values show.
+// viewOf returns the part of the picture for the three values.
 func viewOf(percent, pan, tilt int64) frame.View {
 	if percent <= 100 {
 		return frame.View{}

@@ -1,8 +1,8 @@
 #ifndef MAIXSTREAM_OPENH264_ABI_H
 #define MAIXSTREAM_OPENH264_ABI_H
 
-/* The part of OpenH264's binary interface that is used here, as libopenh264.so.7 has it (2.3.1): own declarations, so that a build needs no header.
- * A test compares sizes, offsets and numbers with the library's headers where those are installed. */
+/* The part of OpenH264's ABI that is used here, from libopenh264.so.7 (2.3.1): own declarations, so that building needs no headers.
+ * A test compares sizes, offsets and numbers with the library's headers if they are installed. */
 
 #include <stdbool.h>
 
@@ -39,7 +39,7 @@ struct oh_slices {
 struct oh_layer {
 	int width, height;
 	float fps;
-	int bitrate, max_bitrate; /* bits a second */
+	int bitrate, max_bitrate; /* bits per second */
 	int profile, level, qp;
 	struct oh_slices slices;
 	bool signal_present;
@@ -95,7 +95,7 @@ struct oh_nals {
 	unsigned char layer_type;
 	int sub_sequence;
 	int count;
-	int *lengths; /* with their start codes */
+	int *lengths; /* including start codes */
 	unsigned char *bytes;
 };
 
@@ -116,7 +116,7 @@ struct oh_version {
 	unsigned major, minor, revision, reserved;
 };
 
-/* The virtual functions in their order. The library's C header leaves out force_intra's second argument, which it does read. */
+/* The virtual functions, in order. The library's C header omits force_intra's second argument, which it does read. */
 struct oh_encoder;
 struct oh_calls {
 	int (*initialize)(struct oh_encoder *, const void *);
@@ -144,7 +144,7 @@ struct oh_decoding {
 };
 
 struct oh_decoded {
-	int ready; /* 1: there is a picture */
+	int ready; /* 1: a picture was decoded */
 	unsigned long long stamp_in, stamp_out;
 	int width, height, format;
 	int stride[2]; /* luma, chroma */

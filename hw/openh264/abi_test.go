@@ -11,8 +11,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// Our own declarations are what the library's headers say, where those are installed (libopenh264-dev).
-func TestDeclarationsAreTheLibrarys(t *testing.T) {
+// Our own declarations match the library's headers, if those are installed (libopenh264-dev).
+func TestDeclarationsMatchTheLibrarys(t *testing.T) {
 	const headers = "/usr/include/wels"
 	if _, err := os.Stat(headers); err != nil {
 		testenv.Missing(t, "libopenh264-dev", "make setup-test")

@@ -4,7 +4,7 @@
 
 #include "encode.h"
 
-/* The loops are written such that the compiler vectorises them at -O3. */
+/* These loops are written for the compiler to vectorise at -O3. */
 
 static void copy_rows(const uint8_t *from, int stride, uint8_t *to, int w, int h)
 {
@@ -39,10 +39,10 @@ static void yuyv_rows(const uint8_t *restrict r0, const uint8_t *restrict r1, ui
 	}
 }
 
-/* JFIF's full range BT.601, in 16 bits of fraction. */
+/* JFIF's full range BT.601, with 16 fractional bits. */
 static uint8_t luma(int r, int g, int b) { return (uint8_t)((19595 * r + 38470 * g + 7471 * b + 32768) >> 16); }
 
-/* Of four pixels' sums. */
+/* Chroma, from the sums of four pixels. */
 static uint8_t blue(int r, int g, int b)
 {
 	int v = (-11059 * r - 21709 * g + 32768 * b + (257 << 17) - 1) >> 18;

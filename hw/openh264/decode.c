@@ -94,7 +94,7 @@ static void copy_plane(const uint8_t *from, int from_stride, uint8_t *to, int to
 		memcpy(to + (size_t)y * to_stride, from + (size_t)y * from_stride, (size_t)w);
 }
 
-/* Numbers of 16 bits of fraction: the scale of luma and chroma, luma's zero, and BT.709's coefficients for BT.601's luma and chroma. */
+/* Values with 16 fractional bits: the scale of luma and chroma, luma's zero, and the coefficients from BT.709 to BT.601. */
 struct scale {
 	int luma, chroma, zero;
 	int y_cb, y_cr, cb_cb, cb_cr, cr_cb, cr_cr;
@@ -123,7 +123,7 @@ void mx_h264_copy(
 	}
 	if (c->limited) {
 		s.luma = 76309;   /* 255/219 */
-		s.chroma = 74606; /* 255/224, rounded up: 128 levels either way */
+		s.chroma = 74606; /* 255/224, rounded up: 128 levels in each direction */
 		s.zero = 16;
 	}
 	if (c->bt709) {

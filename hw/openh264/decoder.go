@@ -18,24 +18,24 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/pool"
 )
 
-// Decoder is a frame.VideoDecoder by OpenH264. Its memory, some ten times that of a picture, is C's until Close; that of its frames is Go's.
+// Decoder is a frame.VideoDecoder that uses OpenH264. Its memory, some ten times that of a frame, is owned by C until Close; its frames are owned by Go.
 type Decoder struct {
 	c       *C.mx_h264_decoder // nil before the first unit, and after one that could not be decoded
 	picture C.struct_mx_h264_picture
 	colour  C.struct_mx_h264_colour
 	detail  C.int
 	input   []byte
-	waiting []frame.Frame // pictures whose turn it was already
+	waiting []frame.Frame // decoded frames not returned yet
 	frames  *pool.Pool    // of frames of size
 	size    frame.Size
 	closed  bool
-	began   bool // a key frame was decoded, and all since
+	began   bool // a key frame was decoded, and all units since
 
-	sps     []byte // that of what is below
-	refused error  // why such a stream cannot be decoded
-	reorder bool   // pictures may come out in another order than they go in
+	sps     []byte // determines refused, reorder and colour
+	refused error  // why the stream cannot be decoded
+	reorder bool   // the display order may differ from the coding order
 
-	stamps [64]stamp // of the units that went in last
+	stamps [64]stamp // of the last units decoded
 	count  uint64
 }
 
@@ -46,7 +46,7 @@ type stamp struct {
 
 var _ frame.VideoDecoder = (*Decoder)(nil)
 
-// NewDecoder makes a Decoder. The error wraps ErrMissing where there is no library.
+// NewDecoder returns a Decoder. The error wraps ErrMissing if the library is not installed.
 func NewDecoder() (*Decoder, error) {
 	if err := Available(); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func NewDecoder() (*Decoder, error) {
 // Name returns "OpenH264".
 func (d *Decoder) Name() string { return "OpenH264" }
 
-// Decode decodes a unit; see frame.VideoDecoder. Errors wrap frame.ErrUnsupported for streams that OpenH264 cannot decode (more than 8 bits a sample, other colour
-// than 4:2:0, interlaced), and frame.ErrBadPicture for what is damaged.
+// Decode decodes a unit; see frame.VideoDecoder. Errors wrap frame.ErrUnsupported for streams that OpenH264 cannot decode (more than 8 bits per sample,
+// chroma other than 4:2:0, interlaced), and frame.ErrBadPicture for damaged units.
 func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err error) {
 	if d.closed {
 		return false, errClosedDecoder
@@ -78,7 +78,7 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	for _, n := range u.NALs {
 		d.input = append(append(d.input, 0, 0, 0, 1), n...)
 	}
-	// The library writes a key frame over pictures that it still holds back, and loses buffers when it is asked for those first: so it begins anew.
+	// The library overwrites pictures that it still holds back with a key frame, and leaks buffers if it is flushed first: use a new decoder.
 	if u.Key && d.began && d.reorder {
 		for first := true; first || d.picture.ready != 0; first = false {
 			if err := d.decode(nil); err != nil {
@@ -92,7 +92,7 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	}
 	if d.c == nil {
 		if code := C.mx_h264_decoder_new(&d.c, &d.detail); code != 0 {
-			return false, fmt.Errorf("openh264: make a decoder: %w", failure(code, d.detail))
+			return false, fmt.Errorf("openh264: create a decoder: %w", failure(code, d.detail))
 		}
 	}
 	d.began = true
@@ -101,7 +101,7 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	if err := d.decode(d.input); err != nil {
 		return false, err
 	}
-	if d.picture.ready == 0 && !d.reorder { // it waits for what cannot come
+	if d.picture.ready == 0 && !d.reorder { // flush: it waits for nothing that can follow
 		if err := d.decode(nil); err != nil {
 			return false, err
 		}
@@ -117,7 +117,7 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	return true, nil
 }
 
-// queue makes the decoded picture, if there is one, wait for its turn.
+// queue appends the decoded picture, if there is one, to d.waiting.
 func (d *Decoder) queue() error {
 	if d.picture.ready == 0 {
 		return nil
@@ -134,12 +134,12 @@ func (d *Decoder) decode(input []byte) error {
 	if C.mx_h264_decode(d.c, (*C.uint8_t)(unsafe.SliceData(input)), C.int(len(input)), C.ulonglong(d.count), &d.picture, &d.detail) == 0 {
 		return nil
 	}
-	d.free() // what it has taken in may be damaged, too
+	d.free() // its reference pictures may be damaged, too
 	d.drop()
 	return fmt.Errorf("openh264: decode: %w (state %#x)", frame.ErrBadPicture, d.detail)
 }
 
-// note looks at a sequence parameter set, if it is a new one.
+// note parses a sequence parameter set, if it is new.
 func (d *Decoder) note(sps []byte) {
 	if string(sps) == string(d.sps) {
 		return
@@ -150,25 +150,25 @@ func (d *Decoder) note(sps []byte) {
 		d.refused = fmt.Errorf("openh264: sequence parameter set: %w: %w", err, frame.ErrBadPicture)
 		return
 	}
-	// Profiles that do not say have 4:2:0.
+	// Profiles without the field have 4:2:0.
 	chroma := uint32(1)
 	switch s.ProfileIdc {
 	case 100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135:
 		chroma = s.ChromaFormatIdc
 	}
-	what := ""
+	unsupported := ""
 	switch {
 	case s.BitDepthLumaMinus8 > 0 || s.BitDepthChromaMinus8 > 0:
-		what = fmt.Sprintf("%d bits a sample", 8+max(s.BitDepthLumaMinus8, s.BitDepthChromaMinus8))
+		unsupported = fmt.Sprintf("%d bits per sample", 8+max(s.BitDepthLumaMinus8, s.BitDepthChromaMinus8))
 	case chroma != 1:
-		what = "colour of " + [...]string{"4:0:0", "4:2:0", "4:2:2", "4:4:4"}[min(chroma, 3)]
+		unsupported = "chroma " + [...]string{"4:0:0", "4:2:0", "4:2:2", "4:4:4"}[min(chroma, 3)]
 	case !s.FrameMbsOnlyFlag:
-		what = "interlaced pictures"
+		unsupported = "interlaced pictures"
 	case s.Width() > frame.MaxDimension || s.Height() > frame.MaxDimension || s.Width()*s.Height() > MaxPixels:
-		what = fmt.Sprintf("%dx%d pixels", s.Width(), s.Height())
+		unsupported = fmt.Sprintf("%dx%d pixels", s.Width(), s.Height())
 	}
-	if what != "" {
-		d.refused = fmt.Errorf("openh264: H.264 with %s: %w", what, frame.ErrUnsupported)
+	if unsupported != "" {
+		d.refused = fmt.Errorf("openh264: H.264 with %s: %w", unsupported, frame.ErrUnsupported)
 		return
 	}
 	d.colour = C.struct_mx_h264_colour{limited: 1}

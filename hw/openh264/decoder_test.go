@@ -45,14 +45,14 @@ func run(t testing.TB, stdin []byte, args ...string) []byte {
 	return out
 }
 
-// make264 encodes ffmpeg's moving test picture, 24 of them.
+// make264 encodes 24 frames of ffmpeg's moving test picture.
 func make264(t testing.TB, size string, args ...string) []byte {
 	t.Helper()
 	args = append([]string{"-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=30", "-frames:v", "24", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", "12"}, args...)
 	return run(t, nil, append(args, "-f", "h264", "-")...)
 }
 
-// units splits a stream; the units have memory of their own.
+// units splits a stream into units with their own memory.
 func units(t testing.TB, stream []byte) (all []frame.AccessUnit) {
 	t.Helper()
 	r := annexb.NewReader(bytes.NewReader(stream))
@@ -72,22 +72,22 @@ func units(t testing.TB, stream []byte) (all []frame.AccessUnit) {
 	}
 }
 
-// The pictures are those of another decoder, in the order in which they are shown, in the colours of a JPEG.
-func TestPicturesAreThoseOfAnotherDecoder(t *testing.T) {
+// The pictures equal another decoder's, in display order, in JPEG's colours.
+func TestPicturesMatchAnotherDecoders(t *testing.T) {
 	for name, c := range map[string]struct {
 		size string
 		args []string
-		held int // pictures that are still held back at the end
+		held int // pictures still held back at the end
 	}{
-		"baseline":                 {"320x240", []string{"-profile:v", "baseline"}, 0},
-		"main without B-frames":    {"320x240", []string{"-profile:v", "main", "-bf", "0"}, 0},
-		"high, slices":             {"322x182", []string{"-bf", "0", "-x264-params", "slices=4"}, 0},
-		"B-frames":                 {"320x240", []string{"-bf", "3"}, 3},
-		"B-frames, no pyramid":     {"320x240", []string{"-bf", "3", "-x264-params", "b-pyramid=none"}, 3},
-		"full range":               {"320x240", []string{"-bf", "0", "-vf", "scale=out_range=full", "-color_range", "pc"}, 0},
-		"BT.709":                   {"320x240", []string{"-bf", "0", "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"}, 0},
-		"height not a multiple":    {"1920x1080", []string{"-preset", "ultrafast", "-frames:v", "3"}, 0},
-		"another picture's limits": {"64x32", []string{"-bf", "0", "-refs", "5"}, 0},
+		"baseline":                    {"320x240", []string{"-profile:v", "baseline"}, 0},
+		"main without B-frames":       {"320x240", []string{"-profile:v", "main", "-bf", "0"}, 0},
+		"high, slices":                {"322x182", []string{"-bf", "0", "-x264-params", "slices=4"}, 0},
+		"B-frames":                    {"320x240", []string{"-bf", "3"}, 3},
+		"B-frames, no pyramid":        {"320x240", []string{"-bf", "3", "-x264-params", "b-pyramid=none"}, 3},
+		"full range":                  {"320x240", []string{"-bf", "0", "-vf", "scale=out_range=full", "-color_range", "pc"}, 0},
+		"BT.709":                      {"320x240", []string{"-bf", "0", "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"}, 0},
+		"height not a multiple of 16": {"1920x1080", []string{"-preset", "ultrafast", "-frames:v", "3"}, 0},
+		"another picture's limits":    {"64x32", []string{"-bf", "0", "-refs", "5"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := make264(t, c.size, c.args...)
@@ -137,8 +137,8 @@ func TestPicturesAreThoseOfAnotherDecoder(t *testing.T) {
 	}
 }
 
-// What the encoder makes, the decoder takes, also when the size changes.
-func TestSizeChangesInTheStream(t *testing.T) {
+// The decoder decodes the encoder's stream, even if its size changes.
+func TestDecodingSizeChanges(t *testing.T) {
 	e, d := newEncoder(t, usual), newDecoder(t)
 	for i, width := range []int{320, 320, 640, 640, 320} {
 		var u frame.AccessUnit
@@ -164,11 +164,11 @@ func TestSizeChangesInTheStream(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeDecodedIsNamed(t *testing.T) {
+func TestUnsupportedStreamsAreReported(t *testing.T) {
 	for want, args := range map[string][]string{
-		"10 bits a sample":    {"-pix_fmt", "yuv420p10le"},
-		"colour of 4:2:2":     {"-pix_fmt", "yuv422p"},
-		"colour of 4:4:4":     {"-pix_fmt", "yuv444p"},
+		"10 bits per sample":  {"-pix_fmt", "yuv420p10le"},
+		"chroma 4:2:2":        {"-pix_fmt", "yuv422p"},
+		"chroma 4:4:4":        {"-pix_fmt", "yuv444p"},
 		"interlaced pictures": {"-flags", "+ildct+ilme"},
 	} {
 		d := newDecoder(t)
@@ -178,16 +178,16 @@ func TestWhatCannotBeDecodedIsNamed(t *testing.T) {
 				t.Errorf("%s: %v", want, err)
 			}
 		}
-		// A stream that can be decoded, behind it.
+		// Followed by a stream that can be decoded.
 		u := units(t, make264(t, "64x64", "-bf", "0"))[0]
 		var f frame.Frame
 		if ok, err := d.Decode(&u, &f); !ok || err != nil {
-			t.Errorf("behind %s: %v, %v", want, ok, err)
+			t.Errorf("after %s: %v, %v", want, ok, err)
 		}
 	}
 }
 
-// A damaged unit is an error, and nothing is shown until the next key frame, which is.
+// A damaged unit is an error, and nothing is shown until the next key frame.
 func TestDamagedUnits(t *testing.T) {
 	all := units(t, make264(t, "320x240", "-bf", "0"))
 	d := newDecoder(t)
@@ -222,7 +222,7 @@ func TestDamagedUnits(t *testing.T) {
 	}
 }
 
-func TestDecodingMakesNoGarbage(t *testing.T) {
+func TestDecodingDoesNotAllocate(t *testing.T) {
 	all := units(t, make264(t, "320x240", "-bf", "0"))
 	d := newDecoder(t)
 	i := 0
@@ -234,7 +234,7 @@ func TestDecodingMakesNoGarbage(t *testing.T) {
 		f.Release()
 		i++
 	}); n != 0 {
-		t.Errorf("%v allocations a picture", n)
+		t.Errorf("%v allocations per picture", n)
 	}
 }
 

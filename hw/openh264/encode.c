@@ -15,7 +15,7 @@ struct mx_h264 {
 	struct oh_encoder *encoder;
 	int initialized;
 	int width, height;
-	uint8_t *planes; /* a picture that is not planar 4:2:0 is converted to; NULL before the first */
+	uint8_t *planes; /* for pictures that must be converted to planar 4:2:0; NULL before the first */
 	union {
 		struct oh_parameters parameters;
 		char spare[sizeof(struct oh_parameters) + MX_H264_SPARE];
@@ -28,7 +28,7 @@ struct mx_h264 {
 
 int mx_h264_open(const char *file, char *error, size_t error_size)
 {
-	/* Never closed: an encoder may live as long as the process. */
+	/* Never closed: encoders may exist until the process ends. */
 	void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	if (!handle) {
 		const char *why = dlerror();
@@ -69,10 +69,10 @@ static void fill(struct oh_parameters *p, const struct mx_h264_config *c)
 	p->spatial_layers = 1;
 	p->intra_period = (unsigned)c->gop;
 	p->reference_frames = 1;
-	p->id_strategy = OH_ID_CONSTANT; /* parameter sets that change with each key frame would end an MP4 */
+	p->id_strategy = OH_ID_CONSTANT; /* an MP4 file cannot have parameter sets that change with each key frame */
 	p->cabac = 0;
 	p->frame_skip = false;
-	p->scene_change = false; /* key frames when they are asked for, not when the light is switched on */
+	p->scene_change = false; /* key frames on request, not when the light is switched on */
 	p->threads = 1;
 	layer->width = c->width;
 	layer->height = c->height;
@@ -147,7 +147,7 @@ int mx_h264_configure(mx_h264 *e, const struct mx_h264_config *c, int *detail)
 	return 0;
 }
 
-/* Bytes of the start code that n bytes begin with. */
+/* Returns the length of the start code at the beginning of n bytes. */
 static int start_code(const uint8_t *b, int n)
 {
 	int zeros = 0;
@@ -186,7 +186,7 @@ int mx_h264_encode(mx_h264 *e, int format, const uint8_t *p0, int stride0, const
 
 	*detail = 0;
 	if (format == MX_H264_YUV420) {
-		/* The library's interface lacks the const: it copies the picture into memory of its own. */
+		/* The library's API lacks const: it copies the picture and does not modify it. */
 		picture.plane[0] = (uint8_t *)p0;
 		picture.plane[1] = (uint8_t *)p1;
 		picture.plane[2] = (uint8_t *)p2;

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Pixel layouts; the order of package frame's formats, checked by the Go side at compile time. */
+/* Pixel formats, in the order of package frame's, which the Go code checks at compile time. */
 enum mx_h264_format {
 	MX_H264_YUV420 = 1,
 	MX_H264_NV21,
@@ -19,37 +19,37 @@ enum mx_h264_format {
 
 enum { MX_H264_MISSING = -1, MX_H264_NO_MEMORY = -2, MX_H264_REFUSED = -3, MX_H264_FAILED = -4, MX_H264_TOO_MANY = -5 };
 
-/* Opens the library once for the process; 0, or MX_H264_MISSING with what the loader said in error. */
+/* Opens the library once per process. Returns 0, or MX_H264_MISSING with the loader's message in error. */
 int mx_h264_open(const char *file, char *error, size_t error_size);
 
-/* One persistent encoder. One thread uses it at a time. */
+/* A persistent encoder, for one thread at a time. */
 typedef struct mx_h264 mx_h264;
 
 struct mx_h264_config {
 	int width, height; /* even */
-	int bitrate;       /* bits a second */
+	int bitrate;       /* bits per second */
 	float fps;
-	int gop; /* pictures from key frame to key frame */
+	int gop; /* frames between key frames */
 };
 
 enum { MX_H264_NALS = 16 };
 
-/* What a picture became. The bytes are the encoder's, until the next call. */
+/* An encoded picture. The encoder owns the bytes, which are valid until the next call. */
 struct mx_h264_unit {
 	const uint8_t *nal[MX_H264_NALS]; /* without start codes */
 	int length[MX_H264_NALS];
-	int count; /* 0: left out */
+	int count; /* 0: skipped */
 	int key;
 };
 
-/* *out is NULL and one of the negative codes is returned when it cannot be made; *detail is what the library returned. mx_h264_free takes it back. */
+/* Creates an encoder, or sets *out to NULL and returns a negative code; *detail is the library's return code. Free it with mx_h264_free. */
 int mx_h264_new(const struct mx_h264_config *c, mx_h264 **out, int *detail);
 void mx_h264_free(mx_h264 *e);
 
-/* Changes bitrate, frame rate and GOP of a running encoder; its size must be the same. */
+/* Changes bitrate, frame rate and GOP of a running encoder; the size must be unchanged. */
 int mx_h264_configure(mx_h264 *e, const struct mx_h264_config *c, int *detail);
 
-/* Encodes a picture of at least the encoder's width and height. The planes are only read, and not kept. */
+/* Encodes a picture of at least the encoder's width and height. The planes are not modified or kept. */
 int mx_h264_encode(mx_h264 *e, int format, const uint8_t *p0, int stride0, const uint8_t *p1, int stride1, const uint8_t *p2, int stride2,
 	long long ms, int key, struct mx_h264_unit *unit, int *detail);
 

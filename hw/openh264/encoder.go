@@ -14,13 +14,13 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Package frame's formats are handed to C as they are: these do not compile when the two lists differ.
+// Package frame's formats are passed to C unchanged: this does not compile if the two lists differ.
 const (
 	_ = uint(C.MX_H264_YUV420-int(frame.YUV420)) + uint(int(frame.YUV420)-C.MX_H264_YUV420)
 	_ = uint(C.MX_H264_RGBA-int(frame.RGBA)) + uint(int(frame.RGBA)-C.MX_H264_RGBA)
 )
 
-// opened opens the library once, and says why it cannot be: ErrMissing, wrapped.
+// opened opens the library once; its error wraps ErrMissing.
 var opened = sync.OnceValue(func() error { return open(Library) })
 
 func open(file string) error {
@@ -36,21 +36,21 @@ func open(file string) error {
 // Available opens the library, and returns an error that wraps ErrMissing if that fails.
 func Available() error { return opened() }
 
-// Encoder is a frame.VideoEncoder by OpenH264. Its memory, some ten times that of a picture, is C's until Close.
+// Encoder is a frame.VideoEncoder that uses OpenH264. Its memory, some ten times that of a frame, is owned by C until Close.
 type Encoder struct {
 	config  frame.VideoConfig
 	c       *C.mx_h264 // nil before the first frame
 	of      C.struct_mx_h264_config
 	unit    C.struct_mx_h264_unit
-	detail  C.int // what the library returned
+	detail  C.int // the library's return code
 	nals    [C.MX_H264_NALS][]byte
 	closed  bool
-	changed bool // config is to be handed to c
+	changed bool // config has not been passed to c yet
 }
 
 var _ frame.VideoEncoder = (*Encoder)(nil)
 
-// NewEncoder makes an Encoder. The error wraps ErrMissing where there is no library. Of c, Bitrate and FPS must be positive and GOP not negative.
+// NewEncoder returns an Encoder. The error wraps ErrMissing if the library is not installed. Of c, Bitrate and FPS must be positive and GOP not negative.
 func NewEncoder(c frame.VideoConfig) (*Encoder, error) {
 	if err := Available(); err != nil {
 		return nil, err
@@ -65,17 +65,17 @@ func NewEncoder(c frame.VideoConfig) (*Encoder, error) {
 // Name returns "OpenH264".
 func (e *Encoder) Name() string { return "OpenH264" }
 
-// Configure changes what the stream is like, from the next frame on; see frame.VideoEncoder.
+// Configure changes the stream's parameters, from the next frame on; see frame.VideoEncoder.
 func (e *Encoder) Configure(c frame.VideoConfig) error {
 	if c.Bitrate <= 0 || !(c.FPS > 0) || c.GOP < 0 {
-		return fmt.Errorf("openh264: configure: %d bit/s, %v frames a second, a key frame each %v: must be positive", c.Bitrate, c.FPS, c.GOP)
+		return fmt.Errorf("openh264: configure: %d bit/s, %v fps, a key frame every %v: must be positive", c.Bitrate, c.FPS, c.GOP)
 	}
 	e.changed = e.changed || c != e.config
 	e.config = c
 	return nil
 }
 
-// translate is a configuration as the library takes it: 1 to 60 frames a second. What a picture gets of the bits stays as it is asked for.
+// translate converts a configuration for the library, which accepts 1 to 60 fps, keeping the bits per frame.
 func translate(c frame.VideoConfig, width, height int) C.struct_mx_h264_config {
 	fps := min(max(c.FPS, 1), 60)
 	bitrate := min(max(float64(c.Bitrate)*fps/c.FPS, 1000), 1e9)
@@ -83,8 +83,8 @@ func translate(c frame.VideoConfig, width, height int) C.struct_mx_h264_config {
 	return C.struct_mx_h264_config{width: C.int(width), height: C.int(height), bitrate: C.int(bitrate), fps: C.float(fps), gop: C.int(gop)}
 }
 
-// Encode codes f, of any raw format, into u; see frame.VideoEncoder. The last column or row of an odd size is left out: 4:2:0 has none. Errors
-// wrap frame.ErrSize for a size that H.264 has no level for.
+// Encode encodes f, of any raw format, into u; see frame.VideoEncoder. The last column or row of an odd size is dropped: 4:2:0 needs even sizes. Errors
+// wrap frame.ErrSize for a size that no level of H.264 supports.
 func (e *Encoder) Encode(f *frame.Frame, key bool, u *frame.AccessUnit) error {
 	if e.closed {
 		return errClosed
@@ -119,7 +119,7 @@ func (e *Encoder) Encode(f *frame.Frame, key bool, u *frame.AccessUnit) error {
 	return nil
 }
 
-// prepare makes the library's encoder for a size, or tells the present one what has changed.
+// prepare creates the library's encoder for a size, or reconfigures the existing one.
 func (e *Encoder) prepare(width, height int) error {
 	if e.c != nil && int(e.of.width) == width && int(e.of.height) == height && !e.changed {
 		return nil
@@ -147,11 +147,11 @@ func failure(code, detail C.int) error {
 	case C.MX_H264_NO_MEMORY:
 		return fmt.Errorf("out of memory (%d)", detail)
 	case C.MX_H264_REFUSED:
-		return fmt.Errorf("the library refuses the parameters (%d)", detail)
+		return fmt.Errorf("the library rejected the parameters (%d)", detail)
 	case C.MX_H264_TOO_MANY:
 		return fmt.Errorf("more than %d NAL units", C.MX_H264_NALS)
 	}
-	return fmt.Errorf("the library fails (%d)", detail)
+	return fmt.Errorf("the library failed (%d)", detail)
 }
 
 func (e *Encoder) free() {

@@ -13,7 +13,7 @@ func Available() error {
 	return fmt.Errorf("openh264: %w: this program was built without cgo, or not for Linux", frame.ErrUnsupported)
 }
 
-// Encoder cannot be made in this build.
+// Encoder cannot be created in this build.
 type Encoder struct{}
 
 var _ frame.VideoEncoder = (*Encoder)(nil)
@@ -33,7 +33,7 @@ func (e *Encoder) Encode(*frame.Frame, bool, *frame.AccessUnit) error { return e
 // Close does nothing.
 func (e *Encoder) Close() error { return nil }
 
-// Decoder cannot be made in this build.
+// Decoder cannot be created in this build.
 type Decoder struct{}
 
 var _ frame.VideoDecoder = (*Decoder)(nil)

@@ -41,7 +41,7 @@ func newEncoder(t testing.TB, c frame.VideoConfig) *Encoder {
 
 var usual = frame.VideoConfig{Bitrate: 4_000_000, FPS: 30, GOP: time.Second}
 
-// moving is the suite's scene seen through a window that moves by two pixels a picture.
+// moving is the suite's scene seen through a window that moves by two pixels per frame.
 func moving(t testing.TB, format frame.Format, width, height, n int) *frame.Frame {
 	scene := encodertest.Scene(width+200, height)
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -61,7 +61,7 @@ func annexB(to []byte, u *frame.AccessUnit) []byte {
 	return to
 }
 
-// decode makes planar 4:2:0 pictures of a raw stream, by ffmpeg.
+// decode decodes a raw stream to planar 4:2:0 with ffmpeg.
 func decode(t *testing.T, stream []byte, width, height int) [][]byte {
 	t.Helper()
 	c := exec.Command(testenv.Program(t, "ffmpeg"), "-v", "warning", "-xerror", "-f", "h264", "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuvj420p", "-")
@@ -79,7 +79,7 @@ func decode(t *testing.T, stream []byte, width, height int) [][]byte {
 		pictures = append(pictures, out[:size])
 	}
 	if len(out) != 0 {
-		t.Errorf("%d bytes behind the last picture", len(out))
+		t.Errorf("%d bytes after the last picture", len(out))
 	}
 	return pictures
 }
@@ -104,7 +104,7 @@ func psnr(f *frame.Frame, got []byte, width, height int) float64 {
 	return 10 * math.Log10(255*255*float64(n)/max(sum, 1))
 }
 
-// Every raw format decodes, by another decoder, to the pictures that went in; and the stream is of the kind that is promised.
+// Every raw format is encoded such that another decoder returns the original pictures, and the stream has the documented structure.
 func TestStreamDecodesToTheSamePictures(t *testing.T) {
 	const width, height, count = 320, 240, 33
 	for _, format := range formats {
@@ -124,7 +124,7 @@ func TestStreamDecodesToTheSamePictures(t *testing.T) {
 			}
 			pictures := decode(t, stream, width, height)
 			if len(pictures) != count {
-				t.Fatalf("%d pictures came out of %d", len(pictures), count)
+				t.Fatalf("decoded %d pictures of %d", len(pictures), count)
 			}
 			for i, p := range pictures {
 				want := moving(t, frame.YUV420, width, height, i)
@@ -143,7 +143,7 @@ func TestStreamDecodesToTheSamePictures(t *testing.T) {
 	}
 }
 
-// checkShape reports a unit that is not SPS, PPS and one IDR slice, or one slice; and parameter sets that are not as the package says.
+// checkShape fails unless a unit is SPS, PPS and one IDR slice, or one slice, with parameter sets as documented.
 func checkShape(t *testing.T, u *frame.AccessUnit) {
 	t.Helper()
 	var types []byte
@@ -210,7 +210,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestNewSizeBeginsWithAKeyFrame(t *testing.T) {
+func TestNewSizeStartsWithAKeyFrame(t *testing.T) {
 	e := newEncoder(t, usual)
 	var u frame.AccessUnit
 	for i, width := range []int{320, 320, 640, 640, 320} {
@@ -223,7 +223,7 @@ func TestNewSizeBeginsWithAKeyFrame(t *testing.T) {
 	}
 }
 
-func TestKeyFrameOnRequestBeginsANewGroup(t *testing.T) {
+func TestRequestedKeyFrameStartsANewGroup(t *testing.T) {
 	e := newEncoder(t, usual)
 	var u frame.AccessUnit
 	var keys []int
@@ -241,7 +241,7 @@ func TestKeyFrameOnRequestBeginsANewGroup(t *testing.T) {
 	}
 }
 
-// noise is a picture that has no end of detail.
+// noise returns a picture full of detail.
 func noise(t testing.TB, width, height, n int) *frame.Frame {
 	f := moving(t, frame.YUV420, width, height, n)
 	state := uint32(n)*2654435761 + 1
@@ -255,8 +255,8 @@ func noise(t testing.TB, width, height, n int) *frame.Frame {
 	return f
 }
 
-// Bitrate, frame rate and GOP change while it runs, and the stream follows.
-func TestConfigurationChangesWhileItRuns(t *testing.T) {
+// Bitrate, frame rate and GOP can be changed while the encoder runs.
+func TestReconfiguration(t *testing.T) {
 	e := newEncoder(t, frame.VideoConfig{Bitrate: 2_000_000, FPS: 30, GOP: 2 * time.Second})
 	var u frame.AccessUnit
 	var pool [16]*frame.Frame
@@ -310,30 +310,30 @@ func TestConfigurationChangesWhileItRuns(t *testing.T) {
 	within("1 Mbit/s for 2 s at 120 fps", fourth, 250_000)
 	for _, c := range []frame.VideoConfig{{Bitrate: 0, FPS: 30}, {Bitrate: 1, FPS: 0}, {Bitrate: 1, FPS: math.NaN()}, {Bitrate: 1, FPS: 1, GOP: -1}} {
 		if err := e.Configure(c); err == nil {
-			t.Errorf("%+v was taken", c)
+			t.Errorf("%+v was accepted", c)
 		}
 		if _, err := NewEncoder(c); err == nil {
-			t.Errorf("new: %+v was taken", c)
+			t.Errorf("new: %+v was accepted", c)
 		}
 	}
 }
 
-func TestBadFrameIsRefused(t *testing.T) {
+func TestInvalidFrameIsRejected(t *testing.T) {
 	e := newEncoder(t, usual)
 	var u frame.AccessUnit
 	f := moving(t, frame.YUV420, 320, 240, 0)
 	f.Planes[2] = f.Planes[2][:100]
 	if err := e.Encode(f, false, &u); err == nil {
-		t.Error("a frame with a short plane was taken")
+		t.Error("a frame with a short plane was accepted")
 	}
 	f = moving(t, frame.YUV420, 320, 240, 0)
 	f.Release()
 	if err := e.Encode(f, false, &u); err == nil {
-		t.Error("a released frame was taken")
+		t.Error("a released frame was accepted")
 	}
 }
 
-func TestSteadyStateAllocatesNothing(t *testing.T) {
+func TestEncodingDoesNotAllocate(t *testing.T) {
 	e := newEncoder(t, usual)
 	for _, format := range []frame.Format{frame.YUV420, frame.YUYV} {
 		f := moving(t, format, 320, 240, 0)
@@ -343,7 +343,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}); n != 0 {
-			t.Errorf("%s: %v allocations a picture", format, n)
+			t.Errorf("%s: %v allocations per picture", format, n)
 		}
 	}
 }
@@ -363,8 +363,8 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// Where the library is missing the error names it and the package, and what a caller looks for is in it.
-func TestMissingLibraryIsNamed(t *testing.T) {
+// Without the library, the error names it and its package, and wraps what callers look for.
+func TestMissingLibraryIsReported(t *testing.T) {
 	err := open("libopenh264.so.0")
 	if !errors.Is(err, ErrMissing) || !errors.Is(err, frame.ErrUnsupported) {
 		t.Errorf("%v", err)
@@ -375,7 +375,7 @@ func TestMissingLibraryIsNamed(t *testing.T) {
 		}
 	}
 	if err := open("libc.so.6"); !errors.Is(err, ErrMissing) {
-		t.Errorf("a library of another kind: %v", err)
+		t.Errorf("a different library: %v", err)
 	}
 }
 

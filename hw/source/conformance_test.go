@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/y4m"
 )
 
-// opener opens spec, by the name that users write.
+// opener opens spec, the name that users write.
 func opener(spec string, o source.Options) func(testing.TB) frame.Source {
 	return func(t testing.TB) frame.Source {
 		s, err := source.Open(spec, o)
@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 		write(t, filepath.Join(folder, fmt.Sprint(i, ".jpg")), pictures[i])
 	}
 	raw := write(t, filepath.Join(dir, "x.mjpeg"), bytes.Join(pictures, nil))
-	avi := write(t, filepath.Join(dir, "x.avi"), aviOf(slices.Repeat(pictures, 20), 30)) // each round reads the headers, with some garbage
+	avi := write(t, filepath.Join(dir, "x.avi"), aviOf(slices.Repeat(pictures, 20), 30)) // each loop reads the headers, which allocates
 	video := write(t, filepath.Join(dir, "x.y4m"), y4mOf("C420jpeg", 33, 17, 3))
 	fast := source.Options{Width: 160, Height: 120, FPS: 200}
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// aviOf writes the least AVI file that players accept.
+// aviOf returns the smallest AVI file that players accept.
 func aviOf(pictures [][]byte, fps uint32) []byte {
 	chunk := func(name string, data []byte) []byte {
 		n := len(data)
@@ -116,7 +116,7 @@ func aviOf(pictures [][]byte, fps uint32) []byte {
 	return chunk("RIFF", body)
 }
 
-// y4mOf writes frames of limited range: luma 16 at the left, 235 at the right, chroma 16 and 240.
+// y4mOf returns frames of limited range: luma 16 at the left, 235 at the right, chroma 16 and 240.
 func y4mOf(colour string, w, h, frames int) []byte {
 	across, down := 2, 2
 	switch colour {

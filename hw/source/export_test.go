@@ -2,7 +2,7 @@ package source
 
 import "net/http"
 
-// CheckRedirect is what is decided about a redirect.
+// CheckRedirect returns checkRedirect's decision.
 func CheckRedirect(from, to string) error {
 	before, err := http.NewRequest(http.MethodGet, from, nil)
 	if err != nil {

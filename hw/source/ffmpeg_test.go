@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// ffmpeg runs it on its own colour bars (SMPTE's, 320x240, 25 a second).
+// ffmpeg runs ffmpeg on its own colour bars (SMPTE, 320x240, 25 fps).
 func ffmpeg(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(testenv.Program(t, "ffmpeg"), append([]string{"-loglevel", "error", "-y", "-f", "lavfi", "-i", "smptebars=size=320x240:rate=25", "-frames:v", "10"}, args...)...)
@@ -30,7 +30,7 @@ func ffmpeg(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// picture reads one picture of either kind as an image.
+// picture reads a picture from either kind of source as an image.
 func picture(t *testing.T, s frame.Source) (image.Image, error) {
 	t.Helper()
 	switch s := s.(type) {
@@ -81,7 +81,7 @@ func smpte(t *testing.T, img image.Image, grey bool) {
 
 func off(a, b uint8) int { return int(max(a, b) - min(a, b)) }
 
-func TestFilesThatFFmpegMakes(t *testing.T) {
+func TestFFmpegFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
 		name, kind string
@@ -129,7 +129,7 @@ func TestFilesThatFFmpegMakes(t *testing.T) {
 	}
 }
 
-func TestStreamOfFFmpeg(t *testing.T) {
+func TestFFmpegStream(t *testing.T) {
 	for _, format := range []string{"mjpeg", "mpjpeg", "avi"} { // mpjpeg: multipart
 		t.Run(format, func(t *testing.T) {
 			cmd := ffmpeg(t, "-c:v", "mjpeg", "-q:v", "3", "-f", format, "-")
@@ -158,7 +158,7 @@ func TestStreamOfFFmpeg(t *testing.T) {
 				smpte(t, img, false)
 			}
 			if n == 0 {
-				t.Error("no picture came")
+				t.Error("no picture")
 			}
 		})
 	}

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// pollFPS is how often a picture is asked for unless told otherwise.
+	// pollFPS is the default rate of requests.
 	pollFPS = 1
-	// maxPolled bounds a picture in bytes.
+	// maxPolled limits a picture's size in bytes.
 	maxPolled = 32 << 20
-	// maxFailures is how many requests in a row may fail before the source counts as gone.
+	// maxFailures is how many requests in a row may fail before the source is considered gone.
 	maxFailures = 3
 )
 
-// polled is a URL that gives one picture at each request. What the server says has not changed is not sent again.
+// polled is a URL that returns a single picture per request. Requests are conditional, so that unchanged pictures are not sent again.
 type polled struct {
 	drops.Counter
 	site     *site
@@ -32,7 +32,7 @@ type polled struct {
 	ctx      context.Context // until Close
 	cancel   context.CancelFunc
 	header   http.Header // of conditional requests
-	data     []byte      // the picture as it came
+	data     []byte      // the picture as received
 	info     jpegcheck.Info
 	fresh    bool // data has not been delivered
 	failures int
@@ -46,7 +46,7 @@ var (
 	_ frame.Dropper    = (*polled)(nil)
 )
 
-// newPolled makes a source of an address whose first reply is a picture.
+// newPolled returns a source for an address whose first reply is a picture.
 func newPolled(s *site, first *http.Response, o Options) (*polled, error) {
 	if o.FPS == 0 {
 		o.FPS = pollFPS
@@ -70,7 +70,7 @@ func (p *polled) take(reply *http.Response) error {
 		return fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
 	if len(data) > maxPolled {
-		return fmt.Errorf("the picture has more than %d MiB: %w", maxPolled>>20, frame.ErrBadPicture)
+		return fmt.Errorf("the picture is larger than %d MiB: %w", maxPolled>>20, frame.ErrBadPicture)
 	}
 	info, err := jpegcheck.Parse(data)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *polled) Info() frame.Info {
 	return frame.Info{Name: p.site.name, Kind: "polled", Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: p.pacer.FPS()}
 }
 
-// ReadJPEG implements frame.JPEGSource. A picture that the server says is the newest still counts as captured now.
+// ReadJPEG implements frame.JPEGSource. A picture that the server reports as unchanged counts as captured now.
 func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Picture) error {
 	if ctx == nil || picture == nil {
 		return errors.New("read: no context, or no picture to fill")
@@ -131,7 +131,7 @@ func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 
 func (p *polled) errClosed() error { return fmt.Errorf("%s: %w: closed", p.site.name, frame.ErrEnd) }
 
-// poll asks for the picture of now.
+// poll fetches the current picture.
 func (p *polled) poll(ctx context.Context) error {
 	if p.fresh { // the first one
 		return nil

@@ -1,4 +1,4 @@
-// Package source opens sources of pictures for a host by name: test card, photographs, video files, standard input, webcams.
+// Package source opens sources of pictures on a host by name: test card, photographs, video files, standard input, webcams and URLs.
 package source
 
 import (
@@ -23,32 +23,32 @@ import (
 	"github.com/maixstream/maixstream/internal/sniff"
 )
 
-// Options say how a source is to deliver. Zero fields take the source's own default.
+// Options configure a source. Zero fields select the source's own default.
 type Options struct {
-	// Width and Height of the pictures in pixels, for sources that can choose: the test card and photographs exactly (default 640x480), webcams the
-	// nearest size that they have. Files and standard input have the size that they have.
+	// Width and Height of the pictures in pixels, for sources that can choose: exact for the test card and photographs (default 640x480), the
+	// nearest available size for webcams. Ignored for files and standard input.
 	Width, Height int
-	// FPS is the maximum number of pictures per second; a file with its own rate plays at that. Default: that rate, a stream's rate, one a
-	// second of a URL that is a single picture, 30 of all others.
+	// FPS is the maximum number of pictures per second; a file with its own rate plays at that. Default: that rate, a stream's rate, 1
+	// for a URL that is a single picture, 30 for all others.
 	FPS float64
 	// Once ends a file after its last picture (frame.ErrEnd) instead of looping it.
 	Once bool
 	// Recursive includes photographs in sub-folders.
 	Recursive bool
-	// Background is laid behind transparent photographs; nil: white.
+	// Background is drawn behind transparent photographs; nil: white.
 	Background color.Color
-	// AuthFile has user:password in its first line, for a URL whose server requires it; "": the URL's own credentials.
+	// AuthFile has user:password on its first line, for a URL whose server requires it; "": the URL's own credentials.
 	AuthFile string
-	// Still lets a webcam take single pictures of its largest size, for which the stream pauses (frame.StillOpener).
+	// Still lets a webcam take single pictures at its largest size, for which the stream pauses (frame.StillOpener).
 	Still bool
-	// Warn is told of what is odd but does not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
+	// Warn is called with problems that do not end the source, such as a photograph that is skipped. It may be called from any goroutine. nil
 	// disables it.
 	Warn func(error)
 }
 
-// Open opens the source that spec names: "testcard", "-" (MJPEG, H.264 or Y4M on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG,
+// Open opens the source named by spec: "testcard", "-" (MJPEG, H.264 or Y4M on standard input), "v4l2:/dev/videoN", a folder of photographs, a file of MJPEG,
 // AVI (Motion JPEG), H.264 (Annex B) or Y4M, recognised by its content, or the http URL of a stream or picture. The result is a frame.RawSource, a
-// frame.JPEGSource or a frame.VideoSource. Errors say what is wrong with spec; those of a webcam or server that may be there later wrap frame.ErrGone.
+// frame.JPEGSource or a frame.VideoSource. Errors explain what is wrong with spec; for a webcam or server that may appear later they wrap frame.ErrGone.
 func Open(spec string, o Options) (frame.Source, error) {
 	src, err := open(spec, o)
 	if err != nil {
@@ -57,7 +57,7 @@ func Open(spec string, o Options) (frame.Source, error) {
 	return src, nil
 }
 
-// shown is spec without secrets.
+// shown returns spec without secrets.
 func shown(spec string) string {
 	if !IsURL(spec) {
 		return spec
@@ -98,29 +98,29 @@ func open(spec string, o Options) (frame.Source, error) {
 	case info.Mode()&fs.ModeCharDevice != 0 && strings.HasPrefix(spec, "/dev/video"):
 		return nil, fmt.Errorf("a webcam is named v4l2:%s", spec)
 	case info.Mode()&fs.ModeNamedPipe != 0:
-		return nil, errors.New("a pipe: give it as standard input (-)")
+		return nil, errors.New("named pipes are not supported: use standard input (-)")
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("neither a file nor a folder (%s)", info.Mode().Type())
 	}
 	return openFile(spec, o)
 }
 
-// Photographs lists the photographs in a folder as a source of that folder has them: by name, regular files only. warn is told of folders below that cannot be
+// Photographs lists the photographs in a folder as a source would show them: by name, regular files only. warn is called with sub-folders that cannot be
 // read.
 func Photographs(folder string, recursive bool, warn func(error)) ([]string, error) {
 	return photos.List(folder, recursive, warn)
 }
 
-// stdinIsFile reports whether standard input is a file: a film, which need not be read as fast as possible.
+// stdinIsFile reports whether standard input is a file, which is played at its own rate rather than read as fast as possible.
 func stdinIsFile() bool {
 	info, err := os.Stdin.Stat()
 	return err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows"
 }
 
-// readable lists the supported kinds of files.
+// readable lists the supported file formats.
 const readable = "what can be read: MJPEG, AVI with motion JPEG, H.264 (Annex B), Y4M (make one: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi)"
 
-// openFile recognises the kind by the first bytes: names lie.
+// openFile recognises the format by the first bytes: file names are unreliable.
 func openFile(path string, o Options) (frame.Source, error) {
 	head, err := beginning(path)
 	if err != nil {
@@ -138,7 +138,7 @@ func openFile(path string, o Options) (frame.Source, error) {
 	case name == "PNG":
 		return nil, errors.New("this is PNG, a single picture: name its folder to show the photographs in it")
 	case strings.HasPrefix(head, "\xff\xd8"):
-		// In a file with such a name, whatever follows the picture is a preview or a gain map of it, as phones write them.
+		// In a file with such a name, anything after the picture is a preview or gain map, as phones write them.
 		config.Single = slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}, strings.ToLower(filepath.Ext(path)))
 	case name != "" && name != "AVI":
 		return nil, fmt.Errorf("unknown type of file: this is %s; %s", name, readable)
@@ -164,7 +164,7 @@ func beginning(path string) (string, error) {
 	return string(head[:n]), nil
 }
 
-// opened keeps a nil pointer from becoming a source that is not nil.
+// opened keeps a nil pointer from becoming a non-nil frame.Source.
 func opened[S frame.Source](s S, err error) (frame.Source, error) {
 	if err != nil {
 		return nil, err

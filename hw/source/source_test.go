@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source"
 )
 
-// jpegOf makes a small picture that differs with n.
+// jpegOf returns a small picture that depends on n.
 func jpegOf(t *testing.T, w, h, n int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -41,7 +41,7 @@ func write(t *testing.T, path string, data []byte) string {
 	return path
 }
 
-func TestOpenTellsWhatIsWrong(t *testing.T) {
+func TestOpenReportsTheReason(t *testing.T) {
 	dir := t.TempDir()
 	sub := func(name string) string {
 		path := filepath.Join(dir, name)
@@ -58,15 +58,15 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		{"unknown name", "webcam", "no source of that name"},
 		{"missing file", filepath.Join(dir, "none.mjpeg"), "no such file"},
 		{"empty folder", empty, "no photographs"},
-		{"folder of other things", text, "1 other entries"},
+		{"folder of other files", text, "1 other entries"},
 		{"folder of broken photographs", brokenPhotos, "none of the 1 photographs can be shown"},
 		{"empty file", write(t, filepath.Join(dir, "empty.mjpeg"), nil), "empty"},
 		{"a file of text", write(t, filepath.Join(dir, "x.txt"), []byte("hello world, hello")), "unknown type of file"},
-		{"a video of another kind", write(t, filepath.Join(dir, "x.mp4"), []byte("\x00\x00\x00\x20ftypisom0000")), "unknown type of file"},
+		{"an unsupported video", write(t, filepath.Join(dir, "x.mp4"), []byte("\x00\x00\x00\x20ftypisom0000")), "unknown type of file"},
 		{"a single picture", write(t, filepath.Join(dir, "x.png"), []byte("\x89PNG\r\n\x1a\n0000")), "name its folder"},
 		{"MJPEG without a picture", write(t, filepath.Join(dir, "x.mjpeg"), []byte("garbage, nothing but garbage")), "without a single picture"},
 		{"AVI that ends", write(t, filepath.Join(dir, "x.avi"), []byte("RIFF\xff\x00\x00\x00AVI LIST")), "no data"},
-		{"a device that is none", "/dev/null", "neither a file nor a folder"},
+		{"not a video device", "/dev/null", "neither a file nor a folder"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := source.Open(c.spec, source.Options{})
@@ -75,7 +75,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 				t.Fatal("opened")
 			}
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "open source") {
-				t.Errorf("got %q, want it to say %q", err, c.want)
+				t.Errorf("got %q, want %q in it", err, c.want)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestMJPEGFilePlaysEveryPictureAndBeginsAgain(t *testing.T) {
+func TestMJPEGFileLoops(t *testing.T) {
 	pictures := [][]byte{jpegOf(t, 32, 24, 1), jpegOf(t, 32, 24, 2), jpegOf(t, 48, 24, 3)}
 	path := write(t, filepath.Join(t.TempDir(), "x.mjpeg"), []byte(strings.Join([]string{
 		string(pictures[0]), string(pictures[1]), "garbage\xff\xd8 and \xff", string(pictures[2]), "\x00\x00",
@@ -112,7 +112,7 @@ func TestMJPEGFilePlaysEveryPictureAndBeginsAgain(t *testing.T) {
 	}
 }
 
-func TestBrokenPicturesOfAFileAreDropped(t *testing.T) {
+func TestBrokenPicturesInAFileAreDropped(t *testing.T) {
 	good := jpegOf(t, 32, 24, 1)
 	cut := good[:len(good)/2]
 	var file []byte
@@ -147,7 +147,7 @@ func TestBrokenPicturesOfAFileAreDropped(t *testing.T) {
 	}
 }
 
-func TestPhotographsArePannedAndTakeTurns(t *testing.T) {
+func TestPhotographsArePannedInTurn(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jpg"), jpegOf(t, 200, 100, 1))
 	write(t, filepath.Join(dir, "b.jpg"), []byte("broken"))

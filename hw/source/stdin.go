@@ -15,16 +15,16 @@ import (
 
 const (
 	standardInput = "standard input"
-	// headWithin is how long Open waits for the first bytes. A stream that begins later is taken for MJPEG, and opened again if it turns out to be another kind.
+	// headWithin is how long Open waits for the first bytes. A stream that begins later is assumed to be MJPEG, and reopened if it turns out not to be.
 	headWithin = time.Second
-	// headEnough is how many bytes tell the kinds apart.
+	// headEnough is how many bytes identify the format.
 	headEnough = 9
 )
 
-// inputIsH264 is set once standard input was H.264: if it is opened again, that may be in the middle of a unit, whose bytes tell nothing.
+// inputIsH264 is set once standard input was H.264: if reopened, it may continue in the middle of a unit, whose bytes identify nothing.
 var inputIsH264 atomic.Bool
 
-// openStdin opens standard input as the kind of stream that its first bytes announce.
+// openStdin opens standard input in the format that its first bytes indicate.
 func openStdin(o Options) (frame.Source, error) {
 	in, err := stdin.Open()
 	if err != nil {
@@ -50,13 +50,13 @@ func openStdin(o Options) (frame.Source, error) {
 	return src, nil
 }
 
-// lateInput is standard input that may not have begun when it was opened.
+// lateInput is standard input that may have been silent when it was opened.
 type lateInput struct {
 	*stdin.Input
 	begun bool
 }
 
-// Read implements io.Reader. The beginning of a stream of another kind than MJPEG is put back, and the error wraps frame.ErrReopen.
+// Read implements io.Reader. If the stream is not MJPEG after all, its beginning is put back, and the error wraps frame.ErrReopen.
 func (in *lateInput) Read(p []byte) (int, error) {
 	n, err := in.Input.Read(p)
 	if n > 0 && !in.begun {
@@ -69,7 +69,7 @@ func (in *lateInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// refused is a stream that cannot be read and will not change: a frame.ErrUnsupported with the cause's text alone.
+// refused is a permanent error that is a frame.ErrUnsupported but keeps the cause's text.
 type refused struct{ error }
 
 // Is reports whether target is frame.ErrUnsupported.

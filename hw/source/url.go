@@ -25,7 +25,7 @@ func IsURL(name string) bool {
 // openTimeout bounds the wait for a server's first byte.
 const openTimeout = 5 * time.Second
 
-// openURL asks a server for its stream, or for its picture again and again. A server that is away may come: the error wraps frame.ErrGone then.
+// openURL opens a server's stream, or polls its picture. While the server is unreachable, the error wraps frame.ErrGone.
 func openURL(address string, o Options) (frame.Source, error) {
 	site, err := newSite(address, o)
 	if err != nil {
@@ -54,7 +54,7 @@ func openURL(address string, o Options) (frame.Source, error) {
 	return &streamSource{stream, site.name}, nil
 }
 
-// site is an address that pictures come from.
+// site is the address of a stream or picture.
 type site struct {
 	address string
 	name    string // without secrets
@@ -69,7 +69,7 @@ func newSite(address string, o Options) (*site, error) {
 	shown := *u
 	shown.User, shown.RawQuery, shown.Fragment = nil, "", "" // secrets
 	s := &site{name: shown.String()}
-	switch u.Scheme { // url.Parse has made it lower case
+	switch u.Scheme { // url.Parse has lower-cased it
 	case "http", "https":
 	case "rtsp", "rtsps", "rtmp", "rtp", "udp", "srt":
 		return nil, &schemeError{u.Scheme, shown.String()}
@@ -90,18 +90,18 @@ func newSite(address string, o Options) (*site, error) {
 	return s, nil
 }
 
-// schemeError is an address of a kind that is no source.
+// schemeError is the error for a URL scheme that ffmpeg supports but this package does not.
 type schemeError struct{ scheme, address string }
 
 func (e *schemeError) Error() string {
 	return fmt.Sprintf("%s is not a source; ffmpeg makes one of it: ffmpeg -i %s -c:v mjpeg -q:v 3 -f mjpeg - | maixstream serve -s -", strings.ToUpper(e.scheme), e.address)
 }
 
-// Is makes it a frame.ErrUnsupported, whose own words would add nothing.
+// Is makes it a frame.ErrUnsupported without adding that error's text.
 func (e *schemeError) Is(target error) bool { return target == frame.ErrUnsupported }
 
-// checkRedirect allows what gives nothing away: no step from https to http. To another host net/http drops credentials, and the Referer, which may have a token
-// in its query, is dropped here.
+// checkRedirect refuses redirects that would reveal secrets: from https to http. To another host, net/http drops credentials; the Referer, whose query may
+// contain a token, is dropped here.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	before := via[len(via)-1]
 	switch {
@@ -116,7 +116,6 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// get sends one request.
 func (s *site) get(ctx context.Context, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address, nil)
 	if err != nil {
@@ -137,18 +136,18 @@ func (s *site) get(ctx context.Context, header http.Header) (*http.Response, err
 	return reply, nil
 }
 
-// refusal says what is wrong with a reply; nil: nothing. What may be different later wraps frame.ErrGone.
+// refusal reports why a reply cannot be used, or nil. Errors that may be temporary wrap frame.ErrGone.
 func (s *site) refusal(reply *http.Response) error {
 	kind := reply.Header.Get("Content-Type")
 	switch code := reply.StatusCode; {
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
 		return fmt.Errorf("%w: the server replied %s", frame.ErrGone, reply.Status)
 	case code == http.StatusUnauthorized:
-		return fmt.Errorf("the server replied %s: it wants a user and password that are right (in the URL or a file)", reply.Status)
+		return fmt.Errorf("the server replied %s: set a valid user and password in the URL or a file", reply.Status)
 	case code != http.StatusOK:
 		return fmt.Errorf("the server replied %s", reply.Status)
 	case strings.HasPrefix(kind, "text/"):
-		return fmt.Errorf("this is %s, not a stream of JPEG: maixstream's is at /stream, others have it at /?action=stream", kind)
+		return fmt.Errorf("the reply is %s, not a stream of JPEG: maixstream streams at /stream, others at /?action=stream", kind)
 	}
 	return nil
 }
@@ -172,7 +171,7 @@ type streamSource struct {
 	name string
 }
 
-// ReadJPEG implements frame.JPEGSource. A stream has no end in order: a server that stops may come back.
+// ReadJPEG implements frame.JPEGSource. The end of the stream is always frame.ErrGone: the server may come back.
 func (s *streamSource) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
 	err := s.Stream.ReadJPEG(ctx, dst, p)
 	switch {
@@ -184,7 +183,7 @@ func (s *streamSource) ReadJPEG(ctx context.Context, dst []byte, p *frame.Pictur
 	return err
 }
 
-// streamBody is a reply's body whose Close ends a read that waits.
+// streamBody is a reply's body whose Close interrupts a blocked read.
 type streamBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc

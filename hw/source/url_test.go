@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source"
 )
 
-// readNext reads a picture of a source that must have one soon.
+// readNext reads a picture from a source that must have one soon.
 func readNext(t *testing.T, s frame.Source) (frame.Picture, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -27,8 +27,8 @@ func readNext(t *testing.T, s frame.Source) (frame.Picture, error) {
 	return p, err
 }
 
-// A URL that is one picture is asked for at the rate, with what makes the server say that it has not changed; what fails now and then costs itself.
-func TestURLOfAPictureIsPolled(t *testing.T) {
+// A URL of a picture is polled at the rate, with conditional requests; an occasional failure costs only that picture.
+func TestPictureURLIsPolled(t *testing.T) {
 	var asked, same atomic.Int64
 	jpg := jpegOf(t, 32, 24, 1)
 	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,14 +67,14 @@ func TestURLOfAPictureIsPolled(t *testing.T) {
 		}
 	}
 	if took := time.Since(begin); took < 380*time.Millisecond {
-		t.Errorf("20 pictures at 50 a second took %v", took)
+		t.Errorf("20 pictures at 50 fps took %v", took)
 	}
 	if n, why := s.(frame.Dropper).Dropped(); n == 0 || !strings.Contains(fmt.Sprint(why), "cut off") || same.Load() < 10 {
 		t.Errorf("dropped %d (%v), unchanged %d times", n, why, same.Load())
 	}
 	camera.Close()
 	if _, err := readNext(t, s); !errors.Is(err, frame.ErrGone) {
-		t.Errorf("the camera went: %v", err)
+		t.Errorf("after the camera disappeared: %v", err)
 	}
 	slow, err := source.Open(serving(t, "image/jpeg", jpg), source.Options{})
 	if err != nil || slow.Info().FPS != 1 {
@@ -96,7 +96,7 @@ func serving(t *testing.T, kind string, data []byte) string {
 	return s.URL
 }
 
-func TestURLsThatAreNoSourceSayWhy(t *testing.T) {
+func TestUnusableURLsAreReported(t *testing.T) {
 	notFound := httptest.NewServer(http.NotFoundHandler())
 	defer notFound.Close()
 	for url, want := range map[string]string{
@@ -118,8 +118,8 @@ func TestURLsThatAreNoSourceSayWhy(t *testing.T) {
 	}
 }
 
-// A redirect carries nothing that it should not, and leads to nothing that is less secure.
-func TestRedirectsGiveNothingAway(t *testing.T) {
+// A redirect reveals no secrets, and never leads from https to http.
+func TestRedirectsRevealNoSecrets(t *testing.T) {
 	jpg := jpegOf(t, 32, 24, 1)
 	var seen http.Header
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +147,7 @@ func TestRedirectsGiveNothingAway(t *testing.T) {
 	}
 	s.Close()
 	if text := fmt.Sprint(seen); strings.Contains(text, "secret") || seen.Get("Authorization") != "" || seen.Get("Referer") != "" {
-		t.Errorf("the other host was told %v", seen)
+		t.Errorf("the other host received %v", seen)
 	}
 	if _, err := source.Open(first.URL, source.Options{}); err == nil || !strings.Contains(err.Error(), "user and password") {
 		t.Errorf("without credentials: %v", err)

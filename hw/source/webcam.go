@@ -21,11 +21,11 @@ func openWebcam(device string, o Options) (frame.Source, error) {
 	return v4l2.Open(device, c)
 }
 
-// ErrNoControlsAlone is returned by OpenControls for a source whose controls can be had only from the opened source.
+// ErrNoControlsAlone is returned by OpenControls for sources whose controls are available only from the opened source.
 var ErrNoControlsAlone = errors.New("controls only with the opened source")
 
-// OpenControls opens a webcam, by the name that Open takes, for its controls alone, which may be used while another program streams from it. done must be
-// called at the end. The error wraps ErrNoControlsAlone for other sources.
+// OpenControls opens only the controls of a webcam, by the name that Open accepts; they may be used while another program streams from it. done must be
+// called at the end. For other sources the error wraps ErrNoControlsAlone.
 func OpenControls(name string) (c frame.Controller, done func() error, err error) {
 	device, ok := strings.CutPrefix(name, "v4l2:")
 	if !ok {

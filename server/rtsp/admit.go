@@ -10,16 +10,16 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 )
 
-// credentials are one way in that a request offers.
+// credentials are one set of credentials that a request offers.
 type credentials struct{ user, password, token string }
 
-// mostCredentials bounds how many of a request are tried: each wrong password costs a bcrypt.
+// mostCredentials bounds how many are tried per request: each wrong password costs a bcrypt.
 const mostCredentials = 3
 
-// admit answers a request that is not allowed in; nil for the others.
+// admit returns the reply to a request that is not authorised, or nil if it is.
 func (i *instance) admit(conn *gortsplib.ServerConn, request *base.Request, query string) *base.Response {
 	allow := i.s.config.Allow
-	// Who was allowed in with this connection's first request stays so: of a query, GStreamer leaves nothing in the ones that follow.
+	// Authorisation lasts for the connection: GStreamer drops the URL's query from later requests.
 	if allow == nil || conn.UserData() != nil {
 		return nil
 	}
@@ -30,17 +30,17 @@ func (i *instance) admit(conn *gortsplib.ServerConn, request *base.Request, quer
 			return nil
 		}
 	}
-	// gortsplib would close the connection of who shows a Digest, without a word on what is wanted.
+	// For a Digest, gortsplib itself would close the connection without a challenge.
 	return &base.Response{
 		StatusCode: base.StatusUnauthorized,
 		Header:     base.Header{"WWW-Authenticate": base.HeaderValue{`Basic realm="maixstream"`}},
 	}
 }
 
-// offered returns the ways in that a request has: tokens, which cost little to check, then passwords, and last nothing at all, for a server
-// that is open. gortsplib's own parser takes no password with a colon, no "basic" and no second blank.
+// offered returns a request's credentials: tokens first, which are cheap to check, then passwords, and finally none, for a server
+// without passwords. gortsplib's own parser rejects passwords with a colon, "basic" in lower case and a second space.
 func offered(authorization []string, query string) []credentials {
-	asked, _ := url.ParseQuery(query) // what is no good in it is left out
+	asked, _ := url.ParseQuery(query) // invalid parts are omitted
 	var tokens, passwords []credentials
 	if token := asked.Get("token"); token != "" {
 		tokens = append(tokens, credentials{token: token})
@@ -62,7 +62,7 @@ func offered(authorization []string, query string) []credentials {
 	return append(all[:min(len(all), mostCredentials)], credentials{})
 }
 
-// basic reads what follows the word Basic (RFC 7617): the first colon ends the user, a password may have more. Bytes that are no UTF-8 are
+// basic decodes Basic credentials (RFC 7617): the first colon ends the user name; a password may contain more. Invalid UTF-8 is read as
 // Latin-1, which older clients send.
 func basic(encoded string) (user, password string, ok bool) {
 	plain, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))

@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// dial opens an RTSP connection; ask sends one request on it and reads the reply.
+// dial opens an RTSP connection; ask sends a request on it and reads the reply.
 func dial(t *testing.T, address string) (conn net.Conn, ask func(method, path string, header ...string) *base.Response) {
 	t.Helper()
 	return dialFrom(t, address, "127.0.0.1")
@@ -51,7 +51,7 @@ func dialFrom(t *testing.T, address, from string) (conn net.Conn, ask func(metho
 
 func encoded(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-func TestEveryFormOfRightCredentialsIsAllowedIn(t *testing.T) {
+func TestValidCredentialsInEveryForm(t *testing.T) {
 	const token = "difference-engine"
 	_, address := start(t, 64, 64, func(_, user, password, given string) bool {
 		return user == "ada" && password == "a:b:c" || user == "jürgen" && password == "größe" || given == token
@@ -62,25 +62,25 @@ func TestEveryFormOfRightCredentialsIsAllowedIn(t *testing.T) {
 		headers []string
 		want    base.StatusCode
 	}{
-		"password with colons":        {"/", []string{"Authorization: Basic " + right}, 200},
-		"scheme in small letters":     {"/", []string{"Authorization: basic " + right}, 200},
-		"scheme in capital letters":   {"/", []string{"Authorization: BASIC " + right}, 200},
-		"two blanks":                  {"/", []string{"Authorization: Basic  " + right}, 200},
-		"blanks behind":               {"/", []string{"Authorization: Basic " + right + "  "}, 200},
-		"no padding":                  {"/", []string{"Authorization: Basic " + strings.TrimRight(right, "=")}, 200},
-		"UTF-8":                       {"/", []string{"Authorization: Basic " + encoded("jürgen:größe")}, 200},
-		"Latin-1":                     {"/", []string{"Authorization: Basic " + encoded("j\xfcrgen:gr\xf6\xdfe")}, 200},
-		"bearer":                      {"/", []string{"Authorization: Bearer " + token}, 200},
-		"token":                       {"/?token=" + token, nil, 200},
-		"token beside a proxy's user": {"/?token=" + token, []string{"Authorization: Basic " + encoded("proxy:secret")}, 200},
-		"token beside a Digest":       {"/?token=" + token, []string{`Authorization: Digest username="ada", realm="x", nonce="y", uri="z", response="0"`}, 200},
-		"password beside a wrong one": {"/", []string{"Authorization: Basic " + encoded("proxy:secret"), "Authorization: Basic " + right}, 200},
-		"password, wrong token":       {"/?token=wrong", []string{"Authorization: Basic " + right}, 200},
-		"part of the password":        {"/", []string{"Authorization: Basic " + encoded("ada:a")}, 401},
-		"no colon":                    {"/", []string{"Authorization: Basic " + encoded("ada")}, 401},
-		"no base64":                   {"/", []string{"Authorization: Basic ada:a:b:c"}, 401},
-		"scheme alone":                {"/", []string{"Authorization: Basic"}, 401},
-		"nothing":                     {"/", nil, 401},
+		"password with colons":     {"/", []string{"Authorization: Basic " + right}, 200},
+		"scheme in lower case":     {"/", []string{"Authorization: basic " + right}, 200},
+		"scheme in upper case":     {"/", []string{"Authorization: BASIC " + right}, 200},
+		"two spaces":               {"/", []string{"Authorization: Basic  " + right}, 200},
+		"trailing spaces":          {"/", []string{"Authorization: Basic " + right + "  "}, 200},
+		"no padding":               {"/", []string{"Authorization: Basic " + strings.TrimRight(right, "=")}, 200},
+		"UTF-8":                    {"/", []string{"Authorization: Basic " + encoded("jürgen:größe")}, 200},
+		"Latin-1":                  {"/", []string{"Authorization: Basic " + encoded("j\xfcrgen:gr\xf6\xdfe")}, 200},
+		"bearer":                   {"/", []string{"Authorization: Bearer " + token}, 200},
+		"token":                    {"/?token=" + token, nil, 200},
+		"token and a proxy's user": {"/?token=" + token, []string{"Authorization: Basic " + encoded("proxy:secret")}, 200},
+		"token and Digest":         {"/?token=" + token, []string{`Authorization: Digest username="ada", realm="x", nonce="y", uri="z", response="0"`}, 200},
+		"right and wrong password": {"/", []string{"Authorization: Basic " + encoded("proxy:secret"), "Authorization: Basic " + right}, 200},
+		"password, wrong token":    {"/?token=wrong", []string{"Authorization: Basic " + right}, 200},
+		"part of the password":     {"/", []string{"Authorization: Basic " + encoded("ada:a")}, 401},
+		"no colon":                 {"/", []string{"Authorization: Basic " + encoded("ada")}, 401},
+		"not base64":               {"/", []string{"Authorization: Basic ada:a:b:c"}, 401},
+		"scheme only":              {"/", []string{"Authorization: Basic"}, 401},
+		"nothing":                  {"/", nil, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, ask := dial(t, address)
@@ -95,8 +95,8 @@ func TestEveryFormOfRightCredentialsIsAllowedIn(t *testing.T) {
 	}
 }
 
-// Clients that begin with a Digest learn that Basic is wanted, and use the same connection.
-func TestDigestIsAnsweredWithTheChallengeForBasic(t *testing.T) {
+// Clients that start with Digest receive a challenge for Basic, and use the same connection.
+func TestDigestIsChallengedForBasic(t *testing.T) {
 	_, address := start(t, 64, 64, func(_, user, password, _ string) bool { return user == "ada" && password == "engine" })
 	_, ask := dial(t, address)
 	reply := ask("DESCRIBE", "/", `Authorization: Digest username="ada", realm="x", nonce="y", uri="rtsp://z/", response="0123456789abcdef0123456789abcdef"`)
@@ -108,18 +108,18 @@ func TestDigestIsAnsweredWithTheChallengeForBasic(t *testing.T) {
 	}
 }
 
-func FuzzAdmit(f *testing.F) {
+func FuzzOffered(f *testing.F) {
 	f.Add("Basic "+encoded("ada:a:b"), "Bearer x", "token=y")
 	f.Add("basic  "+encoded("j\xfcrgen:x"), "", "")
 	f.Add(`Digest username="a"`, "Basic", "%zz&token=&token=b")
 	f.Fuzz(func(t *testing.T, first, second, query string) {
 		list := rtsp.Offered([]string{first, second}, query)
 		if len(list) == 0 || len(list) > 4 || list[len(list)-1] != [3]string{} {
-			t.Fatalf("%q: at most 3 and nothing last", list)
+			t.Fatalf("%q: want at most 3, then empty credentials", list)
 		}
 		for _, c := range list[:len(list)-1] {
 			if (c[0] == "") == (c[2] == "") {
-				t.Errorf("%q: neither a user nor a token alone", c)
+				t.Errorf("%q: want either a user or a token", c)
 			}
 			if c[0] != "" && (!utf8.ValidString(c[0]+c[1]) || strings.Contains(c[0], ":")) {
 				t.Errorf("user %q, password %q", c[0], c[1])
@@ -128,7 +128,7 @@ func FuzzAdmit(f *testing.F) {
 	})
 }
 
-func FuzzBasicIsReadAsItWasWritten(f *testing.F) {
+func FuzzBasicRoundTrip(f *testing.F) {
 	f.Add("ada", "a:b:c", "basic", uint8(2))
 	f.Add("jürgen", "größe ", "Basic", uint8(1))
 	f.Fuzz(func(t *testing.T, user, password, scheme string, blanks uint8) {

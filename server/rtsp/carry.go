@@ -9,26 +9,26 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// ErrCannotCarry is behind each refusal of a JPEG that RFC 2435 has no way to describe.
+// ErrCannotCarry is wrapped by the error for each JPEG that RFC 2435 cannot describe.
 var ErrCannotCarry = errors.New("RTP/JPEG (RFC 2435) cannot carry this picture")
 
 // maxSide is RFC 2435's limit: width and height travel as one byte each, in units of 8 pixels (section 3.1.5).
 const maxSide = 255 * 8
 
-// Carries reports, wrapping ErrCannotCarry, why RTP/JPEG cannot carry a JPEG: its receivers rebuild the headers from a
-// type number and two quantisation tables, so only baseline 4:2:0 or 4:2:2 with the standard Huffman tables arrives as it was sent.
+// Carries returns an error wrapping ErrCannotCarry if RTP/JPEG cannot carry a JPEG. Receivers rebuild the headers from a
+// type number and two quantisation tables, so only baseline 4:2:0 or 4:2:2 with the standard Huffman tables arrives unchanged.
 func Carries(jpeg []byte) error {
 	var h header
 	return h.read(jpeg)
 }
 
-// header is what receivers are told of a JPEG's, and all that is the same in each.
+// header holds the parts of a JPEG's headers that RTP transmits.
 type header struct {
 	frame   []byte    // SOF0, without marker and length
-	tables  [4][]byte // 64 bytes each, by number; nil: not there
+	tables  [4][]byte // 64 bytes each, by number; nil: absent
 	restart []byte    // DRI's interval, nil: none
 	scan    []byte    // from the SOS marker on
-	// odd says that gortsplib's packetizer would not take them, or send other tables than one for brightness and one for colour
+	// odd marks headers that gortsplib's packetizer would reject, or from which it would send tables other than one for luma and one for chroma
 	// (RFC 2435 section 4.1: types 0 and 1 have those two).
 	odd bool
 }
@@ -75,7 +75,7 @@ func (h *header) segment(marker byte, body []byte) error {
 			return refuse("its restart interval is broken")
 		}
 		h.restart = body
-		if body[0] == 0 && body[1] == 0 { // webcams say so that there is none
+		if body[0] == 0 && body[1] == 0 { // webcams state the absence explicitly
 			h.restart, h.odd = nil, true
 		}
 	case marker >= 0xe3 && marker <= 0xef:
@@ -105,7 +105,7 @@ func carriesFrame(sof []byte) error {
 	return nil
 }
 
-// complete looks at everything together, at the scan.
+// complete checks, at the start of the scan, that the headers fit together.
 func (h *header) complete(sos []byte) error {
 	sof := h.frame
 	if sof == nil {
@@ -123,7 +123,7 @@ func (h *header) complete(sos []byte) error {
 		used[i] = h.tables[number]
 	}
 	if !bytes.Equal(used[1], used[2]) {
-		return refuse("its two components of colour have different quantisation tables")
+		return refuse("its two chroma components have different quantisation tables")
 	}
 	if sof[8] != 0 || sof[11] != 1 || sof[14] != 1 || h.tables[2] != nil || h.tables[3] != nil {
 		h.tables, h.odd = [4][]byte{used[0], used[1]}, true
@@ -131,7 +131,7 @@ func (h *header) complete(sos []byte) error {
 	return nil
 }
 
-// write appends a JPEG that is the same but for the headers: the usual ones, without what receivers are not told.
+// write appends the same JPEG with canonical headers, without the segments that RTP does not transmit.
 func (h *header) write(to []byte) []byte {
 	to = append(to, 0xff, 0xd8)
 	for i, table := range h.tables[:2] {
@@ -151,8 +151,8 @@ func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCannotCarry, fmt.Sprintf(format, args...))
 }
 
-// standardHuffman says whether a DHT segment has only tables of ITU-T T.81 annex K.3, which receivers assume. A table is
-// told by its class, number and count of codes of each length; the values follow from them in every encoder that is meant here.
+// standardHuffman reports whether a DHT segment has only the tables of ITU-T T.81 annex K.3, which receivers assume. A table is
+// identified by its class, number and code count per length; in practice, every encoder with those counts has the same values.
 func standardHuffman(body []byte) bool {
 	for len(body) >= 17 {
 		table, ok := annexK[body[0]]
@@ -171,7 +171,7 @@ func standardHuffman(body []byte) bool {
 	return len(body) == 0
 }
 
-// annexK: codes of length 1..16 for each table of T.81 tables K.3 to K.6, by class<<4|number.
+// annexK holds the number of codes of length 1..16 for each of T.81's tables K.3 to K.6, by class<<4|number.
 var annexK = map[byte][16]byte{
 	0x00: {0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0},
 	0x01: {0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0},

@@ -21,9 +21,9 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// What comes out at the other end has the same pixels, of every kind of JPEG that can be carried: 4:2:2, restart markers, sizes that are no
-// multiples of 16; one quantisation table for all, as ffmpeg's encoder has it; what cameras write besides.
-func TestPicturesArriveAsTheyAre(t *testing.T) {
+// The received frames have the same pixels, for every kind of JPEG that can be carried: 4:2:2, restart markers, sizes that are not
+// multiples of 16, a single quantisation table as from ffmpeg's encoder, and the extra segments that cameras write.
+func TestPixelsArriveUnchanged(t *testing.T) {
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
@@ -36,7 +36,7 @@ func TestPicturesArriveAsTheyAre(t *testing.T) {
 		"4:2:2 with restart markers": read("422-restart.jpg"),
 		"one quantisation table":     one,
 		"4:2:0":                      picture(t, 72, 56, 3),
-		// Adobe's segment, fill bytes, and a restart interval of none.
+		// Adobe's segment, fill bytes, and a restart interval of 0.
 		"odd segments": append([]byte{0xff, 0xd8, 0xff, 0xee, 0, 4, 1, 2, 0xff, 0xff, 0xff, 0xdd, 0, 4, 0, 0}, picture(t, 72, 56, 4)[2:]...),
 	}
 	for name, sent := range pictures {
@@ -65,7 +65,7 @@ func TestPicturesArriveAsTheyAre(t *testing.T) {
 			_, address := startWith(t, rtsp.Config{}, sent)
 			want, got := decode("want", "-i", original), decode("got", "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/")
 			if len(want) < 72*56*3/2 || !bytes.Equal(got, want) {
-				t.Errorf("%d bytes of pixels, of %d, are others", differing(got, want), len(want))
+				t.Errorf("%d of %d bytes of pixels differ", differing(got, want), len(want))
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func differing(a, b []byte) (n int) {
 	return n
 }
 
-func TestCarriesToldApart(t *testing.T) {
+func TestCarriesReportsTheReason(t *testing.T) {
 	good := picture(t, 64, 48, 1)
 	if err := rtsp.Carries(good); err != nil {
 		t.Error(err)
@@ -100,7 +100,7 @@ func TestCarriesToldApart(t *testing.T) {
 	}
 	optimised := bytes.Clone(good)
 	optimised[bytes.Index(optimised, []byte{0xff, 0xc4})+6]++ // one more code of length 2
-	// change is good with other bytes behind a marker.
+	// change returns good with different bytes after a marker.
 	change := func(marker byte, at int, to ...byte) []byte {
 		b := bytes.Clone(good)
 		copy(b[bytes.Index(b, []byte{0xff, marker})+2+at:], to)
@@ -150,14 +150,14 @@ func play(t *testing.T, address string, by gortsplib.Protocol) (*gortsplib.Clien
 	c.OnPacketRTPAny(func(_ *description.Media, _ format.Format, p *rtp.Packet) {
 		select {
 		case come <- p.Clone():
-		default: // enough have come
+		default: // already enough
 		}
 	})
 	_, err = c.Play(nil)
 	return c, come, err
 }
 
-// packets collects RTP packets of a server until enough says so.
+// packets collects a server's RTP packets until enough returns true.
 func packets(t *testing.T, address string, enough func([]*rtp.Packet) bool) []*rtp.Packet {
 	t.Helper()
 	c, come, err := play(t, address, gortsplib.ProtocolTCP)
@@ -177,7 +177,7 @@ func packets(t *testing.T, address string, enough func([]*rtp.Packet) bool) []*r
 	return list
 }
 
-// The header of a frame's first packet is as RFC 2435 sections 3.1, 3.1.7 and 3.1.8 have it, also for a JPEG with one quantisation table.
+// The header of a frame's first packet follows RFC 2435 sections 3.1, 3.1.7 and 3.1.8, also for a JPEG with one quantisation table.
 func TestHeadersOnTheWire(t *testing.T) {
 	sent, err := os.ReadFile(filepath.Join("testdata", "one-table-restart.jpg"))
 	if err != nil {
@@ -195,7 +195,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 	}
 }
 
-// The clock has 90,000 ticks a second, by capture time.
+// The clock has 90,000 ticks per second, based on capture time.
 func TestClock(t *testing.T) {
 	_, address := start(t, 64, 64, nil)
 	var began, ended time.Time
@@ -212,7 +212,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// Readers share what is packed once, by TCP and UDP; one too many is told so, and has the place of one who leaves.
+// Readers over TCP and UDP share packets; one over the limit is refused with a reason, and takes the place of one that leaves.
 func TestSeveralReaders(t *testing.T) {
 	f, address := startWith(t, rtsp.Config{MaxReaders: 2}, picture(t, 64, 48, 1))
 	first, byTCP, err1 := play(t, address, gortsplib.ProtocolTCP)
@@ -225,7 +225,7 @@ func TestSeveralReaders(t *testing.T) {
 			select {
 			case <-come:
 			case <-time.After(20 * time.Second):
-				t.Fatalf("nothing comes by %s", name)
+				t.Fatalf("no packets over %s", name)
 			}
 		}
 	}
@@ -238,10 +238,10 @@ func TestSeveralReaders(t *testing.T) {
 	first.Close()
 	for end := time.Now().Add(20 * time.Second); f.watchers.Load() != 1; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("who has left is still counted")
+			t.Fatal("the reader that left is still counted")
 		}
 	}
 	if _, _, err := play(t, address, gortsplib.ProtocolTCP); err != nil {
-		t.Errorf("in the place of who left: %v", err)
+		t.Errorf("after a reader left: %v", err)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direct returns a function that writes to a connection what can be written without waiting; nil: there is none for this connection, which is no TCP of
-// the system's. Other writes of the connection have ended before it writes, or it writes nothing. After a part of a message the connection is locked
-// for other writes until finish has written the rest. One goroutine uses it.
+// direct returns a function that writes as much of a message as is possible without blocking, or nil if the connection is not a plain TCP
+// connection. While another write is in progress it writes nothing. After a partial write the connection stays locked for other
+// writers until finish has written the rest. For use by one goroutine.
 func (c *conn) direct() func([]byte) (int, error) {
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok {
@@ -23,16 +23,16 @@ func (c *conn) direct() func([]byte) (int, error) {
 	var b []byte
 	var n int
 	var failed error
-	write := func(fd uintptr) { n, failed = unix.Write(int(fd), b) } // made once
+	write := func(fd uintptr) { n, failed = unix.Write(int(fd), b) } // one closure, so that writes do not allocate
 	return func(message []byte) (int, error) {
 		if !c.writing.TryLock() {
 			return 0, nil
 		}
 		b, n, failed = message, 0, nil
-		// Not RawConn.Write: that looks at the deadline, which other writes of the connection have left behind.
+		// Not RawConn.Write, which honours the deadline left by other writes.
 		err := raw.Control(write)
 		if err == nil && failed == nil && 0 < n && n < len(message) {
-			return n, nil // locked
+			return n, nil // still locked
 		}
 		c.writing.Unlock()
 		switch {

@@ -11,21 +11,21 @@ import (
 	"go.uber.org/zap"
 )
 
-// sayEvery is how often refusals are logged, however many there are.
-const sayEvery = time.Minute
+// logEvery is the shortest time between two log lines about refusals.
+const logEvery = time.Minute
 
-// guard bounds the connections: how many there are, of one address too, and how long one may be silent at first. gortsplib sets a deadline
-// only once the first four bytes have come.
+// guard limits the connections, in total and per address, and how long each may take to send its first request. gortsplib sets a deadline
+// only after the first four bytes.
 type guard struct {
 	most, mostPerAddress int
 	first                time.Duration
 	refused              atomic.Uint64
 
-	mu        sync.Mutex
-	conns     map[string]*conn // by both ends' addresses
-	addresses map[netip.Addr]int
-	said      time.Time
-	unsaid    int
+	mu         sync.Mutex
+	conns      map[string]*conn // by both ends' addresses
+	addresses  map[netip.Addr]int
+	logged     time.Time
+	suppressed int
 }
 
 // conn is a connection that its guard counts until it is closed.
@@ -36,15 +36,15 @@ type conn struct {
 	sender netip.Addr
 	local  netip.Addr
 
-	writing sync.Mutex // one message goes out after the other
+	writing sync.Mutex // held for one whole message
 
 	mu       sync.Mutex
-	deadline time.Time // until the first request has come; zero afterwards
+	deadline time.Time // for the first request; zero once it has arrived
 	closed   bool
 	written  func() // called once after the next write
 }
 
-// admit counts a connection, or says why it is over a limit.
+// admit counts a connection, or returns which limit it exceeds.
 func (g *guard) admit(accepted net.Conn) (c *conn, refusal string) {
 	from, to := addressOf(accepted.RemoteAddr()), addressOf(accepted.LocalAddr())
 	sender := senderOf(from)
@@ -52,9 +52,9 @@ func (g *guard) admit(accepted net.Conn) (c *conn, refusal string) {
 	defer g.mu.Unlock()
 	switch {
 	case len(g.conns) >= g.most:
-		refusal = fmt.Sprintf("%d connections are open, which is all that are allowed", len(g.conns))
+		refusal = fmt.Sprintf("connection limit reached: %d", len(g.conns))
 	case g.addresses[sender] >= g.mostPerAddress:
-		refusal = fmt.Sprintf("%d connections from this address are open, which is all that are allowed", g.addresses[sender])
+		refusal = fmt.Sprintf("limit of connections per address reached: %d", g.addresses[sender])
 	}
 	if refusal != "" {
 		g.refused.Add(1)
@@ -67,16 +67,16 @@ func (g *guard) admit(accepted net.Conn) (c *conn, refusal string) {
 	return c, ""
 }
 
-// say logs a refusal, at most once in sayEvery.
-func (g *guard) say(log *zap.Logger, refusal string, from net.Addr) {
+// logRefusal logs a refusal, at most once per logEvery.
+func (g *guard) logRefusal(log *zap.Logger, refusal string, from net.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.said.IsZero() && time.Since(g.said) < sayEvery {
-		g.unsaid++
+	if !g.logged.IsZero() && time.Since(g.logged) < logEvery {
+		g.suppressed++
 		return
 	}
-	log.Warn("rtsp: connection refused", zap.Stringer("from", from), zap.String("reason", refusal), zap.Int("others_since_the_last_line", g.unsaid))
-	g.said, g.unsaid = time.Now(), 0
+	log.Warn("rtsp: connection refused", zap.Stringer("from", from), zap.String("reason", refusal), zap.Int("suppressed", g.suppressed))
+	g.logged, g.suppressed = time.Now(), 0
 }
 
 func (g *guard) open() int {
@@ -85,7 +85,7 @@ func (g *guard) open() int {
 	return len(g.conns)
 }
 
-// asked says that a request has come on the connection below c: below TLS and gortsplib's tunnels.
+// asked records a request on the connection underlying c, below TLS and gortsplib's tunnels.
 func (g *guard) asked(c net.Conn) {
 	g.mu.Lock()
 	below := g.conns[keyOf(c)]
@@ -101,7 +101,7 @@ func (c *conn) asked() {
 	c.deadline = time.Time{}
 }
 
-// SetReadDeadline is not later than that of the first request.
+// SetReadDeadline caps t at the deadline for the first request.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +111,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline.
+// SetDeadline sets both deadlines as SetReadDeadline and SetWriteDeadline do.
 func (c *conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
@@ -137,20 +137,20 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// afterWrite calls f once, when the next write has ended.
+// afterWrite calls f once, after the next write.
 func (c *conn) afterWrite(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.written = f
 }
 
-// Write tells who waits for it that it has ended.
+// Write writes b and then calls the function set by afterWrite, if any.
 func (c *conn) Write(b []byte) (int, error) {
 	c.writing.Lock()
 	return c.finish(b)
 }
 
-// finish is the end of Write, for who holds writing.
+// finish is the rest of Write, for a caller that holds c.writing.
 func (c *conn) finish(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.writing.Unlock()
@@ -173,7 +173,7 @@ func addressOf(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// senderOf is what limits per address count together: an IPv4 address, or a network of IPv6, which has one owner.
+// senderOf returns what the limits per address count as one: an IPv4 address, or an IPv6 /64 network, which has one owner.
 func senderOf(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		network, _ := a.WithZone("").Prefix(64)

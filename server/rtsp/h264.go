@@ -13,18 +13,18 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// videoFeed is a Feed that has H.264, too; as *pipeline.Pipeline's Video, which is nil when it was made without.
+// videoFeed is a Feed that also has H.264, such as *pipeline.Pipeline, whose Video is nil if it was configured without.
 type videoFeed interface{ Video() *pipeline.Video }
 
 const (
 	// h264Type is a dynamic payload type (RFC 3551 section 3).
 	h264Type = 96
-	// parametersWithin is how long a DESCRIBE waits for the encoder's first parameter sets, which belong in its reply.
+	// parametersWithin is how long DESCRIBE waits for the encoder's first parameter sets, which belong in its reply.
 	parametersWithin = 5 * time.Second
 )
 
-// h264 is the H.264 stream. The log of access units is read at each reader's pace: packets of a unit that
-// a reader has no time for are never made.
+// h264 is the H.264 stream. Each reader reads the log of access units at its own pace: units that it skips
+// are never packetized.
 type h264 struct {
 	s        *Server
 	source   *pipeline.Video
@@ -32,7 +32,7 @@ type h264 struct {
 	together *together
 }
 
-// newH264 is the feed's H.264; nil if it has none.
+// newH264 returns the feed's H.264 stream, or nil if it has none.
 func (s *Server) newH264() *media {
 	feed, ok := s.config.Feed.(videoFeed)
 	if !ok || feed.Video() == nil {
@@ -50,7 +50,7 @@ func (s *Server) newH264() *media {
 	}
 }
 
-// check reports that there is no H.264 now. It waits for the first parameter sets: without them in the description some players show nothing.
+// check reports why H.264 is unavailable. It waits for the first parameter sets: some players show nothing if the description lacks them.
 func (h *h264) check() error {
 	if err := h.source.Err(); err != nil {
 		return err
@@ -77,14 +77,14 @@ func (h *h264) check() error {
 	return nil
 }
 
-// describe puts parameter sets into the description.
+// describe updates the description's parameter sets.
 func (h *h264) describe(p *video.Parameters) {
 	if sps, _ := h.format.SafeParams(); p != nil && string(sps) != string(p.SPS) {
 		h.format.SafeSetParams(p.SPS, p.PPS)
 	}
 }
 
-// play sends units to one reader until ctx ends, or the reader goes or stalls.
+// play sends units to one reader until ctx ends, or the reader disconnects or stalls.
 func (h *h264) play(ctx context.Context, to *player) {
 	if to.own != nil {
 		if out := to.own.direct(); out != nil {

@@ -34,7 +34,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// fakeVideo codes pictures as units that carry a number, which rises by one, of a size that does not depend on what is seen.
+// fakeVideo encodes frames as units of a fixed size that carry an increasing number.
 type fakeVideo struct {
 	size  int
 	made  uint64
@@ -48,7 +48,7 @@ func (*fakeVideo) Close() error                      { return nil }
 func (e *fakeVideo) Encode(f *frame.Frame, key bool, u *frame.AccessUnit) error {
 	u.Key = key || e.made == 0
 	e.made++
-	e.slice = append(e.slice[:0], bytes.Repeat([]byte{0xaa}, e.size)...) // no start code in it
+	e.slice = append(e.slice[:0], bytes.Repeat([]byte{0xaa}, e.size)...) // contains no start code
 	e.slice[0] = 0x41
 	u.NALs = u.NALs[:0]
 	if u.Key {
@@ -61,7 +61,7 @@ func (e *fakeVideo) Encode(f *frame.Frame, key bool, u *frame.AccessUnit) error 
 	return nil
 }
 
-// videoPipeline runs the test card with H.264 beside it, 30 pictures a second; encoder nil: by OpenH264.
+// videoPipeline runs the test card with H.264 at 30 fps; encoder nil: OpenH264.
 func videoPipeline(t *testing.T, encoder func(frame.VideoConfig) (frame.VideoEncoder, error)) *pipeline.Pipeline {
 	t.Helper()
 	if encoder == nil {
@@ -104,7 +104,7 @@ func of(size int) func(frame.VideoConfig) (frame.VideoEncoder, error) {
 	return func(frame.VideoConfig) (frame.VideoEncoder, error) { return &fakeVideo{size: size}, nil }
 }
 
-// serveVideo serves a pipeline over RTSP and returns where.
+// serveVideo serves a pipeline over RTSP and returns the address.
 func serveVideo(t *testing.T, p *pipeline.Pipeline, config rtsp.Config) (*rtsp.Server, string) {
 	t.Helper()
 	config.Address, config.Feed = testenv.FreeMediaAddress(t), p
@@ -116,7 +116,7 @@ func serveVideo(t *testing.T, p *pipeline.Pipeline, config rtsp.Config) (*rtsp.S
 	return s, config.Address
 }
 
-// watcher plays /h264 by gortsplib's client and checks what comes.
+// watcher plays /h264 with gortsplib's client and checks what arrives.
 type watcher struct {
 	client  gortsplib.Client
 	format  *format.H264
@@ -128,7 +128,7 @@ type watcher struct {
 	last     uint16
 	first    bool
 	number   uint64
-	newest   atomic.Int64 // when the newest unit came
+	newest   atomic.Int64 // when the newest unit arrived
 }
 
 func (w *watcher) problem(format string, args ...any) {
@@ -139,7 +139,7 @@ func (w *watcher) problem(format string, args ...any) {
 	}
 }
 
-// watch starts a watcher. contiguous: no picture may be missing. scheme is rtsp or rtsps.
+// watch starts a watcher. contiguous: no frame may be missing. scheme is rtsp or rtsps.
 func watch(t *testing.T, scheme, address string, protocol gortsplib.Protocol, contiguous bool) *watcher {
 	t.Helper()
 	u, err := base.ParseURL(scheme + "://" + address + "/h264")
@@ -192,7 +192,7 @@ func watch(t *testing.T, scheme, address string, protocol gortsplib.Protocol, co
 	return w
 }
 
-// unit checks the run: a key frame first, and none missing but before a key frame.
+// unit checks that the stream starts with a key frame, and that units are missing only before key frames.
 func (w *watcher) unit(nals [][]byte, contiguous bool) {
 	last := nals[len(nals)-1]
 	key := nals[0][0]&0x1f == 7
@@ -223,7 +223,7 @@ func numberOf(slice []byte) uint64 {
 	return n
 }
 
-// fake says whether units carry numbers.
+// fake reports whether units carry numbers.
 func (w *watcher) fake() bool { return len(w.format.SPS) == 7 }
 
 func (w *watcher) check(t *testing.T) {
@@ -235,7 +235,7 @@ func (w *watcher) check(t *testing.T) {
 	}
 }
 
-func TestH264ArrivesWhole(t *testing.T) {
+func TestH264ArrivesComplete(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		protocol gortsplib.Protocol
@@ -255,7 +255,7 @@ func TestH264ArrivesWhole(t *testing.T) {
 			testenv.Eventually(t, "60 units", func() bool { return w.units.Load() >= 60 })
 			w.check(t)
 			if w.reports.Load() == 0 {
-				t.Error("no report of the sender")
+				t.Error("no sender report")
 			}
 		})
 	}
@@ -268,12 +268,12 @@ func TestH264IsRefusedWithAReason(t *testing.T) {
 		t.Errorf("no library: %d %s", code, text)
 	}
 	_, address = start(t, 64, 64, nil)
-	if code, text := describe(t, address, "/h264"); code != 404 || !strings.Contains(text, "there is /jpeg") {
-		t.Errorf("a feed without: %d %s", code, text)
+	if code, text := describe(t, address, "/h264"); code != 404 || !strings.Contains(text, "available: /jpeg") {
+		t.Errorf("feed without H.264: %d %s", code, text)
 	}
 }
 
-// describe asks for a description and returns the reply's code and text.
+// describe sends DESCRIBE and returns the reply's code and text.
 func describe(t *testing.T, address, path string) (code int, text string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -290,7 +290,7 @@ func describe(t *testing.T, address, path string) (code int, text string) {
 	return code, line
 }
 
-// slowReader plays over TCP by hand, so that it can stop reading.
+// slowReader plays over TCP without gortsplib's client, so that it can stop reading.
 func slowReader(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -332,9 +332,9 @@ func slowReader(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// Readers that stop reading disturb nobody, and one that goes on is shown what is now, from a key frame on, without a gap in its packets' numbers.
-func TestH264ReadersThatStop(t *testing.T) {
-	p := videoPipeline(t, of(60_000)) // 14 Mbit/s: sockets fill up soon
+// Readers that stop reading disturb no others, and one that resumes is shown current video, from a key frame, without a gap in its sequence numbers.
+func TestStalledH264ReadersDisturbNoOthers(t *testing.T) {
+	p := videoPipeline(t, of(60_000)) // 14 Mbit/s: socket buffers fill up soon
 	s, address := serveVideo(t, p, rtsp.Config{StallTimeout: 12 * time.Second})
 	var good []*watcher
 	for range 8 {
@@ -351,18 +351,18 @@ func TestH264ReadersThatStop(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	for i, w := range good {
 		if n := w.units.Load() - began[i]; n < 20 {
-			t.Errorf("reader %d had %d units in 3 s beside eight that stopped", i, n)
+			t.Errorf("reader %d received %d units in 3 s beside eight stalled readers", i, n)
 		}
 	}
 	on := time.Now()
 	back := jump(t, stopped[0])
-	t.Logf("back %v after it went on", back.Sub(on))
-	testenv.Eventually(t, "seven were ended as stalled", func() bool { return s.Readers() == 9 })
+	t.Logf("caught up %v after resuming", back.Sub(on))
+	testenv.Eventually(t, "the seven stalled readers are disconnected", func() bool { return s.Readers() == 9 })
 	for _, w := range good {
 		w.check(t)
 	}
 	if n := p.State().Video.Takers; n != 9 {
-		t.Errorf("%d takers, not 9", n)
+		t.Errorf("%d takers, want 9", n)
 	}
 }
 
@@ -392,7 +392,7 @@ func jump(t *testing.T, conn net.Conn) time.Time {
 		}
 		if i > 0 && at-last > 90000 {
 			if packet[12]&0x1f != 7 {
-				t.Errorf("goes on with a NAL unit of type %d, not with a key frame", packet[12]&0x1f)
+				t.Errorf("resumes with a NAL unit of type %d, not a key frame", packet[12]&0x1f)
 			}
 			return time.Now()
 		}
@@ -412,7 +412,7 @@ func fullRead(conn net.Conn, b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestH264PausesAndGoesOn(t *testing.T) {
+func TestH264PauseAndResume(t *testing.T) {
 	p := videoPipeline(t, of(5000))
 	s, address := serveVideo(t, p, rtsp.Config{})
 	w := watch(t, "rtsp", address, gortsplib.ProtocolTCP, false)
@@ -420,7 +420,7 @@ func TestH264PausesAndGoesOn(t *testing.T) {
 	if _, err := w.client.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, "nobody reads", func() bool { return s.Readers() == 0 && p.State().Video.Takers == 0 })
+	testenv.Eventually(t, "no readers", func() bool { return s.Readers() == 0 && p.State().Video.Takers == 0 })
 	n := w.units.Load()
 	if _, err := w.client.Play(nil); err != nil {
 		t.Fatal(err)
@@ -429,7 +429,7 @@ func TestH264PausesAndGoesOn(t *testing.T) {
 	w.check(t)
 }
 
-// Three hundred pictures without an error, as other programs read them. Over UDP a program that a busy machine lets wait loses packets: it has three tries.
+// 300 frames without an error in other programs. Over UDP, programs lose packets on a busy machine, so they have three tries.
 func TestH264PlaysInOtherPrograms(t *testing.T) {
 	testenv.Long(t, "takes ten seconds a program")
 	_, address := serveVideo(t, videoPipeline(t, nil), rtsp.Config{})
@@ -463,7 +463,7 @@ func TestH264PlaysInOtherPrograms(t *testing.T) {
 	}
 }
 
-// runQuietly runs a program that ends by itself, and that prints only what is wrong.
+// runQuietly runs a program that ends by itself and prints only errors.
 func runQuietly(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -477,9 +477,9 @@ func runQuietly(ctx context.Context, args []string) error {
 	return nil
 }
 
-// readPictures reads 300 pictures of 320x240 from a program that writes them to its standard output, and then ends it. GStreamer is not asked to end by
-// itself: its pipeline's end sends PAUSE and cancels that at once to send TEARDOWN, and where the cancelling comes first rtspsrc takes its own write, of which
-// no byte has gone out, for the connection's end ("Could not send message. (Received end-of-file)").
+// readPictures reads 300 frames of 320x240 from a program's standard output, and then kills it. GStreamer cannot be relied on to end by
+// itself: at its pipeline's end it sends PAUSE and cancels that at once to send TEARDOWN, and if the cancellation comes first, rtspsrc mistakes its own write, of
+// which no byte was sent, for the connection's end ("Could not send message. (Received end-of-file)").
 func readPictures(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -495,7 +495,7 @@ func readPictures(ctx context.Context, args []string) error {
 	}
 	n, err := io.CopyN(io.Discard, out, 300*320*240*3/2)
 	_ = cmd.Process.Kill()
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait() // killed
 	switch {
 	case err != nil:
 		return fmt.Errorf("%v: %w after %d bytes: %.2000s", args, err, n, said.String())

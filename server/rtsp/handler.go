@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// What gortsplib calls. All but those for publishers (OnAnnounce, OnRecord) and for parameters are here: gortsplib writes to the standard
-// log by itself where OnPacketsLost, OnDecodeError or OnStreamWriteError is missing.
+// gortsplib's callbacks. All but those for publishers (OnAnnounce, OnRecord) and for parameters are implemented: gortsplib writes to the standard
+// log itself if OnPacketsLost, OnDecodeError or OnStreamWriteError is missing.
 var (
 	_ gortsplib.ServerHandlerOnConnOpen         = (*instance)(nil)
 	_ gortsplib.ServerHandlerOnConnClose        = (*instance)(nil)
@@ -51,12 +51,12 @@ func (i *instance) OnRequest(c *gortsplib.ServerConn, r *base.Request) {
 	if r.Method != base.Setup {
 		return
 	}
-	// For rtsp://host:port/ the base that gortsplib gives out ends in //. GStreamer makes /trackID=0 of it and asks to PLAY // later, which
-	// gortsplib then takes for another path and refuses.
+	// For rtsp://host:port/, the base URL that gortsplib sends ends in //. GStreamer derives /trackID=0 from it and later sends PLAY for //, which
+	// gortsplib then refuses as a different path.
 	if r.URL != nil && strings.HasPrefix(r.URL.Path, "/trackID=") {
 		r.URL.Path = "/" + r.URL.Path
 	}
-	// gortsplib lets GStreamer wait a second at SETUP because of a bug in how GStreamer publishes; nobody publishes here.
+	// gortsplib delays GStreamer's SETUP by a second because of a bug in how GStreamer publishes; this server has no publishers.
 	delete(r.Header, "User-Agent")
 }
 
@@ -87,7 +87,7 @@ func (i *instance) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response
 	return &base.Response{StatusCode: base.StatusOK}, i.streams[m], nil
 }
 
-// choose returns the stream that a request is for, or the reply when it is not to have one.
+// choose returns the stream that a request is for, or the reply that refuses it.
 func (i *instance) choose(conn *gortsplib.ServerConn, request *base.Request, path, query string) (*media, *base.Response) {
 	if refusal := i.admit(conn, request, query); refusal != nil {
 		return nil, refusal
@@ -95,37 +95,37 @@ func (i *instance) choose(conn *gortsplib.ServerConn, request *base.Request, pat
 	if m := i.s.mediaAt(path); m != nil {
 		return m, nil
 	}
-	return nil, &base.Response{StatusCode: base.StatusNotFound, StatusMessage: fmt.Sprintf("no stream at %.40q: there is %s", path, i.s.mediaPaths())}
+	return nil, &base.Response{StatusCode: base.StatusNotFound, StatusMessage: fmt.Sprintf("no stream at %.40q; available: %s", path, i.s.mediaPaths())}
 }
 
 // OnPlay is called by gortsplib.
 func (i *instance) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
 	m := i.s.mediaAt(c.Session.Path())
-	if m == nil { // cannot be: OnSetup has refused it
+	if m == nil { // unreachable: OnSetup has refused it
 		return &base.Response{StatusCode: base.StatusNotFound}, nil
 	}
 	from := c.Conn.NetConn().RemoteAddr()
-	one := &reader{session: c.Session, at: i, media: m, from: from.String(), sender: senderOf(addressOf(from))}
+	rd := &reader{session: c.Session, at: i, media: m, from: from.String(), sender: senderOf(addressOf(from))}
 	switch before := c.Session.UserData().(type) {
 	case setupOf:
-		one.setup = before
-	case *reader: // it has paused
-		one.setup, one.player = before.setup, before.player
+		rd.setup = before
+	case *reader: // resuming after PAUSE
+		rd.setup, rd.player = before.setup, before.player
 	}
 	if m.play == nil || i.s.readers.plays(c.Session) {
-		if refusal := i.s.readers.add(one); refusal != "" {
+		if refusal := i.s.readers.add(rd); refusal != "" {
 			return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: refusal}, nil
 		}
 		return &base.Response{StatusCode: base.StatusOK}, nil
 	}
 	var ctx context.Context
-	ctx, one.stop = context.WithCancel(i.s.ctx)
-	if refusal := i.s.readers.add(one); refusal != "" {
-		one.stop()
+	ctx, rd.stop = context.WithCancel(i.s.ctx)
+	if refusal := i.s.readers.add(rd); refusal != "" {
+		rd.stop()
 		return &base.Response{StatusCode: base.StatusNotEnoughBandwidth, StatusMessage: refusal}, nil
 	}
-	p, started := i.newPlayer(c, one)
-	one.player = p
+	p, started := i.newPlayer(c, rd)
+	rd.player = p
 	i.players.Go(func() { p.run(ctx, i.s.ctx, started, m.play) })
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
@@ -136,13 +136,13 @@ func (i *instance) OnPause(c *gortsplib.ServerHandlerOnPauseCtx) (*base.Response
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-// OnPacketsLost is called by gortsplib, for packets that a reader sends. They are reports that nothing depends on.
+// OnPacketsLost is called by gortsplib for packets that a reader sends: RTCP reports, which are not used.
 func (i *instance) OnPacketsLost(*gortsplib.ServerHandlerOnPacketsLostCtx) {}
 
-// OnDecodeError is called by gortsplib, for packets that a reader sends. They are reports that nothing depends on.
+// OnDecodeError is called by gortsplib for packets that a reader sends: RTCP reports, which are not used.
 func (i *instance) OnDecodeError(*gortsplib.ServerHandlerOnDecodeErrorCtx) {}
 
-// OnStreamWriteError is called by gortsplib for each packet that a reader's queue has no room for.
+// OnStreamWriteError is called by gortsplib for each packet that does not fit into a reader's queue.
 func (i *instance) OnStreamWriteError(c *gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
 	i.s.readers.missed(c.Session, c.Error)
 }

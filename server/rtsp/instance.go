@@ -18,28 +18,28 @@ import (
 	"go.uber.org/zap"
 )
 
-// mostInstances bounds them: 127.0.0.0/8 alone are 16 million addresses of one machine.
+// mostInstances bounds them: 127.0.0.0/8 alone has 16 million local addresses.
 const mostInstances = 16
 
-// packetSize is gortsplib's largest packet: what fits Ethernet's 1,500 bytes behind the headers of IP and UDP.
+// packetSize is gortsplib's largest packet: Ethernet's 1,500 bytes less the IP and UDP headers.
 const packetSize = 1472
 
-// instance is gortsplib's server for one address of this machine. Its UDP sockets are bound to that address: media then comes from where the
-// client asked. From a socket bound to none the kernel would send by the route, from 127.0.0.1 for 127.0.1.1, and clients drop what comes from
-// elsewhere.
+// instance is a gortsplib server for one local address. Its UDP sockets are bound to that address, so that media comes from the address that the
+// client connected to. For an unbound socket the kernel would choose the sender by route, 127.0.0.1 for 127.0.1.1, and clients drop packets from
+// other addresses.
 type instance struct {
 	s       *Server
-	address netip.Addr // not valid: of those over mostInstances
+	address netip.Addr // invalid: shared by all addresses over mostInstances
 	rtsp    *gortsplib.Server
 	hand    *handOver
 	streams map[*media]*gortsplib.ServerStream
 	conns   atomic.Int64
 	closing atomic.Bool
 	done    sync.WaitGroup
-	players sync.WaitGroup // joined when the sessions have ended
+	players sync.WaitGroup // joined after the sessions have ended
 }
 
-// checkMediaPorts reports at the start what would surprise the first reader over UDP.
+// checkMediaPorts makes Start fail if the UDP ports are in use, rather than the first reader over UDP.
 func (s *Server) checkMediaPorts() error {
 	if s.config.TLS != nil {
 		return nil
@@ -54,7 +54,7 @@ func (s *Server) checkMediaPorts() error {
 	return nil
 }
 
-// instanceFor returns the instance of a local address; a new one when it is the first connection to that address.
+// instanceFor returns the instance for a local address, creating it for the first connection to that address.
 func (s *Server) instanceFor(local netip.Addr) (*instance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *Server) instanceFor(local netip.Addr) (*instance, error) {
 	return i, nil
 }
 
-// closeUnused ends instances of addresses that nobody uses now; s.mu is held.
+// closeUnused closes the instances without connections and readers; s.mu is held.
 func (s *Server) closeUnused() {
 	for local, i := range s.instances {
 		if i.conns.Load() == 0 && !s.readers.any(i) {
@@ -97,7 +97,7 @@ func (s *Server) closeUnused() {
 	}
 }
 
-// publish tells the sender of the instances; s.mu is held.
+// publish updates the list that the sender uses; s.mu is held.
 func (s *Server) publish() {
 	list := slices.Collect(maps.Values(s.instances))
 	s.streams.Store(&list)
@@ -138,7 +138,7 @@ func (s *Server) newInstance(local netip.Addr, udp bool) (*instance, error) {
 	return i, nil
 }
 
-// watch notices when gortsplib's server ends by itself: the next connection gets a new one.
+// watch handles an unexpected end of gortsplib's server: the next connection starts a new one.
 func (i *instance) watch() {
 	err := i.rtsp.Wait()
 	if i.closing.Load() {
@@ -180,7 +180,7 @@ func (i *instance) write(m *media, packet *rtp.Packet, captured time.Time) error
 	return err
 }
 
-// handOver is the listener that gortsplib sees: connections that this package has accepted.
+// handOver is the listener that gortsplib sees; it yields connections that this package has accepted.
 type handOver struct {
 	address net.Addr
 	conns   chan net.Conn
@@ -192,7 +192,7 @@ func newHandOver(address net.Addr) *handOver {
 	return &handOver{address: address, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// give hands a connection over, or closes it when it is not taken any more.
+// give hands a connection over, or closes it if the listener is closed.
 func (h *handOver) give(c net.Conn) {
 	select {
 	case h.conns <- c:

@@ -15,10 +15,10 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// clockRate is RTP/JPEG's, ticks a second (RFC 2435 section 3).
+// clockRate is RTP/JPEG's, in ticks per second (RFC 2435 section 3).
 const clockRate = 90000
 
-// jpegSender packs each frame of the ring once for all readers.
+// jpegSender packetizes each frame of the ring once for all readers.
 type jpegSender struct {
 	s         *Server
 	media     *media
@@ -27,7 +27,7 @@ type jpegSender struct {
 	rewritten []byte // a frame whose headers were odd
 }
 
-// newJPEG is the stream of the ring's frames as they are.
+// newJPEG returns the stream of the ring's frames.
 func (s *Server) newJPEG() *media {
 	m := &media{
 		paths:       []string{"jpeg", "stream", ""},
@@ -39,7 +39,7 @@ func (s *Server) newJPEG() *media {
 	return m
 }
 
-// check reports that the newest frame is none that RTP/JPEG can carry.
+// check reports why RTP/JPEG cannot carry the newest frame.
 func (j *jpegSender) check() error {
 	var f ring.Frame
 	if !j.s.config.Feed.Ring().Latest(&f) {
@@ -54,7 +54,7 @@ func (j *jpegSender) run(ctx context.Context, send func(*rtp.Packet, time.Time) 
 	j.send = send
 	encoder := &rtpmjpeg.Encoder{}
 	if err := encoder.Init(); err != nil {
-		log.Error("rtsp: no random numbers", zap.Error(err))
+		log.Error("rtsp: RTP/JPEG disabled; random numbers unavailable", zap.Error(err))
 		return
 	}
 	var refused string
@@ -67,8 +67,8 @@ func (j *jpegSender) run(ctx context.Context, send func(*rtp.Packet, time.Time) 
 			err := j.frame(encoder, &f)
 			switch {
 			case errors.Is(err, ErrCannotCarry) && err.Error() != refused:
-				refused = err.Error() // once, not for each frame
-				log.Warn("rtsp: frames are not sent", zap.Error(err))
+				refused = err.Error() // log once, not per frame
+				log.Warn("rtsp: frames not sent", zap.Error(err))
 			case err == nil:
 				refused = ""
 			}

@@ -23,7 +23,7 @@ import (
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
-// brittle is a listener whose Accept fails when it is told to.
+// brittle is a listener whose Accept fails on demand.
 type brittle struct {
 	net.Listener
 	fail *atomic.Pointer[error]
@@ -38,8 +38,8 @@ func (b *brittle) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// An accept that fails once ended RTSP for good, without a line; a listener that breaks is opened again, which the log and the state tell.
-func TestListenerThatFailsIsNotTheEnd(t *testing.T) {
+// A failed accept once ended RTSP for good, silently; a listener that fails is reopened, and log and state report it.
+func TestFailedListenerIsReopened(t *testing.T) {
 	for _, c := range []struct {
 		err      error
 		restarts uint64
@@ -56,8 +56,8 @@ func TestListenerThatFailsIsNotTheEnd(t *testing.T) {
 			if conn, err := net.Dial("tcp", address); err == nil { // makes Accept return
 				conn.Close()
 			}
-			testenv.Eventually(t, "it has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
-			testenv.Eventually(t, "it is started again", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
+			testenv.Eventually(t, "Accept has failed", func() bool { return fail.Load() == nil && logged.Len() > 0 })
+			testenv.Eventually(t, "the listener is reopened", func() bool { return s.State().Restarts == c.restarts && s.State().Error == "" })
 			_, ask := dial(t, address)
 			if reply := ask("DESCRIBE", "/"); reply.StatusCode != base.StatusOK {
 				t.Errorf("afterwards: %d", reply.StatusCode)
@@ -69,8 +69,8 @@ func TestListenerThatFailsIsNotTheEnd(t *testing.T) {
 	}
 }
 
-// A connection that sends no request, or half of one, is closed; others are served meanwhile.
-func TestSilentConnectionsEnd(t *testing.T) {
+// A connection that sends no complete request is closed; others are served meanwhile.
+func TestSilentConnectionsAreClosed(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{FirstRequest: 300 * time.Millisecond, MaxPerAddress: 100}, picture(t, 64, 48, 1))
 	for _, begin := range []string{"", "OPTI", "OPTIONS rtsp://h/ RTSP/1.0\r\nCSeq: 1\r\n", "GET / HTTP/1.1\r\n", "XXXXXXXXXXXXXXXX"} {
 		conn, err := net.Dial("tcp", address)
@@ -83,10 +83,10 @@ func TestSilentConnectionsEnd(t *testing.T) {
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if rest, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("after %q it stays open; read %q", begin, rest)
+			t.Errorf("still open after %q; read %q", begin, rest)
 		}
 	}
-	// Who has asked has the time that RTSP has between two requests.
+	// After a request, the usual timeout between requests applies.
 	conn, ask := dial(t, address)
 	ask("OPTIONS", "/")
 	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
@@ -94,7 +94,7 @@ func TestSilentConnectionsEnd(t *testing.T) {
 		t.Errorf("after a request: %d bytes, %v", n, err)
 	}
 	conn.Close()
-	testenv.Eventually(t, "none is counted", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "no connection is counted", func() bool { return s.State().Connections == 0 })
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -116,7 +116,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				}
 				_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 				if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Fatalf("one more is served: %v", err)
+					t.Fatalf("one over the limit is served: %v", err)
 				}
 				conn.Close()
 			}
@@ -124,7 +124,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 				t.Errorf("%+v", state)
 			}
 			if logged.Len() != 1 {
-				t.Errorf("%d lines for 20 refusals: %v", logged.Len(), logged.All())
+				t.Errorf("%d log lines for 20 refusals: %v", logged.Len(), logged.All())
 			}
 			if name == "of one address" {
 				other, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).Dial("tcp", address)
@@ -139,14 +139,14 @@ func TestConnectionsAreBounded(t *testing.T) {
 			}
 			before := s.State().Connections
 			open[0].Close()
-			testenv.Eventually(t, "a place is free again", func() bool { return s.State().Connections == before-1 })
+			testenv.Eventually(t, "a connection is free again", func() bool { return s.State().Connections == before-1 })
 			_, ask := dial(t, address)
 			ask("OPTIONS", "/")
 		})
 	}
 }
 
-// A reader that takes nothing costs one line when it begins and one when it is gone, in our log, and none in Go's own.
+// A stalled reader is logged once when it stalls and once when it is disconnected, in our log, and never in Go's own.
 func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	var standard testenv.Output
 	log.SetOutput(&standard)
@@ -160,9 +160,9 @@ func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	if reply := ask("PLAY", "/", "Session: "+id); reply.StatusCode != base.StatusOK {
 		t.Fatalf("PLAY: %d %s", reply.StatusCode, reply.StatusMessage)
 	}
-	testenv.Eventually(t, "packets are lost", func() bool { return s.State().Lost > 100 })
-	testenv.Eventually(t, "it is closed", func() bool { return s.State().Readers == 0 })
-	testenv.Eventually(t, "the sum is logged", func() bool { return logged.Len() >= 2 })
+	testenv.Eventually(t, "packets are dropped", func() bool { return s.State().Lost > 100 })
+	testenv.Eventually(t, "the reader is disconnected", func() bool { return s.State().Readers == 0 })
+	testenv.Eventually(t, "the total is logged", func() bool { return logged.Len() >= 2 })
 	if lines := logged.All(); len(lines) != 2 || lines[1].ContextMap()["lost_packets"].(uint64) < 100 {
 		t.Errorf("logged %v", lines)
 	}
@@ -171,7 +171,7 @@ func TestStalledReaderIsLoggedTwice(t *testing.T) {
 	}
 }
 
-// reads plays to an address of the loopback, and returns the reply to PLAY.
+// reads plays to a loopback address and returns the reply to PLAY.
 func reads(t *testing.T, address, from string) (net.Conn, *base.Response) {
 	t.Helper()
 	conn, ask := dialFrom(t, address, from)
@@ -180,8 +180,8 @@ func reads(t *testing.T, address, from string) (net.Conn, *base.Response) {
 	return conn, ask("PLAY", "/", "Session: "+id)
 }
 
-// One address cannot have all places: a newcomer takes one of those who have more.
-func TestPlacesAreShared(t *testing.T) {
+// One address cannot occupy all places: a newcomer replaces a reader of an address that has more.
+func TestPlacesAreSharedAmongAddresses(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{MaxReaders: 3}, picture(t, 64, 48, 1))
 	for range 3 {
 		if _, reply := reads(t, address, "127.0.0.2"); reply.StatusCode != base.StatusOK {
@@ -189,7 +189,7 @@ func TestPlacesAreShared(t *testing.T) {
 		}
 	}
 	if _, reply := reads(t, address, "127.0.0.2"); reply.StatusCode != base.StatusNotEnoughBandwidth {
-		t.Errorf("a fourth of the same address: %d", reply.StatusCode)
+		t.Errorf("fourth reader of the same address: %d", reply.StatusCode)
 	}
 	if _, reply := reads(t, address, "127.0.0.3"); reply.StatusCode != base.StatusOK {
 		t.Errorf("another address: %d %s", reply.StatusCode, reply.StatusMessage)
@@ -198,7 +198,7 @@ func TestPlacesAreShared(t *testing.T) {
 		t.Errorf("one more address: %d %s", reply.StatusCode, reply.StatusMessage)
 	}
 	if _, reply := reads(t, address, "127.0.0.5"); reply.StatusCode != base.StatusNotEnoughBandwidth {
-		t.Errorf("where every address has one: %d", reply.StatusCode)
+		t.Errorf("when every address has one: %d", reply.StatusCode)
 	}
 	if n := s.Readers(); n != 3 {
 		t.Errorf("%d readers", n)
@@ -220,8 +220,8 @@ func TestReadersOfOneAddressAreBounded(t *testing.T) {
 	}
 }
 
-// Media over UDP comes from the address that was asked, whichever of this machine's that is.
-func TestUDPComesFromTheAddressThatWasAsked(t *testing.T) {
+// Media over UDP comes from the local address that the client connected to.
+func TestUDPComesFromTheRequestedAddress(t *testing.T) {
 	_, port, err := net.SplitHostPort(testenv.FreeMediaAddress(t))
 	if err != nil {
 		t.Fatal(err)
@@ -257,8 +257,8 @@ func TestUDPComesFromTheAddressThatWasAsked(t *testing.T) {
 	}
 }
 
-// More addresses than there are instances for are served over TCP all the same.
-func TestManyAddressesOfOneMachine(t *testing.T) {
+// Addresses beyond mostInstances are still served over TCP.
+func TestManyLocalAddresses(t *testing.T) {
 	_, port, err := net.SplitHostPort(testenv.FreeMediaAddress(t))
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +273,7 @@ func TestManyAddressesOfOneMachine(t *testing.T) {
 	}
 }
 
-func TestPathsAreNamedWhereThereIsNothing(t *testing.T) {
+func TestNotFoundListsThePaths(t *testing.T) {
 	_, address := start(t, 64, 48, nil)
 	_, ask := dial(t, address)
 	for _, path := range []string{"/", "", "/jpeg", "/stream", "/jpeg/"} {
@@ -286,7 +286,7 @@ func TestPathsAreNamedWhereThereIsNothing(t *testing.T) {
 	}
 }
 
-func TestCloseWhileConnectionsCome(t *testing.T) {
+func TestCloseWithIncomingConnections(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{}, picture(t, 64, 48, 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	var coming sync.WaitGroup

@@ -10,23 +10,23 @@ import (
 	"github.com/pion/rtp"
 )
 
-// media is one stream that readers choose by its path.
+// media is a stream that readers select by path.
 type media struct {
-	paths       []string // without slashes; the first is named to people
+	paths       []string // without slashes; the first is the documented one
 	description *description.Media
 	playing     atomic.Int64 // readers
-	// check reports why the stream cannot be had now; nil: it can.
+	// check reports why the stream is unavailable; nil: it is available.
 	check func() error
-	// watch says that there is one reader more; leave that it is gone.
+	// watch announces a reader; leave ends that.
 	watch func() (leave func())
-	// run sends packets to all readers until ctx ends. captured is when the picture of a packet was taken. nil: play does it.
+	// run sends packets to all readers until ctx ends. captured is the frame's capture time. nil: play is used.
 	run func(ctx context.Context, send func(packet *rtp.Packet, captured time.Time) error)
-	// play sends one reader what is meant for it, until ctx ends; nil: run does it for all.
+	// play sends packets to one reader until ctx ends; nil: run serves all readers.
 	play  func(ctx context.Context, to *player)
 	close func()
 }
 
-// mediaAt returns what is served at a path; nil: nothing.
+// mediaAt returns the stream at a path, or nil.
 func (s *Server) mediaAt(path string) *media {
 	path = strings.Trim(path, "/")
 	for _, m := range s.media {
@@ -39,7 +39,7 @@ func (s *Server) mediaAt(path string) *media {
 	return nil
 }
 
-// mediaPaths lists the paths as people are told of them.
+// mediaPaths lists the documented paths.
 func (s *Server) mediaPaths() string {
 	var list []string
 	for _, m := range s.media {

@@ -13,7 +13,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// unitOf puts NAL units through a log, as they come to a packetizer.
+// unitOf passes NAL units through a log, as a packetizer receives them.
 func unitOf(t testing.TB, nals ...[]byte) *video.Unit {
 	t.Helper()
 	log, err := video.New(video.Config{})
@@ -31,8 +31,8 @@ func unitOf(t testing.TB, nals ...[]byte) *video.Unit {
 	return &u
 }
 
-// Whatever the sizes of the NAL units, another implementation puts the same together from the packets, over TCP and UDP.
-func TestPacketsArePutTogetherAgain(t *testing.T) {
+// Whatever the sizes of the NAL units, another implementation reassembles them from the packets, over TCP and UDP.
+func TestPacketsAreReassembled(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	const most = packetSize - rtpHeader - srtpTag
 	sizes := []int{2, most - 1, most, most + 1, 2*most - 5, 2*most - 4, 2*most - 3, 2*most - 2, 200_000}
@@ -79,7 +79,7 @@ func TestPacketsArePutTogetherAgain(t *testing.T) {
 			}
 		}
 		if len(got) != 3 || !bytes.Equal(got[2], nal) {
-			t.Fatalf("unit %d of %d bytes: %d NAL units came out", i, size, len(got))
+			t.Fatalf("unit %d of %d bytes: got %d NAL units", i, size, len(got))
 		}
 		u.Release()
 	}
@@ -98,6 +98,6 @@ func TestPacketizerAllocatesNothing(t *testing.T) {
 			scratch = p.interleaved(scratch, &p.parts[i], i == n-1)
 		}
 	}); n != 0 {
-		t.Errorf("%v allocations a unit", n)
+		t.Errorf("%v allocations per unit", n)
 	}
 }

@@ -20,35 +20,35 @@ import (
 	"github.com/maixstream/maixstream/server/internal/fanout"
 )
 
-// reportEvery is how often a reader is told which RTP time is which time of day (RFC 3550 section 6.2).
+// reportEvery is the interval of sender reports, which map RTP time to wall-clock time (RFC 3550 section 6.2).
 const reportEvery = 5 * time.Second
 
-// player sends one reader the units of a media that has a goroutine for each.
+// player sends one reader the units of a media that has a goroutine per reader.
 //
-// Over TCP a whole unit is written to the connection at once, beside gortsplib, whose own writes are whole messages, too: for all readers together (see together),
-// and under TLS by each player. So a reader that takes nothing blocks
-// its player, which then goes on with what is new, and nothing queues up for it. UDP never blocks, and goes through gortsplib.
+// Over TCP a whole unit is written to the connection at once, bypassing gortsplib, whose own writes are whole messages, too: for all readers
+// together (see together), or under TLS by each player. A stalled reader blocks only
+// its player, which then resumes with the newest unit; nothing queues up. UDP never blocks, and goes through gortsplib.
 type player struct {
 	reader  *reader
 	media   *description.Media
-	conn    net.Conn // media goes over it; nil: through gortsplib
-	own     *conn    // the same, if nothing is between it and media; else nil
+	conn    net.Conn // carries media; nil: media goes through gortsplib
+	own     *conn    // same as conn if it is not encrypted, else nil
 	stall   time.Duration
 	packets packetizer
-	scratch []byte // the unit as it goes over TCP
+	scratch []byte // the unit in interleaved framing
 	packet  rtp.Packet
 	octets  uint32 // of payload sent
 	count   uint32 // packets sent
 	report  time.Time
 	log     *zap.Logger
-	before  *player       // of the same reader, until it paused
-	done    chan struct{} // closed when it has ended
+	before  *player       // the same reader's player before it paused
+	done    chan struct{} // closed when run returns
 }
 
-// setupOf is what PLAY needs to know of SETUP: the channel for media over TCP.
+// setupOf is what PLAY needs from SETUP: the channel for media over TCP.
 type setupOf struct{ channel byte }
 
-// channelOf is the channel that gortsplib chooses for a session's first media: the one that is asked for, or 0.
+// channelOf returns the channel that gortsplib chooses for a session's first media: the requested one, or 0.
 func channelOf(request *base.Request) byte {
 	var transports headers.Transports
 	if err := transports.Unmarshal(request.Header["Transport"]); err != nil {
@@ -62,19 +62,19 @@ func channelOf(request *base.Request) byte {
 	return 0
 }
 
-// newPlayer readies what a reader is sent. started is closed when the reply to its PLAY has been written.
-func (i *instance) newPlayer(c *gortsplib.ServerHandlerOnPlayCtx, one *reader) (p *player, started <-chan struct{}) {
-	stream := i.streams[one.media]
+// newPlayer prepares a reader's player. started is closed when the reply to its PLAY has been written.
+func (i *instance) newPlayer(c *gortsplib.ServerHandlerOnPlayCtx, rd *reader) (p *player, started <-chan struct{}) {
+	stream := i.streams[rd.media]
 	p = &player{
-		reader: one, media: one.media.description, stall: i.s.config.StallTimeout, log: i.s.config.Log,
-		before: one.player, done: make(chan struct{}),
+		reader: rd, media: rd.media.description, stall: i.s.config.StallTimeout, log: i.s.config.Log,
+		before: rd.player, done: make(chan struct{}),
 	}
 	p.packets.start(i.s.started, stream.Stats().Medias[p.media].Formats[p.media.Formats[0]].LocalSSRC)
 	own := connOf(c.Conn.NetConn())
 	transport := c.Session.Transport()
 	if own != nil && transport.Protocol == gortsplib.ProtocolTCP && transport.Profile == headers.TransportProfileAVP {
 		p.conn = c.Conn.NetConn()
-		p.packets.channel = one.setup.channel
+		p.packets.channel = rd.setup.channel
 		p.own, _ = p.conn.(*conn)
 		fanout.LimitUnsent(own.Conn)
 	}
@@ -87,7 +87,7 @@ func (i *instance) newPlayer(c *gortsplib.ServerHandlerOnPlayCtx, one *reader) (
 	return p, written
 }
 
-// connOf finds this package's connection in what gortsplib has made of it; nil if it is something else.
+// connOf returns this package's connection underlying gortsplib's, or nil.
 func connOf(c net.Conn) *conn {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
@@ -96,10 +96,10 @@ func connOf(c net.Conn) *conn {
 	return own
 }
 
-// run plays from when the reader has the reply to its PLAY until ctx ends.
+// run waits until the reply to PLAY has been written, then plays until ctx ends.
 func (p *player) run(ctx, server context.Context, started <-chan struct{}, play func(context.Context, *player)) {
 	defer close(p.done)
-	if p.before != nil { // its numbers go on
+	if p.before != nil { // continue its numbering
 		<-p.before.done
 		p.packets.sequence, p.count, p.octets = p.before.packets.sequence, p.before.count, p.before.octets
 		p.before = nil
@@ -109,16 +109,15 @@ func (p *player) run(ctx, server context.Context, started <-chan struct{}, play 
 	case <-ctx.Done():
 		return
 	}
-	if p.conn != nil { // a write that waits must not hold up the server's end
+	if p.conn != nil { // a blocked write must not delay Close
 		defer context.AfterFunc(server, func() { p.conn.Close() })()
 	}
 	play(ctx, p)
 }
 
-// send sends one unit.
 func (p *player) send(u *video.Unit) error {
 	captured := u.Meta().Captured
-	if err := p.tellTimeNow(captured); err != nil {
+	if err := p.reportIfDue(captured); err != nil {
 		return err
 	}
 	shown := captured.Add(u.Meta().Shown) // RTP's time is the display time (RFC 6184 section 5.1)
@@ -133,7 +132,7 @@ func (p *player) send(u *video.Unit) error {
 			p.scratch = p.packets.interleaved(p.scratch, part, i == last-1)
 			continue
 		}
-		// gortsplib marshals it before it returns.
+		// WritePacketRTP marshals the packet before it returns, so scratch can be reused.
 		p.packet = rtp.Packet{Header: p.packets.header(i == last-1), Payload: append(append(p.scratch[:0], part.head...), part.payload...)}
 		p.scratch = p.packet.Payload
 		if err := p.reader.session.WritePacketRTP(p.media, &p.packet); err != nil {
@@ -148,18 +147,18 @@ func (p *player) send(u *video.Unit) error {
 	return err
 }
 
-// tellTimeNow sends a report of the sender when it is time for one.
-func (p *player) tellTimeNow(captured time.Time) error {
+// reportIfDue sends a sender report every reportEvery.
+func (p *player) reportIfDue(captured time.Time) error {
 	now := time.Now()
 	if now.Sub(p.report) < reportEvery {
 		return nil
 	}
 	p.report = now
-	return p.tellTime(captured)
+	return p.sendReport(captured)
 }
 
-// tellTime sends a report of the sender.
-func (p *player) tellTime(captured time.Time) error {
+// sendReport sends a sender report.
+func (p *player) sendReport(captured time.Time) error {
 	const ntpEpoch = 2208988800 // 1970 in NTP's seconds (RFC 5905 section 6)
 	nanoseconds := captured.UnixNano()
 	err := p.reader.session.WritePacketRTCP(p.media, &rtcp.SenderReport{
@@ -167,20 +166,20 @@ func (p *player) tellTime(captured time.Time) error {
 		RTPTime: p.packets.ticks(captured), PacketCount: p.count, OctetCount: p.octets,
 	})
 	if err != nil && p.conn == nil {
-		return nil // a queue that is full
+		return nil // its queue is full
 	}
 	return err
 }
 
-// end closes the session of a reader that cannot be sent anything any more.
+// end closes the session of a reader to which writing failed.
 func (p *player) end(err error) {
 	level := p.log.Debug
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		level = p.log.Info
 	}
-	level("rtsp: reader ended", zap.String("address", p.reader.from), zap.Error(err))
+	level("rtsp: writing failed; reader disconnected", zap.String("address", p.reader.from), zap.Error(err))
 	p.reader.session.Close()
-	if p.conn != nil { // a message may have been cut off
+	if p.conn != nil { // a message may have been truncated
 		p.conn.Close()
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 type session = *gortsplib.ServerSession
 
-// readers are the sessions that play.
+// readers are the playing sessions.
 type readers struct {
 	log            *zap.Logger
 	mostPerAddress int
@@ -26,7 +26,7 @@ type readers struct {
 	playing map[session]*reader
 }
 
-// reader is one of them.
+// reader is a playing session.
 type reader struct {
 	session session
 	at      *instance
@@ -36,8 +36,8 @@ type reader struct {
 	since   time.Time
 	leave   func()
 	setup   setupOf
-	player  *player            // nil: it has none
-	stop    context.CancelFunc // of its player; nil: it has none
+	player  *player            // may be nil
+	stop    context.CancelFunc // stops player; nil if that is nil
 	lost    atomic.Uint64
 }
 
@@ -47,34 +47,34 @@ func (r *readers) setMost(n int) {
 	r.most = n
 }
 
-// add counts a reader, or says why it is over a limit. Who is already counted is counted once.
-func (r *readers) add(one *reader) (refusal string) {
+// add counts a reader, unless it is counted already, or returns which limit it exceeds.
+func (r *readers) add(rd *reader) (refusal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.playing[one.session] != nil {
+	if r.playing[rd.session] != nil {
 		return ""
 	}
-	if refusal = r.room(one); refusal != "" {
+	if refusal = r.room(rd); refusal != "" {
 		r.refused.Add(1)
 		return refusal
 	}
-	one.since, one.leave = time.Now(), one.media.watch()
-	r.playing[one.session] = one
-	one.session.SetUserData(one)
-	one.media.playing.Add(1)
+	rd.since, rd.leave = time.Now(), rd.media.watch()
+	r.playing[rd.session] = rd
+	rd.session.SetUserData(rd)
+	rd.media.playing.Add(1)
 	r.count.Store(int64(len(r.playing)))
-	r.log.Debug("rtsp: reader", zap.String("address", one.from), zap.String("path", one.media.paths[0]))
+	r.log.Debug("rtsp: reader connected", zap.String("address", rd.from), zap.String("path", rd.media.paths[0]))
 	return ""
 }
 
-// plays says whether a session is counted.
+// plays reports whether a session is counted.
 func (r *readers) plays(s session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.playing[s] != nil
 }
 
-// room makes room for a newcomer, or says why there is none; r.mu is held.
+// room makes room for a newcomer, or returns which limit it exceeds; r.mu is held.
 func (r *readers) room(newcomer *reader) (refusal string) {
 	of := map[netip.Addr]int{}
 	for _, other := range r.playing {
@@ -87,7 +87,7 @@ func (r *readers) room(newcomer *reader) (refusal string) {
 	if r.most <= 0 || len(r.playing) < r.most {
 		return ""
 	}
-	var oldest *reader // of the address that has the most
+	var oldest *reader // of the address with the most readers
 	for _, other := range r.playing {
 		if oldest == nil || of[other.sender] > of[oldest.sender] || other.sender == oldest.sender && other.since.Before(oldest.since) {
 			oldest = other
@@ -96,64 +96,62 @@ func (r *readers) room(newcomer *reader) (refusal string) {
 	if oldest == nil || of[oldest.sender] < own+2 {
 		return fmt.Sprintf("too many readers: %d", len(r.playing))
 	}
-	r.log.Info("rtsp: reader closed; all slots taken, and its address has the most", zap.String("address", oldest.from),
+	r.log.Info("rtsp: reader limit reached; closed the oldest reader of the address with the most", zap.String("address", oldest.from),
 		zap.Int("readers_of_that_address", of[oldest.sender]))
 	r.drop(oldest)
 	oldest.session.Close()
 	return ""
 }
 
-// remove forgets a session.
 func (r *readers) remove(s session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if one := r.playing[s]; one != nil {
-		r.drop(one)
+	if rd := r.playing[s]; rd != nil {
+		r.drop(rd)
 	}
 }
 
-// drop forgets a reader; r.mu is held.
-func (r *readers) drop(one *reader) {
-	delete(r.playing, one.session)
+// drop stops counting a reader; r.mu is held.
+func (r *readers) drop(rd *reader) {
+	delete(r.playing, rd.session)
 	r.count.Store(int64(len(r.playing)))
-	one.media.playing.Add(-1)
-	one.leave()
-	if one.stop != nil {
-		one.stop()
+	rd.media.playing.Add(-1)
+	rd.leave()
+	if rd.stop != nil {
+		rd.stop()
 	}
 	log := r.log.Debug
-	if one.lost.Load() > 0 {
+	if rd.lost.Load() > 0 {
 		log = r.log.Info
 	}
-	log("rtsp: reader gone", zap.String("address", one.from), zap.Duration("after", time.Since(one.since).Round(time.Millisecond)),
-		zap.Uint64("lost_packets", one.lost.Load()))
+	log("rtsp: reader disconnected", zap.String("address", rd.from), zap.Duration("after", time.Since(rd.since).Round(time.Millisecond)),
+		zap.Uint64("lost_packets", rd.lost.Load()))
 }
 
-// any says whether an instance has readers.
+// any reports whether an instance has readers.
 func (r *readers) any(at *instance) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, one := range r.playing {
-		if one.at == at {
+	for _, rd := range r.playing {
+		if rd.at == at {
 			return true
 		}
 	}
 	return false
 }
 
-// missed counts a packet that could not be queued for a reader. A line says so once, and the sum when the reader goes.
+// missed counts a packet that did not fit into a reader's queue. The first is logged, and the total when the reader disconnects.
 func (r *readers) missed(s session, err error) {
 	r.lost.Add(1)
-	if one, ok := s.UserData().(*reader); ok && one.lost.Add(1) == 1 {
-		r.log.Info("rtsp: slow reader; dropping packets", zap.String("address", one.from), zap.Error(err))
+	if rd, ok := s.UserData().(*reader); ok && rd.lost.Add(1) == 1 {
+		r.log.Info("rtsp: slow reader; dropping packets", zap.String("address", rd.from), zap.Error(err))
 	}
 }
 
-// close forgets all.
 func (r *readers) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, one := range r.playing {
-		r.drop(one)
+	for _, rd := range r.playing {
+		r.drop(rd)
 	}
 }

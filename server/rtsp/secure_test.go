@@ -43,21 +43,21 @@ func TestRTSPS(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://ada:engine@"+address+"/", "-frames:v", "1", "-f", "null", "-"); err == nil {
-		t.Errorf("without TLS it is served, too:\n%s", out)
+		t.Errorf("served without TLS, too:\n%s", out)
 	}
 	if !s.State().TLS {
 		t.Errorf("%+v", s.State())
 	}
 }
 
-// The deadline of the first request holds for the handshake, too.
-func TestSilentConnectionOfRTSPSEnds(t *testing.T) {
+// The deadline for the first request includes the handshake.
+func TestSilentRTSPSConnectionIsClosed(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{TLS: certificate(t), FirstRequest: 200 * time.Millisecond}, picture(t, 64, 48, 1))
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	testenv.Eventually(t, "it has come", func() bool { return s.State().Connections == 1 })
-	testenv.Eventually(t, "it is closed", func() bool { return s.State().Connections == 0 })
+	testenv.Eventually(t, "the connection is counted", func() bool { return s.State().Connections == 1 })
+	testenv.Eventually(t, "the connection is closed", func() bool { return s.State().Connections == 0 })
 }

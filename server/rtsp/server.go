@@ -1,4 +1,4 @@
-// Package rtsp serves a feed over RTSP, TCP and UDP, without encoding anything again: a ring's frames as RTP/JPEG (RFC 2435), and H.264 (RFC 6184) where the
+// Package rtsp serves a feed over RTSP, TCP and UDP, without re-encoding: a ring's frames as RTP/JPEG (RFC 2435), and H.264 (RFC 6184) if the
 // feed has it.
 package rtsp
 
@@ -21,58 +21,58 @@ import (
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
-// Feed is where frames come from.
+// Feed is a source of frames.
 type Feed interface {
 	Ring() *ring.Ring
-	// Watch says that there is a viewer; leave says that it is gone.
+	// Watch announces a viewer; leave ends that.
 	Watch() (leave func())
 }
 
-// Limits where Config has none.
+// Defaults of Config's limits.
 const (
 	defaultConns      = 256
 	defaultPerAddress = 32
 	defaultStall      = 10 * time.Second
-	// A 2 MiB picture is 1,450 packets: a queue must hold one whole, or none arrives complete.
+	// A 2 MiB frame is 1,450 packets: a queue must hold a whole one, or none arrives complete.
 	defaultQueue = 6 << 20
 )
 
-// Config is what a Server needs.
+// Config configures a Server.
 type Config struct {
 	// Address is host:port for RTSP over TCP. Media over UDP comes from the next even port and the odd one above it.
 	Address string
 	Feed    Feed
-	// TLS, when not nil, makes it an RTSPS server: media goes over the same encrypted connection only, not over UDP.
+	// TLS, if not nil, makes it an RTSPS server: media is sent over the encrypted connection only, never over UDP.
 	TLS *tls.Config
-	// Allow decides who is allowed in: from an address (host:port), with a user and password, or with the token of ?token= in the URL; what
-	// is not given is "". nil allows everybody. Only Basic is offered: passwords are kept as bcrypt hashes, from which a digest cannot be
+	// Allow decides who is allowed in: from an address (host:port), with a user and password, or with the token of ?token= in the URL;
+	// absent ones are "". nil allows everybody. Only Basic is offered: passwords are stored as bcrypt hashes, from which a digest cannot be
 	// computed.
 	Allow func(from, user, password, token string) bool
-	// MaxReaders is how many sessions may play at once; 0: no limit. When that many play, a newcomer takes the place of a reader from
+	// MaxReaders is how many sessions may play at once; 0: no limit. At the limit, a newcomer replaces a reader from
 	// an address that has at least two more than the newcomer's.
 	MaxReaders int
 	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of them, and how many readers, one address may have
 	// (of IPv6, a /64 network). 0: 256 and 32.
 	MaxConns, MaxPerAddress int
-	// FirstRequest is how long a connection may take to send its first request, and StallTimeout how long a reader may take nothing.
+	// FirstRequest is how long a connection may take to send its first request, and StallTimeout how long a write to a reader may block.
 	// 0: 10 s each.
 	FirstRequest, StallTimeout time.Duration
-	// QueueBytes bounds what waits to be sent to one reader. A picture larger than that may arrive incomplete. 0: 6 MiB.
+	// QueueBytes bounds the data queued per reader. A larger frame may arrive incomplete. 0: 6 MiB.
 	QueueBytes int
 	// Listen opens the TCP listener; nil: net.Listen.
 	Listen func(network, address string) (net.Listener, error)
 	Log    *zap.Logger
 }
 
-// State is how a Server is.
+// State is a Server's state.
 type State struct {
 	Address     string `json:"address"`
 	TLS         bool   `json:"tls,omitempty"`
-	Readers     int    `json:"readers"`         // sessions that play
-	Connections int    `json:"connections"`     // open ones, those of readers too
+	Readers     int    `json:"readers"`         // playing sessions
+	Connections int    `json:"connections"`     // open ones, including readers'
 	Refused     uint64 `json:"refused"`         // connections and readers over a limit
-	Lost        uint64 `json:"lost_packets"`    // not sent to readers that do not keep up
-	Restarts    uint64 `json:"restarts"`        // times that it stopped accepting and was started again
+	Lost        uint64 `json:"lost_packets"`    // not sent to slow readers
+	Restarts    uint64 `json:"restarts"`        // how often accepting failed and was restarted
 	Error       string `json:"error,omitempty"` // why no connections are accepted now
 }
 
@@ -99,7 +99,7 @@ type Server struct {
 	streams   atomic.Pointer[[]*instance] // the instances, for the sender
 }
 
-// CheckAddress reports a Config.Address that is not host:port, or whose port leaves no room for those of the media.
+// CheckAddress returns an error if a Config.Address is not host:port, or its port leaves no room for the media ports.
 func CheckAddress(address string) error {
 	_, _, err := split(address)
 	return err
@@ -155,7 +155,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// fill sets what is not given.
+// fill sets the defaults.
 func (c *Config) fill() {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -177,7 +177,7 @@ func (c *Config) fill() {
 
 func (s *Server) listen() (net.Listener, error) {
 	network := "tcp"
-	if s.host == "0.0.0.0" { // Go would listen at IPv6, too
+	if s.host == "0.0.0.0" { // Go would listen on IPv6, too
 		network = "tcp4"
 	}
 	l, err := s.config.Listen(network, s.config.Address)
@@ -187,7 +187,7 @@ func (s *Server) listen() (net.Listener, error) {
 	return accept.Patient(l, s.config.Log.Named("rtsp")), nil
 }
 
-// serve accepts connections until ctx ends, and opens the listener again when it breaks.
+// serve accepts connections until ctx ends, and reopens the listener if it fails.
 func (s *Server) serve(ctx context.Context) {
 	for {
 		err := s.acceptAll()
@@ -230,7 +230,7 @@ func (s *Server) listenAgain() error {
 
 func (s *Server) setProblem(text string) { s.problem.Store(&text) }
 
-// acceptAll hands each connection to the instance of the address that it came to.
+// acceptAll hands each connection to the instance for its local address.
 func (s *Server) acceptAll() error {
 	for {
 		accepted, err := s.listener.Accept()
@@ -240,26 +240,26 @@ func (s *Server) acceptAll() error {
 		c, refusal := s.guard.admit(accepted)
 		if refusal != "" {
 			accepted.Close()
-			s.guard.say(s.config.Log, refusal, accepted.RemoteAddr())
+			s.guard.logRefusal(s.config.Log, refusal, accepted.RemoteAddr())
 			continue
 		}
 		i, err := s.instanceFor(c.local)
 		if err != nil {
 			_ = c.Close()
-			s.config.Log.Error("rtsp: a connection cannot be served", zap.Stringer("from", c.RemoteAddr()), zap.Error(err))
+			s.config.Log.Error("rtsp: connection closed; no server for its local address", zap.Stringer("from", c.RemoteAddr()), zap.Error(err))
 			continue
 		}
 		i.hand.give(c)
 	}
 }
 
-// SetMaxReaders changes how many sessions may play at once; 0: no limit. Those that play go on.
+// SetMaxReaders changes how many sessions may play at once; 0: no limit. Playing sessions are not closed.
 func (s *Server) SetMaxReaders(n int) { s.readers.setMost(n) }
 
-// Readers returns how many sessions play now.
+// Readers returns how many sessions are playing.
 func (s *Server) Readers() int { return int(s.readers.count.Load()) }
 
-// State may be called from any goroutine.
+// State returns a snapshot. It may be called from any goroutine.
 func (s *Server) State() State {
 	state := State{
 		Address: s.config.Address, TLS: s.config.TLS != nil, Readers: s.Readers(), Connections: s.guard.open(),
@@ -293,7 +293,7 @@ func (s *Server) Close() {
 	s.readers.close()
 }
 
-// write sends a packet of one media to all its readers.
+// write sends a packet of a media to all its readers.
 func (s *Server) write(m *media, packet *rtp.Packet, captured time.Time) error {
 	var failed error
 	for _, i := range *s.streams.Load() {

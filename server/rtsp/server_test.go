@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(testenv.Main(m)) }
 
-// picture is a JPEG whose brightness is its number.
+// picture returns a JPEG whose brightness is its number.
 func picture(t testing.TB, width, height, number int) []byte {
 	t.Helper()
 	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
@@ -41,7 +41,7 @@ func picture(t testing.TB, width, height, number int) []byte {
 	return out.Bytes()
 }
 
-// feed publishes pictures at 50 fps while it is watched.
+// feed publishes frames at 50 fps while it is watched.
 type feed struct {
 	ring     *ring.Ring
 	watchers atomic.Int64
@@ -122,7 +122,7 @@ func startServer(t *testing.T, config rtsp.Config, pictures ...[]byte) (*rtsp.Se
 	return s, f, config.Address
 }
 
-// noise is a JPEG of many bytes.
+// noise returns a large JPEG.
 func noise(t testing.TB, width, height int) []byte {
 	t.Helper()
 	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
@@ -150,7 +150,7 @@ func TestFFmpegReads300FramesWithoutAnError(t *testing.T) {
 	for _, transport := range []string{"tcp", "udp"} {
 		t.Run(transport, func(t *testing.T) {
 			f, address := start(t, 640, 480, nil)
-			for tries := map[string]int{"tcp": 1, "udp": 3}[transport]; ; { // a reader that waits for its turn on a busy machine loses packets of UDP
+			for tries := map[string]int{"tcp": 1, "udp": 3}[transport]; ; { // on a busy machine, a reader over UDP loses packets
 				out, err := ffmpeg(t, "-rtsp_transport", transport, "-xerror", "-err_detect", "explode",
 					"-i", "rtsp://"+address+"/stream", "-frames:v", "300", "-fps_mode", "passthrough", "-f", "null", "-")
 				if err == nil && strings.Contains(out, "frame=  300") && strings.Contains(out, "640x480") &&
@@ -163,14 +163,14 @@ func TestFFmpegReads300FramesWithoutAnError(t *testing.T) {
 			}
 			for end := time.Now().Add(20 * time.Second); f.watchers.Load() != 0; time.Sleep(10 * time.Millisecond) { // until ffmpeg's TEARDOWN or closed connection is seen
 				if time.Now().After(end) {
-					t.Fatal("still watched after the reader has gone")
+					t.Fatal("still watched after the reader disconnected")
 				}
 			}
 		})
 	}
 }
 
-func TestSizeThatRTPCannotCarryIsRefusedWithAReason(t *testing.T) {
+func TestUnsupportedSizeIsRefusedWithAReason(t *testing.T) {
 	_, address := start(t, 2048, 64, nil)
 	out, err := ffmpeg(t, "-i", "rtsp://"+address+"/", "-frames:v", "1", "-f", "null", "-")
 	if err == nil || !strings.Contains(out, "2048x64 is larger than 2040x2040") {
@@ -178,7 +178,7 @@ func TestSizeThatRTPCannotCarryIsRefusedWithAReason(t *testing.T) {
 	}
 }
 
-func TestPasswordIsAskedFor(t *testing.T) {
+func TestPasswordIsRequired(t *testing.T) {
 	_, address := start(t, 64, 64, func(from, user, password, token string) bool {
 		if !strings.HasPrefix(from, "127.0.0.1:") {
 			t.Errorf("asked from %q", from)
@@ -202,8 +202,8 @@ func TestPasswordIsAskedFor(t *testing.T) {
 	}
 }
 
-// GStreamer asks for the tracks without the token that it came with.
-func TestTokenHoldsForItsConnection(t *testing.T) {
+// GStreamer requests the tracks without the original URL's token.
+func TestTokenIsValidForItsConnection(t *testing.T) {
 	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return token == "difference" })
 	connect := func() (request func(method, path string) base.StatusCode) {
 		conn, err := net.Dial("tcp", address)
@@ -234,7 +234,7 @@ func TestTokenHoldsForItsConnection(t *testing.T) {
 }
 
 // server.Server's Allow without a password file.
-func TestNoPasswordIsAskedForWhereNobodyNeedsOne(t *testing.T) {
+func TestNoPasswordIsRequiredWithoutPasswords(t *testing.T) {
 	_, address := start(t, 64, 64, func(from, user, password, token string) bool { return true })
 	out, err := ffmpeg(t, "-rtsp_transport", "tcp", "-i", "rtsp://"+address+"/", "-frames:v", "2", "-f", "null", "-")
 	if err != nil {
@@ -242,7 +242,7 @@ func TestNoPasswordIsAskedForWhereNobodyNeedsOne(t *testing.T) {
 	}
 }
 
-func TestPortInUseIsSaid(t *testing.T) {
+func TestPortInUseIsReported(t *testing.T) {
 	_, address := start(t, 64, 64, nil)
 	if s, err := rtsp.Start(rtsp.Config{Address: address}); err == nil || !strings.Contains(err.Error(), address) {
 		t.Errorf("second server at %s: %v %v", address, s, err)

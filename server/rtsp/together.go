@@ -9,22 +9,22 @@ import (
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
-// together sends units to all readers over TCP that have nothing unsent, from one goroutine: to wake a goroutine for each reader and unit costs more than the
-// send. A unit is made into packets once; only their numbers differ from reader to reader. A write that does not fit into a reader's socket is finished
-// by the reader's own goroutine, which may wait. So no reader holds up another.
+// together sends units from one goroutine to all readers over TCP that have nothing pending: waking a goroutine per reader and unit costs more than
+// the write. A unit is packetized once; only the numbers differ between readers. A write that does not fit into a reader's socket buffer is
+// finished by the reader's own goroutine, which may block, so no reader delays another.
 type together struct {
 	log      *video.Log
-	describe func(*video.Parameters) // of new ones
+	describe func(*video.Parameters) // called with new parameter sets
 
 	wake chan struct{}
 	done sync.WaitGroup
 
-	mu      sync.Mutex // held for a round of writes, none of which waits
+	mu      sync.Mutex // held for a round of writes, none of which blocks
 	seats   map[*seat]struct{}
-	count   int // of seats, those of readers that wait included
+	count   int // of readers, including those that are blocked
 	running bool
 
-	// The sending goroutine's own, under mu, too.
+	// Used by the sending goroutine, also under mu.
 	unit       video.Unit
 	packed     uint64 // sequence of the unit that is in message; 0: none
 	packets    packetizer
@@ -34,14 +34,14 @@ type together struct {
 	parameters *video.Parameters
 }
 
-// seat is a reader's place. It belongs to the sending goroutine while it is in together.seats, else to the reader's.
+// seat is a reader's place. It belongs to the sending goroutine while it is in together.seats, else to the reader's goroutine.
 type seat struct {
 	player *player
 	reader *video.Reader
-	out    func(message []byte) (n int, err error) // writes what can be written without waiting
-	rest   []byte                                  // of a unit that could not be written whole
-	begun  bool                                    // a part of it was written: the connection is locked until finish
-	leave  chan error                              // tells the reader's goroutine that rest is to be written (nil), or that the connection has failed
+	out    func(message []byte) (n int, err error) // writes as much as is possible without blocking
+	rest   []byte                                  // of a unit that was not written completely
+	begun  bool                                    // part of it was written: the connection is locked until finish
+	leave  chan error                              // makes the reader's goroutine write rest (nil) or report a failed connection
 }
 
 func newTogether(log *video.Log, describe func(*video.Parameters)) *together {
@@ -51,7 +51,7 @@ func newTogether(log *video.Log, describe func(*video.Parameters)) *together {
 func (t *together) wakeUp() {
 	select {
 	case t.wake <- struct{}{}:
-	default: // told already
+	default: // already pending
 	}
 }
 
@@ -89,7 +89,7 @@ func (t *together) play(ctx context.Context, p *player, out func([]byte) (int, e
 			if seated {
 				return
 			}
-			err = <-s.leave // a message that has begun ends
+			err = <-s.leave // finish a partially written message
 		}
 		if err == nil {
 			_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
@@ -98,7 +98,7 @@ func (t *together) play(ctx context.Context, p *player, out func([]byte) (int, e
 				write = p.own.finish
 			}
 			_, err = write(s.rest)
-			s.rest = nil // a reader that waits once need not keep it
+			s.rest = nil // do not keep the memory for a reader that blocked once
 		}
 		if err != nil {
 			p.end(err)
@@ -124,20 +124,20 @@ func (t *together) run() {
 		for s := range t.seats {
 			if leaves, err := t.send(s); leaves {
 				delete(t.seats, s)
-				s.leave <- err // has room for the only one
+				s.leave <- err // buffered: never blocks
 			}
 		}
 		t.mu.Unlock()
 	}
 }
 
-// send sends a reader what there is for it; leaves says that its own goroutine has to go on with it.
+// send sends all pending units to a reader; leaves reports that the reader's own goroutine must take over.
 func (t *together) send(s *seat) (leaves bool, err error) {
 	for s.reader.TryNext(&t.unit) {
 		t.pack(s.player)
 		captured := t.unit.Meta().Captured
 		t.unit.Release()
-		if err := s.player.tellTimeNow(captured); err != nil {
+		if err := s.player.reportIfDue(captured); err != nil {
 			return true, err
 		}
 		s.player.number(t.message, t.starts)
@@ -155,7 +155,7 @@ func (t *together) send(s *seat) (leaves bool, err error) {
 	return false, nil
 }
 
-// pack makes packets of the held unit, if they are not there already. The numbers in them are not yet those of any reader; what is common to all are the RTP times.
+// pack packetizes the held unit once. Its packets have the RTP times common to all readers, but no reader's numbers yet.
 func (t *together) pack(p *player) {
 	m := t.unit.Meta()
 	if t.packed == m.Sequence {
@@ -178,7 +178,7 @@ func (t *together) pack(p *player) {
 	}
 }
 
-// number makes packets this reader's next ones.
+// number turns the packets into this reader's next ones.
 func (p *player) number(message []byte, starts []int) {
 	for _, at := range starts {
 		packet := message[at:]

@@ -39,5 +39,5 @@ func TestServerFollowsAddresses(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command(ip, "address", "del", address+"/32", "dev", "lo").Run() })
 	testenv.Eventually(t, "the new address is used", func() bool { return strings.Contains(listens(s.udp), address+":") })
 	change("del")
-	testenv.Eventually(t, "the address that has gone is not", func() bool { return !strings.Contains(listens(s.udp), address+":") })
+	testenv.Eventually(t, "the removed address is not", func() bool { return !strings.Contains(listens(s.udp), address+":") })
 }

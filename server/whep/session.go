@@ -118,14 +118,14 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if !takesH264(pc) {
+	if !acceptsH264(pc) {
 		return "", fmt.Errorf("%w: it does not accept H.264 video", ErrOffer)
 	}
 	return pc.LocalDescription().SDP, nil
 }
 
-// takesH264 reports whether H.264 was negotiated.
-func takesH264(pc *webrtc.PeerConnection) bool {
+// acceptsH264 reports whether H.264 was negotiated.
+func acceptsH264(pc *webrtc.PeerConnection) bool {
 	for _, t := range pc.GetTransceivers() {
 		if t.Kind() != webrtc.RTPCodecTypeVideo || t.Sender() == nil {
 			continue
@@ -165,7 +165,7 @@ func (s *session) run() {
 	select {
 	case <-s.joined:
 	case <-timer.C:
-		s.server.config.Log.Debug("a WebRTC viewer did not connect", zap.String("address", s.from), zap.Duration("within", connectTimeout))
+		s.server.config.Log.Debug("WebRTC viewer did not connect in time; dropping it", zap.String("address", s.from), zap.Duration("within", connectTimeout))
 		return
 	case <-s.ctx.Done():
 		return
@@ -278,7 +278,7 @@ const (
 	maxPatience   = time.Minute
 )
 
-// decide reports whether the viewer gets all pictures or key frames only. needs is the bitrate of the stream and target the estimated capacity of the
+// decide chooses whether the viewer gets all pictures or key frames only. needs is the bitrate of the stream and target the estimated capacity of the
 // link, both in bits per second.
 func (s *session) decide(now time.Time, target, needs float64) {
 	t := &s.trial

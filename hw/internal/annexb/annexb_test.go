@@ -30,7 +30,7 @@ func make264(t testing.TB, args ...string) []byte {
 	return out
 }
 
-// probe returns the sizes of a stream's packets as ffmpeg splits it, and which are key frames.
+// probe returns the sizes of a stream's packets as split by ffmpeg, and which are key frames.
 func probe(t *testing.T, stream []byte) (sizes []int, keys []bool) {
 	t.Helper()
 	c := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-f", "h264", "-show_entries", "packet=size,flags", "-of", "csv=p=0", "-")
@@ -93,7 +93,7 @@ func types(units []unit) string {
 	return strings.Join(all, "|")
 }
 
-// nalsOf splits at start codes, all of three bytes or more.
+// nalsOf splits at start codes of three bytes or more.
 func nalsOf(stream []byte) (nals [][]byte) {
 	for _, n := range bytes.Split(stream, []byte{0, 0, 1})[1:] {
 		nals = append(nals, bytes.TrimRight(n, "\x00"))
@@ -101,8 +101,8 @@ func nalsOf(stream []byte) (nals [][]byte) {
 	return nals
 }
 
-// The units are those that ffmpeg finds, with all bytes, whatever the encoder does and in whatever pieces the stream comes.
-func TestUnitsAreThoseOfAnotherSplitter(t *testing.T) {
+// The units are those that ffmpeg finds, with all bytes, for any encoder options and however the stream is fragmented.
+func TestUnitsMatchFFmpegs(t *testing.T) {
 	for name, args := range map[string][]string{
 		"usual":              {"-frames:v", "40", "-c:v", "libx264", "-g", "15"},
 		"no B-frames":        {"-frames:v", "40", "-c:v", "libx264", "-g", "15", "-bf", "0"},
@@ -129,7 +129,7 @@ func TestUnitsAreThoseOfAnotherSplitter(t *testing.T) {
 				var all [][]byte
 				for i, u := range units {
 					if u.key != keys[i] {
-						t.Errorf("%s: unit %d: key frame %v, ffmpeg says %v", how, i, u.key, keys[i])
+						t.Errorf("%s: unit %d: key frame %v, ffmpeg: %v", how, i, u.key, keys[i])
 					}
 					all = append(all, u.nals...)
 				}
@@ -141,8 +141,8 @@ func TestUnitsAreThoseOfAnotherSplitter(t *testing.T) {
 	}
 }
 
-// Interlaced pictures: two fields with a slice each make up one unit, as in ffmpeg's packets.
-func TestFieldsOfAFrameAreOneUnit(t *testing.T) {
+// Interlaced: two fields with a slice each make up one unit, as in ffmpeg's packets.
+func TestBothFieldsAreOneUnit(t *testing.T) {
 	stream := make264(t, "-frames:v", "20", "-c:v", "libx264", "-g", "10", "-flags", "+ildct+ilme", "-x264-params", "tff=1")
 	sizes, _ := probe(t, stream)
 	if units, problems := collect(t, bytes.NewReader(stream)); len(units) != len(sizes) || len(problems) > 0 {
@@ -150,7 +150,7 @@ func TestFieldsOfAFrameAreOneUnit(t *testing.T) {
 	}
 }
 
-// What one buffer of a device has is a unit, and parameter sets in a buffer of their own go before the next one.
+// A device's buffer holds a unit, and parameter sets in a separate buffer are put before the next one.
 func TestBuffers(t *testing.T) {
 	var b annexb.Buffers
 	var u frame.AccessUnit
@@ -161,7 +161,7 @@ func TestBuffers(t *testing.T) {
 		want    string
 		problem bool
 	}{
-		{data: join(long, p)}, // nobody could decode it
+		{data: join(long, p)}, // undecodable
 		{data: join(long, sps, pps)},
 		{data: join(long, idr), want: "7 8 5"},
 		{data: join(short, p, sliceOf(t, false, 6, 1, 0)), want: "1 1"},
@@ -190,7 +190,7 @@ func TestBuffers(t *testing.T) {
 	}
 }
 
-// A unit beyond all bounds is reported and passed over, and the memory stays bounded.
+// A unit over the limit is reported and skipped, and memory stays bounded.
 func TestUnitTooLarge(t *testing.T) {
 	idr := sliceOf(t, true, 0, 0, 0)
 	huge := append(bytes.Clone(idr), bytes.Repeat([]byte{0xaa}, 2*annexb.MaxUnit)...)
@@ -200,7 +200,7 @@ func TestUnitTooLarge(t *testing.T) {
 	}
 }
 
-// endless reads a stream again and again.
+// endless repeats a stream.
 type endless struct {
 	stream []byte
 	at     int
@@ -212,7 +212,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestNoGarbage(t *testing.T) {
+func TestReaderDoesNotAllocate(t *testing.T) {
 	r := annexb.NewReader(&endless{stream: make264(t, "-frames:v", "30", "-c:v", "libx264", "-g", "15")})
 	var u frame.AccessUnit
 	next := func() {
@@ -224,11 +224,11 @@ func TestNoGarbage(t *testing.T) {
 		next()
 	}
 	if n := testing.AllocsPerRun(200, next); n != 0 {
-		t.Errorf("%v allocations a unit", n)
+		t.Errorf("%v allocations per unit", n)
 	}
 }
 
-// Whatever comes, the units are the same in whatever pieces it comes, and all their bytes are the stream's or a parameter set of it.
+// For any input, the units do not depend on its fragmentation, and all their bytes are from the stream or its parameter sets.
 func FuzzReader(f *testing.F) {
 	stream := join(long, sps, pps, []byte{6, 5, 1, 0xaa, 0x80}, []byte{0x65, 0xb8, 0x20, 0x55}, []byte{9, 0xf0}, []byte{0x41, 0xe0, 0x88}, []byte{14, 0x80}, []byte{0x41, 0xe1, 0x88})
 	f.Add(stream)
@@ -257,7 +257,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// Parameter sets and slices by hand: 64x48, baseline, frame_num of 4 bits, picture order of type 2.
+// Handmade parameter sets and slices: 64x48, baseline, frame_num of 4 bits, picture order of type 2.
 var (
 	sps = []byte{0x67, 0x42, 0xc0, 0x1e, 0xda, 0x11, 0xe4}
 	pps = []byte{0x68, 0xce, 0x3c, 0x80}
@@ -282,7 +282,7 @@ func ue(v uint64) string {
 	return strings.Repeat("0", len(b)-1) + b
 }
 
-// sliceOf writes a slice's header and some data.
+// sliceOf writes a slice header and some data.
 func sliceOf(t *testing.T, idr bool, first, frameNum, idrID uint64) []byte {
 	t.Helper()
 	head, kind, id := byte(0x41), uint64(5), ""
@@ -301,7 +301,7 @@ func join(code string, nals ...[]byte) (stream []byte) {
 
 const long, short = "\x00\x00\x00\x01", "\x00\x00\x01"
 
-func TestUnitsByHand(t *testing.T) {
+func TestHandmadeUnits(t *testing.T) {
 	idr := sliceOf(t, true, 0, 0, 0)
 	p := func(n uint64) []byte { return sliceOf(t, false, 0, n, 0) }
 	lower := func(n uint64) []byte { return sliceOf(t, false, 6, n, 0) }
@@ -317,22 +317,22 @@ func TestUnitsByHand(t *testing.T) {
 		{"long start codes", join(long, sps, pps, idr, p(1), p(2)), "7 8 5|1|1", ""},
 		{"zeros before start codes", join("\x00\x00\x00\x00\x00\x00\x01", sps, pps, idr, p(1)), "7 8 5|1", ""},
 		{"zeros at the end", append(join(short, sps, pps, idr, p(1)), 0, 0, 0, 0), "7 8 5|1", ""},
-		{"garbage in front", append([]byte("garbage\x00\x00\x02\x00"), join(long, sps, pps, idr, p(1))...), "7 8 5|1", ""},
-		{"begins in the middle", join(long, p(3), p(4), sps, pps, idr, p(1)), "7 8 5|1", ""},
+		{"leading garbage", append([]byte("garbage\x00\x00\x02\x00"), join(long, sps, pps, idr, p(1))...), "7 8 5|1", ""},
+		{"starts without a key frame", join(long, p(3), p(4), sps, pps, idr, p(1)), "7 8 5|1", ""},
 		{"slices", join(long, sps, pps, idr, sliceOf(t, true, 6, 0, 0), p(1), lower(1), p(2), lower(2)), "7 8 5 5|1 1|1 1", ""},
 		{"first slice lost", join(long, sps, pps, idr, lower(1), lower(2)), "7 8 5|1|1", ""},
 		{"two key frames", join(long, sps, pps, idr, sliceOf(t, true, 0, 0, 1)), "7 8 5|7 8 5", ""},
-		{"frames that are not counted", join(long, sps, pps, idr, p(1), p(1), p(1)), "7 8 5|1|1|1", ""},
+		{"constant frame_num", join(long, sps, pps, idr, p(1), p(1), p(1)), "7 8 5|1|1|1", ""},
 		{"delimiter, SEI, filler, end", join(long, delimiter, sps, pps, sei, idr, filler, delimiter, sei, p(1), filler, end, delimiter, p(2)), "9 7 8 6 5 12|9 6 1 12 10|9 1", ""},
 		{"prefixes", join(long, sps, pps, prefix, idr, extension, prefix, p(1), extension, prefix, lower(1), prefix, p(2)), "7 8 14 5 20|14 1 20 14 1|14 1", ""},
-		{"types that RTP uses otherwise", join(long, sps, pps, idr, []byte{0x7c, 1, 2}, []byte{0x78, 1}, []byte{0, 1}, p(1)), "7 8 5|1", ""},
+		{"types reserved by RTP", join(long, sps, pps, idr, []byte{0x7c, 1, 2}, []byte{0x78, 1}, []byte{0, 1}, p(1)), "7 8 5|1", ""},
 		{"the forbidden bit", join(long, sps, pps, idr, []byte{0xc1, 1, 2}, p(1)), "7 8 5|1", ""},
 		{"parameter sets once", join(long, sps, pps, idr, p(1), sliceOf(t, true, 0, 0, 1), p(1)), "7 8 5|1|7 8 5|1", ""},
-		{"parameter sets of their own", join(long, sps, pps, delimiter, idr, delimiter, p(1)), "7 8 9 5|9 1", ""},
+		{"parameter sets in a separate unit", join(long, sps, pps, delimiter, idr, delimiter, p(1)), "7 8 9 5|9 1", ""},
 		{"no parameter sets", join(long, idr, p(1), p(2)), "", "without its parameter sets"},
 		{"no PPS", join(long, sps, idr, p(1), sps, pps, idr), "7 8 5", "without its parameter sets"},
 		{"a damaged SPS", join(long, sps[:3], pps, idr), "", "sequence parameter set"},
-		{"slice cut off in its header", join(long, sps, pps, idr, p(1), []byte{0x41}, p(2)), "7 8 5|1|1", ""},
+		{"truncated slice header", join(long, sps, pps, idr, p(1), []byte{0x41}, p(2)), "7 8 5|1|1", ""},
 		{"nothing", nil, "", ""},
 		{"no start code", bytes.Repeat([]byte{0x55}, 1000), "", ""},
 		{"only a start code", []byte(long), "", ""},
@@ -350,7 +350,7 @@ func TestUnitsByHand(t *testing.T) {
 	}
 }
 
-// shown returns when ffmpeg shows the pictures of a stream, in coding order: each packet's number among all by its time.
+// shown returns the display position of a stream's pictures in ffmpeg, in coding order.
 func shown(t *testing.T, stream []byte) (order []int) {
 	t.Helper()
 	c := exec.Command(testenv.Program(t, "ffprobe"), "-v", "error", "-f", "h264", "-show_entries", "frame=pkt_pos", "-of", "csv=p=0", "-")
@@ -359,10 +359,10 @@ func shown(t *testing.T, stream []byte) (order []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var positions []int // as they are shown
+	var positions []int // in display order
 	for line := range strings.Lines(string(out)) {
 		field, _, _ := strings.Cut(strings.TrimSpace(line), ",")
-		if field == "" { // of a frame's side data
+		if field == "" { // a frame's side data
 			continue
 		}
 		n, err := strconv.Atoi(field)
@@ -378,8 +378,8 @@ func shown(t *testing.T, stream []byte) (order []int) {
 	return order
 }
 
-// Pictures are shown in the order in which another decoder shows them, none before it is coded, each at a time of its own.
-func TestOrderOfShowing(t *testing.T) {
+// The display order equals another decoder's, no picture is displayed before it is coded, and each has a distinct time.
+func TestDisplayOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		args  []string
 		depth int
@@ -404,7 +404,7 @@ func TestOrderOfShowing(t *testing.T) {
 					t.Fatalf("unit %d: a depth of %d", i, depth)
 				}
 				if i+later-depth != want[i] {
-					t.Fatalf("unit %d is shown %d later (depth %d), as picture %d; ffmpeg says %d", i, later, depth, i+later-depth, want[i])
+					t.Fatalf("unit %d is shown %d later (depth %d), as picture %d; ffmpeg: %d", i, later, depth, i+later-depth, want[i])
 				}
 			}
 		})

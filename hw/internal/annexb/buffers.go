@@ -7,22 +7,22 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Buffers makes access units of a device's buffers, each of which has one whole unit, or parameter sets for the next. It belongs to one goroutine.
+// Buffers assembles access units from a device's buffers, each of which has a whole unit, or parameter sets for the next. It belongs to one goroutine.
 type Buffers struct {
 	assembler
 	views   [][]byte
-	running bool // a key frame was given out, and all since
+	running bool // a key frame was returned, and all units since
 }
 
-// Unit fills u with what is in a buffer, without copying it: u's bytes are data's, and those of parameter sets valid until the next call. u has no NAL units if there is
-// no picture in the buffer, or nobody could decode it yet. Errors are frame.ErrBadPicture, wrapped.
+// Unit fills u with a buffer's contents, without copying: u's bytes are data's, and those of parameter sets valid until the next call. u has no NAL units
+// if the buffer has no picture, or it cannot be decoded yet. Errors wrap frame.ErrBadPicture.
 func (b *Buffers) Unit(data []byte, u *frame.AccessUnit) error {
 	b.views, u.NALs = b.views[:0], u.NALs[:0]
 	b.restart()
 	at := bytes.Index(data, startCode)
 	if at < 0 || len(bytes.TrimLeft(data[:at], "\x00")) > 0 {
 		b.running = false
-		return fmt.Errorf("a buffer that does not begin with a start code (% x): %w", data[:min(len(data), 8)], frame.ErrBadPicture)
+		return fmt.Errorf("the buffer does not begin with a start code (% x): %w", data[:min(len(data), 8)], frame.ErrBadPicture)
 	}
 	for at += len(startCode); at >= 0; {
 		end, next := len(data), -1
@@ -49,5 +49,5 @@ func (b *Buffers) Unit(data []byte, u *frame.AccessUnit) error {
 	return err
 }
 
-// Lost notes that buffers are missing: units up to the next key frame are left out.
+// Lost records that buffers are missing: units up to the next key frame are dropped.
 func (b *Buffers) Lost() { b.running = false }

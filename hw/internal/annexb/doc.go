@@ -1,3 +1,3 @@
-// Package annexb finds the access units in a raw H.264 stream (ITU-T H.264 annex B): NAL units behind start codes, of which several make up a picture. Nothing is
-// decoded; of a slice only the beginning of its header is read.
+// Package annexb finds the access units in a raw H.264 stream (ITU-T H.264 annex B): groups of NAL units, each after a start code, that make up a picture.
+// Nothing is decoded; only the beginning of each slice header is parsed.
 package annexb

@@ -1,25 +1,25 @@
 package annexb
 
-// maxDepth is the most pictures that a decoder holds back (section A.3.1).
+// maxDepth is how many pictures a decoder may hold back at most (section A.3.1).
 const maxDepth = 16
 
-// order finds out when each picture is to be shown, where pictures are coded in another order: B-frames.
+// order determines when each picture is displayed if the coding order differs, as with B-frames.
 type order struct {
 	sps   *sequence
-	depth int // how many pictures later than it is coded the first one is shown, so that none would have to be shown before it is coded
-	step  int // of the picture order count, from one picture that is shown to the next
+	depth int // display delay of the first picture, in pictures, such that none is displayed before it is coded
+	step  int // of the picture order count, between pictures in display order
 
 	// Since the last key frame.
-	coded       int // pictures
+	coded       int // pictures coded
 	first       int // picture order count of the key frame
-	least, most int // picture order counts, from first on
+	least, most int // picture order counts, relative to first
 	msb, lsb    int // of the last reference picture
 }
 
-// next returns how many pictures later than it is coded the picture that begins with a slice is shown.
+// next returns how many pictures after it is coded the picture that begins with s is displayed.
 func (o *order) next(s *slice) int {
 	sps := s.sps
-	if sps == nil || sps.PicOrderCntType != 0 || sps.ProfileIdc == 66 { // no other order, or, of type 1, one that no encoder was seen to use
+	if sps == nil || sps.PicOrderCntType != 0 || sps.ProfileIdc == 66 { // no reordering, or, for type 1, a kind that no known encoder uses
 		o.depth = 0
 		return 0
 	}
@@ -28,7 +28,7 @@ func (o *order) next(s *slice) int {
 		if v := sps.VUI; v != nil && v.BitstreamRestriction != nil {
 			o.depth = int(min(v.BitstreamRestriction.MaxNumReorderFrames, maxDepth))
 			if o.depth == 0 {
-				o.step = 0 // never
+				o.step = 0 // never reordered
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func (o *order) next(s *slice) int {
 	return min(max(later, 0), o.depth+maxDepth)
 }
 
-// count is the picture order count of type 0 (section 8.2.1.1).
+// count returns the picture order count of type 0 (section 8.2.1.1).
 func (o *order) count(s *slice) int {
 	most := 1 << (s.sps.Log2MaxPicOrderCntLsbMinus4 + 4)
 	if s.idr {

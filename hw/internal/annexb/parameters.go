@@ -23,7 +23,7 @@ const (
 	typeReserved   = 18
 	typeAuxiliary  = 19
 	typeExtension  = 20
-	typeUnassigned = 24 // and above: RTP has uses of its own for them
+	typeUnassigned = 24 // and above: RTP uses them for other purposes
 )
 
 // sequence is a sequence parameter set.
@@ -32,26 +32,26 @@ type sequence struct {
 	nal []byte
 }
 
-// redundant says whether pictures may have slices twice, or in any order: in the baseline profile without its constraint, and in the extended one.
+// redundant reports whether pictures may have redundant or reordered slices: in the unconstrained baseline profile and the extended one.
 func (s *sequence) redundant() bool {
 	return s.ProfileIdc == 66 && !s.ConstraintSet1Flag || s.ProfileIdc == 88
 }
 
-// picture is what is needed of a picture parameter set.
+// picture holds the required fields of a picture parameter set.
 type picture struct {
-	nal         []byte // nil: there is none
+	nal         []byte // nil: not received
 	sps         uint32
 	bottomOrder bool // bottom_field_pic_order_in_frame_present_flag
 }
 
-// parameters are the parameter sets that a stream has had.
+// parameters are the stream's parameter sets so far.
 type parameters struct {
 	sequences [32]*sequence
 	pictures  [256]picture
-	newest    *sequence // that was sent, or that a key frame uses
+	newest    *sequence // last received, or used by the last key frame
 }
 
-// note keeps a parameter set. One that cannot be read is reported, and the one of its number stays.
+// note stores a parameter set. An invalid one is an error, and does not replace the one with its number.
 func (p *parameters) note(nal []byte) error {
 	if nal[0]&0x1f == typePPS {
 		return p.notePicture(nal)
@@ -66,7 +66,7 @@ func (p *parameters) note(nal []byte) error {
 	if err := s.Unmarshal(s.nal); err != nil {
 		return fmt.Errorf("sequence parameter set: %w: %w", err, frame.ErrBadPicture)
 	}
-	// Beyond what the standard allows, which the parser leaves to its caller.
+	// Limits of the standard that the parser does not check.
 	if s.ID >= uint32(len(p.sequences)) || s.Log2MaxFrameNumMinus4 > 12 || s.Log2MaxPicOrderCntLsbMinus4 > 12 || s.PicOrderCntType > 2 ||
 		frame.CheckSize(s.Width(), s.Height()) != nil {
 		return fmt.Errorf("sequence parameter set: out of range (%dx%d): %w", s.Width(), s.Height(), frame.ErrBadPicture)
@@ -90,22 +90,22 @@ func (p *parameters) notePicture(nal []byte) error {
 	return nil
 }
 
-// complete appends the sequence parameter set of a key frame's slices and all picture parameter sets that belong to it, if one of them is not among the unit's own
+// complete appends the sequence parameter set of a key frame's slices and all its picture parameter sets, unless they are all among the unit's own
 // NAL units. ok: they are known.
 func (p *parameters) complete(to [][]byte, s *slice, nals [][]byte) (_ [][]byte, ok bool) {
 	if s.sps == nil {
 		return to, false
 	}
-	whole := contains(nals, s.sps.nal)
+	present := contains(nals, s.sps.nal)
 	before := len(to)
 	to = append(to, s.sps.nal)
 	for i := range p.pictures {
-		if one := &p.pictures[i]; one.nal != nil && p.sequences[one.sps] == s.sps {
-			to = append(to, one.nal)
-			whole = whole && contains(nals, one.nal)
+		if pps := &p.pictures[i]; pps.nal != nil && p.sequences[pps.sps] == s.sps {
+			to = append(to, pps.nal)
+			present = present && contains(nals, pps.nal)
 		}
 	}
-	if whole {
+	if present {
 		to = to[:before]
 	}
 	return to, true

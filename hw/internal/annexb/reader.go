@@ -11,58 +11,58 @@ import (
 )
 
 const (
-	// MaxUnit is the largest access unit that a Reader puts together, in bytes.
+	// MaxUnit is the largest access unit that a Reader assembles, in bytes.
 	MaxUnit = 16 << 20
-	// header is enough of a slice's beginning, in bytes.
+	// header is how many bytes suffice to parse a slice header.
 	header = 256
-	// chunk is how much room there is for a read, at least.
+	// chunk is the minimum free space for a read.
 	chunk = 64 << 10
 )
 
 var startCode = []byte{0, 0, 1}
 
-// Reader finds access units in a stream of bytes. What comes before the first key frame is passed over. It belongs to one goroutine.
+// Reader finds access units in a byte stream. Everything before the first key frame is skipped. It belongs to one goroutine.
 type Reader struct {
 	assembler
 	in   io.Reader
-	ends error // why nothing follows
+	ends error // the stream's final error
 
 	buffer []byte
-	start  int    // of what was not given out yet
-	scan   int    // where the search for the next start code goes on
-	begin  int    // of the NAL unit that is looked at, behind its start code; -1: there is none yet
-	judged bool   // it was
-	drop   bool   // it is left out
-	split  int    // where the next unit begins, should the next slice begin a picture; -1: there
+	start  int    // of what has not been returned yet
+	scan   int    // where to search for the next start code
+	begin  int    // of the current NAL unit, after its start code; -1: none yet
+	judged bool   // the current NAL unit was judged
+	drop   bool   // and is dropped
+	split  int    // where the next unit begins if the next slice begins a picture; -1: at that slice
 	nals   []span // of the unit
 	views  [][]byte
 
-	large    bool // the rest of a unit that is too large is passed over
-	running  bool // a key frame was given out, and all since
+	large    bool // skipping the rest of a unit that is too large
+	running  bool // a key frame was returned, and all units since
 	sequence uint64
-	last     [2]arrival // the reads before the last one, and the last one
+	last     [2]arrival // the last two reads
 
-	begun           bool // a start code has come
+	begun           bool // a start code was found
 	garbage, passed int
 }
 
-// span is where a NAL unit is in the buffer.
+// span is the position of a NAL unit in the buffer.
 type span struct{ from, to int }
 
-// arrival is when the bytes of the buffer up to end came.
+// arrival is when the buffer's bytes up to end were read.
 type arrival struct {
 	end int
 	at  time.Time
 }
 
-// NewReader makes a Reader.
+// NewReader returns a Reader of in.
 func NewReader(in io.Reader) *Reader {
 	r := &Reader{}
 	r.Reset(in)
 	return r
 }
 
-// Reset goes on with another stream, or the same from its beginning. Parameter sets are kept, and u.Sequence goes on.
+// Reset continues with another stream, or the same one from its beginning. It keeps the parameter sets, and u.Sequence continues.
 func (r *Reader) Reset(in io.Reader) {
 	*r = Reader{
 		assembler: assembler{parameters: r.parameters, order: r.order}, in: in, begin: -1, split: -1, sequence: r.sequence,
@@ -70,14 +70,14 @@ func (r *Reader) Reset(in io.Reader) {
 	}
 }
 
-// Passed returns how many bytes came before the first start code, and how many pictures before the first key frame.
+// Passed returns how many bytes preceded the first start code, and how many pictures the first key frame.
 func (r *Reader) Passed() (bytes, pictures int) { return r.garbage, r.passed }
 
-// Unreadable returns what was wrong with the newest parameter set that could not be read; nil: none was.
+// Unreadable returns the error of the last invalid parameter set, or nil.
 func (r *Reader) Unreadable() error { return r.why }
 
-// Next fills u with the next access unit, whose bytes are valid until the next call. u.Captured is when its last byte came, u.Sequence counts from 1. Errors:
-// frame.ErrBadPicture or frame.ErrTooLarge (units are missing; go on), io.EOF, or the stream's.
+// Next fills u with the next access unit, whose bytes are valid until the next call. u.Captured is when its last byte arrived, u.Sequence counts from 1.
+// Errors: frame.ErrBadPicture or frame.ErrTooLarge (units are missing; continue), io.EOF, or the stream's.
 func (r *Reader) Next(u *frame.AccessUnit) error {
 	for {
 		end, err := r.advance()
@@ -98,13 +98,13 @@ func (r *Reader) Next(u *frame.AccessUnit) error {
 	}
 }
 
-// advance goes through what there is. It returns where a unit ends that is complete; -1: there is none.
+// advance processes the buffer. It returns the end of a complete unit, or -1.
 func (r *Reader) advance() (end int, err error) {
 	for r.begin >= 0 || r.find() {
 		to, next := r.limit()
 		whole := next >= 0 || r.ends != nil
 		if !r.judged {
-			// Without zeros at its end: they may be those of the next start code.
+			// Without trailing zeros: they may belong to the next start code.
 			head := bytes.TrimRight(r.buffer[r.begin:min(to, r.begin+header)], "\x00")
 			all := whole || to-r.begin >= header
 			verdict, s := r.judge(head, all)
@@ -135,7 +135,7 @@ func (r *Reader) advance() (end int, err error) {
 		}
 		r.keep(to)
 		r.begin, r.judged = next, false
-		if next < 0 { // nothing follows
+		if next < 0 { // the end of the stream
 			r.start, r.scan = r.firstOf(), len(r.buffer)
 			if r.picture && !r.large {
 				return len(r.buffer), nil
@@ -160,27 +160,27 @@ func (r *Reader) find() bool {
 	return true
 }
 
-// skip passes over what comes before the first start code.
+// skip skips what precedes the first start code.
 func (r *Reader) skip(to int) {
 	if !r.begun {
-		r.garbage += len(bytes.TrimLeft(r.buffer[r.start:to], "\x00")) // zeros may stand there
+		r.garbage += len(bytes.TrimLeft(r.buffer[r.start:to], "\x00")) // leading zeros are permitted
 	}
 	r.start, r.scan = to, to
 }
 
-// limit returns where the NAL unit ends as far as it is there, and where the next one begins; -1: not known yet.
+// limit returns where the buffered part of the NAL unit ends, and where the next one begins; -1: unknown yet.
 func (r *Reader) limit() (to, next int) {
 	r.scan = max(r.scan, r.begin)
 	i := bytes.Index(r.buffer[r.scan:], startCode)
 	if i >= 0 {
-		r.scan += i // to be found again
+		r.scan += i // find it again next time
 		to, next = r.scan, r.scan+len(startCode)
 	} else {
 		to, next = len(r.buffer), -1
 		r.scan = max(r.scan, to-len(startCode)+1)
 	}
 	if next >= 0 || r.ends != nil {
-		for to > r.begin && r.buffer[to-1] == 0 { // no NAL unit ends with it
+		for to > r.begin && r.buffer[to-1] == 0 { // no NAL unit ends in zeros
 			to--
 		}
 	}
@@ -196,7 +196,7 @@ func (r *Reader) codeBefore(begin int) int {
 	return at
 }
 
-// keep takes the NAL unit that ends at to into the unit, and notes what is in it.
+// keep adds the NAL unit that ends at to to the access unit.
 func (r *Reader) keep(to int) {
 	nal := r.buffer[r.begin:to]
 	if r.drop || len(nal) == 0 {
@@ -209,7 +209,7 @@ func (r *Reader) keep(to int) {
 	r.assembler.keep(nal)
 }
 
-// bound reports a unit that is too large, and passes over its rest.
+// bound reports a unit that is too large, and skips the rest of it.
 func (r *Reader) bound(to int) error {
 	size := to - r.firstOf()
 	if size <= MaxUnit {
@@ -227,7 +227,7 @@ func (r *Reader) bound(to int) error {
 	return fmt.Errorf("an access unit of more than %d MB: %w", MaxUnit>>20, frame.ErrTooLarge)
 }
 
-// firstOf returns where the unit that is put together begins.
+// firstOf returns where the current access unit begins.
 func (r *Reader) firstOf() int {
 	switch {
 	case len(r.nals) > 0:
@@ -238,7 +238,7 @@ func (r *Reader) firstOf() int {
 	return len(r.buffer)
 }
 
-// give fills u with the unit that ends at end; without NAL units if it is none to begin with.
+// give fills u with the unit that ends at end; without NAL units if there has been no key frame yet.
 func (r *Reader) give(u *frame.AccessUnit, end int) error {
 	r.views = r.views[:0]
 	rest := r.nals[:0]
@@ -267,7 +267,7 @@ func (r *Reader) give(u *frame.AccessUnit, end int) error {
 	return err
 }
 
-// fill reads more.
+// fill reads more of the stream.
 func (r *Reader) fill() error {
 	if cap(r.buffer)-len(r.buffer) < chunk {
 		r.makeRoom()
@@ -284,7 +284,7 @@ func (r *Reader) fill() error {
 	return err
 }
 
-// makeRoom moves what was not given out yet to the front of the buffer, or of a larger one.
+// makeRoom moves what has not been returned yet to the front of the buffer, or of a larger one.
 func (r *Reader) makeRoom() {
 	by := r.start
 	rest := r.buffer[by:]

@@ -1,13 +1,13 @@
 package annexb
 
-// bits reads a NAL unit bit by bit, without the bytes that prevent start codes in it (ITU-T H.264 section 7.3.1).
+// bits reads a NAL unit bit by bit, skipping the emulation prevention bytes (ITU-T H.264 section 7.3.1).
 type bits struct {
 	data  []byte
 	at    int  // next byte of data
-	zeros int  // before it
-	value byte // the byte that is read
-	left  int  // bits of it
-	short bool // it was asked for more than there is
+	zeros int  // before at
+	value byte // the current byte
+	left  int  // its unread bits
+	short bool // the data ended early
 }
 
 func (b *bits) bit() uint32 {
@@ -63,11 +63,11 @@ func (b *bits) se() int32 {
 	return -int32(v / 2)
 }
 
-// slice is what the header of a slice says about the picture that it belongs to (section 7.3.3).
+// slice holds a slice header's fields that identify its picture (section 7.3.3).
 type slice struct {
-	sps       *sequence // nil: its parameter sets are not known, and of the rest only first is
+	sps       *sequence // nil: unknown parameter sets; then only first is valid
 	first     uint32    // macroblock
-	b         bool      // a B slice: predicted from two lists, mostly of pictures that are shown before and after it
+	b         bool      // a B slice: predicted from two lists, mostly of earlier and later pictures
 	idr       bool
 	reference bool // nal_ref_idc is not 0
 	pps       uint32
@@ -79,7 +79,7 @@ type slice struct {
 	delta     [2]int32 // delta_pic_order_cnt_bottom in the second, or delta_pic_order_cnt
 }
 
-// parse reads a slice's header of a NAL unit's first bytes. enough: there was all that is needed of it.
+// parse reads a slice header from a NAL unit's first bytes. enough reports whether they were sufficient.
 func (p *parameters) parse(nal []byte) (s slice, enough bool) {
 	b := bits{data: nal[1:]}
 	s.idr, s.reference = nal[0]&0x1f == typeIDR, nal[0]&0x60 != 0
@@ -126,8 +126,8 @@ func (p *parameters) parse(nal []byte) (s slice, enough bool) {
 	return s, !b.short
 }
 
-// begins says whether s belongs to another picture than the one that began with the slice before (section 7.4.1.2.4). Both fields of a frame count as one
-// picture: they are shown together, and RTP and MP4 take them so.
+// begins reports whether s belongs to another picture than the preceding slice (section 7.4.1.2.4). Both fields of a frame count as one
+// picture: they are shown together, and RTP and MP4 treat them so.
 func (s *slice) begins(before *slice) bool {
 	if s.sps == nil || before.sps == nil || s.sps != before.sps {
 		return s.first == 0 || s.sps != before.sps
@@ -141,6 +141,6 @@ func (s *slice) begins(before *slice) bool {
 		s.reference != before.reference, s.idr != before.idr, s.idrID != before.idrID, s.pocLSB != before.pocLSB, s.delta != before.delta:
 		return true
 	}
-	// What an encoder writes that does not count its pictures. Only the profiles with redundant slices have a first macroblock twice.
+	// For encoders that do not count their pictures. Only the profiles with redundant slices may repeat a first macroblock.
 	return s.first == 0 && before.first == 0 && !s.sps.redundant()
 }

@@ -6,28 +6,28 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// verdict is what the beginning of a NAL unit says about it.
+// verdict is what a NAL unit's beginning says about its access unit.
 type verdict uint8
 
 const (
-	unclear  verdict = iota // more of it is needed
-	same                    // it belongs to the unit before it
-	opens                   // it begins a unit, if the one before it has a picture
-	perhaps                 // it belongs to what follows it
+	unclear  verdict = iota // more bytes are needed
+	same                    // it belongs to the current unit
+	opens                   // it begins a unit, if the current one has a picture
+	perhaps                 // it belongs to the next NAL unit's access unit
 	nonsense                // it belongs to no unit
 )
 
-// assembler sorts NAL units into access units.
+// assembler groups NAL units into access units.
 type assembler struct {
 	parameters
 	first   slice // of the picture
-	picture bool  // a slice has come
+	picture bool  // a slice was received
 	order   order
 	later   int   // see Later
-	why     error // what was wrong with the newest parameter set that could not be read
+	why     error // the error of the last invalid parameter set
 }
 
-// judge says where a NAL unit belongs, of which at least the first byte is there. whole: all of it is.
+// judge decides which access unit a NAL unit belongs to, from at least its first byte. whole: all of it is there.
 func (a *assembler) judge(nal []byte, whole bool) (verdict, slice) {
 	if len(nal) == 0 {
 		return unclear, slice{}
@@ -55,20 +55,20 @@ func (a *assembler) judge(nal []byte, whole bool) (verdict, slice) {
 	return same, slice{}
 }
 
-// isSlice says whether a NAL unit with this first byte has a slice's header.
+// isSlice reports whether a NAL unit with this first byte has a slice header.
 func isSlice(first byte) bool {
 	kind := first & 0x1f
 	return kind == typeSlice || kind == typePartitionA || kind == typeIDR
 }
 
-// take notes a slice of the unit.
+// take records a slice of the unit.
 func (a *assembler) take(s *slice) {
 	if !a.picture {
 		a.picture, a.first = true, *s
 	}
 }
 
-// keep notes a whole NAL unit of the unit.
+// keep records a complete NAL unit of the unit.
 func (a *assembler) keep(nal []byte) {
 	if kind := nal[0] & 0x1f; kind == typeSPS || kind == typePPS {
 		if err := a.note(nal); err != nil {
@@ -77,10 +77,9 @@ func (a *assembler) keep(nal []byte) {
 	}
 }
 
-// restart forgets the picture.
 func (a *assembler) restart() { a.picture, a.first = false, slice{} }
 
-// finish makes u of the unit's NAL units, and makes ready for the next.
+// finish fills u with the unit's NAL units, and prepares for the next.
 func (a *assembler) finish(u *frame.AccessUnit, nals [][]byte) error {
 	defer a.restart()
 	u.Key, u.NALs = a.first.idr, u.NALs[:0]
@@ -96,7 +95,7 @@ func (a *assembler) finish(u *frame.AccessUnit, nals [][]byte) error {
 	return nil
 }
 
-// incomplete is the error of a key frame that nobody can decode.
+// incomplete returns the error of a key frame without valid parameter sets.
 func (a *assembler) incomplete() error {
 	if a.why != nil {
 		return a.why
@@ -104,17 +103,17 @@ func (a *assembler) incomplete() error {
 	return fmt.Errorf("a key frame without its parameter sets (SPS, PPS): %w", frame.ErrBadPicture)
 }
 
-// Later returns how many pictures later than the last unit came its picture is to be shown, and how many later than they come pictures are shown
-// on the whole; 0: they are shown as they come.
+// Later returns how many pictures after its arrival the last unit's picture is to be displayed, and the stream's display delay in
+// pictures; 0: pictures are displayed as they arrive.
 func (a *assembler) Later() (later, depth int) { return a.later, a.order.depth }
 
-// Info is what a stream says of itself.
+// Info is what a stream's parameter sets specify.
 type Info struct {
-	Width, Height int     // pixels; 0: not known yet
-	FPS           float64 // 0: it does not say
+	Width, Height int     // pixels; 0: unknown yet
+	FPS           float64 // 0: unspecified
 }
 
-// Info returns what the parameter sets in use say.
+// Info returns what the parameter sets in use specify.
 func (p *parameters) Info() (i Info) {
 	if s := p.newest; s != nil {
 		i.Width, i.Height = s.Width(), s.Height()

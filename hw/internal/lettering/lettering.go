@@ -1,4 +1,4 @@
-// Package lettering draws text into coverage masks, with the font Go Mono Bold, which golang.org/x/image brings along.
+// Package lettering draws text into coverage masks, with the font Go Mono Bold from golang.org/x/image.
 package lettering
 
 import (
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// MinSize and MaxSize bound the height of a line in pixels; sizes outside are brought to the nearer of them.
+// MinSize and MaxSize limit the height of a line in pixels; other sizes are clamped.
 const (
 	MinSize = 6
 	MaxSize = 512
@@ -22,10 +22,10 @@ const (
 
 var parse = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gomonobold.TTF) })
 
-// maxGlyphs bounds a Pen's memory of glyphs; texts with more characters than that start it again.
+// maxGlyphs limits a Pen's glyph cache; a text with more characters restarts it.
 const maxGlyphs = 256
 
-// Pen draws text of one size. It keeps the glyphs that it has drawn, so that drawing again allocates nothing. One goroutine uses a Pen at a time.
+// Pen draws text of one size. It caches glyphs, so that drawing them again does not allocate. One goroutine uses a Pen at a time.
 type Pen struct {
 	face   font.Face
 	ascent int
@@ -33,20 +33,20 @@ type Pen struct {
 	glyphs map[rune]glyph
 }
 
-// glyph is a character's coverage, its bounds relative to the pen's place on the baseline, and the way to the next, in pixels.
+// glyph is a character's coverage, with bounds relative to the pen's position on the baseline, and its advance, in pixels.
 type glyph struct {
 	mask    *image.Alpha
 	advance int
 }
 
-// NewPen makes a Pen whose lines are size pixels high. The error is a font that this build cannot read.
+// NewPen returns a Pen whose lines are size pixels high. It fails only if the built-in font cannot be read.
 func NewPen(size int) (*Pen, error) {
 	size = min(max(size, MinSize), MaxSize)
 	f, err := parse()
 	if err != nil {
 		return nil, fmt.Errorf("lettering: read the built-in font: %w", err)
 	}
-	// The font's lines are about 1.17 em high: ask for the em that makes them size pixels.
+	// The font's lines are about 1.17 em high: choose the em that makes them size pixels.
 	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: float64(size) / 1.17, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
 		return nil, fmt.Errorf("lettering: open the built-in font at %d pixels: %w", size, err)
@@ -57,7 +57,7 @@ func NewPen(size int) (*Pen, error) {
 // Line returns the height of a line in pixels.
 func (p *Pen) Line() int { return p.line }
 
-// Size returns the width and height in pixels that text needs; its lines are separated by \n.
+// Size returns the width and height of text in pixels; its lines are separated by \n.
 func (p *Pen) Size(text string) (width, height int) {
 	for line := range strings.SplitSeq(text, "\n") {
 		w := 0
@@ -73,11 +73,11 @@ func (p *Pen) Size(text string) (width, height int) {
 	return width, height
 }
 
-// maxWidth is where a line that is measured ends: wider than any picture.
+// maxWidth is where measuring a line stops: wider than any frame.
 const maxWidth = 1 << 16
 
-// Draw draws text, its upper left corner at x, y, into mask, which keeps the greater coverage where something is drawn already. Whatever
-// lies outside of mask is left out; a line is given up at mask's right edge, so that the cost is bounded by mask, not by text.
+// Draw draws text, its upper left corner at x, y, into mask, where it keeps the greater coverage of old and new. Anything outside
+// mask is clipped; a line ends at mask's right edge, so that the cost is bounded by mask, not by text.
 func (p *Pen) Draw(mask *image.Alpha, x, y int, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if y >= mask.Rect.Max.Y {
@@ -103,7 +103,7 @@ func (p *Pen) drawLine(mask *image.Alpha, x, baseline int, line string) {
 	}
 }
 
-// stamp puts glyph, moved by at, into mask.
+// stamp draws glyph, moved by at, into mask.
 func stamp(mask, glyph *image.Alpha, at image.Point) {
 	r := glyph.Rect.Add(at).Intersect(mask.Rect)
 	for y := r.Min.Y; y < r.Max.Y; y++ {

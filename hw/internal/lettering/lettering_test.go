@@ -25,7 +25,7 @@ func ink(mask *image.Alpha) (n int) {
 	return n
 }
 
-func TestTextFillsTheSizeThatWasMeasured(t *testing.T) {
+func TestTextFitsTheMeasuredSize(t *testing.T) {
 	for _, size := range []int{8, 14, 40, 200} {
 		p := pen(t, size)
 		w, h := p.Size("Ag|\nWide line")
@@ -41,7 +41,7 @@ func TestTextFillsTheSizeThatWasMeasured(t *testing.T) {
 	}
 }
 
-func TestWhatLiesOutsideIsLeftOut(t *testing.T) {
+func TestTextOutsideTheMaskIsClipped(t *testing.T) {
 	p := pen(t, 20)
 	whole, part := image.NewAlpha(image.Rect(0, 0, 100, 40)), image.NewAlpha(image.Rect(10, 5, 60, 15))
 	p.Draw(whole, -5, -3, "clipped\ntext")
@@ -55,12 +55,12 @@ func TestWhatLiesOutsideIsLeftOut(t *testing.T) {
 		mask := image.NewAlpha(image.Rect(0, 0, 50, 50))
 		p.Draw(mask, at.X, at.Y, "x")
 		if ink(mask) != 0 {
-			t.Errorf("text at %v is seen", at)
+			t.Errorf("text at %v is visible", at)
 		}
 	}
 }
 
-func TestSizesAreBroughtIntoRange(t *testing.T) {
+func TestSizesAreClamped(t *testing.T) {
 	if got := pen(t, -5).Line(); got != lettering.MinSize {
 		t.Errorf("%d", got)
 	}
@@ -69,7 +69,7 @@ func TestSizesAreBroughtIntoRange(t *testing.T) {
 	}
 }
 
-func TestDrawingAgainMakesNoGarbage(t *testing.T) {
+func TestRedrawingDoesNotAllocate(t *testing.T) {
 	p := pen(t, 20)
 	mask := image.NewAlpha(image.Rect(0, 0, 200, 40))
 	if n := testing.AllocsPerRun(20, func() { p.Draw(mask, 0, 0, "12:34:56.789") }); n != 0 {
@@ -77,7 +77,7 @@ func TestDrawingAgainMakesNoGarbage(t *testing.T) {
 	}
 }
 
-// Every character there is, in one text: the memory of glyphs stays bounded, and each is still right after it was started again.
+// All characters, in a single text: the glyph cache stays bounded, and glyphs are still correct after it restarts.
 func TestManyCharacters(t *testing.T) {
 	p := pen(t, 10)
 	first, again := image.NewAlpha(image.Rect(0, 0, 50, 12)), image.NewAlpha(image.Rect(0, 0, 50, 12))
@@ -89,6 +89,6 @@ func TestManyCharacters(t *testing.T) {
 	p.Draw(image.NewAlpha(image.Rect(0, 0, 40000, 12)), 0, 0, all.String())
 	p.Draw(again, 0, 0, "Abc")
 	if !bytes.Equal(first.Pix, again.Pix) {
-		t.Error("another picture of the same text")
+		t.Error("the same text is drawn differently")
 	}
 }

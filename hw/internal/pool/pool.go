@@ -1,4 +1,4 @@
-// Package pool keeps the buffers of frames that sources and decoders hand out, so that steady reading makes no garbage.
+// Package pool recycles the buffers of frames that sources and decoders hand out, so that steady reading does not allocate.
 package pool
 
 import (
@@ -8,17 +8,17 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// kept is how many released buffers wait for their next use: more than any encoder pool has in flight.
+// kept is how many released buffers are kept for reuse: more than any encoder pool has in flight.
 const kept = 32
 
-// Pool lends frames of one format and size. The zero Pool is not usable.
+// Pool provides frames of one format and size. The zero Pool is not usable.
 type Pool struct {
 	format        frame.Format
 	width, height int
 	free          chan *buffer
 }
 
-// New makes an empty pool.
+// New returns an empty pool.
 func New(format frame.Format, width, height int) (*Pool, error) {
 	if _, err := frame.Alloc(format, 1, 1); err != nil {
 		return nil, err
@@ -29,8 +29,8 @@ func New(format frame.Format, width, height int) (*Pool, error) {
 	return &Pool{format: format, width: width, height: height, free: make(chan *buffer, kept)}, nil
 }
 
-// Get fills f with a buffer of the pool: padded to whole 16x16 blocks, content undefined, writable until f's release. It allocates only while
-// more frames are out than ever before.
+// Get fills f with a buffer of the pool: padded to whole 16x16 blocks, content undefined, writable until f is released. It allocates only while
+// more frames are in use than ever before.
 func (p *Pool) Get(f *frame.Frame) error {
 	if f == nil {
 		return errors.New("read: no frame to fill")
@@ -51,7 +51,7 @@ func (p *Pool) Get(f *frame.Frame) error {
 	return nil
 }
 
-// buffer is the owner of one frame.
+// buffer owns a frame.
 type buffer struct {
 	pool  *Pool
 	frame frame.Frame
@@ -60,13 +60,13 @@ type buffer struct {
 
 var _ frame.Owner = (*buffer)(nil)
 
-// ReleaseFrame implements frame.Owner. A copy of the frame that is released again does no harm.
+// ReleaseFrame implements frame.Owner. Releasing a copy of the frame again is harmless.
 func (b *buffer) ReleaseFrame(*frame.Frame) {
 	if !b.out.CompareAndSwap(true, false) {
 		return
 	}
 	select {
 	case b.pool.free <- b:
-	default: // the garbage collector's
+	default: // leave it to the garbage collector
 	}
 }

@@ -1,4 +1,4 @@
-// Package sourcetest is the conformance suite that every source passes.
+// Package sourcetest is the conformance suite for sources.
 package sourcetest
 
 import (
@@ -18,29 +18,29 @@ import (
 
 // Case is a source to test.
 type Case struct {
-	// Open opens it afresh. It should deliver at least ten pictures a second and not end within 100.
+	// Open opens a new source, which should deliver at least ten pictures per second and not end within 100.
 	Open func(t testing.TB) frame.Source
-	// Garbage lets steady reading allocate.
+	// Garbage permits allocations in steady reading.
 	Garbage bool
-	// SizeLater says that Info knows the size only when a picture has come.
+	// SizeLater means that Info reports the size only after the first picture.
 	SizeLater bool
 }
 
-// patience is for what must happen soon, on a machine that is busy.
+// patience is the timeout for what should happen soon, on a busy machine.
 const patience = 30 * time.Second
 
 // Run runs the suite.
 func Run(t *testing.T, c Case) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Run("describes itself", c.describes)
-	t.Run("delivers sound pictures in order", c.delivers)
-	t.Run("leaves a held picture alone", c.holds)
-	t.Run("obeys its context", c.cancels)
-	t.Run("tells about itself while it is read", c.tells)
-	t.Run("closes under a read, and twice", c.closes)
+	t.Run("info", c.describes)
+	t.Run("delivers valid pictures in order", c.delivers)
+	t.Run("does not modify a held picture", c.holds)
+	t.Run("obeys the context", c.cancels)
+	t.Run("info during reads", c.infoDuringReads)
+	t.Run("closes during a read, and twice", c.closes)
 	if !c.Garbage {
-		t.Run("makes no garbage", c.allocates)
+		t.Run("does not allocate", c.allocates)
 	}
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
@@ -58,7 +58,7 @@ func (c Case) open(t testing.TB) (frame.Source, *picture) {
 	return s, &picture{dst: make([]byte, 8<<20)}
 }
 
-// picture is what was read last, of either kind.
+// picture is the last picture read, of either kind.
 type picture struct {
 	frame         frame.Frame
 	jpeg          frame.Picture
@@ -68,7 +68,7 @@ type picture struct {
 	width, height int
 }
 
-// read reads the next picture, which stays until the next read or release.
+// read reads the next picture, which is valid until the next read or release.
 func (p *picture) read(ctx context.Context, s frame.Source) (err error) {
 	switch s := s.(type) {
 	case frame.RawSource:
@@ -127,7 +127,7 @@ func (c Case) delivers(t *testing.T) {
 		}
 		now := time.Now()
 		if p.captured.Before(start.Add(-10*time.Second)) || p.captured.After(now) || p.captured.Before(lastCaptured) || p.captured == p.captured.Round(0) {
-			t.Errorf("captured %v; opened %v, now %v, the one before %v", p.captured, start, now, lastCaptured)
+			t.Errorf("captured %v; opened %v, now %v, previous %v", p.captured, start, now, lastCaptured)
 		}
 		last, lastCaptured = p.sequence, p.captured
 		if _, raw := s.(frame.RawSource); raw {
@@ -144,7 +144,7 @@ func (c Case) delivers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if b := img.Bounds(); b.Dx() != p.width || b.Dy() != p.height {
-			t.Errorf("picture of %v, said to be %dx%d", b, p.width, p.height)
+			t.Errorf("picture of %v, described as %dx%d", b, p.width, p.height)
 		}
 	}
 	p.frame.Release()
@@ -188,7 +188,7 @@ func checksum(f *frame.Frame) (sum uint32) {
 	return sum
 }
 
-// slow makes reads wait, where the source can.
+// slow makes reads block, if the source supports it.
 func slow(s frame.Source) {
 	if r, ok := s.(frame.RateSetter); ok {
 		_ = r.SetFPS(0.001)
@@ -225,8 +225,8 @@ func (c Case) cancels(t *testing.T) {
 	p.frame.Release()
 }
 
-// tells is of use under the race detector, and for a file that begins again meanwhile.
-func (c Case) tells(t *testing.T) {
+// infoDuringReads is useful under the race detector, and for a file that loops meanwhile.
+func (c Case) infoDuringReads(t *testing.T) {
 	s, p := c.open(t)
 	want := s.Info().Kind
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -268,7 +268,7 @@ func (c Case) closes(t *testing.T) {
 			}
 		}
 	}()
-	time.Sleep(20 * time.Millisecond) // most likely it waits now
+	time.Sleep(20 * time.Millisecond) // it most likely blocks by now
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -302,7 +302,7 @@ func (c Case) allocates(t *testing.T) {
 			failed = err
 		}
 	}); n > 0 || failed != nil {
-		t.Errorf("%g allocations a picture (%v)", n, failed)
+		t.Errorf("%g allocations per picture (%v)", n, failed)
 	}
 	p.frame.Release()
 }

@@ -6,16 +6,16 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// The box behind the text keeps 3/8 of the picture's light: dark enough for white letters on snow, and still a picture.
+// The box behind the text keeps 3/8 of the picture's brightness: dark enough for white letters on snow, but not opaque.
 const keep = 96 // of 256
 
-// toward darkens v around zero (black, or chroma's 128) and brings it towards white's value by coverage a.
+// toward darkens v around zero (black, or chroma's 128) and blends white over it by coverage a.
 func toward(v, zero, white, a int) uint8 {
 	v = zero + (v-zero)*keep/256
 	return uint8(v + (white-v)*a/255)
 }
 
-// blend darkens box, whose corners are even or the picture's edge, and puts white over it where mask, which covers box, says so.
+// blend darkens box, whose corners are even or at the frame's edge, and blends white over it by mask, which covers box.
 func blend(f *frame.Frame, box image.Rectangle, mask *image.Alpha) {
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		cover := mask.Pix[mask.PixOffset(box.Min.X, y):][:box.Dx()]
@@ -44,7 +44,7 @@ func blend(f *frame.Frame, box image.Rectangle, mask *image.Alpha) {
 	}
 }
 
-// packed handles pixels of size bytes; the fourth, alpha, stays.
+// packed blends pixels of size bytes; the fourth, alpha, is unchanged.
 func packed(row, cover []byte, size int) {
 	channels := min(size, 3)
 	for i, a := range cover {
@@ -55,9 +55,9 @@ func packed(row, cover []byte, size int) {
 	}
 }
 
-// chroma takes the colour away from under the box and the letters.
+// chroma reduces the colour of the box and removes that of the letters.
 func chroma(f *frame.Frame, box image.Rectangle, mask *image.Alpha) {
-	step := 2 // rows of luma to one of chroma
+	step := 2 // rows of luma per row of chroma
 	if f.Format == frame.YUV422 {
 		step = 1
 	}

@@ -1,3 +1,3 @@
-// Package transform gives raw frames a Look before they are encoded, in software: mirrored, flipped, turned, with text over them. It handles every raw format of
-// package frame without a conversion to another.
+// Package transform applies a Look to raw frames before they are encoded, in software: mirrored, flipped, rotated, magnified, with text over them. It
+// handles every raw format of package frame without conversion.
 package transform

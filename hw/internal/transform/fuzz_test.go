@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/transform"
 )
 
-// Any text over any picture draws within it, and below the box's upper edge only.
+// Any text over any picture is drawn within the picture, and only below the box's upper edge.
 func FuzzOverlayText(f *testing.F) {
 	f.Add("garden %H:%M:%S.%L", uint8(64), uint8(48), int64(1700000000), byte(0))
 	f.Add("%", uint8(1), uint8(1), int64(-1), byte(3))
@@ -18,14 +18,14 @@ func FuzzOverlayText(f *testing.F) {
 		if len(text) > 4096 {
 			return
 		}
-		width, height := max(int(w)&^1, 2), max(int(h)&^1, 2) // what chroma samples ask for
+		width, height := max(int(w)&^1, 2), max(int(h)&^1, 2) // chroma samples require even sizes
 		src, err := frame.Alloc(formats[int(format)%len(formats)], width, height)
 		if err != nil {
 			t.Fatal(err)
 		}
 		src.Captured = time.Unix(seconds%(1<<40), 0).UTC()
 		tr := transform.New()
-		for range 2 { // what is kept is drawn again
+		for range 2 { // the second time from the cached rendering
 			got, err := tr.Apply(src, &frame.Look{Overlay: text})
 			if err != nil {
 				t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// CheckRotate reports degrees that a Look cannot have.
+// CheckRotate returns an error unless degrees is 0, 90, 180 or 270.
 func CheckRotate(degrees int) error {
 	switch degrees {
 	case 0, 90, 180, 270:
@@ -15,7 +15,7 @@ func CheckRotate(degrees int) error {
 	return fmt.Errorf("rotate by %d degrees: must be 0, 90, 180 or 270", degrees)
 }
 
-// Size returns the size that a width x height picture has after a turn by degrees.
+// Size returns the size of a width x height picture after rotation by degrees.
 func Size(width, height, degrees int) (int, int) {
 	if degrees == 90 || degrees == 270 {
 		return height, width
@@ -23,10 +23,10 @@ func Size(width, height, degrees int) (int, int) {
 	return width, height
 }
 
-// Orient writes src, mirrored left to right, then flipped top to bottom, then turned clockwise by 0, 90, 180 or 270 degrees, into dst.
-// dst has src's format and Size's size; the two share no memory. src must be mapped.
+// Orient writes src, mirrored left to right, then flipped top to bottom, then rotated clockwise by 0, 90, 180 or 270 degrees, into dst.
+// dst must have src's format and Size's size, and share no memory with src, which must be mapped.
 //
-// 4:2:2 cannot be turned by 90 degrees without new chroma samples: each is then the mean of two rows.
+// Rotating 4:2:2 by 90 degrees needs new chroma samples: each is the mean of two rows.
 func Orient(dst, src *frame.Frame, mirror, flip bool, degrees int) error {
 	if err := CheckRotate(degrees); err != nil {
 		return fmt.Errorf("transform: %w", err)
@@ -40,7 +40,7 @@ func Orient(dst, src *frame.Frame, mirror, flip bool, degrees int) error {
 	if w, h := Size(src.Width, src.Height, degrees); dst.Width != w || dst.Height != h || dst.Format != src.Format {
 		return fmt.Errorf("transform: turn %s %dx%d by %d degrees: destination is %s %dx%d", src.Format, src.Width, src.Height, degrees, dst.Format, dst.Width, dst.Height)
 	}
-	// Every combination is at most a transposition and then a mirror and a flip: 90 degrees are the transposed picture mirrored.
+	// Every combination is at most a transposition, then a mirror and a flip: 90 degrees are the mirrored transposition.
 	t := turn{}
 	switch degrees {
 	case 0:
@@ -70,7 +70,7 @@ func Orient(dst, src *frame.Frame, mirror, flip bool, degrees int) error {
 // turn is a transposition, then a mirror, then a flip.
 type turn struct{ transpose, mirror, flip bool }
 
-// sampleBytes is how many bytes of a plane move together.
+// sampleBytes returns how many bytes of a plane move together.
 func sampleBytes(f frame.Format, plane int) int {
 	switch f {
 	case frame.RGB, frame.BGR:
@@ -83,7 +83,7 @@ func sampleBytes(f frame.Format, plane int) int {
 	return 1
 }
 
-// from returns, for the first sample of row y of the result (w x h samples), where it lies in the source, and the step from it to the next.
+// from returns the source offset of the first sample in row y of the result (w x h samples), and the step to the next.
 func (t turn) from(y, w, h, stride, size int) (start, step int) {
 	if t.flip {
 		y = h - 1 - y
@@ -103,12 +103,12 @@ func (t turn) from(y, w, h, stride, size int) (start, step int) {
 	return start, step
 }
 
-// tile is the side of the squares in which a transposed plane is walked, in samples: its rows are read as columns, and a whole plane's do not stay in the cache.
+// tile is the side in samples of the squares in which a plane is transposed: its rows are read as columns, and a whole plane's exceed the cache.
 const tile = 64
 
 func (t turn) plane(dst, src *frame.Frame, i, size int) {
 	rowBytes, h := dst.Format.PlaneSize(i, dst.Width, dst.Height)
-	w := rowBytes / size // rows of packed 4:2:2 come here whole, as samples of one byte
+	w := rowBytes / size // packed 4:2:2 is copied in whole rows, as samples of one byte
 	in, stride := src.Planes[i], src.Strides[i]
 	columns, rows := w, h
 	if t.transpose {
@@ -125,7 +125,7 @@ func (t turn) plane(dst, src *frame.Frame, i, size int) {
 	}
 }
 
-// pick fills out with samples of size bytes of in, the first from start, each next one step bytes on.
+// pick fills out with samples of size bytes from in, the first at start, the others step bytes apart.
 func pick(out, in []byte, start, step, size int) {
 	switch {
 	case step == size:
@@ -154,7 +154,7 @@ func pick(out, in []byte, start, step, size int) {
 	}
 }
 
-// chroma422 turns a chroma plane of planar 4:2:2 by 90 or 270 degrees: the result is halved in what were rows, and doubled in what were columns.
+// chroma422 rotates a planar 4:2:2 chroma plane by 90 or 270 degrees: what were rows are halved, what were columns doubled.
 func (t turn) chroma422(dst, src *frame.Frame, i int) {
 	w, h := dst.Width, dst.Height // of luma
 	for y := range h {
@@ -170,7 +170,7 @@ func (t turn) chroma422(dst, src *frame.Frame, i int) {
 
 type point struct{ x, y int }
 
-// at returns where pixel x, y of the result (w x h) lies in the source.
+// at returns the source position of pixel x, y of the result (w x h).
 func (t turn) at(x, y, w, h int) point {
 	if t.mirror {
 		x = w - 1 - x

@@ -11,22 +11,22 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/lettering"
 )
 
-// overlay writes white text on a darkened box in the lower left corner. What it drew is kept until the text changes.
+// overlay draws white text on a darkened box in the lower left corner. Rendered text is reused until it changes.
 type overlay struct {
 	pen    *lettering.Pen
-	format string // what text was made from,
-	second int64  // and when
+	format string // text's format,
+	second int64  // and time
 	text   string
 	buf    []byte
 
-	mask     *image.Alpha // coverage over the box; nil: nothing drawn yet
+	mask     *image.Alpha // coverage of the box; nil: nothing drawn yet
 	box      image.Rectangle
 	w, h     int
 	drawn    string
 	drawnSet bool
 }
 
-// draw writes format, its % fields filled in from f.Captured (or from now, where that is not set), over f, which is mapped.
+// draw draws format over f, which is mapped, with its % fields set from f.Captured, or from the current time if that is zero.
 func (o *overlay) draw(f *frame.Frame, format string) error {
 	at := f.Captured
 	if at.IsZero() {
@@ -42,7 +42,7 @@ func (o *overlay) draw(f *frame.Frame, format string) error {
 	return nil
 }
 
-// fill brings text up to date: once a second, or with each frame where the format shows parts of a second.
+// fill updates text: once per second, or for each frame if the format has fractions of a second.
 func (o *overlay) fill(format string, at time.Time) {
 	if format == o.format && at.Unix() == o.second && !strings.Contains(format, "%L") && !strings.Contains(format, "%f") && !strings.Contains(format, "%N") {
 		return
@@ -54,8 +54,8 @@ func (o *overlay) fill(format string, at time.Time) {
 	}
 }
 
-// render draws text into mask unless it is there already. A line is a twentieth of the picture high, but at least 14 pixels; where that is too
-// wide for the picture it is made smaller down to what can be read, and then cut off.
+// render draws text into mask unless it is there already. A line is a twentieth of the frame high, but at least 14 pixels; text too
+// wide for the frame is made smaller, down to a readable size, and then clipped.
 func (o *overlay) render(w, h int) error {
 	if o.drawnSet && o.drawn == o.text && o.w == w && o.h == h {
 		return nil

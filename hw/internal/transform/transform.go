@@ -7,8 +7,8 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Transform is a frame.Transform. It keeps a frame of its own, of the size that it was last asked for, and a second one while a part is enlarged. It
-// never writes into the frames that it is given: a source may show the same memory twice.
+// Transform is a frame.Transform. It owns a frame of the size last requested, and a second one while a part is magnified. It
+// never writes to its input frames: a source may deliver the same memory twice.
 type Transform struct {
 	own     *frame.Frame
 	view    magnifier
@@ -17,11 +17,11 @@ type Transform struct {
 
 var _ frame.Transform = (*Transform)(nil)
 
-// New makes a Transform.
+// New returns a Transform.
 func New() *Transform { return &Transform{} }
 
-// Apply returns f itself where look changes nothing, or a frame of the Transform's own with f's picture as look wants it, valid until
-// the next Apply. f stays the caller's. Errors: degrees that are no right angle, a frame that cannot be mapped.
+// Apply returns f itself if look changes nothing, else the Transform's own frame with the transformed picture, valid until
+// the next Apply. f remains the caller's. It fails if Rotate is not a multiple of 90 degrees, or f cannot be mapped.
 func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error) {
 	if f == nil || look == nil {
 		return nil, errors.New("transform: no frame or no look")
@@ -36,7 +36,7 @@ func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error
 		return nil, fmt.Errorf("transform: %w", err)
 	}
 	result := f
-	if !t.still(look) || look.View.Whole() { // a part that is enlarged is a frame of its own already
+	if !t.still(look) || look.View.Whole() { // a magnified part already is an own frame
 		w, h := Size(f.Width, f.Height, look.Rotate)
 		if t.own == nil || t.own.Format != f.Format || t.own.Width != w || t.own.Height != h {
 			own, err := frame.Alloc(f.Format, w, h)
@@ -65,5 +65,5 @@ func (t *Transform) Apply(f *frame.Frame, look *frame.Look) (*frame.Frame, error
 	return result, nil
 }
 
-// still says whether look leaves a picture as it lies.
+// still reports whether look leaves the orientation unchanged.
 func (*Transform) still(look *frame.Look) bool { return !look.Mirror && !look.Flip && look.Rotate == 0 }

@@ -14,7 +14,7 @@ import (
 
 var formats = []frame.Format{frame.YUV420, frame.NV21, frame.NV12, frame.YUV422, frame.YUYV, frame.Grey, frame.RGB, frame.BGR, frame.RGBA}
 
-// turned is what a look means, pixel by pixel.
+// turned is the reference implementation, pixel by pixel.
 func turned(src *image.RGBA, l frame.Look) *image.RGBA {
 	step := func(src *image.RGBA, w, h int, from func(x, y int) (int, int)) *image.RGBA {
 		dst := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -40,7 +40,7 @@ func turned(src *image.RGBA, l frame.Look) *image.RGBA {
 	return src
 }
 
-func TestEveryTurnOfEveryFormat(t *testing.T) {
+func TestEveryLookInEveryFormat(t *testing.T) {
 	for _, size := range []image.Point{{32, 16}, {50, 34}} {
 		scene := encodertest.Scene(size.X, size.Y)
 		for _, format := range formats {
@@ -56,7 +56,7 @@ func TestEveryTurnOfEveryFormat(t *testing.T) {
 				want := encodertest.FromImage(t, turned(scene, l), format, 0)
 				tolerance := 0
 				if (format == frame.YUV422 || format == frame.YUYV) && l.Rotate%180 != 0 {
-					tolerance = 40 // chroma is averaged over other pixels; luma is exact, and so is checked apart
+					tolerance = 40 // chroma is averaged over other pixels; luma is exact, and therefore checked separately
 				}
 				if err := same(got, want, tolerance); err != nil {
 					t.Errorf("%s %v %+v: %v", format, size, l, err)
@@ -112,16 +112,16 @@ func TestOddSizesDoNotPanic(t *testing.T) {
 	}
 }
 
-func TestBadLooksAreRefused(t *testing.T) {
+func TestInvalidLooksAreRejected(t *testing.T) {
 	f := encodertest.FromImage(t, encodertest.Scene(16, 16), frame.YUV420, 0)
 	for _, l := range []frame.Look{{Rotate: 45}, {Rotate: -90}, {Rotate: 360}} {
 		if _, err := transform.New().Apply(f, &l); err == nil {
-			t.Errorf("%+v was taken", l)
+			t.Errorf("%+v was accepted", l)
 		}
 	}
 	released := &frame.Frame{Format: frame.YUV420, Width: 16, Height: 16}
 	if _, err := transform.New().Apply(released, &frame.Look{Mirror: true}); err == nil {
-		t.Error("a released frame was taken")
+		t.Error("a released frame was accepted")
 	}
 }
 
@@ -148,7 +148,7 @@ func TestOverlayIsReadableInTheLowerLeftCorner(t *testing.T) {
 		}
 		for i, p := range f.Planes {
 			for j := range p {
-				p[j] = 200 // bright: only the box makes white letters readable
+				p[j] = 200 // bright: white letters are readable only on the box
 				if i > 0 {
 					p[j] = 90
 				}
@@ -174,12 +174,12 @@ func TestOverlayIsReadableInTheLowerLeftCorner(t *testing.T) {
 			}
 		}
 		if white < 300 || dark < 3000 || right != 0 {
-			t.Errorf("%s: %d white pixels, %d dark ones, %d changed outside of the corner", format, white, dark, right)
+			t.Errorf("%s: %d white pixels, %d dark ones, %d changed outside the corner", format, white, dark, right)
 		}
 	}
 }
 
-func TestOverlayFollowsTheCaptureTime(t *testing.T) {
+func TestOverlayShowsTheCaptureTime(t *testing.T) {
 	tr := transform.New()
 	f := encodertest.FromImage(t, encodertest.Scene(320, 240), frame.YUV420, 0)
 	shot := func(at time.Time, text string) []byte {
@@ -199,11 +199,11 @@ func TestOverlayFollowsTheCaptureTime(t *testing.T) {
 		t.Error("the text did not change with the second")
 	}
 	if bytes.Equal(shot(base, "%S.%L"), shot(base.Add(7*time.Millisecond), "%S.%L")) {
-		t.Error("milliseconds stand still")
+		t.Error("milliseconds do not change")
 	}
 }
 
-func TestSteadyStateMakesNoGarbage(t *testing.T) {
+func TestApplyDoesNotAllocate(t *testing.T) {
 	for _, format := range []frame.Format{frame.YUV420, frame.RGB, frame.YUYV} {
 		f := encodertest.FromImage(t, encodertest.Scene(320, 240), format, 0)
 		f.Captured = time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
@@ -214,7 +214,7 @@ func TestSteadyStateMakesNoGarbage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}); n != 0 {
-			t.Errorf("%s: %v allocations a frame", format, n)
+			t.Errorf("%s: %v allocations per frame", format, n)
 		}
 	}
 }

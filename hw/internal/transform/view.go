@@ -6,31 +6,31 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// magnifier enlarges a part of a picture to the whole, bilinearly.
+// magnifier scales a part of a frame to the full size, bilinearly.
 type magnifier struct {
 	own        *frame.Frame
-	x, y, w, h int         // the part that components are for
-	components []component // nil: to be made
+	x, y, w, h int         // the part for which components were computed
+	components []component // nil: not computed yet
 }
 
-// component is one grid of samples, and where in the source each row and column of the result lies.
+// component is a grid of samples, and the source position of each row and column of the result.
 type component struct {
 	grid
 	across, down axis
 }
 
-// axis says for each sample of the result which two samples of the source it lies between, and how near to the second, in 256ths.
+// axis maps each sample of the result to the two source samples around it, with the second one's weight in 256ths.
 type axis struct {
 	first  []int32
 	weight []int32
 }
 
-// newAxis spreads part samples from the sample from on over whole samples.
+// newAxis maps whole samples onto the part samples that begin at from.
 func newAxis(from, part, whole int) axis {
 	a := axis{first: make([]int32, whole), weight: make([]int32, whole)}
 	for i := range whole {
-		// The middles of the samples correspond: (i + ½) / whole of the part.
-		at := (int64(2*i+1)*int64(part)*128)/int64(whole) - 128 // in 256ths of a sample, from the part's first one
+		// Sample centres correspond: (i + ½) / whole of the part.
+		at := (int64(2*i+1)*int64(part)*128)/int64(whole) - 128 // in 256ths of a sample, from the part's beginning
 		at = max(0, min(at, int64(part-1)*256))
 		first := min(int64(from)+at>>8, int64(whole-1))
 		a.first[i], a.weight[i] = int32(first), int32(at&255)
@@ -41,10 +41,10 @@ func newAxis(from, part, whole int) axis {
 	return a
 }
 
-// grid is one component of a picture: samples of a plane, step bytes apart.
+// grid is a component of a frame: samples of a plane, step bytes apart.
 type grid struct{ plane, offset, step, w, h int }
 
-// grids lists the components of a format's planes.
+// grids lists a format's components.
 func grids(f frame.Format, w, h int) []grid {
 	halfW, halfH := (w+1)/2, (h+1)/2
 	switch f {
@@ -64,7 +64,7 @@ func grids(f frame.Format, w, h int) []grid {
 	return []grid{{0, 0, 1, w, h}}
 }
 
-// apply returns a frame of the magnifier's own, of f's format and size, that shows v of f. It is valid until the next call.
+// apply returns the magnifier's own frame, of f's format and size, showing v of f. It is valid until the next call.
 func (m *magnifier) apply(f *frame.Frame, v frame.View) (*frame.Frame, error) {
 	if err := f.Check(); err != nil {
 		return nil, fmt.Errorf("transform: %w", err)

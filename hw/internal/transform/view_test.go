@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/internal/encodertest"
 )
 
-// quarters are four even colours, so that a part of one quarter has one colour in every format.
+// quarters are four uniform colours, so that a part of a quarter has the same colour in every format.
 func quarters(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -31,7 +31,7 @@ func quarters(w, h int) *image.RGBA {
 	return img
 }
 
-func TestViewShowsAPartOfEveryFormat(t *testing.T) {
+func TestViewInEveryFormat(t *testing.T) {
 	for _, size := range []image.Point{{64, 48}, {67, 35}} {
 		scene := quarters(size.X, size.Y)
 		for _, format := range formats {
@@ -40,10 +40,10 @@ func TestViewShowsAPartOfEveryFormat(t *testing.T) {
 			tr := transform.New()
 			for name, c := range map[string]struct {
 				view frame.View
-				at   image.Point // a pixel of the colour that is expected everywhere
+				at   image.Point // a pixel of the colour expected everywhere
 			}{
-				"left top":     {frame.View{Zoom: 4, X: 0.2, Y: 0.2}, image.Pt(2, 2)},
-				"right bottom": {frame.View{Zoom: 4, X: 0.8, Y: 0.8}, image.Pt(size.X-2, size.Y-2)},
+				"top left":     {frame.View{Zoom: 4, X: 0.2, Y: 0.2}, image.Pt(2, 2)},
+				"bottom right": {frame.View{Zoom: 4, X: 0.8, Y: 0.8}, image.Pt(size.X-2, size.Y-2)},
 				"corner":       {frame.View{Zoom: 8, X: 1, Y: 0}, image.Pt(size.X-2, 2)},
 				"beyond":       {frame.View{Zoom: 8, X: -3, Y: 9}, image.Pt(2, size.Y-2)},
 			} {
@@ -84,8 +84,8 @@ func uniform(size image.Point, c color.RGBA) *image.RGBA {
 	return img
 }
 
-// What is seen at the left top of the turned picture lies at the right bottom of the camera's.
-func TestViewIsOfTheTurnedPicture(t *testing.T) {
+// The top left of the rotated picture is the bottom right of the camera's.
+func TestViewIsOfTheRotatedPicture(t *testing.T) {
 	src := encodertest.FromImage(t, quarters(64, 48), frame.YUV420, 0)
 	got, err := transform.New().Apply(src, &frame.Look{View: frame.View{Zoom: 4, X: 0.2, Y: 0.2}, Rotate: 90, Mirror: true})
 	if err != nil || got.Width != 48 || got.Height != 64 {
@@ -107,7 +107,7 @@ func TestCropStaysInside(t *testing.T) {
 	}
 }
 
-func TestViewOfASteadyStreamAllocatesNothing(t *testing.T) {
+func TestViewDoesNotAllocate(t *testing.T) {
 	src := encodertest.FromImage(t, quarters(64, 48), frame.YUV420, 0)
 	tr, look := transform.New(), frame.Look{View: frame.View{Zoom: 2, X: 0.5, Y: 0.5}}
 	apply := func() {

@@ -1,4 +1,4 @@
-/* Compiled by a test: our declarations against the library's. */
+/* Compiled by a test to compare our declarations with the library's. */
 #include <stddef.h>
 
 #include <codec_api.h>

@@ -1,4 +1,4 @@
-// Package drops counts the broken pictures that a live source leaves out by itself, so that the next good one goes out at once.
+// Package drops counts the broken pictures that a live source skips itself, so that the next good one is delivered at once.
 package drops
 
 import "sync"
@@ -18,7 +18,7 @@ func (c *Counter) Drop(why error) {
 	c.why = why
 }
 
-// Dropped returns how many there were, and the newest reason.
+// Dropped returns the number of dropped pictures and the newest reason.
 func (c *Counter) Dropped() (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

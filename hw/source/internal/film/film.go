@@ -1,4 +1,4 @@
-// Package film keeps the time of a film: it plays at its own rate, and of a lower rate shows the pictures whose turn it is.
+// Package film times the playback of a video file: it keeps the file's own rate, and skips pictures to show fewer.
 package film
 
 import (
@@ -9,19 +9,19 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Clock tells which picture of a film is due. Next belongs to one goroutine; the other methods may be called from any.
+// Clock decides which picture of a film is due. Next belongs to one goroutine; the other methods may be called from any.
 type Clock struct {
 	pacer *pace.Pacer
-	ahead float64 // Next's: how many pictures the film is ahead of what was shown
+	ahead float64 // used by Next: how many pictures the film is ahead of what was shown
 
 	mu   sync.Mutex
 	own  float64 // the film's rate
-	most float64 // the rate asked for
+	most float64 // the requested maximum
 	free bool    // the film has no rate of its own
 }
 
-// New makes a clock. own is the film's rate, 0 when it has none: then it plays at most's, or at byDefault. most is how many pictures a second are wanted at most;
-// 0: the film's own rate; +Inf: as many as are read.
+// New returns a clock. own is the film's rate, or 0 if it has none: it then plays at most, or at byDefault. most is the maximum number of pictures per second;
+// 0: the film's own rate; +Inf: as fast as they are read.
 func New(own, most, byDefault float64) (*Clock, error) {
 	if most != 0 {
 		if err := pace.CheckFPS(most); err != nil {
@@ -42,7 +42,7 @@ func New(own, most, byDefault float64) (*Clock, error) {
 	return c, nil
 }
 
-// rate is what the pacer keeps.
+// rate returns the pacer's rate.
 func (c *Clock) rate() float64 {
 	if math.IsInf(c.most, 1) {
 		return c.most
@@ -50,10 +50,10 @@ func (c *Clock) rate() float64 {
 	return min(c.own, c.most)
 }
 
-// FPS returns how many pictures a second are shown.
+// FPS returns how many pictures per second are shown.
 func (c *Clock) FPS() float64 { return c.pacer.FPS() }
 
-// SetFPS changes how many pictures a second are wanted at most.
+// SetFPS changes the maximum number of pictures per second.
 func (c *Clock) SetFPS(most float64) error {
 	if err := pace.CheckFPS(most); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (c *Clock) SetFPS(most float64) error {
 	return c.pacer.SetFPS(c.rate())
 }
 
-// Next waits until a picture is due, and returns how many of the film's are passed over before it.
+// Next waits until a picture is due, and returns how many of the film's pictures to skip before it.
 func (c *Clock) Next(ctx context.Context, closed error) (skip int, err error) {
 	if _, err := c.pacer.Wait(ctx, closed); err != nil {
 		return 0, err
@@ -87,5 +87,5 @@ func (c *Clock) Next(ctx context.Context, closed error) (skip int, err error) {
 // Done is closed by Close.
 func (c *Clock) Done() <-chan struct{} { return c.pacer.Done() }
 
-// Close ends a Next that waits and all later ones. It may be called twice.
+// Close ends a waiting Next and all later ones. It may be called twice.
 func (c *Clock) Close() { c.pacer.Close() }

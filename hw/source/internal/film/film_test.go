@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/film"
 )
 
-func TestFilmKeepsItsTimeWhateverIsWanted(t *testing.T) {
+func TestFilmKeepsTimeAtAnyRate(t *testing.T) {
 	for _, c := range []struct{ own, most, shown, plays float64 }{
 		{25, 0, 25, 25},
 		{5, 0, 5, 5},
@@ -30,7 +30,7 @@ func TestFilmKeepsItsTimeWhateverIsWanted(t *testing.T) {
 				t.Fatal(err)
 			}
 			if math.Abs(clock.FPS()-c.shown) > 1e-9 {
-				t.Errorf("%g at most %g: %g a second", c.own, c.most, clock.FPS())
+				t.Errorf("%g at most %g: %g fps", c.own, c.most, clock.FPS())
 			}
 			start, shown, played := time.Now(), 0.0, 0.0
 			for time.Since(start) < 100*time.Second {
@@ -48,7 +48,7 @@ func TestFilmKeepsItsTimeWhateverIsWanted(t *testing.T) {
 	}
 }
 
-func TestRateOfARunningFilm(t *testing.T) {
+func TestSetFPSWhilePlaying(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock, err := film.New(30, 0, 25)
 		if err != nil {
@@ -69,7 +69,7 @@ func TestRateOfARunningFilm(t *testing.T) {
 		}
 		for _, fps := range []float64{0, -1, math.NaN(), 1e-300, 1e9} {
 			if clock.SetFPS(fps) == nil {
-				t.Errorf("%g was taken", fps)
+				t.Errorf("%g was accepted", fps)
 			}
 		}
 		ended := errors.New("closed")

@@ -1,5 +1,5 @@
-// Package fullrange makes full-range samples of limited ("studio") range ones: luma 16..235 and chroma 16..240 around 128 become 0..255 (BT.601,
-// JFIF). What lies outside is clipped.
+// Package fullrange converts limited-range ("studio") samples to full range: luma 16..235 and chroma 16..240 around 128 become 0..255 (BT.601,
+// JFIF). Values outside are clipped.
 package fullrange
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Luma and Chroma map a sample of limited range to full range.
+// Luma and Chroma map a limited-range sample to full range.
 var Luma, Chroma = tables()
 
 func tables() (luma, chroma [256]byte) {
@@ -22,16 +22,16 @@ func tables() (luma, chroma [256]byte) {
 
 func clip(v float64) byte { return byte(min(255, max(0, v+0.5))) }
 
-// Kind is what the samples of a row are.
+// Kind is the kind of samples in a row.
 type Kind uint8
 
 const (
 	OnlyLuma   Kind = iota // luma
-	OnlyChroma             // Cb, Cr, or both in turn
-	Mixed                  // luma and chroma in turn, as YUYV has them
+	OnlyChroma             // Cb, Cr, or both alternating
+	Mixed                  // luma and chroma alternating, as in YUYV
 )
 
-// pairs maps two samples at once: half the look-ups. The tables of 128 KiB are made when they are needed first.
+// pairs maps two samples at once, halving the look-ups. The tables of 128 KiB are built on first use.
 var pairs = [...]func() *[1 << 16]uint16{
 	OnlyLuma:   sync.OnceValue(func() *[1 << 16]uint16 { return pairsOf(&Luma, &Luma) }),
 	OnlyChroma: sync.OnceValue(func() *[1 << 16]uint16 { return pairsOf(&Chroma, &Chroma) }),
@@ -46,7 +46,7 @@ func pairsOf(even, odd *[256]byte) *[1 << 16]uint16 {
 	return &p
 }
 
-// Convert changes all samples of a luma and chroma frame in place; RGB stays as it is.
+// Convert converts all samples of a YUV or grey frame in place; RGB is left unchanged.
 func Convert(f *frame.Frame) {
 	for i := range f.Format.Planes() {
 		rowBytes, rows := f.Format.PlaneSize(i, f.Width, f.Height)
@@ -65,7 +65,7 @@ func Convert(f *frame.Frame) {
 	}
 }
 
-// Row changes the samples of one row, which begins with luma if it is mixed.
+// Row converts one row, which begins with luma if it is mixed.
 func Row(row []byte, kind Kind) {
 	table := pairs[kind]()
 	for len(row) >= 8 { // a load and a store for eight samples

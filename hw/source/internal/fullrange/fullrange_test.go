@@ -7,7 +7,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/fullrange"
 )
 
-func TestLimitsBecomeTheEnds(t *testing.T) {
+func TestLimitsMapToTheEnds(t *testing.T) {
 	for _, c := range []struct{ in, luma, chroma byte }{{0, 0, 0}, {16, 0, 1}, {128, 130, 128}, {235, 255, 250}, {240, 255, 255}, {255, 255, 255}} {
 		if fullrange.Luma[c.in] != c.luma || fullrange.Chroma[c.in] != c.chroma {
 			t.Errorf("%d: luma %d, chroma %d; want %d, %d", c.in, fullrange.Luma[c.in], fullrange.Chroma[c.in], c.luma, c.chroma)
@@ -15,7 +15,7 @@ func TestLimitsBecomeTheEnds(t *testing.T) {
 	}
 }
 
-func TestEachFormatsSamplesAreMappedAndNoOthers(t *testing.T) {
+func TestOnlySamplesAreMapped(t *testing.T) {
 	for _, format := range []frame.Format{frame.YUV420, frame.NV21, frame.NV12, frame.YUV422, frame.YUYV, frame.Grey, frame.RGB, frame.BGR, frame.RGBA} {
 		for _, width := range []int{1, 2, 7, 8, 9, 33} {
 			f, err := frame.Alloc(format, width, 3)

@@ -1,4 +1,4 @@
-// Package h264 is a source of H.264 access units that are passed through, out of a raw file (ITU-T H.264 annex B) or a stream of the same form.
+// Package h264 is a source of H.264 access units that are passed through, from a raw file (ITU-T H.264 annex B) or a stream of the same format.
 package h264
 
 import (
@@ -19,28 +19,28 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// DefaultFPS is the rate of files that do not say theirs.
+// DefaultFPS is the rate of files that do not specify one.
 const DefaultFPS = 25
 
-// Config says how units are delivered.
+// Config configures a File or Stream.
 type Config struct {
-	// FPS is the rate of a file, or stream, that does not say its own; 0: DefaultFPS of a file. No unit can be left out, so it thins nothing.
+	// FPS is the rate of a file or stream that does not specify one; 0: DefaultFPS for a file. It drops no units: each depends on others.
 	FPS float64
-	// Once ends a file behind its last unit (frame.ErrEnd) instead of beginning again.
+	// Once ends a file after its last unit (frame.ErrEnd) instead of looping it.
 	Once bool
-	// Warn is told of what is odd but can be lived with; nil disables it.
+	// Warn is called with problems that do not end the source; nil disables it.
 	Warn func(error)
 }
 
-// description is what a stream says of itself.
+// description is what is known about a stream.
 type description struct {
 	now   atomic.Pointer[annexb.Info]
-	depth atomic.Int64 // how many pictures later than they come pictures are shown
+	depth atomic.Int64 // reordering depth: how many frames after their arrival frames are shown
 
-	steady time.Time // the reader's: see even
+	steady time.Time // used by the reading goroutine: see even
 }
 
-// show fills in when u's picture is to be shown.
+// show sets u's display time.
 func (d *description) show(r *annexb.Reader, u *frame.AccessUnit, fps float64) {
 	later, depth := r.Later()
 	if depth > 0 {
@@ -55,8 +55,8 @@ func (d *description) show(r *annexb.Reader, u *frame.AccessUnit, fps float64) {
 	}
 }
 
-// even is u's Captured without the jitter of its arrival, which would show pictures in a wrong order, as they are shown periods after that. It follows the arrivals
-// by an eighth of a period, and begins anew at a key frame when it is far from them.
+// even returns u's Captured without the jitter of its arrival: display times are offset from it by whole periods, and jitter could reverse their order. It
+// follows the arrivals by at most an eighth of a period per unit, and restarts at a key frame that is far from them.
 func (d *description) even(u *frame.AccessUnit, period time.Duration) time.Time {
 	const far = time.Second
 	next := d.steady.Add(period)
@@ -70,16 +70,16 @@ func (d *description) even(u *frame.AccessUnit, period time.Duration) time.Time 
 	return d.steady
 }
 
-// order says that pictures come in another order than they are shown in; "": they don't.
+// order returns a note if frames are not in display order, else "".
 func (d *description) order() string {
 	depth := d.depth.Load()
 	if depth == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it has B-frames, which are shown %d pictures later than they come; browsers don't show them by WebRTC", depth)
+	return fmt.Sprintf("it has B-frames: display lags by %d frames; browsers cannot play them over WebRTC", depth)
 }
 
-// notes joins what is to be said.
+// notes joins the notes that are not empty.
 func notes(all ...string) string {
 	return strings.Join(slices.DeleteFunc(all, func(n string) bool { return n == "" }), "; ")
 }
@@ -91,28 +91,28 @@ func (d *description) load() annexb.Info {
 	return annexb.Info{}
 }
 
-// note keeps what a key frame brings.
+// note stores a key frame's information.
 func (d *description) note(i annexb.Info) {
 	if i != d.load() {
 		d.now.Store(&i)
 	}
 }
 
-// none is the error of what has no unit to begin with.
-func none(r *annexb.Reader, why error) error {
+// noUnits returns the error for input without a first unit.
+func noUnits(r *annexb.Reader, why error) error {
 	garbage, passed := r.Passed()
 	if why == nil {
 		why = r.Unreadable()
 	}
 	switch {
 	case why != nil:
-		return fmt.Errorf("%w: %v", frame.ErrNoPicture, why) //nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		return fmt.Errorf("%w: %v", frame.ErrNoPicture, why) //nolint:errorlint // must not be a frame.ErrBadPicture, after which reading continues
 	case passed > 0:
-		return fmt.Errorf("%w: it has %d pictures of H.264, and no key frame (IDR)", frame.ErrNoPicture, passed)
+		return fmt.Errorf("%w: it has %d frames of H.264, but no key frame (IDR)", frame.ErrNoPicture, passed)
 	case garbage > 0:
 		return fmt.Errorf("%w: it has %d bytes, but no H.264", frame.ErrNoPicture, garbage)
 	}
-	return fmt.Errorf("%w: it has no picture of H.264", frame.ErrNoPicture)
+	return fmt.Errorf("%w: it has no frame of H.264", frame.ErrNoPicture)
 }
 
 func broken(err error) bool {
@@ -121,7 +121,7 @@ func broken(err error) bool {
 
 var errClosed = fmt.Errorf("h264: %w: closed", frame.ErrEnd)
 
-// File plays a file at its own rate, again and again.
+// File plays a file at its own rate in a loop.
 type File struct {
 	description
 	path      string
@@ -138,7 +138,7 @@ type File struct {
 
 var _ frame.VideoSource = (*File)(nil)
 
-// OpenFile opens a file. It reports one that cannot be read, or has no key frame with its parameter sets.
+// OpenFile opens a file. It fails if the file cannot be read, or has no key frame with parameter sets.
 func OpenFile(path string, c Config) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -168,19 +168,19 @@ func (f *File) begin(c Config) error {
 				why = err
 			}
 		case errors.Is(err, io.EOF):
-			return none(f.reader, why)
+			return noUnits(f.reader, why)
 		default:
 			return err
 		}
 	}
 	garbage, passed := f.reader.Passed()
 	if c.Warn != nil && (garbage > 0 || passed > 0) {
-		c.Warn(fmt.Errorf("h264: %s: %d bytes and %d pictures before the first key frame are left out", f.path, garbage, passed))
+		c.Warn(fmt.Errorf("h264: %s: skipping %d bytes and %d frames before the first key frame", f.path, garbage, passed))
 	}
 	info := f.reader.Info()
 	f.note(info)
 	own, asked := info.FPS, c.FPS
-	if own > 0 { // it plays at that, as no picture can be left out
+	if own > 0 { // the file's rate applies, as no frame can be dropped
 		asked = 0
 	}
 	f.guessed = own == 0 && asked == 0
@@ -206,7 +206,7 @@ func (f *File) Info() frame.Info {
 	info := frame.Info{Name: f.path, Kind: "h264", Width: now.Width, Height: now.Height, FPS: f.clock.FPS()}
 	guessed := ""
 	if f.guessed {
-		guessed = fmt.Sprintf("the file does not say its rate: it is played at %d pictures a second", DefaultFPS)
+		guessed = fmt.Sprintf("the file does not specify its frame rate; playing at %d fps", DefaultFPS)
 	}
 	info.Note = notes(guessed, f.order())
 	return info
@@ -217,7 +217,7 @@ func (f *File) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	if _, err := f.clock.Next(ctx, errClosed); err != nil {
 		return err
 	}
-	f.closing.Lock() // the file stays open while it is read
+	f.closing.Lock() // keeps the file open while it is read
 	defer f.closing.Unlock()
 	for {
 		if f.closed {
@@ -254,32 +254,32 @@ func (f *File) Close() error {
 	return f.file.Close()
 }
 
-// Stream delivers the units of a byte stream as they come. A unit is complete when the next one begins.
+// Stream delivers the units of a byte stream as they arrive. A unit is complete when the next one begins.
 type Stream struct {
 	description
 	name, kind string
 	in         io.ReadCloser
-	fps        float64 // of a stream that does not say
+	fps        float64 // of a stream that does not specify one
 	start      sync.Once
 	stopped    chan struct{} // closed when the goroutine has ended
 	closed     chan struct{}
 	closing    sync.Once
 	closeErr   error
 
-	// The goroutine fills unit and err, and waits until the next read.
+	// The goroutine fills unit and err, and waits for the next read.
 	ready, taken chan struct{}
 	unit         frame.AccessUnit
 	err          error
 
-	// The reader's own.
-	out bool  // it has the unit
-	end error // nothing follows
+	// Used by the reader only.
+	out bool  // it holds the unit
+	end error // set when the stream has ended
 }
 
 var _ frame.VideoSource = (*Stream)(nil)
 
-// NewStream makes a source of a stream; name is for people, kind is Info's. Reading begins with the first ReadUnit. in is the source's to close, which must end a
-// read that waits. Of c, only FPS counts here.
+// NewStream returns a source for a stream; name is for display, kind is Info's. Reading begins with the first ReadUnit. The source takes ownership of in,
+// whose Close must interrupt a blocked read. Of c, only FPS is used.
 func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	if c.FPS != 0 {
 		if err := pace.CheckFPS(c.FPS); err != nil {
@@ -291,7 +291,7 @@ func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	}, nil
 }
 
-// Info implements frame.Source. The size is 0x0 until a key frame has come.
+// Info implements frame.Source. The size is 0x0 until the first key frame.
 func (s *Stream) Info() frame.Info {
 	now := s.load()
 	info := frame.Info{Name: s.name, Kind: s.kind, Width: now.Width, Height: now.Height, FPS: now.FPS}
@@ -360,7 +360,7 @@ func (s *Stream) run() {
 			}
 			s.show(r, &s.unit, fps)
 		}
-		s.err = s.say(r, err, delivered)
+		s.err = s.wrap(r, err, delivered)
 		select {
 		case s.ready <- struct{}{}:
 		case <-s.closed:
@@ -377,8 +377,8 @@ func (s *Stream) run() {
 	}
 }
 
-// say says what an error of the reader means.
-func (s *Stream) say(r *annexb.Reader, err error, delivered bool) error {
+// wrap turns a reader's error into the source's.
+func (s *Stream) wrap(r *annexb.Reader, err error, delivered bool) error {
 	switch {
 	case err == nil:
 		return nil
@@ -389,7 +389,7 @@ func (s *Stream) say(r *annexb.Reader, err error, delivered bool) error {
 	case delivered:
 		return fmt.Errorf("h264: %s: %w", s.name, frame.ErrEnd)
 	}
-	return fmt.Errorf("h264: %s: %w", s.name, none(r, nil))
+	return fmt.Errorf("h264: %s: %w", s.name, noUnits(r, nil))
 }
 
 // Close implements frame.Source.
@@ -397,7 +397,7 @@ func (s *Stream) Close() error {
 	s.closing.Do(func() {
 		close(s.closed)
 		s.closeErr = s.in.Close()
-		s.start.Do(func() { close(s.stopped) }) // never begun
+		s.start.Do(func() { close(s.stopped) }) // never started
 	})
 	<-s.stopped
 	return s.closeErr

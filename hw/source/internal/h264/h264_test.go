@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// make264 encodes pictures of ffmpeg's test source, 100 a second.
+// make264 encodes frames of ffmpeg's test source at 100 fps.
 func make264(t testing.TB, n int, args ...string) []byte {
 	t.Helper()
 	args = append([]string{
@@ -40,7 +40,7 @@ func make264(t testing.TB, n int, args ...string) []byte {
 	return out
 }
 
-// units are the NAL units of each access unit of a stream.
+// units returns the NAL units of each access unit in a stream.
 func units(t testing.TB, stream []byte) (all []string) {
 	r := annexb.NewReader(bytes.NewReader(stream))
 	var u frame.AccessUnit
@@ -54,7 +54,7 @@ func units(t testing.TB, stream []byte) (all []string) {
 	}
 }
 
-// join is a stream of units.
+// join concatenates units to a stream.
 func join(units []string) (stream []byte) {
 	for _, u := range units {
 		stream = append(append(stream, 0, 0, 0, 1), u...)
@@ -70,7 +70,7 @@ func write(t testing.TB, data []byte) string {
 	return path
 }
 
-// patience is for what must happen soon, on a machine that is busy.
+// patience is the timeout for what should happen soon, on a busy machine.
 const patience = 30 * time.Second
 
 // read reads a unit and returns its NAL units.
@@ -84,8 +84,8 @@ func read(t testing.TB, s frame.VideoSource, u *frame.AccessUnit) string {
 	return string(bytes.Join(u.NALs, []byte{0, 0, 1}))
 }
 
-// A film is played at its own rate again and again, each time from its first key frame, bit for bit.
-func TestFileIsPlayedAgainAndAgain(t *testing.T) {
+// A file plays at its own rate in a loop, each time from its first key frame, bit for bit.
+func TestFileLoops(t *testing.T) {
 	stream := make264(t, 25)
 	want := units(t, stream)
 	f, err := h264.OpenFile(write(t, stream), h264.Config{FPS: 5})
@@ -109,13 +109,13 @@ func TestFileIsPlayedAgainAndAgain(t *testing.T) {
 		last = u
 	}
 	if took := time.Since(began); took < 600*time.Millisecond {
-		t.Errorf("70 units at 100 a second took %v", took)
+		t.Errorf("70 units at 100 fps took %v", took)
 	}
 }
 
-func TestRateOfAFile(t *testing.T) {
+func TestFileRate(t *testing.T) {
 	stream := make264(t, 3, "-x264-params", "vui-timing=0", "-bsf:v", "filter_units=remove_types=6")
-	// No encoder here leaves the timing out: take a stream that has none.
+	// All encoders here write the timing: use a stream without.
 	bare := bytes.NewReader(bareStream())
 	data, _ := io.ReadAll(bare)
 	for _, c := range []struct {
@@ -139,7 +139,7 @@ func TestRateOfAFile(t *testing.T) {
 	}
 }
 
-// bareStream is a key frame of 64x48 whose parameter sets say nothing of time, and another picture.
+// bareStream is a 64x48 key frame whose parameter sets have no timing, and another frame.
 func bareStream() []byte {
 	return []byte("\x00\x00\x00\x01\x67\x42\xc0\x1e\xda\x11\xe4\x00\x00\x00\x01\x68\xce\x3c\x80\x00\x00\x00\x01\x65\x88\x84\x55\x55\x80\x00\x00\x00\x01\x41\x9a\x22\x55\x80")
 }
@@ -159,11 +159,11 @@ func TestFileEnds(t *testing.T) {
 	}
 }
 
-func TestFilesWithoutAPictureAreRefused(t *testing.T) {
+func TestFilesWithoutAKeyFrameAreRejected(t *testing.T) {
 	all := units(t, make264(t, 12))
 	for want, data := range map[string][]byte{
 		"no H.264":                   bytes.Repeat([]byte("hello"), 100),
-		"no picture of H.264":        []byte("\x00\x00\x00\x01"),
+		"no frame of H.264":          []byte("\x00\x00\x00\x01"),
 		"no key frame":               join(all[1:8]),
 		"without its parameter sets": bareStream()[11+4+4:],
 	} {
@@ -174,8 +174,8 @@ func TestFilesWithoutAPictureAreRefused(t *testing.T) {
 	}
 }
 
-// What comes before the first key frame is left out, with a warning.
-func TestFileThatBeginsInTheMiddle(t *testing.T) {
+// Anything before the first key frame is skipped with a warning.
+func TestFileStartingWithoutAKeyFrame(t *testing.T) {
 	want := units(t, make264(t, 22))
 	var warned []error
 	f, err := h264.OpenFile(write(t, append([]byte("garbage"), join(want[4:])...)), h264.Config{Warn: func(err error) { warned = append(warned, err) }})
@@ -194,8 +194,8 @@ func TestFileThatBeginsInTheMiddle(t *testing.T) {
 	}
 }
 
-// A stream's units are those that come, as soon as the next one begins.
-func TestStreamDeliversWhatComes(t *testing.T) {
+// A stream's units are delivered unchanged, as soon as the next one begins.
+func TestStreamDeliversUnitsUnchanged(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	want := units(t, make264(t, 12))
 	in, out := io.Pipe()
@@ -211,7 +211,7 @@ func TestStreamDeliversWhatComes(t *testing.T) {
 	rest := join(want)
 	sent := 0 // of this unit
 	for i, unit := range want {
-		// With the beginning of the next one, but for the last.
+		// With the beginning of the next one, except for the last.
 		const header = 4 + 8
 		last := i+1 == len(want)
 		n := 4 + len(unit) - sent
@@ -245,7 +245,7 @@ func TestStreamDeliversWhatComes(t *testing.T) {
 	}
 }
 
-// A read ends with its context, and with Close; what ends a stream is named.
+// A read ends with its context, and with Close; the cause of a stream's end is reported.
 func TestStreamEnds(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var u frame.AccessUnit
@@ -272,7 +272,7 @@ func TestStreamEnds(t *testing.T) {
 		want error
 		text string
 	}{
-		{"", io.EOF, frame.ErrNoPicture, "no picture of H.264"},
+		{"", io.EOF, frame.ErrNoPicture, "no frame of H.264"},
 		{"hello", io.EOF, frame.ErrNoPicture, "no H.264"},
 		{string(bareStream()), errors.New("cable cut"), frame.ErrGone, "cable cut"},
 		{string(bareStream()[19:]), io.EOF, frame.ErrBadPicture, "parameter sets"},
@@ -296,7 +296,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestReadingMakesNoGarbage(t *testing.T) {
+func TestReadingDoesNotAllocate(t *testing.T) {
 	stream := make264(t, 100)
 	film, err := h264.OpenFile(write(t, bytes.Repeat(stream, 10)), h264.Config{})
 	if err != nil {
@@ -324,13 +324,13 @@ func TestReadingMakesNoGarbage(t *testing.T) {
 		}
 		var failed error
 		if n := testing.AllocsPerRun(50, func() { failed = errors.Join(failed, s.ReadUnit(ctx, &u)) }); n != 0 || failed != nil {
-			t.Errorf("%s: %v allocations a unit, %v", s.Info().Name, n, failed)
+			t.Errorf("%s: %v allocations per unit, %v", s.Info().Name, n, failed)
 		}
 	}
 }
 
-// B-frames are shown one after the other, however irregularly they come.
-func TestPicturesAreShownInTheirOrder(t *testing.T) {
+// B-frames have display times in order, however irregularly they arrive.
+func TestBFramesHaveOrderedDisplayTimes(t *testing.T) {
 	want := units(t, make264(t, 80, "-bf", "3", "-g", "40", "-x264-params", "b-adapt=0"))
 	in, out := io.Pipe()
 	s, err := h264.NewStream(in, "pipe", "stdin", h264.Config{})
@@ -353,12 +353,12 @@ func TestPicturesAreShownInTheirOrder(t *testing.T) {
 		shown = append(shown, u.Captured.Add(u.Shown))
 	}
 	if !slices.IsSortedFunc(came, time.Time.Compare) || slices.IsSortedFunc(shown, time.Time.Compare) {
-		t.Error("units are not in the order of coding")
+		t.Error("units are not in coding order")
 	}
 	slices.SortFunc(shown, time.Time.Compare)
-	for i := 1; i < len(shown); i++ { // 10 ms at 100 pictures a second
+	for i := 1; i < len(shown); i++ { // 10 ms at 100 fps
 		if d := shown[i].Sub(shown[i-1]); d < 2*time.Millisecond {
-			t.Errorf("picture %d is shown %v after the one before", i, d)
+			t.Errorf("frame %d is shown %v after the previous one", i, d)
 		}
 	}
 	if note := s.Info().Note; !strings.Contains(note, "B-frames") {

@@ -57,27 +57,27 @@ func TestScannerFindsEachPicture(t *testing.T) {
 		want         []string
 	}{
 		{"plain", string(a) + string(b) + string(a), []string{"40x30", "400x300", "40x30"}},
-		{"garbage between", "xx\xff" + string(a) + "\xff\xd8\x00 \xff\xff" + string(b) + "\x00\x00", []string{"40x30", "400x300"}},
+		{"garbage between pictures", "xx\xff" + string(a) + "\xff\xd8\x00 \xff\xff" + string(b) + "\x00\x00", []string{"40x30", "400x300"}},
 		{"multipart", "--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(a) + "\r\n--b\r\nContent-Length: 7\r\n\r\n" + string(b) + "\r\n--b--", []string{"40x30", "400x300"}},
 		{"thumbnail inside", string(withThumbnail) + string(a), []string{"400x300", "40x30"}},
-		{"cut in the scan, thumbnail before", string(withThumbnail[:sos+200]) + string(a), []string{"bad", "40x30"}},
-		{"cut in the headers", string(a[:100]) + string(b), []string{"bad", "400x300"}},
+		{"truncated in the scan, after a thumbnail", string(withThumbnail[:sos+200]) + string(a), []string{"bad", "40x30"}},
+		{"truncated in the headers", string(a[:100]) + string(b), []string{"bad", "400x300"}},
 		{"no end markers", strings.Repeat(string(b[:len(b)-2]), 3), []string{"400x300", "400x300", "400x300"}},
-		{"every second without its end marker", string(a) + string(b[:len(b)-2]) + string(a) + string(b[:len(b)-2]) + string(a), []string{"40x30", "400x300", "40x30", "400x300", "40x30"}},
+		{"every second picture without end marker", string(a) + string(b[:len(b)-2]) + string(a) + string(b[:len(b)-2]) + string(a), []string{"40x30", "400x300", "40x30", "400x300", "40x30"}},
 		{"no end markers, multipart", "--b\r\n\r\n" + string(a[:len(a)-2]) + "\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(b[:len(b)-2]) + "\r\n--b--", []string{"40x30", "400x300"}},
-		{"cut in the scan, multipart with lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b[:500]) + "\r\n--b\r\n\r\n" + string(a), []string{"bad", "40x30"}},
-		{"lengths that lie", "--b\r\nContent-Length: 500\r\n\r\n" + string(b) + "\r\n--b\r\nContent-Length: 99999\r\n\r\n" + string(a) + "\r\n--b\r\n", []string{"400x300", "40x30"}},
-		{"cut in the headers, whole thumbnail before", string(withThumbnail[:sos-50]) + string(a), []string{"bad", "40x30"}},
-		{"stray bytes behind a thumbnail", string(stray) + string(a), []string{"400x300", "40x30"}},
+		{"truncated in the scan, multipart with lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b[:500]) + "\r\n--b\r\n\r\n" + string(a), []string{"bad", "40x30"}},
+		{"wrong lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b) + "\r\n--b\r\nContent-Length: 99999\r\n\r\n" + string(a) + "\r\n--b\r\n", []string{"400x300", "40x30"}},
+		{"truncated in the headers, after a thumbnail", string(withThumbnail[:sos-50]) + string(a), []string{"bad", "40x30"}},
+		{"stray bytes after a thumbnail", string(stray) + string(a), []string{"400x300", "40x30"}},
 		{"an index of two pictures in one file", string(mpf) + string(a) + string(a), []string{"160x120", "40x30", "40x30"}},
 		{"two pictures in one part", "--b\r\n\r\n" + string(two) + "\r\n--b\r\n\r\n" + string(a), []string{"160x120", "40x30"}},
 		{"two pictures in one part with its length", fmt.Sprintf("--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b\r\nContent-Length: %d\r\n\r\n%s", len(two), two, len(a), a), []string{"160x120", "40x30"}},
 		{"two pictures side by side", string(two), []string{"160x120", "64x48"}},
-		{"stray bytes behind SOI", string(a[:2]) + "\x00\x00\x00" + string(a[2:]) + "\xff\xd8\x00\x00 not this" + string(b), []string{"40x30", "400x300"}},
+		{"stray bytes after SOI", string(a[:2]) + "\x00\x00\x00" + string(a[2:]) + "\xff\xd8\x00\x00 not this" + string(b), []string{"40x30", "400x300"}},
 		{"half an end marker, multipart", "--b\r\n\r\n" + string(a[:len(a)-1]) + "\r\n--b\r\n\r\n" + string(b[:len(b)-1]) + "\r\n--b\r\n\r\n" + string(a), []string{"40x30", "400x300", "40x30"}},
 		{"torn in the scan, with its end marker", string(b[:len(b)/2]) + "\xff\x0d\n" + string(b[len(b)-2:]) + string(a), []string{"bad", "40x30"}},
 		{"arithmetic coding", string(arithmetic) + string(a), []string{"bad", "40x30"}},
-		{"ends inside", string(a) + string(b[:len(b)/2]), []string{"40x30", "cut"}},
+		{"truncated at the end", string(a) + string(b[:len(b)/2]), []string{"40x30", "cut"}},
 		{"nothing", "", nil},
 	} {
 		for how, r := range map[string]io.Reader{"whole": strings.NewReader(c.stream), "byte by byte": iotest.OneByteReader(strings.NewReader(c.stream)), "with its end": iotest.DataErrReader(strings.NewReader(c.stream))} {
@@ -113,7 +113,7 @@ func TestScannerFindsEachPicture(t *testing.T) {
 	}
 }
 
-func TestSwapLeavesThePictureAlone(t *testing.T) {
+func TestSwapPreservesThePicture(t *testing.T) {
 	a, b := encode(t, 40, 30), encode(t, 700, 500)
 	s := jfif.NewScanner(iotest.HalfReader(bytes.NewReader(bytes.Repeat(append(bytes.Clone(a), b...), 20))))
 	var kept, memory []byte
@@ -132,7 +132,7 @@ func TestSwapLeavesThePictureAlone(t *testing.T) {
 	}
 }
 
-func TestScannerReportsItsReadersError(t *testing.T) {
+func TestScannerReturnsReadErrors(t *testing.T) {
 	broken := errors.New("cable")
 	s := jfif.NewScanner(io.MultiReader(bytes.NewReader(encode(t, 8, 8)), iotest.ErrReader(broken)))
 	if _, err := s.Next(); err != nil {
@@ -167,12 +167,12 @@ func FuzzScanner(f *testing.F) {
 			sizes += len(picture.Data)
 		}
 		if sizes > len(data) {
-			t.Errorf("%d bytes of pictures out of %d", sizes, len(data))
+			t.Errorf("%d bytes of pictures from %d bytes", sizes, len(data))
 		}
 	})
 }
 
-// Whatever the headers of a part say, its picture is found, and the time is one that can be.
+// Whatever a part's headers are, its picture is found, and the time is plausible.
 func FuzzPartHeaders(f *testing.F) {
 	good := encode(f, 16, 16)
 	f.Add("--b\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1700000000.123456\r\nContent-Length: 99999999999999999999\r\n\r\n", 3)
@@ -193,7 +193,7 @@ func FuzzPartHeaders(f *testing.F) {
 	})
 }
 
-// chunks reads at most step bytes at once.
+// chunks reads at most step bytes at a time.
 type chunks struct {
 	data []byte
 	step int
@@ -208,7 +208,7 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestPartHeadersSayWhenAPictureWasTaken(t *testing.T) {
+func TestCaptureTimeFromPartHeaders(t *testing.T) {
 	a := string(encode(t, 40, 30))
 	for headers, want := range map[string]string{
 		"--b\r\nX-Timestamp: 1700000000.123456\r\n\r\n":                                   "1700000000.123456000",

@@ -1,4 +1,4 @@
-// Package jfif finds JPEG pictures in a stream of bytes.
+// Package jfif finds JPEG pictures in a byte stream.
 package jfif
 
 import (
@@ -13,44 +13,44 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// MaxPicture is the most bytes that one picture of a stream may have: no camera's is larger, and a stream that has lost its way must not
-// eat the memory.
+// MaxPicture is the maximum size of a picture in bytes: no camera's is larger, and a stream that has lost synchronisation must not
+// exhaust the memory.
 const MaxPicture = 32 << 20
 
-// Picture is one JPEG of a stream, which may need jpegcheck.Complete.
+// Picture is a JPEG from a stream, which may need jpegcheck.Complete.
 type Picture struct {
 	Data []byte // valid until the scanner's next call
 	Info jpegcheck.Info
 	// Arrived is when the picture's last byte was read.
 	Arrived time.Time
-	// Stamp is the capture time that the part's headers (X-Timestamp) give, by the sender's clock; zero: none.
+	// Stamp is the capture time in the part's headers (X-Timestamp), by the sender's clock; zero: none.
 	Stamp time.Time
 }
 
-// Scanner finds the pictures in a stream: JPEG after JPEG, with whatever between them (padding, or the headers of a multipart stream).
+// Scanner finds the pictures in a stream of concatenated JPEGs, with anything between them (padding, or the headers of a multipart stream).
 type Scanner struct {
 	r       io.Reader
 	buffer  []byte
-	have    []byte // of buffer: read, but not given out
+	have    []byte // part of buffer: read, but not returned yet
 	arrived time.Time
 	err     error // the reader's
 	parser  jpegcheck.Parser
 	part    part
-	extra   int  // pictures to skip: the one before says that they are its previews
-	parts   bool // the picture before had headers
-	rest    int  // bytes that are left of its part
+	extra   int  // pictures to skip: the previous one lists them as its previews
+	parts   bool // the previous picture had headers
+	rest    int  // bytes left of its part
 	passed  int64
 	found   bool
 }
 
-// part is what the headers before a picture say.
+// part is what the headers before a picture specify.
 type part struct {
-	text   bool // there are some
+	text   bool // there are headers
 	length int  // Content-Length; 0: none
 	stamp  time.Time
 }
 
-// NewScanner makes a Scanner that reads from r, whose reads should be large.
+// NewScanner returns a Scanner that reads from r, whose reads should be large.
 func NewScanner(r io.Reader) *Scanner {
 	return &Scanner{r: r, buffer: make([]byte, 256<<10)}
 }
@@ -60,11 +60,11 @@ func (s *Scanner) Reset(r io.Reader) {
 	*s = Scanner{r: r, buffer: s.buffer}
 }
 
-// Passed returns how many bytes were no picture before the first one was found.
+// Passed returns how many bytes were skipped before the first picture.
 func (s *Scanner) Passed() int64 { return s.passed }
 
-// Swap leaves the memory of the picture that Next returned last to the caller, and goes on in spare, or in new memory where that is too small. It returns what
-// the caller has now, to be a later call's spare.
+// Swap hands the memory of the picture that Next returned last to the caller, and continues in spare, or in new memory if that is too small. It returns
+// the memory handed over, which may be a later call's spare.
 func (s *Scanner) Swap(spare []byte) (memory []byte) {
 	memory = s.buffer
 	if len(spare) < len(memory) {
@@ -75,15 +75,15 @@ func (s *Scanner) Swap(spare []byte) (memory []byte) {
 	return memory
 }
 
-// Next returns the next picture. A broken one is skipped and reported (frame.ErrBadPicture, wrapped): the next call goes
-// on behind it. At the end it returns io.EOF, or io.ErrUnexpectedEOF inside of a picture; other errors are the reader's.
+// Next returns the next picture. A broken one is skipped and reported (frame.ErrBadPicture, wrapped); the next call continues
+// after it. At the end it returns io.EOF, or io.ErrUnexpectedEOF within a picture; other errors are the reader's.
 func (s *Scanner) Next() (Picture, error) {
 	for {
 		picture, err := s.next()
 		if err != nil {
 			return picture, err
 		}
-		// A part, and a file with an index of its pictures, is one picture with previews of it or what else cameras and phones put behind it.
+		// A part, or a file with an index of its pictures, is one picture followed by previews and other additions of cameras and phones.
 		if second := !s.part.text && (s.parts || s.extra > 0 && picture.Info.Images == 1); second {
 			s.extra--
 			continue
@@ -119,7 +119,7 @@ func (s *Scanner) next() (Picture, error) {
 			s.have = s.have[info.Size:]
 			s.found = true
 			return Picture{picture, info, s.arrived, s.part.stamp}, nil
-		case err != nil && s.err != nil && limit == len(s.have) && s.parser.Skip() >= limit: // cut off by the stream's end
+		case err != nil && s.err != nil && limit == len(s.have) && s.parser.Skip() >= limit: // truncated by the stream's end
 			s.have = nil
 			if errors.Is(s.err, io.EOF) {
 				return Picture{}, io.ErrUnexpectedEOF
@@ -147,7 +147,7 @@ const (
 	no
 )
 
-// boundaryAt tells whether a part ends at n: lengths lie.
+// boundaryAt reports whether a part ends at n: Content-Length is not always right.
 func (s *Scanner) boundaryAt(n int) answer {
 	if len(s.have) < n+4 {
 		return unknown
@@ -159,10 +159,10 @@ func (s *Scanner) boundaryAt(n int) answer {
 	return no
 }
 
-// gap is how much of what stands before a picture is kept to be looked at: more than the headers of a part have.
+// gap is how many bytes before a picture are kept for parsing: more than a part's headers have.
 const gap = 4096
 
-// findStart drops bytes up to an SOI marker that another marker follows, and reads the headers before it.
+// findStart drops bytes up to an SOI marker followed by another marker, and parses the headers before it.
 func (s *Scanner) findStart() error {
 	s.part = part{}
 	for s.rest > 0 && s.err == nil {
@@ -173,7 +173,7 @@ func (s *Scanner) findStart() error {
 		case end == no || s.rest > MaxPicture:
 			s.rest = 0
 		default:
-			_ = s.more() // its error comes again
+			_ = s.more() // the next call returns the error again
 		}
 	}
 	s.rest = 0
@@ -198,12 +198,12 @@ func (s *Scanner) findStart() error {
 
 var startOfImage = []byte{0xff, 0xd8}
 
-// start looks for the first picture's beginning; if it is not there (yet), the search goes on at the position returned.
+// start looks for the beginning of a picture; if it is not found (yet), the search continues at the returned position.
 func (s *Scanner) start(from int) (at int, found bool) {
 	for {
 		i := bytes.Index(s.have[from:], startOfImage)
 		if i < 0 {
-			return max(from, len(s.have)-1), false // may be its first byte
+			return max(from, len(s.have)-1), false // may be the marker's first byte
 		}
 		from += i
 		switch s.begins(from + len(startOfImage)) {
@@ -216,10 +216,10 @@ func (s *Scanner) start(from int) (at int, found bool) {
 	}
 }
 
-// lead is how many bytes that belong to nothing may stand between a picture's SOI and its first segment, as far as its beginning is told by them.
+// lead is how many stray bytes are tolerated between a picture's SOI and its first segment.
 const lead = 1024
 
-// begins tells whether a picture's headers follow: a marker at once, or a marker with a segment after stray bytes.
+// begins reports whether a picture's headers follow: a marker immediately, or a marker with a segment after stray bytes.
 func (s *Scanner) begins(at int) answer {
 	headers := s.have[at:min(at+lead, len(s.have))]
 	i := bytes.IndexByte(headers, 0xff)
@@ -248,7 +248,7 @@ func (s *Scanner) drop(n int) {
 	s.have = s.have[n:]
 }
 
-// read takes the headers of a multipart's part out of the bytes before its picture. It makes no garbage.
+// read parses a multipart part's headers from the bytes before its picture. It does not allocate.
 func (p *part) read(b []byte) {
 	*p = part{}
 	end := bytes.LastIndexByte(b, '\n')
@@ -284,7 +284,7 @@ func (p *part) read(b []byte) {
 	}
 }
 
-// stamp reads seconds.micros since 1970; zero: it is something else.
+// stamp parses seconds.micros since 1970; zero if it is anything else.
 func stamp(b []byte) time.Time {
 	seconds, rest := digits(b)
 	if len(rest) == len(b) || seconds > math.MaxInt32*100 {
@@ -307,7 +307,7 @@ func stamp(b []byte) time.Time {
 	return time.Unix(int64(seconds), int64(nanos))
 }
 
-// digits reads a number from the front of b.
+// digits parses a number at the front of b.
 func digits(b []byte) (n uint64, rest []byte) {
 	for len(b) > 0 && b[0] >= '0' && b[0] <= '9' && n < 1<<56 {
 		n = n*10 + uint64(b[0]-'0')
@@ -316,7 +316,7 @@ func digits(b []byte) (n uint64, rest []byte) {
 	return n, b
 }
 
-// more appends what the next read brings.
+// more appends one read.
 func (s *Scanner) more() error {
 	if s.err != nil {
 		return s.err

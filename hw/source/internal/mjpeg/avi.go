@@ -11,13 +11,13 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
 )
 
-// aviReader takes the pictures of the first motion JPEG stream out of an AVI file, front to back: no index is needed, an index that is wrong does no harm, and
-// OpenDML's further RIFF chunks (files beyond 1 GiB) are followed. It goes by the chunks, not by the sizes of the lists around them, which
-// writers that were cut off leave at 0.
+// aviReader reads the pictures of the first motion JPEG stream from an AVI file, front to back: it needs no index, ignores wrong ones, and
+// follows OpenDML's further RIFF chunks (files over 1 GiB). It relies on the chunks, not on the sizes of the lists around them, which
+// interrupted writers leave at 0.
 type aviReader struct {
 	r       *bufio.Reader
 	buffer  []byte
-	fps     float64 // of the stream; 0: the header does not say
+	fps     float64 // of the stream; 0: unspecified
 	stream  int     // the MJPEG stream's number
 	streams int     // headers seen
 	found   bool
@@ -25,7 +25,7 @@ type aviReader struct {
 	codecs  []string  // of the video streams
 }
 
-// aviStream is what must be known of a stream's header until its format is.
+// aviStream is what is kept of a stream's header until its format has been read.
 type aviStream struct {
 	number  int
 	video   bool
@@ -63,10 +63,10 @@ func newAVIReader(r *bufio.Reader) (*aviReader, error) {
 			}
 			switch string(kind) {
 			case "hdrl", "strl":
-				continue // go on inside
+				continue // parse the contents
 			case "movi":
 				if !a.found {
-					return nil, fmt.Errorf("avi: none of its %d streams is motion JPEG (MJPG)%s; convert it: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi", a.streams, a.others())
+					return nil, fmt.Errorf("avi: none of the %d streams is motion JPEG (MJPG)%s; convert it: ffmpeg -i FILE -c:v mjpeg -q:v 3 OUT.avi", a.streams, a.others())
 				}
 				return a, nil
 			}
@@ -114,7 +114,7 @@ func (a *aviReader) streamHeader(size uint32) error {
 	return a.padding(size)
 }
 
-// streamFormat reads a BITMAPINFOHEADER, whose compression at 16 names the codec when the header's handler does not.
+// streamFormat reads a BITMAPINFOHEADER, whose compression at 16 names the codec if the stream header's handler does not.
 func (a *aviReader) streamFormat(size uint32) error {
 	if size < 20 || size > 1<<20 || !a.header.video {
 		return a.skip(size)
@@ -131,7 +131,7 @@ func (a *aviReader) streamFormat(size uint32) error {
 	return a.padding(size)
 }
 
-// choose takes the newest stream if its codec is motion JPEG.
+// choose selects the newest stream if its codec is motion JPEG.
 func (a *aviReader) choose(codec string) {
 	if a.found || !a.header.video {
 		return
@@ -155,7 +155,7 @@ func (a *aviReader) next() ([]byte, error) {
 	return picture, a.padding(size)
 }
 
-// skipPicture passes over the next picture without reading it.
+// skipPicture skips the next picture.
 func (a *aviReader) skipPicture() error {
 	size, err := a.nextPicture()
 	if err != nil {
@@ -164,12 +164,12 @@ func (a *aviReader) skipPicture() error {
 	return a.skip(size)
 }
 
-// nextPicture goes to the next picture and returns its size.
+// nextPicture advances to the next picture's data and returns its size.
 func (a *aviReader) nextPicture() (uint32, error) {
 	for {
 		head, err := a.r.Peek(8)
 		if len(head) < 8 {
-			return 0, unexpectedIf(len(bytes.Trim(head, "\x00")) > 0, err) // padding may stand at the end
+			return 0, unexpectedIf(len(bytes.Trim(head, "\x00")) > 0, err) // allow padding at the end
 		}
 		c := chunk{[4]byte(head), binary.LittleEndian.Uint32(head[4:])}
 		picture := a.isPicture(c.id)
@@ -182,7 +182,7 @@ func (a *aviReader) nextPicture() (uint32, error) {
 		_, _ = a.r.Discard(8)
 		switch name := string(c.id[:]); {
 		case name == "LIST" || name == "RIFF":
-			if _, err := a.take(4); err != nil { // rec, movi, AVIX: go on inside
+			if _, err := a.take(4); err != nil { // rec, movi, AVIX: parse the contents
 				return 0, err
 			}
 		case picture && c.size > 0:
@@ -195,7 +195,7 @@ func (a *aviReader) nextPicture() (uint32, error) {
 	}
 }
 
-// resync goes over damaged bytes to the next picture's chunk, or to the end.
+// resync skips damaged bytes up to the next picture's chunk, or the end.
 func (a *aviReader) resync() error {
 	_, _ = a.r.Discard(1)
 	for {
@@ -210,12 +210,12 @@ func (a *aviReader) resync() error {
 	}
 }
 
-// isPicture: "00dc" or "00db" with the stream's number. A size of 0 repeats the picture before.
+// isPicture recognises "00dc" or "00db" with the stream's number. A size of 0 repeats the previous picture.
 func (a *aviReader) isPicture(id [4]byte) bool {
 	return id[2] == 'd' && (id[3] == 'c' || id[3] == 'b') && int(id[0]-'0')*10+int(id[1]-'0') == a.stream
 }
 
-// plausible: chunk names are printable.
+// plausible reports whether a chunk name is printable.
 func plausible(id []byte) bool {
 	for _, c := range id {
 		if c < ' ' || c > '~' {
@@ -233,7 +233,7 @@ func (a *aviReader) chunk() (chunk, error) {
 	return chunk{[4]byte(head), binary.LittleEndian.Uint32(head[4:])}, nil
 }
 
-// take reads n bytes, valid until the next take. A lying size costs no more memory than the file has bytes.
+// take reads n bytes, valid until the next take. It allocates no more than the file really has, whatever size is claimed.
 func (a *aviReader) take(n int) ([]byte, error) {
 	for have := 0; have < n; {
 		step := min(n, have+1<<20)
@@ -251,7 +251,7 @@ func (a *aviReader) take(n int) ([]byte, error) {
 	return a.buffer[:n], nil
 }
 
-// skip goes over a chunk's data.
+// skip skips a chunk's data.
 func (a *aviReader) skip(size uint32) error {
 	for left := int64(size); left > 0; {
 		n, err := a.r.Discard(int(min(left, 1<<20)))
@@ -262,18 +262,18 @@ func (a *aviReader) skip(size uint32) error {
 	return a.padding(size)
 }
 
-// padding goes over what stands between a chunk of the given size and the next one: a byte behind an odd one, which some writers leave out, and zeros with
+// padding skips what follows a chunk of the given size: the byte after an odd-sized one, which some writers omit, and zeros, with
 // which others fill up.
 func (a *aviReader) padding(size uint32) error {
 	if size&1 != 0 {
-		// Without the byte the next chunk's name is here; with it, one further. A name begins with no zero.
+		// Without the byte the next chunk's name is here, with it one byte further. No name begins with a zero.
 		head, _ := a.r.Peek(8)
 		if len(head) > 0 && !(len(head) >= 8 && isChunk(head)) {
 			_, _ = a.r.Discard(1)
 		}
 	}
 	const most = 1 << 20
-	for range most { // a file's end full of zeros is its end
+	for range most { // more zeros than this are the file's end
 		head, err := a.r.Peek(4)
 		if err != nil || string(head) != "\x00\x00\x00\x00" {
 			return nil
@@ -283,7 +283,7 @@ func (a *aviReader) padding(size uint32) error {
 	return nil
 }
 
-// isChunk tells whether a chunk that can stand in a file begins here.
+// isChunk reports whether a known chunk begins here.
 func isChunk(head []byte) bool {
 	switch string(head[:4]) {
 	case "LIST", "RIFF", "JUNK", "idx1", "strh", "strf", "strd", "strn", "vprp", "indx", "ISFT", "avih":

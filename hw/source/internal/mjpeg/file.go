@@ -1,5 +1,5 @@
-// Package mjpeg is a source of JPEG pictures that are passed through, checked but not decoded: out of a file (JPEG after JPEG, or AVI), or out of a
-// stream such as standard input (also a multipart one).
+// Package mjpeg is a source of JPEG pictures that are passed through, checked but not decoded: from a file (concatenated JPEGs, or AVI), or from a
+// stream such as standard input (also multipart).
 package mjpeg
 
 import (
@@ -19,23 +19,23 @@ import (
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
-// DefaultFPS is the rate of files that do not say theirs.
+// DefaultFPS is the rate of files that do not specify one.
 const DefaultFPS = 25
 
-// Config says how pictures are delivered.
+// Config configures a File or Stream.
 type Config struct {
-	// FPS is how many pictures a second are delivered at most, up to 100000, or +Inf for as many as are read. 0: a file's own rate (DefaultFPS when it does
-	// not say); a stream's pictures as they come. A file without a rate of its own plays at FPS.
+	// FPS is the maximum number of pictures per second, up to 100000, or +Inf for as many as are read. 0: a file's own rate (DefaultFPS if it specifies
+	// none); a stream's pictures as they arrive. A file without a rate of its own plays at FPS.
 	FPS float64
-	// Single shows only the first picture of a file: what follows it are previews of it.
+	// Single shows only the first picture of a file; those after it are previews.
 	Single bool
-	// Once ends a file behind its last picture (frame.ErrEnd) instead of beginning again.
+	// Once ends a file after its last picture (frame.ErrEnd) instead of looping it.
 	Once bool
-	// Warn is told of what is odd but can be lived with: a file that is cut off. nil disables it.
+	// Warn is called with problems that do not end the source: a truncated file. nil disables it.
 	Warn func(error)
 }
 
-// File plays the pictures of a file at its own rate, again and again. At a lower rate that is asked for, pictures are passed over.
+// File plays a file's pictures at its own rate in a loop. At a lower rate, pictures are skipped.
 type File struct {
 	path      string
 	file      *os.File
@@ -58,7 +58,7 @@ var (
 	_ frame.RateSetter = (*File)(nil)
 )
 
-// OpenFile opens an MJPEG file. It reports one that cannot be read or has no whole picture in it.
+// OpenFile opens an MJPEG file. It fails if the file cannot be read or has no complete picture.
 func OpenFile(path string, c Config) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func OpenFile(path string, c Config) (*File, error) {
 	return f, nil
 }
 
-// begin finds out what the file is and looks for its first whole picture.
+// begin detects the format and looks for the first complete picture.
 func (f *File) begin() (err error) {
 	if f.reader, err = newReader(f.buffered); errors.Is(err, io.EOF) {
 		return errors.New("the file is empty")
@@ -99,7 +99,7 @@ func (f *File) begin() (err error) {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			switch {
 			case why != nil:
-				return fmt.Errorf("%w that can be shown: %v", frame.ErrNoPicture, why) //nolint:errorlint // nothing follows it
+				return fmt.Errorf("%w that can be shown: %v", frame.ErrNoPicture, why) //nolint:errorlint // callers must not match it
 			case errors.Is(err, io.ErrUnexpectedEOF):
 				return fmt.Errorf("%w: its first one is cut off", frame.ErrNoPicture)
 			}
@@ -137,7 +137,7 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 	if err != nil {
 		return err
 	}
-	f.closing.Lock() // the file stays open while it is read
+	f.closing.Lock() // keeps the file open while it is read
 	defer f.closing.Unlock()
 	if f.closed {
 		return errClosed

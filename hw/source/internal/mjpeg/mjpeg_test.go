@@ -25,7 +25,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 )
 
-// plain makes a JPEG of one grey.
+// plain returns a JPEG of a single grey.
 func plain(t testing.TB, v uint8) []byte {
 	t.Helper()
 	img := image.NewGray(image.Rect(0, 0, 32, 16))
@@ -39,7 +39,7 @@ func plain(t testing.TB, v uint8) []byte {
 	return out.Bytes()
 }
 
-// greyOf reads what plain wrote, in steps of 10.
+// greyOf decodes plain's grey, in steps of 10.
 func greyOf(t testing.TB, data []byte) int {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(data))
@@ -59,15 +59,15 @@ func chunk(name string, data ...[]byte) []byte {
 	return out
 }
 
-// unpadded is a chunk as some writers leave it.
+// unpadded returns a chunk without padding, as some writers do.
 func unpadded(name string, data []byte) []byte {
-	if len(data)&1 == 0 { // every one of them shall be odd
+	if len(data)&1 == 0 { // make every one odd-sized
 		data = append(bytes.Clone(data), 0)
 	}
 	return append(binary.LittleEndian.AppendUint32([]byte(name), uint32(len(data))), data...)
 }
 
-// chunkAVI is a file of pictures.
+// chunkAVI returns an AVI file with the given pictures.
 func chunkAVI(headers []byte, pictures ...[]byte) []byte {
 	movi := []byte("movi")
 	for _, p := range pictures {
@@ -76,7 +76,7 @@ func chunkAVI(headers []byte, pictures ...[]byte) []byte {
 	return chunk("RIFF", []byte("AVI "), headers, chunk("LIST", movi))
 }
 
-// streamOf is a video stream by its handler and its format's codec.
+// streamOf returns a video stream's headers, from its handler and its format's codec.
 func streamOf(handler, codec string) []byte {
 	strh := make([]byte, 56)
 	copy(strh, "vids"+handler)
@@ -106,7 +106,7 @@ func file(t testing.TB, data []byte) string {
 	return path
 }
 
-// play returns the greys of the pictures of one round, "bad" for a broken one.
+// play returns the greys of the pictures in one loop, "bad" for a broken one.
 func play(t *testing.T, s frame.JPEGSource) (seen []string, end error) {
 	t.Helper()
 	dst := make([]byte, 1<<20)
@@ -129,7 +129,7 @@ func play(t *testing.T, s frame.JPEGSource) (seen []string, end error) {
 func TestAVI(t *testing.T) {
 	video, sound := stream("vids", "MJPG", 1001, 30000), stream("auds", "\x00\x00\x00\x00", 1, 1)
 	a, b, c := plain(t, 50), plain(t, 100), plain(t, 150)
-	odd := append(append([]byte(nil), b...), make([]byte, 1+len(b)&1)...) // padded inside its chunk
+	odd := append(append([]byte(nil), b...), make([]byte, 1+len(b)&1)...) // padding inside the chunk
 	for _, test := range []struct {
 		name, want, warning string
 		data                []byte
@@ -138,17 +138,17 @@ func TestAVI(t *testing.T) {
 		{"sound first, junk, empty pictures", "50 100", "", chunk("RIFF", []byte("AVI "), chunk("JUNK", make([]byte, 77)), headers(sound, video), chunk("LIST", []byte("INFO"), chunk("ISFT", []byte("x"))), chunk("LIST", []byte("movi"), chunk("00wb", []byte("abc")), chunk("01dc", a), chunk("01dc"), chunk("ix01", make([]byte, 5)), chunk("01dc", b)))},
 		{"rec lists and OpenDML", "50 100 150", "", append(chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("LIST", []byte("rec "), chunk("00dc", a)), chunk("LIST", []byte("rec "), chunk("00dc", b)))), chunk("RIFF", []byte("AVIX"), chunk("LIST", []byte("movi"), chunk("00dc", c)))...)},
 		{"broken pictures", "50 bad bad 150", "", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a), chunk("00dc", []byte("none")), chunk("00dc", b[:len(b)-3]), chunk("00dc", c)))},
-		{"cut off", "50", "damaged", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a), chunk("00dc", b)))[:12+8+4+200+len(a)+200]},
+		{"truncated", "50", "damaged", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a), chunk("00dc", b)))[:12+8+4+200+len(a)+200]},
 		{"garbage at its end", "50", "damaged", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)), []byte{1, 2, 3, 4, 5, 6, 7, 8, 9})},
-		{"a size that lies", "50", "damaged", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)), []byte("00dc\xff\xff\xff\x01abcd"))},
-		{"handler 0, named by its format", "50 100 150", "", chunkAVI(headers(streamOf("\x00\x00\x00\x00", "MJPG")), a, b, c)},
+		{"a wrong size", "50", "damaged", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)), []byte("00dc\xff\xff\xff\x01abcd"))},
+		{"handler 0, codec in the format", "50 100 150", "", chunkAVI(headers(streamOf("\x00\x00\x00\x00", "MJPG")), a, b, c)},
 		{"handler of another program", "50 100 150", "", chunkAVI(headers(streamOf("DIB ", "mjpg")), a, b, c)},
-		{"sound with a format that looks like one", "50 100", "", chunk("RIFF", []byte("AVI "), headers(chunk("LIST", []byte("strl"), chunk("strh", append([]byte("auds\x00\x00\x00\x00"), make([]byte, 48)...)), chunk("strf", append(make([]byte, 16), "MJPG"...))), video), chunk("LIST", []byte("movi"), chunk("01dc", a), chunk("01dc", b)))},
+		{"sound whose format looks like MJPEG", "50 100", "", chunk("RIFF", []byte("AVI "), headers(chunk("LIST", []byte("strl"), chunk("strh", append([]byte("auds\x00\x00\x00\x00"), make([]byte, 48)...)), chunk("strf", append(make([]byte, 16), "MJPG"...))), video), chunk("LIST", []byte("movi"), chunk("01dc", a), chunk("01dc", b)))},
 		{"odd chunks without padding", "50 100 150", "", bytes.Join([][]byte{chunk("RIFF", []byte("AVI "), headers(video)), []byte("LIST\x00\x00\x00\x00movi"), unpadded("00dc", a), unpadded("01wb", []byte("abc")), unpadded("00dc", b), unpadded("00dc", c), unpadded("idx1", []byte("x"))}, nil)},
 		{"zeros between chunks", "50 100 150", "", bytes.Join([][]byte{chunk("RIFF", []byte("AVI "), headers(video)), []byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), make([]byte, 3), chunk("00dc", b), make([]byte, 2048), chunk("00dc", c), make([]byte, 500)}, nil)},
 		{"two movi lists", "50 100 150", "", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)), chunk("JUNK", make([]byte, 9)), chunk("LIST", []byte("movi"), chunk("00dc", b), chunk("00dc", c)))},
 		{"movi of size 0, no index", "50 100", "", append(chunk("RIFF", []byte("AVI "), headers(video)), bytes.Join([][]byte{[]byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), chunk("00dc", b)}, nil)...)},
-		{"damaged bytes between", "50 150", "", bytes.Join([][]byte{chunk("RIFF", []byte("AVI "), headers(video)), []byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), bytes.Repeat([]byte{1, 0xff, 7}, 99), chunk("00dc", c)}, nil)},
+		{"damaged bytes between pictures", "50 150", "", bytes.Join([][]byte{chunk("RIFF", []byte("AVI "), headers(video)), []byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), bytes.Repeat([]byte{1, 0xff, 7}, 99), chunk("00dc", c)}, nil)},
 		{"no end markers", "50 100", "", chunkAVI(headers(video), a[:len(a)-2], b[:len(b)-2])},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -172,12 +172,12 @@ func TestAVI(t *testing.T) {
 		t.Errorf("rate %v, %v", s.Info().FPS, err)
 	}
 	s.Close()
-	if _, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(stream("vids", "H264", 1, 25)), chunk("LIST", []byte("movi")))), mjpeg.Config{}); err == nil || !strings.Contains(err.Error(), "none of its 1 streams is motion JPEG") {
+	if _, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(stream("vids", "H264", 1, 25)), chunk("LIST", []byte("movi")))), mjpeg.Config{}); err == nil || !strings.Contains(err.Error(), "none of the 1 streams is motion JPEG") {
 		t.Error(err)
 	}
 }
 
-func TestFileThatIsPlayedOnFromItsStartKeepsItsPace(t *testing.T) {
+func TestLoopingFileKeepsItsRate(t *testing.T) {
 	s, err := mjpeg.OpenFile(file(t, append(plain(t, 50), plain(t, 100)...)), mjpeg.Config{FPS: 50})
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestFileThatIsPlayedOnFromItsStartKeepsItsPace(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took < 480*time.Millisecond {
-		t.Errorf("25 pictures at 50 a second took %v", took)
+		t.Errorf("25 pictures at 50 fps took %v", took)
 	}
 }
 
@@ -210,7 +210,7 @@ func pipe(t *testing.T, c mjpeg.Config) (*io.PipeWriter, *mjpeg.Stream) {
 	return w, s
 }
 
-func TestStreamEndsInOrder(t *testing.T) {
+func TestStreamEndErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		data       []byte
@@ -218,15 +218,15 @@ func TestStreamEndsInOrder(t *testing.T) {
 		is         error
 	}{
 		{"whole", "50", plain(t, 50), nil, frame.ErrEnd},
-		{"broken between", "100", append(plain(t, 50)[:200:200], plain(t, 100)...), nil, frame.ErrEnd},
+		{"truncated picture first", "100", append(plain(t, 50)[:200:200], plain(t, 100)...), nil, frame.ErrEnd},
 		{"multipart", "50", []byte("--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(plain(t, 50)) + "\r\n--b--\r\n"), nil, frame.ErrEnd},
-		{"a broken one first and last", "50", bytes.Join([][]byte{plain(t, 100)[:300], plain(t, 50), plain(t, 100)[:300]}, nil), nil, frame.ErrEnd},
+		{"truncated pictures first and last", "50", bytes.Join([][]byte{plain(t, 100)[:300], plain(t, 50), plain(t, 100)[:300]}, nil), nil, frame.ErrEnd},
 		{"no end marker", "50", plain(t, 50)[:len(plain(t, 50))-2], nil, frame.ErrEnd},
-		{"in the middle", "50", append(plain(t, 50), plain(t, 100)[:300]...), nil, frame.ErrEnd},
+		{"truncated at the end", "50", append(plain(t, 50), plain(t, 100)[:300]...), nil, frame.ErrEnd},
 		{"nothing", "", nil, nil, frame.ErrNoPicture},
 		{"text", "", []byte(strings.Repeat("hello ", 1000)), nil, frame.ErrNoPicture},
 		{"H.264", "", []byte("\x00\x00\x00\x01\x67\x42\x00\x1e"), nil, frame.ErrUnsupported},
-		{"only a part of one", "", plain(t, 50)[:300], nil, frame.ErrNoPicture},
+		{"only part of a picture", "", plain(t, 50)[:300], nil, frame.ErrNoPicture},
 		{"an error", "50", plain(t, 50), errors.New("cable"), frame.ErrGone},
 		{"Y4M", "", []byte("YUV4MPEG2 W2 H2\nFRAME\n"), nil, frame.ErrUnsupported},
 	} {
@@ -241,13 +241,13 @@ func TestStreamEndsInOrder(t *testing.T) {
 				t.Errorf("got %q, %v", seen, end)
 			}
 			if _, again := play(t, s); !errors.Is(again, c.is) {
-				t.Errorf("the end the second time: %v", again)
+				t.Errorf("second error: %v", again)
 			}
 		})
 	}
 }
 
-func TestStreamGivesTheNewest(t *testing.T) {
+func TestStreamReturnsTheNewest(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{})
 	greys := []uint8{10, 50, 100, 150, 200}
 	written := make(chan struct{})
@@ -256,7 +256,7 @@ func TestStreamGivesTheNewest(t *testing.T) {
 		for _, v := range greys {
 			w.Write(plain(t, v))
 		}
-		w.Write([]byte("x")) // the last picture has been taken in when this is read
+		w.Write([]byte("x")) // once this is read, the last picture has been received
 	}()
 	var p frame.Picture
 	dst := make([]byte, 1<<16)
@@ -278,8 +278,8 @@ func TestStreamGivesTheNewest(t *testing.T) {
 	}
 }
 
-// A camera's pictures do not queue up behind a reader that wants few of them.
-func TestStreamIsReadAsFastAsItIsSent(t *testing.T) {
+// A camera's pictures do not queue up for a slow reader.
+func TestStreamIsReadWithoutDelay(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{FPS: 2})
 	data := plain(t, 50)
 	var written atomic.Int64
@@ -299,13 +299,13 @@ func TestStreamIsReadAsFastAsItIsSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if behind := written.Load() - int64(p.Sequence); i > 0 && behind > 100 {
-			t.Errorf("picture %d, %d were written since", p.Sequence, behind)
+			t.Errorf("picture %d, %d written since", p.Sequence, behind)
 		}
 	}
 }
 
-// Every second picture is broken: the others come at once, and the broken ones are counted with their reason.
-func TestBrokenPicturesOfAStreamCostThemselvesOnly(t *testing.T) {
+// If every second picture is broken, the others arrive without delay, and the broken ones are counted with their reason.
+func TestBrokenPicturesInAStreamDelayNoOthers(t *testing.T) {
 	w, s := pipe(t, mjpeg.Config{FPS: 1000})
 	good, cut := plain(t, 50), plain(t, 100)
 	cut = cut[:len(cut)-12]
@@ -324,8 +324,8 @@ func TestBrokenPicturesOfAStreamCostThemselvesOnly(t *testing.T) {
 	}
 }
 
-// The sender's time counts where its clock agrees with this machine's.
-func TestCaptureTimeIsTheSendersWhereItsClockAgrees(t *testing.T) {
+// The sender's time is used if its clock agrees with this machine's.
+func TestSendersCaptureTimeIsUsedIfItsClockAgrees(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		stamp func(now time.Time) string
@@ -418,7 +418,7 @@ func TestStandardInput(t *testing.T) {
 	defer silent.Close()
 	defer writer.Close()
 	if got := run("close", silent); !strings.Contains(got, "closed") {
-		t.Errorf("closed while it waits for a silent pipe: %s", got)
+		t.Errorf("closed while waiting for a silent pipe: %s", got)
 	}
 	if null := run("read", nil); !strings.Contains(null, "without a single picture: it is empty") {
 		t.Errorf("/dev/null: %s", null)

@@ -19,7 +19,7 @@ type reader struct {
 	avi     *aviReader
 }
 
-// newReader looks at the first bytes and chooses. What is something else is named, with frame.ErrUnsupported wrapped.
+// newReader chooses by the first bytes. The error for another format names it and wraps frame.ErrUnsupported.
 func newReader(r *bufio.Reader) (*reader, error) {
 	head, err := r.Peek(sniff.Enough)
 	if err != nil && len(head) == 0 {
@@ -36,7 +36,7 @@ func newReader(r *bufio.Reader) (*reader, error) {
 	}
 }
 
-// otherKind is data that is no motion JPEG.
+// otherKind is the error for data that is not motion JPEG.
 type otherKind struct{ name string }
 
 func (e *otherKind) Error() string {
@@ -51,10 +51,10 @@ func (e *otherKind) Error() string {
 	return fmt.Sprintf("this is %s, not MJPEG: convert it: ffmpeg -i INPUT -c:v mjpeg -q:v 3 -f mjpeg -", e.name)
 }
 
-// Is makes it a frame.ErrUnsupported, whose own words would add nothing.
+// Is makes it a frame.ErrUnsupported without adding that error's text.
 func (e *otherKind) Is(target error) bool { return target == frame.ErrUnsupported }
 
-// kind is Info.Kind for a file.
+// kind returns Info.Kind for a file.
 func (r *reader) kind() string {
 	if r.avi != nil {
 		return "avi"
@@ -62,7 +62,7 @@ func (r *reader) kind() string {
 	return "mjpeg"
 }
 
-// next returns the next picture, valid until the next call. Errors: frame.ErrBadPicture (go on), io.EOF, io.ErrUnexpectedEOF, the file's.
+// next returns the next picture, valid until the next call. Errors: frame.ErrBadPicture (continue), io.EOF, io.ErrUnexpectedEOF, the file's.
 func (r *reader) next() (jfif.Picture, error) {
 	if r.avi == nil {
 		return r.scanner.Next()
@@ -75,7 +75,7 @@ func (r *reader) next() (jfif.Picture, error) {
 	return jfif.Picture{Data: data, Info: info, Arrived: time.Now()}, err
 }
 
-// skip passes over a picture, broken ones too.
+// skip skips a picture, even a broken one.
 func (r *reader) skip() error {
 	if r.avi != nil {
 		return r.avi.skipPicture()
@@ -94,7 +94,7 @@ func (r *reader) fps() float64 {
 	return 0
 }
 
-// reset starts again at the beginning of the file behind b.
+// reset restarts at the beginning of the file underlying b.
 func (r *reader) reset(b *bufio.Reader, file io.Reader) error {
 	b.Reset(file)
 	if r.avi == nil {
@@ -109,7 +109,7 @@ func (r *reader) reset(b *bufio.Reader, file io.Reader) error {
 	return err
 }
 
-// deliver copies a picture into dst, completed where that is needed, and says what it is.
+// deliver copies a picture into dst, adding what it lacks (see jpegcheck.Complete), and fills in p.
 func deliver(dst, picture []byte, info *jpegcheck.Info, p *frame.Picture) error {
 	n := jpegcheck.Complete(dst, picture, info)
 	if n == 0 {

@@ -18,33 +18,33 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Stream delivers the pictures of a byte stream: always the newest that has come. It takes them in as fast as they are sent, so that none grows old in
-// a pipe or socket; a lower rate leaves pictures out after that. Broken ones are left out and counted.
+// Stream delivers the newest picture of a byte stream. It reads as fast as the sender writes, so that pictures do not age in
+// a pipe or socket; a lower rate drops pictures after that. Broken ones are skipped and counted.
 type Stream struct {
 	drops.Counter
 	name    string
 	kind    string
 	in      io.ReadCloser
-	pacer   *pace.Pacer // at most so many are given out
+	pacer   *pace.Pacer // limits the delivered rate
 	start   sync.Once
 	stopped chan struct{} // closed when the goroutine has ended
-	arrived chan struct{} // capacity 1: there is something new
+	arrived chan struct{} // capacity 1: there is news
 	size    atomic.Uint64 // width<<32 | height of the newest picture
-	fps     atomic.Uint64 // as asked for, float bits
+	fps     atomic.Uint64 // as requested, float bits
 
 	mu       sync.Mutex
-	newest   held // Size 0: fetched already
+	newest   held // Size 0: already delivered
 	sequence uint64
-	end      error // set when nothing follows
+	end      error // set when the stream has ended
 
 	closing  sync.Once
 	closeErr error
 }
 
-// held is a picture as it came.
+// held is a picture as received.
 type held struct {
 	data     []byte
-	memory   []byte // all of what data is a part of
+	memory   []byte // data's whole buffer
 	info     jpegcheck.Info
 	captured time.Time
 	sequence uint64
@@ -56,8 +56,8 @@ var (
 	_ frame.Dropper    = (*Stream)(nil)
 )
 
-// slack is how much faster than asked the deadlines of a stream come, so that a stream of just that rate never waits for them, though its clock
-// runs a little fast.
+// slack is how much faster than requested a stream's deadlines are, so that a stream of exactly that rate never waits for them even if its clock
+// is a little fast.
 const slack = 1.005
 
 func withSlack(fps float64) float64 {
@@ -67,8 +67,8 @@ func withSlack(fps float64) float64 {
 	return fps * slack
 }
 
-// NewStream makes a source of a stream that has MJPEG, plain, AVI or multipart; name is for people, kind is Info's. Reading begins with the first
-// ReadJPEG. in is the source's to close, which must end a read that waits. Of c, only FPS counts here.
+// NewStream returns a source for a stream of MJPEG, plain, AVI or multipart; name is for display, kind is Info's. Reading begins with the first
+// ReadJPEG. The source takes ownership of in, whose Close must interrupt a blocked read. Of c, only FPS is used.
 func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	if c.FPS == 0 {
 		c.FPS = math.Inf(1)
@@ -84,7 +84,7 @@ func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 	return s, nil
 }
 
-// Info implements frame.Source. The size is 0x0 until a picture has come.
+// Info implements frame.Source. The size is 0x0 until the first picture.
 func (s *Stream) Info() frame.Info {
 	size := s.size.Load()
 	info := frame.Info{Name: s.name, Kind: s.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size))}
@@ -109,21 +109,21 @@ func (s *Stream) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 			return errClosed
 		}
 	}
-	// The picture first, then the deadline: the other way round each picture would wait for a deadline that has nothing to do with its arrival.
+	// The picture first, then the deadline: otherwise each picture would wait for a deadline unrelated to its arrival.
 	if _, err := s.pacer.Wait(ctx, errClosed); err != nil {
 		return err
 	}
 	return s.take(dst, p)
 }
 
-// ready tells whether there is something to hand out.
+// ready reports whether there is a picture or an error to return.
 func (s *Stream) ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.newest.info.Size > 0 || s.end != nil
 }
 
-// take hands out what there is.
+// take returns the newest picture, or why there is none.
 func (s *Stream) take(dst []byte, p *frame.Picture) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +136,7 @@ func (s *Stream) take(dst []byte, p *frame.Picture) error {
 	return s.end
 }
 
-// run takes pictures in until the stream ends.
+// run reads pictures until the stream ends.
 func (s *Stream) run() {
 	defer close(s.stopped)
 	err := s.pump()
@@ -146,7 +146,7 @@ func (s *Stream) run() {
 	s.announce()
 }
 
-// endOf says how the stream has ended. mu is held.
+// endOf returns the stream's final error. mu is held.
 func (s *Stream) endOf(err error) error {
 	broken, why := s.Dropped()
 	switch {
@@ -157,9 +157,9 @@ func (s *Stream) endOf(err error) error {
 	case s.sequence > 0 && errors.Is(err, io.EOF):
 		return fmt.Errorf("mjpeg: %s: %w", s.name, frame.ErrEnd)
 	case s.sequence > 0:
-		return fmt.Errorf("mjpeg: %s: %w: in the middle of a picture", s.name, frame.ErrEnd)
+		return fmt.Errorf("mjpeg: %s: %w: truncated in the middle of a picture", s.name, frame.ErrEnd)
 	case broken > 0:
-		//nolint:errorlint // it is no frame.ErrBadPicture, after which reading goes on
+		//nolint:errorlint // must not be a frame.ErrBadPicture, after which reading continues
 		return fmt.Errorf("mjpeg: %s: %w that can be shown (%d dropped): %v", s.name, frame.ErrNoPicture, broken, why)
 	}
 	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
@@ -197,24 +197,24 @@ func (s *Stream) pump() error {
 	}
 }
 
-// refused is what a stream begins with and that will not change: a frame.ErrUnsupported, whose own words would add nothing.
+// refused is a permanent error about the stream's beginning: a frame.ErrUnsupported without that error's text.
 type refused struct{ error }
 
-// Is says so.
+// Is reports whether target is frame.ErrUnsupported.
 func (r *refused) Is(target error) bool { return target == frame.ErrUnsupported }
 
 // Unwrap returns the cause.
 func (r *refused) Unwrap() error { return r.error }
 
-// explain says of a stream without any picture what it had.
+// explain adds to the error of a stream without pictures what was received.
 func (s *Stream) explain(r *reader, err error) error {
 	if r.scanner == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	s.mu.Lock()
-	none := s.sequence == 0
+	empty := s.sequence == 0
 	s.mu.Unlock()
-	if n, _ := s.Dropped(); !none || n > 0 {
+	if n, _ := s.Dropped(); !empty || n > 0 {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -223,9 +223,9 @@ func (s *Stream) explain(r *reader, err error) error {
 	return fmt.Errorf("%w: it has %d bytes, but no JPEG", frame.ErrNoPicture, r.scanner.Passed())
 }
 
-// captureTime is the sender's X-Timestamp if its clock agrees with ours, else when the last byte came. It carries the monotonic clock.
+// captureTime is the sender's X-Timestamp if its clock agrees with ours, else the time of the last byte. It has a monotonic reading.
 func captureTime(p *jfif.Picture, now time.Time) time.Time {
-	const early, late = time.Second, 10 * time.Second // a clock kept by NTP is within the first; no sender holds pictures back for the second
+	const early, late = time.Second, 10 * time.Second // NTP keeps clocks within the first; no sender delays pictures by the second
 	if p.Stamp.IsZero() {
 		return p.Arrived
 	}
@@ -260,7 +260,7 @@ func (s *Stream) Close() error {
 	s.closing.Do(func() {
 		s.pacer.Close()
 		s.closeErr = s.in.Close()
-		s.start.Do(func() { close(s.stopped) }) // never begun
+		s.start.Do(func() { close(s.stopped) }) // never started
 	})
 	<-s.stopped
 	return s.closeErr

@@ -21,7 +21,7 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// plain is a photograph of one grey.
+// plain returns a photograph of a single grey.
 func plain(t *testing.T, v uint8) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 64, 48))
@@ -34,7 +34,7 @@ func plain(t *testing.T, v uint8) []byte {
 	return asJPEG(t, img)
 }
 
-// shows waits until the greys are exactly those that are shown.
+// shows waits until exactly the given greys are shown.
 func shows(t *testing.T, s *photos.Source, want ...int) {
 	t.Helper()
 	var seen map[int]bool
@@ -57,7 +57,7 @@ func shows(t *testing.T, s *photos.Source, want ...int) {
 	t.Fatalf("shown: %v, want %v", seen, want)
 }
 
-func TestFolderLives(t *testing.T) {
+func TestFolderChangesAreFollowed(t *testing.T) {
 	dir := t.TempDir()
 	below := filepath.Join(dir, "below")
 	if err := os.Mkdir(below, 0o700); err != nil {
@@ -66,7 +66,7 @@ func TestFolderLives(t *testing.T) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	write(t, at("b.jpg"), plain(t, 100))
 	write(t, filepath.Join(below, "x.jpg"), plain(t, 200))
-	if err := syscall.Mkfifo(at("a.jpg"), 0o600); err != nil { // opened, it would hang until somebody writes
+	if err := syscall.Mkfifo(at("a.jpg"), 0o600); err != nil { // opening it would block until somebody writes
 		t.Fatal(err)
 	}
 	if err := os.Symlink("/dev/zero", at("d.png")); err != nil {
@@ -98,7 +98,7 @@ func TestFolderLives(t *testing.T) {
 	if w := warned(); !strings.Contains(w, "c.jpg: ") || !strings.Contains(w, "cut off") || strings.Count(w, "\n") > 0 {
 		t.Errorf("warnings %q", w)
 	}
-	write(t, at("c.jpg"), append(plain(t, 60), 0)) // mended: another size
+	write(t, at("c.jpg"), append(plain(t, 60), 0)) // repaired: different size
 	shows(t, s, 60, 250)
 
 	config.Recursive = true
@@ -119,7 +119,7 @@ func TestOddPhotographsAreShown(t *testing.T) {
 		var f frame.Frame
 		read(t, s, &f)
 		want := "r g b rgb"
-		if strings.HasPrefix(c.Name, "orientation") { // turned clockwise
+		if strings.HasPrefix(c.Name, "orientation") { // rotated clockwise
 			want = "b r rgb g"
 		}
 		if got := corners(&f); got != want {
@@ -129,7 +129,7 @@ func TestOddPhotographsAreShown(t *testing.T) {
 	}
 }
 
-func TestTransparencyLiesOverTheBackground(t *testing.T) {
+func TestTransparencyShowsTheBackground(t *testing.T) {
 	for want, background := range map[string]color.Color{"rgb": nil, "g": color.NRGBA{0, 255, 0, 255}} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "a.png"), casetest.Read(t, "alpha.png"))
@@ -150,12 +150,12 @@ func TestLargePhotographsAreDecodedSmall(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jpg"), asJPEG(t, quarters(4000, 3000)))
 	config := photos.Config{Width: 320, Height: 240, FPS: math.Inf(1)}
-	open(t, dir, config) // what is made once
+	open(t, dir, config) // allocates what is created only once
 	before := allocated()
 	s := open(t, dir, config)
 	used := allocated() - before
-	t.Logf("%.2f bytes a pixel of a 4000x3000 photograph for 320x240", float64(used)/12e6)
-	if used > 12e6 { // planes of the whole picture have 18 MB
+	t.Logf("%.2f bytes per pixel of a 4000x3000 photograph for 320x240", float64(used)/12e6)
+	if used > 12e6 { // the whole picture's planes take 18 MB
 		t.Errorf("%d bytes were allocated", used)
 	}
 	var f frame.Frame
@@ -166,7 +166,7 @@ func TestLargePhotographsAreDecodedSmall(t *testing.T) {
 	f.Release()
 }
 
-// allocated is how many bytes were ever allocated.
+// allocated returns the total number of bytes allocated so far.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

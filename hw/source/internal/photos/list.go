@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// List returns the paths of the photographs in a folder, by name, and in the folders below it if recursive. Only regular files count, and links to such:
-// a pipe or device is never opened. What cannot be looked at is told to warn (nil: nobody) and left out.
+// List returns the paths of the photographs in a folder, sorted by name, and in its sub-folders if recursive. Only regular files count, and links to them:
+// a pipe or device is never opened. Unreadable sub-folders are skipped and passed to warn, which may be nil.
 func List(folder string, recursive bool, warn func(error)) ([]string, error) {
 	names, others, err := list(folder, recursive, warn)
 	if err != nil {

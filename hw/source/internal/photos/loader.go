@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// request asks for the photograph that follows one in the folder as it is then, or for that one itself.
+// request asks for a photograph, or for the one that follows it in the folder's current contents.
 type request struct {
 	path string // "": the first
 	next bool
@@ -22,25 +22,25 @@ type result struct {
 	err   error
 }
 
-// version tells whether a file is still the one that was read.
+// version identifies a file's contents, to detect changes.
 type version struct {
 	modified time.Time
 	size     int64
 }
 
-// loader decodes and scales photographs beside the frames' path. Its goroutine is the only one that uses it after the first load.
+// loader decodes and scales photographs in its own goroutine, the only one that uses it after the first load.
 type loader struct {
 	folder     string
 	recursive  bool
 	background color.Color
-	bad        map[string]version // what could not be shown
-	told       map[string]bool    // what has been warned of
+	bad        map[string]version // files that could not be decoded
+	warned     map[string]bool    // problems already reported
 	skipped    atomic.Int64
 	warn       func(error)
 	cache      map[string]*photo
 	cached     int // bytes
 	limit      int
-	size       uint64 // of what is in the cache
+	size       uint64 // of the photographs in the cache
 	requests   chan request
 	results    chan result
 	stop       chan struct{}
@@ -50,7 +50,7 @@ type loader struct {
 func newLoader(folder string, c *Config) *loader {
 	return &loader{
 		folder: folder, recursive: c.Recursive, background: c.Background, warn: c.Warn, limit: c.CacheBytes,
-		bad: map[string]version{}, told: map[string]bool{}, cache: map[string]*photo{},
+		bad: map[string]version{}, warned: map[string]bool{}, cache: map[string]*photo{},
 		requests: make(chan request, 1), results: make(chan result, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -71,9 +71,9 @@ func (l *loader) run() {
 	}
 }
 
-// load looks at the folder and returns the photograph that is asked for, or the next one after it, in a circle, that can be shown.
+// load lists the folder and returns the requested photograph, or the next one that can be decoded, wrapping around.
 func (l *loader) load(r request) result {
-	names, err := List(l.folder, l.recursive, func(err error) { l.tell(err.Error(), err) })
+	names, err := List(l.folder, l.recursive, func(err error) { l.warnOnce(err.Error(), err) })
 	if err != nil {
 		return result{err: err}
 	}
@@ -95,7 +95,7 @@ func (l *loader) load(r request) result {
 		}
 		path := names[(first+n)%len(names)]
 		now, err := versionOf(path)
-		if err != nil { // deleted since
+		if err != nil { // deleted meanwhile
 			last = err
 			continue
 		}
@@ -114,7 +114,7 @@ func (l *loader) load(r request) result {
 		}
 		last = err
 		l.bad[path] = now
-		l.tell(path, err)
+		l.warnOnce(path, err)
 		l.skipped.Add(1)
 	}
 	if last == nil {
@@ -123,10 +123,10 @@ func (l *loader) load(r request) result {
 	return result{err: fmt.Errorf("none of the %d photographs can be shown; the last: %w", len(names), last)}
 }
 
-// tell warns of something once.
-func (l *loader) tell(what string, err error) {
-	if l.warn != nil && !l.told[what] {
-		l.told[what] = true
+// warnOnce reports a problem the first time.
+func (l *loader) warnOnce(what string, err error) {
+	if l.warn != nil && !l.warned[what] {
+		l.warned[what] = true
 		l.warn(fmt.Errorf("photos: skipped: %w", err))
 	}
 }
@@ -137,12 +137,12 @@ func versionOf(path string) (version, error) {
 		return version{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return version{}, fmt.Errorf("%s is no file any more", path)
+		return version{}, fmt.Errorf("%s is no longer a file", path)
 	}
 	return version{info.ModTime(), info.Size()}, nil
 }
 
-// forget drops what is not in the folder any more.
+// forget drops what is no longer in the folder.
 func (l *loader) forget(names []string) {
 	for path, p := range l.cache {
 		if _, found := slices.BinarySearch(names, path); !found {
@@ -157,7 +157,7 @@ func (l *loader) forget(names []string) {
 	}
 }
 
-// keep caches p while there is room. In a round trip the newest is needed last, so nothing makes way for it.
+// keep caches p if there is room. In a cyclic order the newest is needed last, so nothing is evicted for it.
 func (l *loader) keep(p *photo) {
 	if old := l.cache[p.path]; old != nil {
 		l.cached -= old.bytes()

@@ -2,4 +2,4 @@
 
 package photos_test
 
-const withLibjpeg = false // image/jpeg knows fewer samplings, and does not scale
+const withLibjpeg = false // image/jpeg supports fewer samplings, and does not scale

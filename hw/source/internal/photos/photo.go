@@ -15,13 +15,13 @@ import (
 	"github.com/maixstream/maixstream/hw/libjpeg"
 )
 
-// maxPixels is the largest photograph that is decoded.
+// maxPixels limits the photographs that are decoded.
 const maxPixels = 64_000_000
 
-// maxBytes is the largest file that is read.
+// maxBytes limits the files that are read.
 const maxBytes = 64 << 20
 
-// photo is one photograph, scaled so that it covers a frame with a margin to pan in.
+// photo is a photograph, scaled to cover a frame plus a margin for panning.
 type photo struct {
 	path          string
 	version       version
@@ -55,7 +55,7 @@ func read(path string, size uint64, background color.Color) (*photo, error) {
 	return p, nil
 }
 
-// covering is the part of a picture that covers width x height: the scale of the tighter side holds for both, the longer side is cropped in the middle.
+// covering returns the part of a picture that covers width x height: both sides are scaled by the tighter side's factor, the longer one is cropped centrally.
 func covering(b image.Rectangle, width, height int) image.Rectangle {
 	crop := b
 	if cw := b.Dy() * width / height; cw < b.Dx() {
@@ -68,7 +68,7 @@ func covering(b image.Rectangle, width, height int) image.Rectangle {
 	return crop
 }
 
-// decode returns the picture as it is stored, scaled down as far as it still covers width x height when it is upright, and its orientation.
+// decode returns the stored picture, scaled down as far as it still covers width x height when upright, and its orientation.
 func decode(path string, width, height int) (img image.Image, turned int, err error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -87,7 +87,7 @@ func decode(path string, width, height int) (img image.Image, turned int, err er
 		if turned = info.Orientation; sideways(turned) {
 			width, height = height, width
 		}
-		// The smaller of the two scales covers; the other side may be cropped.
+		// The tighter side's scale covers; the other side may be cropped.
 		least := covering(image.Rect(0, 0, info.Width, info.Height), width, height).Size()
 		scale := min(1, max(float64(width)/float64(least.X), float64(height)/float64(least.Y)))
 		img, err = libjpeg.DecodeScaled(data, limits, max(1, int(scale*float64(info.Width))), max(1, int(scale*float64(info.Height))))
@@ -98,7 +98,7 @@ func decode(path string, width, height int) (img image.Image, turned int, err er
 	return img, turned, nil
 }
 
-// sideways tells whether upright and stored picture have width and height swapped.
+// sideways reports whether the stored picture's width and height are swapped.
 func sideways(orientation int) bool { return orientation >= 5 }
 
 // readFile is os.ReadFile with a limit.
@@ -126,7 +126,7 @@ func decodePNG(data []byte) (image.Image, error) {
 	return png.Decode(bytes.NewReader(data))
 }
 
-// toYUV420 converts a picture and turns it upright, each chroma sample the mean of its four pixels.
+// toYUV420 converts a picture and rotates it upright; each chroma sample is the mean of its four pixels.
 func toYUV420(img *image.RGBA, orientation int) (*frame.Frame, error) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	if sideways(orientation) {
@@ -154,7 +154,7 @@ func toYUV420(img *image.RGBA, orientation int) (*frame.Frame, error) {
 	return f, f.Check()
 }
 
-// stored is where in img's pixels the one is that stands at x, y of the upright picture of w x h (TIFF 6.0, Orientation).
+// stored returns the index in img's pixels of the pixel at x, y in the upright picture of w x h (TIFF 6.0, Orientation).
 func stored(img *image.RGBA, x, y, w, h, orientation int) int {
 	switch orientation {
 	case 2:
@@ -175,8 +175,8 @@ func stored(img *image.RGBA, x, y, w, h, orientation int) int {
 	return y*img.Stride + 4*x
 }
 
-// pan copies the window of the given step into f: it moves by a pixel each way and is thrown back at the edges, so that each step differs from
-// the one before. Chroma follows in half steps.
+// pan copies the window of the given step into f: it moves by a pixel in each direction and bounces at the edges, so that each step differs from
+// the previous one. Chroma follows in half steps.
 func (p *photo) pan(f *frame.Frame, step int) {
 	x, y := bounce(step, p.travelX), bounce(step, p.room)
 	for i := range 3 {
@@ -192,7 +192,7 @@ func (p *photo) pan(f *frame.Frame, step int) {
 	}
 }
 
-// bounce goes 0, 1, … limit, limit-1, … 0, 1 and so on.
+// bounce returns 0, 1, … limit, limit-1, … 0, 1 and so on.
 func bounce(step, limit int) int {
 	if step %= 2 * limit; step <= limit {
 		return step

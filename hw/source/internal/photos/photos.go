@@ -1,4 +1,4 @@
-// Package photos is a source that shows a folder of photographs: each fills the picture and is panned slowly, so that no two frames are the same.
+// Package photos is a source that shows a folder of photographs: each fills the frame and is panned slowly, so that no two frames are the same.
 package photos
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Config says what is shown and how. Zero fields take the default.
+// Config configures a Source. Zero fields select the default.
 type Config struct {
 	Width, Height int           // of the frames, pixels; default 640x480
-	FPS           float64       // frames a second, up to 100000, or +Inf for as many as are read; default 30
+	FPS           float64       // frames per second, up to 100000, or +Inf for as many as are read; default 30
 	Dwell         time.Duration // how long a photograph is shown; default 5 s
-	CacheBytes    int           // how much memory scaled photographs may keep beyond the two in use; default 64 MiB
-	Recursive     bool          // folders below the folder, too
-	Background    color.Color   // beneath what is transparent; default white
-	// Warn is told of photographs that are skipped, once each. nil disables it. It is called from a goroutine of the source's own.
+	CacheBytes    int           // memory for scaled photographs beyond the two in use; default 64 MiB
+	Recursive     bool          // include sub-folders
+	Background    color.Color   // drawn behind transparent photographs; default white
+	// Warn is called with photographs that are skipped, once each. nil disables it. It is called from the source's own goroutine.
 	Warn func(error)
 }
 
-// Source delivers YUV420 frames, the photographs in their names' order, over and over: those that the folder has at the time. Frames may be written until
+// Source delivers YUV420 frames of the photographs currently in the folder, by name, in a loop. Frames may be written to until
 // they are released.
 type Source struct {
 	folder string
@@ -37,12 +37,12 @@ type Source struct {
 	wanted atomic.Uint64 // width<<32 | height
 	closed sync.Once
 
-	// ReadFrame's only:
+	// Used by ReadFrame only:
 	buffers *pool.Pool
 	shown   *photo
-	since   time.Time // when shown came up
+	since   time.Time // when shown was first shown
 	step    int       // of its pan
-	asked   uint64    // the size of the request that the loader works on; 0: none
+	asked   uint64    // the size of the loader's pending request; 0: none
 	counter uint64
 }
 
@@ -54,7 +54,7 @@ var (
 
 var errClosed = fmt.Errorf("photos: %w: closed", frame.ErrEnd)
 
-// Open opens a folder. It reports one that cannot be read or has no photograph (.jpg, .jpeg, .png) that can be decoded.
+// Open opens a folder. It fails if the folder cannot be read or has no photograph (.jpg, .jpeg, .png) that can be decoded.
 func Open(folder string, c Config) (*Source, error) {
 	if c.Width == 0 && c.Height == 0 {
 		c.Width, c.Height = 640, 480
@@ -97,7 +97,7 @@ func (s *Source) Info() frame.Info {
 // Skipped returns how many of the folder's photographs could not be decoded.
 func (s *Source) Skipped() int { return int(s.loader.skipped.Load()) }
 
-// ReadFrame implements frame.RawSource. The next photograph is decoded while one is shown; if that takes longer, the one stays.
+// ReadFrame implements frame.RawSource. The next photograph is decoded while one is shown, which stays until that is done.
 func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	missed, err := s.pacer.Wait(ctx, errClosed)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return nil
 }
 
-// turn brings up the next photograph, or the same in another size, when it is time and it is ready.
+// turn switches to the next photograph, or to the same one in another size, when it is due and decoded.
 func (s *Source) turn(now time.Time) error {
 	if s.since.IsZero() {
 		s.since = now
@@ -127,7 +127,7 @@ func (s *Source) turn(now time.Time) error {
 		switch {
 		case want != s.shown.size:
 			s.ask(request{path: s.shown.path, size: want})
-		case now.Sub(s.since) >= s.config.Dwell/2: // in time, and not all at once at the start
+		case now.Sub(s.since) >= s.config.Dwell/2: // in time, but not all at once at the start
 			s.ask(request{path: s.shown.path, next: true, size: want})
 		}
 		return nil
@@ -144,7 +144,7 @@ func (s *Source) turn(now time.Time) error {
 		if r.photo.size != want {
 			return nil // resized again meanwhile
 		}
-		if r.photo == s.shown { // there is no other
+		if r.photo == s.shown { // the only one
 			s.since = now
 			return nil
 		}
@@ -159,10 +159,10 @@ func (s *Source) turn(now time.Time) error {
 
 func (s *Source) ask(r request) {
 	s.asked = r.size
-	s.loader.requests <- r // has room: one request at a time
+	s.loader.requests <- r // never blocks: one request at a time
 }
 
-// show makes p the photograph that frames are cut out of.
+// show makes p the photograph from which frames are cut.
 func (s *Source) show(p *photo) error {
 	if s.shown == nil || s.shown.size != p.size {
 		w, h := unpack(p.size)
@@ -184,7 +184,7 @@ func (s *Source) SetFPS(fps float64) error {
 	return s.pacer.SetFPS(fps)
 }
 
-// Resize implements frame.Resizer: frames keep the old size until the photograph has been scaled anew.
+// Resize implements frame.Resizer: frames keep the old size until the photograph has been rescaled.
 func (s *Source) Resize(width, height int) error {
 	if err := frame.CheckSize(width, height); err != nil {
 		return fmt.Errorf("photos: %w", err)
@@ -193,7 +193,7 @@ func (s *Source) Resize(width, height int) error {
 	return nil
 }
 
-// Close implements frame.Source. It waits for a photograph that is just being decoded.
+// Close implements frame.Source. It waits until a photograph being decoded is done.
 func (s *Source) Close() error {
 	s.pacer.Close()
 	s.closed.Do(func() { close(s.loader.stop) })

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-// photographs is where Debian's package lomiri-wallpapers-16.04 has some.
+// photographs is the folder of Debian's package lomiri-wallpapers-16.04.
 const photographs = "/usr/share/backgrounds"
 
 func realPhotographs(t testing.TB) string {
@@ -61,7 +61,7 @@ func read(t testing.TB, s *photos.Source, f *frame.Frame) {
 	}
 }
 
-// quarters makes a picture of four colours: red, green; blue, white.
+// quarters returns a picture of four colours: red, green; blue, white.
 func quarters(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -89,7 +89,7 @@ func write(t testing.TB, path string, data []byte) {
 	}
 }
 
-// corners names the colours of a frame's corners, row by row.
+// corners returns the colours of a frame's corners, row by row.
 func corners(f *frame.Frame) string {
 	names := ""
 	for _, p := range []image.Point{{f.Width / 8, f.Height / 8}, {f.Width * 7 / 8, f.Height / 8}, {f.Width / 8, f.Height * 7 / 8}, {f.Width * 7 / 8, f.Height * 7 / 8}} {
@@ -105,7 +105,7 @@ func corners(f *frame.Frame) string {
 	return names[1:]
 }
 
-func TestColoursAndPlacesAreKept(t *testing.T) {
+func TestColoursAndPositions(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.jpg"), asJPEG(t, quarters(320, 240)))
 	for _, size := range []image.Point{{320, 240}, {101, 77}, {64, 200}, {500, 60}} {
@@ -117,7 +117,7 @@ func TestColoursAndPlacesAreKept(t *testing.T) {
 	}
 }
 
-func TestLargePhotographsKeepColoursAndPlaces(t *testing.T) {
+func TestColoursAndPositionsInLargePhotographs(t *testing.T) {
 	for _, large := range []image.Point{{1999, 1501}, {701, 1100}} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "a.jpg"), asJPEG(t, quarters(large.X, large.Y)))
@@ -143,7 +143,7 @@ func TestPNGIsShown(t *testing.T) {
 	}
 }
 
-// exif puts an orientation into a JPEG.
+// exif inserts an orientation into a JPEG.
 func exif(data []byte, orientation byte, bigEndian bool) []byte {
 	tiff := []byte{'I', 'I', 42, 0, 8, 0, 0, 0, 2, 0, 0x0f, 1, 2, 0, 1, 0, 0, 0, 'x', 0, 0, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0}
 	if bigEndian {
@@ -153,7 +153,7 @@ func exif(data []byte, orientation byte, bigEndian bool) []byte {
 	return bytes.Join([][]byte{data[:2], {0xff, 0xe1, byte(n >> 8), byte(n)}, []byte("Exif\x00\x00"), tiff, data[2:]}, nil)
 }
 
-func TestPhotographsStandUpright(t *testing.T) {
+func TestPhotographsAreShownUpright(t *testing.T) {
 	data := asJPEG(t, quarters(160, 120))
 	for orientation, want := range []string{
 		"r g b rgb", "r g b rgb", "g r rgb b", "rgb b g r", "b rgb r g", "r b g rgb", "b r rgb g", "rgb g b r", "g rgb r b", "r g b rgb",
@@ -177,7 +177,7 @@ func TestBrokenPhotographsAreSkippedAndCounted(t *testing.T) {
 	write(t, filepath.Join(dir, "b.jpg"), good)
 	write(t, filepath.Join(dir, "c.png"), []byte("none"))
 	write(t, filepath.Join(dir, "d.jpg"), asJPEG(t, image.NewGray(image.Rect(0, 0, 20, 20))))
-	// 60000 x 60000 pixels, says its header.
+	// 60000 x 60000 pixels, according to its header.
 	huge := append([]byte(nil), good...)
 	sof := bytes.Index(huge, []byte{0xff, 0xc0})
 	copy(huge[sof+5:], []byte{0xea, 0x60, 0xea, 0x60})
@@ -201,7 +201,7 @@ func TestBrokenPhotographsAreSkippedAndCounted(t *testing.T) {
 	}
 }
 
-func TestAllPhotographsTakeTurnsWithoutACache(t *testing.T) {
+func TestAllPhotographsAreShownWithoutACache(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
 		img := image.NewGray(image.Rect(0, 0, 40, 40))

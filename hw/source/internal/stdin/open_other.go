@@ -8,7 +8,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Open needs a Unix system.
+// Open fails: it needs a Unix system.
 func Open() (*Input, error) {
 	return nil, fmt.Errorf("standard input: %w on this system", frame.ErrUnsupported)
 }

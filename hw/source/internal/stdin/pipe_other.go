@@ -2,5 +2,5 @@
 
 package stdin
 
-// widen does nothing here: the size of pipes is fixed.
+// widen does nothing: the size of pipes is fixed.
 func widen(int) {}

@@ -1,4 +1,4 @@
-// Package stdin opens standard input as a stream that can be looked into before it is read, and closed under a read.
+// Package stdin opens standard input as a stream that can be peeked at, and closed during a read.
 package stdin
 
 import (
@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Input is standard input. One goroutine reads; Close may come from any.
+// Input is standard input. One goroutine reads; any may call Close.
 type Input struct {
 	file *os.File
-	head []byte // read already, not given out
+	head []byte // read already, not yet returned
 }
 
 var _ io.ReadCloser = (*Input)(nil)
 
-// Head waits for the first n bytes and returns them; they are read again after that. It returns fewer when the input ends, or when some time has gone: who
-// writes may take as long as it likes to begin.
+// Head waits for the first n bytes and returns them without consuming them. It returns fewer at the end of the input or after the given time: the
+// writer may take arbitrarily long to begin.
 func (in *Input) Head(n int, within time.Duration) []byte {
-	if in.file.SetReadDeadline(time.Now().Add(within)) == nil { // else it is nothing that makes one wait
+	if in.file.SetReadDeadline(time.Now().Add(within)) == nil { // else reads do not block
 		defer func() { _ = in.file.SetReadDeadline(time.Time{}) }()
 	}
 	for len(in.head) < n {
@@ -28,7 +28,7 @@ func (in *Input) Head(n int, within time.Duration) []byte {
 		got, err := in.file.Read(in.head[len(in.head):n])
 		in.head = in.head[:len(in.head)+got]
 		if err != nil {
-			break // an end comes again
+			break // the next Read returns it again
 		}
 	}
 	return in.head[:min(n, len(in.head))]
@@ -44,13 +44,13 @@ func (in *Input) Read(p []byte) (int, error) {
 	return in.file.Read(p)
 }
 
-// returned is what was read of standard input and is for the next Open: there is one standard input.
+// returned is what was read from standard input and put back for the next Open; global, as standard input is.
 var returned struct {
 	sync.Mutex
 	bytes []byte
 }
 
-// Return keeps bytes that were read, the last ones, for the next Open.
+// Return puts back the bytes read last, for the next Open.
 func (in *Input) Return(b []byte) {
 	returned.Lock()
 	defer returned.Unlock()

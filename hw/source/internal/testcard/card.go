@@ -10,21 +10,21 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// sweepTime is how long the sweep takes from the left edge to the right one.
+// sweepTime is how long the sweep takes from the left edge to the right.
 const sweepTime = 2 * time.Second
 
-// card is the test card of one size: what stands still, drawn once, and where the rest goes.
+// card is the test card of one size: a background, drawn once, and the positions of the rest.
 type card struct {
 	width, height int
 	background    *frame.Frame
 	number        grid
 	sweepWidth    int
-	big, small    *face // nil: the picture is too small for text
+	big, small    *face // nil: the frame is too small for text
 	box           image.Rectangle
 	size          string
 }
 
-// bars are the colours of the classic card, by falling luma.
+// bars are the colours of the classic card, by decreasing luma.
 var bars = [...]color.RGBA{
 	{255, 255, 255, 255},
 	{255, 255, 0, 255},
@@ -82,7 +82,7 @@ func (c *card) drawBackground() {
 	}
 }
 
-// placeText finds the largest letters that fit, and blackens the box that they go into.
+// placeText chooses the largest font that fits, and draws the black box for the text.
 func (c *card) placeText() error {
 	const clockChars, fontAspect = 12, 0.6 // Go Mono's letters are 0.6 em wide
 	em := min(float64(c.width)*0.8/clockChars/fontAspect, float64(c.number.top)*0.25)
@@ -114,7 +114,7 @@ func (c *card) placeText() error {
 	return nil
 }
 
-// draw fills f, a frame of the card's size, with the card of f.Captured and f.Sequence.
+// draw draws the card for f.Captured and f.Sequence into f, a frame of the card's size.
 func (c *card) draw(f *frame.Frame, fps float64) {
 	for i := range 3 {
 		copy(f.Planes[i], c.background.Planes[i])
@@ -140,7 +140,7 @@ func (c *card) draw(f *frame.Frame, fps float64) {
 	c.small.write(f, x, y, append(line, " fps"...), c.box.Max.X)
 }
 
-// drawSweep draws a white line between black ones from top to bottom, where the time says; a line that is torn shows a torn frame.
+// drawSweep draws a vertical white line between black ones at a position given by the time; a broken line shows a torn frame.
 func (c *card) drawSweep(f *frame.Frame) {
 	phase := time.Duration(f.Captured.UnixNano()) % sweepTime
 	x := int(int64(c.width) * int64(phase) / int64(sweepTime))

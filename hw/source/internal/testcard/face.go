@@ -15,7 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// face is a monospaced font drawn once, white on black: writing is copying rows of luma.
+// face is a monospaced font rendered once, white on black: writing copies rows of luma.
 type face struct {
 	width, height int // of one letter's cell, in pixels
 	glyphs        [128][]byte
@@ -45,7 +45,7 @@ func newFace(em float64) (*face, error) {
 	return f, nil
 }
 
-// write writes text into f's luma with its upper left corner at x, y, as far as whole letters fit between there and right.
+// write writes text into f's luma with its upper left corner at x, y, as many whole letters as fit before right.
 func (f *face) write(to *frame.Frame, x, y int, text []byte, right int) {
 	for _, letter := range text {
 		glyph := f.glyphs[letter&127]

@@ -6,14 +6,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// The number's code: 44 black or white cells along the picture's lower edge, read left to right and top to bottom: two sync pairs (white,
-// black), 32 bits of number, 8 bits of CRC, each most significant bit first. Narrow pictures have the cells in two or four rows.
+// The number's code: 44 black or white cells along the frame's lower edge, read left to right and top to bottom: two sync pairs (white,
+// black), 32 bits of number, 8 bits of CRC, each most significant bit first. Narrow frames have the cells in two or four rows.
 const cells = 4 + 32 + 8
 
-// grid is where the cells are in a picture.
+// grid is the layout of the cells in a frame.
 type grid struct {
 	cols, rows         int
-	top, width, height int // of the strip; height 0: the picture is too small for a number
+	top, width, height int // of the strip; height 0: the frame is too small for a number
 }
 
 func gridOf(width, height int) grid {
@@ -40,7 +40,7 @@ func code(number uint32) uint64 {
 	return 0b1010<<40 | uint64(number)<<8 | uint64(crc8(number))
 }
 
-// crc8 is CRC-8 (polynomial x^8+x^2+x+1) over the four bytes, begun with 0xff so that 0 does not have the code 0.
+// crc8 is CRC-8 (polynomial x^8+x^2+x+1) of the four bytes, with initial value 0xff so that 0 does not have the code 0.
 func crc8(number uint32) uint8 {
 	crc := uint8(0xff)
 	for shift := 24; shift >= 0; shift -= 8 {
@@ -56,7 +56,7 @@ func crc8(number uint32) uint8 {
 	return crc
 }
 
-// drawNumber writes the cells into a YUV420 frame's luma; their chroma is grey in the background.
+// drawNumber writes the cells into a YUV420 frame's luma; the background's chroma is grey there.
 func (g grid) drawNumber(f *frame.Frame, number uint32) {
 	if g.height == 0 {
 		return
@@ -79,9 +79,9 @@ func (g grid) drawNumber(f *frame.Frame, number uint32) {
 	}
 }
 
-// ReadNumber reads the frame number out of a picture of the test card, JPEG's losses notwithstanding (quality 10 and up). It returns false where
-// there is none to be read: another picture, one that is too small to have one (narrower than 22 pixels), or one that was cropped or turned. A picture
-// that was scaled can be read as long as its proportions and size class are kept.
+// ReadNumber reads the frame number from a picture of the test card, also after JPEG compression (quality 10 and up). It returns false if
+// there is none: another picture, one that is too small (narrower than 22 pixels), or one that was cropped or rotated. A picture
+// that was scaled can be read if its aspect ratio and size class are kept.
 func ReadNumber(img image.Image) (uint32, bool) {
 	bounds := img.Bounds()
 	g := gridOf(bounds.Dx(), bounds.Dy())
@@ -103,7 +103,7 @@ func ReadNumber(img image.Image) (uint32, bool) {
 	return number, bits == code(number)
 }
 
-// inner is the middle half of a cell, where its neighbours do not ring.
+// inner returns the middle half of a cell, unaffected by ringing from its neighbours.
 func inner(r image.Rectangle) image.Rectangle {
 	return image.Rect(r.Min.X+r.Dx()/4, r.Min.Y+r.Dy()/4, r.Max.X-r.Dx()/4, r.Max.Y-r.Dy()/4)
 }

@@ -1,5 +1,5 @@
-// Package testcard is a source that draws a moving test card: colour bars, a sweep, a clock with milliseconds and the frame's number, to
-// be read by people (delay: film both screens) and by programs (ReadNumber).
+// Package testcard is a source that draws a moving test card: colour bars, a sweep, a clock with milliseconds and the frame's number, for
+// people (to measure delay, film both screens) and programs (ReadNumber).
 package testcard
 
 import (
@@ -15,22 +15,22 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Config says what the card looks like. Zero fields take the default.
+// Config configures a Source. Zero fields select the default.
 type Config struct {
 	Width, Height int     // pixels, 1x1 up to frame.MaxDimension; default 640x480
-	FPS           float64 // pictures a second, up to 100000, or +Inf for as many as are read; default 30
+	FPS           float64 // frames per second, up to 100000, or +Inf for as many as are read; default 30
 }
 
-// Source draws YUV420 frames. A frame's Captured is the time drawn in it, its Sequence (the low 32 bits of it) the number. Pictures that
-// were due while nobody read are counted as lost, as a camera's would be. Frames may be written until they are released.
+// Source draws YUV420 frames. The time drawn in a frame is its Captured, the number its Sequence (the low 32 bits). Frames that
+// were due while nobody read count as lost, as a camera's would. Frames may be written to until they are released.
 type Source struct {
 	pacer    *pace.Pacer
 	resizing sync.Mutex
 	current  atomic.Pointer[sized]
-	sequence uint64 // of the last frame; ReadFrame's only
+	sequence uint64 // of the last frame; used by ReadFrame only
 }
 
-// sized is all that depends on the size.
+// sized holds what depends on the size.
 type sized struct {
 	card *card
 	pool *pool.Pool
@@ -45,7 +45,7 @@ var (
 // ErrClosed is returned by reads of a closed source.
 var ErrClosed = fmt.Errorf("testcard: %w: closed", frame.ErrEnd)
 
-// New makes a test card source. It reports a size or rate out of range.
+// New returns a test card source. It fails if the size or rate is out of range.
 func New(c Config) (*Source, error) {
 	if c.Width == 0 && c.Height == 0 {
 		c.Width, c.Height = 640, 480
@@ -86,7 +86,7 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return nil
 }
 
-// SetFPS implements frame.RateSetter: a read that waits takes the new rate at once.
+// SetFPS implements frame.RateSetter; it also affects a waiting read.
 func (s *Source) SetFPS(fps float64) error {
 	if err := s.pacer.SetFPS(fps); err != nil {
 		return fmt.Errorf("testcard: %w", err)
@@ -94,7 +94,7 @@ func (s *Source) SetFPS(fps float64) error {
 	return nil
 }
 
-// Resize implements frame.Resizer; the next picture has the new size.
+// Resize implements frame.Resizer; the next frame has the new size.
 func (s *Source) Resize(width, height int) error {
 	s.resizing.Lock()
 	defer s.resizing.Unlock()

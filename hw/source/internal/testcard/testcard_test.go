@@ -34,7 +34,7 @@ func read(t testing.TB, s *testcard.Source, f *frame.Frame) {
 	}
 }
 
-// picture shows a YUV420 frame as an image that shares its planes.
+// picture wraps a YUV420 frame as an image that shares its planes.
 func picture(f *frame.Frame) *image.YCbCr {
 	return &image.YCbCr{
 		Y: f.Planes[0], Cb: f.Planes[1], Cr: f.Planes[2], YStride: f.Strides[0], CStride: f.Strides[1],
@@ -68,7 +68,7 @@ func TestNumberSurvivesJPEG(t *testing.T) {
 	}
 }
 
-func TestNumberIsNotSeenWhereThereIsNone(t *testing.T) {
+func TestPicturesWithoutANumber(t *testing.T) {
 	plain := image.NewRGBA(image.Rect(0, 0, 640, 480))
 	if n, ok := testcard.ReadNumber(plain); ok {
 		t.Errorf("a black picture has number %d", n)
@@ -101,14 +101,14 @@ func TestAnySizeIsDrawn(t *testing.T) {
 	}
 }
 
-func TestBarsHaveTheirColours(t *testing.T) {
+func TestBarColours(t *testing.T) {
 	s := open(t, testcard.Config{Width: 800, Height: 600, FPS: math.Inf(1)})
 	var f frame.Frame
 	read(t, s, &f)
 	want := []color.RGBA{{255, 255, 255, 255}, {255, 255, 0, 255}, {0, 255, 255, 255}, {0, 255, 0, 255}, {255, 0, 255, 255}, {255, 0, 0, 255}, {0, 0, 255, 255}, {0, 0, 0, 255}}
 	wrong := 0
 	for i, c := range want {
-		// At two places: the sweep may be on one.
+		// At two positions: the sweep may be at one.
 		seen := false
 		for _, x := range []int{100*i + 20, 100*i + 80} {
 			got := color.RGBAModel.Convert(picture(&f).At(x, 4)).(color.RGBA)
@@ -135,7 +135,7 @@ func TestBarsHaveTheirColours(t *testing.T) {
 
 func near(a, b uint8) bool { return max(a, b)-min(a, b) < 6 }
 
-func TestResizeAndRateTakeEffectWhileItRuns(t *testing.T) {
+func TestResizeAndSetFPSWhileRunning(t *testing.T) {
 	s := open(t, testcard.Config{Width: 64, Height: 48, FPS: 0.01})
 	var f frame.Frame
 	read(t, s, &f) // the first is due at once
@@ -155,7 +155,7 @@ func TestResizeAndRateTakeEffectWhileItRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatal("the read still waits at the old rate")
+		t.Fatal("the read still waits by the old rate")
 	}
 	if f.Width != 128 || f.Height != 96 || s.Info().Width != 128 || s.Info().FPS != 100 {
 		t.Errorf("frame %dx%d, info %+v", f.Width, f.Height, s.Info())
@@ -170,13 +170,13 @@ func TestResizeAndRateTakeEffectWhileItRuns(t *testing.T) {
 	}
 }
 
-func TestReleasedFramesAreDrawnAfresh(t *testing.T) {
+func TestReusedFramesAreRedrawn(t *testing.T) {
 	s := open(t, testcard.Config{Width: 320, Height: 240, FPS: math.Inf(1)})
 	for range 4 {
 		var f frame.Frame
 		read(t, s, &f)
 		if n, ok := testcard.ReadNumber(picture(&f)); !ok || uint64(n) != f.Sequence || picture(&f).YCbCrAt(50, 2).Y == 99 {
-			t.Fatalf("frame %d shows what a reader wrote into an earlier one (%d %v)", f.Sequence, n, ok)
+			t.Fatalf("frame %d has a reader's writes to an earlier frame (%d %v)", f.Sequence, n, ok)
 		}
 		for i := range f.Planes[0] {
 			f.Planes[0][i] = 99

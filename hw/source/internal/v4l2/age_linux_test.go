@@ -18,9 +18,9 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// driver fills the buffers that it has at a rate, in the order in which it got them, and loses pictures while it has none, as the kernel's do.
+// driver fills its buffers at a rate, in the order in which they were queued, and drops pictures while it has none, like a kernel driver.
 type driver struct {
-	fd      int // an eventfd: how many filled buffers there are
+	fd      int // an eventfd with the number of filled buffers
 	memory  [][]byte
 	picture []byte
 
@@ -49,7 +49,7 @@ func (d *driver) buffers(request uintptr, b *buffer) error {
 	return nil
 }
 
-// fill makes a picture, with its birth in a comment.
+// fill writes a picture with its creation time in a comment.
 func (d *driver) fill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +66,7 @@ func (d *driver) fill() {
 	_, _ = unix.Write(d.fd, binary.NativeEndian.AppendUint64(nil, 1))
 }
 
-// openFake opens a webcam of 30 or 60 pictures a second.
+// openFake opens a webcam with 30 or 60 fps.
 func openFake(t *testing.T, deviceFPS, fps float64) jpegCamera {
 	t.Helper()
 	c, _ := fake(t)
@@ -112,8 +112,8 @@ func openFake(t *testing.T, deviceFPS, fps float64) jpegCamera {
 	return c
 }
 
-// Pictures do not grow old in the driver's queue, however few are wanted, and however slow their reader is. MAIXSTREAM_AGE_TEST=1m measures what the documents
-// promise, on a machine with nothing else to do.
+// Pictures do not age in the driver's queue, however low the rate and however slow the reader. MAIXSTREAM_AGE_TEST=1m measures what the documentation
+// promises, on an otherwise idle machine.
 func TestPicturesAreNew(t *testing.T) {
 	testenv.Long(t, "takes five seconds")
 	length, strict := 4*time.Second, false
@@ -147,7 +147,7 @@ func TestPicturesAreNew(t *testing.T) {
 				slices.Sort(ages)
 				p50, p99 := ages[len(ages)/2], ages[(len(ages)-1)*99/100]
 				t.Logf("%d pictures, age p50 %v, p99 %v", len(ages), p50.Round(100*time.Microsecond), p99.Round(100*time.Microsecond))
-				limit := 350 * time.Millisecond // one that waited for its turn, or in the queue of a reader that is busy, is older
+				limit := 350 * time.Millisecond // one that waited in a queue is older
 				if strict {
 					limit, p50 = time.Duration(1.5/rate[0]*float64(time.Second))+150*time.Millisecond, p99
 				}

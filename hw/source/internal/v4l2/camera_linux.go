@@ -14,24 +14,24 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// silence is how long a device may deliver nothing before it is given up.
+// silence is how long a device may deliver nothing before it is considered gone.
 const silence = 5 * time.Second
 
-// camera takes pictures out of a device as they come and keeps the newest.
+// camera reads pictures from a device as they arrive and keeps the newest.
 type camera struct {
 	drops.Counter
 	*controls
 	device  string
 	config  Config
-	driver  func(request uintptr, b *buffer) error // takes the place of the ioctls for buffers in tests; nil: none
+	driver  func(request uintptr, b *buffer) error // replaces the ioctls for buffers in tests; else nil
 	chosen  choice
 	arrived chan struct{} // capacity 1
 	closed  chan struct{}
 
-	// life guards what is made anew when the device is turned on, and is held while it is off for a larger picture, or for ever.
+	// life guards what is recreated when the device is turned on, and is held while it is off, for a larger picture or for good.
 	life    sync.Mutex
 	fd      int
-	wake    int         // an eventfd that ends run's poll
+	wake    int         // an eventfd that interrupts run's poll
 	layout  frame.Frame // planes' sizes and strides
 	limited bool
 	stopped chan struct{} // closed when run has ended
@@ -39,19 +39,19 @@ type camera struct {
 	mu       sync.Mutex
 	slots    []*slot
 	gate     pace.Gate
-	period   time.Duration // between pictures that are handed out; 0: all
-	asked    float64       // frames a second
-	newest   *slot         // nil: fetched already
-	waiting  []*slot       // of H.264, where none can be left out
-	damaged  bool          // H.264 is missing before the next one
+	period   time.Duration // between delivered pictures; 0: all
+	asked    float64       // the requested rate, in frames per second
+	newest   *slot         // nil: already fetched
+	waiting  []*slot       // H.264, of which none can be dropped
+	damaged  bool          // H.264 before the next buffer was lost
 	device32 uint32        // the driver's last sequence number
-	counts   bool          // device32 is of this time that the device is on
-	sequence uint64        // extended, from 1, without what the gate left out
-	end      error         // set when nothing follows
-	down     bool          // Close was called: buffers are not queued any more
+	counts   bool          // device32 is valid: from since the device was turned on
+	sequence uint64        // extended, from 1, without pictures that the gate dropped
+	end      error         // set when the stream has ended
+	down     bool          // Close was called: buffers are no longer queued
 }
 
-// slot is one buffer.
+// slot is a buffer.
 type slot struct {
 	camera   *camera
 	index    uint32
@@ -59,9 +59,9 @@ type slot struct {
 	used     int // bytes of picture
 	captured time.Time
 	sequence uint64
-	out      bool // the reader has it
-	retired  bool // the device is off: the buffer is not queued any more
-	behind   bool // H.264 is missing before it
+	out      bool // held by the reader
+	retired  bool // the device is off: the buffer is no longer queued
+	behind   bool // H.264 before it was lost
 }
 
 func newCamera(device string, chosen choice, c Config) *camera {
@@ -82,7 +82,7 @@ func (c *camera) Info() frame.Info {
 	return info
 }
 
-// SetFPS implements frame.RateSetter: pictures beyond the rate are left out; the next one passes.
+// SetFPS implements frame.RateSetter: pictures beyond the rate are dropped, but never the next one.
 func (c *camera) SetFPS(fps float64) error {
 	if err := pace.CheckFPS(fps); err != nil {
 		return fmt.Errorf("v4l2: %s: %w", c.device, err)
@@ -97,7 +97,7 @@ func (c *camera) SetFPS(fps float64) error {
 	return nil
 }
 
-// run takes pictures until Close or the device's end.
+// run reads pictures until Close or the device's end.
 func (c *camera) run() {
 	defer close(c.stopped)
 	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN | unix.POLLPRI}, {Fd: int32(c.wake), Events: unix.POLLIN}}
@@ -136,7 +136,7 @@ func (c *camera) run() {
 	}
 }
 
-// finish notes why nothing follows.
+// finish sets the stream's final error.
 func (c *camera) finish(err error) {
 	c.mu.Lock()
 	c.end = fmt.Errorf("v4l2: %s: %w", c.device, err)
@@ -144,7 +144,7 @@ func (c *camera) finish(err error) {
 	c.announce()
 }
 
-// take keeps a picture as the newest, or gives it back.
+// take keeps a picture as the newest, or requeues its buffer.
 func (c *camera) take(b *buffer) {
 	now := time.Now()
 	c.mu.Lock()
@@ -178,11 +178,11 @@ func (c *camera) take(b *buffer) {
 		c.announce()
 	}
 	if s != nil {
-		_ = c.queue(s.index) // a device that is gone says so at the next dequeue
+		_ = c.queue(s.index) // if the device is gone, the next dequeue reports it
 	}
 }
 
-// wanted says whether the picture of now is the next one to be given. While one waits to be fetched, a newer one takes its place, and its number. mu is held.
+// wanted reports whether to deliver the current picture. While one waits to be fetched, a newer one replaces it, and takes its number. mu is held.
 func (c *camera) wanted(now time.Time) bool {
 	if c.gate.Pass(now, c.period) {
 		return true
@@ -194,7 +194,7 @@ func (c *camera) wanted(now time.Time) bool {
 	return true
 }
 
-// renumber takes the number of a picture that was broken, and counted as that, out of the sequence.
+// renumber removes a broken picture, which is counted as such, from the sequence.
 func (c *camera) renumber() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,14 +204,14 @@ func (c *camera) renumber() {
 	}
 }
 
-// captureTime converts the driver's time of the picture.
+// captureTime converts the driver's timestamp.
 func captureTime(b *buffer, now time.Time) time.Time {
 	var clock unix.Timespec
 	if b.flags&bufFlagTimestampMask != bufFlagTimestampMonotonic || unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock) != nil {
 		return now
 	}
 	age := time.Duration(clock.Nano() - b.timestamp.Nano())
-	if age < 0 || age > 10*time.Second { // a driver that has it wrong
+	if age < 0 || age > 10*time.Second { // implausible
 		return now
 	}
 	return now.Add(-age)
@@ -225,7 +225,7 @@ func (c *camera) queue(index uint32) error {
 // exchange queues or dequeues a buffer.
 func (c *camera) exchange(request uintptr, b *buffer) error {
 	if c.driver != nil {
-		copied := *b // b itself must not escape: that would be an allocation per picture
+		copied := *b // b itself must not escape, which would allocate per picture
 		err := c.driver(request, &copied)
 		*b = copied
 		return err
@@ -240,7 +240,7 @@ func (c *camera) announce() {
 	}
 }
 
-// next waits for the newest picture and takes it over: the caller must give it back.
+// next waits for the newest picture and takes it over: the caller must release it.
 func (c *camera) next(ctx context.Context) (*slot, error) {
 	for {
 		select {
@@ -283,7 +283,7 @@ func (c *camera) errClosed() error {
 	return fmt.Errorf("v4l2: %s: %w: closed", c.device, frame.ErrEnd)
 }
 
-// ReleaseFrame implements frame.Owner: the device gets its buffer back, or, when it is off, the system.
+// ReleaseFrame implements frame.Owner: it requeues the buffer, or unmaps it if the device is off.
 func (s *slot) ReleaseFrame(*frame.Frame) {
 	c := s.camera
 	c.mu.Lock()
@@ -298,14 +298,14 @@ func (s *slot) ReleaseFrame(*frame.Frame) {
 	s.out = false
 }
 
-// Close implements frame.Source. Frames that are still out stay readable until their release.
+// Close implements frame.Source. Frames still held stay readable until they are released.
 func (c *camera) Close() error {
 	c.mu.Lock()
 	first := !c.down
 	c.down = true
 	c.mu.Unlock()
 	if first {
-		close(c.closed) // ends a larger picture, too
+		close(c.closed) // also interrupts a larger picture
 	}
 	c.life.Lock()
 	defer c.life.Unlock()
@@ -318,7 +318,7 @@ func (c *camera) Close() error {
 	return err
 }
 
-// retire gives all buffers back that the reader has not.
+// retire unmaps all buffers that the reader does not hold.
 func (c *camera) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -332,7 +332,7 @@ func (c *camera) retire() {
 
 func (s *slot) unmap() {
 	if s.memory != nil {
-		_ = unix.Munmap(s.memory) // fails on addresses that are not mapped only
+		_ = unix.Munmap(s.memory) // fails only for addresses that are not mapped
 		s.memory = nil
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// mode is one way in which a device can deliver.
+// mode is one of a device's modes.
 type mode struct {
 	format        format
 	width, height int
-	fps           float64 // at most; 0: it does not say
+	fps           float64 // maximum; 0: unknown
 }
 
-// choice is what a device was set to, and what else it has.
+// choice is the mode that a device was set to, and its other sizes.
 type choice struct {
 	mode
 	name  string
@@ -27,7 +27,7 @@ type choice struct {
 	largest frame.Size
 }
 
-// choose opens the device, finds the mode that is nearest to c and sets it. It leaves the device closed again: the settings stay.
+// choose finds and sets the device's mode nearest to c. It opens and closes the device, which keeps its settings.
 func choose(device string, c *Config) (choice, error) {
 	fd, err := openDevice(device)
 	if err != nil {
@@ -45,7 +45,7 @@ func choose(device string, c *Config) (choice, error) {
 	}
 	modes, has := modesOf(fd, c)
 	if len(modes) == 0 {
-		return choice{}, fmt.Errorf("open: %w: no pixel format that can be read (it has: %s; can be read: %s). A webcam's other device nodes are for "+
+		return choice{}, fmt.Errorf("open: %w: no supported pixel format (it has: %s; supported: %s). A webcam's other device nodes are for "+
 			"its metadata", frame.ErrUnsupported, has, strings.Join(wanted(c), ", "))
 	}
 	best := slices.MinFunc(modes, func(a, b mode) int { return c.compare(a, b) })
@@ -61,7 +61,7 @@ func choose(device string, c *Config) (choice, error) {
 		if best.fps > 0 {
 			rate = min(rate, best.fps)
 		}
-		_ = setRate(fd, rate) // a wish: pictures beyond it are left out
+		_ = setRate(fd, rate) // best effort: excess pictures are dropped
 	}
 	if fps, err := rateNow(fd); err == nil {
 		result.fps = fps
@@ -89,7 +89,7 @@ func wanted(c *Config) (codes []string) {
 	return codes
 }
 
-// modesOf lists the modes of all formats that are understood and wanted; has names all formats of the device.
+// modesOf lists the modes of all supported and wanted formats; has names all of the device's formats.
 func modesOf(fd int, c *Config) (modes []mode, has string) {
 	offered := pixelFormats(fd)
 	for _, name := range wanted(c) {
@@ -98,7 +98,7 @@ func modesOf(fd int, c *Config) (modes []mode, has string) {
 			continue
 		}
 		sizes := sizesOf(fd, name)
-		if len(sizes) == 0 { // the driver does not tell: it will say what it takes
+		if len(sizes) == 0 { // not listed: setFormat returns what the driver accepts
 			modes = append(modes, mode{format: f, width: c.Width, height: c.Height})
 		}
 		for _, s := range sizes {
@@ -113,7 +113,7 @@ func modesOf(fd int, c *Config) (modes []mode, has string) {
 	return withoutH264(modes), strings.Join(slices.Compact(offered), ", ")
 }
 
-// withoutH264 leaves H.264 out where there is something else.
+// withoutH264 removes H.264 if there is anything else.
 func withoutH264(modes []mode) []mode {
 	other := func(m mode) bool { return m.format.code != codeH264 }
 	if !slices.ContainsFunc(modes, other) {
@@ -131,13 +131,13 @@ func fit(want int, least, most, step uint32) int {
 	return v
 }
 
-// compare orders modes: nearest size first, then the rate as far as it is wanted, then the format's order.
+// compare orders modes: nearest size first, then the rate up to the wanted one, then the order of formats.
 func (c *Config) compare(a, b mode) int {
 	distance := func(m mode) float64 {
 		return math.Abs(math.Log(float64(m.width)/float64(c.Width))) + math.Abs(math.Log(float64(m.height)/float64(c.Height)))
 	}
 	rate := func(m mode) float64 {
-		if m.fps == 0 || m.fps >= c.FPS*0.99 { // 29.97 will do for 30
+		if m.fps == 0 || m.fps >= c.FPS*0.99 { // accept 29.97 for 30
 			return math.Inf(1)
 		}
 		return m.fps

@@ -12,23 +12,23 @@ import (
 	"github.com/maixstream/maixstream/hw/internal/annexb"
 )
 
-// Controls of a device's encoder: V4L2_CID_MPEG_VIDEO_…, of linux/v4l2-controls.h.
+// Controls of a device's encoder: V4L2_CID_MPEG_VIDEO_…, from linux/v4l2-controls.h.
 const (
 	controlGOPSize  = 0x9909cb
 	controlBitrate  = 0x9909cf
 	controlForceKey = 0x9909e5
-	controlIPeriod  = 0x990a66 // of H.264: what some drivers have in place of the GOP's size
+	controlIPeriod  = 0x990a66 // H.264's, which some drivers have instead of the GOP size
 )
 
-// codedCamera passes on the device's H.264, one access unit a buffer.
+// codedCamera passes on the device's H.264, one access unit per buffer.
 type codedCamera struct {
 	*controls
 	camera  *camera
 	tuner   *tuner
 	buffers annexb.Buffers
 
-	// The reader's own.
-	out    *slot  // whose bytes the reader has
+	// Used by the reader only.
+	out    *slot  // the buffer that the reader holds
 	driver uint64 // the last slot's sequence
 	number uint64 // the last unit's
 }
@@ -44,7 +44,7 @@ var (
 	_ frame.VideoConfigurer = tunableCamera{}
 )
 
-// newCoded makes a source of a camera that delivers H.264.
+// newCoded returns a source for a camera that delivers H.264.
 func newCoded(c *camera) frame.Source {
 	coded := &codedCamera{controls: c.controls, camera: c, tuner: c.controls.tuner()}
 	if coded.tuner.has(controlBitrate) {
@@ -53,7 +53,7 @@ func newCoded(c *camera) frame.Source {
 	return coded
 }
 
-// ReadUnit implements frame.VideoSource. The bytes are the device's buffer, which it gets back with the next call.
+// ReadUnit implements frame.VideoSource. The bytes are in the device's buffer, which the next call returns to it.
 func (c *codedCamera) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	for {
 		if c.out != nil {
@@ -68,19 +68,19 @@ func (c *codedCamera) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 			return err
 		}
 		c.out = s
-		if lost := s.sequence - c.driver; c.driver > 0 && lost > 1 { // the pipeline counts what is missing
+		if lost := s.sequence - c.driver; c.driver > 0 && lost > 1 { // the pipeline counts the gap
 			c.number += lost - 1
 			c.buffers.Lost()
 		}
 		c.driver = s.sequence
-		if s.behind { // damaged ones, which are counted
+		if s.behind { // damaged ones, already counted
 			c.buffers.Lost()
 		}
 		if err := c.buffers.Unit(s.memory[:s.used], u); err != nil {
 			c.camera.Drop(fmt.Errorf("v4l2: %s: %w", c.camera.device, err))
 			continue
 		}
-		if len(u.NALs) == 0 { // parameter sets, or what nobody could decode
+		if len(u.NALs) == 0 { // only parameter sets, or undecodable
 			continue
 		}
 		c.number++
@@ -95,12 +95,12 @@ func (c *codedCamera) Dropped() (uint64, error) { return c.camera.Dropped() }
 // Info implements frame.Source.
 func (c *codedCamera) Info() frame.Info {
 	info := c.camera.Info()
-	info.FPS = c.camera.chosen.fps // none can be left out
+	info.FPS = c.camera.chosen.fps // units cannot be dropped
 	info.Note = c.tuner.note()
 	return info
 }
 
-// RequestKey implements frame.KeyRequester. The error wraps frame.ErrUnsupported where the device has no control for it.
+// RequestKey implements frame.KeyRequester. The error wraps frame.ErrUnsupported if the device has no control for it.
 func (c *codedCamera) RequestKey() error {
 	if err := c.tuner.requestKey(); err != nil {
 		return fmt.Errorf("v4l2: %s: request a key frame: %w", c.camera.device, err)
@@ -119,16 +119,16 @@ func (c tunableCamera) ConfigureVideo(v frame.VideoConfig) error {
 // Close implements frame.Source. The bytes of the last unit stay readable until the next ReadUnit.
 func (c *codedCamera) Close() error { return c.camera.Close() }
 
-// tuner sets what a device's encoder has controls for.
+// tuner sets the available controls of a device's encoder.
 type tuner struct {
 	set    func(id uint32, value int64) error
-	limits map[uint32][2]int64 // least and most, of those that it has
+	limits map[uint32][2]int64 // minimum and maximum of the available controls
 
 	mu      sync.Mutex
-	current map[uint32]int64 // what was set
+	current map[uint32]int64 // values set
 }
 
-// tuner finds out which controls there are.
+// tuner queries which controls are available.
 func (c *controls) tuner() *tuner {
 	t := &tuner{limits: map[uint32][2]int64{}, current: map[uint32]int64{}}
 	for _, id := range []uint32{controlGOPSize, controlBitrate, controlForceKey, controlIPeriod} {
@@ -153,7 +153,7 @@ func (t *tuner) has(id uint32) bool {
 	return ok
 }
 
-// note says what the device cannot do.
+// note returns what the device cannot do.
 func (t *tuner) note() string {
 	var lacks []string
 	if !t.has(controlForceKey) {
@@ -175,7 +175,7 @@ func (t *tuner) requestKey() error {
 	return t.set(controlForceKey, 0)
 }
 
-// configure sets bitrate and GOP, where they have changed, within what the device takes.
+// configure sets the bitrate and GOP size if they have changed, clamped to the device's limits.
 func (t *tuner) configure(v frame.VideoConfig) error {
 	pictures := int64(math.Round(v.GOP.Seconds() * v.FPS))
 	return errors.Join(

@@ -1,6 +1,6 @@
 package v4l2
 
-// vivid has no H.264, so this test plays the driver's part inside of the package, as that of JPEG does.
+// vivid has no H.264, so this test acts as the driver within the package, as that of JPEG does.
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// fakeEncoder is a camera of H.264 with four buffers, and an encoder that has some controls.
+// fakeEncoder is an H.264 camera with four buffers, and an encoder with some controls.
 type fakeEncoder struct {
 	*codedCamera
 	set []string
@@ -63,7 +63,7 @@ const (
 
 func testP(n byte) string { return "\x41\xe0\x88" + string(rune('a'+n)) + "\x80" }
 
-// unit reads the next unit and returns it as types and the last byte but one of its slice.
+// unit reads the next unit and returns its types and the last byte but one of its slice.
 func (e *fakeEncoder) unit(t *testing.T, u *frame.AccessUnit) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -78,7 +78,7 @@ func (e *fakeEncoder) unit(t *testing.T, u *frame.AccessUnit) string {
 	return strings.Join(types, " ")
 }
 
-func TestWebcamsH264(t *testing.T) {
+func TestH264Webcam(t *testing.T) {
 	e := newFakeEncoder(t, nil)
 	var u frame.AccessUnit
 	for i, step := range []struct {
@@ -87,7 +87,7 @@ func TestWebcamsH264(t *testing.T) {
 		want            string // "": no unit
 		number          uint64
 	}{
-		{100, 0, []string{testP(0)}, "", 0}, // nobody could decode it
+		{100, 0, []string{testP(0)}, "", 0}, // undecodable
 		{101, 0, []string{testSPS, testPPS}, "", 0},
 		{102, 0, []string{testIDR}, "7 8 5", 1},
 		{103, 0, []string{testP(1)}, "1", 2},
@@ -97,7 +97,7 @@ func TestWebcamsH264(t *testing.T) {
 		{109, bufFlagError, []string{testP(1)}, "", 0},
 		{110, 0, []string{testP(2)}, "", 0},
 		{111, 0, []string{testIDR}, "7 8 5", 7},
-		{112, 0, nil, "", 0}, // an empty buffer is a damaged one
+		{112, 0, nil, "", 0}, // an empty buffer counts as damaged
 		{113, 0, []string{testP(1)}, "", 0},
 		{114, 0, []string{testSPS, testPPS, testIDR}, "7 8 5", 8},
 	} {
@@ -122,8 +122,8 @@ func TestWebcamsH264(t *testing.T) {
 	}
 }
 
-// No unit is left out for a newer one, and what the reader has stays as it is until its next read, also behind Close.
-func TestWebcamsH264KeepsItsOrder(t *testing.T) {
+// No unit is dropped for a newer one, and the reader's unit is unchanged until its next read, even after Close.
+func TestH264WebcamKeepsTheOrder(t *testing.T) {
 	e := newFakeEncoder(t, nil)
 	for _, fd := range []*int{&e.camera.fd, &e.camera.wake} {
 		var err error
@@ -131,7 +131,7 @@ func TestWebcamsH264KeepsItsOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	close(e.camera.stopped) // nobody runs
+	close(e.camera.stopped) // run was not started
 	e.deliver(1, 0, testSPS, testPPS, testIDR)
 	e.deliver(2, 0, testP(1))
 	e.deliver(3, 0, testP(2))
@@ -142,7 +142,7 @@ func TestWebcamsH264KeepsItsOrder(t *testing.T) {
 		}
 	}
 	kept := bytes.Clone(u.NALs[0])
-	for _, s := range e.camera.slots { // not mapped: nothing to give back
+	for _, s := range e.camera.slots { // not mapped: nothing to unmap
 		if !s.out {
 			s.memory = nil
 		}
@@ -159,8 +159,8 @@ func TestWebcamsH264KeepsItsOrder(t *testing.T) {
 	}
 }
 
-// Key frames, bitrate and GOP go to the device's encoder where it has controls for them, within their limits, and only when they change.
-func TestEncoderOfAWebcam(t *testing.T) {
+// Key frames, bitrate and GOP size are set in the device's encoder if it has controls for them, within their limits, and only on change.
+func TestWebcamEncoderControls(t *testing.T) {
 	e := newFakeEncoder(t, map[uint32][2]int64{controlForceKey: {0, 0}, controlBitrate: {25_000, 8_000_000}, controlIPeriod: {1, 100}})
 	tunable := tunableCamera{e.codedCamera}
 	for _, c := range []frame.VideoConfig{
@@ -187,7 +187,7 @@ func TestEncoderOfAWebcam(t *testing.T) {
 	}
 }
 
-func TestNoGarbageOfAWebcamsH264(t *testing.T) {
+func TestH264WebcamDoesNotAllocate(t *testing.T) {
 	e := newFakeEncoder(t, nil)
 	var u frame.AccessUnit
 	e.deliver(1, 0, testSPS, testPPS, testIDR)
@@ -204,12 +204,12 @@ func TestNoGarbageOfAWebcamsH264(t *testing.T) {
 		e.camera.take(&b)
 		failed = errors.Join(failed, e.ReadUnit(ctx, &u))
 	}); n != 0 || failed != nil {
-		t.Errorf("%v allocations a unit, %v", n, failed)
+		t.Errorf("%v allocations per unit, %v", n, failed)
 	}
 }
 
-// H.264 is taken where there is nothing else, or nothing else is wished for.
-func TestH264IsTheLastChoice(t *testing.T) {
+// H.264 is chosen only if there is nothing else, or it alone is requested.
+func TestH264IsTheLastResort(t *testing.T) {
 	of := func(codes ...string) (modes []mode) {
 		for _, code := range codes {
 			f, err := formatOf(code)

@@ -47,14 +47,14 @@ type controlQuery struct {
 	_                 [32]uint32
 }
 
-// menuQuery is v4l2_querymenu, which is packed: name is an integer menu's value, too.
+// menuQuery is v4l2_querymenu, which is packed: name is also an integer menu's value.
 type menuQuery struct {
 	id, index uint32
 	name      [32]byte
 	_         uint32
 }
 
-// controlArg is v4l2_ext_control, which is packed: value is 64 bits, of which most controls have 32.
+// controlArg is v4l2_ext_control, which is packed: value has 64 bits, of which most controls use 32.
 type controlArg struct {
 	id, _, _ uint32
 	value    [8]byte
@@ -74,7 +74,7 @@ var (
 	vidiocQueryControl = number(readWrites, 103, unsafe.Sizeof(controlQuery{}))
 )
 
-// automatics says which control manages which, by their numbers: V4L2_CID_….
+// automatics maps each control to the one that manages it, by number: V4L2_CID_….
 var automatics = map[uint32]uint32{
 	0x980900: 0x980920, // brightness: autobrightness
 	0x980903: 0x980919, // hue: hue_auto
@@ -89,7 +89,7 @@ var automatics = map[uint32]uint32{
 	0x9a0917: 0x9a0918, // iso_sensitivity: iso_sensitivity_auto
 }
 
-// units are those that videodev2.h gives for numbers.
+// units are documented in videodev2.h.
 var units = map[uint32]string{
 	0x98091a: "K",       // white_balance_temperature
 	0x9a0902: "100 µs",  // exposure_absolute
@@ -98,12 +98,12 @@ var units = map[uint32]string{
 	0x9a0913: "EV/1000", // auto_exposure_bias is a menu of these
 }
 
-// controls are those of one open device. Its methods may be called from any goroutine.
+// controls are the controls of an open device. Its methods may be called from any goroutine.
 type controls struct {
 	device  string
 	changed chan struct{} // capacity 1
 
-	mu     sync.Mutex // one change at a time, and none after close
+	mu     sync.Mutex // held for each change; none after close
 	fd     int        // -1 after close
 	listed []listed   // as last read
 }
@@ -148,20 +148,20 @@ func (c *controls) announce() {
 	}
 }
 
-// attach gives the controls their device.
+// attach sets the controls' device.
 func (c *controls) attach(fd int) {
 	c.mu.Lock()
 	c.fd = fd
 	c.mu.Unlock()
 }
 
-// hold makes everybody wait until release, while the device is off.
+// hold blocks all calls until release, while the device is off.
 func (c *controls) hold() {
 	c.mu.Lock()
 	c.fd = -1
 }
 
-// release ends what hold began; fd is the device's new descriptor, -1 if it has none.
+// release ends hold; fd is the device's new descriptor, or -1.
 func (c *controls) release(fd int) {
 	c.fd = fd
 	c.mu.Unlock()
@@ -173,7 +173,7 @@ func (c *controls) close() {
 	c.mu.Unlock()
 }
 
-// read lists the device's controls with their values of now. mu is held.
+// read lists the device's controls with their current values. mu is held.
 func (c *controls) read() error {
 	if c.fd < 0 {
 		return errControlsClosed
@@ -183,7 +183,7 @@ func (c *controls) read() error {
 	for range maxListed {
 		err := ioctl(c.fd, vidiocQueryControl, &q)
 		if err != nil {
-			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) { // after the last one, and where there are none
+			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) { // after the last one, and if there are none
 				break
 			}
 			return explain("list controls", err)
@@ -202,13 +202,13 @@ func (c *controls) read() error {
 		if v, err := c.get(l); err == nil {
 			l.Value = v
 		} else if l.Locked == "" {
-			l.Locked = "its value cannot be read: " + err.Error()
+			l.Locked = "reading its value failed: " + err.Error()
 		}
 	}
 	return nil
 }
 
-// describe turns what the driver says about a control into ours; false: not one with a value of its own.
+// describe converts the driver's description of a control; false: it has no single value.
 func (c *controls) describe(q *controlQuery) (l listed, ok bool) {
 	if q.flags&(controlDisabled|controlPayload) != 0 || q.dims > 0 {
 		return l, false
@@ -219,7 +219,7 @@ func (c *controls) describe(q *controlQuery) (l listed, ok bool) {
 	case controlInteger:
 	case controlInteger64:
 		l.wide = true
-	case controlBitmask: // its number's bits; the driver says no least value
+	case controlBitmask: // unsigned; the driver reports no minimum
 		l.Min, l.Max, l.Step, l.Default = 0, int64(uint32(q.maximum)), 1, int64(uint32(q.standard))
 	case controlBoolean:
 		l.Kind = frame.Boolean
@@ -236,20 +236,20 @@ func (c *controls) describe(q *controlQuery) (l listed, ok bool) {
 	case q.flags&controlReadOnly != 0:
 		l.Locked = "read-only"
 	case q.flags&controlGrabbed != 0:
-		l.Locked = "locked by the driver, for instance while it streams"
+		l.Locked = "locked by the driver, for example while streaming"
 	}
 	l.Inactive = q.flags&controlInactive != 0
 	l.Name = c.unique(variable(l.Label))
 	return l, l.Name != ""
 }
 
-// variable makes a control's name as v4l2-ctl prints it: small letters and digits, everything else one underscore between them.
+// variable converts a label to the name that v4l2-ctl prints: lower-case letters and digits, anything else one underscore between them.
 func variable(label string) string {
 	words := strings.FieldsFunc(strings.ToLower(label), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	return strings.Join(words, "_")
 }
 
-// unique numbers a name that another control has already.
+// unique appends a number to a name that is already taken.
 func (c *controls) unique(name string) string {
 	for n, wanted := 2, name; ; n++ {
 		if !slices.ContainsFunc(c.listed, func(l listed) bool { return l.Name == name }) {
@@ -274,7 +274,7 @@ func (c *controls) menu(q *controlQuery) (items []frame.ControlItem) {
 	return items
 }
 
-// nameAutomatics names the control that manages each; an exposure also manages a gain that has no automatic of its own.
+// nameAutomatics sets the control that manages each; automatic exposure also manages a gain without an automatic control.
 func (c *controls) nameAutomatics() {
 	byID := map[uint32]string{}
 	for i := range c.listed {
@@ -302,13 +302,13 @@ func (l *listed) number(a *controlArg) int64 {
 	switch {
 	case l.wide:
 		return int64(binary.NativeEndian.Uint64(a.value[:]))
-	case l.Kind == frame.Integer && l.Min == 0 && l.Max > 1<<31-1: // a bit mask
+	case l.Kind == frame.Integer && l.Min == 0 && l.Max > 1<<31-1: // a bitmask
 		return int64(binary.NativeEndian.Uint32(a.value[:]))
 	}
 	return int64(int32(binary.NativeEndian.Uint32(a.value[:])))
 }
 
-// call sets, or tries, one control.
+// call sets or tries a control.
 func (c *controls) call(request uintptr, l *listed, value int64) error {
 	one := controlArg{id: l.id}
 	if l.wide {
@@ -366,7 +366,7 @@ func (c *controls) find(name string) *listed {
 	return &c.listed[i]
 }
 
-// inOrder puts automatic controls before those that they manage, and buttons last: what is managed is refused, or overwritten, while it is automatic.
+// inOrder puts automatic controls before those that they manage, and buttons last: managed controls are refused or overwritten while automatic.
 func (c *controls) inOrder(values []frame.ControlValue) []frame.ControlValue {
 	manages := map[string]bool{}
 	for i := range c.listed {
@@ -386,7 +386,7 @@ func (c *controls) inOrder(values []frame.ControlValue) []frame.ControlValue {
 	return ordered
 }
 
-// refused says why a driver did not take a value.
+// refused explains why a driver refused a value.
 func (c *controls) refused(l *listed, value int64, err error) error {
 	reason := "the device refuses it"
 	switch {
@@ -395,14 +395,14 @@ func (c *controls) refused(l *listed, value int64, err error) error {
 	case l.Inactive && l.Automatic != "":
 		reason = "the device refuses it while " + l.Automatic + " is automatic"
 	case errors.Is(err, unix.ERANGE), errors.Is(err, unix.EINVAL):
-		reason = "the device does not take this value"
+		reason = "the device does not accept this value"
 	case errors.Is(err, unix.EBUSY):
-		reason = "locked by the driver, for instance while it streams"
+		reason = "locked by the driver, for example while streaming"
 	}
 	return &frame.ControlError{Name: l.Name, Value: value, Reason: reason, Err: err}
 }
 
-// OpenControls opens a device for its controls alone: it may stream to another program meanwhile. close must be called.
+// OpenControls opens only a device's controls: another program may stream from it meanwhile. close must be called.
 func OpenControls(device string) (c frame.Controller, close func() error, err error) {
 	fd, err := openDevice(device)
 	if err != nil {

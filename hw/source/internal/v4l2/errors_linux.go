@@ -11,7 +11,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// explain says what an error number of a video device means and what to do. Those that may be different later wrap frame.ErrGone.
+// explain says what a video device's error number means and what to do. Errors that may be temporary wrap frame.ErrGone.
 func explain(operation string, err error) error {
 	advice := ""
 	switch {
@@ -20,15 +20,15 @@ func explain(operation string, err error) error {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		advice = "not allowed: add the user to the group that owns the device (usermod -aG video USER) and log in again"
 	case errors.Is(err, unix.EBUSY):
-		advice = "in use by another program (fuser -v DEVICE tells which)"
+		advice = "in use by another program (fuser -v DEVICE shows which)"
 	case errors.Is(err, unix.ENODEV):
 		advice = "unplugged"
 	case errors.Is(err, unix.EIO):
-		advice = "the device fails (cable, power, or another device on the same bus)"
+		advice = "I/O error (check the cable, power and other devices on the same bus)"
 	case errors.Is(err, unix.ENOSPC):
-		advice = "the USB bus has no room for this size and rate: choose smaller ones, or plug it into another port"
+		advice = "not enough USB bandwidth for this size and rate: choose smaller ones, or use another port"
 	case errors.Is(err, unix.ENOMEM):
-		advice = "no memory for its buffers"
+		advice = "not enough memory for its buffers"
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.ENOTSUP):
 		return fmt.Errorf("%s: not a device that can stream video: %w", operation, err)
 	default:
@@ -37,7 +37,7 @@ func explain(operation string, err error) error {
 	return &advised{text: operation + ": " + advice, err: err}
 }
 
-// advised is an error number in our words alone, which stand on the "no signal" picture, too. It wraps the number, and frame.ErrGone.
+// advised replaces an error number's text with advice, which is also shown on the "no signal" picture. It wraps the number, and frame.ErrGone.
 type advised struct {
 	text string
 	err  error
@@ -47,11 +47,11 @@ func (a *advised) Error() string { return a.text }
 
 func (a *advised) Unwrap() []error { return []error{frame.ErrGone, a.err} }
 
-// others lists the devices that there are.
+// others lists the existing devices.
 func others() string {
 	names, err := filepath.Glob("/dev/video*")
 	if err != nil || len(names) == 0 {
-		return " (there are no /dev/video* at all)"
+		return " (no /dev/video* exists)"
 	}
-	return " (there are " + strings.Join(names, ", ") + ")"
+	return " (available: " + strings.Join(names, ", ") + ")"
 }

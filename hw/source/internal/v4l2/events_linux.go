@@ -2,10 +2,10 @@ package v4l2
 
 import "unsafe"
 
-// Changes of controls, also by other programs, are events of the device's descriptor (V4L2_EVENT_CTRL).
+// Changes of controls, also by other programs, are events on the device's descriptor (V4L2_EVENT_CTRL).
 const (
 	eventControl = 3
-	// maxEvents bounds how many are taken at once; what is left wakes the next poll.
+	// maxEvents limits how many are dequeued at once; the rest wake the next poll.
 	maxEvents = 256
 )
 
@@ -14,7 +14,7 @@ type eventSubscription struct {
 	_        [6]uint32 // flags
 }
 
-// event is v4l2_event where a word has 64 bits.
+// event is v4l2_event on 64-bit systems.
 type event struct {
 	_ [2]uint32 // type
 	_ [8]uint64 // the union
@@ -28,8 +28,8 @@ var (
 	vidiocSubscribe    = number(writes, 90, unsafe.Sizeof(eventSubscription{}))
 )
 
-// subscribe asks for the changes of all controls. Without (an old driver, a machine whose words have 32 bits, where the event's layout differs)
-// changes of other programs show when controls are read next.
+// subscribe subscribes to changes of all controls. Without events (old drivers; 32-bit systems, where the event's layout differs),
+// changes by other programs are noticed when controls are read next.
 func (c *controls) subscribe() {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		return
@@ -44,7 +44,7 @@ func (c *controls) subscribe() {
 	}
 }
 
-// takeEvents empties the queue of events and tells of changes. fd is the caller's.
+// takeEvents empties the event queue and announces changes. fd is the caller's.
 func (c *controls) takeEvents(fd int) {
 	var e event
 	for n := range maxEvents {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// From linux/videodev2.h. The layouts are those of the C structs; what depends on the word size follows unix.Timeval and uintptr.
+// From linux/videodev2.h. The layouts are those of the C structs; types that depend on the word size follow unix.Timeval and uintptr.
 const (
 	bufTypeCapture = 1
 	memoryMmap     = 1
@@ -27,7 +27,7 @@ type pixFormat struct {
 
 type formatArg struct {
 	kind uint32
-	_    [unsafe.Sizeof(uintptr(0)) - 4]byte // the union holds pointers
+	_    [unsafe.Sizeof(uintptr(0)) - 4]byte // the union contains pointers
 	pix  pixFormat
 	_    [200 - unsafe.Sizeof(pixFormat{})]byte
 }
@@ -63,7 +63,7 @@ var (
 	vidiocStreamOff = number(writes, 19, 4)
 )
 
-// ioctl calls the driver, again when a signal came in between. arg points to the request's struct.
+// ioctl calls the driver, again if a signal interrupts it. arg points to the request's struct.
 func ioctl[T any](fd int, request uintptr, arg *T) error {
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(arg)))
@@ -71,7 +71,7 @@ func ioctl[T any](fd int, request uintptr, arg *T) error {
 		case 0:
 			return nil
 		case unix.EINTR:
-		case unix.EAGAIN: // not boxed anew for each picture
+		case unix.EAGAIN: // boxing it anew would allocate per picture
 			return errAgain
 		default:
 			return errno

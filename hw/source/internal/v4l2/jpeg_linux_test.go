@@ -1,6 +1,6 @@
 package v4l2
 
-// vivid has no JPEG, so this test plays the driver's part inside of the package: it fills buffers and reports them as dequeued.
+// vivid has no JPEG, so this test acts as the driver within the package: it fills buffers and reports them as dequeued.
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// fake is a webcam with three buffers of 64 KiB; its pictures come by deliver.
+// fake is a webcam with three buffers of 64 KiB, filled by deliver.
 func fake(t *testing.T) (jpegCamera, func(index uint32, sequence uint32, flags uint32, data []byte)) {
 	t.Helper()
 	format, err := formatOf("MJPG")
@@ -51,7 +51,7 @@ func read(t *testing.T, c jpegCamera, dst []byte) (p frame.Picture, err error) {
 	return p, err
 }
 
-func TestWebcamsJPEG(t *testing.T) {
+func TestJPEGWebcam(t *testing.T) {
 	good := picture(t)
 	dht := bytes.Index(good, []byte{0xff, 0xc4})
 	bare := append(append([]byte(nil), good[:dht]...), good[dht+2+int(good[dht+2])<<8+int(good[dht+3]):]...)
@@ -65,13 +65,13 @@ func TestWebcamsJPEG(t *testing.T) {
 		want  error
 	}{
 		{"whole", 0, good, nil},
-		{"zeros behind its end", 0, append(good[:len(good):len(good)], make([]byte, 4000)...), nil},
+		{"trailing zeros", 0, append(good[:len(good):len(good)], make([]byte, 4000)...), nil},
 		{"without Huffman tables", 0, bare, nil},
-		{"cut off", 0, good[:len(good)-9], frame.ErrBadPicture},
+		{"truncated", 0, good[:len(good)-9], frame.ErrBadPicture},
 		{"garbage", 0, []byte("garbage"), frame.ErrBadPicture},
 		{"nothing", 0, nil, frame.ErrBadPicture},
 		{"flagged", bufFlagError, good, frame.ErrBadPicture},
-		{"whole again", 0, good, nil},
+		{"complete again", 0, good, nil},
 	} {
 		deliver(uint32(i%3), uint32(100+2*i), test.flags, test.data)
 		if test.want != nil {
@@ -105,7 +105,7 @@ func TestWebcamsJPEG(t *testing.T) {
 	}
 }
 
-func TestNewestPictureIsGiven(t *testing.T) {
+func TestNewestPictureIsDelivered(t *testing.T) {
 	good := picture(t)
 	c, deliver := fake(t)
 	for i := range uint32(5) {
@@ -123,7 +123,7 @@ func TestNewestPictureIsGiven(t *testing.T) {
 	}
 }
 
-func TestTimeOfThePictureIsTheDrivers(t *testing.T) {
+func TestCaptureTimeIsTheDrivers(t *testing.T) {
 	var clock unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock); err != nil {
 		t.Fatal(err)
@@ -134,15 +134,15 @@ func TestTimeOfThePictureIsTheDrivers(t *testing.T) {
 		age, want time.Duration
 	}{{bufFlagTimestampMonotonic, 500 * time.Millisecond, 500 * time.Millisecond}, {0, time.Second, 0}, {bufFlagTimestampMonotonic, time.Hour, 0}, {bufFlagTimestampMonotonic, -time.Hour, 0}} {
 		b := buffer{flags: c.flags, timestamp: unix.NsecToTimeval(clock.Nano() - int64(c.age))}
-		// The two clocks are read one after the other, and the kernel's is cut to microseconds.
+		// The two clocks are read one after the other, and the kernel's is truncated to microseconds.
 		if age := now.Sub(captureTime(&b, now)); age < c.want-time.Millisecond || age > c.want+10*time.Second/4 {
 			t.Errorf("%+v: %v old", c, age)
 		}
 	}
 }
 
-func TestErrorsSayWhatToDo(t *testing.T) {
-	for errno, want := range map[unix.Errno]string{unix.EACCES: "usermod", unix.EBUSY: "fuser", unix.ENODEV: "unplugged", unix.ENOSPC: "USB bus", unix.EIO: "cable", unix.ENOENT: "no such device", unix.ENOMEM: "memory"} {
+func TestErrorsGiveAdvice(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{unix.EACCES: "usermod", unix.EBUSY: "fuser", unix.ENODEV: "unplugged", unix.ENOSPC: "USB bandwidth", unix.EIO: "cable", unix.ENOENT: "no such device", unix.ENOMEM: "memory"} {
 		if err := explain("open", errno); !errors.Is(err, frame.ErrGone) || !errors.Is(err, errno) || !strings.Contains(err.Error(), want) {
 			t.Error(err)
 		}
@@ -152,7 +152,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-func TestModeIsChosenBySizeThenRateThenWork(t *testing.T) {
+func TestModeIsChosenBySizeRateAndFormat(t *testing.T) {
 	mjpg, _ := formatOf("MJPG")
 	yuyv, _ := formatOf("YUYV")
 	modes := []mode{{yuyv, 640, 480, 30}, {mjpg, 640, 480, 30}, {yuyv, 1280, 720, 10}, {mjpg, 1280, 720, 30}, {yuyv, 800, 600, 30}, {mjpg, 800, 600, 15}}

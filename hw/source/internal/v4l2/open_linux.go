@@ -12,11 +12,11 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Open opens a video capture device and starts it. It returns a frame.JPEGSource where the device delivers JPEG, a frame.VideoSource where it delivers H.264, else a
-// frame.RawSource whose frames are the device's own buffers: they may be written until they are released. The first and the last always give the newest picture, and
+// Open opens and starts a video capture device. It returns a frame.JPEGSource if the device delivers JPEG, a frame.VideoSource if it delivers H.264, else a
+// frame.RawSource whose frames are the device's own buffers, which may be written to until they are released. All but H.264 return the newest picture, and
 // implement frame.RateSetter.
 //
-// Errors that may be different later (unplugged, in use, not allowed) wrap frame.ErrGone.
+// Errors that may be temporary (unplugged, in use, not allowed) wrap frame.ErrGone.
 func Open(device string, c Config) (frame.Source, error) {
 	source, err := open(device, c)
 	if err != nil {
@@ -66,7 +66,7 @@ func start(device string, chosen choice, c *Config) (*camera, error) {
 	return cam, nil
 }
 
-// begin opens the device that was set to cam.chosen, maps its buffers and turns it on.
+// begin opens the device, already set to c.chosen, maps its buffers and starts streaming.
 func (c *camera) begin() (err error) {
 	c.fd, err = openDevice(c.device)
 	if err != nil {
@@ -116,19 +116,19 @@ func (c *camera) begin() (err error) {
 	return nil
 }
 
-// halt ends what begin began. Frames that are still out stay readable until their release.
+// halt undoes begin. Frames still held stay readable until they are released.
 func (c *camera) halt() error {
 	_, werr := unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	<-c.stopped
 	kind := uint32(bufTypeCapture)
 	_ = ioctl(c.fd, vidiocStreamOff, &kind) // closing does it too
-	// A frame that is out is mapped, and keeps the device from being closed. Without its buffers it can be set to another size all the same (Linux 5.0).
+	// A held frame is mapped, and keeps the device open. Without its buffers it can be set to another size nevertheless (Linux 5.0).
 	_ = ioctl(c.fd, vidiocRequest, &requestBuffers{kind: bufTypeCapture, memory: memoryMmap})
 	c.retire()
 	return errors.Join(werr, unix.Close(c.fd), unix.Close(c.wake))
 }
 
-// thin returns the time between pictures for the gate: 0 where the device is not faster than what is wanted.
+// thin returns the gate's time between pictures: 0 if the device is not faster than the wanted rate.
 func thin(fps, device float64) time.Duration {
 	if device > 0 && fps >= device*0.99 {
 		return 0
@@ -136,7 +136,7 @@ func thin(fps, device float64) time.Duration {
 	return pace.Period(fps)
 }
 
-// settle notes what the device was really set to, the first time; later on it must be the same, for a reader may look at it.
+// settle reads the device's actual format the first time; later it must be unchanged, as readers may use it.
 func (c *camera) settle() error {
 	layout, limited, err := c.readLayout()
 	switch {
@@ -146,12 +146,12 @@ func (c *camera) settle() error {
 		c.layout, c.limited = layout, limited
 		c.chosen.width, c.chosen.height = layout.Width, layout.Height
 	case layout.Width != c.layout.Width || layout.Height != c.layout.Height || layout.Strides != c.layout.Strides || limited != c.limited:
-		return fmt.Errorf("get format: %w: somebody set it to %dx%d meanwhile", frame.ErrGone, layout.Width, layout.Height)
+		return fmt.Errorf("get format: %w: another program changed it to %dx%d", frame.ErrGone, layout.Width, layout.Height)
 	}
 	return nil
 }
 
-// readLayout asks what the device was really set to.
+// readLayout reads the device's actual format.
 func (c *camera) readLayout() (layout frame.Frame, limited bool, err error) {
 	f := formatArg{kind: bufTypeCapture}
 	if err := ioctl(c.fd, vidiocGetFormat, &f); err != nil {
@@ -159,7 +159,7 @@ func (c *camera) readLayout() (layout frame.Frame, limited bool, err error) {
 	}
 	format := c.chosen.format
 	if got := letters(f.pix.pixelformat); got != format.code {
-		return layout, false, fmt.Errorf("get format: %w: somebody set it to %s meanwhile", frame.ErrGone, got)
+		return layout, false, fmt.Errorf("get format: %w: another program changed it to %s", frame.ErrGone, got)
 	}
 	if err := frame.CheckSize(int(f.pix.width), int(f.pix.height)); err != nil {
 		return layout, false, err
@@ -173,7 +173,7 @@ func (c *camera) readLayout() (layout frame.Frame, limited bool, err error) {
 	case frame.YUV420, frame.YUV422:
 		layout.Strides[1], layout.Strides[2] = layout.Strides[0]/2, layout.Strides[0]/2
 	}
-	// Luma and chroma have limited range unless the driver says otherwise (V4L2_MAP_QUANTIZATION_DEFAULT).
+	// Luma and chroma have limited range unless the driver specifies otherwise (V4L2_MAP_QUANTIZATION_DEFAULT).
 	limited = format.luma && f.pix.quantization != quantizationFull && (f.pix.quantization != 0 || f.pix.colorspace != colorspaceJPEG)
 	return layout, limited, nil
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a device says of itself. Layouts and numbers are those of linux/videodev2.h.
+// Queries of a device's capabilities. Layouts and numbers are those of linux/videodev2.h.
 const (
 	capCapture    = 0x1        // V4L2_CAP_VIDEO_CAPTURE
 	capStreaming  = 0x4000000  // V4L2_CAP_STREAMING
@@ -17,7 +17,7 @@ const (
 
 	sizeDiscrete = 1 // V4L2_FRMSIZE_TYPE_DISCRETE, V4L2_FRMIVAL_TYPE_DISCRETE
 
-	// maxListed bounds every enumeration: a driver that never ends one is broken.
+	// maxListed limits every enumeration: some drivers never end one.
 	maxListed = 1024
 )
 
@@ -35,14 +35,14 @@ type formatDescription struct {
 	_              [4]uint32
 }
 
-// frameSizes is v4l2_frmsizeenum: v is width, height, or the least, the most and the step of width, then of height.
+// frameSizes is v4l2_frmsizeenum: v is width, height, or the minimum, maximum and step of width, then of height.
 type frameSizes struct {
 	index, pixelformat, kind uint32
 	v                        [6]uint32
 	_                        [2]uint32
 }
 
-// frameIntervals is v4l2_frmivalenum: v is a fraction, or the least, the most and the step.
+// frameIntervals is v4l2_frmivalenum: v is a fraction, or the minimum, maximum and step.
 type frameIntervals struct {
 	index, pixelformat, width, height, kind uint32
 	v                                       [6]uint32
@@ -72,7 +72,7 @@ func text(b []byte) string {
 	return string(b)
 }
 
-// queryCapture returns the device's name, and whether it captures video and can stream it.
+// queryCapture returns the device's name, and whether it is a video capture device and can stream.
 func queryCapture(fd int) (card string, capture, streams bool, err error) {
 	var c capability
 	if err := ioctl(fd, vidiocQueryCap, &c); err != nil {
@@ -85,7 +85,7 @@ func queryCapture(fd int) (card string, capture, streams bool, err error) {
 	return text(c.card[:]), caps&capCapture != 0, caps&capStreaming != 0, nil
 }
 
-// pixelFormats lists the formats that a device delivers, by their four letters.
+// pixelFormats returns the device's formats by their four letters.
 func pixelFormats(fd int) (codes []string) {
 	for i := range uint32(maxListed) {
 		d := formatDescription{index: i, kind: bufTypeCapture}
@@ -97,12 +97,12 @@ func pixelFormats(fd int) (codes []string) {
 	return codes
 }
 
-// sizeRange is a size, or a range of them when a step is not 0.
+// sizeRange is a size, or a range if a step is not 0.
 type sizeRange struct{ minW, maxW, stepW, minH, maxH, stepH uint32 }
 
 func (s *sizeRange) stepwise() bool { return s.stepW != 0 || s.stepH != 0 }
 
-// sizesOf lists a format's sizes; nil when the driver does not tell.
+// sizesOf returns a format's sizes; nil if the driver does not list them.
 func sizesOf(fd int, code string) (sizes []sizeRange) {
 	for i := range uint32(maxListed) {
 		e := frameSizes{index: i, pixelformat: fourCC(code)}
@@ -117,7 +117,7 @@ func sizesOf(fd int, code string) (sizes []sizeRange) {
 	return sizes
 }
 
-// fastestOf is the highest frame rate of a format at a size; 0 when the driver does not tell.
+// fastestOf returns the highest frame rate of a format at a size; 0 if the driver does not list them.
 func fastestOf(fd int, code string, width, height int) (fps float64) {
 	for i := range uint32(maxListed) {
 		e := frameIntervals{index: i, pixelformat: fourCC(code), width: uint32(width), height: uint32(height)}
@@ -134,26 +134,26 @@ func fastestOf(fd int, code string, width, height int) (fps float64) {
 	return fps
 }
 
-// setRate asks for a frame rate. The driver takes the nearest that it has.
+// setRate requests a frame rate. The driver uses the nearest available one.
 func setRate(fd int, fps float64) error {
-	const parts = 1000 // of a frame a second
+	const parts = 1000 // per frame per second
 	p := streamParameters{kind: bufTypeCapture, numerator: parts, denominator: uint32(max(1, math.Round(fps*parts)))}
 	return ioctl(fd, vidiocSetParameters, &p)
 }
 
-// rateNow is the frame rate that the driver has, rounded to a thousandth.
+// rateNow returns the driver's current frame rate, rounded to a thousandth.
 func rateNow(fd int) (float64, error) {
 	p := streamParameters{kind: bufTypeCapture}
 	if err := ioctl(fd, vidiocGetParameters, &p); err != nil {
 		return 0, err
 	}
 	if p.numerator == 0 {
-		return 0, errors.New("the driver has no frame rate")
+		return 0, errors.New("the driver reports no frame rate")
 	}
 	return math.Round(float64(p.denominator)/float64(p.numerator)*1000) / 1000, nil
 }
 
-// setFormat sets a pixel format and size and returns the format that the device took.
+// setFormat sets a pixel format and size and returns the format that the device chose.
 func setFormat(fd int, code string, width, height int) (string, error) {
 	f := formatArg{kind: bufTypeCapture, pix: pixFormat{width: uint32(width), height: uint32(height), pixelformat: fourCC(code)}}
 	if err := ioctl(fd, vidiocSetFormat, &f); err != nil {
@@ -162,7 +162,7 @@ func setFormat(fd int, code string, width, height int) (string, error) {
 	return letters(f.pix.pixelformat), nil
 }
 
-// openDevice opens a video device; it must be closed.
+// openDevice opens a video device, which the caller must close.
 func openDevice(device string) (int, error) {
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

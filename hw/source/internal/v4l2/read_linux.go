@@ -47,7 +47,7 @@ func (c rawCamera) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	}
 }
 
-// lend makes f of a buffer; one that is too small for its picture goes back.
+// lend fills f with a buffer; one that is too small for its picture is requeued.
 func (c rawCamera) lend(s *slot, f *frame.Frame) error {
 	*f = c.layout
 	f.Captured, f.Sequence, f.Owner = s.captured, s.sequence, s
@@ -69,7 +69,7 @@ func (c rawCamera) lend(s *slot, f *frame.Frame) error {
 	return nil
 }
 
-// ReadJPEG implements frame.JPEGSource. A picture that lacks the standard Huffman tables, as motion JPEG may, gets them.
+// ReadJPEG implements frame.JPEGSource. It adds the standard Huffman tables to a picture without, which motion JPEG permits.
 func (c jpegCamera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error {
 	if ctx == nil || p == nil {
 		return errors.New("read: no context, or no picture to fill")
@@ -95,7 +95,7 @@ func (c jpegCamera) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) 
 	}
 }
 
-// completed checks the buffer's picture and writes it into dst.
+// completed checks the buffer's picture and writes it to dst.
 func (s *slot) completed(dst []byte) (int, jpegcheck.Info, error) {
 	data := s.memory[:s.used]
 	info, err := jpegcheck.Parse(data)

@@ -10,10 +10,10 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// stillBuffers is how few buffers a single picture takes: they are large.
+// stillBuffers is kept low: these buffers are large.
 const stillBuffers = 2
 
-// largestOf is the largest size of all formats that are understood and wanted, in pixels; zero when the driver does not tell.
+// largestOf returns the size with the most pixels in all supported and wanted formats; zero if the driver lists none.
 func largestOf(fd int, c *Config) (largest frame.Size) {
 	offered := pixelFormats(fd)
 	for _, name := range wanted(c) {
@@ -39,10 +39,10 @@ func (c *camera) StillSize() frame.Size {
 	return largest
 }
 
-// OpenStill implements frame.StillOpener. What it returns is a frame.JPEGSource or frame.RawSource.
+// OpenStill implements frame.StillOpener. It returns a frame.JPEGSource or frame.RawSource.
 func (c *camera) OpenStill(ctx context.Context) (frame.Source, error) {
 	if !c.config.Still {
-		return nil, fmt.Errorf("v4l2: %s: still picture: %w: opened without", c.device, frame.ErrUnsupported)
+		return nil, fmt.Errorf("v4l2: %s: still picture: %w: not enabled", c.device, frame.ErrUnsupported)
 	}
 	c.life.Lock()
 	if c.fd < 0 || c.isDown() {
@@ -81,10 +81,10 @@ type (
 	}
 )
 
-// Close lets the device deliver again what it did before.
+// Close resumes the device's stream.
 func (s *rawStill) Close() error { return s.end() }
 
-// Close lets the device deliver again what it did before.
+// Close resumes the device's stream.
 func (s *jpegStill) Close() error { return s.end() }
 
 func (c *camera) isDown() bool {
@@ -93,7 +93,7 @@ func (c *camera) isDown() bool {
 	return c.down
 }
 
-// resume turns the device on again as it was, and gives up life. Where that fails, reads say so.
+// resume turns the device on again as before, and unlocks life. If that fails, reads return the error.
 func (c *camera) resume() error {
 	defer c.life.Unlock()
 	err := c.again()

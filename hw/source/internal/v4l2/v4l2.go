@@ -1,4 +1,4 @@
-// Package v4l2 is a source of pictures from a webcam, or whatever else Linux shows as a video capture device.
+// Package v4l2 is a source of pictures from a webcam or any other Linux video capture device.
 package v4l2
 
 import (
@@ -8,28 +8,28 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// Config says what is wanted of a device. Zero fields take the default.
+// Config configures a device. Zero fields select the default.
 type Config struct {
-	Width, Height int     // pixels; the nearest size that the device has is taken; default 640x480
-	FPS           float64 // pictures a second at most; default 30
-	// Formats restricts the pixel formats, by their four letters ("MJPG", "YUYV"); nil: all that are known, MJPG first where size and rate are equal,
-	// because its pictures need not be encoded. H264 is taken only if it is named, or there is nothing else.
+	Width, Height int     // pixels; the nearest available size is used; default 640x480
+	FPS           float64 // maximum pictures per second; default 30
+	// Formats restricts the pixel formats, by their four letters ("MJPG", "YUYV"); nil: all supported ones, MJPG first if size and rate are equal,
+	// because its pictures need no encoding. H264 is used only if it is listed here, or the device has nothing else.
 	Formats []string
-	// Buffers is how many pictures the device and the reader have together, 2 to 32; default 6. A reader that holds more than Buffers-2 frames makes the
-	// device drop pictures.
+	// Buffers is how many pictures the device and the reader share, 2 to 32; default 6. If the reader holds more than Buffers-2 frames, the
+	// device drops pictures.
 	Buffers int
-	// Still allows frame.StillOpener, which stops the stream for each picture.
+	// Still enables frame.StillOpener, which stops the stream for each picture.
 	Still bool
 }
 
-// format is a pixel format that is understood.
+// format is a supported pixel format.
 type format struct {
 	code   string       // four letters
 	pixels frame.Format // Unknown: JPEG or H.264
-	luma   bool         // limited range is possible
+	luma   bool         // may have limited range
 }
 
-// formats lists them by rising work for the encoder.
+// formats lists them by increasing work for the encoder.
 var formats = []format{
 	{"MJPG", frame.Unknown, false},
 	{"JPEG", frame.Unknown, false},
@@ -44,7 +44,7 @@ var formats = []format{
 	{codeH264, frame.Unknown, false},
 }
 
-// codeH264 is the format that is taken only if it is wished for, or the device has nothing else: JPEGs of it must be decoded first.
+// codeH264 is used only if requested, or if the device has nothing else: it must be decoded to provide JPEG.
 const codeH264 = "H264"
 
 func fourCC(code string) uint32 {
@@ -55,7 +55,7 @@ func letters(code uint32) string {
 	return string([]byte{byte(code), byte(code >> 8), byte(code >> 16), byte(code >> 24)})
 }
 
-// check fills in the defaults and reports what is out of range.
+// check fills in the defaults and returns an error if a value is out of range.
 func (c *Config) check() error {
 	if c.Width == 0 && c.Height == 0 {
 		c.Width, c.Height = 640, 480

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m).Run()) }
 
-func TestBadConfigurationIsRefusedEverywhere(t *testing.T) {
+func TestInvalidConfigurationIsRejected(t *testing.T) {
 	for _, c := range []v4l2.Config{{Width: -1, Height: 5}, {Width: 9000, Height: 1}, {Buffers: 1}, {Buffers: 33}, {Formats: []string{"H264"}}} {
 		if s, err := v4l2.Open("/dev/video0", c); err == nil {
 			s.Close()

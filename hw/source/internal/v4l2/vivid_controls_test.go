@@ -18,7 +18,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/v4l2"
 )
 
-// v4l2ctl runs the kernel developers' own tool.
+// v4l2ctl runs v4l2-ctl, the kernel developers' tool.
 func v4l2ctl(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := exec.Command("/bin/v4l2-ctl", append([]string{"-d", device}, args...)...).CombinedOutput()
@@ -28,8 +28,8 @@ func v4l2ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// told is what v4l2-ctl prints of one control.
-type told struct {
+// printed is v4l2-ctl's output for one control.
+type printed struct {
 	kind           string
 	values         map[string]int64
 	menu           map[int64]string
@@ -42,10 +42,10 @@ var (
 	number      = regexp.MustCompile(`(\w+)=(0x[0-9a-f]+|-?\d+)`)
 )
 
-// theirs parses v4l2-ctl's list, in its order, without what has no single number: strings and arrays.
-func theirs(t testing.TB) (names []string, all map[string]*told) {
-	all = map[string]*told{}
-	var last *told
+// theirs parses v4l2-ctl's list, in its order, without controls that have no single number: strings and arrays.
+func theirs(t testing.TB) (names []string, all map[string]*printed) {
+	all = map[string]*printed{}
+	var last *printed
 	for line := range strings.Lines(v4l2ctl(t, "--list-ctrls-menus")) {
 		line = strings.TrimRight(line, "\n")
 		if m := controlLine.FindStringSubmatch(line); m != nil {
@@ -54,7 +54,7 @@ func theirs(t testing.TB) (names []string, all map[string]*told) {
 				(m[2] == "str" || strings.HasPrefix(m[2], "u") || m[2] == "area" || strings.Contains(m[3], "dims=") || strings.Contains(m[3], "elems=")) {
 				continue
 			}
-			last = &told{kind: m[2], values: map[string]int64{}, menu: map[int64]string{}}
+			last = &printed{kind: m[2], values: map[string]int64{}, menu: map[int64]string{}}
 			for _, n := range number.FindAllStringSubmatch(m[3], -1) {
 				v, err := strconv.ParseInt(n[2], 0, 64)
 				if err == nil {
@@ -77,7 +77,7 @@ func want(name string, value int64) frame.ControlValue {
 	return frame.ControlValue{Name: name, Value: value}
 }
 
-// keep gives the device its values back at the end of a test.
+// keep restores the device's values at the end of a test.
 func keep(t testing.TB) {
 	c, done, err := v4l2.OpenControls(device)
 	if err != nil {
@@ -105,7 +105,7 @@ func ours(t testing.TB, c frame.Controller) []frame.Control {
 	return list
 }
 
-func TestControlsAreThoseOfV4L2Ctl(t *testing.T) {
+func TestControlsMatchV4L2Ctl(t *testing.T) {
 	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
 	names, all := theirs(t)
@@ -119,30 +119,30 @@ func TestControlsAreThoseOfV4L2Ctl(t *testing.T) {
 		}
 		kinds := map[string]frame.ControlKind{"int": frame.Integer, "int64": frame.Integer, "bitmask": frame.Integer, "bool": frame.Boolean, "menu": frame.Menu, "intmenu": frame.Menu, "button": frame.Button}
 		if control.Kind != kinds[want.kind] {
-			t.Errorf("%s: %s, v4l2-ctl says %s", control.Name, control.Kind, want.kind)
+			t.Errorf("%s: %s, v4l2-ctl: %s", control.Name, control.Kind, want.kind)
 		}
 		for name, v := range map[string]int64{"min": control.Min, "max": control.Max, "step": control.Step, "default": control.Default, "value": control.Value} {
 			volatile := name == "value" && (strings.Contains(want.flags, "volatile") || strings.Contains(want.flags, "read-only"))
-			if _, ok := want.values[name]; ok && want.kind == "bitmask" { // the tool says the same bits as a signed number
+			if _, ok := want.values[name]; ok && want.kind == "bitmask" { // v4l2-ctl prints the same bits as a signed number
 				want.values[name], v = int64(uint32(want.values[name])), int64(uint32(v))
 			}
 			if w, ok := want.values[name]; ok && w != v && want.kind != "button" && !volatile {
-				t.Errorf("%s: %s is %d, v4l2-ctl says %d", control.Name, name, v, w)
+				t.Errorf("%s: %s is %d, v4l2-ctl: %d", control.Name, name, v, w)
 			}
 		}
 		for _, item := range control.Menu {
-			if name := want.menu[item.Value]; !strings.HasPrefix(name, item.Name) { // of numbers, v4l2-ctl says them in hexadecimal, too
-				t.Errorf("%s: choice %d is %q, v4l2-ctl says %q", control.Name, item.Value, item.Name, name)
+			if name := want.menu[item.Value]; !strings.HasPrefix(name, item.Name) { // v4l2-ctl also prints numbers in hexadecimal
+				t.Errorf("%s: choice %d is %q, v4l2-ctl: %q", control.Name, item.Value, item.Name, name)
 			}
 		}
 		if len(control.Menu) != len(want.menu) {
-			t.Errorf("%s: %d choices, v4l2-ctl has %d", control.Name, len(control.Menu), len(want.menu))
+			t.Errorf("%s: %d choices, v4l2-ctl: %d", control.Name, len(control.Menu), len(want.menu))
 		}
 		if inactive := strings.Contains(want.flags, "inactive"); control.Inactive != inactive {
-			t.Errorf("%s: inactive is %v, v4l2-ctl says %q", control.Name, control.Inactive, want.flags)
+			t.Errorf("%s: inactive is %v, v4l2-ctl: %q", control.Name, control.Inactive, want.flags)
 		}
 		if locked := strings.Contains(want.flags, "read-only") || strings.Contains(want.flags, "grabbed"); (control.Locked != "") != locked {
-			t.Errorf("%s: locked %q, v4l2-ctl says %q", control.Name, control.Locked, want.flags)
+			t.Errorf("%s: locked %q, v4l2-ctl: %q", control.Name, control.Locked, want.flags)
 		}
 	}
 	if !slices.Equal(got, names) || len(names) < 20 {
@@ -150,15 +150,15 @@ func TestControlsAreThoseOfV4L2Ctl(t *testing.T) {
 	}
 }
 
-// dangerous controls break the device for the tests behind.
+// dangerous controls break the device for later tests.
 func dangerous(name string) bool {
 	return strings.HasPrefix(name, "inject_") || strings.HasPrefix(name, "disconnect") || strings.HasPrefix(name, "timestamp_source") || name == "percentage_of_dropped_buffers"
 }
 
-func TestEveryControlIsSetFromItsLeastToItsMost(t *testing.T) {
+func TestEveryControlsRange(t *testing.T) {
 	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
-	if err := c.SetControls(t.Context(), []frame.ControlValue{want("gain_automatic", 0)}); err != nil { // gain moves by itself otherwise
+	if err := c.SetControls(t.Context(), []frame.ControlValue{want("gain_automatic", 0)}); err != nil { // otherwise gain changes by itself
 		t.Fatal(err)
 	}
 	values := map[string][]int64{}
@@ -167,37 +167,37 @@ func TestEveryControlIsSetFromItsLeastToItsMost(t *testing.T) {
 		if dangerous(control.Name) || control.Locked != "" || control.Kind == frame.Button || control.Name == "gain_automatic" {
 			continue
 		}
-		some := []int64{control.Min, control.Max, control.Default}
+		choices := []int64{control.Min, control.Max, control.Default}
 		if control.Kind == frame.Menu {
-			some = nil
+			choices = nil
 			for _, item := range control.Menu {
-				some = append(some, item.Value)
+				choices = append(choices, item.Value)
 			}
 		}
-		values[control.Name] = some
-		rounds = max(rounds, len(some))
+		values[control.Name] = choices
+		rounds = max(rounds, len(choices))
 	}
 	if len(values) < 20 || rounds < 3 {
 		t.Fatalf("%d controls in %d rounds", len(values), rounds)
 	}
-	for round := range rounds { // all of them in one call each time
+	for round := range rounds { // all of them in one call per round
 		var all []frame.ControlValue
-		for name, some := range values {
-			all = append(all, want(name, some[round%len(some)]))
+		for name, choices := range values {
+			all = append(all, want(name, choices[round%len(choices)]))
 		}
 		if err := c.SetControls(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		_, told := theirs(t)
+		_, current := theirs(t)
 		for _, v := range all {
-			if got := told[v.Name].values["value"]; got != v.Value && (told[v.Name].kind != "bitmask" || uint32(got) != uint32(v.Value)) {
+			if got := current[v.Name].values["value"]; got != v.Value && (current[v.Name].kind != "bitmask" || uint32(got) != uint32(v.Value)) {
 				t.Errorf("%s = %d: v4l2-ctl reads %d", v.Name, v.Value, got)
 			}
 		}
 	}
 }
 
-func TestControlOfAnotherProgramShowsUp(t *testing.T) {
+func TestChangesByOtherProgramsAreNoticed(t *testing.T) {
 	keep(t)
 	c := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.Controller)
 	for len(c.ControlsChanged()) > 0 {
@@ -208,7 +208,7 @@ func TestControlOfAnotherProgramShowsUp(t *testing.T) {
 		select {
 		case <-c.ControlsChanged():
 		case <-time.After(20 * time.Second):
-			t.Fatal("nothing was told")
+			t.Fatal("no change was announced")
 		}
 		if got := frame.FindControl(ours(t, c), "brightness").Value; got != v {
 			t.Errorf("brightness is %d, want %d", got, v)
@@ -216,7 +216,7 @@ func TestControlOfAnotherProgramShowsUp(t *testing.T) {
 	}
 }
 
-func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
+func TestSetControlsIsAtomic(t *testing.T) {
 	keep(t)
 	s := open(t, v4l2.Config{Width: 320, Height: 180})
 	c := s.(frame.Controller)
@@ -229,10 +229,10 @@ func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
 			t.Errorf("%v: %v", bad, err)
 		}
 		if got := value("brightness"); got != before {
-			t.Errorf("%v: brightness was changed to %d all the same", bad, got)
+			t.Errorf("%v: brightness was changed to %d nevertheless", bad, got)
 		}
 	}
-	// gain is managed by autogain: in one call, whatever the order, automatic is switched off first.
+	// gain is managed by autogain: in a single call, in any order, automatic is switched off first.
 	if err := c.SetControls(t.Context(), []frame.ControlValue{want("gain", 77), want("gain_automatic", 0)}); err != nil {
 		t.Error(err)
 	}
@@ -258,7 +258,7 @@ func TestControlsAreSetTogetherOrNotAtAll(t *testing.T) {
 
 func TestControlsWithoutStreaming(t *testing.T) {
 	keep(t)
-	open(t, v4l2.Config{Width: 320, Height: 180}) // it streams to another one
+	open(t, v4l2.Config{Width: 320, Height: 180}) // streaming to another reader
 	c, done, err := v4l2.OpenControls(device)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 //go:build linux && vivid
 
-// These tests need the kernel's vivid driver as /dev/video0, root, and nothing else that uses it: vivid/vm.sh makes such a machine.
+// These tests need the kernel's vivid driver as /dev/video0, root, and exclusive use of it: vivid/vm.sh provides such a machine.
 package v4l2_test
 
 import (
@@ -52,7 +52,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-func TestInfoHasTheDevicesSizes(t *testing.T) {
+func TestInfoListsTheDevicesSizes(t *testing.T) {
 	info := open(t, v4l2.Config{Width: 640, Height: 480}).Info()
 	if info.Width != 640 || info.Height != 480 || info.Kind != "v4l2" || !strings.Contains(info.Name, "vivid") || !strings.Contains(info.Name, device) {
 		t.Errorf("%+v", info)
@@ -64,7 +64,7 @@ func TestInfoHasTheDevicesSizes(t *testing.T) {
 	}
 }
 
-func TestNearestSizeIsTaken(t *testing.T) {
+func TestNearestSizeIsUsed(t *testing.T) {
 	for _, c := range []struct{ wantW, wantH, w, h int }{{320, 180, 320, 180}, {300, 200, 320, 180}, {1, 1, 320, 180}, {1300, 700, 1280, 720}, {8192, 8192, 3840, 2160}} {
 		info := open(t, v4l2.Config{Width: c.wantW, Height: c.wantH, FPS: 1, Buffers: 2, Formats: []string{"YUYV"}})
 		if got := info.Info(); got.Width != c.w || got.Height != c.h {
@@ -74,7 +74,7 @@ func TestNearestSizeIsTaken(t *testing.T) {
 	}
 }
 
-// pixel returns the colour of a pixel, whatever the format.
+// pixel returns the colour of a pixel in any format.
 func pixel(f *frame.Frame, x, y int) color.RGBA {
 	at := func(plane, offset, y int) uint8 { return f.Planes[plane][y*f.Strides[plane]+offset] }
 	yuv := func(luma, cb, cr uint8) color.RGBA {
@@ -119,7 +119,7 @@ func TestEveryFormatShowsVividsColourBars(t *testing.T) {
 			}
 			for i, want := range bars {
 				if c.format == frame.Grey {
-					// vivid weighs grey as BT.709 does.
+					// vivid weights grey by BT.709.
 					luma := uint8(0.2126*float64(want.R) + 0.7152*float64(want.G) + 0.0722*float64(want.B))
 					want = color.RGBA{luma, luma, luma, 255}
 				}
@@ -133,7 +133,7 @@ func TestEveryFormatShowsVividsColourBars(t *testing.T) {
 
 func near(a, b uint8) bool { return max(a, b)-min(a, b) <= 6 }
 
-func TestFormatThatNeedsLeastWorkIsChosen(t *testing.T) {
+func TestCheapestFormatIsChosen(t *testing.T) {
 	s := open(t, v4l2.Config{})
 	var f frame.Frame
 	read(t, s, &f)
@@ -157,7 +157,7 @@ func TestOpenByName(t *testing.T) {
 	f.Release()
 }
 
-func TestRateIsThinned(t *testing.T) {
+func TestRateIsReduced(t *testing.T) {
 	s := open(t, v4l2.Config{Width: 320, Height: 180, FPS: 30})
 	if err := s.(frame.RateSetter).SetFPS(5); err != nil {
 		t.Fatal(err)
@@ -173,15 +173,15 @@ func TestRateIsThinned(t *testing.T) {
 		read(t, s, &f)
 	}
 	if fps := 10 / f.Captured.Sub(first).Seconds(); fps > 6 || fps < 3 {
-		t.Errorf("%.2f pictures a second, wanted 5", fps)
+		t.Errorf("%.2f fps, want 5", fps)
 	}
 	if lost := f.Sequence - firstNumber - 10; lost > 5 {
-		t.Errorf("pictures that were left out on purpose count as lost: %d", lost)
+		t.Errorf("intentionally dropped pictures count as lost: %d", lost)
 	}
 	f.Release()
 }
 
-func TestWrongDevicesAreRefused(t *testing.T) {
+func TestUnsuitableDevicesAreRejected(t *testing.T) {
 	busy := open(t, v4l2.Config{Width: 320, Height: 180})
 	for _, c := range []struct {
 		device, want string
@@ -202,17 +202,17 @@ func TestWrongDevicesAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := v4l2.Open(device, v4l2.Config{Formats: []string{"MJPG"}}); !errors.Is(err, frame.ErrUnsupported) || !strings.Contains(err.Error(), "YUYV") {
-		t.Errorf("a format that the device has not: %v", err)
+		t.Errorf("unsupported format: %v", err)
 	}
 }
 
-func TestNobodyIsAllowed(t *testing.T) {
+func TestMissingPermission(t *testing.T) {
 	if err := os.Chmod(device, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(device, 0o600)
 	done := make(chan error)
-	go func() { // a thread of its own, which ends with the goroutine
+	go func() { // own thread, which ends with the goroutine
 		_ = unix.Prctl(unix.PR_SET_KEEPCAPS, 0, 0, 0, 0)
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), 1000, ^uintptr(0)); errno != 0 {
 			done <- errno
@@ -227,7 +227,7 @@ func TestNobodyIsAllowed(t *testing.T) {
 	}
 }
 
-// press sets one of vivid's controls by its name; value 0 and up.
+// press sets a vivid control by name; value 0 and up.
 func press(t testing.TB, name string, value int32) {
 	t.Helper()
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK, 0)
@@ -261,7 +261,7 @@ func press(t testing.TB, name string, value int32) {
 	}
 }
 
-// A picture that the device flags as damaged is left out and counted, and the next good one comes.
+// A picture that the device flags as damaged is dropped and counted, and the next good one is delivered.
 func TestDamagedPicturesAreDropped(t *testing.T) {
 	s := open(t, v4l2.Config{Width: 320, Height: 180})
 	dropper := s.(frame.Dropper)
@@ -289,7 +289,7 @@ func TestDamagedPicturesAreDropped(t *testing.T) {
 	f.Release()
 }
 
-func TestDeviceThatCannotStart(t *testing.T) {
+func TestDeviceFailsToStart(t *testing.T) {
 	press(t, "Inject VIDIOC_STREAMON Error", 1)
 	if _, err := v4l2.Open(device, v4l2.Config{}); err == nil || !strings.Contains(err.Error(), "start") {
 		t.Error(err)
@@ -297,7 +297,7 @@ func TestDeviceThatCannotStart(t *testing.T) {
 	open(t, v4l2.Config{})
 }
 
-// gone reads until the source says that its device is gone.
+// gone reads until the source reports that its device is gone.
 func gone(t *testing.T, s frame.RawSource) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -328,7 +328,7 @@ func TestFatalErrorWhileStreaming(t *testing.T) {
 	f.Release()
 }
 
-// unplug takes the device away from under a source with how, and has it back by back.
+// unplug removes the device from a source with how, and restores it with back.
 func unplug(t *testing.T, how, back func(t *testing.T)) {
 	s := open(t, v4l2.Config{Width: 320, Height: 180})
 	var held, f frame.Frame
@@ -336,10 +336,10 @@ func unplug(t *testing.T, how, back func(t *testing.T)) {
 	how(t)
 	gone(t, s)
 	if err := held.Check(); err != nil || !near(pixel(&held, 20, 150).R, 191) {
-		t.Error("a frame that is held lost its picture with its device", err)
+		t.Error("a held frame lost its picture when the device disappeared", err)
 	}
 	if again, err := v4l2.Open(device, v4l2.Config{}); !errors.Is(err, frame.ErrGone) {
-		t.Errorf("open while it is away: %v", err)
+		t.Errorf("open without the device: %v", err)
 		if err == nil {
 			again.Close()
 		}
@@ -349,7 +349,7 @@ func unplug(t *testing.T, how, back func(t *testing.T)) {
 	}
 	held.Release()
 	back(t)
-	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) { // the node is made a little later
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) { // the node appears a little later
 		s, err := v4l2.Open(device, v4l2.Config{Width: 320, Height: 180})
 		if err == nil {
 			read(t, s.(frame.RawSource), &f)
@@ -358,7 +358,7 @@ func unplug(t *testing.T, how, back func(t *testing.T)) {
 			return
 		}
 		if !errors.Is(err, frame.ErrGone) || time.Since(start) > 20*time.Second {
-			t.Fatalf("the device is back, and cannot be opened: %v", err)
+			t.Fatalf("the device is back, but cannot be opened: %v", err)
 		}
 	}
 }
@@ -372,15 +372,15 @@ func rebind(what string) func(t *testing.T) {
 }
 
 func TestDisconnectedWhileStreaming(t *testing.T) {
-	// vivid connects itself again when its last user has gone.
+	// vivid reconnects itself when its last user has closed it.
 	unplug(t, func(t *testing.T) { press(t, "Disconnect", 1) }, func(*testing.T) {})
 }
 
-func TestDriverTakenAwayWhileStreaming(t *testing.T) {
+func TestDriverUnboundWhileStreaming(t *testing.T) {
 	unplug(t, rebind("unbind"), rebind("bind"))
 }
 
-func TestReaderThatHoldsAllFramesStallsNothing(t *testing.T) {
+func TestReaderHoldingAllFrames(t *testing.T) {
 	s := open(t, v4l2.Config{Width: 320, Height: 180, Buffers: 3})
 	var held [2]frame.Frame
 	for i := range held {
@@ -403,8 +403,8 @@ func TestReaderThatHoldsAllFramesStallsNothing(t *testing.T) {
 	}
 }
 
-func TestCloseAndOpenMany(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is not given back stays
+func TestReopeningLeaksNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // keep leaks visible
 	before := mapped(t)
 	for i := range 20 {
 		s := open(t, v4l2.Config{Width: 640, Height: 480, Formats: []string{[]string{"YUYV", "NV12"}[i%2]}})
@@ -441,7 +441,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// The stream stops for a picture of the largest size, goes on as before, and frames that are out stay what they are.
+// The stream stops for a picture of the largest size and then resumes; held frames stay unchanged.
 func TestLargerPictureWhileStreaming(t *testing.T) {
 	s := open(t, v4l2.Config{Width: 320, Height: 180, Formats: []string{"YUYV"}, Still: true})
 	opener := s.(frame.StillOpener)
@@ -467,14 +467,14 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 		for range 3 {
 			read(t, s, &f)
 			if f.Width != 320 || f.Height != 180 || f.Sequence <= last || !near(pixel(&f, 20, 150).R, 191) {
-				t.Errorf("the stream went on with %dx%d, number %d after %d", f.Width, f.Height, f.Sequence, last)
+				t.Errorf("the stream resumed with %dx%d, number %d after %d", f.Width, f.Height, f.Sequence, last)
 			}
 			last = f.Sequence
 			f.Release()
 		}
 	}
 	if err := held.Check(); err != nil || !near(pixel(&held, 20, 150).R, 191) {
-		t.Error("a frame that is held lost its picture", err)
+		t.Error("a held frame lost its picture", err)
 	}
 	c := s.(frame.Controller)
 	for len(c.ControlsChanged()) > 0 {
@@ -485,7 +485,7 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 	select { // events are subscribed to again
 	case <-c.ControlsChanged():
 	case <-time.After(20 * time.Second):
-		t.Error("nothing was told of a change")
+		t.Error("no change was announced")
 	}
 	v4l2ctl(t, "-c", fmt.Sprintf("brightness=%d", before))
 
@@ -496,7 +496,7 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
 	var end error
-	for end == nil { // of the stream, which is told to close while it is stopped
+	for end == nil { // until the stream, closed while stopped, ends
 		end = s.ReadFrame(t.Context(), &f)
 	}
 	if !errors.Is(end, frame.ErrEnd) {

@@ -11,18 +11,18 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 )
 
-// maxLine bounds the stream's header and each frame's; real ones have less than 100 bytes.
+// maxLine limits the stream's header and each frame's; real ones have less than 100 bytes.
 const maxLine = 4096
 
 // header is the first line of a file.
 type header struct {
 	width, height int
-	fps           float64 // 0: the file does not say
+	fps           float64 // 0: unspecified
 	full          bool    // samples are full range already
 	chroma        chroma
 }
 
-// chroma is how the samples are laid out in the file: Y, Cb, Cr planes, each chroma sample standing for acrossxdown pixels; no chroma where across is 0.
+// chroma is the layout of the samples in the file: Y, Cb, Cr planes, each chroma sample covering across x down pixels; across 0: no chroma.
 type chroma struct {
 	across, down int
 	alpha        bool // a fourth plane follows, which is skipped
@@ -33,7 +33,7 @@ var chromas = map[string]chroma{
 	"422": {2, 1, false}, "444": {1, 1, false}, "444alpha": {1, 1, true}, "411": {4, 1, false}, "mono": {},
 }
 
-// format is what the frames are delivered as.
+// format returns the format of the delivered frames.
 func (c chroma) format() frame.Format {
 	switch c {
 	case chroma{}:
@@ -44,7 +44,7 @@ func (c chroma) format() frame.Format {
 	return frame.YUV420
 }
 
-// plane returns the size of chroma plane in the file.
+// plane returns the size of a chroma plane in the file.
 func (h header) plane() (width, height int) {
 	if h.chroma.across == 0 {
 		return 0, 0
@@ -52,7 +52,7 @@ func (h header) plane() (width, height int) {
 	return (h.width + h.chroma.across - 1) / h.chroma.across, (h.height + h.chroma.down - 1) / h.chroma.down
 }
 
-// readHeader reads the first line and returns how many bytes it has.
+// readHeader reads the first line and returns its length in bytes.
 func readHeader(r *bufio.Reader) (header, int, error) {
 	line, err := readLine(r)
 	if err != nil {
@@ -97,7 +97,7 @@ func parseHeader(line string) (header, error) {
 	return h, nil
 }
 
-// parseRate reads 30000:1001; 0:0 is "not known".
+// parseRate parses 30000:1001; 0:0 means unknown.
 func parseRate(value string) (float64, error) {
 	num, den, ok := strings.Cut(value, ":")
 	n, err1 := strconv.ParseUint(num, 10, 32)
@@ -130,7 +130,7 @@ func readLine(r *bufio.Reader) (string, error) {
 	}
 }
 
-// readFrameLine reads a frame's line, which is FRAME and maybe parameters, without garbage. It returns io.EOF at the end of the file.
+// readFrameLine reads a frame's header line, FRAME and optional parameters, without allocating. It returns io.EOF at the end of the file.
 func readFrameLine(r *bufio.Reader) error {
 	const word = "FRAME"
 	for i := 0; ; i++ {
@@ -148,4 +148,4 @@ func readFrameLine(r *bufio.Reader) error {
 	}
 }
 
-var errNoFrame = errors.New("no FRAME line where a frame must begin")
+var errNoFrame = errors.New("no FRAME line at the beginning of a frame")

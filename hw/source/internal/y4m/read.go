@@ -46,7 +46,7 @@ func (d *decoder) readPlane(plane []byte, stride, width, height int, kind fullra
 	return nil
 }
 
-// readScaled makes a chroma plane of 4:2:0 from one of 4:4:4 or 4:1:1: the mean of the samples that it covers.
+// readScaled converts a chroma plane of 4:4:4 or 4:1:1 to 4:2:0: the mean of the samples covered.
 func (d *decoder) readScaled(plane []byte, stride, outWidth, outHeight int) error {
 	width, height := d.header.plane()
 	for y := range outHeight {

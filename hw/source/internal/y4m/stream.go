@@ -14,23 +14,23 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// Stream delivers the frames of a byte stream: always the newest that has come. It takes them in as fast as they are sent, so that none grows old in a pipe; a
-// lower rate leaves frames out after that. Frames may be written until they are released.
+// Stream delivers the newest frame of a byte stream. It reads as fast as the sender writes, so that frames do not age in a pipe; a
+// lower rate drops frames after that. Frames may be written to until they are released.
 type Stream struct {
 	decoder
 	name    string
 	in      io.ReadCloser
-	pacer   *pace.Pacer // at most so many are given out
+	pacer   *pace.Pacer // limits the delivered rate
 	start   sync.Once
 	stopped chan struct{} // closed when the goroutine has ended
-	arrived chan struct{} // capacity 1: there is something new
-	fps     atomic.Uint64 // as asked for, float bits
+	arrived chan struct{} // capacity 1: there is news
+	fps     atomic.Uint64 // as requested, float bits
 
 	mu       sync.Mutex
 	newest   frame.Frame
-	fresh    bool // newest has not been fetched
+	fresh    bool // newest has not been delivered
 	sequence uint64
-	end      error // set when nothing follows
+	end      error // set when the stream has ended
 
 	closing  sync.Once
 	closeErr error
@@ -41,7 +41,7 @@ var (
 	_ frame.RateSetter = (*Stream)(nil)
 )
 
-// slack is how much faster than asked the deadlines come, so that a stream of just that rate never waits for them, though its clock runs a little fast.
+// slack is how much faster than requested the deadlines are, so that a stream of exactly that rate never waits for them even if its clock is a little fast.
 const slack = 1.005
 
 func withSlack(fps float64) float64 {
@@ -51,8 +51,8 @@ func withSlack(fps float64) float64 {
 	return fps * slack
 }
 
-// NewStream makes a source of a stream that has Y4M, whose header it reads; name is for people. fps is how many frames a second are wanted at most; 0: as many as come.
-// in is the source's to close, which must end a read that waits.
+// NewStream returns a source for a Y4M stream, whose header it reads; name is for display. fps is the maximum number of frames per second; 0: no limit.
+// The source takes ownership of in, whose Close must interrupt a blocked read.
 func NewStream(in io.ReadCloser, name string, fps float64) (*Stream, error) {
 	if fps == 0 {
 		fps = math.Inf(1)
@@ -68,7 +68,7 @@ func NewStream(in io.ReadCloser, name string, fps float64) (*Stream, error) {
 	return s, nil
 }
 
-// Info implements frame.Source. The rate is the header's, or less where less is wanted.
+// Info implements frame.Source. The rate is the header's, or the requested one if that is lower.
 func (s *Stream) Info() frame.Info {
 	info := frame.Info{Name: s.name, Kind: "y4m", Width: s.header.width, Height: s.header.height, FPS: s.header.fps}
 	if most := math.Float64frombits(s.fps.Load()); !math.IsInf(most, 1) && (info.FPS == 0 || most < info.FPS) {
@@ -104,14 +104,14 @@ func (s *Stream) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	return s.end
 }
 
-// ready tells whether there is something to hand out.
+// ready reports whether there is a frame or an error to return.
 func (s *Stream) ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fresh || s.end != nil
 }
 
-// run takes frames in until the stream ends.
+// run reads frames until the stream ends.
 func (s *Stream) run() {
 	defer close(s.stopped)
 	var f frame.Frame
@@ -123,7 +123,7 @@ func (s *Stream) run() {
 		} else {
 			s.sequence++
 			f.Captured, f.Sequence = time.Now(), s.sequence
-			s.newest.Release() // not wanted in its time
+			s.newest.Release() // not fetched in time
 			s.newest, s.fresh, f = f, true, frame.Frame{}
 		}
 		s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Stream) run() {
 	}
 }
 
-// endOf says how the stream has ended: what follows a damaged frame line cannot be told apart any more. mu is held.
+// endOf returns the stream's final error; a stream cannot be resynchronised after a damaged frame line. mu is held.
 func (s *Stream) endOf(err error) error {
 	switch {
 	case s.sequence == 0 && errors.Is(err, io.EOF):
@@ -147,7 +147,7 @@ func (s *Stream) endOf(err error) error {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("y4m: %s: %w", s.name, frame.ErrEnd)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("y4m: %s: %w: in the middle of a frame", s.name, frame.ErrEnd)
+		return fmt.Errorf("y4m: %s: %w: truncated in the middle of a frame", s.name, frame.ErrEnd)
 	}
 	return fmt.Errorf("y4m: %s: %w: %w", s.name, frame.ErrEnd, err)
 }
@@ -161,12 +161,12 @@ func (s *Stream) SetFPS(fps float64) error {
 	return s.pacer.SetFPS(withSlack(fps))
 }
 
-// Close implements frame.Source. Frames that are out stay readable until their release.
+// Close implements frame.Source. Delivered frames stay readable until they are released.
 func (s *Stream) Close() error {
 	s.closing.Do(func() {
 		s.pacer.Close()
 		s.closeErr = s.in.Close()
-		s.start.Do(func() { close(s.stopped) }) // never begun
+		s.start.Do(func() { close(s.stopped) }) // never started
 		<-s.stopped
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -25,8 +25,8 @@ func stream(t *testing.T, in io.Reader, fps float64) *y4m.Stream {
 	return s
 }
 
-// A reader that is slow, or wants fewer, gets the newest frame and not the next one.
-func TestStreamGivesTheNewestFrame(t *testing.T) {
+// A slow reader, or one that wants fewer frames, gets the newest frame rather than the next one.
+func TestStreamReturnsTheNewestFrame(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
 	go func() { _, _ = io.WriteString(w, smallHeader+"FRAME\naaaaFRAME\nbbbb") }()
@@ -43,7 +43,7 @@ func TestStreamGivesTheNewestFrame(t *testing.T) {
 		})
 	}
 	next("bbbb")
-	if _, err := io.WriteString(w, "FRAME\nccccFRAME\nddddFRAME\neeeeFRAME\n"); err != nil { // the last line is read behind the frame before it
+	if _, err := io.WriteString(w, "FRAME\nccccFRAME\nddddFRAME\neeeeFRAME\n"); err != nil { // the last line is read after the preceding frame
 		t.Fatal(err)
 	}
 	next("eeee")
@@ -59,7 +59,7 @@ func TestStreamGivesTheNewestFrame(t *testing.T) {
 	}
 }
 
-func TestStreamSaysHowItEnded(t *testing.T) {
+func TestStreamEndErrors(t *testing.T) {
 	for data, want := range map[string]struct {
 		kind error
 		text string

@@ -1,4 +1,4 @@
-// Package y4m is a source of raw frames out of a Y4M (YUV4MPEG2) file.
+// Package y4m is a source of raw frames from a Y4M (YUV4MPEG2) file or stream.
 package y4m
 
 import (
@@ -16,24 +16,24 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/film"
 )
 
-// DefaultFPS is the rate of files that do not say theirs.
+// DefaultFPS is the rate of files that do not specify one.
 const DefaultFPS = 25
 
-// Config says how frames are delivered.
+// Config configures a Source.
 type Config struct {
-	FPS  float64     // frames a second at most, up to 100000, or +Inf for as many as are read; 0: the file's rate
-	Once bool        // end behind the last frame (frame.ErrEnd) instead of beginning again
-	Warn func(error) // is told of a file that is cut off; nil disables it
+	FPS  float64     // maximum frames per second, up to 100000, or +Inf for as many as are read; 0: the file's rate
+	Once bool        // end after the last frame (frame.ErrEnd) instead of looping
+	Warn func(error) // called with a truncated file's error; nil disables it
 }
 
-// Source plays the frames of a file at its own rate, again and again; at a lower rate that is asked for, frames are passed over. They are
-// YUV420 of 4:2:0, 4:4:4 and 4:1:1, YUV422 of
-// 4:2:2, Grey of mono; limited range, which is the rule in video, becomes full range. Frames may be written until they are released.
+// Source plays a file's frames at its own rate in a loop; at a lower requested rate, frames are skipped. They are
+// YUV420 for 4:2:0, 4:4:4 and 4:1:1, YUV422 for 4:2:2, Grey for mono; limited range, which is usual in video, is
+// converted to full range. Frames may be written to until they are released.
 type Source struct {
 	decoder
 	path      string
 	file      *os.File
-	begin     int64 // where the first frame's line is
+	begin     int64 // offset of the first frame's line
 	clock     *film.Clock
 	sequence  uint64
 	delivered bool // a frame since the file's beginning
@@ -50,7 +50,7 @@ var (
 
 var errClosed = fmt.Errorf("y4m: %w: closed", frame.ErrEnd)
 
-// Open opens a Y4M file. It reports one that cannot be read, has samples of more than 8 bits, or has no whole frame.
+// Open opens a Y4M file. It fails if the file cannot be read, has more than 8 bits per sample, or has no complete frame.
 func Open(path string, c Config) (*Source, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -78,21 +78,21 @@ func open(file *os.File, c Config) (*Source, error) {
 	}
 	var f frame.Frame
 	if err := s.next(&f); err != nil {
-		return nil, fmt.Errorf("no whole frame in the file: %w", err)
+		return nil, fmt.Errorf("no complete frame in the file: %w", err)
 	}
 	f.Release()
 	return s, s.rewind()
 }
 
-// decoder reads frames out of a stream of bytes.
+// decoder reads frames from a byte stream.
 type decoder struct {
 	r       *bufio.Reader
 	header  header
 	buffers *pool.Pool
-	rows    []byte // of chroma that must be converted: one row of the output has so many in the stream
+	rows    []byte // two rows of chroma that must be scaled
 }
 
-// init reads the stream's header and returns how many bytes it has.
+// init reads the stream's header and returns its length in bytes.
 func (d *decoder) init(r io.Reader) (n int, err error) {
 	d.r = bufio.NewReaderSize(r, 256<<10)
 	if d.header, n, err = readHeader(d.r); err != nil {
@@ -107,7 +107,6 @@ func (d *decoder) init(r io.Reader) (n int, err error) {
 	return n, nil
 }
 
-// skip passes over a frame.
 func (d *decoder) skip() error {
 	if err := readFrameLine(d.r); err != nil {
 		return err
@@ -125,7 +124,6 @@ func (d *decoder) skip() error {
 	return nil
 }
 
-// next reads one frame.
 func (d *decoder) next(f *frame.Frame) error {
 	if err := readFrameLine(d.r); err != nil {
 		return err
@@ -154,7 +152,7 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if err != nil {
 		return err
 	}
-	s.closing.Lock() // the file stays open while it is read
+	s.closing.Lock() // keeps the file open while it is read
 	defer s.closing.Unlock()
 	if s.closed {
 		return errClosed

@@ -95,7 +95,7 @@ func TestEachColourSpace(t *testing.T) {
 	}
 }
 
-func TestRateIsTheFiles(t *testing.T) {
+func TestRateFromHeader(t *testing.T) {
 	for header, want := range map[string]float64{"F30000:1001": 30000.0 / 1001, "F25:1": 25, "F0:0": y4m.DefaultFPS, "": y4m.DefaultFPS, "F5000:1": y4m.DefaultFPS} {
 		s, err := y4m.Open(file(t, "YUV4MPEG2 W2 H2 Cmono "+header+"\nFRAME\nabcd"), y4m.Config{})
 		if err != nil {
@@ -108,7 +108,7 @@ func TestRateIsTheFiles(t *testing.T) {
 	}
 }
 
-func TestBadFilesAreRefused(t *testing.T) {
+func TestInvalidFilesAreRejected(t *testing.T) {
 	for data, want := range map[string]string{
 		"":                                          "EOF",
 		"YUV4MPEG2 W2":                              "unexpected EOF",
@@ -118,12 +118,12 @@ func TestBadFilesAreRefused(t *testing.T) {
 		"YUV4MPEG2 W9000 H2\n":                      "out of range",
 		"YUV4MPEG2 W2 H2 F30\n":                     "frame rate",
 		"YUV4MPEG2 W2 H2 C420p10\n":                 "yuv420p",
-		"YUV4MPEG2 W2 H2\n":                         "no whole frame",
-		"YUV4MPEG2 W2 H2\nFRAME\nabcde":             "no whole frame",
+		"YUV4MPEG2 W2 H2\n":                         "no complete frame",
+		"YUV4MPEG2 W2 H2\nFRAME\nabcde":             "no complete frame",
 		"YUV4MPEG2 W2 H2\nGRAME\nabcdef":            "no FRAME line",
 		"YUV4MPEG2 W2 H2\nFRAMES\nabcdef":           "no FRAME line",
 		"YUV4MPEG2 " + strings.Repeat(" ", 5000):    "4096",
-		"YUV4MPEG2 W8192 H8192\nFRAME\n" + "a":      "no whole frame",
+		"YUV4MPEG2 W8192 H8192\nFRAME\n" + "a":      "no complete frame",
 		"YUV4MPEG2 W2 H2 Cmono F-1:1\nFRAME\nabcde": "frame rate",
 	} {
 		s, err := y4m.Open(file(t, data), y4m.Config{})
@@ -136,7 +136,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 	}
 }
 
-func TestCutOffFilePlaysToItsCut(t *testing.T) {
+func TestTruncatedFilePlaysItsCompleteFrames(t *testing.T) {
 	const data = "YUV4MPEG2 W2 H2 Cmono XCOLORRANGE=FULL\nFRAME\nabcdFRAME\nefghFRAME\nij"
 	warnings := 0
 	s := open(t, data, y4m.Config{Warn: func(err error) {
@@ -169,7 +169,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte("YUV4MPEG2 W1 H1 Cmono\nFRAME\naFRAME\nb"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if bytes.Contains(data, []byte("000")) {
-			return // sizes that cost time
+			return // too slow
 		}
 		s, err := y4m.Open(file(t, string(data)), y4m.Config{FPS: math.Inf(1), Once: true})
 		if err != nil {

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The first program of the virtual machine: load vivid, run the test, say how it ended, power off. Where a program is to be tried in place of a test, run
-# what comes in over the second serial line.
+# Init of the virtual machine: load vivid, run the test, report its exit code, power off. To try a program instead of a test, run
+# the commands from the second serial line.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# vm.sh TEST-BINARY [TEST-FLAGS]: run a static test binary in a small virtual machine whose kernel has vivid, the kernel's own test driver for video
+# vm.sh TEST-BINARY [TEST-FLAGS]: run a static test binary in a small virtual machine with vivid, the kernel's own test driver for video
 # devices, as /dev/video0. Exit code: the test's.
 #
-# vm.sh --program PROGRAM PORT: a machine with the static PROGRAM as /bin/maixstream instead. Its port 8000 is PORT here. Each line of standard input is run by
-# its shell; behind what that prints comes a line "vm: exit CODE".
+# vm.sh --program PROGRAM PORT: a machine with the static PROGRAM as /bin/maixstream instead. Its port 8000 is PORT here. Its shell runs each line of standard
+# input; after that command's output comes a line "vm: exit CODE".
 #
-# The kernel is Debian's (the cloud flavour has no media drivers), unpacked from its package without being installed, and kept in build/vivid: offline after
+# The kernel is Debian's (the cloud flavour has no media drivers), extracted from its package without installing it, and kept in build/vivid: offline after
 # the first run.
 set -euo pipefail
 program='' port=''
@@ -55,7 +55,7 @@ flock 9
 compgen -G "$cache/kernel/*-e1000.ko" >/dev/null || unpack_kernel
 echo "vivid: kernel $(cat "$cache/kernel/version")"
 
-# The first file system: busybox, the modules, the test.
+# The initramfs: busybox, the modules, the test.
 run=$(mktemp -d "$cache/run.XXXXXX")
 trap 'rm -rf "$run"' EXIT
 mkdir -p "$run/root"/{bin,dev,proc,sys,tmp,modules}
@@ -78,7 +78,7 @@ chmod 755 "$run/root/init" "$run/root/bin/"*
 (cd "$run/root" && find . | cpio -o -H newc --quiet -R 0:0) >"$run/initrd"
 flock -u 9
 
-# Emulated, also where there is a /dev/kvm: a nested one may abort the virtual machine, and this boots in seconds.
+# Emulated, even if there is a /dev/kvm: a nested one may abort the virtual machine, and this boots in seconds.
 machine=(timeout --foreground "${VIVID_TIMEOUT:-240}" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
   -machine q35 -accel "tcg,thread=multi" -cpu max -smp 2 -m 768 -kernel "$cache/kernel/vmlinuz" -initrd "$run/initrd"
   -append 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=unstable random.trust_cpu=on')
