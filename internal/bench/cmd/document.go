@@ -14,8 +14,8 @@ func writeDocument(w io.Writer, all ...*results) error {
 	r := all[0]
 	p := &printer{w: w}
 	p.f("# Benchmarks\n\nMade by `make bench`%s; do not edit. [fan-out.md](fan-out.md) explains the design and what was tried.\n\n", r.quickly())
-	p.f("| | |\n|---|---|\n| program | %s, commit %s |\n| date | %s, %.0f minutes |\n| machine | %s, %d cores, %s, %s, %s |\n| load average | %s at the beginning, %s at "+
-		"the end |\n\n",
+	p.f("| | |\n|---|---|\n| program | %s, commit %s |\n| date | %s, %.0f minutes |\n| machine | %s, %d cores, %s, %s, %s |\n| load "+
+		"average | %s at the beginning, %s at the end |\n\n",
 		r.Version, r.Commit, r.Date.Format("2006-01-02 15:04 MST"), r.Minutes,
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Arch, r.Machine.System, r.Machine.Go, r.Machine.Load, r.LoadEnd)
 	p.f("Each figure is the median of its runs, with the lowest and highest. Times are CPU time of the server process alone, except delays and ages. " +

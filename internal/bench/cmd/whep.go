@@ -14,9 +14,9 @@ import (
 // whep compares delivery of H.264 by WebRTC.
 func (s *set) whep() (*group, error) {
 	const viewers = 16
-	g := &group{Title: "H.264 over WebRTC, compared with MediaMTX and go2rtc", Text: fmt.Sprintf("%d WHEP viewers over UDP, with the same stream as in " +
-		"the section on RTSP. Like browsers, they request lost packets and report arrivals. maixstream has the stream as an H.264 source; the others pull " +
-		"it from another server with RTSP over TCP, and their figures include receiving it. maixstream's includes pacing and bandwidth estimation per " +
+	g := &group{Title: "H.264 over WebRTC, compared with MediaMTX and go2rtc", Text: fmt.Sprintf("%d WHEP viewers over UDP, with the same stream as in "+
+		"the section on RTSP. Like browsers, they request lost packets and report arrivals. maixstream has the stream as an H.264 source; the others pull "+
+		"it from another server with RTSP over TCP, and their figures include receiving it. maixstream's includes pacing and bandwidth estimation per "+
 		"viewer. CPU time is that of the whole process per delivered frame. All three alternate.", viewers)}
 	file, _, remove, err := s.filmFor(g)
 	if err != nil {
