@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// What the recipes say first: maixstream find lists what answers. And others find it as well.
+// maixstream find lists the server, and other mDNS clients find it, too.
 func TestFind(t *testing.T) {
 	stream(t, "--rtsp", ":8554")
 	r := &recipe{t: t, dir: t.TempDir()}
 	var out []byte
-	for end := time.Now().Add(patience); time.Now().Before(end); { // answers may be lost, as mDNS is UDP
+	for end := time.Now().Add(patience); time.Now().Before(end); { // mDNS uses UDP: answers may be lost
 		var err error
 		out, err = exec.Command("maixstream", "find", "--wait", "3s").CombinedOutput()
 		if err == nil && strings.Contains(string(out), board10+":8000") && strings.Contains(string(out), "rtsp://"+address10+":8554") {

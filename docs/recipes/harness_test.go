@@ -1,7 +1,7 @@
 //go:build recipes
 
-// Package recipes_test runs the commands of the recipes, exactly as they stand in the documents: make test-recipes. It does so on "the PC" of
-// a network of two machines, see toolchain/recipes/network.sh.
+// Package recipes_test runs the recipes' commands exactly as written (make test-recipes), on "the PC" of a network of two machines:
+// toolchain/recipes/network.sh.
 package recipes_test
 
 import (
@@ -22,18 +22,18 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// patience is how long one command may take on a slow machine; each takes a fraction of it.
+// patience limits the duration of a command on a slow machine; each needs a fraction of it.
 const patience = 90 * time.Second
 
 // block is a code block of a document: ```LANGUAGE ROLE.
 type block struct {
 	language string
-	role     string // the file that it is; "board": run there; "install", "display", "notrun": see follow
+	role     string // a file name; "board": run there; "install", "display", "notrun": see follow
 	text     string
 	used     bool
 }
 
-// recipe is a document and a folder in which it is followed.
+// recipe is a document and the folder in which its commands run.
 type recipe struct {
 	t      *testing.T
 	dir    string
@@ -42,7 +42,7 @@ type recipe struct {
 
 var fenced = regexp.MustCompile("(?ms)^```([a-z]+)(?: (\\S+))?\n(.*?)^```$")
 
-// follow reads a document. At the test's end, each of its blocks must have been used.
+// follow reads a document, each of whose blocks must be used by the end of the test.
 func follow(t *testing.T, name string) *recipe {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -50,7 +50,7 @@ func follow(t *testing.T, name string) *recipe {
 		t.Fatal(err)
 	}
 	r := &recipe{t: t, dir: t.TempDir()}
-	for dir, mode := range map[string]os.FileMode{r.dir: 0o777, filepath.Dir(r.dir): 0o755} { // VLC and nginx's workers are other users
+	for dir, mode := range map[string]os.FileMode{r.dir: 0o777, filepath.Dir(r.dir): 0o755} { // VLC and nginx's workers run as other users
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func follow(t *testing.T, name string) *recipe {
 			r.checkInstall(b)
 		case "display":
 			r.checkDisplay(b)
-		case "notrun": // a program that the tests cannot have, which the document must say
+		case "notrun": // for a program that is not available to the tests; the document must say so
 			b.used = strings.Contains(string(text), "**not run**")
 		}
 	}
@@ -78,7 +78,7 @@ func follow(t *testing.T, name string) *recipe {
 	return r
 }
 
-// checkInstall looks whether what is to be installed is what the tests use.
+// checkInstall checks that the tests use the packages and versions that the document installs.
 func (r *recipe) checkInstall(b *block) {
 	r.t.Helper()
 	b.used = true
@@ -95,22 +95,22 @@ func (r *recipe) checkInstall(b *block) {
 			path, version, _ := strings.Cut(words[2], "@")
 			pins, err := os.ReadFile("../../toolchain/recipes/go.mod")
 			if err != nil || !strings.Contains(string(pins), path+" "+version) {
-				r.t.Errorf("%s: the test uses another version (toolchain/recipes/go.mod), %v", words[2], err)
+				r.t.Errorf("%s: not the version tested (toolchain/recipes/go.mod): %v", words[2], err)
 			}
 		default:
-			r.t.Errorf("how is this installed? %s", line)
+			r.t.Errorf("unknown way to install: %s", line)
 		}
 	}
 }
 
-// checkDisplay looks whether a command that needs a screen at least has options that its program knows, and the right address.
+// checkDisplay checks the options and the address of a command that needs a display, without running it.
 func (r *recipe) checkDisplay(b *block) {
 	r.t.Helper()
 	b.used = true
 	words := strings.Fields(b.text)
 	help := map[string][]string{"ffplay": {"ffplay", "-hide_banner", "-h", "full"}, "vlc": {"cvlc", "--full-help"}}[words[0]]
 	if help == nil || words[len(words)-1] != board+"/stream" {
-		r.t.Errorf("not understood: %s", b.text)
+		r.t.Errorf("unknown command: %s", b.text)
 		return
 	}
 	text, _ := r.command(help...).CombinedOutput()
@@ -121,7 +121,7 @@ func (r *recipe) checkDisplay(b *block) {
 	}
 }
 
-// file writes the block that is a file and returns its path.
+// file writes the block for a file and returns its path.
 func (r *recipe) file(name string) string {
 	r.t.Helper()
 	path := filepath.Join(r.dir, name)
@@ -149,7 +149,7 @@ func (r *recipe) find(what string, is func(*block) bool) *block {
 	return found
 }
 
-// shell is the block of commands that begins with some words.
+// shell returns the block of commands that begins with these words.
 func (r *recipe) shell(begin string) string {
 	r.t.Helper()
 	return r.find(begin, func(b *block) bool {
@@ -157,7 +157,7 @@ func (r *recipe) shell(begin string) string {
 	}).text
 }
 
-// command is a program in the recipe's folder. VLC refuses to be root.
+// command runs a program in the recipe's folder. VLC refuses to run as root.
 func (r *recipe) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = r.dir
@@ -169,8 +169,8 @@ func (r *recipe) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a block of commands as it stands and returns what it printed. A block that reads over UDP has three tries: a reader that a busy
-// machine lets wait for a tenth of a second loses packets, as UDP is.
+// run runs a block of commands unchanged and returns its output. Blocks that read over UDP are tried three times: on a busy machine a reader
+// that is delayed by a tenth of a second loses packets.
 func (r *recipe) run(begin string) string {
 	r.t.Helper()
 	text := r.shell(begin)
@@ -186,7 +186,7 @@ func (r *recipe) run(begin string) string {
 	}
 }
 
-// try runs commands. Whatever is printed by a command that was told to be quiet but for errors is an error, and so are GStreamer's warnings.
+// try runs commands. Any output of a command that should print only errors is an error, and so are GStreamer's warnings.
 func (r *recipe) try(text string) (string, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
@@ -203,7 +203,7 @@ func (r *recipe) try(text string) (string, error) {
 	}
 	said := stdout.String() + stderr.String()
 	if strings.Contains(text, "-v error") && stderr.Len() > 0 || strings.Contains(text, "gst-launch") && (strings.Contains(said, "WARN") || strings.Contains(said, "ERROR")) {
-		return "", fmt.Errorf("%sit went through, but with errors:\n%s", text, said)
+		return "", fmt.Errorf("%ssucceeded, but with errors:\n%s", text, said)
 	}
 	return stdout.String(), nil
 }
@@ -231,14 +231,14 @@ func start(t *testing.T, cmd *exec.Cmd) *testenv.Output {
 	return b
 }
 
-// serve starts a block of commands that goes on until the test's end, and waits until somebody answers at an address.
+// serve starts a block of commands that runs until the end of the test, and waits until a server responds at url.
 func (r *recipe) serve(begin, url string) {
 	r.t.Helper()
 	start(r.t, r.command("bash", "-euo", "pipefail", "-c", r.shell(begin)))
 	answers(r.t, url)
 }
 
-// answers waits until an HTTP server is there, whatever it says.
+// answers waits until an HTTP server responds, with any status.
 func answers(t *testing.T, url string) {
 	t.Helper()
 	until(t, url+" answers", func() bool {
@@ -259,10 +259,10 @@ func until(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// board is where the streamer serves.
+// board is the streaming server's address.
 const board = "http://maixcam.local:8000"
 
-// stream runs maixstream on the board, as someone who types maixstream serve there, until the test's end.
+// stream runs maixstream serve on the board until the end of the test.
 func stream(t *testing.T, flags ...string) {
 	t.Helper()
 	start(t, exec.Command("ip", append(strings.Fields("netns exec board maixstream serve"), flags...)...))
@@ -272,7 +272,7 @@ func stream(t *testing.T, flags ...string) {
 // hurry doubles the frame rate, for tests that read hundreds of frames.
 func hurry(t *testing.T) { t.Setenv("MAIXSTREAM_FPS", "60") }
 
-// onBoard runs a block of commands on the board until the test's end.
+// onBoard runs a block of commands on the board until the end of the test.
 func (r *recipe) onBoard(begin string) {
 	r.t.Helper()
 	cmd := exec.Command("ip", "netns", "exec", "board", "bash", "-euo", "pipefail", "-c", r.shell(begin))
@@ -281,7 +281,7 @@ func (r *recipe) onBoard(begin string) {
 	answers(r.t, board+"/healthz")
 }
 
-// background runs a command until the test's end, or until kill kills it.
+// background runs a command until the end of the test or a call of kill.
 func (r *recipe) background(cmd *exec.Cmd) (kill func()) {
 	r.t.Helper()
 	said := &testenv.Output{}
@@ -302,7 +302,7 @@ func (r *recipe) background(cmd *exec.Cmd) (kill func()) {
 	return kill
 }
 
-// shellCommand is a block of commands, run where prefix says.
+// shellCommand returns a command for a block, run by prefix.
 func (r *recipe) shellCommand(text string, prefix ...string) *exec.Cmd {
 	return r.command(append(prefix, "bash", "-euo", "pipefail", "-c", text)...)
 }
@@ -325,25 +325,25 @@ func (r *recipe) script(name string, args ...string) string {
 	return string(out)
 }
 
-// video is what a file has in it, by ffprobe: every frame is decoded.
+// video decodes a file with ffprobe and returns its properties.
 func (r *recipe) video(name string) (codec string, width, height, frames int, seconds float64, err error) {
 	out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
 		"stream=codec_name,width,height,nb_read_frames:format=duration", "-of", "default=noprint_wrappers=1:nokey=1", filepath.Join(r.dir, name)).CombinedOutput()
 	if err != nil {
 		return "", 0, 0, 0, 0, fmt.Errorf("ffprobe %s: %w\n%s", name, err, out)
 	}
-	// A stream's four, for HLS once more, and the duration, which not every format has.
+	// The stream's four values, repeated for HLS, and the duration, which not every format has.
 	lines := strings.Fields(strings.ReplaceAll(string(out), "N/A", "0"))
 	if len(lines) < 5 {
-		return "", 0, 0, 0, 0, fmt.Errorf("ffprobe %s says %q", name, out)
+		return "", 0, 0, 0, 0, fmt.Errorf("ffprobe %s printed %q", name, out)
 	}
 	if _, err := fmt.Sscan(strings.Join(append(lines[:4:4], lines[len(lines)-1]), " "), &codec, &width, &height, &frames, &seconds); err != nil {
-		return "", 0, 0, 0, 0, fmt.Errorf("ffprobe %s says %q: %w", name, out, err)
+		return "", 0, 0, 0, 0, fmt.Errorf("ffprobe %s printed %q: %w", name, out, err)
 	}
 	return codec, width, height, frames, seconds, nil
 }
 
-// wantVideo checks a file of the test card.
+// wantVideo checks a recording of the test card.
 func (r *recipe) wantVideo(name, codec string, leastFrames int) (seconds float64) {
 	r.t.Helper()
 	c, w, h, n, s, err := r.video(name)

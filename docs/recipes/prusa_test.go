@@ -24,14 +24,14 @@ import (
 	"time"
 )
 
-// prusa is Prusa Connect as far as a camera sees it (connect.prusa3d.com/docs/cameras): a picture by PUT, headers that say whose it is, 204.
+// prusa is Prusa Connect's camera interface (connect.prusa3d.com/docs/cameras): a picture by PUT, with headers that identify the camera; replies 204.
 type prusa struct {
 	token, fingerprint string
 
 	mu       sync.Mutex
 	pictures int
 	refused  []string
-	busy     bool // the next one is told to wait
+	busy     bool // the next request is answered with Retry-After
 }
 
 func (p *prusa) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func (p *prusa) taken() (int, []string) {
 	return p.pictures, p.refused
 }
 
-// servePrusa answers for connect.prusa3d.com on "the PC", see toolchain/recipes/network.sh, with a certificate that is trusted here.
+// servePrusa replaces connect.prusa3d.com on "the PC" (toolchain/recipes/network.sh), with a certificate that is trusted there.
 func servePrusa(t *testing.T, p *prusa) {
 	t.Helper()
 	l, err := net.Listen("tcp", "10.77.0.1:443")

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// published is what the board's /state says of the servers that it publishes to.
+// published returns the status of the servers that the board publishes to, from its /state.
 func published() (list []struct {
 	URL         string
 	Connected   bool
@@ -33,10 +33,10 @@ func published() (list []struct {
 	return list, json.Unmarshal(state.Publish, &list)
 }
 
-// wantPublished waits until all servers take the stream for the nth time at least.
+// wantPublished waits until all servers have accepted the stream at least nth times.
 func wantPublished(t *testing.T, servers, nth int) {
 	t.Helper()
-	until(t, fmt.Sprintf("%d servers take the stream", servers), func() bool {
+	until(t, fmt.Sprintf("%d servers accept the stream", servers), func() bool {
 		list, err := published()
 		good := 0
 		for _, one := range list {
@@ -48,10 +48,10 @@ func wantPublished(t *testing.T, servers, nth int) {
 	})
 }
 
-// wantAway waits until no server takes it.
+// wantAway waits until no server accepts it.
 func wantAway(t *testing.T) {
 	t.Helper()
-	until(t, "the board notices", func() bool {
+	until(t, "the board reports it", func() bool {
 		list, err := published()
 		for _, one := range list {
 			if one.Connected || one.Error == "" {
@@ -73,11 +73,11 @@ func listens(t *testing.T, address string) {
 	})
 }
 
-// read runs a block that reads what is published, until it goes through. A stream that has only just begun may not be there yet.
+// read runs a block that reads the published stream, until it succeeds: a new stream may not be available yet.
 func (r *recipe) read(text string, names ...string) {
 	r.t.Helper()
 	var err error
-	until(r.t, "the far end has the stream", func() bool {
+	until(r.t, "the server has the stream", func() bool {
 		_, err = r.try(text)
 		return err == nil
 	})

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantJPEG checks a picture of the test card in a file.
+// wantJPEG checks a picture of the test card.
 func (r *recipe) wantJPEG(name string) {
 	r.t.Helper()
 	data, err := os.ReadFile(filepath.Join(r.dir, name))
@@ -36,7 +36,7 @@ func (r *recipe) wantJPEG(name string) {
 	}
 }
 
-// Each document has a test, and is in the list of them.
+// Each recipe has a test and is listed in the README.
 func TestEveryRecipeIsTested(t *testing.T) {
 	documents, err := filepath.Glob("*.md")
 	if err != nil {
@@ -84,7 +84,7 @@ func TestOctoPrintAndMainsail(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	// The addresses of both files, asked for as those programs do.
+	// Both files' addresses, requested like those programs do.
 	if out := r.script("printer.py", "octoprint.yaml", "moonraker.conf"); strings.Count(out, "ok") != 4 {
 		t.Errorf("%s", out)
 	}
@@ -103,7 +103,7 @@ func TestPrusaConnect(t *testing.T) {
 	r.file("prusa.headers")
 	r.file("maixstream.yaml")
 	r.onBoard("maixstream serve")
-	until(t, "a picture comes from beside the stream", func() bool {
+	until(t, "a picture arrives alongside the stream", func() bool {
 		n, _ := p.taken()
 		return n > 0
 	})
@@ -112,7 +112,7 @@ func TestPrusaConnect(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 	if n, refused := p.taken(); n <= before || len(refused) > 0 {
-		t.Errorf("%d pictures came, %d of them before; refused: %v", n, before, refused)
+		t.Errorf("%d pictures, %d of them before; refused: %v", n, before, refused)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestGo2rtc(t *testing.T) {
 	r.serve("go2rtc", "http://pc.local:1984/api")
 	r.run("ffmpeg")
 	r.wantJPEG("frame.jpg")
-	// The line for browsers' WebRTC: what comes out is H.264.
+	// The source for browsers' WebRTC: its output is H.264.
 	if config, err := os.ReadFile(r.file("go2rtc-h264.yaml")); err != nil || !bytes.Contains(config, []byte("#video=h264")) {
 		t.Errorf("%v\n%s", err, config)
 	}
@@ -150,7 +150,7 @@ func TestGo2rtcEncodesForWebRTC(t *testing.T) {
 	stream(t)
 	r := follow(t, "go2rtc.md")
 	for _, b := range r.blocks {
-		b.used = true // the other test's
+		b.used = true // by the other test
 	}
 	r.file("go2rtc-h264.yaml")
 	start(t, r.command("go2rtc", "-config", "go2rtc-h264.yaml"))
@@ -183,14 +183,14 @@ func TestPublish(t *testing.T) {
 	serveNginx, readNginx := r.shell("nginx"), r.shell("ffmpeg -v error -xerror -i rtmp")
 	killBoard := r.background(r.shellCommand(role("board"), inBoard...))
 	answers(t, board+"/healthz")
-	wantAway(t) // nobody is there yet
+	wantAway(t) // no server runs yet
 	for nth := 1; nth <= 2; nth++ {
 		kill := r.background(r.shellCommand(serveNginx))
 		wantPublished(t, 1, nth)
 		r.read(readNginx, "nginx.mp4")
 		if nth == 2 {
 			r.background(r.shellCommand(r.shell("ffmpeg -v error -rtsp_transport")))
-			until(t, "the stream has silence, too", func() bool {
+			until(t, "the stream has audio, too", func() bool {
 				out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", "rtmp://pc.local/live/with-silence").Output()
 				return err == nil && strings.Contains(string(out), "h264") && strings.Contains(string(out), "aac")
 			})
@@ -220,7 +220,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := fmt.Sprintf("%+v", list); strings.Contains(text, "a-long-password") || strings.Contains(text, "garden") {
-		t.Errorf("shown: %s", text)
+		t.Errorf("secrets in /state: %s", text)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestFrigate(t *testing.T) {
 	r.file("frigate.yml")
 	r.run("ffmpeg")
 	if s := r.wantVideo("piece-0.mp4", "h264", 200); s < 8 || s > 14 {
-		t.Errorf("the first piece lasts %.1f s", s)
+		t.Errorf("the first segment lasts %.1f s", s)
 	}
 	r.wantVideo("piece-1.mp4", "h264", 200)
 	info, err := os.Stat(filepath.Join(r.dir, "detect.yuv"))
@@ -239,7 +239,7 @@ func TestFrigate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := info.Size() / (640 * 480 * 3 / 2); n < 90 || n > 130 {
-		t.Errorf("%d pictures in 25 s, at five a second", n)
+		t.Errorf("%d pictures in 25 s, at five per second", n)
 	}
 }
 
@@ -248,7 +248,7 @@ func TestFFmpeg(t *testing.T) {
 	stream(t, "--rtsp", ":8554")
 	r := follow(t, "ffmpeg.md")
 	r.run("ffmpeg -v error -f mpjpeg -use_wallclock_as_timestamps 1 -i http://maixcam.local:8000/stream -t 5 -c copy")
-	// On a loaded machine frames may be fewer, but the film lasts as long as it was recorded.
+	// A loaded machine may drop frames, but the duration is that of the recording.
 	if s := r.wantVideo("copy.mkv", "mjpeg", 10); s < 3 || s > 8 {
 		t.Errorf("copy.mkv lasts %.1f s", s)
 	}
@@ -310,14 +310,14 @@ func TestGStreamer(t *testing.T) {
 		r.run(begin)
 	}
 	r.run("gst-launch-1.0 -q -e souphttpsrc")
-	// Of 90 pictures; those that a busy machine hands over together have the same time of arrival, and the container keeps one of them.
+	// Of 90 pictures: those that a busy machine delivers together have the same arrival time, and the container keeps only one of them.
 	r.wantVideo("gst.mkv", "mjpeg", 30)
 }
 
 func TestVLC(t *testing.T) {
 	stream(t)
 	r := follow(t, "vlc.md")
-	for range 3 { // the eight seconds are from VLC's start, for which a busy machine may need them
+	for range 3 { // the eight seconds include VLC's start, which may use them up on a busy machine
 		r.run("timeout --signal INT 8")
 		if _, _, _, frames, _, err := r.video("vlc.avi"); err == nil && frames >= 10 {
 			break
@@ -333,7 +333,7 @@ func TestVLC(t *testing.T) {
 	r.wantVideo("vlc.ts", "h264", 300)
 	out, err := r.command("ffprobe", "-v", "error", "-read_intervals", "%+#1", "-show_entries", "packet=flags", "-of", "csv=p=0", "vlc.ts").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "K") {
-		t.Errorf("the film that VLC has received does not begin with a key frame: %v: %s", err, out)
+		t.Errorf("VLC's recording does not begin with a key frame: %v: %s", err, out)
 	}
 }
 
@@ -352,7 +352,7 @@ func TestPythonRequests(t *testing.T) {
 	}
 	kept, err := filepath.Glob(filepath.Join(r.dir, "pictures/garden/*/*.jpg"))
 	if err != nil || len(kept) != 2 {
-		t.Fatalf("%d pictures kept, %v", len(kept), err)
+		t.Fatalf("%d pictures stored, %v", len(kept), err)
 	}
 	for _, path := range kept {
 		name, err := filepath.Rel(r.dir, path)
@@ -369,14 +369,14 @@ func TestNginx(t *testing.T) {
 	r.run("htpasswd")
 	r.file("maixcam.conf")
 	r.file("nginx.conf")
-	r.serve("nginx", "http://pc.local:443/") // a wrong protocol, but an answer
+	r.serve("nginx", "http://pc.local:443/") // the wrong protocol, but it responds
 	r.run("curl")
 	r.wantJPEG("through.jpg")
 	r.behindProxy("https://pc.local/garden/")
 	r.overUnixSocket()
 }
 
-// behindProxy looks at a proxy's address with a password: the page, and that pictures are not kept back.
+// behindProxy checks a password-protected address of a proxy: the page, and that pictures are not buffered.
 func (r *recipe) behindProxy(url string) {
 	r.t.Helper()
 	if got := r.status(url + "snapshot"); got != "401" {
@@ -385,13 +385,13 @@ func (r *recipe) behindProxy(url string) {
 	if got := r.status("--user", "anna:a-long-password", url); got != "200" {
 		r.t.Errorf("the page: %s", got)
 	}
-	// No buffering: a picture is here before the next one is made.
+	// No buffering: a picture arrives before the next one is taken.
 	if out := r.script("delay.py", url+"stream?fps=0.5", "anna", "a-long-password", filepath.Join(r.dir, "cert.pem")); !strings.Contains(out, "ok") {
 		r.t.Errorf("%s", out)
 	}
 }
 
-// status is curl's of an address, with the recipe's certificate.
+// status returns curl's HTTP status for an address, with the recipe's certificate.
 func (r *recipe) status(args ...string) string {
 	r.t.Helper()
 	code := r.ask(args...)
@@ -401,7 +401,7 @@ func (r *recipe) status(args ...string) string {
 	return code
 }
 
-// ask is status while there may be no answer, "" then.
+// ask is like status, but returns "" if there is no answer.
 func (r *recipe) ask(args ...string) string {
 	out, err := r.command(append([]string{"curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--cacert", filepath.Join(r.dir, "cert.pem")}, args...)...).Output()
 	if err != nil {
@@ -410,7 +410,7 @@ func (r *recipe) ask(args ...string) string {
 	return string(out)
 }
 
-// overUnixSocket runs the service as its unit and the recipe's addition to it say, and nginx with workers of www-data, as Debian has it.
+// overUnixSocket runs the service as in its unit and the recipe's drop-in, and nginx with workers of www-data, as on Debian.
 func (r *recipe) overUnixSocket() {
 	t := r.t
 	t.Helper()
@@ -424,16 +424,16 @@ func (r *recipe) overUnixSocket() {
 		}
 	}
 	r.file("override.conf")
-	const service, directory = 65534, "/run/maixstream" // nobody stands for the service's user
+	const service, directory = 65534, "/run/maixstream" // nobody, in place of the service's user
 	if err := errors.Join(os.MkdirAll(directory, 0o755), unix.Mount("tmpfs", directory, "tmpfs", 0, "mode=0755"), os.Chown(directory, service, service)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = unix.Unmount(directory, unix.MNT_DETACH)
-		_ = os.Remove(directory) // that was made for it
+		_ = os.Remove(directory) // if created above
 	})
 	config := r.file("maixstream.yaml")
-	// In place of the first, whose nginx goes on at 443.
+	// On another port: the first nginx still uses 443.
 	server := strings.Replace(r.find("socket.conf", func(b *block) bool { return b.role == "socket.conf" }).text, "listen 443", "listen 444", 1)
 	if err := os.WriteFile(filepath.Join(r.dir, "maixcam.conf"), []byte(server), 0o600); err != nil {
 		t.Fatal(err)
@@ -444,18 +444,18 @@ func (r *recipe) overUnixSocket() {
 	}
 	start(t, r.command("setpriv", "--reuid=65534", "--regid=65534", "--groups="+group.Gid, "--no-new-privs", "--bounding-set=-all", "bash", "-c", "umask 027 && exec maixstream serve --config "+config))
 	socket := directory + "/http.sock"
-	until(t, "there is a socket", func() bool { _, err := os.Stat(socket); return err == nil })
+	until(t, "the socket exists", func() bool { _, err := os.Stat(socket); return err == nil })
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 || strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid)) != group.Gid {
 		t.Errorf("%v, %v", info, err)
 	}
 	start(t, r.command("nginx", "-p", ".", "-c", "nginx.conf"))
-	until(t, "nginx passes on", func() bool { return r.ask("https://pc.local:444/healthz") == "200" })
+	until(t, "nginx forwards requests", func() bool { return r.ask("https://pc.local:444/healthz") == "200" })
 	if got := r.status("https://pc.local:444/snapshot"); got != "200" {
 		t.Errorf("a picture: %s", got)
 	}
-	// Others may not connect.
+	// Others must not be able to connect.
 	if out, err := r.command("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "curl", "--silent", "--unix-socket", socket, "http://localhost/healthz").CombinedOutput(); err == nil {
-		t.Errorf("anybody may connect: %s", out)
+		t.Errorf("any user can connect: %s", out)
 	}
 }
 
@@ -467,7 +467,7 @@ func TestProxies(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			r.file(file)
 			start(t, r.command("bash", "-euo", "pipefail", "-c", r.shell(command)))
-			until(t, "it passes on", func() bool {
+			until(t, "it forwards requests", func() bool {
 				return r.ask("--user", "anna:a-long-password", "https://pc.local/garden/healthz") == "200"
 			})
 			r.run("curl")

@@ -1,5 +1,5 @@
-// Command push-picture draws a picture, makes a JPEG of it, sends it to a server, and prints what the server says. On a PC and on a MaixCAM it is the same
-// program. A server to try it with: maixstream receive.
+// Command push-picture draws a picture, encodes it as JPEG, posts it to a server and prints the reply. The same program runs on a PC and on a MaixCAM.
+// To test it, run a server: maixstream receive.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	url := flag.String("url", "http://server:8080/upload", "where the picture goes")
+	url := flag.String("url", "http://server:8080/upload", "server to post the picture to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// drawPicture makes the picture: 640x480, black, with the outline of a red square.
+// drawPicture returns the picture: 640x480, black, with the outline of a red square.
 func drawPicture() *picture.Image {
 	img := picture.New(640, 480, picture.RGB)
 	img.DrawRect(60, 60, 80, 80, picture.Red, 1) // a thickness of -1 fills

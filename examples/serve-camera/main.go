@@ -1,5 +1,5 @@
-// Command serve-camera shows a camera in browsers: at http://DEVICE:8000 is the page, at /stream the pictures. On a MaixCAM it is the board's camera
-// with its hardware encoder, on a PC a test card. A signal ends it.
+// Command serve-camera streams a camera to browsers: the page is at http://DEVICE:8000, the stream at /stream. On a MaixCAM it uses the board's camera
+// and hardware encoder, on a PC a test card. SIGINT or SIGTERM ends it.
 package main
 
 import (

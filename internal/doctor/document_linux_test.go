@@ -206,7 +206,7 @@ func calls() (err error) {
 
 func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 	_, steps := chapters(t)
-	usual := []string{"always", "the driver has it", "tuning file there", "fit crop"}
+	usual := []string{"always", "the driver has it", "tuning file exists", "fit crop"}
 	const get, release = "CVI_VPSS_GetChnFrame", "CVI_VPSS_ReleaseChnFrame"
 	for _, c := range []struct {
 		name     string
@@ -218,9 +218,9 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 		{"bound", []string{"path bound"}, []string{"Path bound"}},
 		{"overlay", []string{"overlay"}, []string{"Overlay", "Path frame"}},
 		{"still", []string{"stills"}, []string{"A full-size still beside the stream"}},
-		{"H.264", []string{"path frame", "H.264"}, []string{"Somebody takes H.264", "A picture for both encoders"}},
-		{"H.264 bound", []string{"path bound", "path bound, H.264", "H.264"}, []string{"Somebody takes H.264", "A picture for both encoders"}},
-		{"raw", []string{"after drawing", "at the release"}, []string{"Raw frames for programs"}},
+		{"H.264", []string{"path frame", "H.264"}, []string{"H.264 requested", "One frame for both encoders"}},
+		{"H.264 bound", []string{"path bound", "path bound, H.264", "H.264"}, []string{"H.264 requested", "One frame for both encoders"}},
+		{"raw", []string{"after drawing", "on release"}, []string{"Raw frames for programs"}},
 		{"picture", []string{"first of its size", "a program's picture"}, []string{"A program's own picture"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -241,9 +241,9 @@ func TestDocumentHasTheCallsInTheirOrder(t *testing.T) {
 				if err := os.Remove(filepath.Join(b.root, ".sim", "trace.log")); err != nil { // the killed process's calls
 					t.Fatal(err)
 				}
-				add("Find what dead processes left")
+				add("Clean up after dead processes")
 				each := []string{}
-				for _, s := range steps["Find what dead processes left"] {
+				for _, s := range steps["Clean up after dead processes"] {
 					if s.when == "pools left, n 0 to 2" {
 						each = append(each, s.name)
 					}

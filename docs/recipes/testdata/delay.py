@@ -1,5 +1,5 @@
-"""delay.py URL USER PASSWORD CA: reads pictures of a slow stream; each must be here before the next one is taken, that is, nothing on the way
-collects them."""
+"""delay.py URL USER PASSWORD CA: reads pictures of a slow stream. Each must arrive before the next one is taken: nothing in between may
+buffer them."""
 
 import sys
 import time
@@ -23,6 +23,6 @@ with requests.get(url, stream=True, auth=(user, password), verify=ca, timeout=20
             body.read(length)
             ages.append(time.time() - taken)
             length = 0
-# The stream has a picture each two seconds; a proxy that waits for the next one makes each at least that old.
+# The stream has one picture every two seconds: with a proxy that waits for the next one, each would be at least that old.
 ages.sort()
 print("ok" if ages[len(ages) // 2] < 1.5 else "late", ["%.3f" % a for a in ages])

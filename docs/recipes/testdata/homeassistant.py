@@ -1,5 +1,5 @@
-"""What Home Assistant's integrations do with the fields of mjpeg.yaml, generic.yaml and sensor.yaml, with its HTTP client, aiohttp:
-mjpeg hands the stream's bytes on to browsers, and takes a still by its address; generic fetches stills."""
+"""What Home Assistant's integrations do with the fields of mjpeg.yaml, generic.yaml and sensor.yaml, using its HTTP client, aiohttp:
+mjpeg forwards the stream to browsers and fetches a still from its address; generic fetches stills."""
 
 import asyncio
 import io

@@ -1,5 +1,5 @@
-"""printer.py OCTOPRINT.yaml MOONRAKER.conf: asks for the addresses in both files as those programs do: OctoPrint by requests, the
-whole reply read; Mainsail's browser by an open stream."""
+"""printer.py OCTOPRINT.yaml MOONRAKER.conf: requests the addresses in both files like those programs: OctoPrint with requests, reading the
+entire reply; Mainsail's browser as an open stream."""
 
 import configparser
 import sys

@@ -1,4 +1,4 @@
-"""Prints what python-zeroconf, an mDNS library that has nothing to do with ours, finds within a minute: type, address, port, TXT."""
+"""Prints the services that python-zeroconf, an independent mDNS library, finds within a minute: type, address, port, TXT."""
 
 import time
 

@@ -76,10 +76,10 @@ func (b bench) run() (string, error) {
 	load, _, _ = bytes.Cut(load, []byte(" "))
 	fmt.Fprintf(&out, "%s, %s, 640x480 at 30 fps, each over %v; the machine has %d cores and a load of %s:\n\n",
 		program, time.Now().UTC().Format(time.DateOnly), b.length, runtime.NumCPU(), load)
-	fmt.Fprintln(&out, "| source | start to first frame | viewers | fps of each | CPU | RSS |")
+	fmt.Fprintln(&out, "| source | time to first frame | viewers | fps per viewer | CPU | RSS |")
 	fmt.Fprintln(&out, "|---|---|---|---|---|---|")
 	for _, source := range []struct{ name, args string }{
-		{"JPEG from a file (nobody encodes, as on a board with its hardware encoder)", "--source " + clip},
+		{"JPEG from a file (not encoded, as on a board with its hardware encoder)", "--source " + clip},
 		{"test card (software encoder)", "--source testcard"},
 	} {
 		began, err := b.start(kept, source.args+" --size 640x480 --fps 30")
@@ -92,7 +92,7 @@ func (b bench) run() (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("%s, %d viewers: %w", source.name, viewers, err)
 			}
-			fps := "(rests)"
+			fps := "(idle)"
 			if viewers > 0 {
 				fps = fmt.Sprintf("%.1f", f.fps)
 			}

@@ -18,10 +18,9 @@ import (
 
 // begin measures the delay until the first H.264 arrives.
 func (s *set) begin() (*group, error) {
-	g := &group{Title: "How soon H.264 is there", Text: "`maixstream serve --source testcard --size 1280x720` without any viewer: from connecting, " +
-		"which wakes the encoder, to the last byte of the first picture. And a reader of `/video.mp4` that takes nothing for five seconds: " +
-		"from when it goes on to the last byte of a picture that was " +
-		"captured after that."}
+	g := &group{Title: "H.264 start-up and recovery", Text: "`maixstream serve --source testcard --size 1280x720` without viewers: from connecting, which " +
+		"wakes the encoder, to the last byte of the first picture. For a reader of `/video.mp4` that reads nothing for five seconds: from resuming to the " +
+		"last byte of a picture that was captured after that."}
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		g.Skipped = err.Error()
 		return g, nil
@@ -54,7 +53,7 @@ func (s *set) begin() (*group, error) {
 		if err == nil {
 			time.Sleep(5 * time.Second)
 			took, err = f.upTo(time.Now())
-			g.add("`/video.mp4`, stopped for 5 s, back", "ms", ms(took)).atMost(1000)
+			g.add("`/video.mp4`, recovery after 5 s without reading", "ms", ms(took)).atMost(1000)
 		}
 		f.conn.Close()
 		if err != nil {

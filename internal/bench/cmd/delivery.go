@@ -22,12 +22,11 @@ func ms(d time.Duration) float64 { return float64(d) / 1e6 }
 
 // delivery compares the server with the bare loop.
 func (s *set) delivery() (*group, error) {
-	g := &group{Title: "Delivery: server against a bare loop", Text: "Viewers of 1280x720 at 30 fps (pictures of 70 KiB) over loopback. The bare loop is " +
-		"`internal/bench/load/bare.c`: one thread, one epoll, one writev a frame and viewer, from memory that already holds the pictures. The server copies each " +
-		"picture into " +
-		"its ring and publishes it, which its own figure includes; \"publishing\" is the CPU time of the same process without viewers, and the last ratio leaves it " +
-		"out: what " +
-		"remains is delivery alone: the more viewers share a frame, the less publishing counts. Delay is from before publishing to the last byte read by the viewer."}
+	g := &group{Title: "Delivery: server compared with a bare loop", Text: "Viewers of 1280x720 at 30 fps (pictures of 70 KiB) over loopback. The bare " +
+		"loop is `internal/bench/load/bare.c`: one thread, one epoll, one writev per frame and viewer, from memory that already holds the pictures. The " +
+		"server's figure includes copying each picture into its ring and publishing it. \"Publishing\" is the CPU time of the same process without " +
+		"viewers; \"the same without publishing\" subtracts it, leaving delivery alone. The more viewers share a frame, the less publishing matters. " +
+		"Delay is from before publishing to the last byte read by the viewer."}
 	idle := make([]float64, s.runs) // µs per published frame without viewers
 	for i := range idle {
 		use, err := publishing(s.window)
@@ -109,9 +108,8 @@ func publishing(window time.Duration) (float64, error) {
 
 // profile shows where the server's time goes.
 func (s *set) profile() (*group, error) {
-	g := &group{Title: "Where delivery's time goes", Text: "CPU profiles of the server by pprof. `Syscall6` is the kernel; what of it is below `fanout.send` is the " +
-		"sends, which the bare loop has, too. What is left " +
-		"separates the server from it."}
+	g := &group{Title: "Delivery: CPU profiles", Text: "CPU profiles of the server, from pprof. `Syscall6` is time in the kernel; its part below " +
+		"`fanout.send` is sending, which the bare loop does, too. The rest is the server's overhead."}
 	if _, err := exec.LookPath("go"); err != nil {
 		g.Skipped = "no go command for pprof"
 		return g, nil
@@ -162,10 +160,9 @@ func profiled(d load.Delivery) (string, error) {
 // crowd measures a thousand viewers.
 func (s *set) crowd() (*group, error) {
 	const viewers = 1024
-	g := &group{Title: "1,024 viewers", Text: "Of 640x480 at 30 fps (pictures of 30 KiB) over loopback; every picture's checksum is verified, and one that is wrong " +
-		"ends the benchmark. To read and verify them " +
-		"takes more of a core than to serve them: on a machine that others use viewers are what falls behind. Memory is " +
-		"the growth of the server's resident memory from no viewer to all of them."}
+	g := &group{Title: "1,024 viewers", Text: "640x480 at 30 fps (pictures of 30 KiB) over loopback. Every picture's checksum is verified; a wrong one " +
+		"ends the benchmark. Reading and verifying the pictures takes more CPU time than serving them: on a busy machine it is the viewers that fall " +
+		"behind. Memory is the growth of the server's resident memory between no viewers and all of them."}
 	for range s.runs {
 		server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: smallSize})
 		if err != nil {
@@ -182,8 +179,8 @@ func (s *set) crowd() (*group, error) {
 			return nil, err
 		}
 		seconds := d.Last.Elapsed.Seconds()
-		g.add("frames a second at a viewer", "", float64(d.Last.Frames)/viewers/seconds).atLeast(29.5)
-		g.add("frames a second at the viewer that got fewest", "", float64(d.Last.Least)/seconds)
+		g.add("frames per second and viewer", "", float64(d.Last.Frames)/viewers/seconds).atLeast(29.5)
+		g.add("frames per second, the slowest viewer", "", float64(d.Last.Least)/seconds)
 		g.add("frames verified, none corrupt", "", float64(d.Last.Frames))
 		g.add("CPU per delivered frame", "µs", d.Micros())
 		g.add("server's CPU", "% of a core", 100*d.CPU.Seconds()/seconds)

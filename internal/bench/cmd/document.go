@@ -13,15 +13,15 @@ import (
 func writeDocument(w io.Writer, all ...*results) error {
 	r := all[0]
 	p := &printer{w: w}
-	p.f("# Benchmarks\n\nMade by `make bench`%s; do not edit. How the program is built for speed, and what was tried: [fan-out.md](fan-out.md).\n\n", r.quickly())
-	p.f("| | |\n|---|---|\n| program | %s, commit %s |\n| date | %s, %.0f minutes |\n| machine | %s, %d cores, %s, %s, %s |\n| load average | %s when it began, %s at "+
-		"the end |\n\n",
+	p.f("# Benchmarks\n\nMade by `make bench`%s; do not edit. [fan-out.md](fan-out.md) explains the design and what was tried.\n\n", r.quickly())
+	p.f("| | |\n|---|---|\n| program | %s, commit %s |\n| date | %s, %.0f minutes |\n| machine | %s, %d cores, %s, %s, %s |\n| load "+
+		"average | %s at the beginning, %s at the end |\n\n",
 		r.Version, r.Commit, r.Date.Format("2006-01-02 15:04 MST"), r.Minutes,
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Arch, r.Machine.System, r.Machine.Go, r.Machine.Load, r.LoadEnd)
-	p.f("Each figure is the median of its runs, with the lowest and highest beside it. Times are CPU time of the server's process alone unless they " +
-		"are called delay or age; limits and what is held against them run by turns in the same run, each in a process of its own, with viewers in a third one that " +
-		"checks every " +
-		"frame. A load average above what the run itself makes (about 1) means that others used the machine: ratios stand, delays and times do not.\n")
+	p.f("Each figure is the median of its runs, with the lowest and highest. Times are CPU time of the server process alone, except delays and ages. " +
+		"References and what is compared with them alternate within a run, each in its own process; the viewers are in a third process that checks every " +
+		"frame. A load average above the benchmark's own (about 1) means that the machine was busy with other work: ratios remain valid, delays and times " +
+		"do not.\n")
 	for i, from := range all {
 		for _, g := range from.Groups {
 			p.f("\n## %s\n\n%s\n", g.Title, g.Text)
@@ -60,7 +60,7 @@ func writeDocument(w io.Writer, all ...*results) error {
 
 func (r *results) quickly() string {
 	if r.Quick {
-		return " (`BENCH=quick`: short runs, for a look only)"
+		return " (`BENCH=quick`: short runs, for a quick look only)"
 	}
 	return ""
 }

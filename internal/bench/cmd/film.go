@@ -49,12 +49,11 @@ func (s *set) filmFor(g *group) (file string, size float64, remove func(), err e
 
 // film compares delivery of H.264 over RTSP with programs that do little else.
 func (s *set) film() (*group, error) {
-	g := &group{Title: "H.264 over RTSP, compared with MediaMTX and go2rtc", Text: "Readers over TCP of one stream of 1280x720 at 30 fps and 2 Mbit/s, " +
-		"made once by OpenH264. " +
-		"maixstream is its RTSP server with that stream as a source's own H.264; its figure includes the copy of each picture into the log. " +
-		"The others have it from another such server by RTSP over TCP, and their figure includes receiving it: with one reader that is a good part of it, " +
-		"with 64 hardly any. CPU time is that of the whole " +
-		"process per delivered frame. Memory per reader is what the process has resident with 64 readers more than with one, divided by 63. All three run by turns."}
+	g := &group{Title: "H.264 over RTSP, compared with MediaMTX and go2rtc", Text: "Readers over TCP of one 1280x720 stream at 30 fps and 2 Mbit/s, " +
+		"encoded once by OpenH264. maixstream is its RTSP server with that stream as an H.264 source; its figure includes copying each picture into the " +
+		"log. The others pull the stream from another such server with RTSP over TCP, and their figures include receiving it: a good part with one " +
+		"reader, hardly any with 64. CPU time is that of the whole process per delivered frame. Memory per reader is the growth of resident memory from " +
+		"one reader to 64, divided by 63. All three alternate."}
 	file, size, remove, err := s.filmFor(g)
 	if err != nil {
 		return nil, err
@@ -63,7 +62,7 @@ func (s *set) film() (*group, error) {
 	if g.Skipped != "" {
 		return g, nil
 	}
-	g.add("bytes of a frame, mean", "", size)
+	g.add("mean frame size, bytes", "", size)
 	origin, err := newFilmServer(file)
 	if err != nil {
 		return nil, err
@@ -88,7 +87,7 @@ func (s *set) film() (*group, error) {
 				}
 				micros[i], resident[i][readers] = r.micros, r.resident
 				g.add(fmt.Sprintf("%s: %s, CPU per delivered frame", plural(readers), server.name), "µs", r.micros)
-				g.add(fmt.Sprintf("%s: %s, frames a second at a reader", plural(readers), server.name), "", r.rate)
+				g.add(fmt.Sprintf("%s: %s, frames per second and reader", plural(readers), server.name), "", r.rate)
 			}
 			g.add(plural(readers)+": CPU, maixstream / the better of the two", "", micros[0]/min(micros[1], micros[2])).atMost(1)
 		}
@@ -259,8 +258,8 @@ func (s *set) filmRun(start func() (*filmServer, error), kind string, readers in
 
 // resting compares JPEG's cost with H.264 available and without.
 func (s *set) resting() (*group, error) {
-	g := &group{Title: "JPEG while nobody takes H.264", Text: "`maixstream serve --source testcard --size 1280x720` with one viewer of `/stream`, with " +
-		"`--h264 auto`, whose encoder rests, and `--h264 off` by turns: CPU time of the whole process per delivered frame."}
+	g := &group{Title: "JPEG without H.264 readers", Text: "`maixstream serve --source testcard --size 1280x720` with one viewer of `/stream`, " +
+		"alternating `--h264 auto`, whose encoder is idle, and `--h264 off`: CPU time of the whole process per delivered frame."}
 	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
 		g.Skipped = err.Error()
 		return g, nil

@@ -16,9 +16,8 @@ import (
 
 // links measures links slower than the stream.
 func (s *set) links() (*group, error) {
-	g := &group{Title: "Age of frames on a slow link", Text: "One viewer in another network namespace, behind `tc tbf burst 16kb latency 50ms` of the given rate; 70 " +
-		"KiB at 30 fps (17 Mbit/s) are " +
-		"offered. Age is from capture to the last byte."}
+	g := &group{Title: "Age of frames on a slow link", Text: "One viewer in another network namespace, behind `tc tbf burst 16kb latency 50ms` of the " +
+		"given rate. The stream is 70 KiB at 30 fps (17 Mbit/s). Age is from capture to the last byte."}
 	for _, link := range []struct {
 		rate     string
 		carries  float64 // bytes per second
@@ -38,7 +37,7 @@ func (s *set) links() (*group, error) {
 			}
 			g.add(link.rate+": age p99", "ms", ms(r.P99)).atMost(link.p99)
 			g.add(link.rate+": share of the link used", "%", 100*float64(r.Bytes)/r.Elapsed.Seconds()/link.carries)
-			g.add(link.rate+": frames a second", "", float64(r.Frames)/r.Elapsed.Seconds())
+			g.add(link.rate+": frames per second", "", float64(r.Frames)/r.Elapsed.Seconds())
 		}
 	}
 	return g, nil
@@ -68,9 +67,9 @@ func overLink(rate string, window time.Duration) (r load.Report, err error) {
 
 // slow measures viewers that read less than is offered, or nothing.
 func (s *set) slow() (*group, error) {
-	g := &group{Title: "Slow and stalled viewers", Text: "On loopback, 70 KiB at 30 fps (2.2 MB/s) offered. A slow viewer reads 500 kB/s. Stalled ones read nothing " +
-		"for two seconds; what " +
-		"the kernel holds for each on the server's side is what `ss -tm` shows as allocated for sending, waiting to be sent, received and reserved."}
+	g := &group{Title: "Slow and stalled viewers", Text: "A stream of 70 KiB at 30 fps (2.2 MB/s) over loopback. A slow viewer reads 500 kB/s. Stalled " +
+		"viewers read nothing for two seconds; the kernel memory of each, on the server's side, is what `ss -tm` reports as allocated for sending, queued " +
+		"for sending, received and reserved."}
 	for range s.runs {
 		server, err := load.Start("", load.Role{Kind: "server", Address: "127.0.0.1:0", FPS: fps, Size: frameSize})
 		if err != nil {
@@ -100,7 +99,7 @@ func (s *set) slowOn(server *load.Child, g *group) error {
 	}
 	g.add("slow viewer: age p50", "ms", ms(r.P50))
 	g.add("slow viewer: age p99", "ms", ms(r.P99)).atMost(1000)
-	g.add("slow viewer: frames a second", "", float64(r.Frames)/r.Elapsed.Seconds())
+	g.add("slow viewer: frames per second", "", float64(r.Frames)/r.Elapsed.Seconds())
 
 	stalled, err := load.Start("", load.Role{Kind: "viewers", Address: server.Address, Path: "/stream", Viewers: 8, Stalled: true})
 	if err != nil {

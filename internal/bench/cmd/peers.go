@@ -22,11 +22,10 @@ import (
 
 // peers compares with µStreamer, given the same JPEGs.
 func (s *set) peers() (*group, error) {
-	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both are given the same JPEGs of 1280x720 (quality 80) at 30 fps, and pass them through: ustreamer " +
-		"(`--format MJPEG --encoder HW`) from a webcam that a preloaded library " +
-		"pretends (`internal/bench/webcam`; its buffers hold the pictures already, so a frame costs ustreamer no copy but its own), the server as in the first section. " +
-		"CPU time is that of the whole " +
-		"process per delivered frame; the bare loop, given the same pictures, runs by turns with them. mjpg-streamer is not in Debian."}
+	g := &group{Title: "Compared with Debian's ustreamer", Text: "Both pass through the same 1280x720 JPEGs (quality 80) at 30 fps: ustreamer (`--format " +
+		"MJPEG --encoder HW`) from a webcam simulated by a preloaded library (`internal/bench/webcam`; its buffers already hold the pictures, so a frame " +
+		"costs ustreamer only its own copy), the server as in the first section. CPU time is that of the whole process per delivered frame; the bare " +
+		"loop, with the same pictures, alternates with both. mjpg-streamer is not in Debian."}
 	other, dir, err := s.peer(g)
 	if err != nil || g.Skipped != "" {
 		return g, err
@@ -37,7 +36,7 @@ func (s *set) peers() (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.add("bytes of a picture, mean", "", size)
+	g.add("mean picture size, bytes", "", size)
 	for _, viewers := range []int{8, 64} {
 		for range s.runs {
 			c := load.Delivery{Viewers: viewers, FPS: fps, Pictures: file, Duration: s.window}
@@ -59,8 +58,8 @@ func (s *set) peers() (*group, error) {
 			g.add(name("maixstream / bare loop"), "", ours.Micros()/bare.Micros())
 			g.add(name(other+" / bare loop"), "", theirs/bare.Micros())
 			g.add(name("maixstream / "+other), "", ours.Micros()/theirs).atMost(1)
-			g.add(name("maixstream, frames a second at a viewer"), "", float64(ours.Last.Frames)/float64(viewers)/ours.Last.Elapsed.Seconds())
-			g.add(name(other+", frames a second at a viewer"), "", float64(seen.Frames)/float64(viewers)/seen.Elapsed.Seconds())
+			g.add(name("maixstream, frames per second and viewer"), "", float64(ours.Last.Frames)/float64(viewers)/ours.Last.Elapsed.Seconds())
+			g.add(name(other+", frames per second and viewer"), "", float64(seen.Frames)/float64(viewers)/seen.Elapsed.Seconds())
 		}
 	}
 	return g, nil
@@ -82,11 +81,11 @@ func (s *set) peer(g *group) (name, dir string, err error) {
 
 // webcamPeer compares the cost of encoding a webcam's packed frames.
 func (s *set) webcamPeer() (*group, error) {
-	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Packed 4:2:2 (YUYV) frames of the encoder's scene to JPEGs of quality 80, 4:2:0, " +
-		"at 30 fps, one worker. ustreamer has them from the pretended webcam and one " +
-		"viewer; its figure is the CPU time of its process per frame, less what the same process with the same viewer spends on finished JPEGs of that scene. " +
-		"maixstream's is that of the encoder's thread, which begins a frame 30 times " +
-		"a second, too: the conversion is included in both. Its version 6 converts in the same way as this one."}
+	g := &group{Title: "A webcam's frames, compared with Debian's ustreamer", Text: "Encoding packed 4:2:2 (YUYV) frames of the encoder's scene to 4:2:0 " +
+		"JPEGs of quality 80, at 30 fps with one worker. ustreamer reads them from the simulated webcam and has one viewer; its figure is the CPU time of " +
+		"its process per frame, minus that of the same process with the same viewer and ready-made JPEGs of that scene. maixstream's figure is that of " +
+		"the encoder thread, which also starts a frame 30 times per second. Both include the conversion. ustreamer 6 converts in the same way as this " +
+		"version."}
 	other, dir, err := s.peer(g)
 	if err != nil || g.Skipped != "" {
 		return g, err

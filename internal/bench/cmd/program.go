@@ -21,12 +21,11 @@ import (
 
 // hardware measures the board's path in the simulator of the chip's libraries.
 func (s *set) hardware() (*group, error) {
-	g := &group{Title: "Hardware path, in the simulator", Text: "`maixstream bench --source camera --size 1280x720` with the simulator of the chip's libraries, 30 " +
-		"fps. What its " +
-		"threads `sim-*` do in place of sensor, scaler and encoder is not counted. The other threads: Go's (capture, ring, server, the runtime's monitor), `mpi` (all calls " +
-		"of the libraries are made on it, so nearly all of its time is the simulator's own code, and system calls that the chip's driver does not need; the rest is the " +
-		"copy of the picture into the ring's slot) " +
-		"and `ISP0_RUN` (the libraries' own loop, the simulator's as well)."}
+	g := &group{Title: "Hardware path in the simulator", Text: "`maixstream bench --source camera --size 1280x720` with the simulator of the chip's " +
+		"libraries at 30 fps. The simulator's threads `sim-*`, which replace sensor, scaler and encoder, are not counted. The other threads are Go's " +
+		"(capture, ring, server, the runtime's monitor), `mpi` (which makes all library calls: nearly all of its time is the simulator's own code and " +
+		"system calls that the chip's driver does not need; the rest is copying the picture into the ring's slot) and `ISP0_RUN` (the libraries' own " +
+		"loop, here the simulator's)."}
 	if s.simLibs == "" {
 		g.Skipped = "no simulator given"
 		return g, nil
@@ -50,8 +49,8 @@ func (s *set) hardware() (*group, error) {
 				g.add("8 viewers: CPU per delivered frame, the server alone", "µs", r.Stage(bench.Deliver).CPUMicros)
 				continue
 			}
-			g.add("CPU per frame in the reading thread, alone: hand the slot to `mpi`, wait for the picture", "µs", capture.CPUMicros)
-			g.add("CPU per frame to publish, alone", "µs", r.Stage(bench.Publish).CPUMicros)
+			g.add("CPU per frame in the reading thread alone: pass the slot to `mpi`, wait for the picture", "µs", capture.CPUMicros)
+			g.add("CPU per frame for publishing alone", "µs", r.Stage(bench.Publish).CPUMicros)
 			g.add("CPU per frame in Go's threads", "µs", goThreads(r)).atMost(100)
 			g.add("CPU per frame in `mpi`", "µs", r.Threads["mpi"])
 			g.add("CPU per frame in all threads", "µs", all)
@@ -148,9 +147,8 @@ func (s *set) idle() (*group, error) {
 
 // start measures the time from the program's start to a viewer's first picture.
 func (s *set) start() (*group, error) {
-	g := &group{Title: "Start", Text: "From the start of `maixstream serve --source testcard` (the process does not exist yet) to the last byte of the first picture " +
-		"at a viewer that connects as soon as " +
-		"the address is printed."}
+	g := &group{Title: "Start", Text: "From launching `maixstream serve --source testcard` to the last byte of the first picture at a viewer that " +
+		"connects as soon as the address is printed."}
 	for _, size := range []string{"640x480", "1280x720"} {
 		for range 2 * s.runs {
 			took, err := s.firstFrame(size)

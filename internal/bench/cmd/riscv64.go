@@ -86,14 +86,12 @@ func ownSum(before, after map[string]uint64) (sum float64) {
 
 // instructions counts the instructions of the board's program per frame.
 func (s *set) instructions() (*group, error) {
-	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's own executable under `qemu-riscv64`, its instructions in user " +
-		"space counted by a plugin " +
-		"(`internal/bench/insncount`), thread by thread. The server alone is given finished pictures of 70 KiB at 30 fps; the hardware path is `maixstream serve " +
-		"--source camera` in the simulator, where `mpi` " +
-		"contains the simulator's code, too, besides the copy of the picture into the ring, and so is not part of the sums. The " +
-		"projection takes " + number(cyclesPerInstruction) + " cycles an instruction at 1 GHz, and for the kernel's part of a send, which is not " +
-		"counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: assumptions, not measurements. The board's 100 Mbit/s are full with five " +
-		"viewers of this stream."}
+	g := &group{Title: "Instructions on the board (riscv64, counted under QEMU)", Text: "The board's executable under `qemu-riscv64`; a plugin " +
+		"(`internal/bench/insncount`) counts its user-space instructions per thread. The server alone gets ready-made pictures of 70 KiB at 30 fps. The " +
+		"hardware path is `maixstream serve --source camera` in the simulator; its thread `mpi`, which runs the simulator's code and copies the picture " +
+		"into the ring, is not included in the sums. The projection assumes " + number(cyclesPerInstruction) + " cycles per instruction at 1 GHz and, for " +
+		"the kernel's part of a send, which is not counted here, " + number(kernelFactor) + " times the bare loop's time on this machine: these are " +
+		"assumptions, not measurements. Five viewers of this stream fill the board's 100 Mbit/s."}
 	if s.board.program == "" {
 		g.Skipped = "no program for the board given"
 		return g, nil
@@ -112,7 +110,7 @@ func (s *set) instructions() (*group, error) {
 		if err != nil {
 			return nil, err
 		}
-		g.add("server: per published frame, without viewers (with the copy of the picture into the ring)", "instructions", none)
+		g.add("server: per published frame, without viewers (including the copy into the ring)", "instructions", none)
 		for _, viewers := range []int{8, 64} {
 			all, delivered, err := s.serverInstructions(filepath.Join(dir, fmt.Sprint(viewers, "-", run)), viewers)
 			if err != nil {

@@ -14,10 +14,10 @@ import (
 // whep compares delivery of H.264 by WebRTC.
 func (s *set) whep() (*group, error) {
 	const viewers = 16
-	g := &group{Title: "H.264 by WebRTC, compared with MediaMTX and go2rtc", Text: fmt.Sprintf("%d viewers by WHEP, over UDP, of the stream of the section on RTSP; "+
-		"they ask for lost packets and report what arrives, as browsers do. maixstream has the stream as its source's own; the others have it from another server "+
-		"by RTSP over TCP, and their figure includes receiving it. maixstream's includes pacing and an estimate of each viewer's link. CPU time is that of the whole "+
-		"process per delivered frame. All three run by turns.", viewers)}
+	g := &group{Title: "H.264 over WebRTC, compared with MediaMTX and go2rtc", Text: fmt.Sprintf("%d WHEP viewers over UDP, with the same stream as in "+
+		"the section on RTSP. Like browsers, they request lost packets and report arrivals. maixstream has the stream as an H.264 source; the others pull "+
+		"it from another server with RTSP over TCP, and their figures include receiving it. maixstream's includes pacing and bandwidth estimation per "+
+		"viewer. CPU time is that of the whole process per delivered frame. All three alternate.", viewers)}
 	file, _, remove, err := s.filmFor(g)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (s *set) whep() (*group, error) {
 			}
 			micros[i] = r.micros
 			g.add(server.name+", CPU per delivered frame", "µs", r.micros)
-			g.add(server.name+", frames a second at a viewer", "", r.rate)
+			g.add(server.name+", frames per second and viewer", "", r.rate)
 			g.add(server.name+", memory", "MiB", r.resident/(1<<20))
 		}
 		g.add("CPU, maixstream / the better of the two", "", micros[0]/min(micros[1], micros[2]))
