@@ -44,7 +44,7 @@ func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *in
 	registry := &interceptor.Registry{}
 	control, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
 		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(minRate), gcc.SendSideBWEMaxBitrate(maxRate),
-			gcc.WithLoggerFactory(loggers))
+			gcc.SendSideBWEPacer(newPacer(firstRate)), gcc.WithLoggerFactory(loggers))
 	})
 	if err != nil {
 		return nil, nil, err

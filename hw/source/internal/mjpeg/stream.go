@@ -6,39 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/drops"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/hw/source/internal/live"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
-	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // Stream delivers the newest picture of a byte stream. It reads as fast as the sender writes, so that pictures do not age in
 // a pipe or socket; a lower rate drops pictures after that. Broken ones are skipped and counted.
 type Stream struct {
 	drops.Counter
-	name    string
-	kind    string
-	in      io.ReadCloser
-	pacer   *pace.Pacer // limits the delivered rate
-	start   sync.Once
-	stopped chan struct{} // closed when the goroutine has ended
-	arrived chan struct{} // capacity 1: there is news
-	size    atomic.Uint64 // width<<32 | height of the newest picture
-	fps     atomic.Uint64 // as requested, float bits
-
-	mu       sync.Mutex
-	newest   held // Size 0: already delivered
-	sequence uint64
-	end      error // set when the stream has ended
-
-	closing  sync.Once
-	closeErr error
+	name   string
+	kind   string
+	live   *live.Stream
+	size   atomic.Uint64 // width<<32 | height of the newest picture
+	newest held
+	read   func() error // s.pump and s.take as values, so that a picture allocates nothing
+	take   func() error
+	dst    []byte // of the running ReadJPEG
+	target *frame.Picture
 }
 
 // held is a picture as received.
@@ -56,31 +46,15 @@ var (
 	_ frame.Dropper    = (*Stream)(nil)
 )
 
-// slack is how much faster than requested a stream's deadlines are, so that a stream of exactly that rate never waits for them even if its clock
-// is a little fast.
-const slack = 1.005
-
-func withSlack(fps float64) float64 {
-	if fps*slack > pace.MaxFPS {
-		return fps // also +Inf
-	}
-	return fps * slack
-}
-
 // NewStream returns a source for a stream of MJPEG, plain, AVI or multipart; name is for display, kind is Info's. Reading begins with the first
 // ReadJPEG. The source takes ownership of in, whose Close must interrupt a blocked read. Of c, only FPS is used.
 func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
-	if c.FPS == 0 {
-		c.FPS = math.Inf(1)
+	shared, err := live.New(in, "mjpeg", c.FPS, errClosed)
+	if err != nil {
+		return nil, err
 	}
-	if err := pace.CheckFPS(c.FPS); err != nil {
-		return nil, fmt.Errorf("mjpeg: %w", err)
-	}
-	s := &Stream{
-		name: name, kind: kind, in: in, pacer: pace.New(withSlack(c.FPS)),
-		stopped: make(chan struct{}), arrived: make(chan struct{}, 1),
-	}
-	s.fps.Store(math.Float64bits(c.FPS))
+	s := &Stream{name: name, kind: kind, live: shared}
+	s.read, s.take = s.pump, s.deliver
 	return s, nil
 }
 
@@ -88,9 +62,7 @@ func NewStream(in io.ReadCloser, name, kind string, c Config) (*Stream, error) {
 func (s *Stream) Info() frame.Info {
 	size := s.size.Load()
 	info := frame.Info{Name: s.name, Kind: s.kind, Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size))}
-	if fps := math.Float64frombits(s.fps.Load()); !math.IsInf(fps, 1) {
-		info.FPS = fps
-	}
+	info.FPS = s.live.FPS()
 	return info
 }
 
@@ -99,64 +71,30 @@ func (s *Stream) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) err
 	if ctx == nil || p == nil {
 		return errors.New("read: no context, or no picture to fill")
 	}
-	s.start.Do(func() { go s.run() })
-	for !s.ready() {
-		select {
-		case <-s.arrived:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.pacer.Done():
-			return errClosed
-		}
-	}
-	// The picture first, then the deadline: otherwise each picture would wait for a deadline unrelated to its arrival.
-	if _, err := s.pacer.Wait(ctx, errClosed); err != nil {
-		return err
-	}
-	return s.take(dst, p)
+	s.dst, s.target = dst, p
+	return s.live.Take(ctx, s.read, s.take)
 }
 
-// ready reports whether there is a picture or an error to return.
-func (s *Stream) ready() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.newest.info.Size > 0 || s.end != nil
+// deliver fills the running ReadJPEG's picture.
+func (s *Stream) deliver() error {
+	h, p := &s.newest, s.target
+	err := deliver(s.dst, h.data, &h.info, p)
+	p.Captured, p.Sequence = h.captured, h.sequence
+	return err
 }
 
-// take returns the newest picture, or why there is none.
-func (s *Stream) take(dst []byte, p *frame.Picture) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h := &s.newest; h.info.Size > 0 {
-		err := deliver(dst, h.data, &h.info, p)
-		p.Captured, p.Sequence = h.captured, h.sequence
-		h.info.Size = 0
-		return err
-	}
-	return s.end
-}
-
-// run reads pictures until the stream ends.
-func (s *Stream) run() {
-	defer close(s.stopped)
-	err := s.pump()
-	s.mu.Lock()
-	s.end = s.endOf(err)
-	s.mu.Unlock()
-	s.announce()
-}
-
-// endOf returns the stream's final error. mu is held.
+// endOf returns the stream's final error.
 func (s *Stream) endOf(err error) error {
 	broken, why := s.Dropped()
+	count := s.live.Count()
 	switch {
 	case errors.Is(err, frame.ErrNoPicture), errors.Is(err, frame.ErrUnsupported), errors.Is(err, frame.ErrReopen):
 		return fmt.Errorf("mjpeg: %s: %w", s.name, err)
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrGone, err)
-	case s.sequence > 0 && errors.Is(err, io.EOF):
+	case count > 0 && errors.Is(err, io.EOF):
 		return fmt.Errorf("mjpeg: %s: %w", s.name, frame.ErrEnd)
-	case s.sequence > 0:
+	case count > 0:
 		return fmt.Errorf("mjpeg: %s: %w: truncated in the middle of a picture", s.name, frame.ErrEnd)
 	case broken > 0:
 		//nolint:errorlint // must not be a frame.ErrBadPicture, after which reading continues
@@ -165,8 +103,11 @@ func (s *Stream) endOf(err error) error {
 	return fmt.Errorf("mjpeg: %s: %w: %w", s.name, frame.ErrNoPicture, err)
 }
 
-func (s *Stream) pump() error {
-	r, err := newReader(bufio.NewReaderSize(s.in, 64<<10))
+// pump reads pictures until the stream ends.
+func (s *Stream) pump() error { return s.endOf(s.readAll()) }
+
+func (s *Stream) readAll() error {
+	r, err := newReader(bufio.NewReaderSize(s.live.In(), 64<<10))
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", frame.ErrNoPicture)
 	} else if errors.Is(err, frame.ErrReopen) {
@@ -174,26 +115,25 @@ func (s *Stream) pump() error {
 	} else if err != nil {
 		return &refused{err}
 	}
-	for {
-		picture, err := r.next()
-		if err != nil {
-			if !errors.Is(err, frame.ErrBadPicture) {
-				return s.explain(r, err)
-			}
-			s.Drop(err)
-			continue
-		}
-		s.mu.Lock()
-		s.sequence++
+	var picture jfif.Picture
+	store := func(sequence uint64) {
 		if r.scanner != nil {
 			s.newest.data, s.newest.memory = picture.Data, r.scanner.Swap(s.newest.memory)
 		} else {
 			s.newest.data = append(s.newest.data[:0], picture.Data...)
 		}
-		s.newest.info, s.newest.captured, s.newest.sequence = picture.Info, captureTime(&picture, time.Now()), s.sequence
+		s.newest.info, s.newest.captured, s.newest.sequence = picture.Info, captureTime(&picture, time.Now()), sequence
 		s.size.Store(uint64(picture.Info.Width)<<32 | uint64(picture.Info.Height))
-		s.mu.Unlock()
-		s.announce()
+	}
+	for {
+		if picture, err = r.next(); err == nil {
+			s.live.Put(store)
+			continue
+		}
+		if !errors.Is(err, frame.ErrBadPicture) {
+			return s.explain(r, err)
+		}
+		s.Drop(err)
 	}
 }
 
@@ -211,10 +151,7 @@ func (s *Stream) explain(r *reader, err error) error {
 	if r.scanner == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	s.mu.Lock()
-	empty := s.sequence == 0
-	s.mu.Unlock()
-	if n, _ := s.Dropped(); !empty || n > 0 {
+	if n, _ := s.Dropped(); s.live.Count() > 0 || n > 0 {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -239,29 +176,8 @@ func captureTime(p *jfif.Picture, now time.Time) time.Time {
 	return p.Arrived
 }
 
-func (s *Stream) announce() {
-	select {
-	case s.arrived <- struct{}{}:
-	default:
-	}
-}
-
 // SetFPS implements frame.RateSetter.
-func (s *Stream) SetFPS(fps float64) error {
-	if err := pace.CheckFPS(fps); err != nil {
-		return fmt.Errorf("mjpeg: %w", err)
-	}
-	s.fps.Store(math.Float64bits(fps))
-	return s.pacer.SetFPS(withSlack(fps))
-}
+func (s *Stream) SetFPS(fps float64) error { return s.live.SetFPS(fps) }
 
 // Close implements frame.Source.
-func (s *Stream) Close() error {
-	s.closing.Do(func() {
-		s.pacer.Close()
-		s.closeErr = s.in.Close()
-		s.start.Do(func() { close(s.stopped) }) // never started
-	})
-	<-s.stopped
-	return s.closeErr
-}
+func (s *Stream) Close() error { return s.live.Close(nil) }

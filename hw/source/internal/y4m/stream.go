@@ -5,35 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/internal/pace"
+	"github.com/maixstream/maixstream/hw/source/internal/live"
 )
 
 // Stream delivers the newest frame of a byte stream. It reads as fast as the sender writes, so that frames do not age in a pipe; a
 // lower rate drops frames after that. Frames may be written to until they are released.
 type Stream struct {
 	decoder
-	name    string
-	in      io.ReadCloser
-	pacer   *pace.Pacer // limits the delivered rate
-	start   sync.Once
-	stopped chan struct{} // closed when the goroutine has ended
-	arrived chan struct{} // capacity 1: there is news
-	fps     atomic.Uint64 // as requested, float bits
-
-	mu       sync.Mutex
-	newest   frame.Frame
-	fresh    bool // newest has not been delivered
-	sequence uint64
-	end      error // set when the stream has ended
-
-	closing  sync.Once
-	closeErr error
+	name   string
+	live   *live.Stream
+	newest frame.Frame  // if it has not been delivered
+	read   func() error // s.pump and s.deliver as values, so that a frame allocates nothing
+	take   func() error
+	target *frame.Frame // of the running ReadFrame
 }
 
 var (
@@ -41,27 +28,15 @@ var (
 	_ frame.RateSetter = (*Stream)(nil)
 )
 
-// slack is how much faster than requested the deadlines are, so that a stream of exactly that rate never waits for them even if its clock is a little fast.
-const slack = 1.005
-
-func withSlack(fps float64) float64 {
-	if fps*slack > pace.MaxFPS {
-		return fps // also +Inf
-	}
-	return fps * slack
-}
-
 // NewStream returns a source for a Y4M stream, whose header it reads; name is for display. fps is the maximum number of frames per second; 0: no limit.
 // The source takes ownership of in, whose Close must interrupt a blocked read.
 func NewStream(in io.ReadCloser, name string, fps float64) (*Stream, error) {
-	if fps == 0 {
-		fps = math.Inf(1)
+	shared, err := live.New(in, "y4m", fps, errClosed)
+	if err != nil {
+		return nil, err
 	}
-	if err := pace.CheckFPS(fps); err != nil {
-		return nil, fmt.Errorf("y4m: %w", err)
-	}
-	s := &Stream{name: name, in: in, pacer: pace.New(withSlack(fps)), stopped: make(chan struct{}), arrived: make(chan struct{}, 1)}
-	s.fps.Store(math.Float64bits(fps))
+	s := &Stream{name: name, live: shared}
+	s.read, s.take = s.pump, s.deliver
 	if _, err := s.decoder.init(in); err != nil {
 		return nil, fmt.Errorf("y4m: %s: %w", name, err)
 	}
@@ -71,7 +46,7 @@ func NewStream(in io.ReadCloser, name string, fps float64) (*Stream, error) {
 // Info implements frame.Source. The rate is the header's, or the requested one if that is lower.
 func (s *Stream) Info() frame.Info {
 	info := frame.Info{Name: s.name, Kind: "y4m", Width: s.header.width, Height: s.header.height, FPS: s.header.fps}
-	if most := math.Float64frombits(s.fps.Load()); !math.IsInf(most, 1) && (info.FPS == 0 || most < info.FPS) {
+	if most := s.live.FPS(); most > 0 && (info.FPS == 0 || most < info.FPS) {
 		info.FPS = most
 	}
 	return info
@@ -82,67 +57,39 @@ func (s *Stream) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if ctx == nil || f == nil {
 		return errors.New("read: no context, or no frame to fill")
 	}
-	s.start.Do(func() { go s.run() })
-	for !s.ready() {
-		select {
-		case <-s.arrived:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.pacer.Done():
-			return errClosed
-		}
-	}
-	if _, err := s.pacer.Wait(ctx, errClosed); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fresh {
-		*f, s.newest, s.fresh = s.newest, frame.Frame{}, false
-		return nil
-	}
-	return s.end
+	s.target = f
+	return s.live.Take(ctx, s.read, s.take)
 }
 
-// ready reports whether there is a frame or an error to return.
-func (s *Stream) ready() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.fresh || s.end != nil
+// deliver moves the newest frame to the running ReadFrame's.
+func (s *Stream) deliver() error {
+	*s.target, s.newest = s.newest, frame.Frame{}
+	return nil
 }
 
-// run reads frames until the stream ends.
-func (s *Stream) run() {
-	defer close(s.stopped)
+// pump reads frames until the stream ends.
+func (s *Stream) pump() error {
 	var f frame.Frame
+	store := func(sequence uint64) {
+		f.Captured, f.Sequence = time.Now(), sequence
+		s.newest.Release() // not fetched in time
+		s.newest, f = f, frame.Frame{}
+	}
 	for {
-		err := s.next(&f)
-		s.mu.Lock()
-		if err != nil {
-			s.end = s.endOf(err)
-		} else {
-			s.sequence++
-			f.Captured, f.Sequence = time.Now(), s.sequence
-			s.newest.Release() // not fetched in time
-			s.newest, s.fresh, f = f, true, frame.Frame{}
+		if err := s.next(&f); err != nil {
+			return s.endOf(err)
 		}
-		s.mu.Unlock()
-		select {
-		case s.arrived <- struct{}{}:
-		default:
-		}
-		if err != nil {
-			return
-		}
+		s.live.Put(store)
 	}
 }
 
-// endOf returns the stream's final error; a stream cannot be resynchronised after a damaged frame line. mu is held.
+// endOf returns the stream's final error; a stream cannot be resynchronised after a damaged frame line.
 func (s *Stream) endOf(err error) error {
+	none := s.live.Count() == 0
 	switch {
-	case s.sequence == 0 && errors.Is(err, io.EOF):
+	case none && errors.Is(err, io.EOF):
 		return fmt.Errorf("y4m: %s: %w: it has a header, but no frame", s.name, frame.ErrNoPicture)
-	case s.sequence == 0:
+	case none:
 		return fmt.Errorf("y4m: %s: %w: %w", s.name, frame.ErrNoPicture, err)
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("y4m: %s: %w", s.name, frame.ErrEnd)
@@ -153,26 +100,12 @@ func (s *Stream) endOf(err error) error {
 }
 
 // SetFPS implements frame.RateSetter.
-func (s *Stream) SetFPS(fps float64) error {
-	if err := pace.CheckFPS(fps); err != nil {
-		return fmt.Errorf("y4m: %w", err)
-	}
-	s.fps.Store(math.Float64bits(fps))
-	return s.pacer.SetFPS(withSlack(fps))
-}
+func (s *Stream) SetFPS(fps float64) error { return s.live.SetFPS(fps) }
 
 // Close implements frame.Source. Delivered frames stay readable until they are released.
 func (s *Stream) Close() error {
-	s.closing.Do(func() {
-		s.pacer.Close()
-		s.closeErr = s.in.Close()
-		s.start.Do(func() { close(s.stopped) }) // never started
-		<-s.stopped
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	return s.live.Close(func() {
 		s.newest.Release()
-		s.newest, s.fresh = frame.Frame{}, false
+		s.newest = frame.Frame{}
 	})
-	<-s.stopped
-	return s.closeErr
 }
