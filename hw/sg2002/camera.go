@@ -32,8 +32,8 @@ const (
 	downTimeout    = 10 * time.Second
 	changeTimeout  = 5 * time.Second
 	pictureTimeout = 6 * time.Second
-	readSlice       = 200 * time.Millisecond // how often a read checks ctx and Close
-	silence       = 3 * time.Second        // without a frame for this long the sensor counts as lost
+	readSlice      = 200 * time.Millisecond // how often a read checks ctx and Close
+	silence        = 3 * time.Second        // without a frame for this long the sensor counts as lost
 )
 
 // streamBuffer returns the size of the encoder's buffer in ION, a multiple of 1024. The default of 9 MiB wastes scarce memory; an overflow is slow but handled.

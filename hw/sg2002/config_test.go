@@ -242,7 +242,7 @@ func TestLeftoverFiles(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for code, words := range map[uint32]string{
 		0xc0078012: "busy", 0xc006800e: "no frame yet", 0xffffffff: "refused by the driver", 0xc002800c: "ION memory is short", 0xcb000015: "tuning file",
-		22: "errno 22", 0xdeadbeef: "unknown code", 0xc00e8041: "enabled already",
+		22: "errno 22", 0xdeadbeef: "unknown code", 0xc00e8041: "already enabled",
 	} {
 		err := &Error{Call: "CVI_X", Code: code}
 		if !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "CVI_X: 0x") {

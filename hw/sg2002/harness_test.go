@@ -66,11 +66,11 @@ type bench struct {
 
 // scenario describes the board and how the test ends.
 type scenario struct {
-	settings string              // of the simulator, as in MAIXSIM_SET
-	board    string              // maixcam, maixcam_pro or none
-	libs     func(string) string // returns another directory of libraries
-	prepare  func(*testing.T, string)
-	env      func(libs string) []string // additional environment
+	settings   string              // of the simulator, as in MAIXSIM_SET
+	board      string              // maixcam, maixcam_pro or none
+	libs       func(string) string // returns another directory of libraries
+	prepare    func(*testing.T, string)
+	env        func(libs string) []string // additional environment
 	leavesOpen bool                       // the process ends with the camera open, on purpose
 }
 

@@ -48,9 +48,9 @@ const (
 )
 
 type note struct {
-	file  *os.File
-	page  []byte
-	crash crash
+	file   *os.File
+	page   []byte
+	crash  crash
 	notice string // what the previous process left, to be logged once
 }
 

@@ -86,7 +86,7 @@ struct output {
 	/* what is up */
 	bool channel, venc, venc_bound, receiving;
 	uint32_t pool; /* VB_INVALID_POOLID: no pool */
-	bool retried;   /* the encoder was recreated and has delivered no picture since */
+	bool retried;  /* the encoder was recreated and has delivered no picture since */
 };
 
 /*
@@ -103,14 +103,14 @@ enum unit_state { UNIT_NONE, UNIT_READY, UNIT_TAKEN, UNIT_DONE };
 
 /* The H.264 encoder. Except for the unit, only the thread uses it. */
 struct video {
-	struct video_config current;  /* current configuration of the channel */
-	bool channel, receiving; /* what is up */
-	bool sent;               /* a picture is being encoded; frame is held until its stream has arrived */
-	bool out;                /* its stream, not released yet */
-	bool retried;             /* the channel was recreated and has delivered no picture since */
-	bool key_asked;          /* the picture sent is to be a key frame */
-	bool ignores_requests;               /* requests yield no key frames; restarting does */
-	bool stuck;              /* the channel could not be destroyed, or a reader never released a unit: no other is created */
+	struct video_config current; /* current configuration of the channel */
+	bool channel, receiving;     /* what is up */
+	bool sent;                   /* a picture is being encoded; frame is held until its stream has arrived */
+	bool out;                    /* its stream, not released yet */
+	bool retried;                /* the channel was recreated and has delivered no picture since */
+	bool key_asked;              /* the picture sent is to be a key frame */
+	bool ignores_requests;       /* requests yield no key frames; restarting does */
+	bool stuck;                  /* the channel could not be destroyed, or a reader never released a unit: no other is created */
 	VIDEO_FRAME_INFO_S frame;
 	int64_t sent_at; /* ms */
 	uint32_t busy;   /* consecutive frames that the encoder did not accept */
@@ -151,10 +151,10 @@ enum camera_op {
 /* Exposure, white balance and colour. Times in microseconds, gains in 1/1024. */
 struct tone {
 	bool manual_exposure, manual_balance, manual_saturation;
-	uint32_t exposure, gain;           /* in automatic mode: the current values */
-	uint32_t max_exposure, max_gain;   /* limits of automatic exposure; read only */
-	uint16_t bias;                     /* exposure compensation, 1024: none */
-	uint16_t flicker;                  /* mains frequency, 50 or 60 Hz; 0: ignored */
+	uint32_t exposure, gain;         /* in automatic mode: the current values */
+	uint32_t max_exposure, max_gain; /* limits of automatic exposure; read only */
+	uint16_t bias;                   /* exposure compensation, 1024: none */
+	uint16_t flicker;                /* mains frequency, 50 or 60 Hz; 0: ignored */
 	uint16_t red, blue;
 	uint8_t saturation;
 };
@@ -221,9 +221,9 @@ struct camera {
 	VENC_STREAM_S stream;
 	VENC_PACK_S packs[8];
 	struct video video;
-	char *note; /* name of the call in progress, NOTE_SIZE bytes: for reporting a hang, and for the process after a crash */
+	char *note;                    /* name of the call in progress, NOTE_SIZE bytes: for reporting a hang, and for the process after a crash */
 	char fallback_note[NOTE_SIZE]; /* used if there is no file for it */
-	uint64_t copied;          /* pictures and bytes copied from the encoder */
+	uint64_t copied;               /* pictures and bytes copied from the encoder */
 	uint64_t copied_bytes;
 };
 

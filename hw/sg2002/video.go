@@ -36,15 +36,15 @@ type gate struct{ unit, key, failed uint32 }
 
 // videoState is Go's view of H.264.
 type videoState struct {
-	side   *C.struct_camera // Camera.c; the reader uses it only while it holds a unit
-	gate   *gate
-	units  *event // signals news in the gate to the reader
+	side    *C.struct_camera // Camera.c; the reader uses it only while it holds a unit
+	gate    *gate
+	units   *event // signals news in the gate to the reader
 	holding bool   // the reader holds a unit; used by the reader only
-	nals   [12][]byte
-	config frame.VideoConfig // under mu, like on
-	on     bool
-	reason error // why it was switched off, if not by the C side
-	warned bool  // the refused fine settings were logged
+	nals    [12][]byte
+	config  frame.VideoConfig // under mu, like on
+	on      bool
+	reason  error // why it was switched off, if not by the C side
+	warned  bool  // the refused fine settings were logged
 }
 
 // videoChannel is the number of the encoder channel for H.264.

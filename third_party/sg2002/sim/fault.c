@@ -77,8 +77,7 @@ void sim_fault(const char *class, const char *call, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	snprintf(
-		line, sizeof line, "FAULT %s %s: %s [pid %d]%s\n", class, call, text, getpid(), times == SAME_FAULT ? " (repeats are not logged)" : "");
+	snprintf(line, sizeof line, "FAULT %s %s: %s [pid %d]%s\n", class, call, text, getpid(), times == SAME_FAULT ? " (repeats are not logged)" : "");
 	write_line(line);
 }
 

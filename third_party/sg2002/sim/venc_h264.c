@@ -346,8 +346,8 @@ static void check_input(int ch, const VIDEO_FRAME_INFO_S *frame)
 		sim_fault(F_OVERRUN, "CVI_VENC_SendFrame", "channel %d is set up for %ux%u but gets %ux%u, which the driver does not check", ch,
 			v->attr.stVencAttr.u32PicWidth, v->attr.stVencAttr.u32PicHeight, f->u32Width, f->u32Height);
 	if (v->stream == STREAM_OUT || v->stream == STREAM_READY || v->stream == STREAM_BUSY)
-		sim_fault(F_ORDER, "CVI_VENC_SendFrame",
-			"the stream of channel %d's last picture was not released: after eight packs pictures are discarded", ch);
+		sim_fault(
+			F_ORDER, "CVI_VENC_SendFrame", "the stream of channel %d's last picture was not released: after eight packs pictures are discarded", ch);
 	if (v->h264.dead)
 		sim_fault(F_ORDER, "CVI_VENC_SendFrame", "the driver's thread of channel %d has ended: the codec's lock is never released", ch);
 }
