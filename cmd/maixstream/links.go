@@ -166,7 +166,7 @@ func ownAddress() string {
 
 // printAddresses prints where to watch: each address of the page on its own line, and on a terminal the other addresses
 // and a QR code for a phone.
-func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 bool) {
+func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 func() bool) {
 	for _, u := range urls {
 		fmt.Fprintln(w, u)
 	}
@@ -177,7 +177,7 @@ func (s *serveFlags) printAddresses(w io.Writer, urls []string, h264 bool) {
 	if err != nil || base.Host == "" { // Unix socket
 		return
 	}
-	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps, H264: h264})
+	list := links.Addresses(links.Server{Base: base, RTSP: *s.rtsp, RTSPS: *s.rtsps, H264: h264()})
 	fmt.Fprintln(w)
 	printLinks(w, list)
 	if ip := net.ParseIP(base.Hostname()); base.Hostname() != "localhost" && !ip.IsLoopback() {

@@ -110,7 +110,9 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	s.webrtc.explain(log)
 	video := feed.pipeline.Video()
-	s.printAddresses(t.out, shell.URLs(), video != nil && video.Err() == nil && (video.State().Encoder != "" || hw.VideoAvailable() == nil))
+	s.printAddresses(t.out, shell.URLs(), func() bool {
+		return video != nil && video.Err() == nil && (video.State().Encoder != "" || hw.VideoAvailable() == nil)
+	})
 	defer s.announce(ctx, shell, log)()
 	running := &service{
 		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,

@@ -69,6 +69,7 @@ type Log struct {
 	wanted  atomic.Bool          // a reader waits for a key frame
 	began   time.Time
 	lag     time.Duration
+	size    int // of memory
 
 	closed  atomic.Bool
 	readers handoff.Readers
@@ -76,7 +77,7 @@ type Log struct {
 	parameters atomic.Pointer[Parameters]
 
 	// What follows is the producer's own.
-	memory   []byte
+	memory   []byte // allocated with the first unit
 	head     int      // where the next unit goes if there is room
 	used     []*entry // entries that own a part of memory, oldest first
 	free     []*entry
@@ -109,7 +110,7 @@ func New(c Config) (*Log, error) {
 	if c.Lag < 0 {
 		return nil, fmt.Errorf("video: a lag of %v: must be positive", c.Lag)
 	}
-	l := &Log{entries: make([]entry, units), memory: make([]byte, c.Bytes), lag: c.Lag, began: time.Now()}
+	l := &Log{entries: make([]entry, units), size: c.Bytes, lag: c.Lag, began: time.Now()}
 	l.used, l.free = make([]*entry, 0, units), make([]*entry, 0, units)
 	for i := range l.entries {
 		l.entries[i].index = i
@@ -120,10 +121,10 @@ func New(c Config) (*Log, error) {
 }
 
 // MaxUnit is the largest access unit that the log takes, in bytes.
-func (l *Log) MaxUnit() int { return len(l.memory) / 4 }
+func (l *Log) MaxUnit() int { return l.size / 4 }
 
 // Room returns how many bytes and units of a stream the log has at once, at most.
-func (l *Log) Room() (bytes, count int) { return len(l.memory), len(l.entries) }
+func (l *Log) Room() (bytes, count int) { return l.size, len(l.entries) }
 
 // Parameters returns the newest key frame's parameter sets; nil before the first.
 func (l *Log) Parameters() *Parameters { return l.parameters.Load() }
@@ -252,7 +253,7 @@ func (l *Log) take(size int) *entry {
 	const line = 64
 	at, turned := l.head, false
 	for {
-		if at+size > len(l.memory) {
+		if at+size > l.size {
 			if turned {
 				return nil
 			}
@@ -270,6 +271,9 @@ func (l *Log) take(size int) *entry {
 	e := l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
 	l.used = append(l.used, e)
+	if l.memory == nil {
+		l.memory = make([]byte, l.size)
+	}
 	e.at, e.bytes = at, l.memory[at:at+size:at+size]
 	l.head = (at + size + line - 1) &^ (line - 1)
 	return e
