@@ -189,7 +189,7 @@ func TestFileStartingWithoutAKeyFrame(t *testing.T) {
 			t.Errorf("unit %d differs", i)
 		}
 	}
-	if len(warned) != 1 || !strings.Contains(warned[0].Error(), "6 pictures before the first key frame") {
+	if len(warned) != 1 || !strings.Contains(warned[0].Error(), "6 frames before the first key frame") {
 		t.Errorf("%v", warned)
 	}
 }
