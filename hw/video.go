@@ -11,14 +11,6 @@ import (
 // errBoardVideo: on a MaixCAM the camera delivers H.264 from the chip's encoder, and the processor is too slow for a software one.
 var errBoardVideo = fmt.Errorf("hw: software H.264 on a MaixCAM: %w", frame.ErrUnsupported)
 
-// VideoAvailable returns nil if frames can be encoded as H.264: by the chip on a MaixCAM, elsewhere by OpenH264. Otherwise the error wraps openh264.ErrMissing.
-func VideoAvailable() error {
-	if onBoard() {
-		return nil
-	}
-	return openh264.Available()
-}
-
 // NewVideoEncoder makes a software H.264 encoder. The error wraps openh264.ErrMissing, and so frame.ErrUnsupported, where its library is not installed. On a MaixCAM it
 // wraps frame.ErrUnsupported.
 func NewVideoEncoder(c frame.VideoConfig) (frame.VideoEncoder, error) {

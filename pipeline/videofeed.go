@@ -41,6 +41,7 @@ type Video struct {
 
 	// mu guards what follows and serialises the log's producer calls.
 	mu       sync.Mutex
+	find     func() // describes the running session's encoder; nil: it is described
 	reason   string // why there is none; "" if there is
 	retry    bool   // a new reader may nevertheless retry
 	encoder  string
@@ -121,6 +122,12 @@ func (v *Video) OnDemand() bool { return !v.distant.Load() }
 
 // Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is open.
 func (v *Video) Err() error {
+	v.mu.Lock()
+	find := v.find
+	v.mu.Unlock()
+	if find != nil {
+		find()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.reason == "" || v.reason == starting || v.retry {
@@ -238,6 +245,7 @@ func (v *Video) describe(encoder string, err error) {
 	}
 	v.mu.Lock()
 	news := reason != v.reason
+	v.find = nil
 	v.encoder, v.reason, v.retry, v.note = encoder, reason, false, ""
 	v.reordered.Store(false)
 	v.distant.Store(false)
@@ -245,6 +253,13 @@ func (v *Video) describe(encoder string, err error) {
 	if news && err != nil {
 		v.pipeline.config.Log.Info("H.264 unavailable; serving JPEG only", zap.Error(err))
 	}
+}
+
+// describeLater leaves it to find to describe a new session's encoder, with describe.
+func (v *Video) describeLater(find func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.find = find
 }
 
 // mayRetry lets the next reader retry although the last attempt failed.

@@ -24,6 +24,10 @@ type videoSession struct {
 	pending *frame.Frame
 	offered chan struct{}
 
+	// Set by choose if an encoder has to be looked for, which may be done by whoever asks first.
+	find  func()
+	found bool // valid after find
+
 	// Owned by the goroutine.
 	name      string             // of a source's own encoder
 	encoder   frame.VideoEncoder // nil without readers
@@ -44,8 +48,10 @@ func (s *session) startVideo() (stop func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	vs := &videoSession{video: v, session: s, cancel: cancel, offered: make(chan struct{}, 1)}
 	run, name, err := vs.choose()
-	if name != "" || err != nil {
+	if vs.find == nil {
 		v.describe(name, err)
+	} else {
+		v.describeLater(vs.find)
 	}
 	if err != nil || run == nil {
 		cancel()
@@ -66,7 +72,7 @@ func (s *session) startVideo() (stop func()) {
 	}
 }
 
-// choose selects how this source's H.264 is made. run is nil if the session itself reads it; name is "" if run finds out.
+// choose selects how this source's H.264 is made. run is nil if the session itself reads it. It sets find if that describes the encoder.
 func (vs *videoSession) choose() (run func(context.Context), name string, err error) {
 	v := vs.video
 	var encode func(context.Context)
@@ -92,15 +98,16 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 	if v.config.NewEncoder == nil {
 		return nil, "", errors.New("there is no encoder")
 	}
+	vs.find = sync.OnceFunc(vs.findEncoder)
 	return func(ctx context.Context) {
-		if vs.probe(ctx) {
+		if vs.search(ctx) {
 			encode(ctx)
 		}
 	}, "", nil
 }
 
-// probe reports whether there is an encoder, and describes it. Loading its library takes a while: the session's first picture goes first.
-func (vs *videoSession) probe(ctx context.Context) bool {
+// search reports whether there is an encoder. Loading its library takes a while: the session's first picture goes first.
+func (vs *videoSession) search(ctx context.Context) bool {
 	reader := vs.session.pipeline.config.Ring.NewReader()
 	select {
 	case <-ctx.Done():
@@ -111,14 +118,21 @@ func (vs *videoSession) probe(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
+	vs.find()
+	return vs.found
+}
+
+// findEncoder describes the encoder, or why there is none.
+func (vs *videoSession) findEncoder() {
 	probe, err := vs.video.config.NewEncoder(vs.video.wanted(vs.session.source.Info()))
-	if err != nil {
-		vs.video.describe("", err)
-		return false
+	name := ""
+	if err == nil {
+		name, vs.found = probe.Name(), true
+		_ = probe.Close()
 	}
-	defer func() { _ = probe.Close() }()
-	vs.video.describe(probe.Name(), nil)
-	return true
+	if vs.session.ctx.Err() == nil { // otherwise another session may have described its own
+		vs.video.describe(name, err)
+	}
 }
 
 // offer copies a raw frame if there are readers. A previous frame that the encoder has not started is replaced.

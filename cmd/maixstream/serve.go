@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
-	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/pipeline/record"
 	"github.com/maixstream/maixstream/server/stream"
@@ -110,9 +109,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	s.webrtc.explain(log)
 	video := feed.pipeline.Video()
-	s.printAddresses(t.out, shell.URLs(), func() bool {
-		return video != nil && video.Err() == nil && (video.State().Encoder != "" || hw.VideoAvailable() == nil)
-	})
+	s.printAddresses(t.out, shell.URLs(), func() bool { return video != nil && video.Err() == nil })
 	defer s.announce(ctx, shell, log)()
 	running := &service{
 		flags: s, terminal: t, log: log, pipeline: feed.pipeline, web: shell, stream: shown, media: &media, line: line,

@@ -96,7 +96,7 @@ func TestLibraries(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-		}, []string{"libisp.so, libvenc.so not found in", "right libraries"}},
+		}, []string{"libisp.so, libvenc.so not found in", "libraries missing or incompatible"}},
 		{"broken", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, "libvpu.so"), []byte("not a library"), 0o755); err != nil {
 				t.Fatal(err)

@@ -77,7 +77,7 @@ type Log struct {
 	parameters atomic.Pointer[Parameters]
 
 	// What follows is the producer's own.
-	memory   []byte // allocated with the first unit
+	memory   []byte   // allocated with the first unit
 	head     int      // where the next unit goes if there is room
 	used     []*entry // entries that own a part of memory, oldest first
 	free     []*entry
