@@ -31,27 +31,31 @@ func openURL(address string, o Options) (frame.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return site.open(o)
+}
+
+func (s *site) open(o Options) (frame.Source, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	reply, err := site.get(ctx, nil)
+	reply, err := s.get(ctx, nil)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
 	body := &streamBody{reply.Body, cancel}
-	if err := site.refusal(reply); err != nil {
+	if err := s.refusal(reply); err != nil {
 		_ = body.Close()
 		return nil, err
 	}
 	if isPicture(reply) {
 		defer func() { _ = body.Close() }()
-		return newPolled(site, reply, o)
+		return newPolled(s, reply, o)
 	}
-	stream, err := mjpeg.NewStream(body, site.name, "stream", mjpeg.Config{FPS: o.FPS})
+	stream, err := mjpeg.NewStream(body, s.name, "stream", mjpeg.Config{FPS: o.FPS})
 	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
-	return &streamSource{stream, site.name}, nil
+	return &streamSource{stream, s.name}, nil
 }
 
 // site is the address of a stream or picture.
