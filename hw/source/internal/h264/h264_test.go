@@ -132,7 +132,7 @@ func TestFileRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i := f.Info(); i.FPS != c.want || strings.Contains(i.Note, "25 pictures a second") != c.note {
+		if i := f.Info(); i.FPS != c.want || strings.Contains(i.Note, "25 fps") != c.note {
 			t.Errorf("asked for %v: %+v", c.asks, i)
 		}
 		f.Close()
@@ -189,7 +189,7 @@ func TestFileStartingWithoutAKeyFrame(t *testing.T) {
 			t.Errorf("unit %d differs", i)
 		}
 	}
-	if len(warned) != 1 || !strings.Contains(warned[0].Error(), "6 pictures before the first key frame") {
+	if len(warned) != 1 || !strings.Contains(warned[0].Error(), "6 frames before the first key frame") {
 		t.Errorf("%v", warned)
 	}
 }
