@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +42,9 @@ func (s *site) open(o Options) (frame.Source, error) {
 		cancel()
 		return nil, fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
+	err = s.refusal(reply)
 	body := &streamBody{reply.Body, cancel}
-	if err := s.refusal(reply); err != nil {
+	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
@@ -150,10 +152,27 @@ func (s *site) refusal(reply *http.Response) error {
 		return fmt.Errorf("the server replied %s: set a valid user and password in the URL or a file", reply.Status)
 	case code != http.StatusOK:
 		return fmt.Errorf("the server replied %s", reply.Status)
-	case strings.HasPrefix(kind, "text/"):
+	case strings.HasPrefix(kind, "text/") && !beginsAsJPEG(reply):
 		return fmt.Errorf("the reply is %s, not a stream of JPEG: maixstream streams at /stream, others at /?action=stream", kind)
 	}
 	return nil
+}
+
+// beginsAsJPEG looks at a reply's first bytes: some cameras call a picture text.
+func beginsAsJPEG(reply *http.Response) bool {
+	body := reply.Body
+	timer := time.AfterFunc(stalled, func() { _ = body.Close() })
+	defer timer.Stop()
+	var head [2]byte
+	n, _ := io.ReadFull(body, head[:]) // an error comes again
+	reply.Body = &peeked{io.MultiReader(bytes.NewReader(head[:n]), body), body}
+	return n == len(head) && head == [2]byte{0xff, 0xd8}
+}
+
+// peeked is a body whose beginning was read.
+type peeked struct {
+	io.Reader
+	io.Closer
 }
 
 // isPicture reports whether a reply is a single picture rather than a stream.
@@ -163,7 +182,7 @@ func isPicture(reply *http.Response) bool {
 	switch {
 	case strings.HasPrefix(kind, "multipart/"), strings.HasPrefix(kind, "video/"):
 		return false
-	case strings.HasPrefix(kind, "image/"):
+	case strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "text/"): // of text only pictures come here
 		return true
 	}
 	return reply.ContentLength > 0 && reply.ContentLength <= maxPolled
