@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/color"
 	"sync"
 
 	"go.uber.org/zap"
@@ -16,10 +17,14 @@ import (
 
 // CameraConfig configures a Camera. Zero fields select the defaults in brackets.
 type CameraConfig struct {
-	Source        string  // as SourceConfig.Name: a MaixCAM's camera, elsewhere the test card [auto]
-	Width, Height int     // pixels [640x480]
-	FPS           float64 // upper limit, as SourceConfig.FPS [the source's own rate]
-	Mirror, Flip  bool    // MaixCAM's camera only
+	Source        string      // as SourceConfig.Name: a MaixCAM's camera, elsewhere the test card [auto]
+	Width, Height int         // pixels [640x480]
+	FPS           float64     // upper limit, as SourceConfig.FPS [the source's own rate]
+	Mirror, Flip  bool        // MaixCAM's camera only
+	Once          bool        // end a file at its end instead of looping it
+	Recursive     bool        // include photographs in sub-folders
+	Background    color.Color // behind transparent photographs [white]
+	AuthFile      string      // as SourceConfig.AuthFile [the URL's]
 	Options       CameraOptions
 	Log           *zap.Logger // [none]
 }
@@ -45,7 +50,8 @@ const maxJPEG = 64 << 20
 func OpenCamera(c CameraConfig) (*Camera, error) {
 	camera := &Camera{
 		config: SourceConfig{
-			Name: c.Source, Width: c.Width, Height: c.Height, FPS: c.FPS, Mirror: c.Mirror, Flip: c.Flip, Camera: c.Options, Log: c.Log,
+			Name: c.Source, Width: c.Width, Height: c.Height, FPS: c.FPS, Once: c.Once, Recursive: c.Recursive, Background: c.Background, AuthFile: c.AuthFile,
+			Mirror: c.Mirror, Flip: c.Flip, Camera: c.Options, Log: c.Log,
 		},
 	}
 	if err := camera.open(); err != nil {

@@ -28,11 +28,7 @@ func (p *Pipeline) Health(patience time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Since(p.started)
-	rate := min(p.health.slowest, p.rate())
-	if p.info.FPS > 0 {
-		rate = min(rate, p.info.FPS)
-	}
-	allowed := patience + 2*pace.Period(rate)
+	allowed := patience + 2*pace.Period(p.expected(min(p.health.slowest, p.rate())))
 	silent := (now - p.health.shown).Round(time.Second)
 	switch {
 	case now-p.health.shown <= allowed:

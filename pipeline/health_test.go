@@ -125,3 +125,18 @@ func TestHealthAtALowRate(t *testing.T) {
 		healthAt(t, p, 150*time.Second, pipeline.ErrNoSignal)
 	})
 }
+
+// A source slower than wanted has a rate in each state, and loses its signal as little as one that is asked for few pictures.
+func TestSlowSourceHasARate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) { return newCamera(7 * time.Second), nil }})
+		defer p.Watch()()
+		time.Sleep(30 * time.Second)
+		for range 20 {
+			time.Sleep(1300 * time.Millisecond)
+			if s := p.State(); s.FPS < 0.1 || s.FPS > 0.2 || s.CapturedFPS < 0.1 || !s.Signal || s.Restarts != 0 {
+				t.Errorf("%.2f of %.2f fps, signal %v, restarts %d", s.FPS, s.CapturedFPS, s.Signal, s.Restarts)
+			}
+		}
+	})
+}

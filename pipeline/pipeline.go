@@ -166,6 +166,14 @@ func (p *Pipeline) rate() float64 {
 	return fps
 }
 
+// expected returns the rate at which pictures may be expected if wanted is requested: a slow source has fewer. p.mu is held.
+func (p *Pipeline) expected(wanted float64) float64 {
+	if own := p.info.FPS; own > 0 {
+		return min(wanted, own)
+	}
+	return wanted
+}
+
 // SetIdleFPS changes the frame rate without viewers. fps must be positive.
 func (p *Pipeline) SetIdleFPS(fps float64) {
 	if p.idleFPS.Swap(math.Float64bits(fps)) != math.Float64bits(fps) {

@@ -240,17 +240,13 @@ func (p *Pipeline) oversee(s *session) error {
 			}
 		case <-tick.C:
 			info := s.source.Info() // it may have learned another rate
-			p.mu.Lock()
-			p.info = info
-			p.mu.Unlock()
 			if now := p.count.lastFrame.Load(); now != last {
 				slowest, last = rate, now
 			}
-			expected := slowest
-			if info.FPS > 0 {
-				expected = min(expected, info.FPS)
-			}
-			allowed := p.config.StallTimeout + 2*pace.Period(expected)
+			p.mu.Lock()
+			p.info = info
+			allowed := p.config.StallTimeout + 2*pace.Period(p.expected(slowest))
+			p.mu.Unlock()
 			if silent := time.Since(p.started) - time.Duration(max(last, s.paused.Load())); silent > allowed {
 				return s.end(p.silence(silent, time.Since(p.started)-silent))
 			}

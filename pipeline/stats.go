@@ -83,7 +83,7 @@ func (p *Pipeline) measure() {
 			return
 		case now := <-tick.C:
 			p.mu.Lock()
-			if p.window.due(now, &p.count, p.rate()) {
+			if p.window.due(now, &p.count, p.expected(p.rate())) {
 				p.lastSecond = p.window.close(now, &p.count)
 			}
 			p.mu.Unlock()

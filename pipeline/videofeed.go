@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
@@ -119,6 +120,14 @@ func (v *Video) Reordered() bool { return v.reordered.Load() }
 
 // OnDemand reports whether a requested key frame comes soon. Some sources that are passed through cannot make one on request.
 func (v *Video) OnDemand() bool { return !v.distant.Load() }
+
+// FrameTime returns the time between two pictures: at the wanted rate, or the source's own if that is slower.
+func (v *Video) FrameTime() time.Duration {
+	p := v.pipeline
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pace.Period(p.expected(p.settings.Load().FPS))
+}
 
 // Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is open.
 func (v *Video) Err() error {

@@ -129,6 +129,7 @@ func (p *pushFlags) openPNG(log *zap.Logger) (*liveSource, error) {
 	}
 	camera, err := hw.OpenCamera(hw.CameraConfig{
 		Source: *p.source, Width: p.size.width, Height: p.size.height, FPS: float64(p.fps), Log: log,
+		Once: !*p.loop, Recursive: *p.recursive, Background: p.background.color, AuthFile: *p.sourceAuth,
 		Options: hw.CameraOptions{Path: p.path.value, LibDir: *p.mpiLibDir, Sensor: *p.sensor, Fit: p.fit.value},
 	})
 	if err != nil {

@@ -99,7 +99,7 @@ func addPushFlags(flags *pflag.FlagSet) *pushFlags {
 	flags.Var(&p.count, "count", "stop after this many pictures; 0: never, or after the last FILE")
 	flags.Var(p.format, "format", "format to send; PNG is lossless, and slow. FILEs are sent as they are unless it is given")
 	p.field = flags.String("field", "file", "form field `NAME` for the picture")
-	p.timeout = flags.Duration("timeout", 30*time.Second, "abandon an attempt after this long")
+	p.timeout = flags.Duration("timeout", 30*time.Second, "abandon an attempt after this long without progress")
 	p.retry = flags.Duration("retry", 30*time.Second, "retry for this long while the server is unreachable or busy; 0: don't.\nDefault for pictures of a source "+
 		"without --count: forever")
 	p.targetFlags = addTargetFlags(flags, "", "")

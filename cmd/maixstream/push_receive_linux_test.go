@@ -21,9 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/internal/testenv"
+	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // testReceiver is maixstream receive as a separate process, which can be killed and restarted at the same address.
@@ -292,5 +293,30 @@ func TestPushOfASourceWithoutAPictureFails(t *testing.T) {
 	}
 	if n := len(in.list()); n != 0 {
 		t.Errorf("%d pictures came", n)
+	}
+}
+
+// A pipe that stays open does not keep push from ending.
+func TestPushOfAPipeEndsWhenSignalled(t *testing.T) {
+	program, pipe := buildProgram(t), filepath.Join(t.TempDir(), "pipe.jpg")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "push", "http://127.0.0.1:9/", pipe)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns once push has opened it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }

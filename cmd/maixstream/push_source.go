@@ -82,12 +82,29 @@ func (s *fileSource) Next(ctx context.Context, shot *push.Shot) error {
 		}
 		name := s.names[0]
 		s.names = s.names[1:]
-		err := s.load(name, shot)
+		err := s.loadUnless(ctx, name, shot)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err == nil {
 			s.due = time.Now().Add(s.every)
 			return nil
 		}
 		s.skip(name, err)
+	}
+}
+
+// loadUnless is load until ctx ends: a pipe may have no writer, and standard input no end.
+func (s *fileSource) loadUnless(ctx context.Context, name string, shot *push.Shot) error {
+	done := make(chan error, 1)
+	one := new(push.Shot)
+	go func() { done <- s.load(name, one) }()
+	select {
+	case err := <-done:
+		*shot = *one
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

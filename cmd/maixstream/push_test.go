@@ -23,6 +23,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/picture"
+	"github.com/maixstream/maixstream/internal/casetest"
 	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline/push"
@@ -175,6 +176,51 @@ func TestPushOfASourceAsPNG(t *testing.T) {
 	}
 	if n := len(in.list()); n != 2 {
 		t.Errorf("%d came", n)
+	}
+}
+
+// The flags of the source apply to PNG, too: a login, sub-folders, the colour behind transparency.
+func TestPushAsPNGFollowsTheSourceFlags(t *testing.T) {
+	in, dir, below := newInbox(t), t.TempDir(), filepath.Join(t.TempDir(), "a", "b")
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "ann" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(casetest.Read(t, "base.jpg"))
+	}))
+	defer camera.Close()
+	auth := filepath.Join(dir, "auth")
+	if err := os.WriteFile(auth, []byte("ann:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(below, "a.png"), casetest.Read(t, "alpha.png"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{
+		{"--source", camera.URL + "/x.jpg", "--source-auth-file", auth},
+		{"--source", filepath.Dir(below), "--recursive", "--background", "#00ff00", "--size", "160x120"},
+	} {
+		code, out, problems := verbRun(t, nil, append([]string{"push", "--count", "1", "--format", "png", in.URL}, flags...)...)
+		if code != exitDone {
+			t.Errorf("%v: exit %d: %s%s", flags, code, out, problems)
+		}
+	}
+	all := in.list()
+	if len(all) != 2 {
+		t.Fatalf("%d pictures came", len(all))
+	}
+	img, err := png.Decode(bytes.NewReader(all[1].data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, g, b, _ := img.At(20, 15).RGBA(); r > 0x4000 || g < 0xc000 || b > 0x4000 {
+		t.Errorf("behind transparency: %x %x %x", r, g, b)
 	}
 }
 

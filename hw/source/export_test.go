@@ -1,6 +1,10 @@
 package source
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/maixstream/maixstream/hw/frame"
+)
 
 // CheckRedirect returns checkRedirect's decision.
 func CheckRedirect(from, to string) error {
@@ -13,4 +17,9 @@ func CheckRedirect(from, to string) error {
 		return err
 	}
 	return checkRedirect(next, []*http.Request{before})
+}
+
+// OpenThrough opens http://camera/ through a transport.
+func OpenThrough(transport http.RoundTripper, o Options) (frame.Source, error) {
+	return (&site{address: "http://camera/", name: "http://camera/", client: &http.Client{Transport: transport}}).open(o)
 }

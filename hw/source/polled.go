@@ -20,6 +20,11 @@ const (
 	pollFPS = 1
 	// maxPolled limits a picture's size in bytes.
 	maxPolled = 32 << 20
+	// stalled is how long a server may send nothing before a request is given up. There is no limit to a whole reply: a large picture over a slow link
+	// takes its time.
+	stalled = 2 * openTimeout
+	// slow is how long a request takes from which on it, and not the wanted rate, determines the rate.
+	slow = 2 * time.Second
 	// maxFailures is how many requests in a row may fail before the source is considered gone.
 	maxFailures = 3
 )
@@ -38,6 +43,8 @@ type polled struct {
 	failures int
 	sequence uint64
 	size     atomic.Uint64 // width<<32 | height
+	took     time.Duration // by the newest request
+	period   atomic.Int64  // the same, if it was slow; 0: it was not
 }
 
 var (
@@ -56,7 +63,10 @@ func newPolled(s *site, first *http.Response, o Options) (*polled, error) {
 	}
 	p := &polled{site: s, pacer: pace.New(o.FPS), header: http.Header{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	if err := p.take(first); err != nil {
+	began := time.Now()
+	err := p.take(first)
+	p.took = time.Since(began)
+	if err != nil {
 		p.cancel()
 		return nil, err
 	}
@@ -65,7 +75,11 @@ func newPolled(s *site, first *http.Response, o Options) (*polled, error) {
 
 // take reads a reply's picture.
 func (p *polled) take(reply *http.Response) error {
-	data, err := io.ReadAll(io.LimitReader(reply.Body, maxPolled+1))
+	body := steady{reply.Body, time.AfterFunc(stalled, func() { _ = reply.Body.Close() })}
+	data, err := io.ReadAll(io.LimitReader(&body, maxPolled+1))
+	if !body.timer.Stop() {
+		return fmt.Errorf("%w: the server has sent nothing for %v", frame.ErrGone, stalled)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
@@ -88,10 +102,28 @@ func (p *polled) take(reply *http.Response) error {
 	return nil
 }
 
-// Info implements frame.Source.
+// steady is a body that is closed when nothing has arrived for a while.
+type steady struct {
+	io.Reader
+	timer *time.Timer
+}
+
+// Read implements io.Reader.
+func (s *steady) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if n > 0 && s.timer.Stop() {
+		s.timer.Reset(stalled)
+	}
+	return n, err
+}
+
+// Info implements frame.Source. The rate is below the wanted one if the server is slower.
 func (p *polled) Info() frame.Info {
-	size := p.size.Load()
-	return frame.Info{Name: p.site.name, Kind: "polled", Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: p.pacer.FPS()}
+	size, fps := p.size.Load(), p.pacer.FPS()
+	if period := p.period.Load(); period > 0 {
+		fps = min(fps, float64(time.Second)/float64(period))
+	}
+	return frame.Info{Name: p.site.name, Kind: "polled", Encoder: "pass-through", Width: int(size >> 32), Height: int(uint32(size)), FPS: fps}
 }
 
 // ReadJPEG implements frame.JPEGSource. A picture that the server reports as unchanged counts as captured now.
@@ -119,6 +151,10 @@ func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 			continue
 		}
 		p.failures, p.fresh = 0, false
+		if p.took < slow {
+			p.took = 0
+		}
+		p.period.Store(int64(p.took))
 		n := jpegcheck.Complete(dst, p.data, &p.info)
 		if n == 0 {
 			return &frame.TooLargeError{Size: p.info.CompleteSize(), Limit: len(dst), Width: p.info.Width, Height: p.info.Height}
@@ -136,9 +172,11 @@ func (p *polled) poll(ctx context.Context) error {
 	if p.fresh { // the first one
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*openTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
+	began := time.Now()
+	defer func() { p.took = time.Since(began) }()
 	reply, err := p.site.get(ctx, p.header)
 	if err != nil {
 		return fmt.Errorf("%w: %w", frame.ErrGone, err)

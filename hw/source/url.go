@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,27 +32,32 @@ func openURL(address string, o Options) (frame.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return site.open(o)
+}
+
+func (s *site) open(o Options) (frame.Source, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	reply, err := site.get(ctx, nil)
+	reply, err := s.get(ctx, nil)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
+	err = s.refusal(reply)
 	body := &streamBody{reply.Body, cancel}
-	if err := site.refusal(reply); err != nil {
+	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
 	if isPicture(reply) {
 		defer func() { _ = body.Close() }()
-		return newPolled(site, reply, o)
+		return newPolled(s, reply, o)
 	}
-	stream, err := mjpeg.NewStream(body, site.name, "stream", mjpeg.Config{FPS: o.FPS})
+	stream, err := mjpeg.NewStream(body, s.name, "stream", mjpeg.Config{FPS: o.FPS})
 	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
-	return &streamSource{stream, site.name}, nil
+	return &streamSource{stream, s.name}, nil
 }
 
 // site is the address of a stream or picture.
@@ -146,10 +152,27 @@ func (s *site) refusal(reply *http.Response) error {
 		return fmt.Errorf("the server replied %s: set a valid user and password in the URL or a file", reply.Status)
 	case code != http.StatusOK:
 		return fmt.Errorf("the server replied %s", reply.Status)
-	case strings.HasPrefix(kind, "text/"):
+	case strings.HasPrefix(kind, "text/") && !beginsAsJPEG(reply):
 		return fmt.Errorf("the reply is %s, not a stream of JPEG: maixstream streams at /stream, others at /?action=stream", kind)
 	}
 	return nil
+}
+
+// beginsAsJPEG looks at a reply's first bytes: some cameras call a picture text.
+func beginsAsJPEG(reply *http.Response) bool {
+	body := reply.Body
+	timer := time.AfterFunc(stalled, func() { _ = body.Close() })
+	defer timer.Stop()
+	var head [2]byte
+	n, _ := io.ReadFull(body, head[:]) // an error comes again
+	reply.Body = &peeked{io.MultiReader(bytes.NewReader(head[:n]), body), body}
+	return n == len(head) && head == [2]byte{0xff, 0xd8}
+}
+
+// peeked is a body whose beginning was read.
+type peeked struct {
+	io.Reader
+	io.Closer
 }
 
 // isPicture reports whether a reply is a single picture rather than a stream.
@@ -159,7 +182,7 @@ func isPicture(reply *http.Response) bool {
 	switch {
 	case strings.HasPrefix(kind, "multipart/"), strings.HasPrefix(kind, "video/"):
 		return false
-	case strings.HasPrefix(kind, "image/"):
+	case strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "text/"): // of text only pictures come here
 		return true
 	}
 	return reply.ContentLength > 0 && reply.ContentLength <= maxPolled

@@ -76,6 +76,16 @@ func TestPictureURLIsPolled(t *testing.T) {
 	if _, err := readNext(t, s); !errors.Is(err, frame.ErrGone) {
 		t.Errorf("after the camera disappeared: %v", err)
 	}
+	misnamed, err := source.Open(serving(t, "text/plain; charset=utf-8", jpg), source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer misnamed.Close()
+	for range 2 { // of the first reply, then of a request
+		if p, err := readNext(t, misnamed); err != nil || p.Width != 32 {
+			t.Errorf("called text: %+v, %v", p, err)
+		}
+	}
 	slow, err := source.Open(serving(t, "image/jpeg", jpg), source.Options{})
 	if err != nil || slow.Info().FPS != 1 {
 		t.Fatal(slow, err)

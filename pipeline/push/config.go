@@ -28,7 +28,7 @@ type Config struct {
 	Field  string      // the form's file field; "": file
 	Device string      // header X-Device; "": none
 	Header http.Header // further headers; they override the Pusher's own
-	// Timeout limits one attempt, from connecting to the end of the reply; in a stream, each picture. 0: 30 s.
+	// Timeout limits one attempt, from connecting to the end of the reply, while none of the picture goes out; in a stream, each picture. 0: 30 s.
 	Timeout time.Duration
 	// Retry is how long to retry a picture while the server is unreachable or busy; 0: forever, negative: never.
 	Retry time.Duration

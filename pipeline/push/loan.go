@@ -12,6 +12,7 @@ import (
 type loan struct {
 	segments [3][]byte // the form's header, the picture, the form's trailer
 	size     int64
+	progress func() // called when bytes have gone out; may be nil
 
 	mu      sync.Mutex
 	idle    sync.Cond
@@ -26,12 +27,18 @@ func newLoan(head, data, tail []byte) *loan {
 	return l
 }
 
+// pieceBytes is how much is written at once: most pictures whole, larger ones in pieces, so that progress shows.
+const pieceBytes = 256 << 10
+
 var errOver = errors.New("push: the request has ended")
 
 // open returns a reader from the start: one for each time the request is sent.
 func (l *loan) open() (io.ReadCloser, error) {
 	rest := make(net.Buffers, 0, len(l.segments))
 	for _, s := range l.segments {
+		for ; len(s) > pieceBytes; s = s[pieceBytes:] {
+			rest = append(rest, s[:pieceBytes])
+		}
 		if len(s) > 0 {
 			rest = append(rest, s)
 		}
@@ -59,6 +66,12 @@ func (l *loan) enter() error {
 	return nil
 }
 
+func (l *loan) progressed() {
+	if l.progress != nil {
+		l.progress()
+	}
+}
+
 func (l *loan) leave(copied int) {
 	l.mu.Lock()
 	l.readers--
@@ -80,18 +93,32 @@ func (b *loanReader) Read(p []byte) (int, error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
+	b.loan.progressed()
 	n, err := b.rest.Read(p)
 	b.loan.leave(n)
 	return n, err
 }
 
-// WriteTo writes everything straight from the lent memory, to a TCP connection with one system call.
-func (b *loanReader) WriteTo(w io.Writer) (int64, error) {
+// WriteTo writes everything straight from the lent memory, to a TCP connection with one system call for up to pieceBytes.
+func (b *loanReader) WriteTo(w io.Writer) (n int64, err error) {
 	if err := b.loan.enter(); err != nil {
 		return 0, err
 	}
 	defer b.loan.leave(0)
-	return b.rest.WriteTo(w)
+	for len(b.rest) > 0 && err == nil {
+		count, size := 1, len(b.rest[0])
+		for count < len(b.rest) && size+len(b.rest[count]) <= pieceBytes {
+			size += len(b.rest[count])
+			count++
+		}
+		piece := b.rest[:count:count]
+		b.rest = b.rest[count:]
+		var m int64
+		m, err = piece.WriteTo(w)
+		n += m
+		b.loan.progressed()
+	}
+	return n, err
 }
 
 func (b *loanReader) Close() error { return nil }

@@ -275,9 +275,13 @@ func (p *Pusher) retriesAfter(began time.Time, wait time.Duration) bool {
 	return limit == 0 || (limit > 0 && time.Since(began)+wait <= limit)
 }
 
+// attempt sends a shot once. A large picture over a slow link may take longer than Timeout, as long as some of it goes out within that.
 func (p *Pusher) attempt(ctx context.Context, shot *Shot) (Reply, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, p.config.Timeout, fmt.Errorf("no reply within %v", p.config.Timeout))
-	defer cancel()
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(p.config.Timeout, func() { cancel(fmt.Errorf("no reply within %v", p.config.Timeout)) })
+	defer timer.Stop()
+	shot.progress = func() { timer.Reset(p.config.Timeout) }
 	reply, err := send(limited, p.client, &p.target, shot)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		err = fmt.Errorf("push: %s: %w", p.state.URL, context.Cause(limited))

@@ -109,6 +109,7 @@ func (t *target) request(ctx context.Context, s *Shot, at *url.URL) (*http.Reque
 		head, tail, contentType = form(t.field, s)
 		l = newLoan(head, s.Data, tail)
 	}
+	l.progress = s.progress
 	body, _ := l.open()
 	address := t.address(s.Name)
 	if at != nil {

@@ -48,7 +48,8 @@ type Shot struct {
 	Skipped     uint64    // pictures that the source skipped since the last one
 	Release     func()    // releases Data; may be nil. A Pusher calls it once.
 
-	spooled bool // on disk until it is delivered
+	spooled  bool   // on disk until it is delivered
+	progress func() // see loan
 }
 
 // complete fills in zero fields.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -180,4 +181,32 @@ func TestStartWithoutARing(t *testing.T) {
 		rec.Close()
 		t.Error("no error")
 	}
+}
+
+// A piece with a picture every 100 seconds is not taken for one that nobody writes any more.
+func TestPieceOfSlowPicturesLooksWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newRing(t), t.TempDir()
+		rec, err := record.Start(record.Config{Ring: r, Dir: dir, MaxBytes: 8 << 20, FPS: 0.01})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			feed(t, r, rec, 160, 120, i, false, time.Now())
+			time.Sleep(95 * time.Second)
+			info, err := os.Stat(rec.State().File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if age := time.Since(info.ModTime()); age > 30*time.Second {
+				t.Errorf("written %v ago", age)
+			}
+		}
+		if err := rec.Close(); err != nil {
+			t.Error(err)
+		}
+		if names := pieces(t, dir); len(names) != 1 {
+			t.Errorf("%d pieces", len(names))
+		}
+	})
 }

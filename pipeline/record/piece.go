@@ -81,6 +81,13 @@ func (o *output) isThere() bool {
 	return err == nil && err2 == nil && os.SameFile(named, open)
 }
 
+// touch shows other programs that the file is still being written; see beingWritten.
+func (o *output) touch(now time.Time) {
+	if o.isThere() {
+		_ = os.Chtimes(o.name, now, now) // failing, it only looks older
+	}
+}
+
 // end finishes the file with its index and its last header; one without a picture is removed.
 func (o *output) end(index, header []byte, dropOldest func() (bool, error)) (err error) {
 	defer func() {

@@ -244,11 +244,20 @@ func (r *Recorder) next(ctx context.Context, f *picture) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, r.frameTimes(gap, 3))
 	defer cancel()
-	err := r.feed.next(wait, f)
-	if ctx.Err() != nil && err != nil {
-		return ctx.Err()
+	for {
+		short, cancel := context.WithTimeout(wait, lately/3)
+		err := r.feed.next(short, f)
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case wait.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		r.piece.about().touch(time.Now()) // at a slow rate others must not take it for one that nobody writes
 	}
-	return err
 }
 
 // frame records one frame, or counts it as lost.

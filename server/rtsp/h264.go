@@ -19,7 +19,7 @@ type videoFeed interface{ Video() *pipeline.Video }
 const (
 	// h264Type is a dynamic payload type (RFC 3551 section 3).
 	h264Type = 96
-	// parametersWithin is how long DESCRIBE waits for the encoder's first parameter sets, which belong in its reply.
+	// parametersWithin is how long DESCRIBE waits, beyond two frame times, for the encoder's first parameter sets, which belong in its reply.
 	parametersWithin = 5 * time.Second
 )
 
@@ -57,7 +57,8 @@ func (h *h264) check() error {
 	}
 	if h.source.Log().Parameters() == nil {
 		defer h.source.Watch()()
-		ctx, cancel := context.WithTimeout(h.s.ctx, parametersWithin)
+		within := parametersWithin + 2*h.source.FrameTime()
+		ctx, cancel := context.WithTimeout(h.s.ctx, within)
 		defer cancel()
 		reader := h.source.Log().NewReader(0)
 		defer reader.Close()
@@ -67,7 +68,7 @@ func (h *h264) check() error {
 				return why
 			}
 			if errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("%w: no key frame within %v", pipeline.ErrNoVideo, parametersWithin)
+				return fmt.Errorf("%w: no key frame within %v", pipeline.ErrNoVideo, within.Round(time.Second))
 			}
 			return err
 		}

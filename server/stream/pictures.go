@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
@@ -34,6 +35,8 @@ type Pictures struct {
 	mu       sync.Mutex
 	second   time.Time // beginning of the current second
 	running  struct{ frames, bytes int }
+	newest   time.Time     // when the newest picture arrived
+	interval time.Duration // between the two newest
 	state    pipeline.State
 	watching int
 	left     time.Time // when the last watcher left
@@ -87,6 +90,10 @@ func (p *Pictures) count(picture *frame.Picture, now time.Time) {
 	s.Published++
 	s.Newest = pipeline.Newest{Sequence: s.Published, Captured: picture.Captured, Width: picture.Width, Height: picture.Height, Bytes: picture.Size}
 	p.roll(now)
+	if !p.newest.IsZero() {
+		p.interval = now.Sub(p.newest)
+	}
+	p.newest = now
 	p.running.frames++
 	p.running.bytes += picture.Size
 }
@@ -102,6 +109,10 @@ func (p *Pictures) roll(now time.Time) {
 	}
 	p.state.FPS = float64(p.running.frames) / d.Seconds()
 	p.state.BytesPerSec = float64(p.running.bytes) / d.Seconds()
+	if p.interval > time.Second && p.interval <= pace.Longest && now.Sub(p.newest) <= 2*p.interval+time.Second { // a slow rate, not a pause
+		p.state.FPS = 1 / p.interval.Seconds()
+		p.state.BytesPerSec = float64(p.state.Newest.Bytes) * p.state.FPS
+	}
 	p.state.CapturedFPS = p.state.FPS
 	p.running.frames, p.running.bytes = 0, 0
 	p.second = now

@@ -24,14 +24,17 @@ const snapshotWait = 5 * time.Second
 // fullWait is the additional time for a full-size snapshot: a webcam switches its mode and back, perhaps for other requests first.
 const fullWait = 15 * time.Second
 
-// patience is how long a snapshot may take at the configured frame rate.
+// patience is how long a snapshot may take at the configured frame rate, or the source's own if that is lower.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
-	period := pace.Period(s.Settings.FPS)
 	if s.Settings.FPS == 0 { // the feed has no rate
-		period = 0
+		return snapshotWait
 	}
-	return snapshotWait + 2*period
+	rate := s.Settings.FPS
+	if own := s.Source.FPS; own > 0 {
+		rate = min(rate, own)
+	}
+	return snapshotWait + 2*pace.Period(rate)
 }
 
 // copies are buffers for snapshots. Pictures are copied out of their slots, so that a slow client of /snapshot holds none.

@@ -21,7 +21,8 @@ import (
 // videoFeed is a Feed that also has H.264, as *pipeline.Pipeline; Video returns nil if the pipeline has none.
 type videoFeed interface{ Video() *pipeline.Video }
 
-// How long a viewer waits for a key frame before it gets an error. Where none can be requested it takes longer: films have about ten seconds between them.
+// How long a viewer waits for a key frame, beyond two frame times, before it gets an error. Where none can be requested it takes longer: films have about
+// ten seconds between them.
 const (
 	firstUnit    = 10 * time.Second
 	firstDistant = 60 * time.Second
@@ -63,10 +64,11 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	if !source.OnDemand() {
 		within = firstDistant
 	}
+	within += 2 * source.FrameTime()
 	if err := v.first(ctx, within); err != nil {
 		if ctx.Err() == nil {
 			w.Header().Set("Retry-After", "1")
-			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", within, whyNot(source, h.config.Feed.State())))
+			h.refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("no H.264 within %v: %s", within.Round(time.Second), whyNot(source, h.config.Feed.State())))
 		}
 		return
 	}
@@ -206,16 +208,25 @@ func (v *videoViewer) send(head []byte) error {
 	v.sample.Shown = m.Shown
 	v.pieces = [3][]byte{head, v.fragment.Head(&v.sample), b}
 	v.buffers = v.pieces[:]
-	_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
-	n, err := v.buffers.WriteTo(v.conn)
-	v.bytes.Add(uint64(n))
 	v.skipped.Add(v.unit.Skipped)
-	if err != nil {
+	if err := v.write(); err != nil {
 		return err
 	}
 	v.frames.Add(1)
 	v.rate()
 	return nil
+}
+
+// write sends the buffers. A key frame over a slow link may take longer than the stall timeout, as long as some of it goes out within that.
+func (v *videoViewer) write() error {
+	for {
+		_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
+		n, err := v.buffers.WriteTo(v.conn)
+		v.bytes.Add(uint64(n))
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // rate updates the rates about once per second.

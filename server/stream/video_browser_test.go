@@ -70,9 +70,10 @@ func TestVideoPlaysInBrowsers(t *testing.T) {
 
 // videoLinks: the page lists the addresses of H.264 if there is any.
 func videoLinks(t *testing.T, b tab) {
-	s, _ := showVideo(t, func(c *config) {
+	s, p := showVideo(t, func(c *config) {
 		c.Stream.RTSP = func() []rtsp.State { return []rtsp.State{{Address: ":8554"}} }
 	}, nil)
+	testenv.Eventually(t, "there is H.264", func() bool { return p.Video().State().Available }) // its encoder is made after the first picture
 	b.open(t, s.URLs()[0]+"/")
 	wait(t, b, "the page is live", live)
 	b.eval(t, `document.getElementById("open-links").click()`)

@@ -33,7 +33,7 @@ func TestUntypedUploadsAreDetected(t *testing.T) {
 	s, dir := receiveIn(t)
 	for _, kind := range []string{
 		"", "application/octet-stream", "application/octet-stream; charset=binary", "application/octet-stream; name=a b.jpg", "Application/Octet-Stream;", "binary/octet-stream",
-		"application/*", "image/*", "*/*", "image", "IMAGE/JPG", "image/x-jpeg", "image/jpeg; charset=utf-8", "text/plain; charset=us-ascii", "application/x-www-form-urlencoded; charset=UTF-8",
+		"application/*", "image/*", "*/*", "image", "IMAGE/JPG", "image/x-jpeg", "image/jpeg; charset=utf-8", "image/jpeg; name=a b.jpg", "image/png;x", "text/plain; charset=us-ascii", "application/x-www-form-urlencoded; charset=UTF-8",
 	} {
 		for _, body := range [][]byte{jpegOf(t, 1), pngOf(t, 1)} {
 			if a := post(t, s, "?device=a", bytes.NewReader(body), headers{"Content-Type": kind}); !a.OK || !bytes.Equal(read(t, dir, a.File), body) {
@@ -186,6 +186,9 @@ func TestBase64Pictures(t *testing.T) {
 		"in quotes":              {"text/plain", func(b []byte) string { return `"` + base64.StdEncoding.EncodeToString(b) + `"` }},
 		"JSON without a data URL": {"text/plain", func(b []byte) string {
 			return `{"image":"` + strings.ReplaceAll(base64.StdEncoding.EncodeToString(b), "/", `\/`) + `","n":1}`
+		}},
+		"JSON that says so": {"application/json; charset=utf-8", func(b []byte) string {
+			return `{"device":"a", "image": "data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(b) + `"}`
 		}},
 		"with a byte order mark": {"text/plain", func(b []byte) string { return "\xef\xbb\xbf" + base64.StdEncoding.EncodeToString(b) }},
 		"a field of a form": {"multipart/form-data; boundary=b", func(b []byte) string {

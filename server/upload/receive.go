@@ -97,7 +97,7 @@ const (
 // untypedTypes are types sent by programs that do not know the type: the first bytes decide.
 var untypedTypes = []string{
 	"", "application/octet-stream", "binary/octet-stream", "application/binary", "application/x-binary", "application/unknown", "application/force-download",
-	"application/x-www-form-urlencoded", "application/*", "image/*", "*/*", "image", "text/plain",
+	"application/x-www-form-urlencoded", "application/json", "application/*", "image/*", "*/*", "image", "text/plain",
 }
 
 // pictureTypes are the accepted types.
@@ -141,8 +141,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 	}
 	header := r.Header.Get("Content-Type")
 	kind, parameters, err := mime.ParseMediaType(header)
-	multi, blank := strings.HasPrefix(kind, "multipart/"), slices.Contains(untypedTypes, kind)
-	if err != nil && header != "" && !multi && (!blank || kind == "") {
+	multi, blank, typed := strings.HasPrefix(kind, "multipart/"), slices.Contains(untypedTypes, kind), slices.Contains(pictureTypes, kind)
+	if err != nil && header != "" && kind == "" { // a type with bad parameters is a type
 		return in.result, refusef(http.StatusUnsupportedMediaType,
 			"Content-Type %.80q: %v", header, err)
 	}
@@ -156,8 +156,8 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 			in.result.single()
 		}
 		return in.result, err
-	case blank || slices.Contains(pictureTypes, kind):
-		in.typed = !blank
+	case blank || typed:
+		in.typed = typed
 		err := s.take(body, r.ContentLength, &l, &in)
 		if errors.Is(err, errNoPicture) && blank {
 			err = refusef(http.StatusUnsupportedMediaType, "%v", err)

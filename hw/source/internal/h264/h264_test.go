@@ -132,7 +132,7 @@ func TestFileRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i := f.Info(); i.FPS != c.want || strings.Contains(i.Note, "playing at 25 fps") != c.note {
+		if i := f.Info(); i.FPS != c.want || strings.Contains(i.Note, "25 fps") != c.note {
 			t.Errorf("asked for %v: %+v", c.asks, i)
 		}
 		f.Close()
