@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,26 +116,28 @@ func (n *network) announce(host, name string, port int) {
 // finds waits until a host finds all of these at once.
 func (n *network) finds(host string, wanted ...string) {
 	n.t.Helper()
-	var list string
-	for range 12 { // an announcer probes for a free name for about a second, and the machine may be busy
+	n.prints(wanted, func() *exec.Cmd {
 		c := exec.Command("ip", "netns", "exec", n.name+host, n.self)
 		c.Env = append(os.Environ(), roleVariable+"=find")
-		out, err := c.CombinedOutput()
+		return c
+	})
+}
+
+// prints repeats a command until it prints all of these at once.
+func (n *network) prints(wanted []string, command func() *exec.Cmd) {
+	n.t.Helper()
+	var list string
+	for range 12 { // an announcer probes for a free name for about a second, and the machine may be busy
+		out, err := command().CombinedOutput()
 		if err != nil {
 			n.t.Fatalf("%v: %s", err, out)
 		}
 		list = string(out)
-		missing := 0
-		for _, want := range wanted {
-			if !strings.Contains(list, want) {
-				missing++
-			}
-		}
-		if missing == 0 {
+		if !slices.ContainsFunc(wanted, func(want string) bool { return !strings.Contains(list, want) }) {
 			return
 		}
 	}
-	n.t.Errorf("%s does not find all of %q, but\n%s", host, wanted, list)
+	n.t.Errorf("want all of %q, got\n%s", wanted, list)
 }
 
 func TestFindAcrossHosts(t *testing.T) {
@@ -203,5 +208,63 @@ func TestFindWithoutANetwork(t *testing.T) {
 	c.Env = append(os.Environ(), roleVariable+"=find")
 	if out, err := c.CombinedOutput(); err != nil || len(out) != 0 {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// daemon runs a command until the test ends.
+func (n *network) daemon(env []string, args ...string) {
+	n.t.Helper()
+	c := exec.Command(args[0], args[1:]...)
+	c.Env = append(os.Environ(), env...)
+	var out testenv.Output
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait()
+		if n.t.Failed() {
+			n.t.Logf("%s:\n%s", strings.Join(args, " "), out.String())
+		}
+	})
+}
+
+// Avahi, which most Linux desktops run, finds announcements of its own and of other hosts, also if a name is taken, and find works beside it.
+func TestBesideAvahi(t *testing.T) {
+	n := newNetwork(t)
+	for _, program := range []string{"dbus-daemon", "avahi-daemon", "avahi-browse", "avahi-publish"} {
+		testenv.Program(t, program)
+	}
+	n.host("a")
+	n.host("b")
+	n.cable("veth0", "a", "10.99.0.1", "b", "10.99.0.2")
+	dir := t.TempDir()
+	bus, conf := filepath.Join(dir, "bus"), filepath.Join(dir, "avahi.conf")
+	if err := os.WriteFile(conf, []byte("[server]\nhost-name=desktop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + bus}
+	onDesktop := []string{"ip", "netns", "exec", n.name + "b"}
+	n.daemon(nil, "dbus-daemon", "--session", "--address=unix:path="+bus, "--nofork", "--nosyslog")
+	testenv.Eventually(t, "the bus listens", func() bool {
+		_, err := os.Stat(bus)
+		return err == nil
+	})
+	// Its own /run, as it refuses to start twice on a machine.
+	n.daemon(env, append(onDesktop, "sh", "-c", `mount -t tmpfs tmpfs /run && exec avahi-daemon -f "$0" --no-drop-root --no-chroot --no-rlimits`, conf)...)
+	browse := func() *exec.Cmd {
+		c := exec.Command(onDesktop[0], append(onDesktop[1:], "avahi-browse", "--parsable", "--resolve", "--terminate", "_http._tcp")...)
+		c.Env = append(os.Environ(), env...)
+		return c
+	}
+	testenv.Eventually(t, "Avahi answers", func() bool { return browse().Run() == nil })
+	n.daemon(env, append(onDesktop, "avahi-publish", "--service", "porch", "_http._tcp", "1234")...)
+	n.prints([]string{";porch;", ";1234;"}, browse)
+	n.announce("a", "porch", 8000) // the name is taken
+	n.announce("b", "shed", 8001)  // on Avahi's host
+	n.prints([]string{";porch;", ";1234;", ";10.99.0.1;8000;", ";shed;", ";10.99.0.2;8001;"}, browse)
+	for _, host := range []string{"a", "b"} {
+		n.finds(host, "https://10.99.0.1:8000/", "shed ", "https://10.99.0.2:8001/")
 	}
 }

@@ -205,12 +205,25 @@ func TestPlacesAreSharedAmongAddresses(t *testing.T) {
 	}
 }
 
+// Readers over UDP go on without their connection, so that the limit of connections does not bound them.
 func TestReadersOfOneAddressAreBounded(t *testing.T) {
 	s, _, address := startServer(t, rtsp.Config{MaxPerAddress: 2}, picture(t, 64, 48, 1))
-	for range 2 {
-		if _, reply := reads(t, address, "127.0.0.2"); reply.StatusCode != base.StatusOK {
+	overUDP := func(from, ports string) *base.Response {
+		t.Helper()
+		conn, ask := dialFrom(t, address, from)
+		defer conn.Close()
+		setup := ask("SETUP", "/trackID=0", "Transport: RTP/AVP;unicast;client_port="+ports)
+		id, _, _ := strings.Cut(strings.Join(setup.Header["Session"], ""), ";")
+		return ask("PLAY", "/", "Session: "+id)
+	}
+	for _, ports := range []string{"40000-40001", "40002-40003"} {
+		if reply := overUDP("127.0.0.2", ports); reply.StatusCode != base.StatusOK {
 			t.Fatal(reply.StatusCode)
 		}
+		testenv.Eventually(t, "its connection is gone", func() bool { return s.State().Connections == 0 })
+	}
+	if reply := overUDP("127.0.0.2", "40004-40005"); reply.StatusCode != base.StatusNotEnoughBandwidth || !strings.Contains(reply.StatusMessage, "from this address") {
+		t.Errorf("third reader of the same address: %d %s", reply.StatusCode, reply.StatusMessage)
 	}
 	if _, reply := reads(t, address, "127.0.0.3"); reply.StatusCode != base.StatusOK {
 		t.Errorf("another address: %d", reply.StatusCode)

@@ -10,21 +10,8 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 )
 
-// Popular programs read 100 frames each, all of which decode.
-func TestProgramsReadStream(t *testing.T) {
-	for _, client := range []struct {
-		name, pkg string
-		programs  []string
-		command   string // $URL: the stream, $ENOUGH: a number of its bytes that contains a hundred whole parts
-		ok        func(t *testing.T, out string)
-	}{
-		{"ffprobe", "ffmpeg", []string{"ffprobe"}, `ffprobe -v error -f mpjpeg -count_frames -show_entries stream=nb_read_frames,width,height -of csv=p=0 -read_intervals %+#100 $URL`, exactly("320,240,100")},
-		{"ffmpeg probing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
-		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 60 $URL?fps=1000 | head -c $ENOUGH`, hundredParts},
-		{
-			"OpenCV", "python3-opencv",
-			[]string{"/usr/bin/python3"},
-			`/usr/bin/python3 -c '
+// openCV reads 100 frames of the address that follows.
+const openCV = `/usr/bin/python3 -c '
 import sys
 try:
     import cv2
@@ -33,8 +20,21 @@ except ImportError:
 c = cv2.VideoCapture(sys.argv[1]); n = 0
 for _ in range(100):
     ok, f = c.read(); n += ok and f.shape == (240, 320, 3)
-print("frames", n)' $URL`, exactly("frames 100"),
-		},
+print("frames", n)'`
+
+// Popular programs read 100 frames each, all of which decode.
+func TestProgramsReadStream(t *testing.T) {
+	for _, client := range []struct {
+		name, pkg string
+		programs  []string
+		command   string // $SERVER and $URL: the server and its stream, $ENOUGH: a number of its bytes that contains a hundred whole parts
+		ok        func(t *testing.T, out string)
+	}{
+		{"ffprobe", "ffmpeg", []string{"ffprobe"}, `ffprobe -v error -f mpjpeg -count_frames -show_entries stream=nb_read_frames,width,height -of csv=p=0 -read_intervals %+#100 $URL`, exactly("320,240,100")},
+		{"ffmpeg probing", "ffmpeg", []string{"ffmpeg"}, `ffmpeg -v error -xerror -i $URL -frames:v 100 -f null - && echo fine`, exactly("fine")},
+		{"curl", "curl", []string{"curl"}, `curl -sN --max-time 60 $URL?fps=1000 | head -c $ENOUGH`, hundredParts},
+		{"OpenCV", "python3-opencv", []string{"/usr/bin/python3"}, openCV + ` $URL`, exactly("frames 100")},
+		{"OpenCV at mjpg-streamer's address", "python3-opencv", []string{"/usr/bin/python3"}, openCV + ` "$SERVER/?action=stream?dummy=param.mjpg"`, exactly("frames 100")},
 	} {
 		t.Run(client.name, func(t *testing.T) {
 			testenv.Program(t, client.programs...)
@@ -45,7 +45,7 @@ print("frames", n)' $URL`, exactly("frames 100"),
 				pictures[i] = picture(t, i)
 				longest = max(longest, len(pictures[i]))
 			}
-			command := strings.NewReplacer("$URL", s.URLs()[0]+"/stream", "$ENOUGH", fmt.Sprint(110*(longest+200))).Replace(client.command)
+			command := strings.NewReplacer("$URL", s.URLs()[0]+"/stream", "$SERVER", s.URLs()[0], "$ENOUGH", fmt.Sprint(110*(longest+200))).Replace(client.command)
 			feed.stream(t, 60, func(i int) []byte { return pictures[i%10] })
 			cmd := exec.Command("sh", "-c", command)
 			var errors bytes.Buffer

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +47,20 @@ func TestHalfClosedRequestsAreAnswered(t *testing.T) {
 				t.Errorf("%d %s, %d bytes, %v", reply.StatusCode, reply.Header.Get("Content-Type"), len(body), err)
 			}
 		})
+	}
+}
+
+// socat closes its sending half at the end of its input.
+func TestSocatIsAnswered(t *testing.T) {
+	socat := testenv.Program(t, "socat")
+	s, feed := serve(t, nil)
+	feed.stream(t, 50, func(i int) []byte { return checked(i, 5000) })
+	for request, least := range map[string]int{"GET /snapshot HTTP/1.0\r\n\r\n": 5000, "GET /stream HTTP/1.0\r\n\r\n": 60 * 5000} {
+		cmd := exec.Command("sh", "-c", `printf %s "$1" | "$0" -t 60 - "TCP:$2" | head -c "$3" | wc -c`, socat, request, address(s), strconv.Itoa(least))
+		out, err := cmd.Output() // it complains about head
+		if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(least) {
+			t.Errorf("%q: %q bytes (%v), want at least %d", request, out, err, least)
+		}
 	}
 }
 

@@ -34,13 +34,34 @@ func (s *store) makeRoom(d *device, need int64) error {
 	})
 }
 
-// victim returns the device whose oldest picture makes room: of those that exceed their share, which is the same for each, the one with the oldest
-// picture; nil if nothing is stored.
-func (s *store) victim(poster *device, need int64) *device {
-	share := s.maxBytes
-	if n := len(s.devices); n > 0 {
-		share /= int64(n)
+// share is how much a device may occupy while need more bytes, of poster, exceed the limit: an equal part for each device, and an equal part of what
+// smaller devices leave unused. Many small devices therefore do not push out the pictures of a quiet one.
+func (s *store) share(poster *device, need int64) int64 {
+	sizes := make([]int64, 0, len(s.devices)+1)
+	for _, d := range s.devices {
+		if d != poster {
+			sizes = append(sizes, d.bytes)
+		}
 	}
+	if poster != nil { // may have lost its last picture, and so its place in the index
+		sizes = append(sizes, poster.bytes+need)
+	}
+	slices.Sort(sizes)
+	left := s.maxBytes
+	for i, size := range sizes {
+		share := left / int64(len(sizes)-i)
+		if size > share {
+			return share
+		}
+		left -= size
+	}
+	return s.maxBytes
+}
+
+// victim returns the device whose oldest picture makes room: of those that exceed their share, the one with the oldest picture; nil if nothing is
+// stored.
+func (s *store) victim(poster *device, need int64) *device {
+	share := s.share(poster, need)
 	var over, any *device
 	for _, d := range s.devices {
 		if len(d.days) == 0 {

@@ -175,3 +175,31 @@ func TestBusyDeviceMakesItsOwnRoom(t *testing.T) {
 		t.Errorf("%v", n)
 	}
 }
+
+// One sender under many names does not push out a quiet device's pictures either.
+func TestManyNamesTakeNoRoomFromOthers(t *testing.T) {
+	const most = 40 * 4096
+	s := receive(t, t.TempDir(), func(c *upload.Config) { c.MaxBytes, c.MaxUpload = most, most })
+	old := time.Now().Add(-20 * time.Hour)
+	for i := range 10 {
+		postOK(t, s, "?device=quiet", jpegOf(t, i), headers{"X-Timestamp": stampOf(old.Add(time.Duration(i) * time.Hour))})
+	}
+	for i := range 60 {
+		postOK(t, s, "?device=busy", jpegOf(t, i), nil)
+	}
+	for i := range 20 {
+		postOK(t, s, fmt.Sprint("?device=name", i), jpegOf(t, i), nil)
+	}
+	for _, d := range s.Devices() {
+		want := 1
+		if d.Name == "quiet" || d.Name == "busy" {
+			want = 10
+		}
+		if d.Pictures != want {
+			t.Errorf("%s has %d pictures, want %d", d.Name, d.Pictures, want)
+		}
+	}
+	if n := len(s.Devices()); n != 22 {
+		t.Errorf("%d devices", n)
+	}
+}

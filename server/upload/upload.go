@@ -24,7 +24,7 @@ type Config struct {
 	// Keep is how long pictures are kept, by their own time; 0: forever.
 	Keep time.Duration
 	// MaxBytes limits the disk space of all pictures, in blocks of 4 KiB. Pictures of devices that exceed their share, which is the same for
-	// each device, are deleted first, the oldest of them. 0: no limit.
+	// each device plus what others do not use, are deleted first, the oldest of them. 0: no limit.
 	MaxBytes int64
 	// MaxUpload is the largest picture in bytes; 0: 20 MiB.
 	MaxUpload int64
