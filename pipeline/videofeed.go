@@ -131,12 +131,7 @@ func (v *Video) FrameTime() time.Duration {
 
 // Err returns why there is no H.264, wrapping ErrNoVideo; nil if there is, or may be once the source is open.
 func (v *Video) Err() error {
-	v.mu.Lock()
-	find := v.find
-	v.mu.Unlock()
-	if find != nil {
-		find()
-	}
+	v.findEncoder()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.reason == "" || v.reason == starting || v.retry {
@@ -145,8 +140,19 @@ func (v *Video) Err() error {
 	return fmt.Errorf("%w: %s", ErrNoVideo, v.reason)
 }
 
+// findEncoder sees to it that the running session's encoder is described.
+func (v *Video) findEncoder() {
+	v.mu.Lock()
+	find := v.find
+	v.mu.Unlock()
+	if find != nil {
+		find()
+	}
+}
+
 // State returns the current state of the stream.
 func (v *Video) State() VideoState {
+	v.findEncoder()
 	s := VideoState{
 		Takers: int(v.takers.Load()), Units: v.count.units.Load(), Keys: v.count.keys.Load(), Dropped: v.count.dropped.Load(), Failed: v.count.failed.Load(),
 	}
