@@ -120,6 +120,36 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// Who shows that no login form will be filled in gets a challenge that browsers and programs answer by themselves; a page's own requests get none, as
+// browsers would prompt for a password.
+func TestChallengeSuitsTheClient(t *testing.T) {
+	passwords, _ := serve(t, func(c *config) { c.AuthFile = users(t, "anna") })
+	tokens, _ := serve(t, func(c *config) { c.TokenFile = write(t, "tokens", "0123456789abcdef") })
+	const expired, wrong = "maixstream_0123456789ab=EXPIRED", "Basic YW5uYTp3cm9uZw=="
+	for _, c := range []struct {
+		name, path, want string
+		s                *testServer
+		header           []string
+	}{
+		{"a program", "/stream", "Basic ", passwords, nil},
+		{"a program at the page", "/", "Basic ", passwords, []string{"Accept", "*/*"}},
+		{"a browser", "/", "Form ", passwords, []string{"Accept", "text/html,*/*"}},
+		{"a browser at the stream", "/stream", "Form ", passwords, []string{"Accept", "text/html,*/*"}},
+		{"a browser whose URL has credentials", "/", "Basic ", passwords, []string{"Accept", "text/html,*/*", "Authorization", wrong}},
+		{"an image of a page elsewhere", "/stream", "Basic ", passwords, []string{"Accept", "image/avif,image/webp,*/*"}},
+		{"the page", "/api/settings", "Form ", passwords, []string{"X-Requested-With", "maixstream"}},
+		{"the page's events", "/state", "Form ", passwords, []string{"Accept", "text/event-stream"}},
+		{"an expired session", "/stream", "Form ", passwords, []string{"Cookie", expired}},
+		{"an expired session and credentials", "/stream", "Basic ", passwords, []string{"Cookie", expired, "Authorization", wrong}},
+		{"a program without users", "/stream", "Bearer ", tokens, nil},
+	} {
+		reply, _ := get(t, request(t, "GET", c.s.URLs()[0]+c.path, "", c.header...))
+		if got := reply.Header.Get("WWW-Authenticate"); reply.StatusCode != 401 || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %d %q, want %q", c.name, reply.StatusCode, got, c.want)
+		}
+	}
+}
+
 // With CORS * any page may change settings, but not with somebody's session.
 func TestSessionAndCORS(t *testing.T) {
 	s, _ := serve(t, func(c *config) { c.AuthFile, c.CORS = users(t, "anna"), "*" })
