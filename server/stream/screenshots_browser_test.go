@@ -3,13 +3,21 @@
 package stream_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/maixstream/maixstream/hw"
+	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/pipeline"
+	"github.com/maixstream/maixstream/server/whep"
 )
 
 // TestScreenshots takes screenshots of the page into the folder MAIXSTREAM_SCREENSHOTS (make screenshots).
@@ -19,8 +27,7 @@ func TestScreenshots(t *testing.T) {
 		t.Fatal("MAIXSTREAM_SCREENSHOTS is not set (make screenshots)")
 	}
 	b := startChromium(t)
-	c := newCamera(t, photographs(t), 1280, 720)
-	s := c.show(t, "127.0.0.1:0", nil)
+	s, pulled := showEverything(t)
 	b.viewport(t, 1280, 800)
 	b.open(t, s.URLs()[0])
 	wait(t, b, "the page is live", live)
@@ -40,7 +47,7 @@ func TestScreenshots(t *testing.T) {
 	} {
 		b.dark(t, shot.dark)
 		b.sharp(t, shot.width, shot.height, shot.scale)
-		c.pulled.Store(shot.pulled)
+		pulled.Store(shot.pulled)
 		eventually(t, "the notice", func() bool { return strings.HasPrefix(text(t, b, "notice"), "No signal.") == shot.pulled })
 		wait(t, b, "measurements", `(document.getElementById("delay").innerText === "–") === `+strconv.FormatBool(shot.pulled))
 		// Resizing the window delays the browser, which shows in its measurements for a while.
@@ -50,6 +57,43 @@ func TestScreenshots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// showEverything serves a camera with everything that the page has controls for. It can be unplugged.
+func showEverything(t *testing.T) (s *testServer, pulled *atomic.Bool) {
+	t.Helper()
+	pulled = &atomic.Bool{}
+	name := photographs(t)
+	media, err := whep.New(whep.Config{Address: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = media.Close() })
+	s, _ = showVideo(t, func(c *config) { c.Stream.Keep, c.Stream.WebRTC = &keptSettings{}, media }, func(c *pipeline.Config) {
+		c.Settings = pipeline.Settings{Quality: 80, FPS: 20, Width: 1280, Height: 720}
+		c.NewTransform, c.NoSignal = hw.NewTransform, hw.NoSignal
+		c.Open = func(_ context.Context, now pipeline.Settings) (frame.Source, error) {
+			if pulled.Load() {
+				return nil, fmt.Errorf("camera unplugged: %w", frame.ErrGone)
+			}
+			source, err := hw.OpenSource(hw.SourceConfig{Name: name, Width: now.Width, Height: now.Height, FPS: now.FPS})
+			if err != nil {
+				return nil, err
+			}
+			return unpluggable{source, source.(frame.RawSource), pulled}, nil
+		}
+	})
+	return s, pulled
+}
+
+// keptSettings remembers only that settings are kept.
+type keptSettings struct{ on atomic.Bool }
+
+func (k *keptSettings) Kept() bool { return k.on.Load() }
+
+func (k *keptSettings) Keep(_ pipeline.Settings, on bool) error {
+	k.on.Store(on)
+	return nil
 }
 
 // photographs returns a folder with the most suitable photograph.

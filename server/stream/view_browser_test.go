@@ -47,7 +47,7 @@ func TestPageView(t *testing.T) {
 		"links":             pageLinks,
 		"bare picture":      pageBare,
 		"one row of buttons": func(t *testing.T, b tab) {
-			c := newCamera(t, "testcard", 640, 480)
+			c := newCamera(t, "testcard", 1280, 720)
 			s := c.show(t, "127.0.0.1:0", nil)
 			for _, size := range [][2]int{{1280, 800}, {800, 480}} {
 				b.viewport(t, size[0], size[1])
