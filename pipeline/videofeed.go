@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/video"
 )
 
@@ -166,7 +167,7 @@ func (v *Video) wanted(info frame.Info) frame.VideoConfig {
 	if limit := int(v.limit.Load()); limit > 0 {
 		bitrate = min(bitrate, limit)
 	}
-	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: time.Duration(s.GOP * float64(time.Second))}
+	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: pace.Duration(s.GOP)}
 }
 
 // publish passes a session's unit to the readers.
