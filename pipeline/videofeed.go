@@ -188,7 +188,7 @@ func (v *Video) wanted(info frame.Info) frame.VideoConfig {
 	if limit := int(v.limit.Load()); limit > 0 {
 		bitrate = min(bitrate, limit)
 	}
-	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: time.Duration(s.GOP * float64(time.Second))}
+	return frame.VideoConfig{Bitrate: bitrate, FPS: fps, GOP: pace.Duration(s.GOP)}
 }
 
 // publish passes a session's unit to the readers.

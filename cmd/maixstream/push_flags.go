@@ -126,7 +126,7 @@ func (p *pushFlags) check(files bool) error {
 	}
 	switch {
 	case files && p.flags.Changed("fps"):
-		*p.every = time.Duration(float64(time.Second) / float64(p.fps))
+		*p.every = pace.Duration(1 / float64(p.fps))
 	case files && !paced:
 		*p.every = 0
 	case !files && !p.flags.Changed("fps"):

@@ -17,6 +17,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/picture"
 	"github.com/maixstream/maixstream/hw/source"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/internal/sniff"
 	"github.com/maixstream/maixstream/pipeline/push"
 )
@@ -205,7 +206,7 @@ var _ push.Live = (*pngSource)(nil)
 
 func newPNGSource(camera *hw.Camera, fps float64) *pngSource {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &pngSource{camera: camera, period: time.Duration(float64(time.Second) / fps), cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s := &pngSource{camera: camera, period: pace.Duration(1 / fps), cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	go s.read(ctx)
 	return s
 }

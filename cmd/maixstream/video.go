@@ -11,6 +11,7 @@ import (
 
 	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/video"
 )
@@ -26,7 +27,7 @@ func addVideoFlags(flags *pflag.FlagSet) *videoFlags {
 	v := &videoFlags{h264: choice("auto", "off"), bitrate: pipeline.DefaultBitrate}
 	flags.Var(v.h264, "h264", "H.264 alongside JPEG, at /video.mp4 and over RTSP at /h264, while it has viewers")
 	flags.Var(&v.bitrate, "bitrate", "H.264: bits per second")
-	v.gop = flags.Duration("gop", time.Duration(pipeline.DefaultGOP*float64(time.Second)), "H.264: interval between key frames; a new viewer gets one at once in any case")
+	v.gop = flags.Duration("gop", pace.Duration(pipeline.DefaultGOP), "H.264: interval between key frames; a new viewer gets one at once in any case")
 	return v
 }
 

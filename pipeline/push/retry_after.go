@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 // defaultMaxWait caps Retry-After unless Config.MaxWait is set: a server's typo must not silence a camera for a week.
@@ -34,5 +36,5 @@ func retryAfter(h http.Header, now time.Time, limit time.Duration) time.Duration
 	if seconds >= limit.Seconds() {
 		return limit
 	}
-	return time.Duration(seconds * float64(time.Second))
+	return pace.Duration(seconds)
 }

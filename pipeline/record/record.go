@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maixstream/maixstream/internal/disk"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/ring"
 	"github.com/maixstream/maixstream/pipeline/video"
 )
@@ -144,7 +145,7 @@ func Start(c Config) (*Recorder, error) {
 	_ = os.Remove(probe.Name())
 	r := &Recorder{
 		config: c, done: make(chan struct{}), folder: folder{dir: c.Dir, limit: c.MaxBytes, log: c.Log},
-		frameTime: time.Duration(min(1/c.FPS, 24*3600) * float64(time.Second)),
+		frameTime: pace.Duration(min(1/c.FPS, 24*3600)),
 	}
 	r.folder.suffix, r.folder.make = suffixAVI, func(o output, first *picture) (piece, error) { return newAVI(o, first, c.FPS) }
 	if c.Video != nil {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/server/internal/fanout"
 	"github.com/maixstream/maixstream/server/web"
 )
@@ -137,7 +138,7 @@ func frameInterval(fps string) (time.Duration, error) {
 	if err != nil || !(n >= 0.01 && n <= 1000) {
 		return 0, fmt.Errorf("fps=%.40q: want 0.01 to 1000 frames per second", fps)
 	}
-	return time.Duration(float64(time.Second) / n), nil
+	return pace.Duration(1 / n), nil
 }
 
 // form detects browsers, which need the next part's headers in advance, by the headers of their image requests; ?advance_headers=1
