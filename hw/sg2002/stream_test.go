@@ -5,6 +5,7 @@ package sg2002
 import (
 	"fmt"
 	"image"
+	"slices"
 	"testing"
 	"time"
 )
@@ -59,14 +60,19 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 		pictures = 8
 	}
 	var bytes int64
-	first, last := -1, -1
-	var begin, end time.Time
+	var read uint64
+	type checked struct {
+		jpg      []byte
+		captured time.Time
+	}
+	var check []checked // after reading, since a reader that pauses on the path bound is given the newest picture next
 	for i := range pictures {
 		jpg, p := b.read(camera)
 		bytes += int64(len(jpg))
-		if p.Width != config.Width || p.Height != config.Height || p.Quality != 80 || p.Sequence != uint64(i+1) {
+		if p.Width != config.Width || p.Height != config.Height || p.Quality != 80 || p.Sequence <= read || config.Path != "bound" && p.Sequence != uint64(i+1) {
 			b.Fatalf("picture %d: %+v", i, p)
 		}
+		read = p.Sequence
 		if string(jpg[6:10]) != "JFIF" {
 			b.Fatalf("picture %d is not JFIF: % x", i, jpg[:12])
 		}
@@ -76,16 +82,21 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 		if i%6 != 0 && i != pictures-1 {
 			continue // decoding all would take longer than encoding them
 		}
-		picture := decode(b, jpg)
+		check = append(check, checked{slices.Clone(jpg), p.Captured})
+	}
+	first, last := -1, -1
+	var begin, end time.Time
+	for _, c := range check {
+		picture := decode(b, c.jpg)
 		v.check(b, picture, false)
 		n := v.number(b, picture)
 		if n <= last {
 			b.Fatalf("frame %d after frame %d", n, last)
 		}
 		if first < 0 {
-			first, begin = n, p.Captured
+			first, begin = n, c.captured
 		}
-		last, end = n, p.Captured
+		last, end = n, c.captured
 	}
 	// The sensor's own rate, by its own time stamps: the speed of this machine does not matter.
 	got := float64(last-first) / end.Sub(begin).Seconds()
@@ -97,14 +108,14 @@ func testFrames(b *bench, config Config, sensor image.Point) {
 	}
 	copied, copiedBytes := int64(camera.c.copied), int64(camera.c.copied_bytes)
 	b.close(camera)
-	if copied != int64(pictures) || copiedBytes != bytes {
-		b.Errorf("%d copies and %d bytes copied of %d pictures with %d bytes", copied, copiedBytes, pictures, bytes)
+	if copied != int64(read) || copiedBytes < bytes || read == uint64(pictures) && copiedBytes != bytes {
+		b.Errorf("%d copies and %d bytes copied of %d pictures with %d bytes", copied, copiedBytes, read, bytes)
 	}
-	if maps := b.Counter("jpeg.maps"); maps != int64(pictures) {
-		b.Errorf("%d streams fetched for %d pictures", maps, pictures)
+	if maps := b.Counter("jpeg.maps"); maps != int64(read) {
+		b.Errorf("%d streams fetched for %d pictures", maps, read)
 	}
-	if touched := b.Counter("jpeg.touched"); touched > bytes {
-		b.Errorf("%d bytes of JPEG touched of %d", touched, bytes)
+	if touched := b.Counter("jpeg.touched"); touched > copiedBytes {
+		b.Errorf("%d bytes of JPEG touched of %d", touched, copiedBytes)
 	}
 	for _, counter := range []string{"raw.touched", "raw.mapped", "raw.flushed", "raw.invalidated", "jpeg.overflows"} {
 		if n := b.Counter(counter); n != 0 {
