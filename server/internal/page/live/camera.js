@@ -103,7 +103,8 @@ function setControl(own, c, list) {
     if (c.kind === "integer") own.value.value = inUnit(c.value, c.unit);
   }
   const manager = list.find((other) => other.name === c.automatic);
-  const why = c.locked || (!c.inactive ? "" : manager ? "Managed by " + (manager.label || words(manager.name)) : "No effect at present");
+  const pans = c.name === "pan_absolute" || c.name === "tilt_absolute"; // a view that is not zoomed cannot be moved
+  const why = c.locked || (!c.inactive ? "" : manager ? "Managed by " + (manager.label || words(manager.name)) : pans ? "Zoom in first" : "No effect at present");
   input.disabled = Boolean(why);
   own.row.classList.toggle("resting", Boolean(why));
   if (own.why.textContent !== why) own.why.textContent = why;
