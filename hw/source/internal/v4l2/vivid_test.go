@@ -188,7 +188,7 @@ func TestUnsuitableDevicesAreRejected(t *testing.T) {
 		gone         bool
 	}{
 		{device, "in use by another program", true},
-		{"/dev/video77", "no such device (there are /dev/video0", true},
+		{"/dev/video77", "no such device (available: /dev/video0", true},
 		{"/dev/null", "not a device that can stream video", false},
 		{"/init", "not a device", false},
 	} {
