@@ -95,34 +95,24 @@ var (
 // documentedCommands returns the commands of all shell blocks in README.md and docs.
 func documentedCommands(t *testing.T) (list []documentedCommand) {
 	t.Helper()
-	for _, pattern := range []string{"README.md", "docs/*.md", "docs/recipes/*.md"} {
-		paths, err := filepath.Glob(filepath.Join(root, pattern))
+	documents(t, func(path, text string) {
+		document, err := filepath.Rel(root, path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+		for _, block := range fencedBlock.FindAllStringSubmatch(text, -1) {
+			switch block[1] {
+			case "sh", "bash", "shell", "console":
+			default:
+				continue
 			}
-			document, err := filepath.Rel(root, path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, block := range fencedBlock.FindAllStringSubmatch(string(text), -1) {
-				switch block[1] {
-				case "sh", "bash", "shell", "console":
-				default:
-					continue
-				}
-				for line := range strings.Lines(strings.ReplaceAll(block[3], "\\\n", " ")) {
-					if line = strings.TrimSpace(lineComment.ReplaceAllString(strings.TrimRight(line, "\n"), "")); line != "" {
-						list = append(list, documentedCommand{filepath.ToSlash(document), block[2], line})
-					}
+			for line := range strings.Lines(strings.ReplaceAll(block[3], "\\\n", " ")) {
+				if line = strings.TrimSpace(lineComment.ReplaceAllString(strings.TrimRight(line, "\n"), "")); line != "" {
+					list = append(list, documentedCommand{filepath.ToSlash(document), block[2], line})
 				}
 			}
 		}
-	}
+	})
 	return list
 }
 

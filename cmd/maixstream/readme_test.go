@@ -53,9 +53,11 @@ func TestReadmeGivesEachDependencyAReason(t *testing.T) {
 	}
 }
 
-func TestReadmeLinksExist(t *testing.T) {
-	for _, documents := range []string{"README.md", "docs/*.md", "docs/recipes/*.md"} {
-		paths, err := filepath.Glob(filepath.Join(root, documents))
+// documents calls use for README.md and each document in docs, with its path and text.
+func documents(t *testing.T, use func(path, text string)) {
+	t.Helper()
+	for _, pattern := range []string{"README.md", "docs/*.md", "docs/recipes/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,13 +66,19 @@ func TestReadmeLinksExist(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
-				if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
-					t.Errorf("%s: %v", filepath.Base(path), err)
-				}
-			}
+			use(path, string(text))
 		}
 	}
+}
+
+func TestReadmeLinksExist(t *testing.T) {
+	documents(t, func(path, text string) {
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
+				t.Errorf("%s: %v", filepath.Base(path), err)
+			}
+		}
+	})
 }
 
 // words splits a command like a shell, as far as the documents need it.
