@@ -61,7 +61,7 @@ type Meta struct {
 
 // Log holds the newest access units of one H.264 stream. See the package documentation for the argument of its correctness.
 type Log struct {
-	entries []entry
+	entries []entry              // allocated with the first unit, as memory is
 	order   [units]atomic.Uint64 // by sequence: a handoff.Ref to its entry; 0: none yet
 	last    atomic.Uint64        // the newest unit's sequence; 0: none yet
 	lastKey atomic.Uint64        // the newest key frame's
@@ -77,7 +77,7 @@ type Log struct {
 	parameters atomic.Pointer[Parameters]
 
 	// What follows is the producer's own.
-	memory   []byte   // allocated with the first unit
+	memory   []byte   // of size bytes, allocated with the first unit
 	head     int      // where the next unit goes if there is room
 	used     []*entry // entries that own a part of memory, oldest first
 	free     []*entry
@@ -110,21 +110,26 @@ func New(c Config) (*Log, error) {
 	if c.Lag < 0 {
 		return nil, fmt.Errorf("video: a lag of %v: must be positive", c.Lag)
 	}
-	l := &Log{entries: make([]entry, units), size: c.Bytes, lag: c.Lag, began: time.Now()}
+	return &Log{size: c.Bytes, lag: c.Lag, began: time.Now()}, nil
+}
+
+// allocate makes the memory and its entries. Readers find no entry before one is published.
+func (l *Log) allocate() {
+	l.memory = make([]byte, l.size)
+	l.entries = make([]entry, units)
 	l.used, l.free = make([]*entry, 0, units), make([]*entry, 0, units)
 	for i := range l.entries {
 		l.entries[i].index = i
 		l.entries[i].Claim() // nobody can acquire it before it is published
 		l.free = append(l.free, &l.entries[i])
 	}
-	return l, nil
 }
 
 // MaxUnit is the largest access unit that the log takes, in bytes.
 func (l *Log) MaxUnit() int { return l.size / 4 }
 
 // Room returns how many bytes and units of a stream the log has at once, at most.
-func (l *Log) Room() (bytes, count int) { return l.size, len(l.entries) }
+func (l *Log) Room() (bytes, count int) { return l.size, units }
 
 // Parameters returns the newest key frame's parameter sets; nil before the first.
 func (l *Log) Parameters() *Parameters { return l.parameters.Load() }
@@ -240,6 +245,9 @@ func kept(nal []byte) bool {
 
 // take returns an entry with size bytes of memory of its own, claimed for writing; nil if readers hold too much.
 func (l *Log) take(size int) *entry {
+	if l.memory == nil {
+		l.allocate()
+	}
 	if len(l.free) == 0 { // the log is full: drop the oldest unit that nobody holds
 		for i := range l.used {
 			if l.claim(i) {
@@ -271,9 +279,6 @@ func (l *Log) take(size int) *entry {
 	e := l.free[len(l.free)-1]
 	l.free = l.free[:len(l.free)-1]
 	l.used = append(l.used, e)
-	if l.memory == nil {
-		l.memory = make([]byte, l.size)
-	}
 	e.at, e.bytes = at, l.memory[at:at+size:at+size]
 	l.head = (at + size + line - 1) &^ (line - 1)
 	return e

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/maixstream/maixstream/internal/stamp"
@@ -25,8 +26,12 @@ import (
 var galleryFiles embed.FS
 
 var (
-	galleryPage   = newGallery()
-	galleryLogout = page.Document{HTML: strings.Replace(galleryPage.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1), Policy: galleryPage.Policy}
+	galleryPage   = sync.OnceValue(newGallery)
+	galleryLogout = sync.OnceValue(func() page.Document {
+		d := galleryPage()
+		d.HTML = strings.Replace(d.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1)
+		return d
+	})
 )
 
 func newGallery() page.Document {
@@ -61,11 +66,12 @@ func refuse(w http.ResponseWriter, code int, text string) {
 }
 
 func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
-	shown := &galleryPage
+	shown := galleryPage
 	if s.web.InSession(r) {
-		shown = &galleryLogout
+		shown = galleryLogout
 	}
-	shown.Serve(w, http.StatusOK)
+	d := shown()
+	d.Serve(w, http.StatusOK)
 }
 
 // Device is a device as /devices and /events show it. Times are Unix seconds.

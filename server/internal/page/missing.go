@@ -1,8 +1,11 @@
 package page
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
-var missing = New(file("missing/missing.html"), file("login/login.css"), "")
+var missing = sync.OnceValue(func() Document { return New(file("missing/missing.html"), file("login/login.css"), "") })
 
 // NotFound returns the page for an unknown path, with links to the existing paths. paths and path begin with a slash and are relative to
 // the same prefix.
@@ -16,7 +19,7 @@ func NotFound(path string, paths []string) Document {
 		}
 		list.WriteString(`<li><a href="` + escape(to) + `">` + escape(p) + "</a></li>")
 	}
-	d := missing
+	d := missing()
 	d.HTML = strings.NewReplacer("{{up}}", up, "{{path}}", escape(path), "{{list}}", list.String()).Replace(d.HTML)
 	return d
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 // Style is the style sheet shared by all pages: light and dark colours, controls, notices. A page's own rules follow it.
@@ -76,7 +77,13 @@ var liveScripts = []string{
 	"view", "qr", "links", "buttons", "keys", "start",
 }
 
-var live, login = newLive(), New(file("login/login.html"), file("login/login.css"), file("login/login.js"))
+// Pages are assembled at first use: a start does not pay for pages that nobody opens.
+var (
+	live  = sync.OnceValue(newLive)
+	login = sync.OnceValue(func() Document {
+		return New(file("login/login.html"), file("login/login.css"), file("login/login.js"))
+	})
+)
 
 func newLive() Document {
 	var script strings.Builder
@@ -96,7 +103,7 @@ type View struct {
 
 // Live returns the live page.
 func Live(v View) Document {
-	d := live
+	d := live()
 	d.HTML = strings.ReplaceAll(d.HTML, "{{query}}", escape(tokenQuery(v.Token)))
 	if v.Session {
 		d.HTML = strings.Replace(d.HTML, `<form id="logout" hidden `, `<form id="logout" `, 1)
@@ -143,7 +150,7 @@ func Login(f Form) Document {
 	if f.User != "" {
 		focus = [2]string{"", "autofocus"}
 	}
-	d := login
+	d := login()
 	d.HTML = strings.NewReplacer(
 		"{{next}}", escape(f.Next), "{{message}}", escape(f.Message), "{{users}}", fill(f.Users), "{{token}}", fill(!f.Users),
 		"{{user}}", escape(f.User), "{{first}}", focus[0], "{{second}}", focus[1],
