@@ -106,15 +106,19 @@ func (vs *videoSession) choose() (run func(context.Context), name string, err er
 	}, "", nil
 }
 
-// search reports whether there is an encoder. Loading its library takes a while: the session's first picture goes first.
+// searchAfter is how long after its start a session looks for an encoder that nobody has asked for. Loading its library takes the processor from the
+// first pictures.
+const searchAfter = time.Second
+
+// search waits until an encoder is worth looking for and reports whether there is one.
 func (vs *videoSession) search(ctx context.Context) bool {
-	reader := vs.session.pipeline.config.Ring.NewReader()
+	wait := time.NewTimer(searchAfter)
+	defer wait.Stop()
 	select {
 	case <-ctx.Done():
 	case <-vs.video.woken:
-	case <-reader.Updates():
+	case <-wait.C:
 	}
-	reader.Close()
 	if ctx.Err() != nil {
 		return false
 	}
