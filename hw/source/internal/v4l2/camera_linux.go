@@ -31,7 +31,7 @@ type camera struct {
 	// life guards what is recreated when the device is turned on, and is held while it is off, for a larger picture or for good.
 	life    sync.Mutex
 	fd      int
-	wake    int         // an eventfd that interrupts run's poll
+	wake    int         // an eventfd that interrupts run's wait
 	layout  frame.Frame // planes' sizes and strides
 	limited bool
 	stopped chan struct{} // closed when run has ended
@@ -100,24 +100,27 @@ func (c *camera) SetFPS(fps float64) error {
 // run reads pictures until Close or the device's end.
 func (c *camera) run() {
 	defer close(c.stopped)
-	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN | unix.POLLPRI}, {Fd: int32(c.wake), Events: unix.POLLIN}}
+	w, err := newWaiter(c.fd, c.wake)
+	if err != nil {
+		c.finish(explain("wait", err))
+		return
+	}
+	defer w.close()
 	for {
-		n, err := unix.Poll(fds, int(silence/time.Millisecond))
+		ready, woken, err := w.wait(silence)
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
 		case err != nil:
 			c.finish(explain("wait", err))
 			return
-		case fds[1].Revents != 0:
+		case woken:
 			return
-		case n == 0:
+		case ready == 0:
 			c.finish(fmt.Errorf("wait: %w: no picture for %s", frame.ErrGone, silence))
 			return
 		}
-		if fds[0].Revents&unix.POLLPRI != 0 {
+		if ready&unix.EPOLLPRI != 0 {
 			c.takeEvents(c.fd)
-			if fds[0].Revents&^unix.POLLPRI == 0 {
+			if ready&^unix.EPOLLPRI == 0 {
 				continue
 			}
 		}
@@ -129,7 +132,7 @@ func (c *camera) run() {
 		case !errors.Is(err, unix.EAGAIN):
 			c.finish(explain("dequeue buffer", err))
 			return
-		case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0:
+		case ready&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
 			c.finish(explain("wait", unix.ENODEV))
 			return
 		}

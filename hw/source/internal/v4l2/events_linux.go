@@ -5,7 +5,7 @@ import "unsafe"
 // Changes of controls, also by other programs, are events on the device's descriptor (V4L2_EVENT_CTRL).
 const (
 	eventControl = 3
-	// maxEvents limits how many are dequeued at once; the rest wake the next poll.
+	// maxEvents limits how many are dequeued at once; the rest end the next wait at once.
 	maxEvents = 256
 )
 

@@ -1,0 +1,69 @@
+package v4l2
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// waiter waits for a device's pictures and events. It does so in the runtime's poller: a blocking poll(2) for each picture would hold one of the
+// scheduler's processors for up to 10 ms. That poller does not ask for EPOLLPRI, which announces events, so an epoll instance stands between.
+type waiter struct {
+	file         *os.File
+	conn         syscall.RawConn
+	device, wake int32
+}
+
+// newWaiter waits for device and for wake, an eventfd.
+func newWaiter(device, wake int) (*waiter, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		unix.SetNonblock(fd, true), // so that os.NewFile uses the poller
+		unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, device, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI, Fd: int32(device)}),
+		unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}))
+	if err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	w := &waiter{file: os.NewFile(uintptr(fd), "v4l2"), device: int32(device), wake: int32(wake)}
+	if w.conn, err = w.file.SyscallConn(); err != nil {
+		return nil, errors.Join(err, w.file.Close())
+	}
+	return w, nil
+}
+
+// wait returns what the device is ready for (EPOLLIN, EPOLLPRI, EPOLLERR, EPOLLHUP), and whether wake was signalled. After timeout it returns 0.
+func (w *waiter) wait(timeout time.Duration) (ready uint32, woken bool, err error) {
+	var events [2]unix.EpollEvent
+	var n int
+	var failed error
+	if err = w.file.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return 0, false, err
+	}
+	err = w.conn.Read(func(fd uintptr) bool {
+		for {
+			n, failed = unix.EpollWait(int(fd), events[:], 0)
+			if !errors.Is(failed, unix.EINTR) {
+				return n != 0 || failed != nil
+			}
+		}
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	for _, e := range events[:max(n, 0)] {
+		if e.Fd == w.wake {
+			woken = true
+		} else {
+			ready = e.Events
+		}
+	}
+	return ready, woken, errors.Join(err, failed)
+}
+
+func (w *waiter) close() { _ = w.file.Close() }
