@@ -43,8 +43,9 @@ func (s *Server) codecs(loggers logging.LoggerFactory) (*webrtc.MediaEngine, *in
 	}
 	registry := &interceptor.Registry{}
 	control, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
+		s.pacer = newPacer(firstRate)
 		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(firstRate), gcc.SendSideBWEMinBitrate(minRate), gcc.SendSideBWEMaxBitrate(maxRate),
-			gcc.SendSideBWEPacer(newPacer(firstRate)), gcc.WithLoggerFactory(loggers))
+			gcc.SendSideBWEPacer(s.pacer), gcc.WithLoggerFactory(loggers))
 	})
 	if err != nil {
 		return nil, nil, err

@@ -105,6 +105,65 @@ func TestPacer(t *testing.T) {
 	})
 }
 
+// A viewer requests every lost packet again every 100 ms or so, also while a copy waits: retransmissions don't pile up, and don't count as a backlog.
+func TestPacerLimitsRetransmissions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 80_000 // bits per second: 15 kB/s paced
+		link := &pacedLink{}
+		p := newPacer(rate)
+		p.AddStream(7, interceptor.RTPWriterFunc(link.write))
+		send := func(number uint16) {
+			if _, err := p.Write(&rtp.Header{Version: 2, SSRC: 7, SequenceNumber: number}, slices.Repeat([]byte{byte(number)}, 500), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range uint16(20) {
+			send(n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if backlog := p.backlog(); backlog != 0 {
+			t.Fatalf("a backlog of %v", backlog)
+		}
+		for range 5 {
+			for n := range uint16(20) {
+				send(n)
+			}
+		}
+		if backlog := p.backlog(); backlog != 0 {
+			t.Errorf("retransmissions count as a backlog of %v", backlog)
+		}
+		send(20)
+		if backlog := p.backlog(); backlog < 30*time.Millisecond || backlog > 40*time.Millisecond {
+			t.Errorf("a backlog of %v, want 33 ms for one packet", backlog)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		_, numbers := link.got()
+		repeated := numbers[20 : len(numbers)-1]
+		if numbers[len(numbers)-1] != 20 || len(repeated) < 3 || len(repeated) > 7 || len(slices.Compact(slices.Sorted(slices.Values(repeated)))) != len(repeated) {
+			t.Errorf("packets %v: want about 100 ms of retransmissions, each once, before the last", numbers)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Once the estimate has fallen it is what the link carries.
+func TestPacerKeepsToAKnownRate(t *testing.T) {
+	p := newPacer(1_000_000)
+	p.SetTargetBitrate(2_000_000)
+	if p.rate != paceFactor*250_000 {
+		t.Errorf("%v bytes per second", p.rate)
+	}
+	p.SetTargetBitrate(1_000_000)
+	p.SetTargetBitrate(1_500_000)
+	if p.rate < 206_000 || p.rate > 206_500 {
+		t.Errorf("%v bytes per second after a fall", p.rate)
+	}
+}
+
 func TestPacerReportsUnknownStream(t *testing.T) {
 	p := newPacer(firstRate)
 	if _, err := p.Write(&rtp.Header{Version: 2, SSRC: 9}, []byte{1}, nil); err == nil {

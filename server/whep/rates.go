@@ -14,16 +14,17 @@ type rates struct {
 	viewers map[*session]struct{}
 	end     chan struct{}
 	limited bool
+	fallen  chan struct{} // an estimate has fallen since the last adjustment; made by join
 }
 
-// adjustEvery is the interval between adjustments: estimates follow the link within a second or two.
-const adjustEvery = time.Second
+// adjustEvery is the interval between adjustments while no estimate falls: they rise slowly.
+const adjustEvery = 500 * time.Millisecond
 
 func (r *rates) join(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.viewers == nil {
-		r.viewers = map[*session]struct{}{}
+		r.viewers, r.fallen = map[*session]struct{}{}, make(chan struct{}, 1)
 	}
 	r.viewers[s] = struct{}{}
 	if len(r.viewers) == 1 {
@@ -65,7 +66,17 @@ func (r *rates) run(end chan struct{}) {
 			return
 		case <-tick.C:
 			r.adjust()
+		case <-r.fallen:
+			r.adjust()
 		}
+	}
+}
+
+// hurry makes the next adjustment happen at once. A viewer must have joined.
+func (r *rates) hurry() {
+	select {
+	case r.fallen <- struct{}{}:
+	default: // already requested
 	}
 }
 
@@ -74,7 +85,9 @@ func (r *rates) adjust() {
 	r.mu.Lock()
 	targets := map[*pipeline.Video][]int{}
 	for s := range r.viewers {
-		targets[s.source] = append(targets[s.source], s.control.GetTargetBitrate())
+		target := s.control.GetTargetBitrate()
+		s.considered.Store(int64(target))
+		targets[s.source] = append(targets[s.source], target-s.pacer.excess()) // what waits too long is sent within about a second
 	}
 	r.limited = true
 	r.mu.Unlock()

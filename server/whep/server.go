@@ -44,8 +44,10 @@ type Server struct {
 	rates  rates
 	cutter cutter
 
-	connecting sync.Mutex            // serializes connection setup; guards estimator
-	estimator  cc.BandwidthEstimator // created by the interceptors for the connection being set up
+	connecting sync.Mutex // serializes connection setup; guards estimator and pacer
+	// Created by the interceptors for the connection being set up.
+	estimator cc.BandwidthEstimator
+	pacer     *pacer
 
 	mu       sync.Mutex
 	closed   bool

@@ -50,10 +50,12 @@ type session struct {
 	sender  *webrtc.RTPSender
 	track   *webrtc.TrackLocalStaticRTP
 	control cc.BandwidthEstimator
+	pacer   *pacer
 
 	candidates             atomic.Int64 // received since the offer
 	connected              atomic.Bool
-	keysOnly               atomic.Bool // its link cannot carry the stream
+	keysOnly               atomic.Bool  // its link cannot carry the stream
+	considered             atomic.Int64 // estimate that the encoder's bitrate was last computed from; 0: none yet
 	frames, skipped, bytes atomic.Uint64
 	fps, byteRate          atomic.Uint64 // math.Float64bits, over about the last second
 
@@ -62,6 +64,7 @@ type session struct {
 	number    uint16    // of the next packet
 	extension uint8     // ID of the capture time's header extension; 0: not negotiated
 	origin    time.Time // capture time of RTP time 0
+	gate      gate
 	slow      time.Time // since when the link has carried less than the stream; zero: it keeps up
 	trial     trial
 	measured  time.Time
@@ -82,7 +85,7 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	server := s.server
 	server.connecting.Lock()
 	pc, err := server.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
-	s.control = server.estimator
+	s.control, s.pacer = server.estimator, server.pacer
 	server.connecting.Unlock()
 	if err != nil {
 		return "", fmt.Errorf("webrtc: %w", err)
@@ -173,6 +176,7 @@ func (s *session) run() {
 	s.connected.Store(true)
 	leave := s.source.Watch()
 	defer leave()
+	s.pacer.notify(s.estimated)
 	s.server.rates.join(s)
 	var feedback sync.WaitGroup
 	feedback.Go(s.feedback)
@@ -215,7 +219,11 @@ func (s *session) prepare() {
 func (s *session) send(u *video.Unit) error {
 	m := u.Meta()
 	s.follow(m.Captured)
-	if s.keysOnly.Load() && !m.Key {
+	before := s.pacer.backlog()
+	if s.keysOnly.Load() && !m.Key || !s.gate.passes(before, m.Key) {
+		if s.gate.awaitsKey(before) {
+			s.source.Log().RequestKey()
+		}
 		s.skipped.Add(1)
 		return nil
 	}
@@ -240,6 +248,9 @@ func (s *session) send(u *video.Unit) error {
 		s.bytes.Add(uint64(len(part)))
 	}
 	s.frames.Add(1)
+	if m.Key {
+		s.gate.key = s.pacer.backlog() - before
+	}
 	return s.ctx.Err()
 }
 
@@ -303,6 +314,13 @@ func (s *session) decide(now time.Time, target, needs float64) {
 	case now.Sub(s.slow) > 4*time.Second && s.server.rates.decided():
 		t.keys, t.patience = now, max(t.patience, firstPatience)
 		s.onlyKeys(true)
+	}
+}
+
+// estimated takes a new estimate of the link's capacity, in bits per second. While it falls, each moment at the old bitrate adds to what waits.
+func (s *session) estimated(rate int) {
+	if used := s.considered.Load(); used != 0 && int64(rate) < used*9/10 {
+		s.server.rates.hurry()
 	}
 }
 
