@@ -114,6 +114,9 @@ func TestTouch(t *testing.T) {
 	x, y, _, _ = b.box(t, "reflect")
 	b.tap(t, x, y)
 	wait(t, b, "a switch follows a tap", `document.getElementById("reflect").checked && turn.mirror`)
+	x, y, _, _ = b.box(t, "full")
+	b.tap(t, x, y)
+	wait(t, b, "the picture fills the screen", `document.fullscreenElement?.id === "viewer" && document.getElementById("stage").clientHeight === innerHeight`)
 }
 
 // The mouse's wheel and a touchpad's pinch zoom the picture under the pointer, and scroll the settings beside it.

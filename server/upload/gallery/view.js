@@ -157,7 +157,7 @@ function caption() {
     $("large").alt = c.name + ", " + when(c.still.time);
   }
   text += ` · ${c.total.toLocaleString()} picture${c.total === 1 ? "" : "s"} in this span`;
-  if (c.total > c.pictures.length) text += `, the timeline shows ${c.pictures.length} of them`;
+  if (c.total > c.pictures.length) text += `, the timeline shows ${c.pictures.length.toLocaleString()} of them`;
   put("caption", text);
   $("slider").setAttribute("aria-valuetext", p ? when(p.time) : "no picture");
 }
