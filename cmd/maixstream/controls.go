@@ -69,7 +69,7 @@ func setupControls(flags *pflag.FlagSet) func(context.Context, []string, termina
 			return e.Encode(list)
 		}
 		if len(list.Controls) == 0 {
-			fmt.Fprintf(t.err, "%s has no controls\n", *name)
+			fmt.Fprintf(t.err, "source %s has no controls; choose another one with --source\n", *name)
 			return nil
 		}
 		return printControls(t.out, list)

@@ -26,18 +26,24 @@ func TestFirstStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, script := range map[string]string{
-		"no-flags":    `timeout --preserve-status -s INT 3 "$0"`,
+	for name, script := range map[string]string{ // (without --foreground, timeout sends its signal twice)
+		"no-flags":    `timeout --foreground --preserve-status -s INT 3 "$0"`,
 		"typo-verb":   `"$0" srve`,
 		"typo-flag":   `"$0" --sorce /dev/video0`,
 		"port-taken":  `"$0" --source testcard --report 0 >/dev/null 2>&1 & for i in $(seq 100); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && break; sleep 0.1; done; "$0"; code=$?; kill %1; wait; (exit $code)`,
-		"no-webcam":   `timeout --preserve-status -s INT 5 "$0" --source /dev/video77`,
+		"no-webcam":   `timeout --foreground --preserve-status -s INT 5 "$0" --source /dev/video77`,
 		"other-names": `"$0" --port 8080; "$0" --device /dev/video0; "$0" --resolution 1280x720`,
 		"links":       `"$0" --source testcard --report 0 --rtsp 8554 --h264 off >/dev/null 2>&1 & for i in $(seq 100); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && break; sleep 0.1; done; "$0" links --qr no; code=$?; kill %1; wait; (exit $code)`,
+		"mistakes": `try() { echo "$ maixstream $*"; "$0" "$@"; echo "exit code $?"; }
+			try --size 1280; try --size 0x0; try --fps abc; try --listen nonsense; try --listen :99999; try --listen 192.0.2.1:8000
+			try serve extra-argument; try nonsense; try help nonsense; try push; try snapshot
+			try --source /dev/null; try --source /nowhere/photos; mkdir photos; try --source photos; try --source nonsense
+			try --auth-file /nowhere/users; try --config /nowhere/maixstream.yaml; try links; try find --wait 10ms; try controls`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(unshare, "-n", "bash", "-c", "ip link set lo up; { "+script+"; } 2>&1; echo \"exit code $?\"", self)
 			cmd.Env = append(os.Environ(), beProgram+"=1")
+			cmd.Dir = t.TempDir()
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v: %s", err, out)
@@ -46,7 +52,7 @@ func TestFirstStart(t *testing.T) {
 			if others, _ := filepath.Glob("/dev/video*"); len(others) > 0 {
 				text = regexp.MustCompile(`There is /dev/\S+(, /dev/\S+)*: name one with --source, or plug one in`).ReplaceAllString(text, "Plug one in")
 			}
-			if name == "port-taken" { // its source may run before the port is tried, or not
+			if name == "port-taken" || name == "mistakes" { // its source may run before the port is tried, or not
 				text = regexp.MustCompile(`(?m)^TIME INFO source running .*\n`).ReplaceAllString(text, "")
 			}
 			golden := filepath.Join("testdata", "first-start", name+".txt")

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"sync/atomic"
+	"syscall"
 
 	"go.uber.org/zap"
 
@@ -34,6 +37,9 @@ func (m *media) start(s *serveFlags, feed rtsp.Feed, web *web.Server, log *zap.L
 			one.TLS = web.TLS()
 		}
 		started, err := rtsp.Start(one)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%w: another program serves there already; choose another port with --rtsp or --rtsps", err)
+		}
 		if err != nil {
 			return err
 		}

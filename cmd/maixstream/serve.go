@@ -91,7 +91,7 @@ func (s *serveFlags) serve(ctx context.Context, t terminal) error {
 	}
 	defer shown.Close()
 	if err := shell.Start(); errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w (another port: --listen 8001)", err)
+		return fmt.Errorf("%w, such as --listen 8001", err)
 	} else if err != nil {
 		return err
 	}

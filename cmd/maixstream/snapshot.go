@@ -17,7 +17,7 @@ func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, termina
 	wait := flags.Duration("timeout", 10*time.Second, "give up if there is no picture within this time")
 	return func(ctx context.Context, args []string, t terminal) error {
 		if len(args) != 1 {
-			return usagef("one FILE for the picture, or - for standard output")
+			return usagef("name one FILE for the picture, or - for standard output")
 		}
 		if *wait <= 0 {
 			return usagef("--timeout %v: must be more than 0", *wait)

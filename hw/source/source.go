@@ -91,6 +91,8 @@ func open(spec string, o Options) (frame.Source, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(spec, filepath.Separator):
 		return nil, errors.New("no such file or folder, and no source of that name (testcard, -, v4l2:/dev/videoN)")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("no such file or folder")
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -100,7 +102,7 @@ func open(spec string, o Options) (frame.Source, error) {
 	case info.Mode()&fs.ModeNamedPipe != 0:
 		return nil, errors.New("named pipes are not supported: use standard input (-)")
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("neither a file nor a folder (%s)", info.Mode().Type())
+		return nil, errors.New("neither a file, a folder nor a webcam")
 	}
 	return openFile(spec, o)
 }

@@ -58,7 +58,7 @@ func TestOpenReportsTheReason(t *testing.T) {
 		{"unknown name", "webcam", "no source of that name"},
 		{"missing file", filepath.Join(dir, "none.mjpeg"), "no such file"},
 		{"empty folder", empty, "no photographs"},
-		{"folder of other files", text, "1 other entries"},
+		{"folder of other files", text, "other entries: 1"},
 		{"folder of broken photographs", brokenPhotos, "none of the 1 photographs can be shown"},
 		{"empty file", write(t, filepath.Join(dir, "empty.mjpeg"), nil), "empty"},
 		{"a file of text", write(t, filepath.Join(dir, "x.txt"), []byte("hello world, hello")), "unknown type of file"},
@@ -66,7 +66,7 @@ func TestOpenReportsTheReason(t *testing.T) {
 		{"a single picture", write(t, filepath.Join(dir, "x.png"), []byte("\x89PNG\r\n\x1a\n0000")), "name its folder"},
 		{"MJPEG without a picture", write(t, filepath.Join(dir, "x.mjpeg"), []byte("garbage, nothing but garbage")), "without a single picture"},
 		{"AVI that ends", write(t, filepath.Join(dir, "x.avi"), []byte("RIFF\xff\x00\x00\x00AVI LIST")), "no data"},
-		{"not a video device", "/dev/null", "neither a file nor a folder"},
+		{"not a video device", "/dev/null", "neither a file, a folder nor a webcam"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := source.Open(c.spec, source.Options{})

@@ -397,11 +397,13 @@ func pageLinks(t *testing.T, b tab) {
 func pageBare(t *testing.T, b tab) {
 	c := newCamera(t, "testcard", 640, 480)
 	s := c.show(t, "127.0.0.1:0", nil)
-	b.viewport(t, 640, 480)
 	b.open(t, s.URLs()[0]+"/?bare")
 	wait(t, b, "a picture", `total.frames > 3 && !document.getElementById("stage").classList.contains("empty")`)
-	wait(t, b, "nothing else", `innerWidth === document.getElementById("picture").getBoundingClientRect().width && innerHeight === document.getElementById("picture").getBoundingClientRect().height &&
-		[...document.querySelectorAll("button, input, select, a")].every((e) => !e.offsetParent)`)
+	for _, size := range [][2]int{{640, 480}, {390, 844}} {
+		b.viewport(t, size[0], size[1])
+		wait(t, b, "nothing else", `innerWidth === document.getElementById("picture").getBoundingClientRect().width && innerHeight === document.getElementById("picture").getBoundingClientRect().height &&
+			[...document.querySelectorAll("button, input, select, a")].every((e) => !e.offsetParent)`)
+	}
 }
 
 func middleOf(t *testing.T, b tab, id string) (x, y int) {

@@ -265,7 +265,10 @@ func TestGalleryScreenshots(t *testing.T) {
 	ctx := chromium(t)
 	shoot := func(name string) {
 		t.Helper()
-		time.Sleep(1500 * time.Millisecond) // let the page finish painting
+		for range 10 { // live, and while the page finishes painting
+			postOK(t, s, "?device=garden", scene(t, "garden", 39), nil)
+			time.Sleep(200 * time.Millisecond)
+		}
 		b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)

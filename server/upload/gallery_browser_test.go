@@ -1,6 +1,7 @@
 package upload_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,9 @@ import (
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/internal/testenv/browser"
 )
+
+// isLive is true where a device's view claims to be live.
+const isLive = `/^live/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Live"`
 
 // Devices and moments have URLs, which can be bookmarked; Back works. Pictures can be downloaded, deleted and played.
 func TestGalleryAddresses(t *testing.T) {
@@ -48,8 +52,11 @@ func TestGalleryAddresses(t *testing.T) {
 	large("the newest again", 7)
 	evaluate[bool](ctx, t, `(devices.get("`+name+`").info.arrived -= 780, true)`) // as if it had arrived then
 	is("how old it is", `/^newest 13 min ago/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Newest"`)
-	postOK(t, s, "?device=garden.north", encodeJPEG(t, picture(320, 240, 2), 85), nil)
-	is("live", `/^live/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Live"`)
+	testenv.Eventually(t, "live", func() bool {
+		postOK(t, s, "?device=garden.north", encodeJPEG(t, picture(320, 240, 2), 85), nil)
+		time.Sleep(200 * time.Millisecond) // few pictures: they are played below
+		return evaluate[bool](ctx, t, isLive)
+	})
 	evaluate[bool](ctx, t, `(history.back(), true)`)
 	is("no device", `!document.querySelector("dialog[open]") && !location.search`)
 
@@ -73,6 +80,43 @@ func TestGalleryAddresses(t *testing.T) {
 	testenv.Eventually(t, "one fewer is kept", func() bool { return s.State().Pictures == before-1 })
 	if asked := evaluate[string](ctx, t, "window.asked"); !strings.HasPrefix(asked, "Delete the picture of ") {
 		t.Errorf("asked %q", asked)
+	}
+}
+
+// A device's view is live for about three of its pictures' intervals after the newest, then it says how old that one is.
+func TestGalleryIsLiveOnlyWhilePicturesArrive(t *testing.T) {
+	s := receive(t, t.TempDir(), nil)
+	send := func(i int) { postOK(t, s, "?device=door", encodeJPEG(t, picture(320, 240, i), 85), nil) }
+	send(1)
+	ctx := chromium(t)
+	perform(ctx, t, chromedp.Navigate(s.URLs()[0]+"/?device=door"))
+	testenv.Eventually(t, "live, at a known rate", func() bool {
+		send(2)
+		return evaluate[bool](ctx, t, isLive+` && devices.get("door").info.fps > 1`)
+	})
+	testenv.Eventually(t, "the age of the newest, after the last", func() bool {
+		return evaluate[bool](ctx, t, `/^newest [0-9]+ s ago/.test(document.querySelector("#caption").textContent) && document.querySelector("#live").textContent === "Newest" && document.querySelector("#large").alt === "newest picture of door"`)
+	})
+	testenv.Eventually(t, "live again", func() bool {
+		send(3)
+		return evaluate[bool](ctx, t, isLive)
+	})
+
+	for _, c := range []struct {
+		fps, old float64
+		live     bool
+	}{
+		{fps: 10, old: 2, live: true},
+		{fps: 10, old: 3, live: false},
+		{fps: 0.5, old: 6, live: true},
+		{fps: 0.5, old: 8, live: false},
+		{fps: 0, old: 2, live: true}, // less often than is measured
+		{fps: 0, old: 3, live: false},
+		{fps: 0.05, old: 12, live: false},
+	} {
+		if live := evaluate[bool](ctx, t, fmt.Sprintf(`fresh({fps: %v, arrived: Date.now() / 1000 - skew - %v})`, c.fps, c.old)); live != c.live {
+			t.Errorf("%.2f pictures per second, the newest %v s ago: live is %v", c.fps, c.old, live)
+		}
 	}
 }
 

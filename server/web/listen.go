@@ -65,7 +65,10 @@ func (s *Server) listen() (err error) {
 
 func listenError(address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen at %s: another program serves there already; stop it or choose another port: %w", address, err)
+		return fmt.Errorf("listen at %s: %w: another program serves there already; stop it or choose another port", address, syscall.EADDRINUSE)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("listen at %s: this machine does not have that address: %w", address, err)
 	}
 	if errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("listen at %s: ports below 1024 need root or CAP_NET_BIND_SERVICE: %w", address, err)

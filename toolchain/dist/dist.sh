@@ -34,7 +34,7 @@ dir=$(cd "$dir" && pwd)
 # Common to all.
 common=$dir/work/common
 mkdir -p "$common/docs"
-"$go" build -ldflags "$ldflags" -o "$dir/work/host" ./cmd/maixstream
+GO=$go toolchain/progress.sh build -ldflags "$ldflags" -o "$dir/work/host" ./cmd/maixstream
 "$dir/work/host" completion bash >"$common/maixstream.bash"
 "$dir/work/host" completion zsh >"$common/_maixstream"
 "$dir/work/host" completion fish >"$common/maixstream.fish"
@@ -80,8 +80,11 @@ describe() {
 }
 
 "$go" build -o "$dir/work/notices" ./toolchain/notices
-cp "$("${tool[@]}" -n cyclonedx-gomod)" "$dir/work/cyclonedx-gomod"
-cp "$("${tool[@]}" -n nfpm)" "$dir/work/nfpm"
+echo "building the packaging tools"
+for name in cyclonedx-gomod nfpm; do
+  built=$("${tool[@]}" -n $name 2>"$dir/work/tools.log") || { cat "$dir/work/tools.log" >&2; exit 1; }
+  cp "$built" "$dir/work/$name"
+done
 
 # pc ARCH: for other machines with Linux.
 pc() {

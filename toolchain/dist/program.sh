@@ -19,5 +19,5 @@ CFLAGS=-fPIC "$here/../build-libjpeg.sh" "$libjpeg" "$processor"
 export GOOS=linux GOARCH=$arch CGO_ENABLED=1 GOAMD64=v1 GOARM64=v8.0
 export CGO_CFLAGS="-O2 -g0 -I$libjpeg/include" CGO_LDFLAGS="-L$libjpeg/lib"
 link="-Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -Wl,--build-id=none"
-exec "${GO:-go}" build -buildmode=pie -trimpath -buildvcs=false -ldflags "-s -w -buildid= -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}" \
+exec "$here/../progress.sh" build -buildmode=pie -trimpath -buildvcs=false -ldflags "-s -w -buildid= -linkmode external -extldflags '$link' ${MAIXSTREAM_LDFLAGS:-}" \
   -o "$file" ./cmd/maixstream

@@ -104,6 +104,7 @@ let arrivedOnce = false;
 // In the page's header, and in that of the open device.
 const lost = (text) => { for (const id of ["notice", "lost"]) $(id).textContent = text; };
 let events, quiet;
+const newsEvery = () => authorization ? 2 : 1; // seconds
 function listen() {
   if (events) events.close();
   events = null;
@@ -149,7 +150,7 @@ async function pollDevices() {
     lost(e instanceof TypeError ? "connection lost, trying again" : e.message);
   }
   clearTimeout(quiet);
-  if (!document.hidden) quiet = setTimeout(pollDevices, 2000);
+  if (!document.hidden) quiet = setTimeout(pollDevices, newsEvery() * 1000);
 }
 
 function filter() {

@@ -136,10 +136,11 @@ function still(p, keep = true) {
   caption();
 }
 
-// fresh reports whether the device is sending: it is live until the next picture is overdue.
+// fresh reports whether the device is sending: it is live until a few pictures in a row are overdue. News of a picture takes up to newsEvery.
+// A device that sends a picture every few seconds or less often is never live for long: the age of its newest picture says more.
 function fresh(info) {
   const old = Date.now() / 1000 - skew - info.arrived;
-  return old < Math.max(10, info.fps > 0 ? 3 / info.fps : 0);
+  return old < newsEvery() + Math.max(1.5, Math.min(10, info.fps > 0 ? 3 / info.fps : 0));
 }
 
 function caption() {
@@ -156,7 +157,7 @@ function caption() {
     $("large").alt = c.name + ", " + when(c.still.time);
   }
   text += ` · ${c.total.toLocaleString()} picture${c.total === 1 ? "" : "s"} in this span`;
-  if (c.total > c.pictures.length) text += `, the timeline shows ${c.pictures.length} of them`;
+  if (c.total > c.pictures.length) text += `, the timeline shows ${c.pictures.length.toLocaleString()} of them`;
   put("caption", text);
   $("slider").setAttribute("aria-valuetext", p ? when(p.time) : "no picture");
 }
@@ -260,8 +261,7 @@ $("large").addEventListener("error", () => {
 });
 setInterval(() => {
   words();
-  if (!current) return;
-  caption();
-  if (current.changed && current.live) load();
+  if (current && current.changed && current.live) load();
 }, 1000);
+setInterval(() => { if (current) caption(); }, 250);
 listen();

@@ -17,7 +17,7 @@ func List(folder string, recursive bool, warn func(error)) ([]string, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("folder %s: no photographs (.jpg, .png) in it (%d other entries)", folder, others)
+		return nil, fmt.Errorf("folder %s: no photographs (.jpg, .png) in it (other entries: %d)", folder, others)
 	}
 	return names, nil
 }

@@ -32,6 +32,7 @@ function notice() {
     announced = text;
     const box = $("notice").firstElementChild;
     box.hidden = !worst;
+    $("notice").classList.toggle("low", !lost && Boolean(wrong.signal)); // not over the picture's own words
     box.querySelector("strong").textContent = worst ? worst[0] : "";
     box.querySelector("span").textContent = worst ? worst[1] : "";
   }

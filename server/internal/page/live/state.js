@@ -50,7 +50,7 @@ function update(s) {
   state = s;
   heard = now();
   wrong.events = null;
-  wrong.signal = s.signal ? null : ["No signal.", s.reason ? "Reason: " + s.reason : "The source is unavailable."];
+  wrong.signal = s.signal ? null : ["No signal.", s.reason ? (/^[A-Z]/.test(s.reason) ? "" : "Reason: ") + s.reason : "The source is unavailable."];
   notice();
   put("source", s.source.name || "–");
   put("encoder", s.encoder || "–");
