@@ -96,7 +96,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 			}
 			return err
 		}
-		if s.good && u.Sequence > s.lastNumber+1 {
+		if s.good.Load() && u.Sequence > s.lastNumber+1 {
 			s.interruptUnits()
 		}
 		if !s.note(u.Sequence) {

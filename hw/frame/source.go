@@ -100,6 +100,13 @@ type Dropper interface {
 	Dropped() (count uint64, newest error)
 }
 
+// LiveSource is a source whose sender alone determines when pictures come; the rate in Info is only a limit. Its method is safe for concurrent use.
+type LiveSource interface {
+	Source
+	// Interval returns the longest of the sender's recent times between two pictures; 0 until enough have arrived.
+	Interval() time.Duration
+}
+
 // Optional capabilities of a source. Each takes effect within a few pictures, is safe for concurrent use, and
 // returns an error that wraps ErrUnsupported if the device lacks it.
 type (
