@@ -188,6 +188,9 @@ func (p *polled) poll(ctx context.Context) error {
 	if err := p.site.refusal(reply); err != nil {
 		return err
 	}
+	if !isPicture(reply) {
+		return fmt.Errorf("%w: the server sends a stream now", frame.ErrReopen)
+	}
 	return p.take(reply)
 }
 

@@ -43,12 +43,13 @@ func (s *site) open(o Options) (frame.Source, error) {
 		return nil, fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
 	err = s.refusal(reply)
+	single := err == nil && isPicture(reply)
 	body := &streamBody{reply.Body, cancel}
 	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
-	if isPicture(reply) {
+	if single {
 		defer func() { _ = body.Close() }()
 		return newPolled(s, reply, o)
 	}
@@ -175,7 +176,7 @@ type peeked struct {
 	io.Closer
 }
 
-// isPicture reports whether a reply is a single picture rather than a stream.
+// isPicture reports whether a reply is a single picture rather than a stream. If its headers do not tell, its beginning does.
 func isPicture(reply *http.Response) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(reply.Header.Get("Content-Type")), ";")
 	kind = strings.TrimSpace(kind)
@@ -184,8 +185,10 @@ func isPicture(reply *http.Response) bool {
 		return false
 	case strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "text/"): // of text only pictures come here
 		return true
+	case reply.ContentLength > 0:
+		return reply.ContentLength <= maxPolled
 	}
-	return reply.ContentLength > 0 && reply.ContentLength <= maxPolled
+	return endsAfterPicture(reply)
 }
 
 // streamSource is another server's stream.

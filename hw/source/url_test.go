@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,89 @@ func TestPictureURLIsPolled(t *testing.T) {
 	slow.Close()
 	if _, err := readNext(t, slow); !errors.Is(err, frame.ErrEnd) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// A reply of unknown type and length is a picture if it ends after one JPEG, otherwise a stream, of which nothing is lost.
+func TestRepliesOfUnknownTypeAreToldApart(t *testing.T) {
+	one := jpegOf(t, 32, 24, 1)
+	unfinished := one[:len(one)-2]
+	for _, c := range []struct {
+		name     string
+		pieces   [][]byte // sent one by one
+		open     bool     // the reply does not end
+		kind     string
+		pictures int // at least
+	}{
+		{"one", [][]byte{one}, false, "polled", 3},
+		{"one in pieces", [][]byte{one[:1], one[1:300], one[300:]}, false, "polled", 3},
+		{"one without its end", [][]byte{unfinished}, false, "polled", 3},
+		{"one and padding", [][]byte{one, {0, 0, 0}}, false, "polled", 3},
+		{"several", [][]byte{one, one, one}, false, "stream", 1},
+		{"several at once", [][]byte{bytes.Repeat(one, 3)}, false, "stream", 1},
+		{"several without their ends", [][]byte{bytes.Repeat(unfinished, 3)}, false, "stream", 1},
+		{"one, and then silence", [][]byte{one}, true, "stream", 1},
+		{"half a picture, and then silence", [][]byte{one, one[:300]}, true, "stream", 1},
+		{"multipart without a type", [][]byte{[]byte("--b\r\nContent-Type: image/jpeg\r\n\r\n"), one, []byte("\r\n--b\r\n")}, true, "stream", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			end := make(chan struct{})
+			camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/octet-stream")
+				for _, piece := range c.pieces {
+					_, _ = w.Write(piece)
+					_ = http.NewResponseController(w).Flush() // chunked
+				}
+				if c.open {
+					<-end
+				}
+			}))
+			defer camera.Close()
+			defer close(end)
+			s, err := source.Open(camera.URL, source.Options{FPS: 50})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if kind := s.Info().Kind; kind != c.kind {
+				t.Errorf("kind %s, want %s", kind, c.kind)
+			}
+			for i := range c.pictures {
+				if p, err := readNext(t, s); err != nil || p.Width != 32 {
+					t.Errorf("picture %d: %+v, %v", i, p, err)
+				}
+			}
+		})
+	}
+}
+
+// A picture's address that becomes a stream's is opened again.
+func TestPictureURLThatBecomesAStream(t *testing.T) {
+	one := jpegOf(t, 32, 24, 1)
+	var asked atomic.Int64
+	end := make(chan struct{})
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(one)
+			return
+		}
+		w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=b")
+		_ = http.NewResponseController(w).Flush()
+		<-end
+	}))
+	defer camera.Close()
+	defer close(end)
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := readNext(t, s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readNext(t, s); !errors.Is(err, frame.ErrReopen) {
+		t.Errorf("%v, want %v", err, frame.ErrReopen)
 	}
 }
 
