@@ -241,13 +241,22 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	for {
 		away, reason, noJPEG := p.lost()
 		switch {
-		case away:
-			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 		case noJPEG != "":
 			return &noPicturesError{noJPEG}
+		case away:
+			if reader.TryNext(f) { // the last picture of a source that has just ended
+				if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
+					return nil
+				}
+				f.Release()
+			}
+			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 		}
 		if err := reader.Next(ctx, f); err != nil {
-			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // nothing arrives because the source has ended
+			switch away, reason, noJPEG := p.lost(); {
+			case noJPEG != "" && p.ctx.Err() != nil:
+				return &noPicturesError{noJPEG}
+			case away && p.ctx.Err() != nil: // nothing arrives because the source has ended
 				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 			}
 			return fmt.Errorf("snapshot: %w", err)
