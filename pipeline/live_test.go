@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -190,6 +191,34 @@ func TestSenderThatBecomesSlowComesBack(t *testing.T) {
 			if s := p.State(); !s.Signal || s.Restarts != uint64(len(at)-1) {
 				t.Fatalf("signal %v, %d restarts: %s", s.Signal, s.Restarts, s.Reason)
 			}
+		}
+	})
+}
+
+// A server that asks to be left alone for minutes is, and that is neither a hang nor a secret.
+func TestBusySourceIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait = 5 * time.Minute
+		var opened atomic.Int64
+		p := start(t, setup{open: func(context.Context, pipeline.Settings) (frame.Source, error) {
+			if opened.Add(1)%2 == 1 {
+				return nil, fmt.Errorf("http://camera/: %w", &frame.BusyError{Status: "503 Service Unavailable", Wait: wait})
+			}
+			return newCamera(10 * time.Millisecond), nil
+		}})
+		defer p.Watch()()
+		for range 9 {
+			time.Sleep(wait / 10)
+			if s := p.State(); opened.Load() != 1 || s.Signal || !strings.Contains(s.Reason, "asks to wait 5m0s; next attempt at ") {
+				t.Errorf("opened %d times: %s", opened.Load(), s.Reason)
+			}
+			if err := p.Health(20 * time.Second); !errors.Is(err, pipeline.ErrNoSignal) {
+				t.Errorf("health: %v", err)
+			}
+		}
+		time.Sleep(wait/10 + 5*time.Second)
+		if s := p.State(); opened.Load() != 2 || !s.Signal {
+			t.Errorf("opened %d times: %s", opened.Load(), s.Reason)
 		}
 	})
 }

@@ -43,10 +43,16 @@ func (p *Pipeline) run() error {
 		if p.count.captured.Load() > frames {
 			backoff = firstBackoff
 		}
-		if p.signalLost(p.reasonOf(err)) {
-			p.config.Log.Warn("no signal; trying again", zap.Error(err))
+		why, wait := p.reasonOf(err), backoff/2+rand.N(backoff) // jitter, so that many boards do not reconnect at once
+		var busy *frame.BusyError
+		if errors.As(err, &busy) && busy.Wait > wait {
+			wait = busy.Wait
+			why += "; next attempt at " + time.Now().Add(wait).Format(time.TimeOnly)
 		}
-		if !p.pause(backoff, p.reasonOf(err)) {
+		if p.signalLost(why) {
+			p.config.Log.Warn("no signal; trying again", zap.Error(err), zap.Duration("next_try_in", wait.Round(time.Millisecond)))
+		}
+		if !p.pause(wait, why) {
 			return nil
 		}
 		backoff = min(2*backoff, p.config.Retry)
@@ -70,16 +76,18 @@ func (p *Pipeline) reasonOf(err error) string {
 	return p.config.Explain(err)
 }
 
-// pause waits for the backoff with jitter, so that many boards do not reconnect at once. It shows the substitute
-// picture meanwhile. It returns false if the pipeline ends.
-func (p *Pipeline) pause(backoff time.Duration, why string) bool {
-	until := time.Now().Add(backoff/2 + rand.N(backoff))
+// pause waits before the source is opened again, and shows the substitute picture meanwhile. It returns false if the pipeline ends.
+func (p *Pipeline) pause(wait time.Duration, why string) bool {
+	until := time.Now().Add(wait)
 	for {
 		p.showNoSignal(why)
 		left := time.Until(until)
 		if left <= 0 {
 			return p.ctx.Err() == nil
 		}
+		p.mu.Lock()
+		p.healthy(false) // a server may ask for minutes
+		p.mu.Unlock()
 		select {
 		case <-p.ctx.Done():
 			return false

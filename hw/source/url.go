@@ -15,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 	"github.com/maixstream/maixstream/internal/httpauth"
+	"github.com/maixstream/maixstream/internal/retryafter"
 )
 
 // IsURL reports whether name is a URL, whether or not its scheme is supported.
@@ -147,7 +148,12 @@ func (s *site) get(ctx context.Context, header http.Header) (*http.Response, err
 func (s *site) refusal(reply *http.Response) error {
 	kind := reply.Header.Get("Content-Type")
 	switch code := reply.StatusCode; {
-	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:
+		if wait := retryafter.Wait(reply.Header, time.Now(), retryafter.DefaultLimit); wait > 0 {
+			return &frame.BusyError{Status: reply.Status, Wait: wait}
+		}
+		return fmt.Errorf("%w: the server replied %s", frame.ErrGone, reply.Status)
+	case code >= 500 || code == http.StatusRequestTimeout:
 		return fmt.Errorf("%w: the server replied %s", frame.ErrGone, reply.Status)
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("the server replied %s: set a valid user and password in the URL or a file", reply.Status)

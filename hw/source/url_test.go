@@ -150,6 +150,80 @@ func TestRepliesOfUnknownTypeAreToldApart(t *testing.T) {
 	}
 }
 
+// A busy server is asked again after as long as it wants, which has a limit: by the source if that is short, otherwise by whoever opens it again.
+func TestBusyServersAreLeftAlone(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	for _, c := range []struct {
+		status int
+		after  string
+		want   time.Duration // 0: the source asks again
+	}{
+		{503, "600", 5 * time.Minute},
+		{429, "30", 30 * time.Second},
+		{503, "99999999999999999999", 5 * time.Minute},
+		{503, "Fri, 31 Dec 9999 23:59:59 GMT", 5 * time.Minute},
+		{503, "Fri, 31 Dec 1999 23:59:59 GMT", 0},
+		{503, "0.2", 0},
+		{503, "-5", 0},
+		{503, "1e9", 0},
+		{429, "soon", 0},
+	} {
+		var asked atomic.Int64
+		camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1)%2 == 0 {
+				w.Header().Set("Retry-After", c.after)
+				w.WriteHeader(c.status)
+				return
+			}
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(jpg)
+		}))
+		s, err := source.Open(camera.URL, source.Options{FPS: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readNext(t, s); err != nil {
+			t.Fatal(err)
+		}
+		_, err = readNext(t, s)
+		var busy *frame.BusyError
+		if !errors.As(err, &busy) {
+			busy = &frame.BusyError{}
+		}
+		if busy.Wait != c.want || (err == nil) != (c.want == 0) || c.want > 0 && !errors.Is(err, frame.ErrGone) {
+			t.Errorf("%d, %s: %v, wait %v, want %v", c.status, c.after, err, busy.Wait, c.want)
+		}
+		s.Close()
+		camera.Close()
+	}
+}
+
+// A server that announces more than it sends, or says unasked that nothing has changed, still shows its picture.
+func TestSloppyServersAreUnderstood(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	var asked atomic.Int64
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 3 {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("Content-Type", "image/jpeg")
+		w.Header().Set("Content-Length", "99999")
+		_, _ = w.Write(jpg)
+	}))
+	defer camera.Close()
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 5 {
+		if p, err := readNext(t, s); err != nil || p.Width != 32 || p.Sequence != uint64(i+1) {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+}
+
 // A picture's address that becomes a stream's is opened again.
 func TestPictureURLThatBecomesAStream(t *testing.T) {
 	one := jpegOf(t, 32, 24, 1)
