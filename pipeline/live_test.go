@@ -103,7 +103,7 @@ func TestSlowSenderIsNotLost(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					if s := p.State(); s.Interval != interval || s.CapturedFPS < 0.5/interval.Seconds() || s.CapturedFPS > 2/interval.Seconds() {
+					if s := p.State(); s.Interval != interval.Seconds() || s.CapturedFPS < 0.5/interval.Seconds() || s.CapturedFPS > 2/interval.Seconds() {
 						t.Errorf("interval %v, %.3f fps", s.Interval, s.CapturedFPS)
 					}
 				})

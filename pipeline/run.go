@@ -44,13 +44,15 @@ func (p *Pipeline) run() error {
 			backoff = firstBackoff
 		}
 		why, wait := p.reasonOf(err), backoff/2+rand.N(backoff) // jitter, so that many boards do not reconnect at once
+		fields := []zap.Field{zap.Error(err)}
 		var busy *frame.BusyError
 		if errors.As(err, &busy) && busy.Wait > wait {
 			wait = busy.Wait
+			fields = append(fields, zap.Duration("next_try_in", wait))
 			why += "; next attempt at " + time.Now().Add(wait).Format(time.TimeOnly)
 		}
 		if p.signalLost(why) {
-			p.config.Log.Warn("no signal; trying again", zap.Error(err), zap.Duration("next_try_in", wait.Round(time.Millisecond)))
+			p.config.Log.Warn("no signal; trying again", fields...)
 		}
 		if !p.pause(wait, why) {
 			return nil

@@ -26,13 +26,13 @@ func (f *stateFeed) State() pipeline.State { return f.state }
 func TestSnapshotsWaitForASlowSource(t *testing.T) {
 	for _, c := range []struct {
 		wanted, own float64
-		interval    time.Duration // learned from a live sender
+		interval    float64 // learned from a live sender, seconds
 		want        time.Duration
 	}{
 		{0.1, 0, 0, snapshotWait + 20*time.Second},
 		{30, 0.1, 0, snapshotWait + 20*time.Second},
 		{0.1, 30, 0, snapshotWait + 20*time.Second},
-		{30, 0, 10 * time.Second, snapshotWait + 20*time.Second},
+		{30, 0, 10, snapshotWait + 20*time.Second},
 		{0, 0, 0, snapshotWait},
 	} {
 		feed := &stateFeed{state: pipeline.State{Settings: pipeline.Settings{FPS: c.wanted}, Source: frame.Info{FPS: c.own}, Interval: c.interval}}

@@ -35,7 +35,7 @@ func (h *Handler) patience() time.Duration {
 		rate = min(rate, own)
 	}
 	if s.Interval > 0 {
-		rate = min(rate, 1/s.Interval.Seconds())
+		rate = min(rate, 1/s.Interval)
 	}
 	return snapshotWait + 2*pace.Period(rate)
 }
