@@ -34,6 +34,8 @@ type Pipeline struct {
 	done   chan struct{} // closed when the pipeline has ended, by Close or with the source
 	ended  error         // the cause, set before done is closed
 
+	unknown time.Duration // see unknownInterval; of the goroutine that runs the sessions
+
 	changing sync.Mutex // one Change at a time
 	stills   stills
 	video    *Video // nil: none
@@ -43,6 +45,7 @@ type Pipeline struct {
 	mu            sync.Mutex
 	session       *session
 	info          frame.Info
+	interval      time.Duration // of a live source, as measured; 0: unknown
 	encoderName   string
 	activeWorkers int
 	signal        bool
@@ -166,10 +169,13 @@ func (p *Pipeline) rate() float64 {
 	return fps
 }
 
-// expected returns the rate at which pictures may be expected if wanted is requested: a slow source has fewer. p.mu is held.
+// expected returns the rate at which pictures may be expected if wanted is requested: a slow source or sender has fewer. p.mu is held.
 func (p *Pipeline) expected(wanted float64) float64 {
 	if own := p.info.FPS; own > 0 {
-		return min(wanted, own)
+		wanted = min(wanted, own)
+	}
+	if p.interval > 0 {
+		wanted = min(wanted, 1/p.interval.Seconds())
 	}
 	return wanted
 }
@@ -235,13 +241,22 @@ func (p *Pipeline) Snapshot(ctx context.Context, notBefore time.Time, f *ring.Fr
 	for {
 		away, reason, noJPEG := p.lost()
 		switch {
-		case away:
-			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 		case noJPEG != "":
 			return &noPicturesError{noJPEG}
+		case away:
+			if reader.TryNext(f) { // the last picture of a source that has just ended
+				if m := f.Meta(); !m.Substitute && !m.Captured.Before(notBefore) {
+					return nil
+				}
+				f.Release()
+			}
+			return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 		}
 		if err := reader.Next(ctx, f); err != nil {
-			if away, reason, _ := p.lost(); away && p.ctx.Err() != nil { // nothing arrives because the source has ended
+			switch away, reason, noJPEG := p.lost(); {
+			case noJPEG != "" && p.ctx.Err() != nil:
+				return &noPicturesError{noJPEG}
+			case away && p.ctx.Err() != nil: // nothing arrives because the source has ended
 				return fmt.Errorf("snapshot: %w: %s", ErrNoSignal, reason)
 			}
 			return fmt.Errorf("snapshot: %w", err)

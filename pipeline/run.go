@@ -26,6 +26,7 @@ var errReopen = errors.New("settings changed")
 // run opens the source again and again until the pipeline ends.
 func (p *Pipeline) run() error {
 	backoff := firstBackoff
+	p.unknown = unknownInterval
 	for {
 		frames := p.count.captured.Load()
 		err := p.runSession()
@@ -42,10 +43,18 @@ func (p *Pipeline) run() error {
 		if p.count.captured.Load() > frames {
 			backoff = firstBackoff
 		}
-		if p.signalLost(p.reasonOf(err)) {
-			p.config.Log.Warn("no signal; trying again", zap.Error(err))
+		why, wait := p.reasonOf(err), backoff/2+rand.N(backoff) // jitter, so that many boards do not reconnect at once
+		fields := []zap.Field{zap.Error(err)}
+		var busy *frame.BusyError
+		if errors.As(err, &busy) && busy.Wait > wait {
+			wait = busy.Wait
+			fields = append(fields, zap.Duration("next_try_in", wait))
+			why += "; next attempt at " + time.Now().Add(wait).Format(time.TimeOnly)
 		}
-		if !p.pause(backoff, p.reasonOf(err)) {
+		if p.signalLost(why) {
+			p.config.Log.Warn("no signal; trying again", fields...)
+		}
+		if !p.pause(wait, why) {
 			return nil
 		}
 		backoff = min(2*backoff, p.config.Retry)
@@ -69,16 +78,18 @@ func (p *Pipeline) reasonOf(err error) string {
 	return p.config.Explain(err)
 }
 
-// pause waits for the backoff with jitter, so that many boards do not reconnect at once. It shows the substitute
-// picture meanwhile. It returns false if the pipeline ends.
-func (p *Pipeline) pause(backoff time.Duration, why string) bool {
-	until := time.Now().Add(backoff/2 + rand.N(backoff))
+// pause waits before the source is opened again, and shows the substitute picture meanwhile. It returns false if the pipeline ends.
+func (p *Pipeline) pause(wait time.Duration, why string) bool {
+	until := time.Now().Add(wait)
 	for {
 		p.showNoSignal(why)
 		left := time.Until(until)
 		if left <= 0 {
 			return p.ctx.Err() == nil
 		}
+		p.mu.Lock()
+		p.healthy(false) // a server may ask for minutes
+		p.mu.Unlock()
 		select {
 		case <-p.ctx.Done():
 			return false
@@ -106,6 +117,9 @@ func (p *Pipeline) showNoSignal(why string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.signal && p.noPictures == "" { // the first picture came meanwhile
+		return
+	}
 	slot, ok := p.config.Ring.Reserve()
 	if !ok {
 		return
@@ -161,7 +175,7 @@ func (p *Pipeline) runSession() error {
 	}
 	p.mu.Lock()
 	p.session = s
-	p.info = source.Info()
+	p.info, p.interval = source.Info(), 0
 	p.encoderName, p.activeWorkers = s.encoderName(), len(s.encoders)
 	p.mu.Unlock()
 	p.count.lastFrame.Store(int64(time.Since(p.started)))
@@ -222,6 +236,7 @@ func (p *Pipeline) oversee(s *session) error {
 	// counts.
 	rate := p.rate()
 	slowest, last := rate, p.count.lastFrame.Load()
+	live, _ := s.source.(frame.LiveSource)
 	changed := make(chan struct{}, 1)
 	go s.follow(changed)
 	for {
@@ -243,15 +258,64 @@ func (p *Pipeline) oversee(s *session) error {
 			if now := p.count.lastFrame.Load(); now != last {
 				slowest, last = rate, now
 			}
+			var extra time.Duration
 			p.mu.Lock()
 			p.info = info
+			if live != nil {
+				p.interval = live.Interval()
+				if p.interval == 0 {
+					extra = p.unknown
+				}
+			}
 			allowed := p.config.StallTimeout + 2*pace.Period(p.expected(slowest))
 			p.mu.Unlock()
-			if silent := time.Since(p.started) - time.Duration(max(last, s.paused.Load())); silent > allowed {
+			silent := time.Since(p.started) - time.Duration(max(last, s.paused.Load()))
+			switch {
+			case silent > allowed+extra:
+				if live != nil {
+					p.learn(live.Interval())
+				}
 				return s.end(p.silence(silent, time.Since(p.started)-silent))
+			case silent > allowed && !s.good.Load():
+				p.awaitFirst(s, p.silence(silent, time.Since(p.started)-silent))
+			case extra > 0:
+				p.mu.Lock()
+				p.healthy(false)
+				p.mu.Unlock()
 			}
 		}
 	}
+}
+
+// unknownInterval is how much longer a live source may be silent while its sender's interval is unknown.
+const unknownInterval = time.Minute
+
+// learn adapts that time to a session that ended in silence: a sender whose interval was known may be reopened as soon as it is late again, and one
+// whose interval was not gets twice the time.
+func (p *Pipeline) learn(interval time.Duration) {
+	if interval > 0 {
+		p.unknown = 2 * interval
+	} else {
+		p.unknown = 2 * max(p.unknown, p.config.StallTimeout)
+	}
+	p.unknown = min(p.unknown, unknownInterval)
+}
+
+// awaitFirst shows why there is no picture while a live source is given more time for its first one.
+func (p *Pipeline) awaitFirst(s *session, err error) {
+	p.mu.Lock()
+	p.healthy(false)
+	if s.good.Load() { // meanwhile
+		p.mu.Unlock()
+		return
+	}
+	news := !p.away
+	p.signal, p.away, p.reason = false, true, p.reasonOf(err)
+	p.mu.Unlock()
+	if news {
+		p.config.Log.Warn("no signal; still waiting", zap.Error(err))
+	}
+	p.showNoSignal(p.reasonOf(err))
 }
 
 // silence returns the error of a source that has delivered nothing since a time after the pipeline's start; it includes the reason of drops since then.

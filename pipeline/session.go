@@ -28,7 +28,7 @@ type session struct {
 	fresh      atomic.Bool   // the next picture is wanted at once
 	gate       pace.Gate
 	lastNumber uint64                       // of the source's last picture
-	good       bool                         // a picture has arrived
+	good       atomic.Bool                  // a picture has arrived
 	paused     atomic.Int64                 // since Pipeline.started: no picture is due until then
 	reported   uint64                       // dropped pictures of the source that have been counted; guarded by Pipeline.mu
 	video      atomic.Pointer[videoSession] // nil: none
@@ -198,12 +198,12 @@ func (s *session) note(number uint64) bool {
 	}
 	p.count.captured.Add(1)
 	p.count.lastFrame.Store(int64(time.Since(p.started)))
-	if s.good && number > s.lastNumber+1 {
+	if s.good.Load() && number > s.lastNumber+1 {
 		p.count.missed.Add(number - s.lastNumber - 1)
 	}
 	s.lastNumber = number
-	if !s.good {
-		s.good = true
+	if !s.good.Load() {
+		s.good.Store(true)
 		p.signalCame(s)
 	}
 	return true

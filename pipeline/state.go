@@ -55,6 +55,8 @@ type State struct {
 	// NoPictures is why no JPEGs can be made from the source's H.264; "" if they can.
 	NoPictures string
 	Idle       bool // no viewers: the encoder is idle
+	// Interval is the longest recent time between two pictures of a live source's sender, in seconds; 0 if it is unknown, or there is none.
+	Interval float64
 	// CapturedFPS and FPS are the rates captured and published in the last full second.
 	CapturedFPS float64
 	WantedFPS   float64 // requested from the source now: the setting, or less without viewers

@@ -102,6 +102,7 @@ func (p *Pipeline) State() State {
 	defer p.mu.Unlock()
 	s := State{
 		Source: p.info, Encoder: p.encoderName, Workers: p.activeWorkers, Signal: p.signal, Reason: p.reason, NoPictures: p.noPictures, Idle: p.idle(),
+		Interval:    p.interval.Seconds(),
 		CapturedFPS: p.lastSecond.capturedFPS, WantedFPS: p.rate(), FPS: p.lastSecond.fps, BytesPerSec: p.lastSecond.bytes, EncodeMS: p.lastSecond.encode,
 		Captured: p.count.captured.Load(), Published: p.count.published.Load(), Dropped: p.count.dropped(), Restarts: p.count.restarts.Load(),
 		Settings: *settings, Controls: p.controls.version.Load(),

@@ -46,13 +46,13 @@ func isCoded(source frame.Source) bool {
 
 // captureUnits reads a source that delivers only H.264. Each unit goes into the log even without readers: a later reader needs everything since the last
 // key frame, and most such sources cannot make one on request. The JPEGs are decoded from the log.
-func (s *session) captureUnits(source frame.VideoSource) error {
+func (s *session) captureUnits(source frame.VideoSource) (err error) {
 	p, v := s.pipeline, s.pipeline.video
 	log := s.units
 	requester, _ := source.(frame.KeyRequester)
 	configurer, _ := source.(frame.VideoConfigurer)
 	stop := s.startDecoding(log)
-	defer stop()
+	defer func() { stop(errors.Is(err, frame.ErrEnd)) }()
 	var (
 		u      frame.AccessUnit
 		config frame.VideoConfig
@@ -96,7 +96,7 @@ func (s *session) captureUnits(source frame.VideoSource) error {
 			}
 			return err
 		}
-		if s.good && u.Sequence > s.lastNumber+1 {
+		if s.good.Load() && u.Sequence > s.lastNumber+1 {
 			s.interruptUnits()
 		}
 		if !s.note(u.Sequence) {
@@ -167,8 +167,9 @@ type decoding struct {
 	wanted  time.Time // when someone last wanted JPEGs
 }
 
-// startDecoding makes JPEGs from the log in a separate goroutine, without delaying H.264. stop ends it and waits for it.
-func (s *session) startDecoding(log *video.Log) (stop func()) {
+// startDecoding makes JPEGs from the log in a separate goroutine, without delaying H.264. stop ends it and waits for it; rest makes it decode what is left
+// in the log before.
+func (s *session) startDecoding(log *video.Log) (stop func(rest bool)) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	d := &decoding{session: s, log: log}
 	s.pipeline.setNoPictures("")
@@ -178,9 +179,12 @@ func (s *session) startDecoding(log *video.Log) (stop func()) {
 	d.close()
 	var done sync.WaitGroup
 	done.Go(func() { d.run(ctx) })
-	return func() {
+	return func(rest bool) {
 		cancel()
 		done.Wait()
+		if rest && s.ctx.Err() == nil {
+			d.finish()
+		}
 	}
 }
 
@@ -206,6 +210,22 @@ func (d *decoding) run(ctx context.Context) {
 		for ctx.Err() == nil && d.reader.TryNext(&d.held) {
 			d.take()
 		}
+	}
+}
+
+// finish decodes the rest of a source that has ended, so that one shorter than a decoder's start still has a picture.
+func (d *decoding) finish() {
+	p := d.session.pipeline
+	if !d.isWanted(time.Now()) && p.count.published.Load() > 0 {
+		return
+	}
+	defer d.close()
+	if err := d.open(); err != nil {
+		d.refuse(err)
+		return
+	}
+	for began := time.Now(); time.Since(began) < catchUp && d.session.ctx.Err() == nil && d.reader.TryNext(&d.held); {
+		d.take()
 	}
 }
 

@@ -262,6 +262,41 @@ func TestNoDecoder(t *testing.T) {
 	})
 }
 
+// A source that ends at once still has a picture, and one that cannot be decoded has the reason.
+func TestShortH264SourceHasAPicture(t *testing.T) {
+	for _, undecodable := range []bool{false, true} {
+		for units := range 4 {
+			synctest.Test(t, func(t *testing.T) {
+				source := newFilm(25)
+				source.fail = func(number uint64) error {
+					if number > uint64(units+1) {
+						return frame.ErrEnd
+					}
+					return nil
+				}
+				c := &coding{source: source, off: units%2 == 0, fail: func(uint64) error {
+					if undecodable {
+						return fmt.Errorf("10 bits: %w", frame.ErrUnsupported)
+					}
+					return nil
+				}}
+				p := c.start(t)
+				if units > 1 { // the program may ask late
+					<-p.Done()
+				}
+				var f ring.Frame
+				err := p.Snapshot(t.Context(), time.Time{}, &f)
+				if err == nil {
+					f.Release()
+				}
+				if undecodable && (!errors.Is(err, pipeline.ErrNoPictures) || !strings.Contains(err.Error(), "10 bits")) || !undecodable && err != nil {
+					t.Errorf("undecodable %v, %d units: %v", undecodable, units+1, err)
+				}
+			})
+		}
+	}
+}
+
 // An undecodable stream is reported, and pictures return when it is decodable again.
 func TestUnsupportedH264(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

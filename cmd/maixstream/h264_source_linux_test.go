@@ -165,6 +165,11 @@ func TestH264OnStandardInput(t *testing.T) {
 	if err := cmd.Run(); err != nil || !bytes.HasPrefix(out.Bytes(), []byte("\xff\xd8\xff")) {
 		t.Errorf("%v: %d bytes, %s", err, out.Len(), &problems)
 	}
+	cmd = asProgram(ctx, "snapshot", "--source", "-", "-")
+	cmd.Stdin = bytes.NewReader(data) // it is over at once
+	if out, err := cmd.Output(); err != nil || !bytes.HasPrefix(out, []byte("\xff\xd8\xff")) {
+		t.Errorf("a short film: %v: %d bytes", err, len(out))
+	}
 	cmd = asProgram(ctx, "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
 	cmd.Stdin = bytes.NewReader(data) // a pipe
 	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("source ended")) {

@@ -94,10 +94,30 @@ func (e *TooLargeError) Error() string {
 // Unwrap returns ErrTooLarge.
 func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 
+// BusyError reports that a source's server is there, but asks to be left alone for a while. It wraps ErrGone.
+type BusyError struct {
+	Status string        // as the server said it
+	Wait   time.Duration // already limited
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("the server replied %s, and asks to wait %v", e.Status, e.Wait.Round(time.Second))
+}
+
+// Unwrap returns ErrGone.
+func (e *BusyError) Unwrap() error { return ErrGone }
+
 // Dropper is a live source that drops broken pictures itself, so that the next good one is not delayed. Its method is safe for concurrent use.
 type Dropper interface {
 	// Dropped returns how many broken pictures were dropped, and why the newest was. They have no sequence number.
 	Dropped() (count uint64, newest error)
+}
+
+// LiveSource is a source whose sender alone determines when pictures come; the rate in Info is only a limit. Its method is safe for concurrent use.
+type LiveSource interface {
+	Source
+	// Interval returns the longest of the sender's recent times between two pictures; 0 until enough have arrived.
+	Interval() time.Duration
 }
 
 // Optional capabilities of a source. Each takes effect within a few pictures, is safe for concurrent use, and

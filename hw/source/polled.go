@@ -81,7 +81,10 @@ func (p *polled) take(reply *http.Response) error {
 		return fmt.Errorf("%w: the server has sent nothing for %v", frame.ErrGone, stalled)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", frame.ErrGone, err)
+		// Some servers announce more than they send.
+		if info, bad := jpegcheck.Parse(data); !errors.Is(err, io.ErrUnexpectedEOF) || bad != nil || !info.Whole() {
+			return fmt.Errorf("%w: %w", frame.ErrGone, err)
+		}
 	}
 	if len(data) > maxPolled {
 		return fmt.Errorf("the picture is larger than %d MiB: %w", maxPolled>>20, frame.ErrBadPicture)
@@ -145,6 +148,13 @@ func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 				p.Drop(err)
 				continue
 			}
+			var busy *frame.BusyError
+			if errors.As(err, &busy) {
+				if busy.Wait > slow {
+					return fmt.Errorf("%s: %w", p.site.name, err)
+				}
+				p.rest(ctx, busy.Wait)
+			}
 			if p.failures++; p.failures >= maxFailures || !errors.Is(err, frame.ErrGone) {
 				return fmt.Errorf("%s: %w", p.site.name, err)
 			}
@@ -165,6 +175,17 @@ func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 	}
 }
 
+// rest waits as a server asks, or until the source is closed or ctx is done.
+func (p *polled) rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-p.ctx.Done():
+	}
+}
+
 func (p *polled) errClosed() error { return fmt.Errorf("%s: %w: closed", p.site.name, frame.ErrEnd) }
 
 // poll fetches the current picture.
@@ -182,11 +203,14 @@ func (p *polled) poll(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
 	defer reply.Body.Close()
-	if reply.StatusCode == http.StatusNotModified && len(p.header) > 0 {
+	if reply.StatusCode == http.StatusNotModified { // some say so unasked
 		return nil
 	}
 	if err := p.site.refusal(reply); err != nil {
 		return err
+	}
+	if !isPicture(reply) {
+		return fmt.Errorf("%w: the server sends a stream now", frame.ErrReopen)
 	}
 	return p.take(reply)
 }

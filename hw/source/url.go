@@ -15,6 +15,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 	"github.com/maixstream/maixstream/internal/httpauth"
+	"github.com/maixstream/maixstream/internal/retryafter"
 )
 
 // IsURL reports whether name is a URL, whether or not its scheme is supported.
@@ -43,12 +44,13 @@ func (s *site) open(o Options) (frame.Source, error) {
 		return nil, fmt.Errorf("%w: %w", frame.ErrGone, err)
 	}
 	err = s.refusal(reply)
+	single := err == nil && isPicture(reply)
 	body := &streamBody{reply.Body, cancel}
 	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
-	if isPicture(reply) {
+	if single {
 		defer func() { _ = body.Close() }()
 		return newPolled(s, reply, o)
 	}
@@ -146,7 +148,12 @@ func (s *site) get(ctx context.Context, header http.Header) (*http.Response, err
 func (s *site) refusal(reply *http.Response) error {
 	kind := reply.Header.Get("Content-Type")
 	switch code := reply.StatusCode; {
-	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:
+		if wait := retryafter.Wait(reply.Header, time.Now(), retryafter.DefaultLimit); wait > 0 {
+			return &frame.BusyError{Status: reply.Status, Wait: wait}
+		}
+		return fmt.Errorf("%w: the server replied %s", frame.ErrGone, reply.Status)
+	case code >= 500 || code == http.StatusRequestTimeout:
 		return fmt.Errorf("%w: the server replied %s", frame.ErrGone, reply.Status)
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("the server replied %s: set a valid user and password in the URL or a file", reply.Status)
@@ -175,7 +182,7 @@ type peeked struct {
 	io.Closer
 }
 
-// isPicture reports whether a reply is a single picture rather than a stream.
+// isPicture reports whether a reply is a single picture rather than a stream. If its headers do not tell, its beginning does.
 func isPicture(reply *http.Response) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(reply.Header.Get("Content-Type")), ";")
 	kind = strings.TrimSpace(kind)
@@ -184,8 +191,10 @@ func isPicture(reply *http.Response) bool {
 		return false
 	case strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "text/"): // of text only pictures come here
 		return true
+	case reply.ContentLength > 0:
+		return reply.ContentLength <= maxPolled
 	}
-	return reply.ContentLength > 0 && reply.ContentLength <= maxPolled
+	return endsAfterPicture(reply)
 }
 
 // streamSource is another server's stream.

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,163 @@ func TestPictureURLIsPolled(t *testing.T) {
 	slow.Close()
 	if _, err := readNext(t, slow); !errors.Is(err, frame.ErrEnd) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// A reply of unknown type and length is a picture if it ends after one JPEG, otherwise a stream, of which nothing is lost.
+func TestRepliesOfUnknownTypeAreToldApart(t *testing.T) {
+	one := jpegOf(t, 32, 24, 1)
+	unfinished := one[:len(one)-2]
+	for _, c := range []struct {
+		name     string
+		pieces   [][]byte // sent one by one
+		open     bool     // the reply does not end
+		kind     string
+		pictures int // at least
+	}{
+		{"one", [][]byte{one}, false, "polled", 3},
+		{"one in pieces", [][]byte{one[:1], one[1:300], one[300:]}, false, "polled", 3},
+		{"one without its end", [][]byte{unfinished}, false, "polled", 3},
+		{"one and padding", [][]byte{one, {0, 0, 0}}, false, "polled", 3},
+		{"several", [][]byte{one, one, one}, false, "stream", 1},
+		{"several at once", [][]byte{bytes.Repeat(one, 3)}, false, "stream", 1},
+		{"several without their ends", [][]byte{bytes.Repeat(unfinished, 3)}, false, "stream", 1},
+		{"one, and then silence", [][]byte{one}, true, "stream", 1},
+		{"half a picture, and then silence", [][]byte{one, one[:300]}, true, "stream", 1},
+		{"multipart without a type", [][]byte{[]byte("--b\r\nContent-Type: image/jpeg\r\n\r\n"), one, []byte("\r\n--b\r\n")}, true, "stream", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			end := make(chan struct{})
+			camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/octet-stream")
+				for _, piece := range c.pieces {
+					_, _ = w.Write(piece)
+					_ = http.NewResponseController(w).Flush() // chunked
+				}
+				if c.open {
+					<-end
+				}
+			}))
+			defer camera.Close()
+			defer close(end)
+			s, err := source.Open(camera.URL, source.Options{FPS: 50})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if kind := s.Info().Kind; kind != c.kind {
+				t.Errorf("kind %s, want %s", kind, c.kind)
+			}
+			for i := range c.pictures {
+				if p, err := readNext(t, s); err != nil || p.Width != 32 {
+					t.Errorf("picture %d: %+v, %v", i, p, err)
+				}
+			}
+		})
+	}
+}
+
+// A busy server is asked again after as long as it wants, which has a limit: by the source if that is short, otherwise by whoever opens it again.
+func TestBusyServersAreLeftAlone(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	for _, c := range []struct {
+		status int
+		after  string
+		want   time.Duration // 0: the source asks again
+	}{
+		{503, "600", 5 * time.Minute},
+		{429, "30", 30 * time.Second},
+		{503, "99999999999999999999", 5 * time.Minute},
+		{503, "Fri, 31 Dec 9999 23:59:59 GMT", 5 * time.Minute},
+		{503, "Fri, 31 Dec 1999 23:59:59 GMT", 0},
+		{503, "0.2", 0},
+		{503, "-5", 0},
+		{503, "1e9", 0},
+		{429, "soon", 0},
+	} {
+		var asked atomic.Int64
+		camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1)%2 == 0 {
+				w.Header().Set("Retry-After", c.after)
+				w.WriteHeader(c.status)
+				return
+			}
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(jpg)
+		}))
+		s, err := source.Open(camera.URL, source.Options{FPS: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readNext(t, s); err != nil {
+			t.Fatal(err)
+		}
+		_, err = readNext(t, s)
+		var busy *frame.BusyError
+		if !errors.As(err, &busy) {
+			busy = &frame.BusyError{}
+		}
+		if busy.Wait != c.want || (err == nil) != (c.want == 0) || c.want > 0 && !errors.Is(err, frame.ErrGone) {
+			t.Errorf("%d, %s: %v, wait %v, want %v", c.status, c.after, err, busy.Wait, c.want)
+		}
+		s.Close()
+		camera.Close()
+	}
+}
+
+// A server that announces more than it sends, or says unasked that nothing has changed, still shows its picture.
+func TestSloppyServersAreUnderstood(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	var asked atomic.Int64
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 3 {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("Content-Type", "image/jpeg")
+		w.Header().Set("Content-Length", "99999")
+		_, _ = w.Write(jpg)
+	}))
+	defer camera.Close()
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 5 {
+		if p, err := readNext(t, s); err != nil || p.Width != 32 || p.Sequence != uint64(i+1) {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+}
+
+// A picture's address that becomes a stream's is opened again.
+func TestPictureURLThatBecomesAStream(t *testing.T) {
+	one := jpegOf(t, 32, 24, 1)
+	var asked atomic.Int64
+	end := make(chan struct{})
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(one)
+			return
+		}
+		w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=b")
+		_ = http.NewResponseController(w).Flush()
+		<-end
+	}))
+	defer camera.Close()
+	defer close(end)
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := readNext(t, s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readNext(t, s); !errors.Is(err, frame.ErrReopen) {
+		t.Errorf("%v, want %v", err, frame.ErrReopen)
 	}
 }
 

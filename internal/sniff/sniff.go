@@ -36,6 +36,9 @@ var signatures = []signature{
 	{0, "DKIF", "IVF (VP8, VP9 or AV1)"},
 	{0, "\x00\x00\x01\xba", "an MPEG program stream"},
 	{0, "\x00\x00\x01\xb3", "MPEG-1 or MPEG-2 video"},
+	{0, "ID3", "MP3"},
+	{0, "P5\n", "PNM"},
+	{0, "P6\n", "PNM"},
 	{0, "\x1f\x8b", "gzip"},
 	{0, "BZh", "bzip2"},
 	{0, "\xfd7zXZ\x00", "xz"},
@@ -76,10 +79,20 @@ func Name(head []byte) string {
 		return "HTML"
 	case strings.HasPrefix(text, "<svg"), strings.HasPrefix(text, "<?xml"):
 		return "XML or SVG"
-	case strings.HasPrefix(text, "{\""), strings.HasPrefix(text, "{}"), strings.HasPrefix(text, "[{"):
+	case isJSON(text):
 		return "JSON"
 	}
 	return ""
+}
+
+// isJSON reports whether text begins as a JSON object, or an array of objects, strings or arrays.
+func isJSON(text string) bool {
+	follows := map[string]string{"{": "\"}", "[": "{[\""}
+	if text == "" || follows[text[:1]] == "" {
+		return false
+	}
+	rest := strings.TrimLeft(text[1:], " \t\r\n")
+	return rest != "" && strings.ContainsRune(follows[text[:1]], rune(rest[0]))
 }
 
 // isoMedia names files of the ISO base media format by their brand.

@@ -25,6 +25,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/bluenviron/gortmplib"
+	"github.com/bluenviron/gortmplib/pkg/message"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -62,6 +63,7 @@ type camera struct {
 	silent   atomic.Bool
 	large    atomic.Bool
 	size     atomic.Int64 // of a unit, bytes
+	period   atomic.Int64 // between units, ns; 0: 50 units a second
 	clock    atomic.Int64 // how far the capture times are off, ns
 	err      atomic.Pointer[error]
 	slowest  atomic.Int64 // longest time that Append took, ns
@@ -91,6 +93,7 @@ func (c *camera) run(stop <-chan struct{}) {
 	defer tick.Stop()
 	var number uint32
 	sps := smallSPS
+	var last time.Time
 	for {
 		select {
 		case <-stop:
@@ -101,6 +104,10 @@ func (c *camera) run(stop <-chan struct{}) {
 			continue
 		}
 		now := time.Now()
+		if now.Sub(last) < time.Duration(c.period.Load()) {
+			continue
+		}
+		last = now
 		wanted := smallSPS
 		if c.large.Load() {
 			wanted = largeSPS
@@ -119,6 +126,9 @@ func (c *camera) run(stop <-chan struct{}) {
 		c.slowest.Store(max(c.slowest.Load(), int64(time.Since(now))))
 	}
 }
+
+// FrameTime is that of a slow camera.
+func (c *camera) FrameTime() time.Duration { return time.Duration(c.period.Load()) }
 
 func (c *camera) Log() *video.Log { return c.log }
 
@@ -254,6 +264,7 @@ type rtmpServer struct {
 	address  string
 	key      string
 	tls      *tls.Config
+	kept     atomic.Int64  // acknowledgements received
 	held     chan struct{} // not nil: streams are accepted, and read once it is closed
 
 	conns map[net.Conn]struct{}
@@ -325,15 +336,15 @@ func (s *rtmpServer) serve(conn net.Conn) error {
 		_, _ = io.Copy(io.Discard, conn) // until the client goes
 		return nil
 	}
+	if err := c.AcceptAction(); err != nil {
+		return err
+	}
 	if s.held != nil {
-		if err := c.AcceptAction(); err != nil {
-			return err
-		}
 		s.begin()
 		defer s.end()
 		<-s.held
 	}
-	r := &gortmplib.Reader{Conn: c}
+	r := &gortmplib.Reader{Conn: &acknowledged{c, &s.kept}}
 	if err := r.Initialize(); err != nil {
 		return err
 	}
@@ -347,6 +358,20 @@ func (s *rtmpServer) serve(conn net.Conn) error {
 			return err
 		}
 	}
+}
+
+// acknowledged counts the acknowledgements that a server receives.
+type acknowledged struct {
+	*gortmplib.ServerConn
+	count *atomic.Int64
+}
+
+func (c *acknowledged) Read() (message.Message, error) {
+	m, err := c.ServerConn.Read()
+	if _, ok := m.(*message.Acknowledge); ok {
+		c.count.Add(1)
+	}
+	return m, err
 }
 
 // certificate makes one for 127.0.0.1, and the file that says so.

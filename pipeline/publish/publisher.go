@@ -30,6 +30,9 @@ type Source interface {
 	Err() error
 }
 
+// pacedSource is a Source that knows the time between two pictures. *pipeline.Video is one.
+type pacedSource interface{ FrameTime() time.Duration }
+
 // Config configures a Publisher. Address and Source are required.
 type Config struct {
 	// Address is rtmp://HOST/APP/KEY, rtmps://HOST/APP/KEY, rtsp://[USER:PASSWORD@]HOST/PATH or rtsps://…, or file:PATH: the address is in the first line of that
@@ -38,7 +41,7 @@ type Config struct {
 	Source  Source
 	// CAFile has certificates (PEM) to trust beside the system's; "": none.
 	CAFile string
-	// StallTimeout is how long a server may take nothing before it is disconnected, and how long the source may be silent. 0: 10 s.
+	// StallTimeout is how long a server may take nothing before it is disconnected, and how long the source may be silent beyond two of its frame times. 0: 10 s.
 	StallTimeout time.Duration
 	// Lag is how far behind the newest picture the server may be before it is moved to a key frame. 0: 2 s.
 	Lag time.Duration
@@ -75,6 +78,10 @@ const (
 	firstWait     = 500 * time.Millisecond
 	longestWait   = 30 * time.Second
 	jitter        = 0.3
+	// keepEvery is the longest silence towards a server: some close a stream of which they have received nothing for five seconds.
+	keepEvery = 3 * time.Second
+	// slow is the frame time from which on a connection is made only once there is a picture to send: a server does not wait long for the first.
+	slow = time.Second
 	// lasting is how long a stream has to run for the next pause to be short again: some servers take any key, and close then.
 	lasting = 10 * time.Second
 )
@@ -162,7 +169,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	var before string // what is in the log already
 	silent := false
 	for {
-		began, err := p.attempt(ctx, silent)
+		began, err := p.attempt(ctx, silent || p.frameTime() >= slow)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -199,6 +206,14 @@ func (p *Publisher) Run(ctx context.Context) error {
 	}
 }
 
+// frameTime returns the time between two of the source's pictures; 0: unknown.
+func (p *Publisher) frameTime() time.Duration {
+	if source, ok := p.config.Source.(pacedSource); ok {
+		return source.FrameTime()
+	}
+	return 0
+}
+
 // connection is a way to one server.
 type connection interface {
 	// begin starts the stream. The server takes it when begin returns without an error.
@@ -207,6 +222,8 @@ type connection interface {
 	change(parameters *video.Parameters, at time.Duration) error
 	// write sends a unit, at a time since the stream's beginning.
 	write(u *video.Unit, at time.Duration) error
+	// keep sends something that is no picture, so that the server does not take the stream for dead. The last unit was sent that long ago.
+	keep(since time.Duration) error
 	// wait returns when the connection has ended, and why.
 	wait() error
 	// close ends it; it may be called twice, and from any goroutine.
@@ -307,6 +324,7 @@ func (p *Publisher) someUnit(ctx context.Context) error {
 		if fresh {
 			return nil
 		}
+		p.config.Source.Log().RequestKey()
 	}
 }
 
@@ -334,8 +352,10 @@ type sender struct {
 // run sends until ctx ends, the source is silent or a write fails.
 func (s *sender) run(ctx context.Context) error {
 	stall := s.publisher.config.StallTimeout
-	timer := time.NewTimer(stall)
+	every := min(keepEvery, stall/3)
+	timer := time.NewTimer(every)
 	defer timer.Stop()
+	last := time.Now() // when a unit was sent
 	var u video.Unit
 	for {
 		if !s.reader.TryNext(&u) {
@@ -344,7 +364,15 @@ func (s *sender) run(ctx context.Context) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-timer.C:
-				return fmt.Errorf("%w for %v", errSilent, stall)
+				if silent := time.Since(last); silent >= stall+2*s.publisher.frameTime() {
+					return fmt.Errorf("%w for %v", errSilent, silent.Round(time.Second))
+				}
+				if !s.began.IsZero() {
+					if err := s.conn.keep(time.Since(s.sent)); err != nil {
+						return err
+					}
+				}
+				timer.Reset(every)
 			}
 			continue
 		}
@@ -354,7 +382,8 @@ func (s *sender) run(ctx context.Context) error {
 			return err
 		}
 		if !s.began.IsZero() {
-			timer.Reset(stall)
+			last = time.Now()
+			timer.Reset(every)
 		}
 	}
 }

@@ -133,6 +133,13 @@ func (r *rtmp) write(u *video.Unit, at time.Duration) error {
 	return r.writer.WriteH264(r.track, at+u.Meta().Shown, at, r.au)
 }
 
+// keep implements connection. An acknowledgement may be sent at any time.
+func (r *rtmp) keep(time.Duration) error {
+	r.turns.turn.Lock()
+	defer r.turns.turn.Unlock()
+	return r.client.Write(&message.Acknowledge{Value: uint32(r.client.BytesReceived())}) // it wraps by design
+}
+
 // wait reads what the server says; it must, as the server can stall otherwise.
 func (r *rtmp) wait() error {
 	defer r.turns.done()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -251,6 +252,36 @@ func TestSilentSourceEndsTheStreamAndBringsItBack(t *testing.T) {
 	}
 	cam.silent.Store(false)
 	testenv.Eventually(t, "another stream", func() bool { return server.count() > int(before) && server.frames() > 0 })
+}
+
+// A source slower than the stall timeout is published in one stream, which is kept alive between its pictures; it still ends when the source falls silent.
+func TestSlowSourceIsPublishedInOneStream(t *testing.T) {
+	const stall = 600 * time.Millisecond
+	rtmp, rtsp := &rtmpServer{key: secretKey}, &rtspServer{host: quiet, path: "live/garden", user: "cam", password: "pass-word"}
+	rtmp.listen(t, "127.0.0.1:0")
+	rtsp.listen(t, "")
+	for _, c := range []struct {
+		address string
+		server  *receiver
+		kept    *atomic.Int64
+	}{
+		{"rtmp://" + rtmp.address + "/app/" + secretKey, rtmp.receiver, &rtmp.kept},
+		{"rtsp://cam:pass-word@" + rtsp.address + "/live/garden", rtsp.receiver, &rtsp.kept},
+	} {
+		t.Run(c.address[:4], func(t *testing.T) {
+			t.Parallel()
+			cam := newCamera(t)
+			cam.period.Store(int64(3 * stall))
+			p, _, _ := start(t, publish.Config{Address: c.address, Source: cam, StallTimeout: stall, Lag: patient})
+			testenv.Eventually(t, "three units", func() bool { return c.server.frames() >= 3 })
+			if s := p.State(); s.Connections != 1 || s.Failures != 0 || c.server.count() != 1 {
+				t.Errorf("%+v, %d streams", s, c.server.count())
+			}
+			testenv.Eventually(t, "it is kept alive", func() bool { return c.kept.Load() > 1 })
+			cam.silent.Store(true)
+			testenv.Eventually(t, "the stream ends", func() bool { return strings.HasPrefix(p.State().Error, "no pictures from the source") })
+		})
+	}
 }
 
 func TestNoVideo(t *testing.T) {

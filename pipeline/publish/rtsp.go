@@ -45,6 +45,8 @@ type rtsp struct {
 	packets uint32   // sent
 	octets  uint32   // of payload
 	report  time.Time
+	newest  time.Time // capture time of the last unit
+	ticks   uint32    // and its RTP time
 	closing sync.Once
 }
 
@@ -131,6 +133,7 @@ func (r *rtsp) write(u *video.Unit, at time.Duration) error {
 		return fmt.Errorf("RTP: %w", err)
 	}
 	ticks := uint32(at.Microseconds() * (clockRate / 1000) / 1000) // it wraps by design (RFC 3550 section 5.1)
+	r.newest, r.ticks = u.Meta().Captured, ticks
 	r.buffer = r.buffer[:0]
 	if now := time.Now(); now.Sub(r.report) >= reportEvery {
 		r.report = now
@@ -153,6 +156,16 @@ func (r *rtsp) write(u *video.Unit, at time.Duration) error {
 		r.octets += uint32(len(p.Payload))
 	}
 	_, err = r.conn.Write(r.buffer)
+	return err
+}
+
+// keep implements connection: it says again which time it is.
+func (r *rtsp) keep(since time.Duration) error {
+	r.buffer = r.buffer[:0]
+	if err := r.tellTime(r.newest.Add(since), r.ticks+uint32(since.Milliseconds()*(clockRate/1000))); err != nil { // it wraps by design
+		return err
+	}
+	_, err := r.conn.Write(r.buffer)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtph264"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"github.com/maixstream/maixstream/internal/testenv"
@@ -30,6 +32,7 @@ type rtspServer struct {
 	path           string
 	user, password string
 	tls            *tls.Config
+	kept           atomic.Int64 // reports received
 }
 
 func (s *rtspServer) listen(t *testing.T, address string) {
@@ -75,6 +78,7 @@ func (s *rtspServer) OnRecord(c *gortsplib.ServerHandlerOnRecordCtx) (*base.Resp
 		return nil, err
 	}
 	s.take(0, [][]byte{h264.SPS, h264.PPS})
+	c.Session.OnPacketRTCP(media, func(rtcp.Packet) { s.kept.Add(1) })
 	c.Session.OnPacketRTP(media, h264, func(p *rtp.Packet) {
 		au, err := decoder.Decode(p)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/maixstream/maixstream/internal/retryafter"
 )
 
 // Mode is how pictures are sent.
@@ -78,7 +80,7 @@ func (c *Config) check() error {
 		c.Timeout = defaultTimeout
 	}
 	if c.MaxWait == 0 {
-		c.MaxWait = defaultMaxWait
+		c.MaxWait = retryafter.DefaultLimit
 	}
 	if c.SpoolMax == 0 {
 		c.SpoolMax = defaultSpoolMax

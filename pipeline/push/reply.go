@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/retryafter"
 )
 
 // maxText is how much of a reply is kept, maxDrain how much more is read so that the connection can be reused, in bytes.
@@ -105,7 +107,7 @@ func (r *Reply) concernsPicture() bool {
 
 // wait is how long the server asks to wait (Retry-After), at most limit; 0: it does not.
 func (r *Reply) wait(limit time.Duration) time.Duration {
-	return retryAfter(r.Header, time.Now(), limit)
+	return retryafter.Wait(r.Header, time.Now(), limit)
 }
 
 // OneLine makes untrusted text fit for one line on a terminal: at most limit characters, without control characters.

@@ -19,6 +19,7 @@ const logEvery = time.Minute
 type guard struct {
 	most, mostPerAddress int
 	first                time.Duration
+	stall                time.Duration // see conn.put
 	refused              atomic.Uint64
 
 	mu         sync.Mutex
@@ -41,7 +42,8 @@ type conn struct {
 	mu       sync.Mutex
 	deadline time.Time // for the first request; zero once it has arrived
 	closed   bool
-	written  func() // called once after the next write
+	until    time.Time // deadline of writes; zero: only that of each piece
+	written  func()    // called once after the next write
 }
 
 // admit counts a connection, or returns which limit it exceeds.
@@ -144,6 +146,42 @@ func (c *conn) afterWrite(f func()) {
 	c.written = f
 }
 
+// SetWriteDeadline ignores deadlines for a whole message, which are the stall timeout: put limits each piece instead. Shorter ones hold, such as that of TLS's
+// last message.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	left := time.Until(t)
+	if !t.IsZero() && left > c.guard.stall/2 {
+		return nil
+	}
+	c.mu.Lock()
+	c.until = t
+	c.mu.Unlock()
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// piece is how much of a message a reader must take within the stall timeout, in bytes.
+const piece = 8 << 10
+
+// put writes b, with a deadline for each piece: a slow but steady reader gets all of a large key frame, and one that reads nothing is noticed.
+func (c *conn) put(b []byte) (written int, err error) {
+	for written < len(b) && err == nil {
+		c.mu.Lock()
+		limit := time.Now().Add(c.guard.stall)
+		if !c.until.IsZero() && c.until.Before(limit) {
+			limit = c.until
+		}
+		err = c.Conn.SetWriteDeadline(limit)
+		c.mu.Unlock()
+		if err != nil {
+			return written, err
+		}
+		var n int
+		n, err = c.Conn.Write(b[written:min(len(b), written+piece)])
+		written += n
+	}
+	return written, err
+}
+
 // Write writes b and then calls the function set by afterWrite, if any.
 func (c *conn) Write(b []byte) (int, error) {
 	c.writing.Lock()
@@ -152,7 +190,7 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // finish is the rest of Write, for a caller that holds c.writing.
 func (c *conn) finish(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
+	n, err := c.put(b)
 	c.writing.Unlock()
 	c.mu.Lock()
 	f := c.written

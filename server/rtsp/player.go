@@ -33,7 +33,6 @@ type player struct {
 	media   *description.Media
 	conn    net.Conn // carries media; nil: media goes through gortsplib
 	own     *conn    // same as conn if it is not encrypted, else nil
-	stall   time.Duration
 	packets packetizer
 	scratch []byte // the unit in interleaved framing
 	packet  rtp.Packet
@@ -66,8 +65,7 @@ func channelOf(request *base.Request) byte {
 func (i *instance) newPlayer(c *gortsplib.ServerHandlerOnPlayCtx, rd *reader) (p *player, started <-chan struct{}) {
 	stream := i.streams[rd.media]
 	p = &player{
-		reader: rd, media: rd.media.description, stall: i.s.config.StallTimeout, log: i.s.config.Log,
-		before: rd.player, done: make(chan struct{}),
+		reader: rd, media: rd.media.description, log: i.s.config.Log, before: rd.player, done: make(chan struct{}),
 	}
 	p.packets.start(i.s.started, stream.Stats().Medias[p.media].Formats[p.media.Formats[0]].LocalSSRC)
 	own := connOf(c.Conn.NetConn())
@@ -142,8 +140,7 @@ func (p *player) send(u *video.Unit) error {
 	if p.conn == nil {
 		return nil
 	}
-	_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
-	_, err := p.conn.Write(p.scratch)
+	_, err := p.conn.Write(p.scratch) // the connection limits how long it may take
 	return err
 }
 

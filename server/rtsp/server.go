@@ -54,7 +54,7 @@ type Config struct {
 	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of them, and how many readers, one address may have
 	// (of IPv6, a /64 network). 0: 256 and 32.
 	MaxConns, MaxPerAddress int
-	// FirstRequest is how long a connection may take to send its first request, and StallTimeout how long a write to a reader may block.
+	// FirstRequest is how long a connection may take to send its first request, and StallTimeout how long a reader may take nothing of what is written to it.
 	// 0: 10 s each.
 	FirstRequest, StallTimeout time.Duration
 	// QueueBytes bounds the data queued per reader. A larger frame may arrive incomplete. 0: 6 MiB.
@@ -129,7 +129,10 @@ func Start(c Config) (*Server, error) {
 		// RTP wants an even port and RTCP the odd one above (RFC 3550 section 11); the first pair above the RTSP port.
 		rtpPort: port + 2 - port%2,
 	}
-	s.guard = guard{most: c.MaxConns, mostPerAddress: c.MaxPerAddress, first: c.FirstRequest, conns: map[string]*conn{}, addresses: map[netip.Addr]int{}}
+	s.guard = guard{
+		most: c.MaxConns, mostPerAddress: c.MaxPerAddress, first: c.FirstRequest, stall: c.StallTimeout,
+		conns: map[string]*conn{}, addresses: map[netip.Addr]int{},
+	}
 	s.readers = readers{most: c.MaxReaders, mostPerAddress: c.MaxPerAddress, playing: map[session]*reader{}, log: c.Log}
 	s.streams.Store(&[]*instance{})
 	if s.listener, err = s.listen(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
-	"time"
 
 	"github.com/maixstream/maixstream/pipeline/video"
 )
@@ -92,7 +91,6 @@ func (t *together) play(ctx context.Context, p *player, out func([]byte) (int, e
 			err = <-s.leave // finish a partially written message
 		}
 		if err == nil {
-			_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
 			write := p.own.Write
 			if s.begun {
 				write = p.own.finish

@@ -21,6 +21,8 @@ type Pipeline struct {
 	NoPictures string `json:"no_pictures,omitempty"`
 	Idle       bool   `json:"idle"`
 	// Over the last whole second:
+	// Interval is the longest recent time between two pictures of a live source's sender, in seconds.
+	Interval    float64 `json:"interval_seconds,omitempty"`
 	CapturedFPS float64 `json:"captured_fps"`
 	WantedFPS   float64 `json:"wanted_fps"`
 	FPS         float64 `json:"fps"`
@@ -151,7 +153,7 @@ func shapeOf(s *pipeline.State) Pipeline {
 			Name: s.Source.Name, Kind: s.Source.Kind, Width: s.Source.Width, Height: s.Source.Height, FPS: s.Source.FPS, Encoder: s.Source.Encoder,
 			Note: s.Source.Note, Sizes: sizesOf(s.Source.Sizes),
 		},
-		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, NoPictures: s.NoPictures, Idle: s.Idle,
+		Encoder: s.Encoder, Workers: s.Workers, Signal: s.Signal, Reason: s.Reason, NoPictures: s.NoPictures, Idle: s.Idle, Interval: s.Interval,
 		CapturedFPS: s.CapturedFPS, WantedFPS: s.WantedFPS, FPS: s.FPS, BytesPerSec: s.BytesPerSec, EncodeMS: Quantiles(s.EncodeMS),
 		Captured: s.Captured, Published: s.Published, Dropped: Dropped(s.Dropped), Restarts: s.Restarts, Newest: Newest(s.Newest), Video: (*Video)(s.Video),
 		Settings: Settings(s.Settings),

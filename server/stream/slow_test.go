@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -24,14 +26,16 @@ func (f *stateFeed) State() pipeline.State { return f.state }
 func TestSnapshotsWaitForASlowSource(t *testing.T) {
 	for _, c := range []struct {
 		wanted, own float64
+		interval    float64 // learned from a live sender, seconds
 		want        time.Duration
 	}{
-		{0.1, 0, snapshotWait + 20*time.Second},
-		{30, 0.1, snapshotWait + 20*time.Second},
-		{0.1, 30, snapshotWait + 20*time.Second},
-		{0, 0, snapshotWait},
+		{0.1, 0, 0, snapshotWait + 20*time.Second},
+		{30, 0.1, 0, snapshotWait + 20*time.Second},
+		{0.1, 30, 0, snapshotWait + 20*time.Second},
+		{30, 0, 10, snapshotWait + 20*time.Second},
+		{0, 0, 0, snapshotWait},
 	} {
-		feed := &stateFeed{state: pipeline.State{Settings: pipeline.Settings{FPS: c.wanted}, Source: frame.Info{FPS: c.own}}}
+		feed := &stateFeed{state: pipeline.State{Settings: pipeline.Settings{FPS: c.wanted}, Source: frame.Info{FPS: c.own}, Interval: c.interval}}
 		if got := (&Handler{config: Config{Feed: feed}}).patience(); got != c.want {
 			t.Errorf("%g fps wanted, %g of the source: %v, want %v", c.wanted, c.own, got, c.want)
 		}
@@ -64,27 +68,51 @@ func TestSlowPicturesHaveARate(t *testing.T) {
 	})
 }
 
-// A viewer that reads a large unit slowly but steadily gets all of it; one that stops is closed.
+// A viewer that reads a large unit slowly but steadily gets all of it, with TLS or without; one that stops is closed.
 func TestSteadyVideoViewerIsNotStalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		unit := make([]byte, 30<<10)
-		go func() {
-			for range 30 + 5 {
-				time.Sleep(time.Second)
-				if _, err := io.ReadFull(theirs, make([]byte, 1<<10)); err != nil {
-					t.Error(err)
+	served := httptest.NewUnstartedServer(nil)
+	served.StartTLS()
+	served.Close()
+	for _, encrypted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			const size, stall = 60 << 10, 10 * time.Second
+			out, in := ours, net.Conn(&steadyConn{theirs})
+			if encrypted {
+				secure := tls.Server(ours, served.TLS)
+				out, in = secure, tls.Client(in, &tls.Config{InsecureSkipVerify: true})
+				go func() { _ = in.(*tls.Conn).HandshakeContext(t.Context()) }()
+				if err := secure.HandshakeContext(t.Context()); err != nil {
+					t.Fatal(err)
 				}
 			}
-		}()
-		v := &videoViewer{conn: ours, stall: 10 * time.Second}
-		v.buffers = net.Buffers{unit[:100], unit[100:]}
-		if err := v.write(); err != nil || v.bytes.Load() != uint64(len(unit)) {
-			t.Errorf("%v after %d bytes", err, v.bytes.Load())
-		}
-		v.buffers = net.Buffers{unit}
-		if err := v.write(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("stopped: %v", err)
-		}
-	})
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if n, err := io.CopyN(io.Discard, in, size); err != nil {
+					t.Errorf("encrypted %v: %d bytes: %v", encrypted, n, err)
+				}
+			}()
+			defer func() { <-done }()
+			unit := make([]byte, size)
+			v := &videoViewer{conn: out, stall: stall}
+			v.buffers = net.Buffers{unit[:100], unit[100:]}
+			if err := v.write(); err != nil || v.bytes.Load() != size {
+				t.Errorf("encrypted %v: %v after %d bytes", encrypted, err, v.bytes.Load())
+			}
+			v.buffers = net.Buffers{unit}
+			if err := v.write(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("encrypted %v: stopped: %v", encrypted, err)
+			}
+			theirs.Close()
+		})
+	}
+}
+
+// steadyConn is a connection that is read at 2 KiB per second.
+type steadyConn struct{ net.Conn }
+
+func (c *steadyConn) Read(b []byte) (int, error) {
+	time.Sleep(time.Second)
+	return c.Conn.Read(b[:min(len(b), 2<<10)])
 }

@@ -24,7 +24,7 @@ const snapshotWait = 5 * time.Second
 // fullWait is the additional time for a full-size snapshot: a webcam switches its mode and back, perhaps for other requests first.
 const fullWait = 15 * time.Second
 
-// patience is how long a snapshot may take at the configured frame rate, or the source's own if that is lower.
+// patience is how long a snapshot may take at the configured frame rate, or the source's or its sender's own if that is lower.
 func (h *Handler) patience() time.Duration {
 	s := h.config.Feed.State()
 	if s.Settings.FPS == 0 { // the feed has no rate
@@ -33,6 +33,9 @@ func (h *Handler) patience() time.Duration {
 	rate := s.Settings.FPS
 	if own := s.Source.FPS; own > 0 {
 		rate = min(rate, own)
+	}
+	if s.Interval > 0 {
+		rate = min(rate, 1/s.Interval)
 	}
 	return snapshotWait + 2*pace.Period(rate)
 }

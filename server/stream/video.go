@@ -219,6 +219,11 @@ func (v *videoViewer) send(head []byte) error {
 
 // write sends the buffers. A key frame over a slow link may take longer than the stall timeout, as long as some of it goes out within that.
 func (v *videoViewer) write() error {
+	switch v.conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return v.writePieces()
+	}
 	for {
 		_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
 		n, err := v.buffers.WriteTo(v.conn)
@@ -227,6 +232,25 @@ func (v *videoViewer) write() error {
 			return err
 		}
 	}
+}
+
+// videoPiece is how much a viewer must read within the stall timeout where a write cannot be continued after it, in bytes.
+const videoPiece = 8 << 10
+
+// writePieces is write for a connection that is unusable once a write has timed out, as with TLS: each piece has its own deadline.
+func (v *videoViewer) writePieces() error {
+	for _, b := range v.buffers {
+		for len(b) > 0 {
+			_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
+			n, err := v.conn.Write(b[:min(len(b), videoPiece)])
+			v.bytes.Add(uint64(n))
+			if err != nil {
+				return err
+			}
+			b = b[n:]
+		}
+	}
+	return nil
 }
 
 // rate updates the rates about once per second.

@@ -70,6 +70,15 @@ func TestBrowserReadablePicturesAreAccepted(t *testing.T) {
 		}
 		reply.Body.Close()
 	}
+	// Of unknown type and length, one picture is one, and three are three.
+	one := casetest.Read(t, "base.jpg")
+	for count, body := range map[int][]byte{0: one, 3: bytes.Repeat(one, 3)} { // a single picture is not counted
+		unsized := struct{ io.Reader }{bytes.NewReader(body)}
+		a := post(t, s, "?device=chunked", unsized, headers{"Content-Type": "application/octet-stream"})
+		if !a.OK || a.Pictures != count || a.Bytes != len(body) {
+			t.Errorf("%d bytes, chunked: %+v", len(body), a)
+		}
+	}
 	// A recorder's file: pictures without end markers.
 	twelve := bytes.Repeat(casetest.Read(t, "noeoi.jpg"), 12)
 	if a := post(t, s, "?device=twelve", bytes.NewReader(twelve), nil); !a.OK || a.Pictures != 12 {

@@ -97,7 +97,7 @@ const (
 // untypedTypes are types sent by programs that do not know the type: the first bytes decide.
 var untypedTypes = []string{
 	"", "application/octet-stream", "binary/octet-stream", "application/binary", "application/x-binary", "application/unknown", "application/force-download",
-	"application/x-www-form-urlencoded", "application/json", "application/*", "image/*", "*/*", "image", "text/plain",
+	"application/x-www-form-urlencoded", "application/json", "application/*", "image/*", "*/*", "*", "image", "jpeg", "jpg", "binary", "text/plain",
 }
 
 // pictureTypes are the accepted types.

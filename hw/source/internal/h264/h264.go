@@ -16,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/internal/annexb"
 	"github.com/maixstream/maixstream/hw/source/internal/film"
+	"github.com/maixstream/maixstream/hw/source/internal/live"
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
@@ -257,6 +258,7 @@ func (f *File) Close() error {
 // Stream delivers the units of a byte stream as they arrive. A unit is complete when the next one begins.
 type Stream struct {
 	description
+	live.Meter
 	name, kind string
 	in         io.ReadCloser
 	fps        float64 // of a stream that does not specify one
@@ -276,7 +278,10 @@ type Stream struct {
 	end error // set when the stream has ended
 }
 
-var _ frame.VideoSource = (*Stream)(nil)
+var (
+	_ frame.VideoSource = (*Stream)(nil)
+	_ frame.LiveSource  = (*Stream)(nil)
+)
 
 // NewStream returns a source for a stream; name is for display, kind is Info's. Reading begins with the first ReadUnit. The source takes ownership of in,
 // whose Close must interrupt a blocked read. Of c, only FPS is used.
@@ -348,6 +353,7 @@ func (s *Stream) run() {
 		err := r.Next(&s.unit)
 		if err == nil {
 			delivered = true
+			s.Arrived(time.Now())
 			if s.unit.Key {
 				s.note(r.Info())
 			}

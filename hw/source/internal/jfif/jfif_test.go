@@ -66,6 +66,14 @@ func TestScannerFindsEachPicture(t *testing.T) {
 		{"every second picture without end marker", string(a) + string(b[:len(b)-2]) + string(a) + string(b[:len(b)-2]) + string(a), []string{"40x30", "400x300", "40x30", "400x300", "40x30"}},
 		{"no end markers, multipart", "--b\r\n\r\n" + string(a[:len(a)-2]) + "\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n" + string(b[:len(b)-2]) + "\r\n--b--", []string{"40x30", "400x300"}},
 		{"truncated in the scan, multipart with lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b[:500]) + "\r\n--b\r\n\r\n" + string(a), []string{"bad", "40x30"}},
+		{
+			"every second part truncated in its scan", strings.Repeat("\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n"+string(a)+"\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n"+string(b[:len(b)/2]), 3) + "\r\n--b--",
+			[]string{"40x30", "bad", "40x30", "bad", "40x30", "bad"},
+		},
+		{
+			"every second part truncated in its headers", strings.Repeat("--b\r\nA: b\r\n\r\n"+string(a)+"\r\n--b\r\nA: b\r\n\r\n"+string(b[:100])+"\r\n", 2) + "--b\r\n\r\n" + string(a),
+			[]string{"40x30", "bad", "40x30", "bad", "40x30"},
+		},
 		{"wrong lengths", "--b\r\nContent-Length: 500\r\n\r\n" + string(b) + "\r\n--b\r\nContent-Length: 99999\r\n\r\n" + string(a) + "\r\n--b\r\n", []string{"400x300", "40x30"}},
 		{"truncated in the headers, after a thumbnail", string(withThumbnail[:sos-50]) + string(a), []string{"bad", "40x30"}},
 		{"stray bytes after a thumbnail", string(stray) + string(a), []string{"400x300", "40x30"}},

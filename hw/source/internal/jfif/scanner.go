@@ -36,6 +36,7 @@ type Scanner struct {
 	err     error // the reader's
 	parser  jpegcheck.Parser
 	part    part
+	skipped part // at the end of a broken picture: the headers of the one after it
 	extra   int  // pictures to skip: the previous one lists them as its previews
 	parts   bool // the previous picture had headers
 	rest    int  // bytes left of its part
@@ -126,7 +127,9 @@ func (s *Scanner) next() (Picture, error) {
 			}
 			return Picture{}, s.err
 		case err != nil:
-			s.have = s.have[s.parser.Skip():]
+			skip := s.parser.Skip()
+			s.skipped.read(s.have[:skip])
+			s.have = s.have[skip:]
 			return Picture{}, err
 		case len(s.have) >= MaxPicture:
 			size := len(s.have)
@@ -164,7 +167,8 @@ const gap = 4096
 
 // findStart drops bytes up to an SOI marker followed by another marker, and parses the headers before it.
 func (s *Scanner) findStart() error {
-	s.part = part{}
+	skipped := s.skipped
+	s.part, s.skipped = part{}, part{}
 	for s.rest > 0 && s.err == nil {
 		switch end := s.boundaryAt(s.rest); {
 		case end == yes:
@@ -180,7 +184,9 @@ func (s *Scanner) findStart() error {
 	for from := 0; ; {
 		at, found := s.start(from)
 		if found {
-			s.part.read(s.have[:at])
+			if s.part.read(s.have[:at]); at == 0 {
+				s.part = skipped
+			}
 			s.drop(at)
 			return nil
 		}

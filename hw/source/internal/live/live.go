@@ -10,6 +10,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/maixstream/maixstream/internal/pace"
 )
@@ -17,6 +18,7 @@ import (
 // Stream hands the newest picture from the reading goroutine to the source's reader. The picture itself belongs to the source, which touches it only in
 // the functions that Put, Take, and Close call. Put belongs to the reading goroutine, Take to the source's reader.
 type Stream struct {
+	Meter
 	in      io.ReadCloser
 	kind    string        // begins the errors
 	closed  error         // what Take returns after Close
@@ -82,6 +84,7 @@ func (s *Stream) SetFPS(fps float64) error {
 
 // Put stores a picture by calling store with its sequence number, which begins with 1.
 func (s *Stream) Put(store func(sequence uint64)) {
+	s.Arrived(time.Now())
 	s.mu.Lock()
 	s.sequence++
 	store(s.sequence)

@@ -41,11 +41,11 @@ type otherKind struct{ name string }
 
 func (e *otherKind) Error() string {
 	switch e.name {
-	case "PNG", "WebP", "HEIC", "AVIF", "GIF", "TIFF", "BMP", "JPEG 2000", "JPEG XL":
+	case "PNG", "WebP", "HEIC", "AVIF", "GIF", "TIFF", "BMP", "JPEG 2000", "JPEG XL", "PNM", "a Photoshop file":
 		return fmt.Sprintf("this is %s, not MJPEG: convert it to JPEG: ffmpeg -i INPUT OUT.jpg", e.name)
 	case "gzip", "bzip2", "xz", "Zstandard", "ZIP", "7-Zip", "a tar archive":
 		return fmt.Sprintf("this is %s, not MJPEG: unpack it first", e.name)
-	case "HTML", "JSON", "XML or SVG", "PDF", "a program (ELF)":
+	case "HTML", "JSON", "XML or SVG", "PDF", "a program (ELF)", "WAV", "MP3":
 		return fmt.Sprintf("this is %s, not MJPEG", e.name)
 	}
 	return fmt.Sprintf("this is %s, not MJPEG: convert it: ffmpeg -i INPUT -c:v mjpeg -q:v 3 -f mjpeg -", e.name)

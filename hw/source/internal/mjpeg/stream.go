@@ -44,6 +44,7 @@ var (
 	_ frame.JPEGSource = (*Stream)(nil)
 	_ frame.RateSetter = (*Stream)(nil)
 	_ frame.Dropper    = (*Stream)(nil)
+	_ frame.LiveSource = (*Stream)(nil)
 )
 
 // NewStream returns a source for a stream of MJPEG, plain, AVI or multipart; name is for display, kind is Info's. Reading begins with the first
@@ -178,6 +179,9 @@ func captureTime(p *jfif.Picture, now time.Time) time.Time {
 
 // SetFPS implements frame.RateSetter.
 func (s *Stream) SetFPS(fps float64) error { return s.live.SetFPS(fps) }
+
+// Interval implements frame.LiveSource.
+func (s *Stream) Interval() time.Duration { return s.live.Interval() }
 
 // Close implements frame.Source.
 func (s *Stream) Close() error { return s.live.Close(nil) }

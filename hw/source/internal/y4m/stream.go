@@ -26,6 +26,7 @@ type Stream struct {
 var (
 	_ frame.RawSource  = (*Stream)(nil)
 	_ frame.RateSetter = (*Stream)(nil)
+	_ frame.LiveSource = (*Stream)(nil)
 )
 
 // NewStream returns a source for a Y4M stream, whose header it reads; name is for display. fps is the maximum number of frames per second; 0: no limit.
@@ -101,6 +102,9 @@ func (s *Stream) endOf(err error) error {
 
 // SetFPS implements frame.RateSetter.
 func (s *Stream) SetFPS(fps float64) error { return s.live.SetFPS(fps) }
+
+// Interval implements frame.LiveSource.
+func (s *Stream) Interval() time.Duration { return s.live.Interval() }
 
 // Close implements frame.Source. Delivered frames stay readable until they are released.
 func (s *Stream) Close() error {

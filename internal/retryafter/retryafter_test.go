@@ -1,4 +1,4 @@
-package push
+package retryafter
 
 import (
 	"net/http"
@@ -45,7 +45,7 @@ func TestRetryAfterIsCapped(t *testing.T) {
 		"a Date that is none":         {date(now.Add(9 * time.Second)), "yesterday", now, 9 * time.Second},
 	} {
 		h := http.Header{"Retry-After": {c.value}, "Date": {c.date}}
-		if got := retryAfter(h, c.now, limit); got != c.want {
+		if got := Wait(h, c.now, limit); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -58,7 +58,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value, date string, now, limit int64) {
 		limit = max(limit, 0)
 		h := http.Header{"Retry-After": {value}, "Date": {date}}
-		if got := retryAfter(h, time.Unix(now, 0), time.Duration(limit)); got < 0 || got > time.Duration(limit) {
+		if got := Wait(h, time.Unix(now, 0), time.Duration(limit)); got < 0 || got > time.Duration(limit) {
 			t.Errorf("%q: %v, outside 0 to %v", value, got, time.Duration(limit))
 		}
 	})

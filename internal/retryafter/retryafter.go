@@ -1,4 +1,5 @@
-package push
+// Package retryafter reads how long a busy server asks its clients to wait.
+package retryafter
 
 import (
 	"math"
@@ -10,15 +11,15 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
-// defaultMaxWait caps Retry-After unless Config.MaxWait is set: a server's typo must not silence a camera for a week.
-const defaultMaxWait = 5 * time.Minute
+// DefaultLimit caps Retry-After: a server's typo must not silence a camera for a week.
+const DefaultLimit = 5 * time.Minute
 
-// retryAfter parses a reply's Retry-After (RFC 9110, 10.2.3): a number of seconds or a date. 0: missing or invalid. The result is
+// Wait parses a reply's Retry-After (RFC 9110, 10.2.3): a number of seconds or a date. 0: missing or invalid. The result is
 // at most limit.
 //
 // A date is compared with the reply's own Date, so that neither a device whose clock was never set nor a server whose clock is wrong changes the delay; now
 // is used only if the server sends no Date.
-func retryAfter(h http.Header, now time.Time, limit time.Duration) time.Duration {
+func Wait(h http.Header, now time.Time, limit time.Duration) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if at, err := http.ParseTime(text); err == nil {
 		if date, err := http.ParseTime(h.Get("Date")); err == nil {
