@@ -41,7 +41,7 @@ type Config struct {
 	// NoSignal draws the JPEG shown while the source is away; nil: none is shown.
 	NoSignal func(reason string, width, height int) ([]byte, error)
 	// StallTimeout is how long a source may deliver nothing, beyond two of its frame times, before it is reopened; 0: 3 s. A live source whose
-	// sender's frame time is unknown has a minute more: one picture tells nothing about when the next one is due.
+	// sender's frame time is unknown has 20 s more, and up to a minute when it is reopened: one picture tells nothing about when the next one is due.
 	StallTimeout time.Duration
 	// Retry is the longest wait before an absent source is reopened; 0: 5 s.
 	Retry time.Duration

@@ -287,8 +287,11 @@ func (p *Pipeline) oversee(s *session) error {
 	}
 }
 
-// unknownInterval is how much longer a live source may be silent while its sender's interval is unknown.
-const unknownInterval = time.Minute
+// unknownInterval is how much longer a live source may be silent while its sender's interval is unknown: at first, and at most.
+const (
+	unknownInterval    = 20 * time.Second
+	maxUnknownInterval = time.Minute
+)
 
 // learn adapts that time to a session that ended in silence: a sender whose interval was known may be reopened as soon as it is late again, and one
 // whose interval was not gets twice the time.
@@ -298,7 +301,7 @@ func (p *Pipeline) learn(interval time.Duration) {
 	} else {
 		p.unknown = 2 * max(p.unknown, p.config.StallTimeout)
 	}
-	p.unknown = min(p.unknown, unknownInterval)
+	p.unknown = min(p.unknown, maxUnknownInterval)
 }
 
 // awaitFirst shows why there is no picture while a live source is given more time for its first one.
