@@ -9,6 +9,8 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/rtp"
+
+	"github.com/maixstream/maixstream/internal/pace"
 )
 
 const (
@@ -114,7 +116,7 @@ func (p *pacer) notify(changed func(rate int)) {
 func (p *pacer) backlog() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Duration(float64(p.queued) / p.rate * float64(time.Second))
+	return pace.Duration(float64(p.queued) / p.rate)
 }
 
 // Write implements gcc.Pacer. The payload of a packet that has to wait is copied.
