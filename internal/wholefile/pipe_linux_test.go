@@ -1,6 +1,7 @@
 package wholefile_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,5 +36,51 @@ func TestPipesAreWrittenTo(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeNamedPipe {
 		t.Errorf("the pipe has become %v (%v)", info, err)
+	}
+}
+
+// /dev/stdout and the like stand for what is already open: a file that the shell appends to goes on where it is, and a socket, which cannot be opened, works.
+func TestOwnOpenFilesAreWrittenTo(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "log")
+	if err := os.WriteFile(path, []byte("old "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(fmt.Sprintf("/dev/fd/%d", file.Fd()), link); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{fmt.Sprintf("/proc/self/fd/%d", file.Fd()), fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd()), link} {
+		if err := wholefile.Write(name, []byte{byte('1' + i)}, 0o644); err != nil {
+			t.Error(name, err)
+		}
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "old 123" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link has become %v (%v)", info, err)
+	}
+
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	if err := wholefile.Write(fmt.Sprintf("/dev/fd/%d", pair[0]), []byte("picture"), 0o644); err != nil {
+		t.Error(err)
+	}
+	got := make([]byte, 16)
+	if n, err := unix.Read(pair[1], got); err != nil || string(got[:n]) != "picture" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := wholefile.Write("/dev/fd/987654", []byte("picture"), 0o644); err == nil {
+		t.Error("a file that is not open was written")
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Write writes data to path. A regular file, or the target of a symbolic link to one, is replaced atomically and keeps its mode; a new one gets mode. Anything
@@ -42,6 +45,9 @@ func Rename(from, to string) error {
 // resolve follows links, also to a file that does not exist. info is nil if there is no file.
 func resolve(path string) (target string, info fs.FileInfo, err error) {
 	for range 40 {
+		if _, is := descriptor(path); is {
+			return path, open{}, nil
+		}
 		info, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -51,8 +57,8 @@ func resolve(path string) (target string, info fs.FileInfo, err error) {
 		case info.Mode()&fs.ModeSymlink == 0:
 			return path, info, nil
 		}
-		if follows, err := os.Stat(path); err == nil && (!follows.Mode().IsRegular() || strings.HasPrefix(path, "/proc/")) {
-			return path, open{follows}, nil // /dev/stdout leads to an open file of the process, through links that need not be paths
+		if follows, err := os.Stat(path); err == nil && strings.HasPrefix(path, "/proc/") {
+			return path, open{follows}, nil // another process's open file, through a link that need not be a path
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
@@ -75,9 +81,36 @@ func absolute(path, link string) string {
 type open struct{ fs.FileInfo }
 
 // Mode implements fs.FileInfo.
-func (o open) Mode() fs.FileMode { return o.FileInfo.Mode() | fs.ModeIrregular }
+func (o open) Mode() fs.FileMode { return fs.ModeIrregular }
+
+// descriptor returns the number of the process's own open file that path stands for.
+func descriptor(path string) (int, bool) {
+	switch path {
+	case "/dev/stdout":
+		return 1, true
+	case "/dev/stderr":
+		return 2, true
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/", fmt.Sprintf("/proc/%d/fd/", os.Getpid())} {
+		if text, found := strings.CutPrefix(path, dir); found {
+			n, err := strconv.Atoi(text)
+			return n, err == nil && n >= 0
+		}
+	}
+	return 0, false
+}
 
 func inPlace(path string, data []byte) error {
+	if n, is := descriptor(path); is {
+		// Opening it again would begin at the start of a file that the shell appends to, and fails for a socket.
+		own, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		file := os.NewFile(uintptr(own), path)
+		_, err = file.Write(data)
+		return errors.Join(err, file.Close())
+	}
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err

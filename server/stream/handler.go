@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,6 +82,8 @@ type Shell interface {
 	Follow(w http.ResponseWriter, r *http.Request, end func()) (leave func(), ok bool)
 	// InSession reports whether r is authorized by a session, which its page can end.
 	InSession(r *http.Request) bool
+	// Client returns the address that r comes from, as far as trusted proxies tell; invalid for a Unix socket.
+	Client(r *http.Request) netip.Addr
 	// Refuse writes an error reply.
 	Refuse(w http.ResponseWriter, code int, text string)
 	Stats() web.Stats
@@ -202,6 +205,15 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	live.Serve(w, http.StatusOK)
 }
 
+// address returns a viewer's address: with its port, unless a proxy forwarded the request.
+func (h *Handler) address(r *http.Request) string {
+	client := h.config.Shell.Client(r)
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); !client.IsValid() || err == nil && peer.Addr().Unmap() == client.Unmap() {
+		return r.RemoteAddr
+	}
+	return client.String()
+}
+
 // noShell imposes no limits and has no sessions.
 type noShell struct{}
 
@@ -211,6 +223,11 @@ func (noShell) Admit(http.ResponseWriter, *http.Request, func()) (func(), bool) 
 
 func (noShell) Follow(http.ResponseWriter, *http.Request, func()) (func(), bool) {
 	return func() {}, true
+}
+
+func (noShell) Client(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr()
 }
 
 func (noShell) InSession(*http.Request) bool { return false }

@@ -59,7 +59,7 @@ func (h *Handler) video(w http.ResponseWriter, r *http.Request) {
 	defer source.Watch()()
 	reader := source.Log().NewReader(0)
 	defer reader.Close()
-	v := &videoViewer{address: r.RemoteAddr, since: time.Now(), reader: reader, stall: h.config.StallTimeout}
+	v := &videoViewer{address: h.address(r), since: time.Now(), reader: reader, stall: h.config.StallTimeout}
 	within := firstUnit
 	if !source.OnDemand() {
 		within = firstDistant

@@ -39,7 +39,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	v := &fanout.Viewer{Address: r.RemoteAddr, Form: form(r), Interval: interval, Since: time.Now()}
+	v := &fanout.Viewer{Address: h.address(r), Form: form(r), Interval: interval, Since: time.Now()}
 	release, ok := h.config.Shell.Admit(w, r, func() { h.fanout.Remove(v) })
 	if !ok {
 		h.counts.refused.Add(1)

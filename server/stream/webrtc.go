@@ -9,7 +9,8 @@ import (
 
 // WebRTC sends H.264 to viewers that connect by WHEP. *whep.Server implements it; this package does not import whep, so that a program can be built without it.
 type WebRTC interface {
-	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse func(w http.ResponseWriter, code int, text string))
+	Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, from string, admit func(end func()) (leave func(), ok bool),
+		refuse func(w http.ResponseWriter, code int, text string))
 	Session(w http.ResponseWriter, r *http.Request, id string, refuse func(w http.ResponseWriter, code int, text string))
 	// Options replies with what Post accepts.
 	Options(w http.ResponseWriter)
@@ -34,8 +35,8 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusNotImplemented, "this source's H.264 has B-frames, which WebRTC does not carry: /video.mp4 and RTSP do")
 		return
 	}
-	admit := func() (func(), bool) {
-		leave, ok := h.config.Shell.Admit(w, r, func() {}) // a session over UDP detects the viewer's end itself
+	admit := func(end func()) (func(), bool) {
+		leave, ok := h.config.Shell.Admit(w, r, end)
 		if !ok {
 			h.counts.refused.Add(1)
 			return nil, false
@@ -43,7 +44,7 @@ func (h *Handler) whep(w http.ResponseWriter, r *http.Request) {
 		h.counts.viewers.Add(1)
 		return leave, true
 	}
-	h.config.WebRTC.Post(w, r, source, admit, h.refuse)
+	h.config.WebRTC.Post(w, r, source, h.address(r), admit, h.refuse)
 }
 
 // whepSession ends a session, or adds candidates to it.

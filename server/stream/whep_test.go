@@ -49,6 +49,7 @@ type watcher struct {
 	stamped  atomic.Int64 // pictures with a capture time
 	track    chan *webrtc.TrackRemote
 	change   func(answer string) string // nil: nothing
+	prepare  func(*http.Request)        // nil: nothing
 }
 
 func newWatcher(t testing.TB) *watcher {
@@ -114,7 +115,15 @@ func (w *watcher) post(t testing.TB, url string) (code int, header http.Header) 
 		t.Fatal(err)
 	}
 	<-gathered
-	reply, err := http.Post(url, "application/sdp", strings.NewReader(w.pc.LocalDescription().SDP))
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(w.pc.LocalDescription().SDP))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/sdp")
+	if w.prepare != nil {
+		w.prepare(r)
+	}
+	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type body struct {
 	stall      time.Duration
 	slot       *slot
 
-	began time.Time     // of the current picture
+	began time.Time     // of the current picture, or of the wait for a part
 	got   int64         // bytes since then
 	err   error         // that ended it, except io.EOF
 	ended bool          // by io.EOF: the body is complete
@@ -45,7 +45,7 @@ func newBody(w http.ResponseWriter, r *http.Request, stall time.Duration, s *slo
 }
 
 // next starts waiting for a part.
-func (b *body) next(idle time.Duration) { b.idle, b.got = idle, 0 }
+func (b *body) next(idle time.Duration) { b.idle, b.began, b.got = idle, time.Now(), 0 }
 
 // part starts a picture.
 func (b *body) part() { b.idle, b.began, b.got = 0, time.Now(), 0 }
@@ -58,7 +58,7 @@ func (b *body) Read(p []byte) (int, error) {
 			b.err = errHeaders
 			return 0, b.err
 		}
-		deadline = deadline.Add(b.idle)
+		deadline = b.began.Add(b.idle) // for all of it: a trickle must not hold a slot
 	} else {
 		deadline = deadline.Add(b.stall)
 		if total := b.began.Add(firstFew + time.Duration(b.got)*time.Second/minRate); total.Before(deadline) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -62,6 +63,10 @@ func (k *keys) add(root *os.Root, device string, one key, p kept) error {
 		delete(k.known, k.order[0])
 		k.order = k.order[1:]
 	}
+	if err := checkKeysFile(root, device); err != nil {
+		k.drop(one)
+		return err
+	}
 	if k.lines >= 4*maxKeys {
 		return k.rewrite(root, device)
 	}
@@ -117,8 +122,20 @@ func appendKey(dst []byte, one key, p kept) []byte {
 	return append(dst, ';')
 }
 
+// checkKeysFile refuses what must be neither opened, such as a pipe, which would wait for ever, nor replaced.
+func checkKeysFile(root *os.Root, device string) error {
+	name := path.Join(device, keysFile)
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file (%s); remove it", name, info.Mode().Type())
+	}
+	return nil
+}
+
 // load reads the keys of stored pictures.
 func (k *keys) load(root *os.Root, d *device) error {
+	if err := checkKeysFile(root, d.name); err != nil {
+		return err
+	}
 	text, err := root.ReadFile(path.Join(d.name, keysFile))
 	if err != nil {
 		if os.IsNotExist(err) {

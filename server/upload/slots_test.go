@@ -203,3 +203,43 @@ func TestManyNamesTakeNoRoomFromOthers(t *testing.T) {
 		t.Errorf("%d devices", n)
 	}
 }
+
+// Who has sent no picture within half a minute gives up its slot, also if something trickles in; a camera between two pictures does not.
+func TestFirstPictureMustComeSoon(t *testing.T) {
+	testenv.Long(t, "waits half a minute")
+	t.Parallel()
+	s := receive(t, t.TempDir(), nil)
+	camera := idle(t, s, "camera", jpegOf(t, 1))
+	silent, trickling := idle(t, s, "silent", nil), idle(t, s, "trickling", nil)
+	testenv.Eventually(t, "three uploads", func() bool { return s.State().Uploads == 3 })
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for _, b := range "--b\r\nContent-Type: image/jpeg\r\nX-Filler: " + strings.Repeat("x", 100) {
+			if _, err := fmt.Fprintf(trickling, "1\r\n%c\r\n", b); err != nil {
+				return
+			}
+			select {
+			case <-time.After(2 * time.Second):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	began := time.Now()
+	for name, conn := range map[string]net.Conn{"silent": silent, "trickling": trickling} {
+		_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+		reply, err := io.ReadAll(conn)
+		if took := time.Since(began); took < 25*time.Second || !bytes.HasPrefix(reply, []byte("HTTP/1.1 408")) {
+			t.Errorf("%s: %q, %v after %v", name, reply, err, took)
+		}
+	}
+	part := fmt.Sprintf("Content-Length: %d\r\n\r\n%s\r\n--b\r\n", len(jpegOf(t, 2)), jpegOf(t, 2))
+	if _, err := fmt.Fprintf(camera, "%x\r\n%s\r\n", len(part), part); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "the camera's second picture", func() bool { return s.State().Pictures == 2 })
+	if n := s.State().Uploads; n != 1 {
+		t.Errorf("%d uploads run", n)
+	}
+}

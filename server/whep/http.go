@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -40,8 +41,39 @@ func checkOffer(offer string) error {
 // refuser writes an error reply.
 type refuser = func(w http.ResponseWriter, code int, text string)
 
-// Post answers a viewer's offer (POST /whep). admit reserves a place for the viewer, or writes the refusal.
-func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, admit func() (leave func(), ok bool), refuse refuser) {
+// visit is a viewer's place, which may be taken away before it has a session.
+type visit struct {
+	server *Server
+	mu     sync.Mutex
+	id     string
+	over   bool
+}
+
+// end ends the session now, or as soon as it exists.
+func (v *visit) end() {
+	v.mu.Lock()
+	v.over = true
+	id := v.id
+	v.mu.Unlock()
+	if id != "" {
+		v.server.End(id)
+	}
+}
+
+// begin notes the session's ID.
+func (v *visit) begin(id string) {
+	v.mu.Lock()
+	v.id = id
+	over := v.over
+	v.mu.Unlock()
+	if over {
+		v.server.End(id)
+	}
+}
+
+// Post answers the offer (POST /whep) of a viewer at an address, with or without port. admit reserves a place for the viewer, or writes the refusal; it may call end later from any goroutine to
+// take the place away.
+func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, from string, admit func(end func()) (leave func(), ok bool), refuse refuser) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != offerType {
 		w.Header().Set("Accept-Post", offerType)
 		refuse(w, http.StatusUnsupportedMediaType, "send the offer as Content-Type: "+offerType)
@@ -52,13 +84,14 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("offer too large: at most %d bytes are accepted", maxOffer))
 		return
 	}
-	leave, ok := admit()
+	place := &visit{server: s}
+	leave, ok := admit(place.end)
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), connectTimeout)
 	defer cancel()
-	id, answer, err := s.Offer(ctx, source, r.RemoteAddr, string(offer), leave)
+	id, answer, err := s.Offer(ctx, source, from, string(offer), leave)
 	if err != nil {
 		leave()
 		switch {
@@ -72,6 +105,7 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 		}
 		return
 	}
+	place.begin(id)
 	h := w.Header()
 	h.Set("Content-Type", offerType)
 	h.Set("Location", strings.TrimSuffix(requestPath(r), "/")+"/"+id)
