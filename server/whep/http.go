@@ -71,8 +71,8 @@ func (v *visit) begin(id string) {
 	}
 }
 
-// Post answers the offer (POST /whep) of a viewer at an address, with or without port. admit reserves a place for the viewer, or writes the refusal; it may call end later from any goroutine to
-// take the place away.
+// Post answers the offer (POST /whep) of a viewer at an address, with or without port. admit reserves a place for the viewer, or writes the refusal; it may
+// call end later, from any goroutine, to take the place away.
 func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.Video, from string, admit func(end func()) (leave func(), ok bool), refuse refuser) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != offerType {
 		w.Header().Set("Accept-Post", offerType)
@@ -112,7 +112,7 @@ func (s *Server) Post(w http.ResponseWriter, r *http.Request, source *pipeline.V
 	h.Set("ETag", `"`+id+`"`)
 	h.Set("Accept-Patch", patchType)
 	w.WriteHeader(http.StatusCreated)
-	_, _ = io.WriteString(w, answer) //nolint:gosec // SDP of ours, as application/sdp
+	_, _ = io.WriteString(w, answer)
 }
 
 // requestPath is the path as the viewer requested it, including the prefix that the handler is mounted at.
