@@ -15,6 +15,12 @@ type waiter struct {
 	file         *os.File
 	conn         syscall.RawConn
 	device, wake int32
+
+	// Of wait, which must not allocate.
+	poll   func(fd uintptr) (done bool)
+	events [2]unix.EpollEvent
+	count  int // of events
+	failed error
 }
 
 // newWaiter waits for device and for wake, an eventfd.
@@ -31,6 +37,7 @@ func newWaiter(device, wake int) (*waiter, error) {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
 	w := &waiter{file: os.NewFile(uintptr(fd), "v4l2"), device: int32(device), wake: int32(wake)}
+	w.poll = w.tryWait
 	if w.conn, err = w.file.SyscallConn(); err != nil {
 		return nil, errors.Join(err, w.file.Close())
 	}
@@ -39,31 +46,31 @@ func newWaiter(device, wake int) (*waiter, error) {
 
 // wait returns what the device is ready for (EPOLLIN, EPOLLPRI, EPOLLERR, EPOLLHUP), and whether wake was signalled. After timeout it returns 0.
 func (w *waiter) wait(timeout time.Duration) (ready uint32, woken bool, err error) {
-	var events [2]unix.EpollEvent
-	var n int
-	var failed error
+	w.count, w.failed = 0, nil
 	if err = w.file.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return 0, false, err
 	}
-	err = w.conn.Read(func(fd uintptr) bool {
-		for {
-			n, failed = unix.EpollWait(int(fd), events[:], 0)
-			if !errors.Is(failed, unix.EINTR) {
-				return n != 0 || failed != nil
-			}
-		}
-	})
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
+	if err = w.conn.Read(w.poll); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, false, err
 	}
-	for _, e := range events[:max(n, 0)] {
+	for _, e := range w.events[:w.count] {
 		if e.Fd == w.wake {
 			woken = true
 		} else {
 			ready = e.Events
 		}
 	}
-	return ready, woken, errors.Join(err, failed)
+	return ready, woken, w.failed
+}
+
+// tryWait reports whether there is something to return, without waiting.
+func (w *waiter) tryWait(fd uintptr) bool {
+	n, err := unix.EpollWait(int(fd), w.events[:], 0)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.EpollWait(int(fd), w.events[:], 0)
+	}
+	w.count, w.failed = max(n, 0), err
+	return n != 0 || err != nil
 }
 
 func (w *waiter) close() { _ = w.file.Close() }
