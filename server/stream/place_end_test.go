@@ -29,7 +29,7 @@ func serveGuarded(t *testing.T, change func(*config)) *testServer {
 }
 
 // A session that ends takes all that it watches with it: over WebRTC, the film and the followed state, too. Another client's stay.
-func TestLogoutEndsAllThatTheSessionWatches(t *testing.T) {
+func TestWHEPAndFilmEndWithTheSession(t *testing.T) {
 	s := serveGuarded(t, func(c *config) { c.AuthFile = users(t, "anna") })
 	base := s.URLs()[0]
 	reply, _ := login(t, s, right)
