@@ -136,7 +136,8 @@ func TestSilentSenderIsLost(t *testing.T) {
 	}
 }
 
-// A sender that has delivered one picture, or none, is reopened after some 25 s, and later after a minute; without a picture, the reason is shown after three seconds.
+// A sender that has delivered one picture, or none, is reopened after some 25 s, and later after a minute; without a picture, the reason is shown after three seconds,
+// or five if nobody watched at the start.
 func TestSenderThatNeverContinuesIsReopened(t *testing.T) {
 	for pictures := range 2 {
 		synctest.Test(t, func(t *testing.T) {
@@ -148,11 +149,11 @@ func TestSenderThatNeverContinuesIsReopened(t *testing.T) {
 				return -1
 			})})
 			defer p.Watch()()
-			time.Sleep(5 * time.Second)
+			time.Sleep(6500 * time.Millisecond)
 			if s := p.State(); s.Signal != (pictures > 0) || !s.Signal && !strings.Contains(s.Reason, "no picture for") {
 				t.Errorf("%d pictures: signal %v: %s", pictures, s.Signal, s.Reason)
 			}
-			time.Sleep(12 * time.Second)
+			time.Sleep(10500 * time.Millisecond)
 			if at := o.times(); len(at) != 1 {
 				t.Errorf("%d pictures: opened %d times", pictures, len(at))
 			}

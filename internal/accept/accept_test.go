@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -44,26 +46,56 @@ func listen(t *testing.T, err error, times int64) *failing {
 	return f
 }
 
+// script is a listener whose Accept has each outcome in turn after a pause; nil is a connection.
+type script struct {
+	net.Listener
+	pause    time.Duration
+	outcomes []error
+}
+
+func (s *script) Accept() (net.Conn, error) {
+	time.Sleep(s.pause)
+	err := s.outcomes[0]
+	s.outcomes = s.outcomes[1:]
+	if err != nil {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+	}
+	client, server := net.Pipe()
+	client.Close()
+	return server, nil
+}
+
+func (s *script) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8000} }
+
+// However often failures and connections alternate, one warning and one line on recovery are logged, and another warning if they begin anew.
 func TestFailuresAreLoggedOnceAndRetried(t *testing.T) {
 	for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, errors.New("unknown")} {
-		t.Run(err.Error(), func(t *testing.T) {
-			core, logged := observer.New(zap.DebugLevel)
-			f := listen(t, err, 4)
-			l := accept.Patient(f, zap.New(core))
-			client, dialErr := net.Dial("tcp", f.Addr().String())
-			if dialErr != nil {
-				t.Fatal(dialErr)
-			}
-			defer client.Close()
-			conn, acceptErr := l.Accept()
-			if acceptErr != nil {
-				t.Fatal(acceptErr)
-			}
-			conn.Close()
-			if lines := logged.All(); len(lines) != 2 || lines[0].Level != zap.WarnLevel || lines[1].Level != zap.InfoLevel {
-				t.Errorf("logged %v, want one warning and one line on recovery", lines)
-			}
-		})
+		for _, outcomes := range [][]error{{err, nil}, {err, err, err, err, nil}, {err, nil, err, nil, nil, err, nil}} {
+			t.Run(err.Error(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					core, logged := observer.New(zap.DebugLevel)
+					f := &script{pause: time.Second / 2, outcomes: append(slices.Clone(outcomes), outcomes...)}
+					l := accept.Patient(f, zap.New(core))
+					for round := 1; round <= 2; round++ {
+						for len(f.outcomes) > (2-round)*len(outcomes) {
+							conn, acceptErr := l.Accept()
+							if acceptErr != nil {
+								t.Fatal(acceptErr)
+							}
+							conn.Close()
+						}
+						if n := logged.Len(); n != 2*round-1 {
+							t.Errorf("round %d: logged %v before it has settled", round, logged.All())
+						}
+						time.Sleep(3 * time.Second)
+						lines := logged.All()
+						if len(lines) != 2*round || lines[2*round-2].Level != zap.WarnLevel || lines[2*round-1].Level != zap.InfoLevel {
+							t.Errorf("round %d: logged %v, want one warning and one line on recovery", round, lines)
+						}
+					}
+				})
+			})
+		}
 	}
 }
 
