@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/maixstream/maixstream/internal/bench"
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // maixstream runs the program in this process.
@@ -66,6 +67,7 @@ func TestOnlyBenchHasChildren(t *testing.T) {
 }
 
 func TestBenchMeasuresEachStageAndComparesWithABaseline(t *testing.T) {
+	testenv.Long(t, "runs the benchmark twice")
 	clients := "2"
 	if !bench.DeliverySupported {
 		clients = "0"

@@ -39,6 +39,7 @@ func selfSigned(t *testing.T) (cert, key string) {
 // RTSP and RTSPS beside HTTPS, with a stalled reader and others that connect and leave: every log line is ours, /state shows both servers,
 // and there is one warning about the unencrypted one.
 func TestLibrariesDoNotLogPastOurLogger(t *testing.T) {
+	testenv.Long(t, "waits for a stalled reader")
 	cert, key := selfSigned(t)
 	plain, secure := testenv.FreeMediaAddress(t), testenv.FreeMediaAddress(t)
 	cmd := asProgram(t.Context(), "serve", "--listen", "127.0.0.1:0", "--source", "testcard", "--size", "1280x720", "--quality", "100", "--rtsp", plain, "--rtsps", secure,

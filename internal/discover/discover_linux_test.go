@@ -151,6 +151,7 @@ func TestFindAcrossHosts(t *testing.T) {
 
 // No network at start; one comes up, its address changes, and a second one is added.
 func TestNetworkComesUpLater(t *testing.T) {
+	testenv.Long(t, "14 s without a network")
 	n := newNetwork(t)
 	n.host("a")
 	n.host("b")
@@ -180,6 +181,7 @@ func TestTwoProgramsOnOneHost(t *testing.T) {
 
 // Two hosts (with the same host name here) want the same name: each gets one of its own, and both are listed.
 func TestNameConflict(t *testing.T) {
+	testenv.Long(t, "12 s until a name is given up")
 	n := newNetwork(t)
 	n.host("a")
 	n.host("b")
@@ -232,6 +234,7 @@ func (n *network) daemon(env []string, args ...string) {
 
 // Avahi, which most Linux desktops run, finds announcements of its own and of other hosts, also if a name is taken, and find works beside it.
 func TestBesideAvahi(t *testing.T) {
+	testenv.Long(t, "14 s, three hosts with Avahi")
 	n := newNetwork(t)
 	for _, program := range []string{"dbus-daemon", "avahi-daemon", "avahi-browse", "avahi-publish"} {
 		testenv.Program(t, program)

@@ -236,6 +236,7 @@ func (w *watcher) check(t *testing.T) {
 }
 
 func TestH264ArrivesComplete(t *testing.T) {
+	testenv.Long(t, "two seconds of video by each of five ways")
 	for _, c := range []struct {
 		name     string
 		protocol gortsplib.Protocol
@@ -334,6 +335,7 @@ func slowReader(t *testing.T, address string) net.Conn {
 
 // Readers that stop reading disturb no others, and one that resumes is shown current video, from a key frame, without a gap in its sequence numbers.
 func TestStalledH264ReadersDisturbNoOthers(t *testing.T) {
+	testenv.Long(t, "12 s until a stalled reader is closed")
 	p := videoPipeline(t, of(60_000)) // 14 Mbit/s: socket buffers fill up soon
 	s, address := serveVideo(t, p, rtsp.Config{StallTimeout: 12 * time.Second})
 	var good []*watcher

@@ -147,6 +147,7 @@ func ffmpeg(t *testing.T, args ...string) (string, error) {
 }
 
 func TestFFmpegReads300FramesWithoutAnError(t *testing.T) {
+	testenv.Long(t, "300 frames, twice")
 	for _, transport := range []string{"tcp", "udp"} {
 		t.Run(transport, func(t *testing.T) {
 			f, address := start(t, 640, 480, nil)

@@ -24,6 +24,7 @@ print("frames", n)'`
 
 // Popular programs read 100 frames each, all of which decode.
 func TestProgramsReadStream(t *testing.T) {
+	testenv.Long(t, "other programs read a hundred pictures each")
 	for _, client := range []struct {
 		name, pkg string
 		programs  []string

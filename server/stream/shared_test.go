@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/maixstream/maixstream/internal/testenv"
 )
 
 // client returns an HTTP/1.1 or HTTP/2 client with its own connections.
@@ -88,6 +90,7 @@ func TestStalledViewerOverHTTP2(t *testing.T) {
 
 // HTTP/2 adds no latency over HTTP/1.1: both viewers get the same frames at the same time.
 func TestFramesOverHTTP2AreNotLater(t *testing.T) {
+	testenv.Long(t, "150 frames at 30 fps")
 	const frames, interval = 150, time.Second / 30
 	cert, key := certificate(t)
 	s, feed := serve(t, func(c *config) { c.TLSCert, c.TLSKey = cert, key })

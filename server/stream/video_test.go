@@ -235,6 +235,7 @@ func TestVideoViewersAreCounted(t *testing.T) {
 
 // Viewers that read nothing are disconnected after the stall timeout, and others get every picture.
 func TestStalledVideoViewersDoNotAffectOthers(t *testing.T) {
+	testenv.Long(t, "8 s of video")
 	s, _ := showVideo(t, func(c *config) { c.StallTimeout = 3 * time.Second }, func(c *pipeline.Config) {
 		c.Settings.Bitrate, c.Settings.Width, c.Settings.Height = 20_000_000, 640, 480
 		c.Open = noisy
