@@ -92,8 +92,8 @@ func TestFolderChangesAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(t, s, 150)
+	write(t, at("e.jpg"), plain(t, 250)) // first: without one that can be shown the source would end
 	write(t, at("c.jpg"), plain(t, 50)[:300])
-	write(t, at("e.jpg"), plain(t, 250))
 	shows(t, s, 250)
 	if w := warned(); !strings.Contains(w, "c.jpg: ") || !strings.Contains(w, "cut off") || strings.Count(w, "\n") > 0 {
 		t.Errorf("warnings %q", w)

@@ -82,9 +82,13 @@ func asJPEG(t testing.TB, img image.Image) []byte {
 	return out.Bytes()
 }
 
+// write replaces a file in one step: a source that reads it meanwhile never sees half of it.
 func write(t testing.TB, path string, data []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := os.WriteFile(path+".new", data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
 }
