@@ -119,7 +119,11 @@ func (s *set) profile() (*group, error) {
 		viewers, fps int
 		windows      time.Duration
 	}{{8, 4 * fps, 6}, {256, fps, 4}} {
-		table, err := profiled(load.Delivery{Viewers: c.viewers, FPS: c.fps, Size: frameSize, Duration: c.windows * s.window})
+		d := load.Delivery{Viewers: c.viewers, FPS: c.fps, Size: frameSize, Duration: c.windows * s.window}
+		table, err := profiled(d)
+		if err == nil && strings.Contains(table, "Total samples = 0 ") { // now and then the kernel's timer misses all of so little work
+			table, err = profiled(d)
+		}
 		if err != nil {
 			return nil, err
 		}
