@@ -16,17 +16,13 @@ import (
 // Write writes data to path. A regular file, or the target of a symbolic link to one, is replaced atomically and keeps its mode; a new one gets mode. Anything
 // else, such as a device, a pipe or a terminal, is written to in place.
 func Write(path string, data []byte, mode fs.FileMode) error {
-	target, info, err := resolve(path)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if info != nil && !info.Mode().IsRegular() {
-		err = inPlace(target, data)
-	} else {
-		if info != nil {
-			mode = info.Mode().Perm()
-		}
-		err = replace(target, data, mode)
+	to, err := resolve(path, mode)
+	switch {
+	case err != nil:
+	case to.replaceable:
+		err = replace(to.path, data, to.mode)
+	default:
+		err = inPlace(to.path, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -42,31 +38,38 @@ func Rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// resolve follows links, also to a file that does not exist. info is nil if there is no file.
-func resolve(path string) (target string, info fs.FileInfo, err error) {
+// destination is where a path leads.
+type destination struct {
+	path        string
+	replaceable bool        // a regular file, or none yet; anything else is written to in place
+	mode        fs.FileMode // for the file that replaces it
+}
+
+// resolve follows links, also to a file that does not exist, which gets mode.
+func resolve(path string, mode fs.FileMode) (destination, error) {
 	for range 40 {
 		if _, is := descriptor(path); is {
-			return path, open{}, nil
+			return destination{path: path}, nil
 		}
 		info, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return path, nil, nil
+			return destination{path, true, mode}, nil
 		case err != nil:
-			return "", nil, err
+			return destination{}, err
 		case info.Mode()&fs.ModeSymlink == 0:
-			return path, info, nil
+			return destination{path, info.Mode().IsRegular(), info.Mode().Perm()}, nil
 		}
-		if follows, err := os.Stat(path); err == nil && strings.HasPrefix(path, "/proc/") {
-			return path, open{follows}, nil // another process's open file, through a link that need not be a path
+		if _, err := os.Stat(path); err == nil && strings.HasPrefix(path, "/proc/") {
+			return destination{path: path}, nil // another process's open file, through a link that need not be a path
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
-			return "", nil, err
+			return destination{}, err
 		}
 		path = absolute(path, link)
 	}
-	return "", nil, errors.New("too many symbolic links")
+	return destination{}, errors.New("too many symbolic links")
 }
 
 // absolute returns a link's target.
@@ -76,12 +79,6 @@ func absolute(path, link string) string {
 	}
 	return filepath.Join(filepath.Dir(path), link)
 }
-
-// open is a file that must not be replaced, whatever its type.
-type open struct{ fs.FileInfo }
-
-// Mode implements fs.FileInfo.
-func (o open) Mode() fs.FileMode { return fs.ModeIrregular }
 
 // descriptor returns the number of the process's own open file that path stands for.
 func descriptor(path string) (int, bool) {
