@@ -30,11 +30,16 @@ func (g *Gate) Pass(t time.Time, period time.Duration) bool {
 	if t.Before(g.due.Add(-min(g.interval, period) / 2)) {
 		return false
 	}
-	g.due = g.due.Add(period)
-	if late := t.Sub(g.due); late > 0 { // the source is slower than wanted: do not save up for a burst
-		g.due = t
-	}
+	g.due = Next(g.due, t, period)
 	return true
+}
+
+// Next returns the deadline a period after due, or t if it has passed by t: what was missed is not caught up with in a burst.
+func Next(due, t time.Time, period time.Duration) time.Time {
+	if due = due.Add(period); due.Before(t) {
+		return t
+	}
+	return due
 }
 
 // maxStep is the longest time between two pictures that counts as a rate: more is a pause, or a clock that was set.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/pace"
 	"github.com/maixstream/maixstream/pipeline/ring"
 )
 
@@ -119,10 +120,7 @@ func (r *RingSource) sleep(ctx context.Context) error {
 		return nil
 	}
 	now := time.Now()
-	r.due = r.due.Add(r.config.Every)
-	if r.due.Before(now) { // the first, or the server was slow: do not catch up with a burst
-		r.due = now
-	}
+	r.due = pace.Next(r.due, now, r.config.Every)
 	wait := r.due.Sub(now)
 	if wait > restBetween {
 		r.leave()
