@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -359,24 +361,47 @@ func TestStateAsEvents(t *testing.T) {
 	}
 }
 
+// Followers of the state are limited in total; one address cannot take the places of others.
 func TestFollowersAreBounded(t *testing.T) {
 	s, _ := serve(t, nil)
-	const follow = "GET /state HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
-	status := func() string {
-		conn := ask(t, "tcp", address(s), follow)
+	const follow = "GET /state HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
+	status := func(from string) (string, net.Conn) {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).Dial("tcp", address(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.WriteString(conn, follow); err != nil {
+			t.Fatal(err)
+		}
 		line, err := bufio.NewReader(conn).ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.TrimSpace(line)
+		return strings.TrimSpace(line), conn
 	}
+	var oldest net.Conn
 	for i := range 256 {
-		if line := status(); line != "HTTP/1.1 200 OK" {
+		line, conn := status("127.0.0.1")
+		if line != "HTTP/1.1 200 OK" {
 			t.Fatalf("follower %d: %s", i, line)
 		}
+		if oldest == nil {
+			oldest = conn
+		}
 	}
-	if line := status(); line != "HTTP/1.1 503 Service Unavailable" {
+	if line, _ := status("127.0.0.1"); line != "HTTP/1.1 503 Service Unavailable" {
 		t.Errorf("one more: %s", line)
+	}
+	if runtime.GOOS != "linux" {
+		return // no second loopback address
+	}
+	if line, _ := status("127.0.0.2"); line != "HTTP/1.1 200 OK" {
+		t.Errorf("another address's first: %s", line)
+	}
+	if _, err := io.Copy(io.Discard, oldest); err != nil {
+		t.Errorf("the oldest of the address with all places was not ended: %v", err)
 	}
 }
 
