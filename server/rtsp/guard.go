@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/maixstream/maixstream/server/internal/piecewise"
 )
 
 // logEvery is the shortest time between two log lines about refusals.
@@ -159,27 +161,20 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// piece is how much of a message a reader must take within the stall timeout, in bytes.
-const piece = 8 << 10
-
 // put writes b, with a deadline for each piece: a slow but steady reader gets all of a large key frame, and one that reads nothing is noticed.
 func (c *conn) put(b []byte) (written int, err error) {
-	for written < len(b) && err == nil {
-		c.mu.Lock()
-		limit := time.Now().Add(c.guard.stall)
-		if !c.until.IsZero() && c.until.Before(limit) {
-			limit = c.until
-		}
-		err = c.Conn.SetWriteDeadline(limit)
-		c.mu.Unlock()
-		if err != nil {
-			return written, err
-		}
-		var n int
-		n, err = c.Conn.Write(b[written:min(len(b), written+piece)])
-		written += n
+	return piecewise.Write(c.Conn, b, c.extend)
+}
+
+// extend gives the next piece its deadline: the stall timeout, or a shorter one that was set.
+func (c *conn) extend() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit := time.Now().Add(c.guard.stall)
+	if !c.until.IsZero() && c.until.Before(limit) {
+		limit = c.until
 	}
-	return written, err
+	return c.Conn.SetWriteDeadline(limit)
 }
 
 // Write writes b and then calls the function set by afterWrite, if any.

@@ -16,6 +16,7 @@ import (
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/video"
 	"github.com/maixstream/maixstream/server/internal/fanout"
+	"github.com/maixstream/maixstream/server/internal/piecewise"
 )
 
 // videoFeed is a Feed that also has H.264, as *pipeline.Pipeline; Video returns nil if the pipeline has none.
@@ -225,7 +226,7 @@ func (v *videoViewer) write() error {
 		return v.writePieces()
 	}
 	for {
-		_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
+		_ = v.extend()
 		n, err := v.buffers.WriteTo(v.conn)
 		v.bytes.Add(uint64(n))
 		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -234,24 +235,20 @@ func (v *videoViewer) write() error {
 	}
 }
 
-// videoPiece is how much a viewer must read within the stall timeout where a write cannot be continued after it, in bytes.
-const videoPiece = 8 << 10
-
-// writePieces is write for a connection that is unusable once a write has timed out, as with TLS: each piece has its own deadline.
+// writePieces is write for a connection that is unusable once a write has timed out, as with TLS.
 func (v *videoViewer) writePieces() error {
 	for _, b := range v.buffers {
-		for len(b) > 0 {
-			_ = v.conn.SetWriteDeadline(time.Now().Add(v.stall))
-			n, err := v.conn.Write(b[:min(len(b), videoPiece)])
-			v.bytes.Add(uint64(n))
-			if err != nil {
-				return err
-			}
-			b = b[n:]
+		n, err := piecewise.Write(v.conn, b, v.extend)
+		v.bytes.Add(uint64(n))
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// extend gives what is written next the stall timeout from now.
+func (v *videoViewer) extend() error { return v.conn.SetWriteDeadline(time.Now().Add(v.stall)) }
 
 // rate updates the rates about once per second.
 func (v *videoViewer) rate() {
