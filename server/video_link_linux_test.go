@@ -23,14 +23,11 @@ import (
 	"github.com/pion/rtp"
 	"golang.org/x/sys/unix"
 
-	"github.com/maixstream/maixstream/hw"
-	"github.com/maixstream/maixstream/hw/frame"
-	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/bench/load"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/pipeline/video"
+	"github.com/maixstream/maixstream/server/internal/testvideo"
 	"github.com/maixstream/maixstream/server/rtsp"
 	"github.com/maixstream/maixstream/server/stream"
 	"github.com/maixstream/maixstream/server/web"
@@ -93,11 +90,7 @@ func (a *ages) of() (n int, p50, p99 time.Duration) {
 // readers lag whatever the link carries.
 func TestH264OverSlowLink(t *testing.T) {
 	testenv.Long(t, "takes ten seconds per link")
-	if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
-		testenv.Missing(t, "OpenH264's library", "make setup-test")
-	} else if err != nil {
-		testenv.Unable(t, err.Error())
-	}
+	testvideo.RequireEncoder(t)
 	for _, c := range []struct {
 		rate    string
 		bitrate int
@@ -141,30 +134,8 @@ func TestH264OverSlowLink(t *testing.T) {
 // hd runs the test card at 1280x720 with H.264.
 func hd(t *testing.T, bitrate int) *pipeline.Pipeline {
 	t.Helper()
-	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 4 << 20, Envelope: stream.Envelope()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := video.New(video.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pipeline.New(pipeline.Config{
-		Open: func(_ context.Context, s pipeline.Settings) (frame.Source, error) {
-			return hw.OpenSource(hw.SourceConfig{Name: "testcard", Width: s.Width, Height: s.Height, FPS: s.FPS})
-		},
-		NewEncoder: hw.NewEncoder, Ring: r,
-		Settings: pipeline.Settings{Quality: 80, FPS: 30, Width: 1280, Height: 720, Bitrate: bitrate},
-		Video:    &pipeline.VideoConfig{Log: log, NewEncoder: hw.NewVideoEncoder},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Start()
-	t.Cleanup(func() {
-		p.Close()
-		log.Close()
-		r.Close()
+	p := testvideo.Pipeline(t, ring.Config{Slots: 8, SlotSize: 4 << 20, Envelope: stream.Envelope()}, func(c *pipeline.Config) {
+		c.Settings.Width, c.Settings.Height, c.Settings.Bitrate = 1280, 720, bitrate
 	})
 	testenv.Eventually(t, "the source runs", func() bool { return p.State().Signal })
 	return p

@@ -28,7 +28,7 @@ var layers = []struct {
 }
 
 // forTests are the packages that only tests import, from any layer. internal/bench counts as a test.
-var forTests = []string{"internal/testenv", "internal/testenv/browser", "internal/encodertest", "hw/internal/sourcetest", "internal/bench/load", "internal/bench/baseline"}
+var forTests = []string{"internal/testenv", "internal/testenv/browser", "internal/encodertest", "hw/internal/sourcetest", "server/internal/testvideo", "internal/bench/load", "internal/bench/baseline"}
 
 func layerOf(pkg string) (folder string, may []string) {
 	for _, l := range layers {

@@ -24,13 +24,12 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
-	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/pipeline/video"
+	"github.com/maixstream/maixstream/server/internal/testvideo"
 	"github.com/maixstream/maixstream/server/rtsp"
 )
 
@@ -64,38 +63,7 @@ func (e *fakeVideo) Encode(f *frame.Frame, key bool, u *frame.AccessUnit) error 
 // videoPipeline runs the test card with H.264 at 30 fps; encoder nil: OpenH264.
 func videoPipeline(t *testing.T, encoder func(frame.VideoConfig) (frame.VideoEncoder, error)) *pipeline.Pipeline {
 	t.Helper()
-	if encoder == nil {
-		if err := openh264.Available(); errors.Is(err, openh264.ErrMissing) {
-			testenv.Missing(t, "OpenH264's library", "make setup-test")
-		} else if err != nil {
-			testenv.Unable(t, err.Error()) // a build without cgo
-		}
-		encoder = hw.NewVideoEncoder
-	}
-	r, err := ring.New(ring.Config{Slots: 8, SlotSize: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := video.New(video.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pipeline.New(pipeline.Config{
-		Open: func(_ context.Context, s pipeline.Settings) (frame.Source, error) {
-			return hw.OpenSource(hw.SourceConfig{Name: "testcard", Width: s.Width, Height: s.Height, FPS: s.FPS})
-		},
-		NewEncoder: hw.NewEncoder, Ring: r, Settings: pipeline.Settings{Quality: 80, FPS: 30, Width: 320, Height: 240},
-		Video: &pipeline.VideoConfig{Log: log, NewEncoder: encoder},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Start()
-	t.Cleanup(func() {
-		p.Close()
-		log.Close()
-		r.Close()
-	})
+	p := testvideo.Pipeline(t, ring.Config{Slots: 8, SlotSize: 1 << 20}, func(c *pipeline.Config) { c.Video.NewEncoder = encoder })
 	testenv.Eventually(t, "the source runs", func() bool { return p.State().Signal })
 	return p
 }

@@ -16,54 +16,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maixstream/maixstream/hw"
 	"github.com/maixstream/maixstream/hw/frame"
 	"github.com/maixstream/maixstream/hw/openh264"
 	"github.com/maixstream/maixstream/internal/testenv"
 	"github.com/maixstream/maixstream/pipeline"
 	"github.com/maixstream/maixstream/pipeline/ring"
-	"github.com/maixstream/maixstream/pipeline/video"
+	"github.com/maixstream/maixstream/server/internal/testvideo"
 	"github.com/maixstream/maixstream/server/stream"
 )
 
 // videoPipeline runs the test card with H.264 until the test ends.
 func videoPipeline(t testing.TB, change func(*pipeline.Config)) *pipeline.Pipeline {
 	t.Helper()
-	r, err := ring.New(ring.Config{Slots: 16, SlotSize: 1 << 20, Envelope: stream.Envelope()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := video.New(video.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := pipeline.Config{
-		Open: func(_ context.Context, s pipeline.Settings) (frame.Source, error) {
-			return hw.OpenSource(hw.SourceConfig{Name: "testcard", Width: s.Width, Height: s.Height, FPS: s.FPS})
-		},
-		NewEncoder: hw.NewEncoder, Ring: r, Settings: pipeline.Settings{Quality: 80, FPS: 30, Width: 320, Height: 240},
-		Video: &pipeline.VideoConfig{Log: log, NewEncoder: hw.NewVideoEncoder},
-	}
-	if change != nil {
-		change(&c)
-	}
-	if err := openh264.Available(); err != nil && c.Video != nil && c.Video.NewEncoder != nil {
-		if errors.Is(err, openh264.ErrMissing) {
-			testenv.Missing(t, "OpenH264's library", "make setup-test")
-		}
-		testenv.Unable(t, err.Error()) // built without cgo
-	}
-	p, err := pipeline.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Start()
-	t.Cleanup(func() {
-		p.Close()
-		log.Close()
-		r.Close()
-	})
-	return p
+	return testvideo.Pipeline(t, ring.Config{Slots: 16, SlotSize: 1 << 20, Envelope: stream.Envelope()}, change)
 }
 
 // showVideo serves the test card with H.264.
