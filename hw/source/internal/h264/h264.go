@@ -126,15 +126,12 @@ var errClosed = fmt.Errorf("h264: %w: closed", frame.ErrEnd)
 type File struct {
 	description
 	path      string
-	file      *os.File
+	file      *film.File
 	reader    *annexb.Reader
 	clock     *film.Clock
 	ending    film.Ending
 	guessed   bool // the rate
 	delivered bool // a unit since the file's beginning
-
-	closing sync.Mutex
-	closed  bool
 }
 
 var _ frame.VideoSource = (*File)(nil)
@@ -145,7 +142,7 @@ func OpenFile(path string, c Config) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("h264: %w", err)
 	}
-	f := &File{path: path, file: file, reader: annexb.NewReader(file)}
+	f := &File{path: path, file: &film.File{File: file}, reader: annexb.NewReader(file)}
 	f.ending = film.Ending{Name: "h264: " + path, Picture: "access unit", Once: c.Once, Warn: c.Warn}
 	if err := f.begin(c); err != nil {
 		file.Close()
@@ -218,12 +215,11 @@ func (f *File) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 	if _, err := f.clock.Next(ctx, errClosed); err != nil {
 		return err
 	}
-	f.closing.Lock() // keeps the file open while it is read
-	defer f.closing.Unlock()
+	if !f.file.Hold() {
+		return errClosed
+	}
+	defer f.file.Release()
 	for {
-		if f.closed {
-			return errClosed
-		}
 		err := f.reader.Next(u)
 		switch {
 		case err == nil:
@@ -246,12 +242,6 @@ func (f *File) ReadUnit(ctx context.Context, u *frame.AccessUnit) error {
 // Close implements frame.Source.
 func (f *File) Close() error {
 	f.clock.Close()
-	f.closing.Lock()
-	defer f.closing.Unlock()
-	if f.closed {
-		return nil
-	}
-	f.closed = true
 	return f.file.Close()
 }
 

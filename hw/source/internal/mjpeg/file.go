@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +37,7 @@ type Config struct {
 // File plays a file's pictures at its own rate in a loop. At a lower rate, pictures are skipped.
 type File struct {
 	path      string
-	file      *os.File
+	file      *film.File
 	buffered  *bufio.Reader
 	reader    *reader
 	kind      string
@@ -48,9 +47,6 @@ type File struct {
 	delivered bool // a picture since the file's beginning
 	ending    film.Ending
 	size      atomic.Uint64 // width<<32 | height of the last picture
-
-	closing sync.Mutex
-	closed  bool
 }
 
 var (
@@ -64,7 +60,7 @@ func OpenFile(path string, c Config) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mjpeg: %w", err)
 	}
-	f := &File{path: path, file: file, config: c, buffered: bufio.NewReaderSize(file, 64<<10)}
+	f := &File{path: path, file: &film.File{File: file}, config: c, buffered: bufio.NewReaderSize(file, 64<<10)}
 	if err := f.begin(); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("mjpeg: %s: %w", path, err)
@@ -137,11 +133,10 @@ func (f *File) ReadJPEG(ctx context.Context, dst []byte, p *frame.Picture) error
 	if err != nil {
 		return err
 	}
-	f.closing.Lock() // keeps the file open while it is read
-	defer f.closing.Unlock()
-	if f.closed {
+	if !f.file.Hold() {
 		return errClosed
 	}
+	defer f.file.Release()
 	for {
 		if f.config.Single && f.delivered {
 			skip = 0
@@ -189,12 +184,6 @@ func (f *File) SetFPS(fps float64) error {
 // Close implements frame.Source.
 func (f *File) Close() error {
 	f.clock.Close()
-	f.closing.Lock()
-	defer f.closing.Unlock()
-	if f.closed {
-		return nil
-	}
-	f.closed = true
 	return f.file.Close()
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -32,15 +31,12 @@ type Config struct {
 type Source struct {
 	decoder
 	path      string
-	file      *os.File
+	file      *film.File
 	begin     int64 // offset of the first frame's line
 	clock     *film.Clock
 	sequence  uint64
 	delivered bool // a frame since the file's beginning
 	ending    film.Ending
-
-	closing sync.Mutex
-	closed  bool
 }
 
 var (
@@ -56,23 +52,22 @@ func Open(path string, c Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("y4m: %w", err)
 	}
-	s, err := open(file, c)
+	s, err := open(path, file, c)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("y4m: %s: %w", path, err)
 	}
-	s.path = path
 	return s, nil
 }
 
-func open(file *os.File, c Config) (*Source, error) {
-	s := &Source{file: file}
+func open(path string, file *os.File, c Config) (*Source, error) {
+	s := &Source{path: path, file: &film.File{File: file}}
 	n, err := s.decoder.init(file)
 	if err != nil {
 		return nil, err
 	}
 	s.begin = int64(n)
-	s.ending = film.Ending{Name: "y4m: " + s.path, Picture: "frame", Once: c.Once, Warn: c.Warn}
+	s.ending = film.Ending{Name: "y4m: " + path, Picture: "frame", Once: c.Once, Warn: c.Warn}
 	if s.clock, err = film.New(s.header.fps, c.FPS, DefaultFPS); err != nil {
 		return nil, err
 	}
@@ -152,11 +147,10 @@ func (s *Source) ReadFrame(ctx context.Context, f *frame.Frame) error {
 	if err != nil {
 		return err
 	}
-	s.closing.Lock() // keeps the file open while it is read
-	defer s.closing.Unlock()
-	if s.closed {
+	if !s.file.Hold() {
 		return errClosed
 	}
+	defer s.file.Release()
 	for {
 		for ; skip > 0 && err == nil; skip-- {
 			if err = s.skip(); err == nil {
@@ -198,11 +192,5 @@ func (s *Source) SetFPS(fps float64) error {
 // Close implements frame.Source.
 func (s *Source) Close() error {
 	s.clock.Close()
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
 	return s.file.Close()
 }

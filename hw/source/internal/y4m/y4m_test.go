@@ -141,7 +141,7 @@ func TestTruncatedFilePlaysItsCompleteFrames(t *testing.T) {
 	warnings := 0
 	s := open(t, data, y4m.Config{Warn: func(err error) {
 		warnings++
-		if !strings.Contains(err.Error(), "damaged") {
+		if !strings.Contains(err.Error(), "x.y4m: damaged") {
 			t.Error(err)
 		}
 	}})
@@ -158,7 +158,7 @@ func TestTruncatedFilePlaysItsCompleteFrames(t *testing.T) {
 	read(t, s)
 	read(t, s)
 	var f frame.Frame
-	if err := s.ReadFrame(context.Background(), &f); !errors.Is(err, frame.ErrEnd) {
+	if err := s.ReadFrame(context.Background(), &f); !errors.Is(err, frame.ErrEnd) || !strings.Contains(err.Error(), "x.y4m: ") {
 		t.Error(err)
 	}
 }
