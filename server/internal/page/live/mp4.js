@@ -73,12 +73,7 @@ async function readFragments(reader, take) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    if (size + value.length > buffer.length) {
-      const larger = new Uint8Array(2 * (size + value.length));
-      larger.set(buffer.subarray(0, size));
-      buffer = larger;
-    }
-    buffer.set(value, size);
+    buffer = appendBytes(buffer, size, value);
     size += value.length;
     const view = new DataView(buffer.buffer);
     while (size - at >= 8) {

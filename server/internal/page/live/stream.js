@@ -95,6 +95,17 @@ function showImage() {
 
 const latin1 = new TextDecoder("latin1");
 
+// appendBytes puts bytes behind the first size ones of a buffer, and returns it, or a larger one if they do not fit.
+function appendBytes(buffer, size, bytes) {
+  if (size + bytes.length > buffer.length) {
+    const larger = new Uint8Array(2 * (size + bytes.length));
+    larger.set(buffer.subarray(0, size));
+    buffer = larger;
+  }
+  buffer.set(bytes, size);
+  return buffer;
+}
+
 // read splits a multipart stream.
 async function read(reader) {
   let buffer = new Uint8Array(1 << 18), size = 0;
@@ -102,12 +113,7 @@ async function read(reader) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    if (size + value.length > buffer.length) {
-      const larger = new Uint8Array(2 * (size + value.length));
-      larger.set(buffer.subarray(0, size));
-      buffer = larger;
-    }
-    buffer.set(value, size);
+    buffer = appendBytes(buffer, size, value);
     size += value.length;
     let at = 0; // the bytes before are consumed
     for (;;) {
