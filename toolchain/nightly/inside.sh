@@ -32,6 +32,13 @@ serves() {
   wait "$job"
 }
 
+# short_tests runs the short tests of all packages with a C compiler and libjpeg-turbo's headers, and nothing else.
+short_tests() {
+  apt-get -qq update
+  apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends gcc libc6-dev libturbojpeg0-dev libjpeg62-turbo-dev >/dev/null
+  time go test -short ./...
+}
+
 # a_release creates one from a tag and installs its package.
 a_release() {
   sed -i '0,/^## Unreleased/s//## 0.0.1/' CHANGELOG.md
