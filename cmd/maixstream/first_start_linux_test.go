@@ -22,6 +22,7 @@ func TestFirstStart(t *testing.T) {
 		testenv.Missing(t, "the right to make network namespaces", "root")
 	}
 	unshare := testenv.Program(t, "unshare")
+	testenv.Program(t, "ip")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

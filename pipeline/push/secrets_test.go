@@ -111,7 +111,7 @@ func TestRedirectsToOtherHostsCarryNoSecrets(t *testing.T) {
 				http.Redirect(w, r, "http://"+c.host+":"+u.Port()+"/there", code)
 			}))
 			p := newPusher(t, push.Config{
-				URL: strings.Replace(near.URL, "://", "://me:geheim@", 1) + "/?token=geheim", HeaderFile: headers, Device: "cam",
+				URL: strings.Replace(near.URL, "://", "://me:geheim@", 1) + "/?token=geheim", HeaderFile: headers, Device: "cam", Retry: -1,
 				Header: http.Header{"Cookie": {"geheim"}, "X-Room": {"geheim"}},
 			})
 			if err := p.Run(t.Context(), &list{shots: pictures(t, 1)}); err != nil {

@@ -41,6 +41,7 @@ try() {
   git -C "$root/src" checkout -q --detach "$(git -C "$repo" rev-parse HEAD)"
   mkdir -p "$root/usr/local/go"
   cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+  printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$root/etc/hosts" # as Debian's installer writes it
   echo "nightly: $1: $3"
   # In a separate process namespace, whose end terminates everything started in it.
   timeout --foreground "${2}m" unshare --mount --pid --fork --kill-child --propagation private bash -c '
