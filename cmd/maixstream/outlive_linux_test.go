@@ -64,8 +64,8 @@ func TestServeOutlivesTheReaderOfItsOutput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.Command("kill", "-9", strings.TrimSpace(string(number))).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
+			if err := testenv.Kill(string(number)); err != nil {
+				t.Fatal(err)
 			}
 			time.Sleep(500 * time.Millisecond) // ten reports
 			if !answers(url) {

@@ -2,6 +2,9 @@ package testenv
 
 import (
 	"net/http"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,4 +40,17 @@ func Leaked(options ...goleak.Option) error {
 		err = goleak.Find(options...)
 	}
 	return err
+}
+
+// Kill ends a process, given its number as text, as in a file.
+func Kill(number string) error {
+	n, err := strconv.Atoi(strings.TrimSpace(number))
+	if err != nil {
+		return err
+	}
+	process, err := os.FindProcess(n)
+	if err != nil {
+		return err
+	}
+	return process.Kill()
 }

@@ -28,6 +28,7 @@ print(r.status_code, r.text)`},
 		"curl": {"sh", "-c", `head -c 31457280 /dev/zero | curl -sS -w '%{http_code}' -H 'Expect:' -H 'Content-Type: image/jpeg' --data-binary @- "$1"`, "sh"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			testenv.Program(t, command[0])
 			if name == "curl" {
 				testenv.Program(t, name)
 			}

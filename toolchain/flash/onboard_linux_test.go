@@ -375,8 +375,8 @@ func TestServiceOutlivesItsLogKeeper(t *testing.T) {
 	for round := range 2 {
 		keeper := strings.TrimSpace(s.read(s.root + "/run/maixstream/keeper"))
 		for _, pid := range append(childrenOf(t, keeper), keeper) {
-			if out, err := exec.Command("kill", "-9", pid).CombinedOutput(); err != nil && pid == keeper {
-				t.Fatalf("%v: %s", err, out)
+			if err := testenv.Kill(pid); err != nil && pid == keeper {
+				t.Fatal(err)
 			}
 		}
 		last := s.must("log")
