@@ -60,6 +60,7 @@ func wrongKinds(t *testing.T) []wrongKind {
 
 // The program's errors for data that it cannot show are in testdata/refusals.txt, written by go test ./cmd/maixstream -run Refusals -update.
 func TestRefusalsNameTheInput(t *testing.T) {
+	needOpenH264(t) // H.264 is refused by its decoder
 	program, dir := buildProgram(t), t.TempDir()
 	var said strings.Builder
 	say := func(how string, stdin []byte, args ...string) {
