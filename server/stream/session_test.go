@@ -400,6 +400,7 @@ func TestFollowersAreBounded(t *testing.T) {
 	if line, _ := status("127.0.0.2"); line != "HTTP/1.1 200 OK" {
 		t.Errorf("another address's first: %s", line)
 	}
+	_ = oldest.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.Copy(io.Discard, oldest); err != nil {
 		t.Errorf("the oldest of the address with all places was not ended: %v", err)
 	}
