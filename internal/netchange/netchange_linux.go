@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch signals on the returned channel that this machine's interfaces or addresses have changed: when the kernel reports it (rtnetlink(7)), and every
-// minute in case a report was lost. The channel is closed once ctx is done.
+// Watch signals on the returned channel that this machine's interfaces or addresses have changed since it was called: when the kernel reports it
+// (rtnetlink(7)), and every minute in case a report was lost. The channel is closed once ctx is done.
 func Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	// A non-blocking socket waits in the runtime's poller. A blocking read would hold one of the scheduler's processors for up to 10 ms each time, which

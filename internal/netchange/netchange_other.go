@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Watch signals on the returned channel that this machine's interfaces or addresses may have changed. The channel is closed once ctx is
+// Watch signals on the returned channel that this machine's interfaces or addresses may have changed since it was called. The channel is closed once ctx is
 // done.
 func Watch(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)

@@ -3,6 +3,8 @@ package testenv
 import (
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -48,4 +50,22 @@ func freeUDP(port int) bool {
 	}
 	c.Close()
 	return true
+}
+
+// LoopbackAddress returns a free address, and functions that give it to this machine and take it away.
+func LoopbackAddress(t testing.TB) (address string, add, remove func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Unable(t, "needs root, to give the loopback an address")
+	}
+	ip := Program(t, "ip")
+	address = fmt.Sprintf("127.%d.%d.77", 100+os.Getpid()%100, os.Getpid()/100%256)
+	command := func(how string) *exec.Cmd { return exec.Command(ip, "address", how, address+"/32", "dev", "lo") }
+	change := func(how string) {
+		if out, err := command(how).CombinedOutput(); err != nil {
+			Unable(t, fmt.Sprintf("the loopback's addresses cannot be changed here: %v: %s", err, out))
+		}
+	}
+	t.Cleanup(func() { _ = command("del").Run() })
+	return address, func() { change("add") }, func() { change("del") }
 }

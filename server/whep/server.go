@@ -107,27 +107,30 @@ func New(c Config) (*Server, error) {
 	own, _ := netip.AddrFromSlice(only)
 	wanted := func(ip netip.Addr) bool { return reachable(ip) && (only == nil || ip == own.Unmap()) }
 	s.udp = newPorts(port, wanted, loggers.NewLogger("ice"))
+	ctx, cancel := context.WithCancel(context.Background())
+	s.unwatch = cancel
+	changed := netchange.Watch(ctx) // before the first update: a change between them must not be missed
 	if err := s.udp.update(); err != nil {
+		cancel()
 		_ = s.udp.Close()
 		_ = listener.Close()
 		return nil, fmt.Errorf("whep: listen at %s: %w", c.Address, err)
 	}
 	s.tcp = webrtc.NewICETCPMux(loggers.NewLogger("ice"), listener, 64)
 	if s.api, err = s.newAPI(loggers, wanted); err != nil {
+		cancel()
 		_ = s.closePorts()
 		return nil, fmt.Errorf("whep: %w", err)
 	}
 	s.config.Address = net.JoinHostPort(host, strconv.Itoa(port))
-	ctx, cancel := context.WithCancel(context.Background())
-	s.unwatch = cancel
-	s.watching.Go(func() { s.watch(ctx) })
+	s.watching.Go(func() { s.watch(ctx, changed) })
 	return s, nil
 }
 
-// watch follows the machine's addresses until ctx ends.
-func (s *Server) watch(ctx context.Context) {
+// watch follows the machine's addresses until changed is closed, which ctx's end causes.
+func (s *Server) watch(ctx context.Context, changed <-chan struct{}) {
 	reported := "" // an address that another program holds stays busy: warn once
-	for range netchange.Watch(ctx) {
+	for range changed {
 		select {
 		case <-time.After(settleTime):
 		case <-ctx.Done():
