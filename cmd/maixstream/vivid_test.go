@@ -342,25 +342,18 @@ func (m *machine) inThePage(rounds []map[string]int64) {
 func (m *machine) fullSnapshot() {
 	m.Helper()
 	for query, width := range map[string]int{"?full=1": 3840, "": 320, "?width=160": 160} {
-		testenv.Eventually(m.T, "/snapshot"+query, func() bool { // emulated, the camera may take longer than a request waits
-			reply, err := http.Get(m.base + "/snapshot" + query)
-			if err != nil {
-				m.Fatal(err)
-			}
-			body, err := io.ReadAll(reply.Body)
-			reply.Body.Close()
-			if err != nil {
-				m.Fatal(err)
-			}
-			if reply.StatusCode == http.StatusServiceUnavailable {
-				m.Logf("/snapshot%s: %.300q", query, body)
-				return false
-			}
-			if picture, err := jpeg.DecodeConfig(bytes.NewReader(body)); err != nil || picture.Width != width {
-				m.Errorf("/snapshot%s: %s, %v, %d wide: %.300q", query, reply.Status, err, picture.Width, body)
-			}
-			return true
-		})
+		reply, err := http.Get(m.base + "/snapshot" + query)
+		if err != nil {
+			m.Fatal(err)
+		}
+		body, err := io.ReadAll(reply.Body)
+		reply.Body.Close()
+		if err != nil {
+			m.Fatal(err)
+		}
+		if picture, err := jpeg.DecodeConfig(bytes.NewReader(body)); err != nil || picture.Width != width {
+			m.Errorf("/snapshot%s: %s, %v, %d wide: %.300q", query, reply.Status, err, picture.Width, body)
+		}
 	}
 }
 

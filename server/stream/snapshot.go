@@ -73,9 +73,9 @@ func (h *Handler) snapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		w.Header().Set("Retry-After", "1")
-		text := "no picture arrived in time"
-		if errors.Is(err, pipeline.ErrNoSignal) || errors.Is(err, errTooManyWidths) || errors.Is(err, frame.ErrBadPicture) || errors.Is(err, frame.ErrTooLarge) {
-			text = err.Error()
+		text := err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			text = fmt.Sprintf("no picture arrived within %v", patience.Round(100*time.Millisecond))
 		}
 		h.refuse(w, http.StatusServiceUnavailable, text)
 		return

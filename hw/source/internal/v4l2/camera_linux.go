@@ -17,6 +17,9 @@ import (
 // silence is how long a device may deliver nothing before it is considered gone.
 const silence = 5 * time.Second
 
+// falseAlarm is the pause after a wait that ended without a picture or event.
+const falseAlarm = 10 * time.Millisecond
+
 // camera reads pictures from a device as they arrive and keeps the newest.
 type camera struct {
 	drops.Counter
@@ -106,35 +109,36 @@ func (c *camera) run() {
 		return
 	}
 	defer w.close()
-	for {
-		ready, woken, err := w.wait(silence)
+	for last := time.Now(); ; {
+		ready, woken, err := w.wait(silence - time.Since(last))
 		switch {
 		case err != nil:
 			c.finish(explain("wait", err))
 			return
 		case woken:
 			return
-		case ready == 0:
-			c.finish(fmt.Errorf("wait: %w: no picture for %s", frame.ErrGone, silence))
-			return
 		}
 		if ready&unix.EPOLLPRI != 0 {
 			c.takeEvents(c.fd)
-			if ready&^unix.EPOLLPRI == 0 {
-				continue
-			}
 		}
+		// The device is asked after every wait: events are no sign of pictures, and after a long interruption the wait's end is no sign of their absence.
 		b := buffer{kind: bufTypeCapture, memory: memoryMmap}
 		err = c.exchange(vidiocDequeue, &b)
 		switch {
 		case err == nil:
+			last = time.Now()
 			c.take(&b)
 		case !errors.Is(err, unix.EAGAIN):
 			c.finish(explain("dequeue buffer", err))
 			return
-		case ready&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		case ready&unix.EPOLLHUP != 0:
 			c.finish(explain("wait", unix.ENODEV))
 			return
+		case time.Since(last) >= silence:
+			c.finish(fmt.Errorf("wait: %w: no picture for %s", frame.ErrGone, silence))
+			return
+		case ready&^unix.EPOLLPRI != 0: // EPOLLERR also means that a signal interrupted the driver's poll function: wait again, but not in a tight loop
+			time.Sleep(falseAlarm)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -511,5 +512,41 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 	}
 	if _, err := open(t, v4l2.Config{Width: 320, Height: 180}).(frame.StillOpener).OpenStill(t.Context()); !errors.Is(err, frame.ErrUnsupported) {
 		t.Error(err)
+	}
+}
+
+// Signals interrupt waits for the device's lock, also in the poll function. The Go runtime sends them to preempt threads; here, all threads get many.
+func TestSignalsDoNotStopTheStream(t *testing.T) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			threads, _ := os.ReadDir("/proc/self/task")
+			for _, thread := range threads {
+				if id, err := strconv.Atoi(thread.Name()); err == nil {
+					_ = unix.Tgkill(os.Getpid(), id, unix.SIGURG)
+				}
+			}
+		}
+	}()
+	for i := range 6 {
+		s := open(t, v4l2.Config{Width: 3840, Height: 2160, FPS: 2, Buffers: 2, Formats: []string{"YUYV"}}) // vivid holds the lock while it draws
+		for range 3 {
+			var f frame.Frame
+			read(t, s, &f)
+			f.Release()
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
 	}
 }

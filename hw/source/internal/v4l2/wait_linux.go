@@ -3,6 +3,7 @@ package v4l2
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ func newWaiter(device, wake int) (*waiter, error) {
 	}
 	err = errors.Join(
 		unix.SetNonblock(fd, true), // so that os.NewFile uses the poller
-		unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, device, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI, Fd: int32(device)}),
+		addDevice(fd, device),
 		unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}))
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
@@ -42,6 +43,23 @@ func newWaiter(device, wake int) (*waiter, error) {
 		return nil, errors.Join(err, w.file.Close())
 	}
 	return w, nil
+}
+
+// addDevice adds a device to an epoll instance. The driver's poll function takes the device's lock (vb2_fop_poll). If a signal interrupts that, it returns
+// EPOLLERR without having registered, and no later picture ends a wait. The Go runtime preempts threads with SIGURG, so signals are blocked meanwhile.
+func addDevice(epoll, device int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		return err
+	}
+	return errors.Join(
+		unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, device, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLPRI, Fd: int32(device)}),
+		unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil))
 }
 
 // wait returns what the device is ready for (EPOLLIN, EPOLLPRI, EPOLLERR, EPOLLHUP), and whether wake was signalled. After timeout it returns 0.
