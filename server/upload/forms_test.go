@@ -33,7 +33,7 @@ func TestUntypedUploadsAreDetected(t *testing.T) {
 	s, dir := receiveIn(t)
 	for _, kind := range []string{
 		"", "application/octet-stream", "application/octet-stream; charset=binary", "application/octet-stream; name=a b.jpg", "Application/Octet-Stream;", "binary/octet-stream",
-		"application/*", "image/*", "*/*", "*", "image", "jpeg", "JPG", "binary", "IMAGE/JPG", "image/x-jpeg", "image/jpeg; charset=utf-8", "image/jpeg; name=a b.jpg", "image/png;x", "text/plain; charset=us-ascii", "application/x-www-form-urlencoded; charset=UTF-8",
+		"application/*", "image/*", "*/*", "*", "image", "jpeg", "JPG", "binary", "IMAGE/JPG", "image/x-jpeg", "image/jpeg; charset=utf-8", "image/jpeg; name=a b.jpg", "image/png;x", "text/plain; charset=us-ascii", "text/html", "image/webp", "image/", "video/mp4; codecs", "nonsense", "application/x-www-form-urlencoded; charset=UTF-8",
 	} {
 		for _, body := range [][]byte{jpegOf(t, 1), pngOf(t, 1)} {
 			if a := post(t, s, "?device=a", bytes.NewReader(body), headers{"Content-Type": kind}); !a.OK || !bytes.Equal(read(t, dir, a.File), body) {

@@ -94,13 +94,8 @@ const (
 	lingerBytes = 256 << 20
 )
 
-// untypedTypes are types sent by programs that do not know the type: the first bytes decide.
-var untypedTypes = []string{
-	"", "application/octet-stream", "binary/octet-stream", "application/binary", "application/x-binary", "application/unknown", "application/force-download",
-	"application/x-www-form-urlencoded", "application/json", "application/*", "image/*", "*/*", "*", "image", "jpeg", "jpg", "binary", "text/plain",
-}
-
-// pictureTypes are the accepted types.
+// pictureTypes are the types of pictures as such. Of any other type but multipart, the first bytes decide: many programs do not know what they send,
+// and text may be a picture in base64.
 var pictureTypes = []string{
 	"image/jpeg", "image/jpg", "image/pjpeg", "image/x-jpeg", "image/png", "image/x-png", "image/apng",
 	"image/mjpeg", "video/mjpeg", "video/x-motion-jpeg", "video/x-mjpeg",
@@ -140,15 +135,9 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 		return in.result, refusef(http.StatusLengthRequired, "no body: Content-Length or Transfer-Encoding: chunked is required")
 	}
 	header := r.Header.Get("Content-Type")
-	kind, parameters, err := mime.ParseMediaType(header)
-	multi, blank, typed := strings.HasPrefix(kind, "multipart/"), slices.Contains(untypedTypes, kind), slices.Contains(pictureTypes, kind)
-	if err != nil && header != "" && kind == "" { // a type with bad parameters is a type
-		return in.result, refusef(http.StatusUnsupportedMediaType,
-			"Content-Type %.80q: %v", header, err)
-	}
+	kind, parameters, _ := mime.ParseMediaType(header) // a type with bad parameters is a type
 	body := newBody(w, r, s.config.HTTP.StallTimeout, place)
-	switch {
-	case multi:
+	if strings.HasPrefix(kind, "multipart/") {
 		form := kind == "multipart/form-data"
 		in.hold = form && !named
 		err := s.parts(body, kind, parameters["boundary"], &l, form, &in)
@@ -156,17 +145,17 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 			in.result.single()
 		}
 		return in.result, err
-	case blank || typed:
-		in.typed = typed
-		err := s.take(body, r.ContentLength, &l, &in)
-		if errors.Is(err, errNoPicture) && blank {
-			err = refusef(http.StatusUnsupportedMediaType, "%v", err)
-		}
-		in.result.single()
-		return in.result, err
 	}
-	return in.result, refusef(http.StatusUnsupportedMediaType,
-		"Content-Type %.80q: want image/jpeg, image/png, multipart/form-data, multipart/mixed or multipart/x-mixed-replace", kind)
+	in.typed = slices.Contains(pictureTypes, kind)
+	err = s.take(body, r.ContentLength, &l, &in)
+	if errors.Is(err, errNoPicture) && !in.typed {
+		if header != "" {
+			err = fmt.Errorf("Content-Type %.80q: %w", header, err)
+		}
+		err = refusef(http.StatusUnsupportedMediaType, "%v", err)
+	}
+	in.result.single()
+	return in.result, err
 }
 
 // senderOf is the sender that an upload's slot counts for; "": an address that many senders may share, such as an untrusted proxy on this machine.

@@ -301,10 +301,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"text", "", []byte("hello"), nil, 415, "neither JPEG nor PNG"},
 		{"text that is called JPEG", "", []byte("hello"), headers{"Content-Type": "image/jpeg"}, 422, "neither JPEG nor PNG"},
-		{"another type of picture", "", good, headers{"Content-Type": "image/webp"}, 415, "image/webp"},
 		{"JSON", "", []byte("{}"), headers{"Content-Type": "application/json"}, 415, "neither JPEG nor PNG"},
 		{"a film", "", []byte("film"), headers{"Content-Type": "video/mp4; codecs"}, 415, "video/mp4"},
-		{"a broken type", "", good, headers{"Content-Type": "image/"}, 415, "Content-Type"},
+		{"a broken type", "", []byte("film"), headers{"Content-Type": "video/"}, 415, `"video/"`},
 		{"packed", "", good, headers{"Content-Encoding": "gzip"}, 415, "gzip"},
 		{"half a JPEG", "", cut[:len(cut)/2], nil, 422, "cut off"},
 		{"half a PNG", "", pngOf(t, 1)[:100], nil, 422, "cut off"},
