@@ -135,6 +135,7 @@ func (s *set) idle() (*group, error) {
 			if after, err = v.cpu(); err == nil {
 				g.add("CPU", "% of a core", 100*(after-before).Seconds()/window.Seconds()).atMost(1)
 				g.add("resident memory", "MiB", float64(usage.Resident(v.cmd.Process.Pid))/(1<<20))
+				g.add("of it, other than program and library files", "MiB", float64(usage.Anonymous(v.cmd.Process.Pid))/(1<<20))
 			}
 		}
 		v.end()

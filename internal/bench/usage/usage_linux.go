@@ -54,12 +54,18 @@ func Process(pid int) (time.Duration, error) {
 }
 
 // Resident returns a process's resident memory in bytes, 0 if it cannot be read.
-func Resident(pid int) int64 {
+func Resident(pid int) int64 { return statm(pid, 1) }
+
+// Anonymous returns the part of Resident that is no file's. Of files, the system can discard unmodified pages and read them again.
+func Anonymous(pid int) int64 { return statm(pid, 1) - statm(pid, 2) }
+
+// statm returns one of the sizes in /proc/PID/statm (proc_pid_statm(5)), in bytes.
+func statm(pid, field int) int64 {
 	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
+	if len(fields) <= field {
 		return 0
 	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	pages, _ := strconv.ParseInt(fields[field], 10, 64)
 	return pages * int64(os.Getpagesize())
 }

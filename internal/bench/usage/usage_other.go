@@ -24,3 +24,6 @@ func Process(pid int) (time.Duration, error) {
 
 // Resident returns 0.
 func Resident(int) int64 { return 0 }
+
+// Anonymous returns 0.
+func Anonymous(int) int64 { return 0 }
