@@ -50,16 +50,18 @@ func TestHalfClosedRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// socat closes its sending half at the end of its input.
-func TestSocatIsAnswered(t *testing.T) {
-	socat := testenv.Program(t, "socat")
+// These programs close their sending half at the end of their input.
+func TestProgramsThatHalfCloseAreAnswered(t *testing.T) {
+	socat, nc := testenv.Program(t, "socat"), testenv.Program(t, "nc.openbsd")
 	s, feed := serve(t, nil)
 	feed.stream(t, 50, func(i int) []byte { return checked(i, 5000) })
-	for request, least := range map[string]int{"GET /snapshot HTTP/1.0\r\n\r\n": 5000, "GET /stream HTTP/1.0\r\n\r\n": 60 * 5000} {
-		cmd := exec.Command("sh", "-c", `printf %s "$1" | "$0" -t 60 - "TCP:$2" | head -c "$3" | wc -c`, socat, request, address(s), strconv.Itoa(least))
-		out, err := cmd.Output() // it complains about head
-		if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(least) {
-			t.Errorf("%q: %q bytes (%v), want at least %d", request, out, err, least)
+	host, port, _ := net.SplitHostPort(address(s))
+	for _, program := range []string{socat + " -t 60 - TCP:" + address(s), nc + " -N " + host + " " + port} {
+		for request, least := range map[string]int{"GET /snapshot HTTP/1.0\r\n\r\n": 5000, "GET /stream HTTP/1.0\r\n\r\n": 60 * 5000} {
+			out, err := exec.Command("sh", "-c", `printf %s "$0" | $1 | head -c "$2" | wc -c`, request, program, strconv.Itoa(least)).Output() // socat complains about head
+			if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(least) {
+				t.Errorf("%s: %q: %q bytes (%v), want at least %d", program, request, out, err, least)
+			}
 		}
 	}
 }
