@@ -164,9 +164,14 @@ func setFormat(fd int, code string, width, height int) (string, error) {
 
 // openDevice opens a video device, which the caller must close.
 func openDevice(device string) (int, error) {
-	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, explain("open", err)
+	for {
+		fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		switch err {
+		case nil:
+			return fd, nil
+		case unix.EINTR: // some drivers wait for the hardware
+		default:
+			return -1, explain("open", err)
+		}
 	}
-	return fd, nil
 }
