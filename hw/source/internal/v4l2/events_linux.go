@@ -28,9 +28,10 @@ var (
 	vidiocSubscribe    = number(writes, 90, unsafe.Sizeof(eventSubscription{}))
 )
 
-// subscribe subscribes to changes of all controls. Without events (old drivers; 32-bit systems, where the event's layout differs),
-// changes by other programs are noticed when controls are read next.
+// subscribe subscribes to changes of all controls, and announces one, as there may have been some while nobody was subscribed. Without events (old
+// drivers; 32-bit systems, where the event's layout differs), changes by other programs are noticed when controls are read next.
 func (c *controls) subscribe() {
+	defer c.announce()
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		return
 	}

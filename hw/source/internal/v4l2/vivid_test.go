@@ -449,9 +449,11 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 	if size := opener.StillSize(); size != (frame.Size{Width: 3840, Height: 2160}) {
 		t.Errorf("%+v", size)
 	}
+	c := s.(frame.Controller)
+	keep(t)
 	var held, f frame.Frame
 	read(t, s, &held)
-	for range 2 {
+	for i := range 2 {
 		larger, err := opener.OpenStill(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -461,8 +463,17 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 			t.Errorf("%dx%d %v", f.Width, f.Height, err)
 		}
 		f.Release()
+		for len(c.ControlsChanged()) > 0 {
+			<-c.ControlsChanged()
+		}
+		v4l2ctl(t, "-c", fmt.Sprintf("integer_32_bits=%d", 100+i)) // while the stream is stopped
 		if err := errors.Join(larger.Close(), larger.Close()); err != nil {
 			t.Fatal(err)
+		}
+		select {
+		case <-c.ControlsChanged():
+		default:
+			t.Error("the change was not announced when the stream resumed")
 		}
 		last := held.Sequence
 		for range 3 {
@@ -477,7 +488,6 @@ func TestLargerPictureWhileStreaming(t *testing.T) {
 	if err := held.Check(); err != nil || !near(pixel(&held, 20, 150).R, 191) {
 		t.Error("a held frame lost its picture", err)
 	}
-	c := s.(frame.Controller)
 	for len(c.ControlsChanged()) > 0 {
 		<-c.ControlsChanged()
 	}
