@@ -48,6 +48,7 @@ try() {
     set -e
     root=$1 goroot=$2 command=$3
     shift 3
+    mount --bind "$root" "$root" # unshare wants / to be a mount point
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
     mount --rbind /dev "$root/dev"
