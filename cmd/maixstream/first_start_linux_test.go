@@ -50,10 +50,10 @@ func TestFirstStart(t *testing.T) {
 				t.Fatalf("%v: %s", err, out)
 			}
 			text := regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`).ReplaceAllString(string(out), "TIME")
+			text = strings.ReplaceAll(text, "dial tcp [::1]:", "dial tcp 127.0.0.1:") // localhost, by /etc/hosts
 			if others, _ := filepath.Glob("/dev/video*"); len(others) > 0 {
 				text = regexp.MustCompile(`There is /dev/\S+(, /dev/\S+)*: name one with --source, or plug one in`).ReplaceAllString(text, "Plug one in")
 			}
-			text = strings.ReplaceAll(text, "dial tcp [::1]:", "dial tcp 127.0.0.1:") // localhost, by /etc/hosts
 			if name == "port-taken" || name == "mistakes" { // its source may run before the port is tried, or not
 				text = regexp.MustCompile(`(?m)^TIME INFO source running .*\n`).ReplaceAllString(text, "")
 			}
