@@ -165,6 +165,10 @@ type decoding struct {
 	level   bool      // everything that had arrived was decoded
 	began   time.Time // when reading began
 	wanted  time.Time // when someone last wanted JPEGs
+
+	ending bool        // the source has ended
+	last   frame.Frame // then: the newest picture that was not shown, if newest
+	newest bool
 }
 
 // startDecoding makes JPEGs from the log in a separate goroutine, without delaying H.264. stop ends it and waits for it; rest makes it decode what is left
@@ -224,9 +228,43 @@ func (d *decoding) finish() {
 		d.refuse(err)
 		return
 	}
+	d.ending = true
 	for began := time.Now(); time.Since(began) < catchUp && d.session.ctx.Err() == nil && d.reader.TryNext(&d.held); {
 		d.take()
 	}
+	for d.session.ctx.Err() == nil { // those that are held back because of their order
+		var f frame.Frame
+		ok, err := d.decoder.Decode(&frame.AccessUnit{}, &f)
+		if err != nil || !ok {
+			break
+		}
+		d.keep(&f)
+	}
+	if d.newest {
+		d.newest = false
+		d.show(&d.last)
+	}
+}
+
+// keep remembers a picture that may turn out to be the last.
+func (d *decoding) keep(f *frame.Frame) {
+	if d.newest {
+		d.last.Release()
+	}
+	d.last, d.newest = *f, true
+}
+
+// show queues a picture that was decoded.
+func (d *decoding) show(f *frame.Frame) {
+	if d.newest { // an earlier one
+		d.newest = false
+		d.last.Release()
+	}
+	if now := time.Now(); f.Captured.After(now) { // it is to be displayed soon
+		f.Captured = now
+	}
+	d.session.pipeline.setNoPictures("")
+	d.session.pushDecoded(f)
 }
 
 // isWanted reports whether someone wants JPEGs or has just left: polling must not restart the decoder each time.
@@ -297,14 +335,12 @@ func (d *decoding) take() {
 		p.mu.Lock()
 		p.dropped(1, err)
 		p.mu.Unlock()
+	case ok && d.ending && !d.level:
+		d.keep(&f)
 	case ok && !d.level:
 		f.Release()
 	case ok:
-		if now := time.Now(); f.Captured.After(now) { // it is to be displayed soon
-			f.Captured = now
-		}
-		d.session.pipeline.setNoPictures("")
-		d.session.pushDecoded(&f)
+		d.show(&f)
 	}
 }
 

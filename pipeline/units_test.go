@@ -74,12 +74,17 @@ type decoder struct {
 	fail          func(number uint64) error
 	last          uint64
 	closed        bool
+	delay         int // how many pictures it holds back
+	back          []frame.Frame
 	problem       func(format string, args ...any)
 }
 
 func (d *decoder) Name() string { return "fake decoder" }
 
 func (d *decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (bool, error) {
+	if len(u.NALs) == 0 {
+		return d.next(f)
+	}
 	for _, n := range u.NALs {
 		if kind := n[0] & 0x1f; kind != 1 && kind != 5 {
 			continue
@@ -101,8 +106,19 @@ func (d *decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	*f = *fresh
-	f.Captured, f.Sequence = u.Captured, u.Sequence
+	fresh.Captured, fresh.Sequence = u.Captured, u.Sequence
+	d.back = append(d.back, *fresh)
+	if len(d.back) <= d.delay {
+		return false, nil
+	}
+	return d.next(f)
+}
+
+func (d *decoder) next(f *frame.Frame) (bool, error) {
+	if len(d.back) == 0 {
+		return false, nil
+	}
+	*f, d.back = d.back[0], d.back[1:]
 	return true, nil
 }
 
@@ -119,6 +135,7 @@ type coding struct {
 	source  *film
 	off     bool  // no H.264 outputs
 	missing error // why there is no decoder
+	delay   int   // of the decoder
 	fail    func(number uint64) error
 
 	open, decoded atomic.Int64
@@ -145,7 +162,7 @@ func (c *coding) start(t *testing.T) *pipeline.Pipeline {
 				return nil, c.missing
 			}
 			c.open.Add(1)
-			return &decoder{open: &c.open, decoded: &c.decoded, fail: c.fail, problem: t.Errorf}, nil
+			return &decoder{open: &c.open, decoded: &c.decoded, fail: c.fail, delay: c.delay, problem: t.Errorf}, nil
 		},
 		NoSignal: func(reason string, _, _ int) ([]byte, error) { return []byte("substitute: " + reason), nil },
 		Settings: pipeline.Settings{Quality: 80, FPS: 25, Width: 8, Height: 8},
@@ -294,6 +311,38 @@ func TestShortH264SourceHasAPicture(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The last unit of a pipe is often cut off; the pictures before it are shown, and those that the decoder holds back.
+func TestEndOfAnH264SourceHasItsLastPicture(t *testing.T) {
+	for name, c := range map[string]*coding{
+		"the last unit is damaged": {fail: func(number uint64) error {
+			if number == 5 {
+				return fmt.Errorf("cut off: %w", frame.ErrBadPicture)
+			}
+			return nil
+		}},
+		"two pictures are held back": {delay: 2},
+		"all are held back":          {delay: 9},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c.source = newFilm(25)
+			c.source.fail = func(number uint64) error {
+				if number > 5 {
+					return frame.ErrEnd
+				}
+				return nil
+			}
+			p := c.start(t)
+			<-p.Done()
+			var f ring.Frame
+			if err := p.Snapshot(t.Context(), time.Time{}, &f); err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			f.Release()
+		})
 	}
 }
 

@@ -170,6 +170,17 @@ func TestH264OnStandardInput(t *testing.T) {
 	if out, err := cmd.Output(); err != nil || !bytes.HasPrefix(out, []byte("\xff\xd8\xff")) {
 		t.Errorf("a short film: %v: %d bytes", err, len(out))
 	}
+	one, err := os.ReadFile(film264(t, 1, "-bf", "2")) // a decoder waits for what might be shown before it
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"cut off": data[:len(data)-100], "one picture": one} {
+		cmd = asProgram(ctx, "snapshot", "--source", "-", "-")
+		cmd.Stdin = bytes.NewReader(data)
+		if out, err := cmd.Output(); err != nil || !bytes.HasPrefix(out, []byte("\xff\xd8\xff")) {
+			t.Errorf("%s: %v: %d bytes", name, err, len(out))
+		}
+	}
 	cmd = asProgram(ctx, "serve", "--listen", "127.0.0.1:0", "--announce=false", "--source", "-")
 	cmd.Stdin = bytes.NewReader(data) // a pipe
 	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("source ended")) {

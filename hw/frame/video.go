@@ -61,7 +61,8 @@ type VideoDecoder interface {
 	// Decode decodes u, which must be a key frame or follow the previous unit, and stores the next picture in display order in f (whose previous content must have
 	// been released): full range BT.601, with the Captured and Sequence of its own unit. ok is false if pictures are reordered and the
 	// next one is not available yet. f may be written and stays valid until it is released, even after Close. Errors wrap ErrUnsupported for a kind of H.264 that cannot
-	// be decoded, and ErrBadPicture for damaged data: continue with a key frame. In the steady state Decode does not allocate. u is not retained.
+	// be decoded, and ErrBadPicture for damaged data: continue with a key frame. A u without NALs is the stream's end: each call then stores another picture that was
+	// held back, until ok is false. In the steady state Decode does not allocate. u is not retained.
 	Decode(u *AccessUnit, f *Frame) (ok bool, err error)
 	// Close frees the decoder. It may be called twice.
 	Close() error

@@ -63,6 +63,9 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	if d.closed {
 		return false, errClosedDecoder
 	}
+	if len(u.NALs) == 0 {
+		return d.rest(f)
+	}
 	for _, n := range u.NALs {
 		if len(n) > 0 && h264.NALUType(n[0]&0x1f) == h264.NALUTypeSPS {
 			d.note(n)
@@ -115,6 +118,22 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	*f = d.waiting[0]
 	d.waiting = append(d.waiting[:0], d.waiting[1:]...)
 	return true, nil
+}
+
+// rest returns the next picture that is held back, at the end of the stream.
+func (d *Decoder) rest(f *frame.Frame) (ok bool, err error) {
+	if len(d.waiting) > 0 {
+		*f = d.waiting[0]
+		d.waiting = append(d.waiting[:0], d.waiting[1:]...)
+		return true, nil
+	}
+	if d.c == nil {
+		return false, nil
+	}
+	if err := d.decode(nil); err != nil {
+		return false, err
+	}
+	return d.picture.ready != 0, d.give(f)
 }
 
 // queue appends the decoded picture, if there is one, to d.waiting.

@@ -12,9 +12,10 @@ import (
 // endWithin is how soon after a single picture its reply ends; a stream's sender may take longer to continue.
 const endWithin = time.Second
 
-// endsAfterPicture reads the beginning of a reply of unknown length and reports whether it is a single JPEG. The reply can then be read from its beginning.
-func endsAfterPicture(reply *http.Response) bool {
-	p := &peeking{body: reply.Body}
+// endsAfterPicture reads the beginning of a reply of unknown length and reports whether it is a single JPEG, or presumed if that does not tell: a picture need
+// not be complete within the time. The reply can then be read from its beginning.
+func endsAfterPicture(reply *http.Response, presumed bool) bool {
+	p := &peeking{body: reply.Body, presumed: presumed}
 	single := p.single()
 	reply.Body = &peeked{io.MultiReader(bytes.NewReader(p.head), p), p.body}
 	return single
@@ -22,10 +23,11 @@ func endsAfterPicture(reply *http.Response) bool {
 
 // peeking reads a body one piece ahead, so that waiting for the next piece can be given up. As a Reader it continues where that left off.
 type peeking struct {
-	body  io.ReadCloser
-	head  []byte       // read so far
-	ahead chan arrival // capacity 1; nil: no read is in progress
-	rest  arrival      // what was read ahead and is not in head
+	body     io.ReadCloser
+	presumed bool         // what single returns if the body does not tell
+	head     []byte       // read so far
+	ahead    chan arrival // capacity 1; nil: no read is in progress
+	rest     arrival      // what was read ahead and is not in head
 }
 
 // arrival is the result of a read.
@@ -62,26 +64,29 @@ func (p *peeking) single() bool {
 	for {
 		ok, err := p.more(within)
 		if !ok || len(p.head) > maxPolled {
-			return false
+			return p.presumed
 		}
 		ended := err != nil
 		if size == 0 {
 			if len(p.head) >= 2 && !bytes.HasPrefix(p.head, []byte(soi)) {
-				return false
+				return p.presumed && !bytes.HasPrefix(p.head, []byte("--")) // a boundary
 			}
 			done, bad := parser.Feed(p.head, ended)
 			if bad != nil {
-				return false
+				return p.presumed
 			}
 			if done {
-				size, within = parser.Info().Size, endWithin
+				size = parser.Info().Size
+				if !p.presumed {
+					within = endWithin
+				}
 			}
 		}
 		if size > 0 && parser.Info().Images <= 1 && bytes.Contains(p.head[size:], []byte(soi)) {
 			return false
 		}
 		if ended {
-			return size > 0
+			return size > 0 || p.presumed
 		}
 	}
 }

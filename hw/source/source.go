@@ -2,6 +2,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image/color"
@@ -145,11 +146,22 @@ func openFile(path string, o Options) (frame.Source, error) {
 	case name != "" && name != "AVI":
 		return nil, fmt.Errorf("unknown type of file: this is %s; %s", name, readable)
 	case name == "" && !strings.HasPrefix(head, "--"):
-		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" {
+		if ext := strings.ToLower(filepath.Ext(path)); ext != ".mjpeg" && ext != ".mjpg" && !holdsJPEG(path) {
 			return nil, fmt.Errorf("unknown type of file: it begins with %q; %s", head[:min(8, len(head))], readable)
 		}
 	}
 	return opened(mjpeg.OpenFile(path, config))
+}
+
+// holdsJPEG reports whether a JPEG begins somewhere in a file's first bytes, as in a saved HTTP reply, or a recording of a stream from its middle.
+func holdsJPEG(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	head, _ := io.ReadAll(io.LimitReader(file, 64<<10))
+	return bytes.Contains(head, []byte("\xff\xd8\xff"))
 }
 
 func beginning(path string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,28 @@ func TestMJPEGFileLoops(t *testing.T) {
 		if want := pictures[i%3]; !bytes.Equal(dst[:p.Size], want) || p.Sequence != uint64(i+1) {
 			t.Errorf("picture %d: %+v is not the file's", i, p)
 		}
+	}
+}
+
+func TestFilesWithOtherBytesBeforeThePictures(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	part := append([]byte("\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n"), jpg...)
+	for name, data := range map[string][]byte{
+		"a saved reply":           slices.Concat([]byte("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n"), part, part),
+		"from a stream's middle":  slices.Concat(part[15:], part),
+		"from a picture's middle": slices.Concat(jpg[300:], jpg, jpg),
+	} {
+		s, err := source.Open(write(t, filepath.Join(t.TempDir(), "x.bin"), data), source.Options{FPS: math.Inf(1), Once: true})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for range 2 {
+			if p, err := readNext(t, s); err != nil || p.Width != 32 {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			}
+		}
+		s.Close()
 	}
 }
 

@@ -186,15 +186,14 @@ type peeked struct {
 func isPicture(reply *http.Response) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(reply.Header.Get("Content-Type")), ";")
 	kind = strings.TrimSpace(kind)
+	picture := strings.HasPrefix(kind, "image/") || strings.HasPrefix(kind, "text/") // of text only pictures come here
 	switch {
 	case strings.HasPrefix(kind, "multipart/"), strings.HasPrefix(kind, "video/"):
 		return false
-	case strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "text/"): // of text only pictures come here
-		return true
 	case reply.ContentLength > 0:
-		return reply.ContentLength <= maxPolled
+		return picture || reply.ContentLength <= maxPolled
 	}
-	return endsAfterPicture(reply)
+	return endsAfterPicture(reply, picture) // some cameras call an endless stream image/jpeg
 }
 
 // streamSource is another server's stream.

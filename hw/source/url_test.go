@@ -254,6 +254,38 @@ func TestPictureURLThatBecomesAStream(t *testing.T) {
 	}
 }
 
+// Some cameras call an endless stream image/jpeg.
+func TestStreamsThatAreCalledPictures(t *testing.T) {
+	one := jpegOf(t, 32, 24, 1)
+	for name, part := range map[string][]byte{"pictures": one, "multipart": append([]byte("\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n"), one...)} {
+		camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(bytes.TrimLeft(part, "\r\n"))
+			for r.Context().Err() == nil {
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(10 * time.Millisecond)
+				if _, err := w.Write(part); err != nil {
+					return
+				}
+			}
+		}))
+		defer camera.Close()
+		s, err := source.Open(camera.URL, source.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer s.Close()
+		for range 3 {
+			if p, err := readNext(t, s); err != nil || p.Width != 32 {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			}
+		}
+		if kind := s.Info().Kind; kind != "stream" {
+			t.Errorf("%s: it is a %s", name, kind)
+		}
+	}
+}
+
 // serving returns the URL of a server that replies with data.
 func serving(t *testing.T, kind string, data []byte) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

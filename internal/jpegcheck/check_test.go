@@ -118,6 +118,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 		"JPEG is expected, but this is H.264":        {0, 0, 0, 1, 0x67, 0x42, 0, 0x1e},
 		"JPEG uses arithmetic coding":                change(sof, 0xff, 0xc9),
 		"JPEG is lossless JPEG":                      change(sof, 0xff, 0xc3),
+		"JPEG is JPEG-LS":                            change(sof, 0xff, 0xf7),
 		"JPEG is hierarchical":                       change(sof, 0xff, 0xc5),
 		"JPEG has 12 bits a sample":                  change(sof+4, 12),
 		"JPEG has no Huffman table 2 for its DC":     change(sos+8, 0x22),

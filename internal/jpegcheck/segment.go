@@ -16,7 +16,7 @@ func (p *Parser) segment(s segment, body []byte) *Error {
 		return p.frameHeader(body, m == sof2)
 	case m == dht:
 		return p.huffmanTables(body)
-	case m > sof2 && m <= 0xcf:
+	case m > sof2 && m <= 0xcf || m == sof55:
 		return &Error{coding(m)}
 	case m == dqt:
 		return p.quantTables(body)
@@ -35,9 +35,11 @@ func (p *Parser) segment(s segment, body []byte) *Error {
 	return nil
 }
 
-// coding names the processes of T.81 that browsers and stock libjpeg do not decode.
+// coding names the processes of T.81 and T.87 that browsers and stock libjpeg do not decode.
 func coding(marker byte) string {
 	switch {
+	case marker == sof55:
+		return "is JPEG-LS, which browsers do not show"
 	case marker == 0xc3 || marker == 0xcb:
 		return "is lossless JPEG, which browsers do not show"
 	case marker >= 0xc9:

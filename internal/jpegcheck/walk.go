@@ -6,20 +6,21 @@ import (
 
 // Markers of ITU-T T.81, table B.1.
 const (
-	sof0 = 0xc0
-	sof2 = 0xc2
-	dht  = 0xc4
-	rst0 = 0xd0
-	rst7 = 0xd7
-	soi  = 0xd8
-	eoi  = 0xd9
-	sos  = 0xda
-	dqt  = 0xdb
-	dnl  = 0xdc
-	dri  = 0xdd
-	app0 = 0xe0
-	app1 = 0xe1
-	app2 = 0xe2
+	sof0  = 0xc0
+	sof2  = 0xc2
+	sof55 = 0xf7 // JPEG-LS
+	dht   = 0xc4
+	rst0  = 0xd0
+	rst7  = 0xd7
+	soi   = 0xd8
+	eoi   = 0xd9
+	sos   = 0xda
+	dqt   = 0xdb
+	dnl   = 0xdc
+	dri   = 0xdd
+	app0  = 0xe0
+	app1  = 0xe1
+	app2  = 0xe2
 )
 
 // maxStray bounds the stray bytes skipped in one picture: data with more of them is not a JPEG.

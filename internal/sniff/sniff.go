@@ -21,6 +21,7 @@ var signatures = []signature{
 	{0, "GIF8", "GIF"},
 	{8, "WEBP", "WebP"},
 	{8, "AVI ", "AVI"},
+	{8, "AVI\x19", "AVI"},
 	{8, "WAVE", "WAV"},
 	{0, "II*\x00", "TIFF"},
 	{0, "MM\x00*", "TIFF"},

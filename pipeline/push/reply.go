@@ -3,6 +3,7 @@ package push
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,6 +49,9 @@ func (e *StatusError) Error() string {
 	text := r.URL + ": " + r.Status
 	if line := OneLine(r.Text, 200); line != "" {
 		text += ": " + line
+	}
+	if asked := OneLine(r.Header.Get("Retry-After"), 64); asked != "" && retryafter.Wait(r.Header, time.Now(), math.MaxInt64) > 0 {
+		text += " (Retry-After: " + asked + ")"
 	}
 	switch r.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound:

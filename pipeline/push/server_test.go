@@ -116,7 +116,7 @@ func TestRetryAfterBeyondTheLimitGivesUpAtOnce(t *testing.T) {
 	if err := p.Run(context.Background(), &list{shots: pictures(t, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503") || p.State().GivenUp != 1 {
+	if got := outcomes.list(); len(got) != 1 || got[0].Err == nil || !strings.Contains(got[0].Err.Error(), "503 Service Unavailable: not now (Retry-After: 3600)") || p.State().GivenUp != 1 {
 		t.Errorf("outcomes %+v, state %+v", got, p.State())
 	}
 }

@@ -242,6 +242,8 @@ func TestSeveralPicturesPerBody(t *testing.T) {
 	}
 	gaps := func(gap string, list ...[]byte) []byte { return bytes.Join(list, []byte(gap)) }
 	big, preview := encodeJPEG(t, picture(320, 240, 1), 80), encodeJPEG(t, picture(80, 60, 1), 80)
+	cut := jpegOf(t, 50)
+	cut = cut[:len(cut)-20]
 	mpf := slices.Concat(big[:2], multiPicture, big[2:])
 	noise := noisy(t, 100<<10)
 	stamp := time.Now().Add(-time.Hour)
@@ -257,6 +259,10 @@ func TestSeveralPicturesPerBody(t *testing.T) {
 		"large ones":           {gaps("", noise, noise, noise), 3, 0},
 		"a JPEG and a PNG":     {gaps("", jpegOf(t, 1), pngOf(t, 1)), 2, 0},
 		"the last one cut off": {gaps("", thirty[0], thirty[1], thirty[2][:300]), 2, 1},
+		"a cut one first":      {gaps("", cut, thirty[0], thirty[1]), 2, 1},
+		"cut ones between":     {gaps("", thirty[0], cut, cut[:350], thirty[1], thirty[2]), 3, 1},
+		"cut off preview":      {gaps("", big, big[:len(big)-200], preview), 1, 1},
+		"line ends before it":  {gaps("", []byte("\r\n\r\n"), noise), 0, 0},
 		"trailing preview":     {gaps("", big, preview), 0, 0},
 		"trailing larger one":  {gaps("", preview, big), 2, 0},
 		"first declares two":   {gaps("", mpf, big), 0, 0},
@@ -314,6 +320,8 @@ func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 		"a line end for an end":      {`boundary=x`, "--x", "\r\n"},
 		"half an end":                {`boundary=x`, "--x", "\r\n--x"},
 		"half an end, dashes":        {`boundary=--x`, "--x", "\r\n--x"},
+		"another one":                {`boundary=y`, "--x", "\r\n--x--\r\n"},
+		"more dashes in the body":    {`boundary=x`, "----x", "\r\n----x--\r\n"},
 	} {
 		eol := "\r\n"
 		if name == "bare line feeds" {
@@ -327,6 +335,11 @@ func TestMultipartBoundariesAndMissingEnds(t *testing.T) {
 					t.Errorf("%s, %s, length %q: %+v", name, sub, length, a)
 				}
 			}
+		}
+	}
+	for _, sub := range []string{"form-data", "form-data; boundary=x", "mixed"} {
+		if a := post(t, s, "", bytes.NewReader(one), headers{"Content-Type": "multipart/" + sub}); !a.OK || !bytes.Equal(read(t, dir, a.File), one) {
+			t.Errorf("a picture as multipart/%s: %+v", sub, a)
 		}
 	}
 	for name, body := range map[string]string{

@@ -54,7 +54,7 @@ func FuzzBoundary(f *testing.F) {
 			t.Fatalf("line %q", line)
 		}
 		in := &body{r: bytes.NewReader(data), connection: http.NewResponseController(nil), stall: time.Second, slot: new(slot)}
-		parts, err := newParts(in, "multipart/mixed", boundary)
+		parts, err := newParts(bufio.NewReaderSize(in, 4096), "multipart/mixed", boundary)
 		for n := 0; err == nil; n++ {
 			if n > len(data) {
 				t.Fatal("more parts than bytes")

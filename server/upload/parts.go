@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -52,8 +53,13 @@ func (s *Server) parts(in *body, kind, boundary string, whole *label, form bool,
 		idle = in.stall
 	}
 	in.next(idle)
-	parts, err := newParts(in, kind, boundary)
-	if err == nil {
+	buffered := bufio.NewReaderSize(in, 4096)
+	parts, err := newParts(buffered, kind, boundary)
+	switch {
+	case errors.Is(err, errNotMultipart):
+		in.part()
+		err = s.take(buffered, -1, whole, to)
+	case err == nil:
 		for n := 0; ; n++ {
 			if form && (n > maxFormFields || to.result.Pictures+len(to.pending) > maxFormPictures) {
 				err = refusef(http.StatusRequestEntityTooLarge, "a form has at most %d fields and %d pictures", maxFormFields, maxFormPictures)

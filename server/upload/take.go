@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // intake collects a request's pictures.
@@ -109,6 +110,10 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 	if err != nil {
 		return err
 	}
+	if lead := lineEnds(b[:n]); lead > 0 { // some small devices send one too many behind the headers
+		n = copy(b[:], b[lead:n])
+		size = max(size-int64(lead), -1)
+	}
 	if _, ok := formatOf(b[:n]); !ok {
 		start, ok := findText(b[:n])
 		if !ok {
@@ -127,12 +132,21 @@ func (s *Server) take(src io.Reader, size int64, l *label, to *intake) error {
 		return s.tooLarge(size)
 	}
 	if !whole {
-		return s.takeLarge(src, size, l, b[:], to)
+		return s.takeLarge(src, size, l, b[:n], to)
 	}
 	if int64(n) > s.config.MaxUpload {
 		return s.tooLarge(int64(n))
 	}
 	return s.keepAll(nil, b[:n], l, to)
+}
+
+// lineEnds returns the length of the line ends before a picture.
+func lineEnds(head []byte) int {
+	picture := bytes.TrimLeft(head, "\r\n")
+	if _, ok := formatOf(picture); !ok {
+		return 0
+	}
+	return len(head) - len(picture)
 }
 
 // begin fills b; whole reports whether nothing follows.
@@ -208,14 +222,19 @@ func (s *Server) spool(in *incoming, src io.Reader, size int64, b []byte) error 
 
 // keepAll stores the pictures concatenated in data. in already has all of data; nil: nothing is on disk yet.
 func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error {
+	at := 0 // where found begins
 	found, err := inspect(data, s.config.MaxPixels)
 	if err != nil {
 		if in != nil {
 			in.discard()
+			in = nil
 		}
-		return err
+		var ok bool
+		if found, at, ok = s.afterBad(data, 0); !ok {
+			return err
+		}
+		s.refusePart(to)
 	}
-	at := 0 // in found
 	for i := 0; ; i++ {
 		next, start, more, bad := s.following(data, at+found.size, &found)
 		own := *l
@@ -230,14 +249,19 @@ func (s *Server) keepAll(in *incoming, data []byte, l *label, to *intake) error 
 			return err
 		}
 		if bad {
-			to.result.Refused++
-			s.counts.refused.Add(1)
+			s.refusePart(to)
 		}
 		if !more {
 			return nil
 		}
 		in, at, found = nil, start, next
 	}
+}
+
+// refusePart counts a bad picture among good ones.
+func (s *Server) refusePart(to *intake) {
+	to.result.Refused++
+	s.counts.refused.Add(1)
 }
 
 // keepOne stores a picture; in may be its file; nil: it has none yet.
@@ -258,7 +282,7 @@ func (s *Server) keepOne(in *incoming, data []byte, l *label, found *info, to *i
 }
 
 // following looks for another picture after one that ends at end. Cameras and recorders send several in a row; phones append a smaller preview
-// or a gain map, which belongs to the picture before it. bad reports that one starts there but is incomplete.
+// or a gain map, which belongs to the picture before it. bad reports that one starts there but is incomplete; next is then the one after it.
 func (s *Server) following(data []byte, end int, before *info) (next info, start int, more, bad bool) {
 	for end < len(data) && (data[end] == 0 || data[end] == '\r' || data[end] == '\n' || data[end] == 0xff && end+1 < len(data) && data[end+1] != soi) {
 		end++ // padding, line ends, fill bytes before a marker
@@ -269,12 +293,44 @@ func (s *Server) following(data []byte, end int, before *info) (next info, start
 	}
 	next, err := inspect(rest, s.config.MaxPixels)
 	if err != nil {
-		return info{}, 0, false, true
+		next, start, more = s.afterBad(rest, before.width*before.height)
+		return next, end + start, more, true
 	}
 	if next.width*next.height < before.width*before.height {
 		return info{}, 0, false, false
 	}
 	return next, len(data) - len(rest), true, false
+}
+
+// maxSearched limits the places after a bad picture at which another one is looked for.
+const maxSearched = 64
+
+// afterBad looks for a complete picture after the bad JPEG that data begins with. It has at least as many pixels as that one, and least: smaller ones are the bad
+// one's thumbnail or preview.
+func (s *Server) afterBad(data []byte, least int) (next info, start int, ok bool) {
+	var bad jpegcheck.Parser
+	if f, isPicture := formatOf(data); !isPicture || f != jpegFormat {
+		return info{}, 0, false
+	}
+	if _, err := bad.Feed(data, true); err == nil { // refused for another reason, such as its size
+		return info{}, 0, false
+	}
+	if least = max(least, bad.Info().Width*bad.Info().Height); least == 0 {
+		return info{}, 0, false
+	}
+	start = bad.Skip()
+	for range maxSearched {
+		i := bytes.Index(data[start:], []byte("\xff\xd8\xff"))
+		if i < 0 {
+			break
+		}
+		start += i
+		if next, err := inspect(data[start:], s.config.MaxPixels); err == nil && next.width*next.height >= least {
+			return next, start, true
+		}
+		start += 2
+	}
+	return info{}, 0, false
 }
 
 // soi is the second byte of a JPEG.

@@ -7,6 +7,7 @@
 //   - It crashes on corrupt input, alone (issue 51: arithmetic coding) or in parallel (issue 58: bytes between markers): jpegcheck checks all markers
 //     first, refuses whatever is not a complete ordinary JPEG, and repairs a missing end marker or stray bytes; and one call runs at a
 //     time.
+//   - It leaves libjpeg's warnings about damaged pictures on standard error: on Linux they are discarded (quiet_linux.c).
 //   - Decode loops forever if a reader fails midway: it reads from memory.
 //   - 34 to 90 allocations and 40 to 336 KB of garbage per call: it is not used per frame; package libjpeg's Encoder is.
 //

@@ -3,10 +3,12 @@ package mjpeg
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
 )
@@ -17,7 +19,8 @@ import (
 type aviReader struct {
 	r       *bufio.Reader
 	buffer  []byte
-	fps     float64 // of the stream; 0: unspecified
+	fps     float64 // of the stream, else of the file; 0: unspecified
+	overall float64 // the file's rate; 0: unspecified
 	stream  int     // the MJPEG stream's number
 	streams int     // headers seen
 	found   bool
@@ -40,7 +43,7 @@ type chunk struct {
 }
 
 func isAVI(head []byte) bool {
-	return len(head) >= 12 && string(head[:4]) == "RIFF" && string(head[8:12]) == "AVI "
+	return len(head) >= 12 && string(head[:4]) == "RIFF" && (string(head[8:12]) == "AVI " || string(head[8:12]) == "AVI\x19")
 }
 
 // newAVIReader reads the headers up to the first data.
@@ -71,6 +74,11 @@ func newAVIReader(r *bufio.Reader) (*aviReader, error) {
 				return a, nil
 			}
 			c.size = max(c.size, 4) - 4
+		case name == "avih":
+			if err := a.mainHeader(c.size); err != nil {
+				return nil, err
+			}
+			continue
 		case name == "strh":
 			if err := a.streamHeader(c.size); err != nil {
 				return nil, err
@@ -95,6 +103,27 @@ func (a *aviReader) others() string {
 	return fmt.Sprintf(", but %q", a.codecs)
 }
 
+// mainHeader reads an AVIMAINHEADER, which begins with the microseconds per frame. They count if the stream's header has no rate.
+func (a *aviReader) mainHeader(size uint32) error {
+	if size < 4 || size > 4096 {
+		return a.skip(size)
+	}
+	header, err := a.take(int(size))
+	if err != nil {
+		return fmt.Errorf("avi: main header: %w", unexpected(err))
+	}
+	a.overall = rate(1e6, binary.LittleEndian.Uint32(header))
+	return a.padding(size)
+}
+
+// rate is num/den frames per second, or 0 if that is none.
+func rate(num, den uint32) float64 {
+	if fps := float64(num) / float64(den); den > 0 && fps > 0 && fps <= 1000 {
+		return fps
+	}
+	return 0
+}
+
 // streamHeader reads an AVISTREAMHEADER: type, handler, …, scale at 20, rate at 24.
 func (a *aviReader) streamHeader(size uint32) error {
 	if size < 28 || size > 4096 {
@@ -105,10 +134,7 @@ func (a *aviReader) streamHeader(size uint32) error {
 		return fmt.Errorf("avi: stream header: %w", unexpected(err))
 	}
 	a.header = aviStream{number: a.streams, video: string(header[:4]) == "vids", handler: string(header[4:8])}
-	scale, rate := binary.LittleEndian.Uint32(header[20:]), binary.LittleEndian.Uint32(header[24:])
-	if fps := float64(rate) / float64(scale); scale > 0 && fps > 0 && fps <= 1000 {
-		a.header.fps = fps
-	}
+	a.header.fps = rate(binary.LittleEndian.Uint32(header[24:]), binary.LittleEndian.Uint32(header[20:]))
 	a.streams++
 	a.choose(a.header.handler)
 	return a.padding(size)
@@ -136,9 +162,9 @@ func (a *aviReader) choose(codec string) {
 	if a.found || !a.header.video {
 		return
 	}
-	switch codec {
-	case "MJPG", "mjpg", "JPEG", "jpeg", "AVRn", "dmb1", "JPGL", "LJPG", "MJLS", "AVDJ", "ADJV", "IJPG", "QIVG", "mjpa", "mjpb", "acjp", "SLMJ", "CJPG", "jpg ", "JPG ":
-		a.found, a.stream, a.fps = true, a.header.number, a.header.fps
+	switch strings.ToUpper(codec) { // writers differ
+	case "MJPG", "JPEG", "AVRN", "DMB1", "JPGL", "LJPG", "MJLS", "AVDJ", "ADJV", "IJPG", "QIVG", "MJPA", "MJPB", "ACJP", "SLMJ", "CJPG", "JPG ":
+		a.found, a.stream, a.fps = true, a.header.number, cmp.Or(a.header.fps, a.overall)
 	}
 }
 
@@ -152,8 +178,14 @@ func (a *aviReader) next() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if stray := bytes.Index(picture, soi); stray > 0 {
+		picture = picture[stray:]
+	}
 	return picture, a.padding(size)
 }
+
+// soi begins every JPEG.
+var soi = []byte{0xff, 0xd8, 0xff}
 
 // skipPicture skips the next picture.
 func (a *aviReader) skipPicture() error {

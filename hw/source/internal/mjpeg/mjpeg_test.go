@@ -149,6 +149,9 @@ func TestAVI(t *testing.T) {
 		{"two movi lists", "50 100 150", "", chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)), chunk("JUNK", make([]byte, 9)), chunk("LIST", []byte("movi"), chunk("00dc", b), chunk("00dc", c)))},
 		{"movi of size 0, no index", "50 100", "", append(chunk("RIFF", []byte("AVI "), headers(video)), bytes.Join([][]byte{[]byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), chunk("00dc", b)}, nil)...)},
 		{"damaged bytes between pictures", "50 150", "", bytes.Join([][]byte{chunk("RIFF", []byte("AVI "), headers(video)), []byte("LIST\x00\x00\x00\x00movi"), chunk("00dc", a), bytes.Repeat([]byte{1, 0xff, 7}, 99), chunk("00dc", c)}, nil)},
+		{"codec in mixed case", "50 100 150", "", chunkAVI(headers(streamOf("mJpG", "mJpG")), a, b, c)},
+		{"stray bytes before pictures", "50 100", "", chunkAVI(headers(video), append([]byte{0, 0}, a...), append([]byte{0xff}, b...))},
+		{"a camera's form type", "50 100", "", bytes.Replace(chunkAVI(headers(video), a, b), []byte("AVI "), []byte("AVI\x19"), 1)},
 		{"no end markers", "50 100", "", chunkAVI(headers(video), a[:len(a)-2], b[:len(b)-2])},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,6 +173,13 @@ func TestAVI(t *testing.T) {
 	s, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(video), chunk("LIST", []byte("movi"), chunk("00dc", a)))), mjpeg.Config{})
 	if err != nil || math.Abs(s.Info().FPS-29.97) > 0.01 {
 		t.Errorf("rate %v, %v", s.Info().FPS, err)
+	}
+	s.Close()
+	main := make([]byte, 56)
+	binary.LittleEndian.PutUint32(main, 200000) // microseconds per frame
+	header := chunk("LIST", []byte("hdrl"), chunk("avih", main), stream("vids", "MJPG", 0, 0))
+	if s, err = mjpeg.OpenFile(file(t, chunkAVI(header, a)), mjpeg.Config{}); err != nil || s.Info().FPS != 5 {
+		t.Fatalf("rate of the main header: %v, %v", s.Info().FPS, err)
 	}
 	s.Close()
 	if _, err := mjpeg.OpenFile(file(t, chunk("RIFF", []byte("AVI "), headers(stream("vids", "H264", 1, 25)), chunk("LIST", []byte("movi")))), mjpeg.Config{}); err == nil || !strings.Contains(err.Error(), "none of the 1 streams is motion JPEG") {

@@ -77,11 +77,14 @@ func parseHeader(line string) (header, error) {
 		case 'H':
 			h.height, err = strconv.Atoi(value)
 		case 'F':
-			h.fps, err = parseRate(value)
+			h.fps = parseRate(value)
 		case 'C':
 			colour = value
 		case 'X':
 			h.full = h.full || value == "COLORRANGE=FULL"
+			if older, ok := strings.CutPrefix(value, "YSCSS="); ok && colour == "" { // of older writers, for C
+				colour = strings.ToLower(older)
+			}
 		}
 		if err != nil {
 			return header{}, fmt.Errorf("header field %q: %w", field, err)
@@ -97,18 +100,18 @@ func parseHeader(line string) (header, error) {
 	return h, nil
 }
 
-// parseRate parses 30000:1001; 0:0 means unknown.
-func parseRate(value string) (float64, error) {
-	num, den, ok := strings.Cut(value, ":")
+// parseRate parses 30000:1001, or 30. It returns 0 for 0:0, which means unknown, and for what is no frame rate.
+func parseRate(value string) float64 {
+	num, den, ratio := strings.Cut(value, ":")
+	if !ratio {
+		den = "1"
+	}
 	n, err1 := strconv.ParseUint(num, 10, 32)
 	d, err2 := strconv.ParseUint(den, 10, 32)
-	if !ok || err1 != nil || err2 != nil {
-		return 0, errors.New("not a frame rate such as 30:1")
+	if fps := float64(n) / float64(d); err1 == nil && err2 == nil && n > 0 && d > 0 && fps <= 1000 {
+		return fps
 	}
-	if fps := float64(n) / float64(d); n > 0 && d > 0 && fps <= 1000 {
-		return fps, nil
-	}
-	return 0, nil
+	return 0
 }
 
 // readLine reads up to a line feed, which is not returned.

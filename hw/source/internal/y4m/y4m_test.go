@@ -70,6 +70,7 @@ func TestEachColourSpace(t *testing.T) {
 		{"C420mpeg2" + full, "abcdefghi" + "ABCD" + "WXYZ", frame.YUV420, []string{"abcdefghi", "ABCD", "WXYZ"}},
 		{full[1:], "abcdefghi" + "ABCD" + "WXYZ", frame.YUV420, []string{"abcdefghi", "ABCD", "WXYZ"}},
 		{"C422" + full, "abcdefghi" + "ABCDEF" + "UVWXYZ", frame.YUV422, []string{"abcdefghi", "ABCDEF", "UVWXYZ"}},
+		{"XYSCSS=422" + full, "abcdefghi" + "ABCDEF" + "UVWXYZ", frame.YUV422, []string{"abcdefghi", "ABCDEF", "UVWXYZ"}},
 		{"C444" + full, "abcdefghi" + "ABCDEFGHI" + "aacaacggz", frame.YUV420, []string{"abcdefghi", "CEHI", "acgz"}},
 		{"C444alpha" + full, "abcdefghi" + "AAAAAAAAA" + "BBBBBBBBB" + "opaque...", frame.YUV420, []string{"abcdefghi", "AAAA", "BBBB"}},
 		{"C411" + full, "abcdefghi" + "ACZ" + "ACZ", frame.YUV420, []string{"abcdefghi", "BBZZ", "BBZZ"}},
@@ -96,7 +97,7 @@ func TestEachColourSpace(t *testing.T) {
 }
 
 func TestRateFromHeader(t *testing.T) {
-	for header, want := range map[string]float64{"F30000:1001": 30000.0 / 1001, "F25:1": 25, "F0:0": y4m.DefaultFPS, "": y4m.DefaultFPS, "F5000:1": y4m.DefaultFPS} {
+	for header, want := range map[string]float64{"F30000:1001": 30000.0 / 1001, "F25:1": 25, "F0:0": y4m.DefaultFPS, "": y4m.DefaultFPS, "F5000:1": y4m.DefaultFPS, "F30": 30, "F-1:1": y4m.DefaultFPS, "F1:20": 0.05} {
 		s, err := y4m.Open(file(t, "YUV4MPEG2 W2 H2 Cmono "+header+"\nFRAME\nabcd"), y4m.Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -110,21 +111,19 @@ func TestRateFromHeader(t *testing.T) {
 
 func TestInvalidFilesAreRejected(t *testing.T) {
 	for data, want := range map[string]string{
-		"":                                          "EOF",
-		"YUV4MPEG2 W2":                              "unexpected EOF",
-		"JPEG W2 H2\n":                              "not a Y4M file",
-		"YUV4MPEG2 W0 H2 \n":                        "size 0x2",
-		"YUV4MPEG2 Wx H2\n":                         `field "Wx"`,
-		"YUV4MPEG2 W9000 H2\n":                      "out of range",
-		"YUV4MPEG2 W2 H2 F30\n":                     "frame rate",
-		"YUV4MPEG2 W2 H2 C420p10\n":                 "yuv420p",
-		"YUV4MPEG2 W2 H2\n":                         "no complete frame",
-		"YUV4MPEG2 W2 H2\nFRAME\nabcde":             "no complete frame",
-		"YUV4MPEG2 W2 H2\nGRAME\nabcdef":            "no FRAME line",
-		"YUV4MPEG2 W2 H2\nFRAMES\nabcdef":           "no FRAME line",
-		"YUV4MPEG2 " + strings.Repeat(" ", 5000):    "4096",
-		"YUV4MPEG2 W8192 H8192\nFRAME\n" + "a":      "no complete frame",
-		"YUV4MPEG2 W2 H2 Cmono F-1:1\nFRAME\nabcde": "frame rate",
+		"":                                       "EOF",
+		"YUV4MPEG2 W2":                           "unexpected EOF",
+		"JPEG W2 H2\n":                           "not a Y4M file",
+		"YUV4MPEG2 W0 H2 \n":                     "size 0x2",
+		"YUV4MPEG2 Wx H2\n":                      `field "Wx"`,
+		"YUV4MPEG2 W9000 H2\n":                   "out of range",
+		"YUV4MPEG2 W2 H2 C420p10\n":              "yuv420p",
+		"YUV4MPEG2 W2 H2\n":                      "no complete frame",
+		"YUV4MPEG2 W2 H2\nFRAME\nabcde":          "no complete frame",
+		"YUV4MPEG2 W2 H2\nGRAME\nabcdef":         "no FRAME line",
+		"YUV4MPEG2 W2 H2\nFRAMES\nabcdef":        "no FRAME line",
+		"YUV4MPEG2 " + strings.Repeat(" ", 5000): "4096",
+		"YUV4MPEG2 W8192 H8192\nFRAME\n" + "a":   "no complete frame",
 	} {
 		s, err := y4m.Open(file(t, data), y4m.Config{})
 		if err == nil {
