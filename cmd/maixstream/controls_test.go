@@ -207,6 +207,19 @@ func TestUnreadableStateFileIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestStateFileMustBeAFile(t *testing.T) {
+	for _, path := range []string{"/dev/full", t.TempDir()} {
+		base, stop := serving(t, nil, "--state-file", path)
+		if code, _, problem := maixstream("controls", "--source", base, "zoom_absolute=200"); code != exitDone {
+			t.Error(problem)
+		}
+		if got := controlValue(t, base, "zoom_absolute"); got != 200 {
+			t.Errorf("zoom_absolute is %d", got)
+		}
+		stop()
+	}
+}
+
 func TestControlsOfTheConfiguration(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(config, []byte("controls:\n  zoom_absolute: 250\n  tilt_absolute: -30\n"), 0o600); err != nil {

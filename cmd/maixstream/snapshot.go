@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, termina
 	source, logs := addSourceFlags(flags), addLogFlags(flags)
 	wait := flags.Duration("timeout", 10*time.Second, "give up if there is no picture within this time")
 	return func(ctx context.Context, args []string, t terminal) error {
-		if len(args) != 1 {
+		if len(args) != 1 || args[0] == "" {
 			return usagef("name one FILE for the picture, or - for standard output")
 		}
 		if *wait <= 0 {
@@ -43,10 +44,25 @@ func setupSnapshot(flags *pflag.FlagSet) func(context.Context, []string, termina
 			return late(fmt.Errorf("no picture: %w", err))
 		}
 		defer f.Release()
-		if args[0] == "-" {
-			_, err := t.out.Write(f.JPEG())
-			return err
-		}
-		return wholefile.Write(args[0], f.JPEG(), 0o644)
+		picture := bytes.Clone(f.JPEG()) // outlives the frame if writing is given up
+		return untilDone(ctx, func() error {
+			if args[0] == "-" {
+				_, err := t.out.Write(picture)
+				return err
+			}
+			return wholefile.Write(args[0], picture, 0o644)
+		})
+	}
+}
+
+// untilDone returns write's result, or gives up waiting for it when ctx is done: a pipe that nobody reads blocks its writer.
+func untilDone(ctx context.Context, write func() error) error {
+	written := make(chan error, 1)
+	go func() { written <- write() }()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the picture was not written: %w", context.Cause(ctx))
 	}
 }

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/maixstream/maixstream/hw/frame"
 )
@@ -26,6 +30,41 @@ func TestSnapshotToStandardOutputLeavesTheDevice(t *testing.T) {
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link has become %v (%v)", info, err)
+	}
+}
+
+// A pipe blocks whoever opens it until it has another end: neither writing a picture nor reading a list of users may make the program deaf to signals.
+func TestSignalsEndAWaitForAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"snapshot", "--source", "testcard", "--size", "64x48", pipe},
+		{"serve", "--source", "testcard", "--size", "64x48", "--listen", "127.0.0.1:0", "--webrtc=", "--announce=false", "--state-file", "none", "--auth-file", pipe},
+	} {
+		program := exec.CommandContext(t.Context(), buildProgram(t), args...)
+		problems, err := program.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := program.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(problems)
+		if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "source running") {
+			t.Fatal(line, err)
+		}
+		time.Sleep(200 * time.Millisecond) // now it most likely waits for the pipe
+		if err := program.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		kill := time.AfterFunc(30*time.Second, func() { _ = program.Process.Kill() })
+		rest, _ := io.ReadAll(lines)
+		_ = program.Wait()
+		if kill.Stop(); program.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(rest), "maixstream") {
+			t.Errorf("%s: %v: %s", args[0], program.ProcessState, rest)
+		}
 	}
 }
 

@@ -27,6 +27,9 @@ type stateFile struct {
 	failed bool // and the failure was logged
 }
 
+// maxState is the maximum size of the file in bytes, far above that of any state.
+const maxState = 1 << 20
+
 // storedState is the file's JSON.
 type storedState struct {
 	Sources map[string]storedSource `json:"sources"`
@@ -70,7 +73,7 @@ func (f *stateFile) read() (state storedState, err error) {
 	if f.path == "" {
 		return state, nil
 	}
-	text, err := os.ReadFile(f.path)
+	text, err := wholefile.Read(f.path, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state, nil
 	}
@@ -78,7 +81,7 @@ func (f *stateFile) read() (state storedState, err error) {
 		return state, err
 	}
 	if err := json.Unmarshal(text, &state); err != nil {
-		return storedState{}, fmt.Errorf("%s: %w", f.path, err)
+		return storedState{}, fmt.Errorf("%s is damaged, repair or delete it: %w", f.path, err)
 	}
 	return state, nil
 }

@@ -1,10 +1,13 @@
 package wholefile_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -82,5 +85,35 @@ func TestOwnOpenFilesAreWrittenTo(t *testing.T) {
 	}
 	if err := wholefile.Write("/dev/fd/987654", []byte("picture"), 0o644); err == nil {
 		t.Error("a file that is not open was written")
+	}
+}
+
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	dir := t.TempDir()
+	pipe, file, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("1234"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, dir, "/dev/zero", "/dev/null"} {
+		if _, err := wholefile.Read(path, 4); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{file, link} {
+		if text, err := wholefile.Read(path, 4); err != nil || string(text) != "1234" {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+		if _, err := wholefile.Read(path, 3); err == nil || !strings.Contains(err.Error(), "larger than 3 bytes") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := wholefile.Read(filepath.Join(dir, "none"), 4); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }
