@@ -76,9 +76,9 @@ func (p *peeking) single() bool {
 				return p.presumed
 			}
 			if done {
-				size = parser.Info().Size
-				if !p.presumed {
-					within = endWithin
+				size, within = parser.Info().Size, endWithin
+				if p.presumed { // the next one of a slow stream
+					within = 3 * endWithin
 				}
 			}
 		}
