@@ -315,6 +315,28 @@ func TestStreamsThatAreCalledPictures(t *testing.T) {
 	}
 }
 
+// A phone's picture with its preview is one picture.
+func TestPictureURLWithAPreview(t *testing.T) {
+	both := append(jpegOf(t, 320, 240, 1), jpegOf(t, 32, 24, 1)...)
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(both[:len(both)-100])
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(both[len(both)-100:])
+	}))
+	defer camera.Close()
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 3 {
+		if p, err := readNext(t, s); err != nil || p.Width != 320 {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+}
+
 // serving returns the URL of a server that replies with data.
 func serving(t *testing.T, kind string, data []byte) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
