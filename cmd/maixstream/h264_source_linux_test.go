@@ -174,7 +174,10 @@ func TestH264OnStandardInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"cut off": data[:len(data)-100], "one picture": one} {
+	for name, data := range map[string][]byte{
+		"cut off": data[:len(data)-100], "one picture": one, "from the middle of a unit": data[700:], "after zeros": append(make([]byte, 20), data...),
+		"after a line break": append([]byte("\r\n"), data...),
+	} {
 		cmd = asProgram(ctx, "snapshot", "--source", "-", "-")
 		cmd.Stdin = bytes.NewReader(data)
 		if out, err := cmd.Output(); err != nil || !bytes.HasPrefix(out, []byte("\xff\xd8\xff")) {

@@ -76,19 +76,30 @@ func (p *peeking) single() bool {
 				return p.presumed
 			}
 			if done {
-				size = parser.Info().Size
-				if !p.presumed {
-					within = endWithin
+				size, within = parser.Info().Size, endWithin
+				if p.presumed { // the next one of a slow stream
+					within = 3 * endWithin
 				}
 			}
 		}
-		if size > 0 && parser.Info().Images <= 1 && bytes.Contains(p.head[size:], []byte(soi)) {
+		if size > 0 && parser.Info().Images <= 1 && p.continues(size, parser.Info()) {
 			return false
 		}
 		if ended {
 			return size > 0 || p.presumed
 		}
 	}
+}
+
+// continues reports whether another picture follows the first, which ends at size. If a single picture is presumed, the other must be whole and no smaller: phones
+// append previews.
+func (p *peeking) continues(size int, first jpegcheck.Info) bool {
+	i := bytes.Index(p.head[size:], []byte(soi))
+	if i < 0 || !p.presumed {
+		return i >= 0
+	}
+	next, err := jpegcheck.Parse(p.head[size+i:])
+	return err == nil && next.Whole() && next.Width*next.Height >= first.Width*first.Height
 }
 
 // soi is a JPEG's first marker.

@@ -77,12 +77,14 @@ func newPolled(s *site, first *http.Response, o Options) (*polled, error) {
 func (p *polled) take(reply *http.Response) error {
 	body := steady{reply.Body, time.AfterFunc(stalled, func() { _ = reply.Body.Close() })}
 	data, err := io.ReadAll(io.LimitReader(&body, maxPolled+1))
-	if !body.timer.Stop() {
+	if expired := !body.timer.Stop(); expired && isWhole(data) {
+		err = nil // some servers do not end a reply
+	} else if expired {
 		return fmt.Errorf("%w: the server has sent nothing for %v", frame.ErrGone, stalled)
 	}
 	if err != nil {
 		// Some servers announce more than they send.
-		if info, bad := jpegcheck.Parse(data); !errors.Is(err, io.ErrUnexpectedEOF) || bad != nil || !info.Whole() {
+		if !errors.Is(err, io.ErrUnexpectedEOF) || !isWhole(data) {
 			return fmt.Errorf("%w: %w", frame.ErrGone, err)
 		}
 	}
@@ -103,6 +105,11 @@ func (p *polled) take(reply *http.Response) error {
 		p.header.Set("If-Modified-Since", date)
 	}
 	return nil
+}
+
+func isWhole(jpg []byte) bool {
+	info, err := jpegcheck.Parse(jpg)
+	return err == nil && info.Whole()
 }
 
 // steady is a body that is closed when nothing has arrived for a while.
@@ -155,7 +162,8 @@ func (p *polled) ReadJPEG(ctx context.Context, dst []byte, picture *frame.Pictur
 				}
 				p.rest(ctx, busy.Wait)
 			}
-			if p.failures++; p.failures >= maxFailures || !errors.Is(err, frame.ErrGone) {
+			// A picture's file may be missing while it is replaced, and a busy camera may reply with a page.
+			if p.failures++; p.failures >= maxFailures || errors.Is(err, frame.ErrReopen) {
 				return fmt.Errorf("%s: %w", p.site.name, err)
 			}
 			continue

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -50,23 +51,67 @@ func openStdin(o Options) (frame.Source, error) {
 	return src, nil
 }
 
-// lateInput is standard input that may have been silent when it was opened.
+// lateInput is standard input that may have been silent when it was opened, or begins in the middle of a stream.
 type lateInput struct {
 	*stdin.Input
-	begun bool
+	head    []byte // the first bytes, up to sniff.Enough
+	settled bool   // it is MJPEG, or something that is refused by its name
+	err     error  // it is to be opened again
 }
 
-// Read implements io.Reader. If the stream is not MJPEG after all, its beginning is put back, and the error wraps frame.ErrReopen.
+// Read implements io.Reader. If the stream is not MJPEG after all, it is put back from where it can be read, and the error wraps frame.ErrReopen.
 func (in *lateInput) Read(p []byte) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
 	n, err := in.Input.Read(p)
-	if n > 0 && !in.begun {
-		in.begun = true
-		if kind := sniff.Name(p[:n]); kind == "Y4M" || kind == "H.264" {
-			in.Return(p[:n])
-			return 0, fmt.Errorf("%w: this is %s", frame.ErrReopen, kind)
+	if n > 0 && !in.settled {
+		if kind, at := in.other(p[:n]); kind != "" {
+			in.Return(p[at:n])
+			in.err = fmt.Errorf("%w: this is %s", frame.ErrReopen, kind)
+			return 0, in.err
 		}
 	}
 	return n, err
+}
+
+// other recognises another supported format by the newest bytes, and returns where in them it begins.
+func (in *lateInput) other(b []byte) (kind string, at int) {
+	if len(in.head) == 0 {
+		if kind := sniff.Name(b); kind == "Y4M" || kind == "H.264" {
+			return kind, 0
+		}
+	}
+	in.head = append(in.head, b[:min(len(b), sniff.Enough-len(in.head))]...)
+	name := sniff.Name(in.head)
+	switch {
+	case bytes.Contains(b, []byte("\xff\xd8\xff")):
+		in.settled = true
+	case len(in.head) < sniff.Enough:
+	case name != "" && name != "H.264": // such as a transport stream, which may contain H.264
+		in.settled = true
+	default:
+		if at := parameterSet(b); at >= 0 {
+			return "H.264", at
+		}
+	}
+	return "", 0
+}
+
+// parameterSet returns where an H.264 sequence parameter set in Annex B's form begins, or -1.
+func parameterSet(b []byte) int {
+	for at := 0; ; at++ {
+		i := bytes.Index(b[at:], []byte{0, 0, 1})
+		if at += i; i < 0 || at+5 > len(b) {
+			return -1
+		}
+		if unit := b[at+3]; unit&0x9f == 7 && unit != 7 {
+			switch b[at+4] { // profile
+			case 66, 77, 88, 100:
+				return at
+			}
+		}
+	}
 }
 
 // refused is a permanent error that is a frame.ErrUnsupported but keeps the cause's text.

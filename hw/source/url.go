@@ -139,6 +139,9 @@ func (s *site) get(ctx context.Context, header http.Header) (*http.Response, err
 		if errors.As(err, &e) {
 			err = e.Err
 		}
+		if strings.Contains(err.Error(), "malformed HTTP response") { // the error has the reply's beginning, whatever that is
+			err = errors.New("the reply is not HTTP")
+		}
 		return nil, err
 	}
 	return reply, nil

@@ -224,6 +224,35 @@ func TestSloppyServersAreUnderstood(t *testing.T) {
 	}
 }
 
+// Two bad replies in a row do not interrupt the source.
+func TestPictureURLWithOccasionalBadReplies(t *testing.T) {
+	jpg := jpegOf(t, 32, 24, 1)
+	var asked atomic.Int64
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked.Add(1) % 3 {
+		case 1:
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(jpg)
+		case 2:
+			http.NotFound(w, r)
+		default:
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>busy"))
+		}
+	}))
+	defer camera.Close()
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 4 {
+		if p, err := readNext(t, s); err != nil || p.Sequence != uint64(i+1) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+}
+
 // A picture's address that becomes a stream's is opened again.
 func TestPictureURLThatBecomesAStream(t *testing.T) {
 	one := jpegOf(t, 32, 24, 1)
@@ -282,6 +311,28 @@ func TestStreamsThatAreCalledPictures(t *testing.T) {
 		}
 		if kind := s.Info().Kind; kind != "stream" {
 			t.Errorf("%s: it is a %s", name, kind)
+		}
+	}
+}
+
+// A phone's picture with its preview is one picture.
+func TestPictureURLWithAPreview(t *testing.T) {
+	both := append(jpegOf(t, 320, 240, 1), jpegOf(t, 32, 24, 1)...)
+	camera := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(both[:len(both)-100])
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(both[len(both)-100:])
+	}))
+	defer camera.Close()
+	s, err := source.Open(camera.URL, source.Options{FPS: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 3 {
+		if p, err := readNext(t, s); err != nil || p.Width != 320 {
+			t.Errorf("%+v, %v", p, err)
 		}
 	}
 }
