@@ -207,6 +207,15 @@ func TestUnreadableStateFileIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A server that listens on loopback only cannot be reached at the machine's other addresses.
+func TestLinksOfALoopbackServer(t *testing.T) {
+	base, stop := serving(t, nil, "--state-file", "none")
+	defer stop()
+	if code, out, problem := maixstream("links", "--qr", "no", base); code != exitDone || !strings.Contains(out, base+"/stream\n") {
+		t.Errorf("code %d: %s%s", code, out, problem)
+	}
+}
+
 func TestStateFileMustBeAFile(t *testing.T) {
 	for _, path := range []string{"/dev/full", t.TempDir()} {
 		base, stop := serving(t, nil, "--state-file", path)
