@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -46,7 +48,20 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 		return usagef("read configuration: %w", err)
 	}
 	var values map[string]any
-	if err := yaml.Unmarshal(text, &values); err != nil {
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	var document yaml.Node
+	switch err := documents.Decode(&document); {
+	case errors.Is(err, io.EOF): // nothing, or only comments
+		return nil
+	case err != nil:
+		return usagef("configuration %s: %w", path, err)
+	case !errors.Is(documents.Decode(new(any)), io.EOF):
+		return usagef("configuration %s: want one YAML document; --- begins another", path)
+	}
+	if top := document.Content[0]; top.Kind != yaml.MappingNode && top.Tag != "!!null" {
+		return usagef("configuration %s: want lines of KEY: VALUE, such as quality: 70, with a space after the colon", path)
+	}
+	if err := document.Decode(&values); err != nil {
 		return usagef("configuration %s: %w", path, err)
 	}
 	keys := make([]string, 0, len(values))
@@ -63,6 +78,9 @@ func fillFromFile(flags *pflag.FlagSet, path string) error {
 		}
 		f := flags.Lookup(key)
 		if f == nil || key == "config" || key == "help" {
+			if near := nearest(key, flagNames(flags)); near != "" {
+				return usagef("configuration %s: unknown key %q: did you mean %s?", path, key, near)
+			}
 			return usagef("configuration %s: unknown key %q: keys are flag names", path, key)
 		}
 		if f.Changed {

@@ -48,14 +48,19 @@ func TestCommandLineOverridesEnvironmentOverridesFile(t *testing.T) {
 
 func TestFileErrorsNameFileAndKey(t *testing.T) {
 	for name, text := range map[string]string{
-		`unknown key "sise"`:         "sise: 3x3\n",
+		"did you mean size?":         "sise: 3x3\n",
+		`unknown key "zzz": keys`:    "zzz: 3\n",
+		"such as quality: 70":        "size:3x3\n",
+		"want lines of KEY: VALUE":   "- size\n",
+		"already defined":            "size: 3x3\nsize: 4x4\n",
+		"want one YAML document":     "---\nsize: 3x3\n---\nsize: 4x4\n",
 		`"--size" flag: want WIDTHx`: "size: big\n",
 		"size: wants one":            "size: [1x1, 2x2]\n",
 		"size: has no value":         "size:\n",
 		`"--idle-fps" flag: frames`:  "idle-fps: 0\n",
 		"push: wants one":            "push: {a: b}\n",
 		`unknown key "config"`:       "config: other.yaml\n",
-		"cannot unmarshal":           "just text",
+		"want lines of KEY":          "just text",
 	} {
 		flags, _, _, _ := testFlags()
 		path := write(t, text)

@@ -199,6 +199,9 @@ func (r *remoteControls) ask(ctx context.Context, method string, body []byte) (l
 		var problem struct{ Error string }
 		if json.Unmarshal(text, &problem) != nil || problem.Error == "" {
 			problem.Error = "server replied " + reply.Status
+			if reply.StatusCode == http.StatusUnauthorized {
+				problem.Error += ": give a user and password in the URL, http://USER:PASSWORD@HOST:8000, or a token, http://HOST:8000/?token=TOKEN"
+			}
 		}
 		if reply.StatusCode == http.StatusUnprocessableEntity {
 			return list, usageError{errors.New(problem.Error)}

@@ -207,6 +207,30 @@ func TestUnreadableStateFileIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A server that listens on loopback only cannot be reached at the machine's other addresses.
+func TestLinksOfALoopbackServer(t *testing.T) {
+	base, stop := serving(t, nil, "--state-file", "none")
+	defer stop()
+	if code, out, problem := maixstream("links", "--qr", "no", base); code != exitDone || !strings.Contains(out, base+"/stream\n") {
+		t.Errorf("code %d: %s%s", code, out, problem)
+	}
+}
+
+func TestControlsOfAProtectedServer(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	base, stop := serving(t, nil, "--state-file", "none", "--token-file", tokens)
+	defer stop()
+	if code, _, problem := maixstream("controls", "--source", base); code != exitFailed || !strings.Contains(problem, "http://HOST:8000/?token=TOKEN") {
+		t.Errorf("code %d: %s", code, problem)
+	}
+	if code, out, problem := maixstream("controls", "--source", base+"/?token=0123456789abcdef"); code != exitDone || !strings.Contains(out, "zoom_absolute") {
+		t.Errorf("with the token: code %d: %s%s", code, out, problem)
+	}
+}
+
 func TestStateFileMustBeAFile(t *testing.T) {
 	for _, path := range []string{"/dev/full", t.TempDir()} {
 		base, stop := serving(t, nil, "--state-file", path)

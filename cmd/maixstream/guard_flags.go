@@ -2,7 +2,10 @@ package main
 
 import (
 	"io/fs"
+	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -33,10 +36,22 @@ func addGuardFlags(flags *pflag.FlagSet, readable string) *guardFlags {
 	return g
 }
 
-// check reports flags that contradict each other.
+// check reports flags that contradict each other or cannot mean anything.
 func (g *guardFlags) check() error {
 	if (*g.tlsCert == "") != (*g.tlsKey == "") {
 		return usagef("--tls-cert and --tls-key must be given together")
+	}
+	for _, host := range *g.hosts {
+		bare := strings.Trim(host, "[]")
+		if at, err := netip.ParseAddrPort(host); err == nil {
+			bare = at.Addr().String()
+		}
+		switch _, err := netip.ParseAddr(bare); {
+		case err == nil: // other streamers' --host is the address to listen on: whoever means that must not be left with a server open to all
+			return usagef("--host %s: must be a name, addresses are always answered; to listen on this address only: --listen %s", host, net.JoinHostPort(bare, "8000"))
+		case host == "" || strings.ContainsAny(host, "/*, "):
+			return usagef("--host %q: must be a host name such as camera.example", host)
+		}
 	}
 	_, err := g.mode()
 	return err

@@ -33,16 +33,20 @@ func explainFlags(err error, flags *pflag.FlagSet) error {
 			return fmt.Errorf("%w: use %s", err, ours)
 		}
 	}
-	var known []string
-	flags.VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden {
-			known = append(known, f.Name)
-		}
-	})
-	if near := nearest(name, known); near != "" {
+	if near := nearest(name, flagNames(flags)); near != "" {
 		return fmt.Errorf("%w: did you mean --%s?", err, near)
 	}
 	return err
+}
+
+// flagNames returns the names of the flags that help lists.
+func flagNames(flags *pflag.FlagSet) (names []string) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
 }
 
 // nearest returns the word that a typo probably stands for, "" if none is close.

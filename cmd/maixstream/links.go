@@ -40,7 +40,7 @@ func setupLinks(flags *pflag.FlagSet) func(context.Context, []string, terminal) 
 			return err
 		}
 		if base.Hostname() == "localhost" || net.ParseIP(base.Hostname()).IsLoopback() {
-			server.Base.Host = net.JoinHostPort(ownAddress(), portOr(base))
+			server.Base.Host = reachable(ctx, net.JoinHostPort(ownAddress(), portOr(base)), server.Base.Host)
 		}
 		list := links.Of(server)
 		if *asJSON {
@@ -142,6 +142,17 @@ func printLinks(w io.Writer, list []links.Link) {
 	for _, l := range list {
 		fmt.Fprintf(w, "%-*s%s\n", column, l.Name, strings.ReplaceAll(l.Text, "\n", "\n"+strings.Repeat(" ", column)))
 	}
+}
+
+// reachable returns address, which other machines can use, if something listens there, else loopback: a server may listen on that only.
+func reachable(ctx context.Context, address, loopback string) string {
+	dialer := net.Dialer{Timeout: 2 * time.Second}
+	connection, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return loopback
+	}
+	_ = connection.Close()
+	return address
 }
 
 // ownAddress returns the address of this machine that others can most probably reach, "localhost" if there is none.

@@ -318,7 +318,7 @@ func (s *serveFlags) startPushes(feed *feed, log *zap.Logger) (state func() []pu
 		if errors.As(err, &usage) {
 			return nil, nil, err
 		}
-		return nil, nil, usagef("--push: %w", err)
+		return nil, nil, usagef("--push: %s", inWords(err, "push"))
 	}
 	for _, p := range pushers {
 		source := push.FromRing(push.RingConfig{Ring: feed.ring, Watch: feed.pipeline.Watch, Every: *s.pushEvery, Done: feed.pipeline.Done()})

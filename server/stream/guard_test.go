@@ -18,6 +18,33 @@ import (
 	"github.com/maixstream/maixstream/server/web"
 )
 
+// Proxies add the scheme's default port to Host (nginx's $host:$server_port) and may keep its capitals; a browser's Origin has neither.
+func TestOriginsAreComparedWithoutCaseAndDefaultPort(t *testing.T) {
+	s, _ := serve(t, nil)
+	for _, c := range []struct {
+		host, origin string
+		code         int
+	}{
+		{"cam.local:80", "http://cam.local", 200},
+		{"cam.local:443", "https://cam.local", 200},
+		{"Cam.local:8000", "http://cam.local:8000", 200},
+		{"[2001:db8::1]:80", "http://[2001:db8::1]", 200},
+		{"cam.local", "http://cam.local:80", 200},
+		{"cam.local:443", "http://cam.local", 403},
+		{"cam.local:80", "https://cam.local", 403},
+		{"cam.local:8000", "http://cam.local", 403},
+		{"cam.local:80", "http://evil.local", 403},
+		{"cam.local:80", "null", 403},
+		{"cam.local:80", "http://cam.local:80.evil.example", 403},
+	} {
+		r := request(t, "PATCH", s.URLs()[0]+"/api/settings", "{}", "Content-Type", "application/json", "Origin", c.origin)
+		r.Host = c.host
+		if reply, text := get(t, r); reply.StatusCode != c.code {
+			t.Errorf("Host %s, Origin %s: %d, want %d: %s", c.host, c.origin, reply.StatusCode, c.code, text)
+		}
+	}
+}
+
 // A page that points its own host name here (DNS rebinding) is refused, although its Origin equals its Host.
 func TestForeignHostNamesAreRefused(t *testing.T) {
 	own, err := os.Hostname()

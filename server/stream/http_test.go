@@ -120,6 +120,10 @@ func TestRequestsAndReplies(t *testing.T) {
 		{"OPTIONS", "/api/settings", "", "", 204, "Access-Control-Allow-Methods: GET, HEAD, PATCH"},
 		{"OPTIONS", "/stream", "", "", 204, "Access-Control-Allow-Origin: https://page.example"},
 		{"GET", "/nowhere", "", "", 404, "nothing here"},
+		{"GET", "/axis-cgi/mjpg/video.cgi?fps=5", "", "", 404, "there is /, /stream, "},
+		{"GET", "/snap.jpg", "", "", 404, " /snapshot, "},
+		{"PATCH", "/api/settings", `{"brightness": 1}`, jsonType, 400, `there is no \"brightness\"; GET shows what can be changed`},
+		{"GET", "/whep", "", "", 405, "Allow: POST, OPTIONS"},
 		{"GET", "/stream/more", "", "", 404, ""},
 		{"GET", "/" + strings.Repeat("x", 40000), "", "", 431, ""},
 	} {

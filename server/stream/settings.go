@@ -151,7 +151,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, change any, example string
 	case errors.Is(err, io.EOF):
 		problem(w, http.StatusBadRequest, "", "change: empty body, want a JSON object like "+example)
 	default:
-		problem(w, http.StatusBadRequest, "", "change: "+err.Error())
+		text := err.Error()
+		if name, unknown := strings.CutPrefix(text, "json: unknown field "); unknown {
+			text = "there is no " + name + "; GET shows what can be changed"
+		}
+		problem(w, http.StatusBadRequest, "", "change: "+text)
 	}
 	return false
 }

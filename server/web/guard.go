@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		}
 		// With CORS "*" the operator lets every page change settings, but not with the browser's session.
 		if l.cors != "*" || l.auth != nil && l.auth.sessions.of(l.auth, r) != nil {
-			if err := l.origins.Check(r); err != nil {
+			if err := l.origins.Check(alike(r)); err != nil {
 				s.Refuse(w, http.StatusForbidden, withHint("a page of another site asked for this, and its origin is not allowed; "+
 					"or a proxy does not pass on the Host header unchanged", s.config.Hints.Origin))
 				return
@@ -59,6 +60,25 @@ func (s *Server) outer(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// alike returns r with the Origin's host for its Host if they only differ in case or in the scheme's default port, which proxies add
+// (nginx: proxy_set_header Host $host:$server_port) and browsers leave out.
+func alike(r *http.Request) *http.Request {
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil {
+		return r
+	}
+	port := ":80"
+	if origin.Scheme == "https" {
+		port = ":443"
+	}
+	if !strings.EqualFold(strings.TrimSuffix(r.Host, port), strings.TrimSuffix(origin.Host, port)) {
+		return r
+	}
+	same := *r
+	same.Host = origin.Host
+	return &same
 }
 
 // outlive gives an HTTP/1 request a context that ends with its handler or the server, but not when the client closes its sending half: net/http

@@ -106,16 +106,26 @@ func listenUnix(path string, mode fs.FileMode, group string) (net.Listener, erro
 	return l, nil
 }
 
+// groupID returns the number of a group given by name or, as containers often need, by number.
+func groupID(group string) (int, error) {
+	if g, err := user.LookupGroup(group); err == nil {
+		group = g.Gid
+	} else if _, wrong := strconv.Atoi(group); wrong != nil {
+		return 0, err
+	}
+	id, err := strconv.ParseUint(group, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("group %s: %w", group, err)
+	}
+	return int(id), nil
+}
+
 // grantGroup lets a group's programs, such as nginx, connect to a socket.
 func grantGroup(path string, mode fs.FileMode, group string) error {
 	if group != "" {
-		g, err := user.LookupGroup(group)
+		id, err := groupID(group)
 		if err != nil {
 			return err
-		}
-		id, err := strconv.Atoi(g.Gid)
-		if err != nil {
-			return fmt.Errorf("group %s: %w", group, err)
 		}
 		if err := os.Chown(path, -1, id); err != nil {
 			return fmt.Errorf("give the socket to group %s, which this program's user must be in: %w", group, err)

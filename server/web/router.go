@@ -21,7 +21,7 @@ type Route struct {
 }
 
 // Router dispatches each request to the route of its path. It answers OPTIONS, methods a path does not have (405, with Allow) and unknown paths
-// (404, for a browser with links to the known paths) itself.
+// (404, with the known paths, for a browser as links) itself.
 type Router struct {
 	mux    *http.ServeMux
 	views  map[string]bool // by path
@@ -34,7 +34,7 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 		refuse = refuseText
 	}
 	r := &Router{http.NewServeMux(), map[string]bool{}, refuse}
-	var paths []string // shown to browsers
+	var paths []string // shown in a 404
 	for _, route := range routes {
 		r.views[route.Path] = route.Views
 		r.mux.Handle(route.Path, r.methods(route.Methods, route.Handler))
@@ -48,7 +48,11 @@ func NewRouter(refuse func(w http.ResponseWriter, code int, text string), routes
 			d.Serve(w, http.StatusNotFound)
 			return
 		}
-		r.refuse(w, http.StatusNotFound, "there is nothing here; see /")
+		text := "there is nothing here"
+		if len(paths) > 0 {
+			text += "; there is " + strings.Join(paths, ", ")
+		}
+		r.refuse(w, http.StatusNotFound, text)
 	})
 	return r
 }
@@ -74,7 +78,7 @@ func (r *Router) methods(methods string, h http.HandlerFunc) http.Handler {
 				return
 			}
 		}
-		w.Header().Set("Allow", methods+", OPTIONS")
+		w.Header().Set("Allow", strings.TrimSuffix(methods, ", OPTIONS")+", OPTIONS")
 		if request.Method == http.MethodOptions {
 			if w.Header().Get("Access-Control-Allow-Origin") != "" {
 				w.Header().Set("Access-Control-Allow-Methods", methods)
