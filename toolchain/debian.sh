@@ -4,6 +4,7 @@
 #
 #   debian.sh orig SUITE SOURCE VERSION SHA256 DIR   upstream tarball of a source package, into DIR
 #   debian.sh mirror                                 print this machine's Debian mirror
+#   debian.sh security                               print this machine's mirror of Debian's security archive, if it has one
 #   debian.sh debs SUITE ARCH DIR PACKAGE...         binary packages, unpacked below DIR (no dependencies, no scripts)
 #
 # orig pins the upstream release and its bytes: a later Debian revision of the same release has the same tarball.
@@ -23,6 +24,10 @@ mirror() {
   [ -n "$line" ] || die "no Debian mirror in this machine's apt sources; add one for bookworm main and run apt-get update"
   line=${line#*|*|*|}
   echo "${line%%|*}"
+}
+
+security() {
+  apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sed -n 's/^Debian|Debian-Security|main|//p' | head -n1
 }
 
 # apt_root SUITE ARCH creates a separate apt and sets apt=(its options).
@@ -51,6 +56,7 @@ flock 9 # one at a time: processes with the same cache share apt's lists
 
 case "${1:-}" in
 mirror) mirror ;;
+security) security ;;
 orig)
   [ $# = 6 ] || die "usage: debian.sh orig SUITE SOURCE VERSION SHA256 DIR"
   suite=$2 source=$3 version=$4 sha256=$5 dir=$6

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # nightly.sh [TARGET...]: tries the make targets that README and docs name (all of targets, or those given), each in a bare Debian 12 of its own: debootstrap's
-# minimal system with git and make, this machine's Go, and a fresh clone of the commit that is checked out here. What each printed, with the time, is in
-# build/nightly/TARGET.log. Needs root, and the network by this machine's own apt and Go configuration. NIGHTLY_KEEP=1 leaves the systems there.
+# minimal system with git, make and an installed one's sources of packages, this machine's Go, and a fresh clone of the commit that is checked out here. What
+# each printed, with the time, is in build/nightly/TARGET.log. Needs root, and the network by this machine's own apt and Go configuration. NIGHTLY_KEEP=1 leaves
+# the systems there.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
@@ -11,17 +12,19 @@ fail() { echo "nightly: $*" >&2; exit 1; }
 "$here/../apt.sh" nightly
 mkdir -p "$dir"
 
-# The base of all systems. The mirror is that of this machine's apt.
-if [ ! -e "$dir/base.tar" ]; then
+# The base of all systems. The mirrors are those of this machine's apt.
+if [ ! -e "$dir/debian.tar" ]; then
   mirror=$(MAIXSTREAM_CACHE=$dir "$here/../debian.sh" mirror)
   rm -rf "$dir/base"
   debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$dir/base" "$mirror" >"$dir/debootstrap.log" 2>&1 ||
     { tail -n 20 "$dir/debootstrap.log" >&2; fail "debootstrap failed"; }
+  security=$(MAIXSTREAM_CACHE=$dir "$here/../debian.sh" security)
+  printf 'deb %s main\n' "$mirror bookworm" "$mirror bookworm-updates" ${security:+"$security bookworm-security"} >"$dir/base/etc/apt/sources.list"
   apt-config dump | grep -E '^Acquire::(http|https)::' >"$dir/base/etc/apt/apt.conf.d/90machine" || true
   cp -a /usr/local/share/ca-certificates/. "$dir/base/usr/local/share/ca-certificates/" 2>/dev/null || true
   chroot "$dir/base" update-ca-certificates >/dev/null 2>&1
   rm -f "$dir/base"/var/cache/apt/archives/*.deb
-  tar -C "$dir/base" -cf "$dir/base.tar.new" . && mv "$dir/base.tar.new" "$dir/base.tar"
+  tar -C "$dir/base" -cf "$dir/debian.tar.new" . && mv "$dir/debian.tar.new" "$dir/debian.tar"
   rm -rf "$dir/base"
 fi
 
@@ -36,7 +39,7 @@ try() {
   local root=$dir/root-$1 begin=$SECONDS status=0
   rm -rf --one-file-system "$root"
   mkdir -p "$root"
-  tar -C "$root" -xf "$dir/base.tar"
+  tar -C "$root" -xf "$dir/debian.tar"
   git clone -q --no-hardlinks "file://$repo" "$root/src"
   git -C "$root/src" checkout -q --detach "$(git -C "$repo" rev-parse HEAD)"
   mkdir -p "$root/usr/local/go"

@@ -38,7 +38,7 @@ function offerSizes(s, can) {
   const name = (z) => z.width + "×" + z.height;
   const cost = (z) => {
     const bytes = pixel * z.width * z.height * s.settings.fps;
-    return bytes && sizes.length > 1 ? " · about " + roughly(bytes) : "";
+    return bytes && sizes.length > 1 ? " · ≈ " + roughly(bytes) : "";
   };
   const wanted = sizes.map(name).join();
   if (select.dataset.sizes !== wanted && document.activeElement !== select || !select.options.length) {

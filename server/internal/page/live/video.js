@@ -47,9 +47,20 @@ function drawFrom(v) {
   look();
 }
 
+// Whether this browser offers H.264 over WebRTC; undefined: not known yet. Firefox 140 lists it among its capabilities even without the plug-in that decodes it.
+let offersH264;
+async function askH264() {
+  const pc = new RTCPeerConnection();
+  pc.addTransceiver("video", { direction: "recvonly" });
+  const { sdp } = await pc.createOffer();
+  pc.close();
+  return / H264\/90000/i.test(sdp);
+}
+if (window.RTCPeerConnection) askH264().catch(() => false).then((yes) => offersH264 = yes);
+else offersH264 = false;
+
 // Reports per way whether this browser can play H.264.
 const plays = {
   mse: (s) => Boolean(window.MediaSource) && MediaSource.isTypeSupported('video/mp4; codecs="' + (s.h264.codec || "avc1.42c01f") + '"'),
-  webrtc: (s) => Boolean(s.webrtc && window.RTCPeerConnection && RTCRtpReceiver.getCapabilities) &&
-    RTCRtpReceiver.getCapabilities("video").codecs.some((c) => c.mimeType.toUpperCase() === "VIDEO/H264"),
+  webrtc: (s) => Boolean(s.webrtc && offersH264),
 };

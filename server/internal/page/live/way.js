@@ -175,7 +175,7 @@ function offerWays(s) {
   }
   for (const option of select.options) {
     const to = option.value;
-    const text = to === "auto" ? "Automatic (" + names[way.now] + ")" : names[to] + (cost[to] ? " · about " + roughly(cost[to]) : "");
+    const text = to === "auto" ? "Automatic (" + names[way.now] + ")" : names[to] + (cost[to] ? " · ≈ " + roughly(cost[to]) : "");
     if (option.text !== text) option.text = text;
   }
   if (select.value !== way.wish) select.value = all.includes(way.wish) ? way.wish : "auto";
