@@ -47,7 +47,7 @@ function drawFrom(v) {
   look();
 }
 
-// Whether this browser offers H.264 over WebRTC; undefined: not known yet. Firefox 140 lists it among its capabilities even without the plug-in that decodes it.
+// Whether this browser offers H.264 over WebRTC; undefined: not asked; null: not known yet. Firefox 140 lists it among its capabilities even without the plug-in that decodes it.
 let offersH264;
 async function askH264() {
   const pc = new RTCPeerConnection();
@@ -56,11 +56,16 @@ async function askH264() {
   pc.close();
   return / H264\/90000/i.test(sdp);
 }
-if (window.RTCPeerConnection) askH264().catch(() => false).then((yes) => offersH264 = yes);
-else offersH264 = false;
+function hasH264() {
+  if (offersH264 === undefined) {
+    offersH264 = null;
+    askH264().catch(() => false).then((yes) => offersH264 = yes);
+  }
+  return offersH264;
+}
 
 // Reports per way whether this browser can play H.264.
 const plays = {
   mse: (s) => Boolean(window.MediaSource) && MediaSource.isTypeSupported('video/mp4; codecs="' + (s.h264.codec || "avc1.42c01f") + '"'),
-  webrtc: (s) => Boolean(s.webrtc && offersH264),
+  webrtc: (s) => Boolean(s.webrtc && window.RTCPeerConnection && hasH264()),
 };
