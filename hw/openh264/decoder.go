@@ -115,16 +115,20 @@ func (d *Decoder) Decode(u *frame.AccessUnit, f *frame.Frame) (ok bool, err erro
 	if err := d.queue(); err != nil {
 		return false, err
 	}
+	d.dequeue(f)
+	return true, nil
+}
+
+// dequeue stores the first waiting picture in f.
+func (d *Decoder) dequeue(f *frame.Frame) {
 	*f = d.waiting[0]
 	d.waiting = append(d.waiting[:0], d.waiting[1:]...)
-	return true, nil
 }
 
 // rest returns the next picture that is held back, at the end of the stream.
 func (d *Decoder) rest(f *frame.Frame) (ok bool, err error) {
 	if len(d.waiting) > 0 {
-		*f = d.waiting[0]
-		d.waiting = append(d.waiting[:0], d.waiting[1:]...)
+		d.dequeue(f)
 		return true, nil
 	}
 	if d.c == nil {

@@ -2,7 +2,6 @@
 package source
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image/color"
@@ -21,6 +20,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/photos"
 	"github.com/maixstream/maixstream/hw/source/internal/testcard"
 	"github.com/maixstream/maixstream/hw/source/internal/y4m"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/internal/sniff"
 )
 
@@ -125,7 +125,7 @@ const readable = "what can be read: MJPEG, AVI with motion JPEG, H.264 (Annex B)
 
 // openFile recognises the format by the first bytes: file names are unreliable.
 func openFile(path string, o Options) (frame.Source, error) {
-	head, err := beginning(path)
+	head, err := beginning(path, sniff.Enough)
 	if err != nil {
 		return nil, err
 	}
@@ -155,23 +155,19 @@ func openFile(path string, o Options) (frame.Source, error) {
 
 // holdsJPEG reports whether a JPEG begins somewhere in a file's first bytes, as in a saved HTTP reply, or a recording of a stream from its middle.
 func holdsJPEG(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	head, _ := io.ReadAll(io.LimitReader(file, 64<<10))
-	return bytes.Contains(head, []byte("\xff\xd8\xff"))
+	head, err := beginning(path, 64<<10)
+	return err == nil && jpegcheck.Find([]byte(head)) >= 0
 }
 
-func beginning(path string) (string, error) {
+// beginning returns a file's first bytes, at most n.
+func beginning(path string, n int) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	head := make([]byte, sniff.Enough)
-	n, err := io.ReadFull(file, head)
+	head := make([]byte, n)
+	n, err = io.ReadFull(file, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/maixstream/maixstream/hw/source/internal/mjpeg"
 	"github.com/maixstream/maixstream/hw/source/internal/stdin"
 	"github.com/maixstream/maixstream/hw/source/internal/y4m"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 	"github.com/maixstream/maixstream/internal/sniff"
 )
 
@@ -85,7 +86,7 @@ func (in *lateInput) other(b []byte) (kind string, at int) {
 	in.head = append(in.head, b[:min(len(b), sniff.Enough-len(in.head))]...)
 	name := sniff.Name(in.head)
 	switch {
-	case bytes.Contains(b, []byte("\xff\xd8\xff")):
+	case jpegcheck.Find(b) >= 0:
 		in.settled = true
 	case len(in.head) < sniff.Enough:
 	case name != "" && name != "H.264": // such as a transport stream, which may contain H.264

@@ -6,6 +6,7 @@
 package jpegcheck
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/maixstream/maixstream/hw/frame"
@@ -68,6 +69,9 @@ func Parse(jpg []byte) (Info, error) {
 	}
 	return p.Info(), nil
 }
+
+// Find returns where in data a JPEG may begin (SOI and another marker's first byte), or -1.
+func Find(data []byte) int { return bytes.Index(data, []byte{0xff, soi, 0xff}) }
 
 // CompleteSize returns the largest number of bytes that Complete writes.
 func (info *Info) CompleteSize() int {

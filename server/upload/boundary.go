@@ -33,9 +33,7 @@ func newParts(buffered *bufio.Reader, kind, boundary string) (*multipart.Reader,
 	case boundary != "" && strings.HasPrefix(dashed, boundary): // correct
 	case boundary != "" && strings.HasPrefix(boundary, "--") && strings.HasPrefix(line, boundary):
 		boundary = boundary[2:]
-	case boundary != "" && isBoundary && dashed != "" && len(dashed) <= maxBoundary && !strings.Contains(dashed, " "):
-		boundary = dashed
-	case boundary == "" && isBoundary && dashed != "" && len(dashed) <= maxBoundary:
+	case isBoundary && dashed != "" && len(dashed) <= maxBoundary && (boundary == "" || !strings.Contains(dashed, " ")):
 		boundary = dashed
 	case boundary == "":
 		return nil, refusef(http.StatusBadRequest, "Content-Type %s: want a boundary of 1 to %d characters", kind, maxBoundary)

@@ -320,7 +320,7 @@ func (s *Server) afterBad(data []byte, least int) (next info, start int, ok bool
 	}
 	start = bad.Skip()
 	for range maxSearched {
-		i := bytes.Index(data[start:], []byte("\xff\xd8\xff"))
+		i := jpegcheck.Find(data[start:])
 		if i < 0 {
 			break
 		}

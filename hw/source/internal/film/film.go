@@ -9,6 +9,14 @@ import (
 	"github.com/maixstream/maixstream/internal/pace"
 )
 
+// Rate returns num/den pictures per second, or 0 if a file's header has none that makes sense: up to 1000.
+func Rate(num, den uint64) float64 {
+	if fps := float64(num) / float64(den); num > 0 && den > 0 && fps <= 1000 {
+		return fps
+	}
+	return 0
+}
+
 // Clock decides which picture of a film is due. Next belongs to one goroutine; the other methods may be called from any.
 type Clock struct {
 	pacer *pace.Pacer

@@ -10,7 +10,9 @@ import (
 	"io"
 	"strings"
 
+	"github.com/maixstream/maixstream/hw/source/internal/film"
 	"github.com/maixstream/maixstream/hw/source/internal/jfif"
+	"github.com/maixstream/maixstream/internal/jpegcheck"
 )
 
 // aviReader reads the pictures of the first motion JPEG stream from an AVI file, front to back: it needs no index, ignores wrong ones, and
@@ -112,16 +114,8 @@ func (a *aviReader) mainHeader(size uint32) error {
 	if err != nil {
 		return fmt.Errorf("avi: main header: %w", unexpected(err))
 	}
-	a.overall = rate(1e6, binary.LittleEndian.Uint32(header))
+	a.overall = film.Rate(1e6, uint64(binary.LittleEndian.Uint32(header)))
 	return a.padding(size)
-}
-
-// rate is num/den frames per second, or 0 if that is none.
-func rate(num, den uint32) float64 {
-	if fps := float64(num) / float64(den); den > 0 && fps > 0 && fps <= 1000 {
-		return fps
-	}
-	return 0
 }
 
 // streamHeader reads an AVISTREAMHEADER: type, handler, …, scale at 20, rate at 24.
@@ -134,7 +128,7 @@ func (a *aviReader) streamHeader(size uint32) error {
 		return fmt.Errorf("avi: stream header: %w", unexpected(err))
 	}
 	a.header = aviStream{number: a.streams, video: string(header[:4]) == "vids", handler: string(header[4:8])}
-	a.header.fps = rate(binary.LittleEndian.Uint32(header[24:]), binary.LittleEndian.Uint32(header[20:]))
+	a.header.fps = film.Rate(uint64(binary.LittleEndian.Uint32(header[24:])), uint64(binary.LittleEndian.Uint32(header[20:])))
 	a.streams++
 	a.choose(a.header.handler)
 	return a.padding(size)
@@ -178,14 +172,11 @@ func (a *aviReader) next() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if stray := bytes.Index(picture, soi); stray > 0 {
+	if stray := jpegcheck.Find(picture); stray > 0 {
 		picture = picture[stray:]
 	}
 	return picture, a.padding(size)
 }
-
-// soi begins every JPEG.
-var soi = []byte{0xff, 0xd8, 0xff}
 
 // skipPicture skips the next picture.
 func (a *aviReader) skipPicture() error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/maixstream/maixstream/hw/frame"
+	"github.com/maixstream/maixstream/hw/source/internal/film"
 )
 
 // maxLine limits the stream's header and each frame's; real ones have less than 100 bytes.
@@ -108,10 +109,10 @@ func parseRate(value string) float64 {
 	}
 	n, err1 := strconv.ParseUint(num, 10, 32)
 	d, err2 := strconv.ParseUint(den, 10, 32)
-	if fps := float64(n) / float64(d); err1 == nil && err2 == nil && n > 0 && d > 0 && fps <= 1000 {
-		return fps
+	if err1 != nil || err2 != nil {
+		return 0
 	}
-	return 0
+	return film.Rate(n, d)
 }
 
 // readLine reads up to a line feed, which is not returned.
